@@ -1,0 +1,29 @@
+"""What can be wrong with an input, as one small tree.
+
+::
+
+    ValueError
+    └── InputError          an argument, an option or a file is not usable
+        ├── DagError        the graph: unknown name, bad edge, cycle
+        ├── GameError       the game: a bad file, rows that do not sum to one, an unknown built-in
+        └── PolicyError     the policy: a bad file, a shape that does not fit the DAG or the game
+
+Every message is one line that says what, where, what was expected and what came, for example
+``transition[3, 0, 1] must sum to 1, got 0.97``. A command line prints it and exits with code 2.
+"""
+
+
+class InputError(ValueError):
+    """An argument, an option or a file that cannot be used."""
+
+
+class DagError(InputError):
+    """A graph that is no DAG over the agents."""
+
+
+class GameError(InputError):
+    """A game that is not a cooperative Markov game."""
+
+
+class PolicyError(InputError):
+    """A policy that does not fit its DAG, its game or its file format."""
