@@ -1,0 +1,59 @@
+# Two commands do everything on a machine with Python 3.11 or newer: `make run` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+EXPERIMENT ?= examples/coordination.toml
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint types imports format lock clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/run.done ## train five agents as six processes and show the result
+	@$(BIN)/bnpg train $(EXPERIMENT)
+
+test: $(VENV)/dev.done ## the whole test suite
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+check: lint types imports ## everything that needs no run: style, types, import rules
+
+lint: $(VENV)/dev.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.done
+	$(BIN)/mypy
+
+imports: $(VENV)/dev.done
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev.done ## rewrite the code in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/dev.done ## renew the hash-pinned requirements
+	for kind in run dev; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	    requirements/$$kind.in -o requirements/$$kind.txt || exit 1; \
+	done
+
+clean: ## remove the environment and every cache (runs/ stays)
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "bnpg needs Python 3.11 or newer, got $$($(PYTHON) --version); name one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@echo "making the environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.done: requirements/run.txt pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@

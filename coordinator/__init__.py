@@ -1,0 +1,1 @@
+"""The coordinator: it simulates the environment, drives the rounds and keeps the run record."""

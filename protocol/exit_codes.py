@@ -1,0 +1,28 @@
+"""Exit codes of every process and command; `docs/reference/exit-codes.md` explains them."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a process says by ending."""
+
+    DONE = 0
+    """Everything asked for was done."""
+    INTERNAL = 1
+    """A defect of bnpg itself; please report it."""
+    USAGE = 2
+    """Wrong usage or a bad input file."""
+    PEER_FAILED = 3
+    """A peer or process failed and the policy was to fail."""
+    DEADLINE = 4
+    """A deadline passed; the message names whom it waited for."""
+    VIOLATION = 5
+    """A check (`trace check`, `verify`) found a violation."""
+    PROTOCOL = 6
+    """A peer broke the protocol beyond repair, for example by equivocation."""
+    STORAGE = 7
+    """A checkpoint or record could not be written, for example because the disk is full."""
+    REJECTED = 8
+    """The coordinator rejected this agent: another experiment, version, or a newer incarnation."""
+    INTERRUPTED = 130
+    """Stopped by Ctrl-C or SIGTERM; the run can be resumed."""

@@ -1,0 +1,238 @@
+"""The messages of a run, as facts.
+
+Joining: `Hello` → `Welcome` or `Reject` → `Roster` → per edge `EdgeHello` and `EdgeWelcome` →
+`EdgesConfirmed` from both ends → `Start`.
+A round, sampled: `StatesAnnounced` → `ActionsChosen` (to children and coordinator) → .. → `SignalBroadcast`
+→ `SignalApplied`. A round, exact: `TableShown` → `FlowBroadcast` → `SignalApplied`.
+The end: `ThetaRequested` → `ThetaShown` (only when asked for) → `Finish` → `Farewell`.
+Outside the order (never sequenced): `Hello`, `Welcome`, `Reject`, `Summons`, `Beacon`, `Failed`,
+`Acknowledgement`, `GapFound`.
+
+Every message is frozen; arrays are read-only once sent or received.
+"""
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+
+class Tensor:
+    """Annotation of an array field: the dtypes and number of axes it may have on the wire."""
+
+    def __init__(self, *dtypes: str, axes: int | None = 1) -> None:
+        self.dtypes = frozenset(np.dtype(code) for code in dtypes)
+        self.axes = axes
+
+
+States = Annotated[NDArray[np.int32], Tensor("<i4")]
+Actions = Annotated[NDArray[np.uint16] | NDArray[np.uint8], Tensor("|u1", "<u2")]
+Weights = Annotated[NDArray[np.float64], Tensor("<f8")]
+Table = Annotated[NDArray[np.float64], Tensor("<f8", axes=None)]
+
+
+class Message(Struct, frozen=True):
+    """Base of all messages."""
+
+    sequenced: ClassVar[bool] = True
+
+
+class Unsequenced(Message, frozen=True):
+    """A message outside the ordered links: idempotent, repeated until it has had its effect."""
+
+    sequenced: ClassVar[bool] = False
+
+
+# Joining
+
+
+class Hello(Unsequenced, frozen=True):
+    """An agent asks to take part. `agent` is -2 if it has no id yet."""
+
+    versions: tuple[int, ...]
+    agent: int
+    endpoint: str
+    held: tuple[int, ...]
+    """Rounds r whose theta_r the agent holds, ascending; empty for a newcomer."""
+    experiment: str
+    """Digest of the experiment those thetas belong to; empty for a newcomer."""
+    numerics: str
+    """Fingerprint of the host's floating point."""
+
+
+class Welcome(Unsequenced, frozen=True):
+    """The coordinator takes an agent in and tells it all it needs to know."""
+
+    version: int
+    agent: int
+    experiment: str
+    mode: str
+    states: int
+    actions: int
+    parents: tuple[int, ...]
+    parent_actions: tuple[int, ...]
+    children: tuple[int, ...]
+    rounds: int
+    seed: int
+    learning_rate: float
+    regularization: float
+    initial: str
+    """How theta_0 comes about: `zeros`, `normal` or `given` (then in `theta`)."""
+    theta: Table
+
+
+class Reject(Unsequenced, frozen=True):
+    """The coordinator does not take an agent in, and says why."""
+
+    code: str
+    expected: str
+    got: str
+
+
+class Summons(Unsequenced, frozen=True):
+    """A coordinator of a newer generation asks an agent to greet again."""
+
+
+class Roster(Message, frozen=True):
+    """A new epoch: the neighbours of the receiving agent, with their incarnations and endpoints."""
+
+    parents: tuple[tuple[int, int], ...]
+    """(agent, incarnation) of every parent."""
+    children: tuple[tuple[int, int, str], ...]
+    """(agent, incarnation, endpoint) of every child."""
+
+
+class EdgeHello(Message, frozen=True):
+    """A parent greets a child over their edge."""
+
+
+class EdgeWelcome(Message, frozen=True):
+    """A child answers a parent over their edge."""
+
+
+class EdgesConfirmed(Message, frozen=True):
+    """An agent has confirmed all its edges, as child and as parent."""
+
+    parents: tuple[int, ...]
+    children: tuple[int, ...]
+
+
+class Start(Message, frozen=True):
+    """Every edge was confirmed from both ends: the rounds go on with `round`."""
+
+    round: int
+
+
+# A round
+
+
+class StatesAnnounced(Message, frozen=True):
+    """The states of all living lanes at (round, step)."""
+
+    round: int
+    step: int
+    states: States
+
+
+class ActionsChosen(Message, frozen=True):
+    """The sender's actions in all living lanes at (round, step)."""
+
+    round: int
+    step: int
+    actions: Actions
+
+
+class SignalBroadcast(Message, frozen=True):
+    """The shared gradient signal of a sampled round: a weight for every (step, lane), step by step."""
+
+    round: int
+    weights: Weights
+
+
+class TableRequested(Message, frozen=True):
+    """The coordinator asks for the conditional probability tables of theta_round."""
+
+    round: int
+
+
+class TableShown(Message, frozen=True):
+    """An agent's log conditional probability table of theta_round (never theta)."""
+
+    round: int
+    log_policy: Table
+
+
+class FlowBroadcast(Message, frozen=True):
+    """The shared gradient signal of an exact round: W(s, a) = d(s) pi(a|s) Q(s, a)."""
+
+    round: int
+    flow: Table
+
+
+class SignalApplied(Message, frozen=True):
+    """Update (3) of `round` is applied and durable; `digest` is that of theta_{round+1}."""
+
+    round: int
+    digest: str
+
+
+# The end
+
+
+class ThetaRequested(Message, frozen=True):
+    """The person asked for the policy: the coordinator gathers it."""
+
+
+class ThetaShown(Message, frozen=True):
+    """An agent hands over its theta, on request only."""
+
+    round: int
+    theta: Table
+
+
+class Finish(Message, frozen=True):
+    """The run ends here for everybody."""
+
+    reason: str
+
+
+class Farewell(Message, frozen=True):
+    """The agent's last word."""
+
+
+# Outside the order
+
+
+class Beacon(Unsequenced, frozen=True):
+    """A sign of life from the work loop, with how far the work has come."""
+
+    phase: str
+    round: int
+    step: int
+
+
+class Failed(Unsequenced, frozen=True):
+    """A process cannot go on, and says why."""
+
+    code: int
+    why: str
+
+
+class Acknowledgement(Unsequenced, frozen=True):
+    """Nothing but the acknowledgement in the envelope."""
+
+
+class GapFound(Unsequenced, frozen=True):
+    """The receiver misses the messages first..last of this link."""
+
+    first: int
+    last: int
+
+
+KINDS: dict[str, type[Message]] = {
+    kind.__name__: kind
+    for base in (Message, Unsequenced)
+    for kind in base.__subclasses__()
+    if kind is not Unsequenced
+}
