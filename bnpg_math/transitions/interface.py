@@ -1,0 +1,83 @@
+"""What a transition kernel can do, whatever it is stored as."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bnpg_math.arrays import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    Chain: TypeAlias = FloatArray | csr_array[Any]
+"""The state's Markov chain under a policy, ``[S, S]``, dense or sparse."""
+
+
+class Transition(Protocol):
+    """P(s'|s, a) of a game, a distribution over s' for every state and joint action.
+
+    Implementations are immutable. None needs to hold the tensor ``[S, A_1, .., A_N, S]``.
+    """
+
+    @property
+    def states(self) -> int:
+        """Number of states, S."""
+
+    @property
+    def actions(self) -> tuple[int, ...]:
+        """Action counts (A_1, .., A_N)."""
+
+    @property
+    def draws(self) -> int:
+        """How many uniforms a lane needs for one step."""
+
+    def expectation(self, value: FloatArray) -> FloatArray:
+        """Expected value of the next state, sum_s' P(s'|s, a) value(s').
+
+        Parameters
+        ----------
+        value : (S,) float
+
+        Returns
+        -------
+        (S, A_1, .., A_N) float
+            Possibly a read-only broadcast view.
+        """
+
+    def under(self, pi: FloatArray) -> "Chain":
+        """P_pi[s, s'] = sum_a pi(a|s) P(s'|s, a).
+
+        Parameters
+        ----------
+        pi : (S, A_1, .., A_N) float
+
+        Returns
+        -------
+        (S, S) float, an array or a scipy sparse array
+        """
+
+    def sample(
+        self, states: IntArray, actions: Sequence[IntArray], uniforms: FloatArray
+    ) -> NDArray[np.int64]:
+        """Next states of B lanes.
+
+        Parameters
+        ----------
+        states : (B,) int
+        actions : sequence of N arrays (B,) int
+        uniforms : (draws, B) float
+            In [0, 1).
+
+        Returns
+        -------
+        (B,) int
+            In 0..S-1.
+        """
+
+    def to_dense(self) -> FloatArray:
+        """The whole tensor ``[S, A_1, .., A_N, S]``; may be large."""
+
+    def content(self) -> Iterator[NDArray[Any]]:
+        """The arrays that define the kernel, in a fixed order, for digests."""
