@@ -10,13 +10,12 @@ Three spellings, tried in this order::
 
 import difflib
 import re
-import zipfile
 from pathlib import Path
-
-import numpy as np
 
 from bnpg_math.dag import FAMILIES, Dag, Edge
 from bnpg_math.errors import DagError
+from bnpg_math.npz import read_arrays
+from bnpg_math.policy_file import edges_of
 
 _EDGE = re.compile(r"(\d{1,9})\s*(?:->|-|\s|,)\s*(\d{1,9})")
 _LIST = re.compile(r"\s*\d+\s*->?\s*\d+\s*(,\s*\d+\s*->?\s*\d+\s*)*")
@@ -86,15 +85,7 @@ def _edges_of_text(path: Path) -> tuple[Edge, ...]:
 
 
 def _edges_of_policy(path: Path) -> tuple[Edge, ...]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            edges = file["edges"]
-    except KeyError:
-        raise DagError(f"policy file {path} has no array 'edges'") from None
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise DagError(f"policy file {path} cannot be read: {error}") from None
-    if edges.dtype.kind not in "iu" or edges.ndim != 2 or edges.shape[1] != 2:
-        raise DagError(
-            f"edges of {path} must be integers of shape (E, 2), got {edges.dtype} of shape {edges.shape}"
-        )
-    return tuple((int(parent), int(child)) for parent, child in edges)
+    arrays = read_arrays(path, "policy file", DagError, lambda name: name == "edges")
+    if "edges" not in arrays:
+        raise DagError(f"policy file {path} has no array 'edges'")
+    return edges_of(arrays["edges"])

@@ -51,6 +51,11 @@ class DenseTransition:
         chain: FloatArray = np.matmul(rows, self._table.reshape(self.states, -1, self.states))
         return chain[:, 0, :]
 
+    def under_choice(self, choice: IntArray) -> FloatArray:
+        """See :meth:`Transition.under_choice`."""
+        flat = self._table.reshape(self.states, -1, self.states)
+        return flat[np.arange(self.states), choice]
+
     def sample(
         self, states: IntArray, actions: Sequence[IntArray], uniforms: FloatArray
     ) -> NDArray[np.int64]:

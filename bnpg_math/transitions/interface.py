@@ -58,6 +58,19 @@ class Transition(Protocol):
         (S, S) float, an array or a scipy sparse array
         """
 
+    def under_choice(self, choice: IntArray) -> "Chain":
+        """The chain of a deterministic policy: rows P(.|s, a(s)).
+
+        Parameters
+        ----------
+        choice : (S,) int
+            A joint action for every state, as its flat position in C order of (a_1, .., a_N).
+
+        Returns
+        -------
+        (S, S) float, an array or a scipy sparse array
+        """
+
     def sample(
         self, states: IntArray, actions: Sequence[IntArray], uniforms: FloatArray
     ) -> NDArray[np.int64]:

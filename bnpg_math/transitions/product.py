@@ -180,6 +180,17 @@ class ProductTransition:
         chain = np.transpose(tensor.array, [tensor.labels.index(label) for label in order])
         return chain.reshape(self.states, self.states)
 
+    def under_choice(self, choice: IntArray) -> FloatArray:
+        """See :meth:`Transition.under_choice`."""
+        digits = np.unravel_index(np.arange(self.states), self.sizes)
+        chosen = np.unravel_index(choice, self.actions)
+        chain = np.ones((self.states, 1))
+        for block in self._blocks:
+            given = (*(digits[c] for c in block.components), *(chosen[agent] for agent in block.agents))
+            rows = np.broadcast_to(block.kernel[given], (self.states, block.kernel.shape[-1]))
+            chain = (chain[:, :, None] * rows[:, None, :]).reshape(self.states, -1)
+        return chain
+
     def sample(
         self, states: IntArray, actions: Sequence[IntArray], uniforms: FloatArray
     ) -> NDArray[np.int64]:

@@ -68,6 +68,12 @@ class SparseTransition:
         )
         return csr_array(mixer @ self._matrix)
 
+    def under_choice(self, choice: IntArray) -> "csr_array[Any]":
+        """See :meth:`Transition.under_choice`."""
+        rows = np.arange(self.states) * math.prod(self.actions) + choice
+        chain: csr_array[Any] = self._matrix[rows]
+        return chain
+
     def sample(
         self, states: IntArray, actions: Sequence[IntArray], uniforms: FloatArray
     ) -> NDArray[np.int64]:

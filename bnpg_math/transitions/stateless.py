@@ -49,6 +49,10 @@ class StatelessTransition:
         chain: FloatArray = pi.reshape(self.states, -1) @ self._table.reshape(-1, self.states)
         return chain
 
+    def under_choice(self, choice: IntArray) -> FloatArray:
+        """See :meth:`Transition.under_choice`."""
+        return self._table.reshape(-1, self.states)[choice]
+
     def sample(
         self, states: IntArray, actions: Sequence[IntArray], uniforms: FloatArray
     ) -> NDArray[np.int64]:

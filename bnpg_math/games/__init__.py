@@ -1,0 +1,1 @@
+"""Example games, one a file; `registry` finds them by name."""

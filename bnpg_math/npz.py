@@ -1,0 +1,127 @@
+"""Reading and writing `.npz` archives strictly: one clear line for every bad file, nothing half-written."""
+
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
+
+from bnpg_math.arrays import FloatArray
+from bnpg_math.errors import InputError
+
+
+def read_arrays(
+    path: Path, what: str, error: type[InputError], wanted: Callable[[str], bool]
+) -> dict[str, NDArray[Any]]:
+    """Read some arrays of an archive. Pickled objects are never loaded.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        Kind of file for messages, such as ``"game file"``.
+    error : type
+        Class of the exception.
+    wanted : callable
+        Which names to read; others are ignored.
+
+    Returns
+    -------
+    dict of str to array
+
+    Raises
+    ------
+    InputError
+        Of the class `error`, if the file cannot be read, is no archive, or an array in it is damaged.
+    """
+    try:
+        archive = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise error(f"{what} {path} does not exist") from None
+    except OSError as reason:
+        raise error(f"{what} {path} cannot be read: {reason.strerror or reason}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile):
+        raise error(f"{what} {path} must be a complete .npz archive, got something else or a part") from None
+    if not isinstance(archive, NpzFile):
+        raise error(f"{what} {path} must be an .npz archive, got a single array")
+    arrays: dict[str, NDArray[Any]] = {}
+    with archive:
+        for name in filter(wanted, archive.files):
+            arrays[name] = _read_array(archive, name, f"array {name!r} of {what} {path}", error)
+    return arrays
+
+
+def _read_array(archive: NpzFile, name: str, where: str, error: type[InputError]) -> NDArray[Any]:
+    try:
+        array = archive[name]
+    except ValueError as reason:
+        problem = "holds pickled objects" if "allow_pickle" in str(reason) else f"is damaged: {reason}"
+        raise error(f"{where} {problem}") from None
+    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, SyntaxError) as reason:
+        raise error(f"{where} is damaged: {reason}") from None
+    except MemoryError:
+        raise error(f"{where} does not fit into memory") from None
+    if not isinstance(array, np.ndarray):
+        raise error(f"{where} is not in .npy format")
+    return array
+
+
+def real(array: NDArray[Any], where: str, error: type[InputError]) -> FloatArray:
+    """Convert to float64 what is real; booleans, complex numbers and text are refused.
+
+    Parameters
+    ----------
+    array : array
+        Any dtype.
+    where : str
+        Used in the message.
+    error : type
+        Class of the exception.
+
+    Returns
+    -------
+    float array, C-contiguous, of the same shape
+
+    Raises
+    ------
+    InputError
+        Of the class `error`.
+    """
+    if array.dtype.kind not in "fiu":
+        raise error(f"{where} must hold float64 numbers, got dtype {array.dtype}")
+    converted: FloatArray = np.asarray(array, dtype=np.float64, order="C")
+    return converted
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write an archive so that the path holds the old content or the new, never a part.
+
+    Parameters
+    ----------
+    path : Path
+        Where; an existing file is replaced. The folder must exist.
+    arrays : mapping of str to array
+        Names and content. Equal content gives equal bytes.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; no temporary file is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    contents: dict[str, Any] = dict(arrays)
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **contents)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
