@@ -8,6 +8,8 @@
     ├── Equivocation       one peer said two different things under one key: fatal, the peer is named
     ├── WindowFull         a peer acknowledges nothing and the bounded window is full: back-pressure
     └── DeadlinePassed     a phase took longer than allowed: names who was waited for
+
+    StorageFailed          a shell could not make a checkpoint or a record durable, for example: disk full
 """
 
 
@@ -33,3 +35,7 @@ class WindowFull(ProtocolError):
 
 class DeadlinePassed(ProtocolError):
     """A phase took longer than its deadline."""
+
+
+class StorageFailed(Exception):
+    """A checkpoint or a record could not be made durable."""

@@ -1,0 +1,20 @@
+"""What an agent asks its shell to do, beside what every process asks."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.effects import Effect
+
+
+class Store(Effect, frozen=True):
+    """Make theta_round durable before any later effect is carried out; keep the one before it too."""
+
+    round: int
+    theta: NDArray[np.float64]
+
+
+class Adopt(Effect, frozen=True):
+    """Remember which agent of which experiment this process is, before any later effect is carried out."""
+
+    agent: int
+    experiment: str

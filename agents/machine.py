@@ -1,0 +1,492 @@
+"""The agent as a pure machine: messages and the passing of time in, effects out.
+
+Phases
+------
+greeting
+    `Hello` goes to the coordinator again and again until a `Welcome` came.
+welcomed
+    Waiting for the `Roster`, which comes when every agent is there.
+edges
+    Every child is greeted and every parent answered; when all edges are confirmed the coordinator is told.
+ready
+    Waiting for `Start`. A parent that got its own `Start` first may already send actions: they are kept.
+running
+    Round by round: act when the states and all parents' actions of a step are there, apply the signal.
+failing
+    Something is beyond repair: the coordinator is told until it ends the run.
+finished
+    The coordinator ended the run.
+
+A new `Roster` leads back to *edges* from every phase, a `Summons` of a newer coordinator back to *greeting*.
+The round that was interrupted is replayed from its beginning; an update that was applied before is not
+applied again.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from agents.effects import Adopt, Store
+from agents.learner import Learner, digest
+from agents.round_buffer import RoundBuffer
+from bnpg_math.arrays import FloatArray
+from protocol.addresses import COORDINATOR, name, names
+from protocol.effects import Connect, Effect, Log, Stop, Transmit
+from protocol.envelope import Envelope
+from protocol.errors import Equivocation, OrderViolation, ProtocolError
+from protocol.exit_codes import ExitCode
+from protocol.links import Links, Neighbour, Observer
+from protocol.messages import (
+    ActionsChosen,
+    Beacon,
+    EdgeHello,
+    EdgesConfirmed,
+    EdgeWelcome,
+    Failed,
+    Farewell,
+    Finish,
+    FlowBroadcast,
+    Hello,
+    Message,
+    Reject,
+    Roster,
+    SignalApplied,
+    SignalBroadcast,
+    Start,
+    StatesAnnounced,
+    Summons,
+    TableRequested,
+    TableShown,
+    ThetaRequested,
+    ThetaShown,
+    Welcome,
+)
+from protocol.version import PROTOCOL_VERSIONS
+
+COORDINATOR_ROUTE = "coordinator"
+HELLO_EVERY = 0.1
+"""Seconds until an unanswered `Hello` is repeated; doubled up to `HELLO_AT_MOST`."""
+HELLO_AT_MOST = 2.0
+BEACON_EVERY = 0.5
+FAILED_EVERY = 0.5
+FAILED_FOR = 5.0
+"""Seconds a failing agent goes on telling the coordinator."""
+
+
+class AgentSetup(Struct, frozen=True):
+    """What an agent process knows of itself before it has heard anything."""
+
+    agent: int
+    """Its id, or -2 to be given one."""
+    incarnation: int
+    """Start count of the process; larger than that of any earlier process of this agent."""
+    endpoint: str
+    """Where parents reach its inbox."""
+    numerics: str
+    """Fingerprint of this host's floating point."""
+    held: dict[int, FloatArray]
+    """Thetas of its checkpoint, by round."""
+    experiment: str = ""
+    """Digest of the experiment of the checkpoint; empty for a newcomer."""
+    patience: float = 600.0
+    """Seconds without any progress after which the agent gives up, naming whom it waited for."""
+
+
+class AgentMachine:
+    """One agent.
+
+    Parameters
+    ----------
+    setup : AgentSetup
+        What the process knows of itself.
+    now : float
+        Seconds on the shell's monotonic clock.
+    observer
+        Called with every `Passage` over a link, for the trace.
+    """
+
+    def __init__(self, setup: AgentSetup, now: float, observer: Observer | None = None) -> None:
+        self._setup = setup
+        self._links = Links(setup.agent, setup.incarnation, "", observer)
+        self.phase = "greeting"
+        self._welcome: Welcome | None = None
+        self._generation = 0
+        self._learner: Learner | None = None
+        self._unconfirmed: set[tuple[str, int]] = set()
+        self._parents: tuple[int, ...] = ()
+        self._children: tuple[int, ...] = ()
+        self._early: list[tuple[Envelope, str]] = []
+        self._ahead: list[tuple[int, ActionsChosen]] = []
+        self._round: RoundBuffer | None = None
+        self._previous: RoundBuffer | None = None
+        self._hello_due = now
+        self._hello_patience = HELLO_EVERY
+        self._beacon_due = now
+        self._progress_at = now
+        self._failure: Stop | None = None
+        self._failing_until = 0.0
+
+    # What the outside may look at
+
+    @property
+    def agent(self) -> int:
+        """The agent's id; -2 as long as it has none."""
+        return self._links.me
+
+    @property
+    def learner(self) -> Learner:
+        """The agent's thetas; there from the Welcome on."""
+        assert self._learner is not None
+        return self._learner
+
+    @property
+    def links(self) -> Links:
+        """The agent's links, with their counters."""
+        return self._links
+
+    # Events
+
+    def receive(self, envelope: Envelope, origin: str, now: float) -> list[Effect]:
+        """Take in one envelope and return what is to be done because of it."""
+        message = envelope.message
+        if self.phase in ("finished", "failing") and not isinstance(message, Finish):
+            return []
+        if isinstance(message, (Welcome, Reject, Summons)):
+            return self._invited(envelope, message, origin, now)
+        if self._welcome is None:
+            return self._refuse(envelope, "before the Welcome")
+        if envelope.run != self._links.run:
+            return self._refuse(envelope, "another run")
+        effects: list[Effect] = []
+        if isinstance(message, Roster) and self._is_newer(envelope) and origin == COORDINATOR_ROUTE:
+            effects += self._enter(envelope, message, now)
+        elif not self._in_range(message):
+            return self._refuse(envelope, "out of range")
+        before = self._links.refused.total()
+        try:
+            delivered, transmissions = self._links.receive(envelope, origin, now)
+        except OrderViolation as error:
+            return [*effects, *self._refuse(envelope, str(error))]
+        if self._links.refused.total() > before:
+            return effects
+        effects += transmissions
+        try:
+            for one in delivered:
+                self._progress_at = now
+                effects += self._deliver(envelope.sender, one, now)
+        except (ProtocolError, FloatingPointError) as error:
+            effects += self._fail(ExitCode.PROTOCOL, str(error), now)
+        return effects
+
+    def tick(self, now: float) -> list[Effect]:
+        """Return what is to be done because time has passed."""
+        if self.phase == "finished":
+            return []
+        if self._failure is not None:
+            if now >= self._failing_until:
+                return [self._failure]
+            return [self._to_coordinator(Failed(int(self._failure.code), self._failure.why))]
+        effects: list[Effect] = []
+        if self.phase == "greeting" and now >= self._hello_due:
+            effects.append(self._hello())
+            self._hello_due = now + self._hello_patience
+            self._hello_patience = min(2 * self._hello_patience, HELLO_AT_MOST)
+        effects += self._links.tick(now)
+        if self._welcome is not None and now >= self._beacon_due:
+            self._beacon_due = now + BEACON_EVERY
+            effects.append(self._to_coordinator(Beacon(self.phase, *self._where())))
+        if now - self._progress_at > self._setup.patience:
+            why = f"no progress for {self._setup.patience:g} s: {name(self.agent)} waits for {self._awaited()}"
+            effects.append(Stop(ExitCode.DEADLINE, why))
+        return effects
+
+    def next_event(self) -> float | None:
+        """Return when `tick` has something to do next."""
+        if self.phase == "finished":
+            return None
+        if self._failure is not None:
+            return min(self._failing_until, self._beacon_due + FAILED_EVERY)
+        times = [self._progress_at + self._setup.patience, self._links.next_event()]
+        times.append(self._hello_due if self.phase == "greeting" else None)
+        times.append(self._beacon_due if self._welcome is not None else None)
+        return min(time for time in times if time is not None)
+
+    def failed(self, code: ExitCode, why: str, now: float) -> list[Effect]:
+        """Take note that the shell could not carry out an effect."""
+        return self._fail(code, why, now)
+
+    # Joining
+
+    def _invited(
+        self, envelope: Envelope, message: Welcome | Reject | Summons, origin: str, now: float
+    ) -> list[Effect]:
+        if origin != COORDINATOR_ROUTE or envelope.sender != COORDINATOR:
+            return self._refuse(envelope, "not from the coordinator")
+        if envelope.generation < self._generation:
+            return self._refuse(envelope, "an older coordinator")
+        if isinstance(message, Reject):
+            why = f"rejected ({message.code}): expected {message.expected}, got {message.got}"
+            self.phase = "finished"
+            return [Stop(ExitCode.REJECTED, f"{name(self.agent)} was {why}")]
+        if isinstance(message, Summons):
+            if envelope.generation == self._generation and self.phase != "greeting":
+                return []
+            self._greet_again(now)
+            return self.tick(now)
+        if envelope.generation == self._generation:
+            return []
+        return self._welcomed(envelope, message, now)
+
+    def _greet_again(self, now: float) -> None:
+        self.phase = "greeting"
+        self._hello_due = now
+        self._hello_patience = HELLO_EVERY
+
+    def _welcomed(self, envelope: Envelope, welcome: Welcome, now: float) -> list[Effect]:
+        self._generation = envelope.generation
+        self._progress_at = now
+        self._links.run = envelope.run
+        self._links.me = welcome.agent
+        self._links.generation = max(self._links.generation, envelope.generation)
+        self._links.epoch = 0
+        if self._learner is None:
+            self._learner = Learner(welcome, self._setup.held)
+        newcomer = self._welcome is None and not self._setup.held
+        self._welcome = welcome
+        self.phase = "welcomed"
+        effects: list[Effect] = [Log("info", "welcomed", {"agent": welcome.agent, "generation": self._generation})]
+        if newcomer:
+            effects += [Adopt(welcome.agent, welcome.experiment), Store(0, self._learner.theta(0))]
+        return effects
+
+    def _hello(self) -> Transmit:
+        held = self._learner.held if self._learner is not None else tuple(sorted(self._setup.held))
+        experiment = self._welcome.experiment if self._welcome is not None else self._setup.experiment
+        return self._to_coordinator(
+            Hello(PROTOCOL_VERSIONS, self.agent, self._setup.endpoint, held, experiment, self._setup.numerics)
+        )
+
+    def _is_newer(self, envelope: Envelope) -> bool:
+        at = (envelope.generation, envelope.epoch)
+        return at > (self._links.generation, self._links.epoch) and envelope.generation == self._generation
+
+    def _enter(self, envelope: Envelope, roster: Roster, now: float) -> list[Effect]:
+        """Enter a new epoch: fresh links to the roster's neighbours, whose early messages count now."""
+        neighbours = {COORDINATOR: Neighbour(envelope.incarnation, COORDINATOR_ROUTE)}
+        effects: list[Effect] = []
+        for child, incarnation, endpoint in roster.children:
+            route = f"child-{child}#{incarnation}"
+            neighbours[child] = Neighbour(incarnation, route)
+            effects.append(Connect(route, endpoint))
+        for parent, incarnation in roster.parents:
+            neighbours[parent] = Neighbour(incarnation, "")
+        early = self._links.enter(envelope.generation, envelope.epoch, neighbours)
+        self._parents = tuple(parent for parent, _ in roster.parents)
+        self._children = tuple(child for child, _, _ in roster.children)
+        self._unconfirmed = {("parent", one) for one in self._parents} | {("child", one) for one in self._children}
+        self._round = self._previous = None
+        self._ahead = []
+        self.phase = "edges"
+        effects += [self._links.send(child, EdgeHello(), now) for child in self._children]
+        self._early = early
+        return effects
+
+    def _edge(self, sender: int, role: str, now: float) -> list[Effect]:
+        self._unconfirmed.discard((role, sender))
+        effects: list[Effect] = []
+        if role == "parent":
+            effects.append(self._links.send(sender, EdgeWelcome(), now))
+        return effects + self._confirm(now)
+
+    def _confirm(self, now: float) -> list[Effect]:
+        if self.phase != "edges" or self._unconfirmed:
+            return []
+        self.phase = "ready"
+        return [self._links.send(COORDINATOR, EdgesConfirmed(self._parents, self._children), now)]
+
+    # Delivered messages
+
+    def _deliver(self, sender: int, message: Message, now: float) -> list[Effect]:
+        match message:
+            case StatesAnnounced() | ActionsChosen() if self.phase == "running":
+                return self._heard(sender, message, now)
+            case ActionsChosen() if self.phase == "ready" and sender in self._parents:
+                self._ahead.append((sender, message))
+                return []
+            case SignalBroadcast() | FlowBroadcast() if sender == COORDINATOR and self.phase == "running":
+                return self._signal(message, now)
+            case Roster() if sender == COORDINATOR:
+                effects = self._confirm(now)
+                early, self._early = self._early, []
+                for envelope, origin in early:
+                    effects += self.receive(envelope, origin, now)
+                return effects
+            case EdgeHello() if ("parent", sender) in self._unconfirmed:
+                return self._edge(sender, "parent", now)
+            case EdgeWelcome() if ("child", sender) in self._unconfirmed:
+                return self._edge(sender, "child", now)
+            case Start(round=round_) if sender == COORDINATOR and self.phase == "ready":
+                return self._start(round_, now)
+            case TableRequested(round=round_) if sender == COORDINATOR:
+                return [self._links.send(COORDINATOR, self._table(round_), now)]
+            case ThetaRequested() if sender == COORDINATOR:
+                latest = self.learner.latest
+                return [self._links.send(COORDINATOR, ThetaShown(latest, self.learner.theta(latest)), now)]
+            case Finish(reason=reason) if sender == COORDINATOR:
+                return self._finish(reason, now)
+            case _:
+                kind = type(message).__name__
+                raise OrderViolation(f"{name(self.agent)} is {self.phase} and got {kind} from {name(sender)}")
+
+    def _start(self, round_: int, now: float) -> list[Effect]:
+        if round_ not in self.learner.held:
+            held = ", ".join(map(str, self.learner.held))
+            raise OrderViolation(f"the run goes on at round {round_}, but {name(self.agent)} holds theta of {held}")
+        self.phase = "running"
+        self._round = RoundBuffer(round_, self._parents)
+        effects = self._begin_round(now)
+        ahead, self._ahead = self._ahead, []
+        for sender, message in ahead:
+            effects += self._heard(sender, message, now)
+        return effects
+
+    def _begin_round(self, now: float) -> list[Effect]:
+        assert self._round is not None
+        assert self._welcome is not None
+        if self._welcome.mode == "exact":
+            return [self._links.send(COORDINATOR, self._table(self._round.round), now)]
+        return []
+
+    def _table(self, round_: int) -> TableShown:
+        return TableShown(round_, self.learner.log_policy(round_))
+
+    def _heard(self, sender: int, message: StatesAnnounced | ActionsChosen, now: float) -> list[Effect]:
+        buffer = self._buffer(sender, message.round, type(message).__name__)
+        if buffer is None:
+            return []
+        if isinstance(message, StatesAnnounced):
+            if sender != COORDINATOR:
+                raise OrderViolation(f"{name(sender)} announces states, which only the coordinator may")
+            buffer.hear_states(message.step, message.states)
+        else:
+            if sender not in buffer.heard:
+                raise OrderViolation(f"{name(sender)} sends actions, but is no parent of {name(self.agent)}")
+            buffer.hear_actions(sender, message.step, message.actions)
+        return self._act(now) if buffer is self._round else []
+
+    def _buffer(self, sender: int, round_: int, kind: str) -> RoundBuffer | None:
+        """Return the buffer a message of a round belongs to; None if it is too old to matter."""
+        assert self._round is not None
+        if round_ == self._round.round:
+            return self._round
+        if round_ > self._round.round:
+            where = f"round {self._round.round}"
+            raise OrderViolation(f"{name(sender)} sends {kind} of round {round_}, {name(self.agent)} is in {where}")
+        return self._previous if self._previous is not None and round_ == self._previous.round else None
+
+    def _act(self, now: float) -> list[Effect]:
+        buffer = self._round
+        assert buffer is not None
+        effects: list[Effect] = []
+        while not buffer.missing():
+            step = buffer.step
+            states, parent_actions = buffer.inputs()
+            actions = self.learner.act(buffer.round, step, states, parent_actions)
+            buffer.chosen.append(actions)
+            chosen = ActionsChosen(buffer.round, step, actions)
+            effects += [self._links.send(child, chosen, now) for child in self._children]
+            effects.append(self._links.send(COORDINATOR, chosen, now))
+        return effects
+
+    def _signal(self, message: SignalBroadcast | FlowBroadcast, now: float) -> list[Effect]:
+        buffer = self._round
+        assert buffer is not None
+        effects: list[Effect] = []
+        learner = self.learner
+        if message.round < buffer.round:
+            return [self._links.send(COORDINATOR, self._applied(message.round), now)]
+        if message.round > buffer.round:
+            where = f"round {buffer.round}"
+            raise OrderViolation(f"the signal of round {message.round} came, {name(self.agent)} is in {where}")
+        if message.round == learner.latest:
+            if isinstance(message, FlowBroadcast):
+                theta = learner.apply_flow(message.round, message.flow)
+            else:
+                theta = self._apply_weights(buffer, message.weights)
+            effects.append(Store(message.round + 1, theta))
+        self._previous = buffer
+        self._round = RoundBuffer(message.round + 1, self._parents)
+        effects.append(self._links.send(COORDINATOR, self._applied(message.round), now))
+        return effects + self._begin_round(now)
+
+    def _apply_weights(self, buffer: RoundBuffer, weights: FloatArray) -> FloatArray:
+        if buffer.step != len(buffer.states) or not buffer.states:
+            raise OrderViolation(f"the signal of round {buffer.round} came before step {buffer.step} was acted in")
+        states, parent_actions, actions = buffer.all_steps()
+        if len(weights) != len(states):
+            raise OrderViolation(
+                f"the signal of round {buffer.round} has {len(weights)} weights for {len(states)} lane steps"
+            )
+        return self.learner.apply_weights(buffer.round, states, parent_actions, actions, weights)
+
+    def _applied(self, round_: int) -> SignalApplied:
+        return SignalApplied(round_, digest(self.learner.theta(round_ + 1)))
+
+    def _finish(self, reason: str, now: float) -> list[Effect]:
+        farewell = self._links.send(COORDINATOR, Farewell(), now)
+        stop = self._failure or Stop(ExitCode.DONE, reason)
+        self.phase = "finished"
+        return [farewell, stop]
+
+    # Trouble
+
+    def _fail(self, code: ExitCode, why: str, now: float) -> list[Effect]:
+        self.phase = "failing"
+        self._failure = Stop(code, why)
+        self._failing_until = now + FAILED_FOR
+        return [Log("error", "failing", {"why": why}), *self.tick(now)]
+
+    def _refuse(self, envelope: Envelope, reason: str) -> list[Effect]:
+        self._links.refused[reason] += 1
+        fields = {"kind": type(envelope.message).__name__, "sender": name(envelope.sender), "reason": reason}
+        return [Log("warning", "refused", fields)]
+
+    def _in_range(self, message: Message) -> bool:
+        """Whether states and actions name something that exists."""
+        welcome = self._welcome
+        assert welcome is not None
+        if isinstance(message, StatesAnnounced):
+            return _within(message.states, welcome.states)
+        if isinstance(message, ActionsChosen):
+            return _within(message.actions, max(welcome.parent_actions, default=0))
+        return True
+
+    def _awaited(self) -> str:
+        if self.phase == "greeting":
+            return "an answer of the coordinator to its Hello"
+        if self.phase == "welcomed":
+            return "the coordinator's Roster, which comes when every agent is there"
+        if self.phase == "edges":
+            return "the edge to " + names({peer for _, peer in self._unconfirmed})
+        if self.phase == "ready":
+            return "the coordinator's Start"
+        assert self._round is not None
+        missing = self._round.missing()
+        where = f"round {self._round.round}, step {self._round.step}"
+        parents = [peer for peer in missing if peer != COORDINATOR]
+        if parents:
+            return f"the actions of {names(parents)} of {where}"
+        return f"the coordinator to announce states or a signal of {where}"
+
+    def _where(self) -> tuple[int, int]:
+        if self._round is None:
+            return (self._learner.latest if self._learner is not None else 0), 0
+        return self._round.round, self._round.step
+
+    def _to_coordinator(self, message: Message) -> Transmit:
+        return self._links.bare(COORDINATOR_ROUTE, message)
+
+
+def _within(array: "Sequence[int] | np.ndarray", bound: int) -> bool:
+    return len(array) > 0 and int(np.min(array)) >= 0 and int(np.max(array)) < bound

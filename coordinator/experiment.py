@@ -1,0 +1,86 @@
+"""The experiment: all that the result of a run depends on, and how it is measured and stored.
+
+`bnpg` builds it from a TOML file and flags; the resolved one is stored in the run folder as
+`experiment.toml`, from which a coordinator starts and a run is resumed.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import tomli_w
+from msgspec import Meta, Struct
+
+from bnpg_math.errors import InputError
+
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", kw_only=True):
+    """What is run. Everything but `evaluate_every`, `save_policy` and `trace` decides the result."""
+
+    game: str
+    """A built-in game such as `coordination(agents=5)`, or the path of a game file."""
+    mode: Literal["sampled", "exact"] = "sampled"
+    dag: str = "line"
+    """`empty`, `line`, `star`, `complete`, edges such as `0-1,0-2`, or the path of a file with edges."""
+    rounds: Annotated[int, Meta(ge=0)] = 200
+    """Number of updates (3)."""
+    learning_rate: Positive | Literal["certified"] = 0.1
+    """Step size eta; `certified` is 1/beta, tight form of Lemma 4."""
+    regularization: NotNegative = 0.0
+    """Weight lambda of the log barrier."""
+    lanes: Count = 256
+    """Parallel episodes of a sampled round."""
+    horizon: Count | Literal["geometric", "geometric-visit"] = "geometric"
+    """Steps of an episode: an integer truncates, `geometric` is unbiased."""
+    baseline: Literal["cross-fit", "none"] = "cross-fit"
+    initial: str = "zeros"
+    """Starting theta: `zeros`, `normal` (N(0,1) keyed by the seed), or the path of a policy file."""
+    seed: Annotated[int, Meta(ge=0, le=2**64 - 1)] = 0
+    evaluate_every: Annotated[int, Meta(ge=0)] = 10
+    """Exact metrics every so many rounds and at the end; 0 means never."""
+    save_policy: bool = False
+    trace: bool = False
+
+    def evaluates(self, round_: int) -> bool:
+        """Whether theta_round is evaluated exactly."""
+        return bool(self.evaluate_every) and (round_ % self.evaluate_every == 0 or round_ == self.rounds)
+
+
+MEASUREMENT = frozenset({"evaluate-every", "save-policy", "trace"})
+"""Fields that never change a theta."""
+
+
+def experiment_digest(experiment: Experiment, game_digest: str, initial_digest: str) -> str:
+    """Return the digest of all that decides the result; agents keep it beside their checkpoints."""
+    fields = msgspec.to_builtins(experiment)
+    deciding = {key: value for key, value in fields.items() if key not in MEASUREMENT | {"game", "initial", "rounds"}}
+    deciding |= {"game": game_digest, "initial": initial_digest}
+    return hashlib.sha256(msgspec.json.encode(deciding, order="sorted")).hexdigest()[:32]
+
+
+def experiment_toml(experiment: Experiment) -> str:
+    """Return the experiment as TOML, equal to the flags."""
+    return tomli_w.dumps(msgspec.to_builtins(experiment))
+
+
+def read_experiment(path: Path) -> Experiment:
+    """Read an experiment file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is no experiment; the text names the field.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    try:
+        return msgspec.toml.decode(text, type=Experiment)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from None

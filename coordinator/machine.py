@@ -1,0 +1,400 @@
+"""The coordinator as a pure machine: messages and the passing of time in, effects out.
+
+Phases
+------
+gathering
+    Waiting for the Hello of every agent.
+edges
+    A new epoch: the roster is out, every edge is to be confirmed from both ends.
+running
+    Round by round, see `coordinator.rounds`: tables, steps, signal.
+closing
+    All rounds are done: last evaluation, thetas on request.
+ending
+    `Finish` is out; waiting for the farewells.
+ended
+    Nothing more comes.
+
+A Hello of a new incarnation leads back to *edges* as soon as everybody is present: the epoch is bumped, the
+old incarnation is fenced, and the interrupted round is played again from its beginning.
+"""
+
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from bnpg_math.arrays import FloatArray
+from bnpg_math.dag import Dag
+from bnpg_math.game import Game
+from coordinator.effects import Concluded, Gathered, Record, Rewind
+from coordinator.experiment import Experiment
+from coordinator.membership import Membership
+from coordinator.oracle import Oracle
+from coordinator.rounds import Rounds
+from protocol.addresses import COORDINATOR, name, names
+from protocol.effects import Effect, Log, Stop, Transmit
+from protocol.envelope import Envelope
+from protocol.errors import OrderViolation, ProtocolError
+from protocol.exit_codes import ExitCode
+from protocol.links import Links, Observer
+from protocol.messages import (
+    ActionsChosen,
+    Beacon,
+    EdgesConfirmed,
+    Failed,
+    Farewell,
+    Finish,
+    Hello,
+    Message,
+    Reject,
+    SignalApplied,
+    Start,
+    Summons,
+    TableShown,
+    ThetaRequested,
+    ThetaShown,
+    Welcome,
+)
+from protocol.version import common_version
+
+WARN_EVERY = 5.0
+"""Seconds without progress after which, again and again, the log says who is waited for."""
+FAREWELL = 5.0
+"""Seconds the farewells may take."""
+
+
+class CoordinatorSetup(Struct, frozen=True):
+    """What the coordinator process starts with."""
+
+    run: str
+    """Identity of the run."""
+    generation: int
+    """Start count of the coordinator; larger than that of any earlier one of this run."""
+    experiment: Experiment
+    digest: str
+    """Digest of all that decides the result."""
+    game: Game
+    dag: Dag
+    learning_rate: float
+    initial: tuple[FloatArray, ...]
+    """Given theta_0, in agent order; empty for `zeros` and `normal`."""
+    numerics: str
+    patience: float = 120.0
+    """Seconds without any progress after which the run is given up, naming whom it waited for."""
+
+
+class CoordinatorMachine:
+    """The coordinator of one run.
+
+    Parameters
+    ----------
+    setup : CoordinatorSetup
+        The experiment and the identity of this process.
+    now : float
+        Seconds on the shell's monotonic clock.
+    observer
+        Called with every `Passage` over a link, for the trace.
+    """
+
+    def __init__(self, setup: CoordinatorSetup, now: float, observer: Observer | None = None) -> None:
+        self._setup = setup
+        self._links = Links(COORDINATOR, setup.generation, setup.run, observer)
+        self._links.generation = setup.generation
+        self._membership = Membership(setup.dag, setup.digest, setup.numerics)
+        oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
+        self._rounds = Rounds(setup.experiment, setup.game, setup.dag, oracle)
+        self.phase = "gathering"
+        self._epoch = 0
+        self._progress_at = now
+        self._warn_at = now + WARN_EVERY
+        self._thetas: dict[int, FloatArray] = {}
+        self._farewells: set[int] = set()
+        self._stop: Stop | None = None
+        self._end_at = 0.0
+
+    # What the outside may look at
+
+    @property
+    def links(self) -> Links:
+        """The coordinator's links, with their counters."""
+        return self._links
+
+    def status(self, now: float) -> dict[str, Any]:
+        """Return who is up, where the run is and who is waited for."""
+        members = self._membership.members
+        return {
+            "phase": self.phase,
+            "round": self._rounds.round,
+            "rounds": self._setup.experiment.rounds,
+            "step": self._rounds.step,
+            "epoch": self._epoch,
+            "generation": self._setup.generation,
+            "waiting_for": self._awaited() if self.phase != "ended" else "",
+            "agents": {
+                str(agent): {
+                    "incarnation": member.incarnation,
+                    "heard_seconds_ago": round(now - member.heard_at, 3),
+                    "phase": member.progress[0],
+                    "round": member.progress[1],
+                    "step": member.progress[2],
+                }
+                for agent, member in sorted(members.items())
+            },
+            "retransmitted": self._links.retransmitted,
+            "duplicates": self._links.duplicates,
+            "refused": dict(self._links.refused),
+        }
+
+    # Events
+
+    def receive(self, envelope: Envelope, origin: str, now: float) -> list[Effect]:
+        """Take in one envelope and return what is to be done because of it."""
+        if self.phase == "ended":
+            return []
+        message = envelope.message
+        if isinstance(message, Hello):
+            return self._hello(envelope, message, origin, now)
+        if envelope.run != self._setup.run:
+            return self._refuse(envelope, "another run")
+        if envelope.generation < self._setup.generation:
+            return [self._links.bare(origin, Summons())]
+        member = self._membership.members.get(envelope.sender)
+        if member is None:
+            return self._refuse(envelope, "not a member")
+        if envelope.incarnation != member.incarnation:
+            if envelope.incarnation < member.incarnation:
+                fenced = Reject("incarnation", f"{member.incarnation} or later", str(envelope.incarnation))
+                return [*self._refuse(envelope, "a fenced incarnation"), self._links.bare(origin, fenced)]
+            return self._refuse(envelope, "an incarnation that did not greet")
+        if origin != member.route:
+            return self._refuse(envelope, "another connection than the one that greeted")
+        member.heard_at = now
+        if isinstance(message, Beacon):
+            member.progress = (message.phase, message.round, message.step)
+            return []
+        if isinstance(message, Failed):
+            why = f"{name(envelope.sender)} failed: {message.why}"
+            return self.end(ExitCode(message.code), why, now)
+        if not self._in_range(envelope.sender, message):
+            return self._refuse(envelope, "out of range")
+        return self._sequenced(envelope, origin, now)
+
+    def tick(self, now: float) -> list[Effect]:
+        """Return what is to be done because time has passed."""
+        if self.phase == "ended":
+            return []
+        effects: list[Effect] = list(self._links.tick(now))
+        if self.phase == "ending":
+            return [*effects, *self._conclude()] if now >= self._end_at else effects
+        if now - self._progress_at > self._setup.patience:
+            why = f"{self._where()}: {self._awaited()} (no progress for {self._setup.patience:g} s)"
+            return effects + self.end(ExitCode.DEADLINE, why, now)
+        if now >= self._warn_at:
+            self._warn_at = now + WARN_EVERY
+            if now - self._progress_at >= WARN_EVERY:
+                fields = {"at": self._where(), "waiting_for": self._awaited()}
+                effects.append(Log("warning", "waiting", fields))
+        return effects
+
+    def next_event(self) -> float | None:
+        """Return when `tick` has something to do next."""
+        if self.phase == "ended":
+            return None
+        own = self._end_at if self.phase == "ending" else min(self._warn_at, self._progress_at + self._setup.patience)
+        links = self._links.next_event()
+        return own if links is None else min(own, links)
+
+    def end(self, code: ExitCode, why: str, now: float) -> list[Effect]:
+        """End the run for everybody, now."""
+        if self.phase in ("ending", "ended"):
+            return []
+        in_epoch = self.phase in ("edges", "running", "closing")
+        self.phase = "ending"
+        self._stop = Stop(code, why)
+        self._end_at = now + FAREWELL
+        if not in_epoch:
+            return self._conclude()
+        return [self._links.send(agent, Finish(why), now) for agent in self._membership.members]
+
+    def failed(self, code: ExitCode, why: str, now: float) -> list[Effect]:
+        """Take note that the shell could not carry out an effect."""
+        return self.end(code, why, now)
+
+    # Joining
+
+    def _hello(self, envelope: Envelope, hello: Hello, origin: str, now: float) -> list[Effect]:
+        if self.phase == "ending":
+            return []
+        before = {agent: member.incarnation for agent, member in self._membership.members.items()}
+        agent = self._membership.greet(envelope, hello, origin, now)
+        if isinstance(agent, Reject):
+            fields = {"sender": name(hello.agent), "code": agent.code, "expected": agent.expected, "got": agent.got}
+            return [Log("warning", "rejected", fields), self._links.bare(origin, agent)]
+        effects: list[Effect] = [self._links.bare(origin, self._welcome(agent, hello))]
+        if before.get(agent) == envelope.incarnation:
+            return effects
+        self._progress_at = now
+        fields = {"agent": agent, "incarnation": envelope.incarnation, "held": list(hello.held)}
+        effects.append(Log("info", "returned" if agent in before else "joined", fields))
+        return effects if self._membership.absent else effects + self._form(now)
+
+    def _welcome(self, agent: int, hello: Hello) -> Welcome:
+        setup, dag = self._setup, self._setup.dag
+        actions = setup.game.actions
+        return Welcome(
+            version=common_version(hello.versions) or 0,
+            agent=agent,
+            experiment=setup.digest,
+            mode=setup.experiment.mode,
+            states=setup.game.states,
+            actions=actions[agent],
+            parents=dag.parents[agent],
+            parent_actions=tuple(actions[parent] for parent in dag.parents[agent]),
+            children=dag.children[agent],
+            rounds=setup.experiment.rounds,
+            seed=setup.experiment.seed,
+            learning_rate=setup.learning_rate,
+            regularization=setup.experiment.regularization,
+            initial="given" if setup.initial else setup.experiment.initial,
+            theta=setup.initial[agent] if setup.initial else np.zeros(0),
+        )
+
+    def _form(self, now: float) -> list[Effect]:
+        """Begin a new epoch with everybody present."""
+        self._epoch += 1
+        self.phase = "edges"
+        early = self._links.enter(self._setup.generation, self._epoch, self._membership.neighbours())
+        assert not early, "nobody can be ahead of the coordinator's epoch"
+        agents = sorted(self._membership.members)
+        effects: list[Effect] = [Log("info", "epoch", {"epoch": self._epoch, "agents": len(agents)})]
+        return effects + [self._links.send(agent, self._membership.roster(agent), now) for agent in agents]
+
+    # Delivered messages
+
+    def _sequenced(self, envelope: Envelope, origin: str, now: float) -> list[Effect]:
+        try:
+            delivered, transmissions = self._links.receive(envelope, origin, now)
+        except OrderViolation as error:
+            return self._refuse(envelope, str(error))
+        effects: list[Effect] = list(transmissions)
+        try:
+            for message in delivered:
+                self._progress_at = now
+                self._warn_at = now + WARN_EVERY
+                effects += self._deliver(envelope.sender, message, now)
+        except ProtocolError as error:
+            effects += self.end(ExitCode.PROTOCOL, f"{self._where()}: {error}", now)
+        return effects
+
+    def _deliver(self, agent: int, message: Message, now: float) -> list[Effect]:
+        match message:
+            case ActionsChosen() | TableShown() | SignalApplied() if self.phase in ("running", "closing"):
+                effects = self._carry(self._rounds.receive(agent, message), now)
+                if isinstance(message, SignalApplied):
+                    member = self._membership.members[agent]
+                    member.latest = max(member.latest, message.round + 1)
+                    member.held = (member.latest - 1, member.latest)
+                return effects
+            case EdgesConfirmed() if self.phase == "edges":
+                if not self._membership.confirm(agent, message):
+                    return []
+                return self._start(now)
+            case ThetaShown() if self.phase == "closing":
+                return self._gather(agent, message, now)
+            case Farewell() if self.phase == "ending":
+                self._farewells.add(agent)
+                return self._conclude() if len(self._farewells) == self._setup.dag.agents else []
+            case _ if self.phase == "ending":
+                return []
+            case _:
+                kind = type(message).__name__
+                raise OrderViolation(f"{name(agent)} sent {kind}, which has no place in {self.phase}")
+
+    def _start(self, now: float) -> list[Effect]:
+        base = self._membership.base()
+        self.phase = "running"
+        effects: list[Effect] = [Log("info", "start", {"round": base, "epoch": self._epoch}), Rewind(base)]
+        effects += [self._links.send(agent, Start(base), now) for agent in sorted(self._membership.members)]
+        return effects + self._carry(self._rounds.restart(base), now)
+
+    def _carry(self, outcome: "list[Message | dict[str, Any]]", now: float) -> list[Effect]:
+        """Turn what the rounds decided into effects: lines to record, messages for everybody."""
+        effects: list[Effect] = []
+        for one in outcome:
+            if isinstance(one, dict):
+                effects.append(Record(one))
+            else:
+                effects += [self._links.send(agent, one, now) for agent in range(self._setup.dag.agents)]
+        if self._rounds.finished and self.phase == "running":
+            self.phase = "closing"
+            effects += self._close(now)
+        return effects
+
+    def _close(self, now: float) -> list[Effect]:
+        if self._setup.experiment.save_policy:
+            self._thetas = {}
+            return [self._links.send(agent, ThetaRequested(), now) for agent in range(self._setup.dag.agents)]
+        return self.end(ExitCode.DONE, "all rounds are done", now)
+
+    def _gather(self, agent: int, message: ThetaShown, now: float) -> list[Effect]:
+        if message.round != self._rounds.round:
+            raise OrderViolation(f"{name(agent)} shows theta of round {message.round}, expected {self._rounds.round}")
+        self._thetas[agent] = message.theta
+        if len(self._thetas) < self._setup.dag.agents:
+            return []
+        thetas = tuple(theta for _, theta in sorted(self._thetas.items()))
+        return [Gathered(thetas), *self.end(ExitCode.DONE, "all rounds are done", now)]
+
+    # The end
+
+    def _conclude(self) -> list[Effect]:
+        assert self._stop is not None
+        self.phase = "ended"
+        state = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}.get(self._stop.code, "failed")
+        return [Concluded(state, self._rounds.round, self._rounds.metrics), self._stop]
+
+    # Trouble
+
+    def _refuse(self, envelope: Envelope, reason: str) -> list[Effect]:
+        self._links.refused[reason] += 1
+        fields = {"kind": type(envelope.message).__name__, "sender": name(envelope.sender), "reason": reason}
+        return [Log("warning", "refused", fields)]
+
+    def _in_range(self, agent: int, message: Message) -> bool:
+        """Whether actions name something that exists."""
+        if isinstance(message, ActionsChosen):
+            return len(message.actions) > 0 and int(message.actions.max()) < self._setup.game.actions[agent]
+        return True
+
+    def _where(self) -> str:
+        if self.phase in ("running", "closing"):
+            return f"r={self._rounds.round} t={self._rounds.step}"
+        return self.phase
+
+    def _awaited(self) -> str:
+        """Say who is waited for, for what, and when it was last heard."""
+        match self.phase:
+            case "gathering":
+                return f"the Hello of {names(self._membership.absent)}"
+            case "edges":
+                return f"confirmed edges from {self._described(self._membership.unconfirmed())}"
+            case "closing":
+                missing = [agent for agent in range(self._setup.dag.agents) if agent not in self._thetas]
+                return f"the theta of {self._described(missing)}"
+            case "ending":
+                missing = [agent for agent in self._membership.members if agent not in self._farewells]
+                return f"the farewell of {names(missing)}" if missing else "nobody"
+            case _:
+                missing, what = self._rounds.awaited()
+                blockers = [one for one in missing if not set(self._setup.dag.parents[one]) & set(missing)]
+                return f"{what} of {self._described(blockers or missing)}" if missing else "nobody"
+
+    def _described(self, agents: list[int]) -> str:
+        members = self._membership.members
+        now = max((member.heard_at for member in members.values()), default=0.0)
+        return ", ".join(
+            f"{name(agent)} (heard {now - members[agent].heard_at:.1f} s before the last, "
+            f"progress {members[agent].progress[1]}/{members[agent].progress[2]})"
+            for agent in agents
+        )

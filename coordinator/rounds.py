@@ -1,0 +1,211 @@
+"""The rounds of learning, without any thought of processes: what is announced, awaited and recorded.
+
+A round has up to three parts. *tables*: the agents' tables are awaited, because the mode is exact or because
+theta_r is to be evaluated. *steps*: states are announced and all agents' actions awaited, step by step
+(sampled mode). *signal*: the shared signal is out, every agent's application is awaited. The round's line is
+recorded before its signal goes out, so a line is never missing for an update that was applied.
+"""
+
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.dag import Dag
+from bnpg_math.game import Game
+from coordinator.environment import Environment, Episodes
+from coordinator.experiment import Experiment
+from coordinator.oracle import Oracle
+from protocol.addresses import name
+from protocol.errors import Equivocation, OrderViolation
+from protocol.messages import (
+    ActionsChosen,
+    FlowBroadcast,
+    Message,
+    SignalApplied,
+    SignalBroadcast,
+    StatesAnnounced,
+    TableRequested,
+    TableShown,
+)
+
+Outcome = list[Message | dict[str, Any]]
+
+
+class Rounds:
+    """All rounds of a run.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    game : Game
+    dag : Dag
+    oracle : Oracle
+        Exact evaluation, for the exact mode and for measurements.
+    """
+
+    def __init__(self, experiment: Experiment, game: Game, dag: Dag, oracle: Oracle) -> None:
+        self._experiment = experiment
+        self._oracle = oracle
+        self._agents = range(dag.agents)
+        self._table_shapes = [
+            (game.states, *(game.actions[parent] for parent in dag.parents[agent]), game.actions[agent])
+            for agent in self._agents
+        ]
+        self._environment = Environment(game, experiment)
+        self.round = 0
+        self.finished = False
+        self.metrics: dict[str, Any] = {}
+        """What the last evaluation measured."""
+        self._part = "steps"
+        self._episodes: Episodes | None = None
+        self._tables: dict[int, FloatArray] = {}
+        self._chosen: dict[int, IntArray] = {}
+        self._applied: dict[int, str] = {}
+        self._ahead: dict[int, FloatArray] = {}
+        self._said: dict[int, list[int]] = {}
+        self._line: dict[str, Any] = {}
+
+    @property
+    def step(self) -> int:
+        """Step of the present round whose actions are awaited."""
+        return 0 if self._episodes is None else self._episodes.step
+
+    def awaited(self) -> tuple[list[int], str]:
+        """Return the agents whose answer is awaited, and what they are to send."""
+        answers, what = {
+            "tables": (self._tables, "the table"),
+            "steps": (self._chosen, "the actions"),
+            "signal": (self._applied, "the application of the signal"),
+        }[self._part]
+        return [agent for agent in self._agents if agent not in answers], what
+
+    def restart(self, round_: int) -> Outcome:
+        """Begin a round anew in a new epoch: nothing said before counts."""
+        self._ahead = {}
+        return self.begin(round_)
+
+    def begin(self, round_: int) -> Outcome:
+        """Begin a round, or the end if there is none left."""
+        self.round = round_
+        self.finished = False
+        self._episodes = None
+        self._tables, self._ahead = self._ahead, {}
+        self._chosen, self._applied = {}, {}
+        self._said = {agent: [] for agent in self._agents}
+        self._line = {"round": round_}
+        if self._experiment.mode == "exact":
+            self._part = "tables"
+            return []  # every agent shows its table without being asked
+        if self._experiment.evaluates(round_):
+            self._part = "tables"
+            return [TableRequested(round_)]
+        return self._end() if round_ == self._experiment.rounds else self._first_step()
+
+    def receive(self, agent: int, message: Message) -> Outcome:
+        """Take in an agent's answer; return what is to be sent to everybody, and lines to record.
+
+        Raises
+        ------
+        OrderViolation
+            If the answer has no place in this part of the round.
+        Equivocation
+            If the agent gave another answer before.
+        """
+        match message:
+            case ActionsChosen() if self._part == "steps":
+                return self._actions(agent, message)
+            case TableShown() if self._part == "tables" and message.round == self.round:
+                return self._table(agent, message)
+            case SignalApplied() if self._part == "signal" and message.round == self.round:
+                if self._note(agent, self._applied, message.digest, "digests") and self._all(self._applied):
+                    return self.begin(self.round + 1)
+                return []
+            case ActionsChosen() | TableShown() | SignalApplied() if message.round < self.round:
+                return []
+            case TableShown() if self._experiment.mode == "exact" and message.round == self.round + 1:
+                # This agent applied the signal before others did: its next table is here already.
+                self._check_table(agent, message.log_policy)
+                self._note(agent, self._ahead, message.log_policy, "tables")
+                return []
+            case _:
+                at = f"{type(message).__name__} of round {message.round}"  # type: ignore[attr-defined]
+                raise OrderViolation(f"{name(agent)} sent {at}; awaited: {self.awaited()[1]} of round {self.round}")
+
+    def _actions(self, agent: int, message: ActionsChosen) -> Outcome:
+        where = f"round {message.round}, step {message.step}"
+        if message.round != self.round or message.step > self.step:
+            raise OrderViolation(f"{name(agent)} acts at {where}; awaited: round {self.round}, step {self.step}")
+        said = self._said[agent]
+        checksum = crc32(message.actions.tobytes())
+        if message.step < len(said):
+            if said[message.step] != checksum:
+                raise Equivocation(f"{name(agent)} says two different things for the actions of {where}")
+            return []
+        assert self._episodes is not None
+        if len(message.actions) != len(self._episodes.states):
+            raise OrderViolation(
+                f"{name(agent)} chose {len(message.actions)} actions for {len(self._episodes.states)} lanes at {where}"
+            )
+        said.append(checksum)
+        self._chosen[agent] = message.actions
+        if not self._all(self._chosen):
+            return []
+        actions = [self._chosen[one] for one in self._agents]
+        self._chosen = {}
+        self._episodes.advance(actions)
+        if not self._episodes.done:
+            return [StatesAnnounced(self.round, self._episodes.step, self._episodes.states)]
+        statistics = self._episodes.statistics()
+        self._line |= {"return_mean": statistics.mean, "return_stderr": statistics.stderr}
+        return self._signal(SignalBroadcast(self.round, self._episodes.weights()))
+
+    def _table(self, agent: int, message: TableShown) -> Outcome:
+        self._check_table(agent, message.log_policy)
+        if not (self._note(agent, self._tables, message.log_policy, "tables") and self._all(self._tables)):
+            return []
+        tables = [self._tables[one] for one in self._agents]
+        if self._experiment.evaluates(self.round):
+            self.metrics = self._oracle.measure(tables)
+            self._line |= self.metrics
+        if self.round == self._experiment.rounds:
+            return self._end()
+        if self._experiment.mode == "sampled":
+            return self._first_step()
+        value, flow = self._oracle.signal(tables)
+        self._line |= {"value": value}
+        return self._signal(FlowBroadcast(self.round, flow))
+
+    def _first_step(self) -> Outcome:
+        self._part = "steps"
+        self._episodes = self._environment.begin(self.round)
+        return [StatesAnnounced(self.round, 0, self._episodes.states)]
+
+    def _signal(self, signal: Message) -> Outcome:
+        """Record the round's line, then let the signal go out."""
+        self._part = "signal"
+        return [self._line, signal]
+
+    def _end(self) -> Outcome:
+        self.finished = True
+        return [self._line]
+
+    def _note(self, agent: int, answers: dict[int, Any], answer: Any, what: str) -> bool:
+        """Keep an answer; return False for a duplicate."""
+        if agent not in answers:
+            answers[agent] = answer
+            return True
+        if not np.array_equal(answers[agent], answer):
+            raise Equivocation(f"{name(agent)} says two different things for the {what} of round {self.round}")
+        return False
+
+    def _all(self, answers: dict[int, Any]) -> bool:
+        return len(answers) == len(self._agents)
+
+    def _check_table(self, agent: int, table: FloatArray) -> None:
+        shape = self._table_shapes[agent]
+        if table.shape != shape:
+            raise OrderViolation(f"the table of {name(agent)} must have shape {shape}, got {table.shape}")
+        if not np.allclose(np.exp(table).sum(axis=-1), 1.0, atol=1e-9):
+            raise OrderViolation(f"the table of {name(agent)} must hold log probabilities, its rows do not sum to 1")

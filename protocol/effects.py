@@ -1,0 +1,42 @@
+"""What a machine asks its shell to do. Machines decide, shells act."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from protocol.envelope import Envelope
+from protocol.exit_codes import ExitCode
+
+
+class Effect(Struct, frozen=True):
+    """Base of all effects."""
+
+
+class Transmit(Effect, frozen=True):
+    """Hand an envelope to the transport. Losing it is allowed: the link sends it again."""
+
+    route: str
+    """Where to: a route learned from a `Connect` or from the origin of an earlier arrival."""
+    envelope: Envelope
+
+
+class Connect(Effect, frozen=True):
+    """Open a route to a peer's endpoint; an older connection under that name is dropped."""
+
+    route: str
+    endpoint: str
+
+
+class Log(Effect, frozen=True):
+    """Tell whoever reads the log."""
+
+    level: str
+    event: str
+    fields: dict[str, Any]
+
+
+class Stop(Effect, frozen=True):
+    """The process ends here."""
+
+    code: ExitCode
+    why: str

@@ -1,0 +1,111 @@
+"""The shell of a process: receive, handle, carry out, repeat. One thread owns the sockets and the machine."""
+
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from protocol.codec import decode, encode
+from protocol.effects import Connect, Effect, Log, Stop, Transmit
+from protocol.errors import MalformedMessage, StorageFailed
+from protocol.exit_codes import ExitCode
+from protocol.machine import Machine
+from protocol.transport.interface import Transport
+
+LONGEST_WAIT = 0.5
+"""Seconds the loop sleeps at the most before it looks at signals and at its lifeline."""
+
+Carry = Callable[[Effect], None]
+
+
+class Loop:
+    """One process between its transport and its machine.
+
+    Parameters
+    ----------
+    machine : Machine
+        Decides.
+    transport : Transport
+        Carries.
+    carry
+        Carries out the effects that only this kind of process knows; may raise `StorageFailed`.
+    on_signal
+        Called when SIGTERM or SIGINT came; returns what is to be done because of it.
+    each
+        Called once a turn, for housekeeping that no message asks for; returns what is to be done.
+    clock
+        Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        transport: Transport,
+        carry: Carry,
+        on_signal: Callable[[float], list[Effect]],
+        each: Callable[[float], list[Effect]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._machine = machine
+        self._transport = transport
+        self._carry = carry
+        self._on_signal = on_signal
+        self._each = each
+        self._clock = clock
+        self._signalled = False
+
+    def run(self) -> Stop:
+        """Work until the machine stops; return how it ended."""
+        previous = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            return self._run()
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            self._transport.close()
+
+    def _run(self) -> Stop:
+        machine, transport, clock = self._machine, self._transport, self._clock
+        next_tick = clock()
+        while True:
+            now = clock()
+            effects = self._each(now)
+            if self._signalled:
+                self._signalled = False
+                effects += self._on_signal(now)
+            if now >= next_tick:
+                effects += machine.tick(now)
+            stop = self._act(effects)
+            if stop is not None:
+                return stop
+            wanted = machine.next_event()
+            next_tick = now + LONGEST_WAIT if wanted is None else min(wanted, now + LONGEST_WAIT)
+            for arrival in transport.receive(max(0.0, next_tick - clock())):
+                try:
+                    envelope = decode(arrival.frames)
+                except MalformedMessage as error:
+                    machine.links.refused["malformed"] += 1
+                    self._carry(Log("warning", "refused", {"from": arrival.origin, "reason": str(error)}))
+                    continue
+                stop = self._act(machine.receive(envelope, arrival.origin, clock()))
+                if stop is not None:
+                    return stop
+
+    def _act(self, effects: list[Effect]) -> Stop | None:
+        """Carry out effects in order; return the Stop among them, if any."""
+        for effect in effects:
+            if isinstance(effect, Transmit):
+                self._transport.send(effect.route, encode(effect.envelope))
+            elif isinstance(effect, Connect):
+                self._transport.connect(effect.route, effect.endpoint)
+            elif isinstance(effect, Stop):
+                return effect
+            else:
+                try:
+                    self._carry(effect)
+                except StorageFailed as error:
+                    return self._act(self._machine.failed(ExitCode.STORAGE, str(error), self._clock()))
+        return None
+
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self._signalled = True

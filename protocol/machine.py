@@ -1,0 +1,28 @@
+"""What every process of a run is, behind its shell."""
+
+from typing import Protocol
+
+from protocol.effects import Effect
+from protocol.envelope import Envelope
+from protocol.exit_codes import ExitCode
+from protocol.links import Links
+
+
+class Machine(Protocol):
+    """A pure machine: envelopes and the passing of time in, effects out."""
+
+    @property
+    def links(self) -> Links:
+        """The machine's links, with their counters."""
+
+    def receive(self, envelope: Envelope, origin: str, now: float) -> list[Effect]:
+        """Take in one envelope and return what is to be done because of it."""
+
+    def tick(self, now: float) -> list[Effect]:
+        """Return what is to be done because time has passed."""
+
+    def next_event(self) -> float | None:
+        """Return when `tick` has something to do next, or None for never."""
+
+    def failed(self, code: ExitCode, why: str, now: float) -> list[Effect]:
+        """Take note that the shell could not carry out an effect."""

@@ -1,0 +1,31 @@
+"""What a transport does: carry frames, best effort. Order and completeness are the links' business."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from protocol.codec import Frame
+
+
+class Arrival(Struct, frozen=True):
+    """Frames that came in."""
+
+    origin: str
+    """The route on which the sender can be answered."""
+    frames: list[Frame]
+
+
+class Transport(Protocol):
+    """Sockets, or something like them."""
+
+    def connect(self, route: str, endpoint: str) -> None:
+        """Open a route to an endpoint; an older connection under that name is closed."""
+
+    def send(self, route: str, frames: list[Frame]) -> bool:
+        """Send, or return False if the route leads nowhere or is full just now."""
+
+    def receive(self, timeout: float) -> list[Arrival]:
+        """Wait up to `timeout` seconds for something to come in."""
+
+    def close(self) -> None:
+        """Send what is still waiting, for a moment, and close."""
