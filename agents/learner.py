@@ -83,6 +83,14 @@ class Learner:
         """Return the log conditional probability table of theta_round."""
         return self._rounds[round_].log_policy
 
+    def rewind(self, round_: int) -> None:
+        """Go back to theta_round, unless only the update of that very round is ahead of it.
+
+        That one update is kept: the round is replayed for others, and it must not be applied twice.
+        """
+        if self.latest > round_ + 1:
+            self._rounds = {held: tables for held, tables in self._rounds.items() if held <= round_}
+
     def act(
         self, round_: int, step: int, states: IntArray, parent_actions: "list[IntArray]"
     ) -> IntArray:

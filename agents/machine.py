@@ -343,6 +343,7 @@ class AgentMachine:
         if round_ not in self.learner.held:
             held = ", ".join(map(str, self.learner.held))
             raise OrderViolation(f"the run goes on at round {round_}, but {name(self.agent)} holds theta of {held}")
+        self.learner.rewind(round_)
         self.phase = "running"
         self._round = RoundBuffer(round_, self._parents)
         effects = self._begin_round(now)

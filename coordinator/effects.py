@@ -30,5 +30,6 @@ class Concluded(Effect, frozen=True):
     """The run has ended; `state` is `done` or `interrupted` or `failed`."""
 
     state: str
+    why: str
     rounds: int
     metrics: dict[str, Any]

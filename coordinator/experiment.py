@@ -40,7 +40,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     baseline: Literal["cross-fit", "none"] = "cross-fit"
     initial: str = "zeros"
     """Starting theta: `zeros`, `normal` (N(0,1) keyed by the seed), or the path of a policy file."""
-    seed: Annotated[int, Meta(ge=0, le=2**64 - 1)] = 0
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     evaluate_every: Annotated[int, Meta(ge=0)] = 10
     """Exact metrics every so many rounds and at the end; 0 means never."""
     save_policy: bool = False

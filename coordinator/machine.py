@@ -352,7 +352,7 @@ class CoordinatorMachine:
         assert self._stop is not None
         self.phase = "ended"
         state = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}.get(self._stop.code, "failed")
-        return [Concluded(state, self._rounds.round, self._rounds.metrics), self._stop]
+        return [Concluded(state, self._stop.why, self._rounds.round, self._rounds.metrics), self._stop]
 
     # Trouble
 

@@ -1,0 +1,39 @@
+"""One agent process: `python -m agents --state DIR --connect ENDPOINT --inbox ENDPOINT`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from agents.shell import AgentOptions, run_agent
+from protocol.addresses import UNASSIGNED
+
+
+def main() -> int:
+    """Parse the command line and run the agent."""
+    parser = argparse.ArgumentParser(prog="bnpg-agent", description="One agent of a bnpg run.")
+    parser.add_argument("--agent", type=int, default=UNASSIGNED, help="its id; without one it asks for one")
+    parser.add_argument("--state", type=Path, required=True, help="folder of its own, for its checkpoints")
+    parser.add_argument("--connect", required=True, help="endpoint of the coordinator, or @FILE that will hold it")
+    parser.add_argument("--inbox", required=True, help="endpoint to bind for its parents; tcp port 0 picks one")
+    parser.add_argument("--patience", type=float, default=600.0, help="seconds without progress until it gives up")
+    parser.add_argument("--no-fsync", action="store_true", help="checkpoints survive the process, not the machine")
+    parser.add_argument("--lifeline", action="store_true", help="end when standard input is closed")
+    parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    given = parser.parse_args()
+    options = AgentOptions(
+        state=given.state,
+        connect=given.connect,
+        inbox=given.inbox,
+        agent=given.agent,
+        patience=given.patience,
+        fsync=not given.no_fsync,
+        lifeline=given.lifeline,
+        log_format=given.log_format,
+        log_level=given.log_level,
+    )
+    return int(run_agent(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""An agent's own folder: who it is, how often it was started, and its theta of the last two rounds.
+
+A checkpoint is `theta-ROUND-DIGEST.npy`, written to a temporary file, synced and renamed. The one before it is
+kept, so that a round which not everybody has finished can be played again. A file whose bytes do not match
+the digest in its name is left out.
+"""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from agents.learner import digest
+from bnpg_math.arrays import FloatArray
+from protocol.errors import StorageFailed
+from protocol.files import next_count, write_atomically
+
+_NAME = re.compile(r"theta-(\d+)-([0-9a-f]{8})\.npy")
+
+
+class CheckpointFolder:
+    """State of one agent on disk.
+
+    Parameters
+    ----------
+    path : Path
+        Made if missing.
+    fsync : bool
+        Whether checkpoints must survive a crash of the machine, not only of the process.
+
+    Raises
+    ------
+    StorageFailed
+        If the folder cannot be made.
+    """
+
+    def __init__(self, path: Path, fsync: bool = True) -> None:
+        self.path = path
+        self._fsync = fsync
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageFailed(f"cannot make {path}: {error.strerror}") from None
+
+    def next_incarnation(self) -> int:
+        """Count this start of the agent and return which one it is, from 1."""
+        return next_count(self.path / "incarnation", self._fsync)
+
+    def identity(self) -> tuple[int, str] | None:
+        """Return the agent's id and the digest of its experiment, or None for a newcomer."""
+        file = self.path / "agent.json"
+        if not file.exists():
+            return None
+        try:
+            content = json.loads(file.read_text())
+            return int(content["agent"]), str(content["experiment"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StorageFailed(f"{file} is no identity of an agent: {error!r}") from None
+
+    def adopt(self, agent: int, experiment: str) -> None:
+        """Remember who this agent is and which experiment its thetas belong to."""
+        content = json.dumps({"agent": agent, "experiment": experiment})
+        write_atomically(self.path / "agent.json", content.encode(), self._fsync)
+
+    def store(self, round_: int, theta: FloatArray) -> None:
+        """Make theta_round durable, then forget all but the round before it.
+
+        Raises
+        ------
+        StorageFailed
+            If it cannot be written; earlier checkpoints are untouched.
+        """
+        self.write(round_, theta)
+        self.forget(before=round_ - 1)
+
+    def write(self, round_: int, theta: FloatArray) -> None:
+        """Make theta_round durable and keep everything else."""
+        buffer = io.BytesIO()
+        np.save(buffer, theta, allow_pickle=False)
+        name = f"theta-{round_:08d}-{digest(theta)[:8]}.npy"
+        write_atomically(self.path / name, buffer.getvalue(), self._fsync)
+
+    def forget(self, before: int) -> None:
+        """Remove the checkpoints of earlier rounds."""
+        for file, round_, _ in _files(self.path):
+            if round_ < before:
+                file.unlink(missing_ok=True)
+
+
+def load_latest(folder: Path) -> dict[int, FloatArray]:
+    """Return the thetas in an agent's folder by round; empty if there is none."""
+    thetas: dict[int, FloatArray] = {}
+    for file, round_, expected in _files(folder):
+        try:
+            theta = np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            continue
+        if theta.dtype == np.float64 and digest(theta).startswith(expected):
+            theta.flags.writeable = False
+            thetas[round_] = theta
+    return dict(sorted(thetas.items()))
+
+
+def _files(folder: Path) -> list[tuple[Path, int, str]]:
+    if not folder.is_dir():
+        return []
+    matches = ((file, _NAME.fullmatch(file.name)) for file in sorted(folder.iterdir()))
+    return [(file, int(match[1]), match[2]) for file, match in matches if match]

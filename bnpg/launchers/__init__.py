@@ -1,0 +1,1 @@
+"""Launchers place and restart the processes of a run: in memory, or as local processes."""

@@ -1,0 +1,192 @@
+"""The local launcher: one coordinator and N agents as processes on this machine.
+
+It only places and restarts processes. A process that dies is started again, with a limit on deaths without
+progress; how the run goes on is between the coordinator and the agents. The run's progress is read from its
+record, so nothing depends on this process being quick, or being there at all.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from bnpg.launchers.settings import LaunchSettings, Outcome
+from bnpg.launchers.tail import Tail
+from coordinator.experiment import read_experiment
+from coordinator.loading import load_game
+from protocol.exit_codes import ExitCode
+from protocol.log import open_log, write_log
+
+LOOK_EVERY = 0.02
+"""Seconds between two looks at the processes and the record."""
+DEATHS = 5
+"""Deaths of one process without a new round in between after which the run is given up."""
+GRACE = 8.0
+"""Seconds the processes have to end by themselves."""
+COORDINATOR = "coordinator"
+
+
+def launch(folder: Path, settings: LaunchSettings, on_line: Callable[[dict[str, Any]], None]) -> Outcome:
+    """Run, or go on with, the run in a folder, and return how it ended.
+
+    Parameters
+    ----------
+    folder : Path
+        A run folder with its experiment.
+    settings : LaunchSettings
+    on_line
+        Called with every line of the run record as it is written.
+    """
+    # Endpoints of ipc are paths of at most 107 bytes, so they live in a short folder of their own.
+    with tempfile.TemporaryDirectory(prefix="bnpg-") as rendezvous:
+        return _LocalRun(folder, Path(rendezvous), settings, on_line).run()
+
+
+class _LocalRun:
+    def __init__(
+        self,
+        folder: Path,
+        rendezvous: Path,
+        settings: LaunchSettings,
+        on_line: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._folder = folder
+        self._rendezvous = rendezvous
+        self._settings = settings
+        self._log = open_log("bnpg", settings.log_format, settings.log_level)
+        self._tail = Tail(folder / "metrics.jsonl", on_line)
+        self._agents = load_game(read_experiment(folder / "experiment.toml"), folder).agents
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._deaths: dict[str, int] = {}
+        self._endpoint = ""
+        self._interrupts = 0
+
+    def run(self) -> Outcome:
+        """Start everything, keep it running, and end everything."""
+        previous = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            for name in self._names():
+                self._start(name)
+            code, why = self._watch()
+        finally:
+            self._end_all()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        self._tail.read()
+        return Outcome(code, why, 1 + self._agents)
+
+    def _names(self) -> list[str]:
+        return [COORDINATOR, *(f"agent-{agent}" for agent in range(self._agents))]
+
+    def _watch(self) -> tuple[ExitCode, str]:
+        """Look after the processes until the coordinator ends the run."""
+        asked = False
+        while True:
+            if self._tail.read():
+                self._deaths.clear()
+            if self._interrupts and not asked:
+                asked = True
+                self._processes[COORDINATOR].terminate()
+            if self._interrupts > 1:
+                return ExitCode.INTERRUPTED, "interrupted"
+            for name, process in list(self._processes.items()):
+                status = process.poll()
+                if status is None:
+                    continue
+                ended = self._ended(name, status, asked)
+                if ended is not None:
+                    return ended
+            time.sleep(LOOK_EVERY)
+
+    def _ended(self, name: str, status: int, asked: bool) -> tuple[ExitCode, str] | None:
+        """Decide what the end of a process means; None if the run goes on."""
+        if name == COORDINATOR and status in set(ExitCode):
+            return ExitCode(status), ""
+        if asked:
+            del self._processes[name]
+            return (ExitCode.INTERRUPTED, "interrupted") if name == COORDINATOR else None
+        if name != COORDINATOR and status == ExitCode.DONE:
+            del self._processes[name]
+            return None
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with code {status}"
+        if status > 0 and status in set(ExitCode) - {ExitCode.INTERNAL}:
+            # A process that says why it ends would end the same way again.
+            self._wait_for_coordinator()
+            return ExitCode(status), f"{name} {how}"
+        if self._settings.on_loss == "fail":
+            return ExitCode.PEER_FAILED, f"{name} {how}, and --on-loss is fail"
+        self._deaths[name] = self._deaths.get(name, 0) + 1
+        if self._deaths[name] >= DEATHS:
+            return ExitCode.PEER_FAILED, f"{name} {how} and died {DEATHS} times without a round in between"
+        write_log(self._log, "warning", "restarted", {"process": name, "because": how})
+        self._start(name)
+        return None
+
+    def _wait_for_coordinator(self) -> None:
+        """Give the coordinator a moment to end the run in order and to record why."""
+        coordinator = self._processes.get(COORDINATOR)
+        if coordinator is not None:
+            try:
+                coordinator.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                coordinator.terminate()
+
+    def _start(self, name: str) -> None:
+        # -P: the packages of this project, not folders of the same names where the user happens to be.
+        command = [sys.executable, "-P", "-m", *self._arguments(name), "--lifeline"]
+        command += ["--log-format", self._settings.log_format, "--log-level", self._settings.log_level]
+        if not self._settings.fsync:
+            command.append("--no-fsync")
+        old = self._processes.get(name)
+        if old is not None and old.stdin is not None:
+            old.stdin.close()
+        self._processes[name] = subprocess.Popen(
+            command, stdin=subprocess.PIPE, start_new_session=True, env=_environment()
+        )
+
+    def _arguments(self, name: str) -> list[str]:
+        tcp = self._settings.transport == "tcp"
+        file = self._rendezvous / "coordinator.endpoint"
+        front = f"ipc://{self._rendezvous}/coordinator.ipc"
+        if name == COORDINATOR:
+            listen = front
+            if tcp:
+                # A coordinator that is started again listens where the agents look for it.
+                listen = file.read_text().strip() if file.exists() else "tcp://127.0.0.1:*"
+            return [
+                "coordinator", "--folder", str(self._folder), "--listen", listen, "--endpoint-file", str(file),
+                "--patience", str(self._settings.patience),
+            ]  # fmt: skip
+        inbox = "tcp://127.0.0.1:*" if tcp else f"ipc://{self._rendezvous}/{name}-{time.monotonic_ns()}.ipc"
+        return [
+            "agents", "--agent", name.removeprefix("agent-"), "--state", str(self._folder / "agents" / name),
+            "--connect", f"@{file}" if tcp else front, "--inbox", inbox,
+        ]  # fmt: skip
+
+    def _end_all(self) -> None:
+        """Leave no process behind: cut the lifelines, wait, and kill whoever does not listen."""
+        for process in self._processes.values():
+            if process.stdin is not None:
+                process.stdin.close()
+        deadline = time.monotonic() + GRACE
+        for process in self._processes.values():
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self._interrupts += 1
+
+
+def _environment() -> dict[str, str]:
+    # One BLAS thread a process: as many processes as cores already, and the same bits everywhere.
+    threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return os.environ | threads

@@ -1,0 +1,108 @@
+"""The shell of the coordinator process: sockets, clock and run record around the pure machine."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from bnpg_math.dag import Dag
+from bnpg_math.errors import InputError
+from bnpg_math.policy_file import save_policy
+from coordinator.effects import Concluded, Gathered, Record, Rewind
+from coordinator.loading import load_setup
+from coordinator.machine import CoordinatorMachine
+from coordinator.run_record import RunRecord
+from protocol.effects import Effect, Log
+from protocol.errors import StorageFailed
+from protocol.exit_codes import ExitCode
+from protocol.files import write_atomically
+from protocol.lifeline import Lifeline
+from protocol.log import open_log, write_log
+from protocol.loop import Loop
+from protocol.title import set_title
+from protocol.transport.zeromq import ZeroMQTransport
+
+NAME = "bnpg-coordinator"
+
+
+class CoordinatorOptions(Struct, frozen=True):
+    """How the coordinator process is started."""
+
+    folder: Path
+    """The run folder."""
+    listen: str
+    """Endpoint to bind."""
+    endpoint_file: Path | None = None
+    """Where to write the endpoint once it is bound."""
+    patience: float = 120.0
+    fsync: bool = True
+    lifeline: bool = False
+    log_format: str = "text"
+    log_level: str = "info"
+
+
+def recorder(
+    record: RunRecord,
+    folder: Path,
+    dag: Dag,
+    write: Callable[[str, str, dict[str, Any]], None],
+    on_line: Callable[[dict[str, Any]], None] | None = None,
+) -> Callable[[Effect], None]:
+    """Return what carries out the coordinator's own effects, in whichever process it lives."""
+
+    def carry(effect: Effect) -> None:
+        match effect:
+            case Record(line=line):
+                written = record.append(line)
+                if on_line is not None:
+                    on_line(written)
+            case Rewind(round=round_):
+                record.rewind(round_)
+            case Gathered(thetas=thetas):
+                try:
+                    save_policy(folder / "policy.npz", dag, thetas)
+                except OSError as error:
+                    raise StorageFailed(f"cannot write {folder / 'policy.npz'}: {error.strerror}") from None
+            case Concluded(state=state, why=why, rounds=rounds, metrics=metrics):
+                record.conclude(state, why, rounds, metrics)
+            case Log(level=level, event=event, fields=fields):
+                write(level, event, fields)
+            case _:
+                raise AssertionError(effect)
+
+    return carry
+
+
+def run_coordinator(options: CoordinatorOptions) -> ExitCode:
+    """Run the coordinator process to its end."""
+    set_title(NAME)
+    log = open_log(NAME, options.log_format, options.log_level)
+    record = RunRecord(options.folder, options.fsync)
+    try:
+        setup = load_setup(options.folder, record.next_generation(), options.patience)
+        transport = ZeroMQTransport("coordinator", bind=options.listen)
+        if options.endpoint_file is not None:
+            write_atomically(options.endpoint_file, f"{transport.endpoint}\n".encode(), fsync=False)
+    except (InputError, StorageFailed) as error:
+        write_log(log, "error", "stopped", {"why": str(error)})
+        return ExitCode.USAGE if isinstance(error, InputError) else ExitCode.STORAGE
+    lifeline = Lifeline(options.lifeline)
+    lifeline.register(transport.watch)
+    machine = CoordinatorMachine(setup, time.monotonic())
+    carry = recorder(record, options.folder, setup.dag, lambda *event: write_log(log, *event))
+
+    def each(now: float) -> list[Effect]:
+        record.write_status(machine.status(now), now)
+        return machine.end(ExitCode.INTERRUPTED, "its launcher is gone", now) if lifeline.cut() else []
+
+    def on_signal(now: float) -> list[Effect]:
+        return machine.end(ExitCode.INTERRUPTED, "interrupted", now)
+
+    stop = Loop(machine, transport, carry, on_signal, each).run()
+    record.write_status(machine.status(time.monotonic()), time.monotonic(), at_once=True)
+    record.close()
+    level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) else "error"
+    write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})
+    return stop.code

@@ -1,0 +1,61 @@
+"""Writing files so that a crash at any instant leaves either the old content or the new, never half of it."""
+
+import os
+from pathlib import Path
+
+from protocol.errors import StorageFailed
+
+
+def write_atomically(path: Path, content: bytes, fsync: bool) -> None:
+    """Replace a file's content in one step.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder must exist.
+    content : bytes
+    fsync : bool
+        Whether the content must survive a crash of the machine too, not only of the process.
+
+    Raises
+    ------
+    StorageFailed
+        If it cannot be written, for example because the disk is full; the old content is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            if fsync:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+        if fsync:
+            _sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageFailed(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def next_count(path: Path, fsync: bool) -> int:
+    """Count up the number in a file and return the new one; a missing file counts as 0.
+
+    Raises
+    ------
+    StorageFailed
+        If the file holds no number or cannot be written.
+    """
+    try:
+        count = int(path.read_text()) + 1 if path.exists() else 1
+    except (OSError, ValueError) as error:
+        raise StorageFailed(f"{path} must hold a number: {error}") from None
+    write_atomically(path, f"{count}\n".encode(), fsync)
+    return count
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
