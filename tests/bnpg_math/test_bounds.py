@@ -1,0 +1,148 @@
+"""Lemmas 2 to 4 and Theorems 1 and 2 as numbers."""
+
+import math
+
+import numpy as np
+import pytest
+
+from bnpg_math.bounds import bounds
+from bnpg_math.constants import (
+    FORMS,
+    certified_step_size,
+    nash_threshold,
+    optimality_bound,
+    optimality_threshold,
+    sizes,
+    smoothness,
+)
+from bnpg_math.dag import Dag, complete, empty
+from bnpg_math.errors import InputError
+from bnpg_math.games.registry import game
+from bnpg_math.rates import rates, rounds
+
+
+def lookup(found, lemma, form):
+    (one,) = [bound for bound in found if (bound.lemma, bound.form) == (lemma, form)]
+    return one
+
+
+def test_the_constants_by_hand():
+    """Coordination with 3 agents: S = 8, A = 8, max A_i = 2, complete DAG: A_P = 1, 2, 4, so K = 8, R = 3."""
+    size = sizes(game("coordination"), complete(3))
+    assert (size.states, size.joint, size.largest, size.family) == (8, 8, 2, 8)
+    assert size.parents == (1, 2, 4)
+    assert size.complete
+    lam = 0.1
+    assert nash_threshold(size, lam, "printed") == pytest.approx(lam / 256)
+    assert nash_threshold(size, lam, "corrected") == pytest.approx(lam / 128)
+    assert nash_threshold(size, lam, "tight") == pytest.approx(lam / 64)
+    assert optimality_threshold(size, lam, "printed") == pytest.approx(lam / 256)
+    assert optimality_threshold(size, lam, "corrected") == pytest.approx(lam / 256)
+    assert optimality_threshold(size, lam, "tight") == pytest.approx(lam / 64)
+    assert optimality_bound(size, lam, 10.0, "printed") == pytest.approx(48.0)
+    assert optimality_bound(size, lam, 10.0, "tight") == pytest.approx(1.0)
+    assert smoothness(size, lam, "tight") == pytest.approx(3 / (2 * 0.0025) + 0.1 / 16)
+    printed = 8 * 3 * 3 / 0.05**3 + 2 * 0.1 / 8 * (1 + 1 / 2 + 1 / 4)
+    assert smoothness(size, lam, "printed") == smoothness(size, lam, "corrected") == pytest.approx(printed)
+    assert certified_step_size(game("coordination"), complete(3), lam) == pytest.approx(1 / (600 + 0.1 / 16))
+
+
+def test_the_certified_step_grows_by_sixteen_agents_over_survival():
+    size = sizes(game("coordination"), complete(3))
+    assert smoothness(size, 0.0, "printed") / smoothness(size, 0.0) == pytest.approx(16 * 3 / 0.05)
+
+
+def test_a_game_without_reward_or_barrier_has_no_certified_step():
+    with pytest.raises(InputError, match="certified step size"):
+        certified_step_size(game("random(states=1, agents=1, actions=1, branching=1)"), Dag(1), 0.0)
+
+
+def test_every_lemma_is_reported_in_every_form(problem):
+    grads = [np.array([[0.001, -0.001]]), np.array([[[0.0, 0.0], [0.002, -0.002]]])]
+    built = problem(0, dag=complete(2), states=1).game
+    found = bounds(built, complete(2), 0.1, grads, nash_gap=0.5, optimality_gap=0.05, M=1.0)
+    assert [(b.lemma, b.form) for b in found] == [
+        (lemma, form) for lemma in ("lemma_2", "lemma_3", "lemma_4") for form in FORMS
+    ]
+    two = lookup(found, "lemma_2", "tight")
+    assert (two.norm, two.gradient, two.bound, two.measured) == ("max", 0.002, 0.1, 0.5)
+    assert two.met
+    assert not two.holds
+    assert two.refuted
+    three = lookup(found, "lemma_3", "tight")
+    assert (three.norm, three.gradient) == ("path", pytest.approx(0.003))
+    assert three.holds
+    assert not three.refuted
+    assert lookup(found, "lemma_2", "printed").gradient == pytest.approx(math.sqrt(1e-5))
+
+
+def test_a_missing_or_infinite_m_is_said_not_hidden():
+    grads = [np.zeros((1, 2)), np.zeros((1, 2))]
+    for M, reason in ((None, "was not computed"), (math.inf, "Assumption 1 fails")):
+        found = bounds(game("stag_hunt"), empty(2), 0.1, grads, nash_gap=0.0, optimality_gap=1.0, M=M)
+        for form in FORMS:
+            bound = lookup(found, "lemma_2", form)
+            assert bound.bound is None
+            assert bound.holds is None
+            assert reason in bound.reason
+        assert all(value is None or math.isfinite(value) for b in found for value in (b.bound, b.threshold))
+
+
+def test_lemma_3_is_silent_without_a_complete_dag():
+    grads = [np.zeros((1, 2)), np.zeros((1, 2))]
+    found = bounds(game("stag_hunt"), empty(2), 0.1, grads, nash_gap=0.0, optimality_gap=1.0, M=1.0)
+    for form in FORMS:
+        bound = lookup(found, "lemma_3", form)
+        assert (bound.threshold, bound.met, bound.bound, bound.holds) == (None, None, None, None)
+        assert "complete DAGs only" in bound.reason
+    theorem = [rate for rate in rates(game("stag_hunt"), empty(2), 0.1, 1.0) if rate.theorem == "theorem_2"]
+    assert all(rate.rounds is None and "complete" in rate.reason for rate in theorem)
+
+
+def test_the_rates_are_those_of_the_text():
+    """Tight: T = 2 beta (R/(1-gamma)) S^2 K^2 / lambda^2, and N S^2 A^2 for Theorem 2."""
+    built, dag, lam = game("coordination"), complete(3), 0.1
+    size = sizes(built, dag)
+    beta, scale = smoothness(size, lam), 3 / 0.05
+    assert rounds(size, lam, "theorem_1", "tight") == pytest.approx(2 * beta * scale * 64 * 64 / lam**2)
+    assert rounds(size, lam, "theorem_2", "tight") == pytest.approx(2 * beta * scale * 3 * 64 * 64 / lam**2)
+    M = 97.1
+    by_name = {(rate.theorem, rate.form): rate for rate in rates(built, dag, lam, M)}
+    assert by_name["theorem_1", "tight"].epsilon == pytest.approx(lam * M)
+    assert by_name["theorem_1", "printed"].epsilon == pytest.approx(2 * lam * M)
+    assert by_name["theorem_2", "printed"].epsilon == pytest.approx(48 * lam * M)
+    assert by_name["theorem_1", "tight"].step_size == pytest.approx(1 / beta)
+
+
+def test_the_printed_rates_are_the_displayed_formulas():
+    """Theorems 1 and 2 as displayed, with lambda = epsilon/(2M) and epsilon/(2^(N+1) N M)."""
+    size = sizes(game("coordination"), complete(3))
+    N, S, A, a, R, g, M = 3, 8, 8, 2, 3.0, 0.95, 97.1
+    coverage = 1 + 1 / 2 + 1 / 4
+    eps, lam = 2.0, 2.0 / (2 * M)
+    first = 256 * N * M**2 * S**2 * a**2 * R**2 / ((1 - g) ** 4 * eps**2)
+    second = 32 * lam * M * S * a**2 * coverage * R / ((1 - g) * eps)
+    assert rounds(size, lam, "theorem_1", "printed") == pytest.approx(first + second)
+    lam = eps / (2 ** (N + 1) * N * M)
+    first = 2 ** (N + 8) * N**3 * M**2 * S**2 * A**2 * a**2 * R**2 / (eps**2 * (1 - g) ** 4)
+    second = 8 * N * M * S * A**2 * a**2 * R * coverage / (eps * (1 - g))
+    assert rounds(size, lam, "theorem_2", "printed") == pytest.approx(first + second)
+
+
+def test_the_corrected_rates_expand_to_the_corrected_formulas():
+    """2^(2N+5), 2^(2N+8) and 2^(N+5) N M in Theorem 2; 32 M and K in Theorem 1."""
+    size = sizes(game("coordination"), complete(3))
+    N, S, A, a, K, R, g, M, eps = 3, 8, 8, 2, 8, 3.0, 0.95, 97.1, 2.0
+    coverage = 1 + 1 / 2 + 1 / 4
+    first = 256 * N * M**2 * S**2 * K**2 * R**2 / ((1 - g) ** 4 * eps**2)
+    second = 32 * M * S * K**2 * coverage * R / ((1 - g) * eps)
+    assert rounds(size, eps / (2 * M), "theorem_1", "corrected") == pytest.approx(first + second)
+    lam = eps / (2 ** (N + 1) * N * M)
+    first = 2 ** (2 * N + 8) * N**3 * M**2 * S**2 * A**2 * a**2 * R**2 / (eps**2 * (1 - g) ** 4)
+    second = 2 ** (N + 5) * N * M * S * A**2 * a**2 * R * coverage / (eps * (1 - g))
+    assert rounds(size, lam, "theorem_2", "corrected") == pytest.approx(first + second)
+
+
+def test_a_rate_needs_a_positive_regularization():
+    with pytest.raises(InputError, match="positive regularization"):
+        rates(game("climbing"), empty(2), 0.0)

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bnpg_math.dag import FAMILIES, Dag, random_dag
+from bnpg_math.errors import DagError
+
+
+def test_families_have_the_edges_their_names_say():
+    assert FAMILIES["empty"](3).edges == ()
+    assert FAMILIES["line"](4).edges == ((0, 1), (1, 2), (2, 3))
+    assert FAMILIES["star"](4).edges == ((0, 1), (0, 2), (0, 3))
+    assert FAMILIES["complete"](3).edges == ((0, 1), (0, 2), (1, 2))
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_one_agent_is_a_team(name):
+    dag = FAMILIES[name](1)
+    assert dag == Dag(1)
+    assert dag.order == (0,)
+    assert dag.depth == 0
+    assert dag.is_complete
+
+
+def test_the_order_need_not_be_that_of_the_numbers():
+    dag = Dag(4, ((3, 1), (1, 0), (3, 0)))
+    assert dag.order == (2, 3, 1, 0)
+    assert dag.parents == ((1, 3), (3,), (), ())
+    assert dag.children == ((), (0,), (), (0, 1))
+    assert dag.families == ((1, 3, 0), (3, 1), (2,), (3,))
+    assert dag.depth == 2
+
+
+def test_edges_are_sorted_so_that_equal_graphs_are_equal():
+    assert Dag(3, ((1, 2), (0, 1))) == Dag(3, ((0, 1), (1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("agents", "edges", "message"),
+    [
+        (0, (), "at least one agent, got 0"),
+        (2, ((0, 2),), r"edge 0-2 must join agents 0\.\.1"),
+        (2, ((-1, 0),), r"edge -1-0 must join"),
+        (2, ((1, 1),), "edge 1-1 is a loop"),
+        (2, ((0, 1), (0, 1)), "edge 0-1 is given twice"),
+        (3, ((0, 1), (1, 2), (2, 0)), "no cycle, got 0 -> 1 -> 2 -> 0"),
+        (2, ((0, 1), (1, 0)), "no cycle, got 0 -> 1 -> 0"),
+    ],
+)
+def test_what_is_no_dag_is_refused_by_name(agents, edges, message):
+    with pytest.raises(DagError, match=message):
+        Dag(agents, edges)
+
+
+@given(agents=st.integers(1, 7), density=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
+def test_every_parent_precedes_its_child(agents, density, seed):
+    dag = random_dag(agents, density, np.random.default_rng(seed))
+    position = {agent: place for place, agent in enumerate(dag.order)}
+    assert sorted(position) == list(range(agents))
+    assert all(position[parent] < position[child] for parent, child in dag.edges)
+    assert sum(len(parents) for parents in dag.parents) == len(dag.edges)
+    assert all(list(parents) == sorted(parents) for parents in dag.parents)
+
+
+def test_density_one_gives_a_complete_dag():
+    assert random_dag(5, 1.0, np.random.default_rng(0)).is_complete

@@ -1,0 +1,80 @@
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bnpg_math.dag import Dag, complete, empty
+from bnpg_math.equilibrium import best_response, nash_gap
+from bnpg_math.games.registry import game as built_in
+from bnpg_math.joint import joint_policy
+from bnpg_math.optimum import optimal_value
+from bnpg_math.values import evaluate
+
+
+def enumerated_best_value(case, agent):
+    """The best of all deterministic tables pi^i(.|s, aP), one by one."""
+    shape = case.tables[agent].shape
+    rows = int(np.prod(shape[:-1]))
+    best = -np.inf
+    for choice in product(range(shape[-1]), repeat=rows):
+        tables = list(case.tables)
+        tables[agent] = np.eye(shape[-1])[list(choice)].reshape(shape)
+        best = max(best, evaluate(case.game, joint_policy(tables, case.dag)).value)
+    return best
+
+
+@given(seed=st.integers(0, 10**6), agent=st.integers(0, 2))
+@settings(max_examples=40)
+def test_no_deterministic_deviation_is_better(problem, seed, agent):
+    """Ancestors are conditioned on, descendants react: any DAG, small sizes."""
+    case = problem(seed, states=2)
+    agent %= case.game.agents
+    shape = case.tables[agent].shape
+    if shape[-1] ** int(np.prod(shape[:-1])) > 300:
+        return
+    response = best_response(case.game, case.dag, case.tables, agent)
+    assert response.value == pytest.approx(enumerated_best_value(case, agent), abs=1e-10)
+    tables = list(case.tables)
+    tables[agent] = response.policy
+    values = evaluate(case.game, joint_policy(tables, case.dag))
+    np.testing.assert_allclose(values.V, response.V, atol=1e-10)
+
+
+@given(seed=st.integers(0, 10**6))
+def test_the_gap_is_the_largest_gain_and_at_most_the_optimality_gap(problem, seed):
+    case = problem(seed)
+    values = evaluate(case.game, case.joint)
+    gap, per_agent = nash_gap(case.game, case.dag, case.tables, values)
+    assert gap == max(per_agent)
+    assert min(per_agent) >= 0.0
+    assert gap <= case.game.initial @ optimal_value(case.game).V - values.value + 1e-9
+    again = nash_gap(case.game, case.dag, case.tables)
+    assert again.gap == pytest.approx(gap, abs=1e-12)
+
+
+def test_a_single_agents_best_response_is_the_optimum(problem):
+    case = problem(4, dag=Dag(1), states=3, gamma=0.8)
+    response = best_response(case.game, case.dag, case.tables, 0)
+    np.testing.assert_allclose(response.V, optimal_value(case.game).V, rtol=1e-12)
+
+
+def test_a_bad_equilibrium_of_independent_agents_is_none_for_a_follower():
+    """The climbing game at (1, 1): nobody gains alone, but a leader whose follower reacts does."""
+    game = built_in("climbing")
+    stay = np.array([[0.0, 1.0, 0.0]])
+    assert nash_gap(game, empty(2), [stay, stay]).gap == 0.0
+    reacts = np.array([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])
+    gap, per_agent = nash_gap(game, complete(2), [stay, reacts])
+    assert per_agent == (4.0, 0.0)
+    assert gap == 4.0
+
+
+def test_rows_that_are_never_reached_do_not_matter():
+    game = built_in("climbing")
+    leader = np.array([[1.0, 0.0, 0.0]])
+    follower = np.array([[[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]])
+    response = best_response(game, complete(2), [leader, follower], 1)
+    assert response.value == 11.0
+    np.testing.assert_array_equal(response.policy, follower)

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bnpg_math.sampling import bisect, cumulative, invert, sample_actions
+
+
+@given(seed=st.integers(0, 10**6), outcomes=st.integers(1, 200), edge=st.booleans())
+def test_inversion_agrees_with_a_search_row_by_row(seed, outcomes, edge):
+    rng = np.random.default_rng(seed)
+    pi = rng.dirichlet(np.full(outcomes, 0.2), size=4)
+    pi[~np.isfinite(pi)] = 1 / outcomes
+    table, rows, u = cumulative(pi), rng.integers(4, size=30), rng.random(30)
+    if edge:
+        u[::2] = np.nextafter(1.0, 0.0)
+    expected = [int((table[row] <= x).sum()) for row, x in zip(rows, u, strict=True)]
+    drawn = invert(table, rows, u)
+    np.testing.assert_array_equal(drawn, expected)
+    assert ((drawn >= 0) & (drawn < outcomes)).all()
+
+
+def test_rows_end_in_exactly_one_and_impossible_outcomes_are_never_drawn():
+    pi = np.array([[0.1] * 10 + [0.0], [0.0] + [0.1] * 10])
+    table = cumulative(pi)
+    assert (table[:, -1] == 1.0).all()
+    assert invert(table, np.array([0, 1]), np.array([np.nextafter(1.0, 0.0), 0.0])).tolist() == [9, 1]
+
+
+def test_bisection_handles_rows_of_different_lengths():
+    sums = np.array([0.25, 1.0, 1.0, 0.1, 0.2, 1.0])
+    first, end = np.array([0, 2, 3, 3]), np.array([2, 3, 6, 6])
+    assert bisect(sums, first, end, np.array([0.25, 0.99, 0.0, 0.15])).tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_actions_follow_the_conditional_table(count):
+    rng = np.random.default_rng(count)
+    pi = rng.dirichlet(np.ones(count), size=(2, 3, 2))
+    lanes = 20_000
+    drawn = sample_actions(
+        cumulative(pi), np.ones(lanes, int), [np.full(lanes, 2), np.zeros(lanes, np.uint8)], rng.random(lanes)
+    )
+    frequency = np.bincount(drawn, minlength=count) / lanes
+    np.testing.assert_allclose(frequency, pi[1, 2, 0], atol=4.5 / np.sqrt(4 * lanes))
+
+
+def test_lanes_that_do_not_match_are_refused():
+    table = cumulative(np.full((2, 3, 2), 0.5))
+    with pytest.raises(ValueError, match="actions of 1 parents, got 0"):
+        sample_actions(table, np.zeros(4, int), [], np.zeros(4))
+    with pytest.raises(ValueError, match="must have shape"):
+        sample_actions(table, np.zeros(4, int), [np.zeros(1, int)], np.zeros(4))
+    with pytest.raises(ValueError, match="invalid entry"):
+        sample_actions(table, np.zeros(1, int), [np.array([3])], np.zeros(1))
