@@ -13,13 +13,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bnpg-agent", description="One agent of a bnpg run.")
     parser.add_argument("--agent", type=int, default=UNASSIGNED, help="its id; without one it asks for one")
     parser.add_argument("--state", type=Path, required=True, help="folder of its own, for its checkpoints")
-    parser.add_argument("--connect", required=True, help="endpoint of the coordinator, or @FILE that will hold it")
-    parser.add_argument("--inbox", required=True, help="endpoint to bind for its parents; tcp port 0 picks one")
-    parser.add_argument("--patience", type=float, default=600.0, help="seconds without progress until it gives up")
-    parser.add_argument("--no-fsync", action="store_true", help="checkpoints survive the process, not the machine")
+    parser.add_argument(
+        "--connect", required=True, help="endpoint of the coordinator, or @FILE that will hold it"
+    )
+    parser.add_argument(
+        "--inbox", required=True, help="endpoint to bind for its parents; tcp port 0 picks one"
+    )
+    parser.add_argument(
+        "--patience", type=float, default=600.0, help="seconds without progress until it gives up"
+    )
+    parser.add_argument(
+        "--no-fsync", action="store_true", help="checkpoints survive the process, not the machine"
+    )
     parser.add_argument("--lifeline", action="store_true", help="end when standard input is closed")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    parser.add_argument("--faults", type=Path, help="a fault plan")
+    parser.add_argument("--faults-since", type=float, default=0.0, help="Unix time at which the run started")
     given = parser.parse_args()
     options = AgentOptions(
         state=given.state,
@@ -29,6 +39,8 @@ def main() -> int:
         patience=given.patience,
         fsync=not given.no_fsync,
         lifeline=given.lifeline,
+        faults=given.faults,
+        faults_since=given.faults_since,
         log_format=given.log_format,
         log_level=given.log_level,
     )

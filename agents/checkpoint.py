@@ -82,6 +82,11 @@ class CheckpointFolder:
         name = f"theta-{round_:08d}-{digest(theta)[:8]}.npy"
         write_atomically(self.path / name, buffer.getvalue(), self._fsync)
 
+    def tear(self, round_: int, theta: FloatArray) -> None:
+        """Leave what a death in the midst of `write` leaves: half a temporary file."""
+        half = theta.tobytes()[: theta.nbytes // 2]
+        (self.path / f".theta-{round_:08d}.torn.tmp").write_bytes(half)
+
     def forget(self, before: int) -> None:
         """Remove the checkpoints of earlier rounds."""
         for file, round_, _ in _files(self.path):

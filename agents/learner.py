@@ -91,16 +91,15 @@ class Learner:
         if self.latest > round_ + 1:
             self._rounds = {held: tables for held, tables in self._rounds.items() if held <= round_}
 
-    def act(
-        self, round_: int, step: int, states: IntArray, parent_actions: "list[IntArray]"
-    ) -> IntArray:
+    def act(self, round_: int, step: int, states: IntArray, parent_actions: "list[IntArray]") -> IntArray:
         """Draw this agent's actions in all lanes; the same call draws the same actions again."""
         tables = self._rounds[round_]
         if tables.cumulative is None:
             tables.cumulative = cumulative(tables.policy)
         welcome = self._welcome
         drawn = uniforms(welcome.seed, Purpose.ACTIONS, welcome.agent, round_, step, len(states))
-        actions = sample_actions(tables.cumulative, states, parent_actions, drawn).astype(self.actions_dtype)
+        chosen = sample_actions(tables.cumulative, states, parent_actions, drawn)
+        actions: IntArray = chosen.astype(self.actions_dtype)
         actions.flags.writeable = False
         return actions
 

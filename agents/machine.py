@@ -197,7 +197,9 @@ class AgentMachine:
             self._beacon_due = now + BEACON_EVERY
             effects.append(self._to_coordinator(Beacon(self.phase, *self._where())))
         if now - self._progress_at > self._setup.patience:
-            why = f"no progress for {self._setup.patience:g} s: {name(self.agent)} waits for {self._awaited()}"
+            why = (
+                f"no progress for {self._setup.patience:g} s: {name(self.agent)} waits for {self._awaited()}"
+            )
             effects.append(Stop(ExitCode.DEADLINE, why))
         return effects
 
@@ -255,7 +257,9 @@ class AgentMachine:
         newcomer = self._welcome is None and not self._setup.held
         self._welcome = welcome
         self.phase = "welcomed"
-        effects: list[Effect] = [Log("info", "welcomed", {"agent": welcome.agent, "generation": self._generation})]
+        effects: list[Effect] = [
+            Log("info", "welcomed", {"agent": welcome.agent, "generation": self._generation})
+        ]
         if newcomer:
             effects += [Adopt(welcome.agent, welcome.experiment), Store(0, self._learner.theta(0))]
         return effects
@@ -284,7 +288,9 @@ class AgentMachine:
         early = self._links.enter(envelope.generation, envelope.epoch, neighbours)
         self._parents = tuple(parent for parent, _ in roster.parents)
         self._children = tuple(child for child, _, _ in roster.children)
-        self._unconfirmed = {("parent", one) for one in self._parents} | {("child", one) for one in self._children}
+        self._unconfirmed = {("parent", one) for one in self._parents} | {
+            ("child", one) for one in self._children
+        }
         self._round = self._previous = None
         self._ahead = []
         self.phase = "edges"
@@ -342,7 +348,9 @@ class AgentMachine:
     def _start(self, round_: int, now: float) -> list[Effect]:
         if round_ not in self.learner.held:
             held = ", ".join(map(str, self.learner.held))
-            raise OrderViolation(f"the run goes on at round {round_}, but {name(self.agent)} holds theta of {held}")
+            raise OrderViolation(
+                f"the run goes on at round {round_}, but {name(self.agent)} holds theta of {held}"
+            )
         self.learner.rewind(round_)
         self.phase = "running"
         self._round = RoundBuffer(round_, self._parents)
@@ -383,7 +391,9 @@ class AgentMachine:
             return self._round
         if round_ > self._round.round:
             where = f"round {self._round.round}"
-            raise OrderViolation(f"{name(sender)} sends {kind} of round {round_}, {name(self.agent)} is in {where}")
+            raise OrderViolation(
+                f"{name(sender)} sends {kind} of round {round_}, {name(self.agent)} is in {where}"
+            )
         return self._previous if self._previous is not None and round_ == self._previous.round else None
 
     def _act(self, now: float) -> list[Effect]:
@@ -409,7 +419,9 @@ class AgentMachine:
             return [self._links.send(COORDINATOR, self._applied(message.round), now)]
         if message.round > buffer.round:
             where = f"round {buffer.round}"
-            raise OrderViolation(f"the signal of round {message.round} came, {name(self.agent)} is in {where}")
+            raise OrderViolation(
+                f"the signal of round {message.round} came, {name(self.agent)} is in {where}"
+            )
         if message.round == learner.latest:
             if isinstance(message, FlowBroadcast):
                 theta = learner.apply_flow(message.round, message.flow)
@@ -423,7 +435,9 @@ class AgentMachine:
 
     def _apply_weights(self, buffer: RoundBuffer, weights: FloatArray) -> FloatArray:
         if buffer.step != len(buffer.states) or not buffer.states:
-            raise OrderViolation(f"the signal of round {buffer.round} came before step {buffer.step} was acted in")
+            raise OrderViolation(
+                f"the signal of round {buffer.round} came before step {buffer.step} was acted in"
+            )
         states, parent_actions, actions = buffer.all_steps()
         if len(weights) != len(states):
             raise OrderViolation(
@@ -486,7 +500,7 @@ class AgentMachine:
         return self._round.round, self._round.step
 
     def _to_coordinator(self, message: Message) -> Transmit:
-        return self._links.bare(COORDINATOR_ROUTE, message)
+        return self._links.bare(COORDINATOR, COORDINATOR_ROUTE, message)
 
 
 def _within(array: "Sequence[int] | np.ndarray", bound: int) -> bool:

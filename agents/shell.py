@@ -13,6 +13,9 @@ from protocol.addresses import UNASSIGNED
 from protocol.effects import Effect, Log, Stop
 from protocol.errors import StorageFailed
 from protocol.exit_codes import ExitCode
+from protocol.faults.execution import FaultExecution
+from protocol.faults.injector import FaultInjector
+from protocol.faults.plan import PlanError, read_plan
 from protocol.lifeline import Lifeline
 from protocol.log import open_log, write_log
 from protocol.loop import Loop
@@ -34,6 +37,10 @@ class AgentOptions(Struct, frozen=True):
     fsync: bool = True
     lifeline: bool = False
     """End when standard input is closed, that is, when whoever started this process is gone."""
+    faults: Path | None = None
+    """A fault plan."""
+    faults_since: float = 0.0
+    """Unix time at which the run started; the plan's times count from there."""
     log_format: str = "text"
     log_level: str = "info"
 
@@ -47,11 +54,12 @@ def run_agent(options: AgentOptions) -> ExitCode:
         folder = CheckpointFolder(options.state, options.fsync)
         identity = folder.identity()
         incarnation = folder.next_incarnation()
+        plan = None if options.faults is None else read_plan(options.faults)
         held = load_latest(options.state)
         endpoint = _coordinator_endpoint(options)
-    except StorageFailed as error:
+    except (StorageFailed, PlanError) as error:
         write_log(log, "error", "stopped", {"why": str(error)})
-        return ExitCode.STORAGE
+        return ExitCode.STORAGE if isinstance(error, StorageFailed) else ExitCode.USAGE
     if endpoint is None:
         why = f"no endpoint of the coordinator in {options.connect[1:]} after {options.patience:g} s"
         write_log(log, "error", "stopped", {"why": why})
@@ -88,13 +96,23 @@ def run_agent(options: AgentOptions) -> ExitCode:
             case _:
                 raise AssertionError(effect)
 
+    def tear(effect: Effect) -> None:
+        if isinstance(effect, Store):
+            folder.tear(effect.round, effect.theta)
+
+    faults = None
+    if plan is not None:
+        faults = FaultExecution(
+            FaultInjector(plan, f"agent-{agent}", incarnation), options.faults_since, tear
+        )
+
     def each(_now: float) -> list[Effect]:
         return [Stop(ExitCode.INTERRUPTED, "its launcher is gone")] if lifeline.cut() else []
 
     def on_signal(_now: float) -> list[Effect]:
         return [Stop(ExitCode.INTERRUPTED, "interrupted")]
 
-    stop = Loop(machine, transport, carry, on_signal, each).run()
+    stop = Loop(machine, transport, carry, on_signal, each, faults).run()
     level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) else "error"
     write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})
     return stop.code

@@ -18,11 +18,17 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True, help="the run folder")
     parser.add_argument("--listen", required=True, help="endpoint to bind; tcp port 0 picks one")
     parser.add_argument("--endpoint-file", type=Path, help="where to write the endpoint once it is bound")
-    parser.add_argument("--patience", type=float, default=120.0, help="seconds without progress until it gives up")
-    parser.add_argument("--no-fsync", action="store_true", help="the record survives the process, not the machine")
+    parser.add_argument(
+        "--patience", type=float, default=120.0, help="seconds without progress until it gives up"
+    )
+    parser.add_argument(
+        "--no-fsync", action="store_true", help="the record survives the process, not the machine"
+    )
     parser.add_argument("--lifeline", action="store_true", help="end when standard input is closed")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    parser.add_argument("--faults", type=Path, help="a fault plan")
+    parser.add_argument("--faults-since", type=float, default=0.0, help="Unix time at which the run started")
     given = parser.parse_args()
     options = CoordinatorOptions(
         folder=given.folder,
@@ -31,6 +37,8 @@ def main() -> int:
         patience=given.patience,
         fsync=not given.no_fsync,
         lifeline=given.lifeline,
+        faults=given.faults,
+        faults_since=given.faults_since,
         log_format=given.log_format,
         log_level=given.log_level,
     )

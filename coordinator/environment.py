@@ -9,7 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnpg_math.arrays import FloatArray, IntArray
-from bnpg_math.estimators import ReturnStatistics, episode_lengths, return_statistics, signal_weights, visit_times
+from bnpg_math.estimators import (
+    ReturnStatistics,
+    episode_lengths,
+    return_statistics,
+    signal_weights,
+    visit_times,
+)
 from bnpg_math.game import Game
 from bnpg_math.sampling import cumulative, invert
 from bnpg_math.streams import Purpose, uniforms
@@ -60,7 +66,13 @@ class Environment:
         """Return the shared signal of a finished round, step by step, laid end to end."""
         experiment = self._experiment
         weights = signal_weights(
-            rewards, states, self._game.gamma, experiment.horizon, experiment.baseline, self._game.states, visits
+            rewards,
+            states,
+            self._game.gamma,
+            experiment.horizon,
+            experiment.baseline,
+            self._game.states,
+            visits,
         )
         return np.concatenate(weights)
 

@@ -58,7 +58,9 @@ MEASUREMENT = frozenset({"evaluate-every", "save-policy", "trace"})
 def experiment_digest(experiment: Experiment, game_digest: str, initial_digest: str) -> str:
     """Return the digest of all that decides the result; agents keep it beside their checkpoints."""
     fields = msgspec.to_builtins(experiment)
-    deciding = {key: value for key, value in fields.items() if key not in MEASUREMENT | {"game", "initial", "rounds"}}
+    deciding = {
+        key: value for key, value in fields.items() if key not in MEASUREMENT | {"game", "initial", "rounds"}
+    }
     deciding |= {"game": game_digest, "initial": initial_digest}
     return hashlib.sha256(msgspec.json.encode(deciding, order="sorted")).hexdigest()[:32]
 

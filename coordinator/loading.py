@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from bnpg_math.arrays import FloatArray
 from bnpg_math.constants import sizes, smoothness
 from bnpg_math.dag import Dag
 from bnpg_math.dag_text import parse_dag
@@ -44,12 +45,15 @@ def load_setup(folder: Path, generation: int, patience: float) -> CoordinatorSet
         run = str(json.loads((folder / "run.json").read_text())["run"])
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder / 'run.json'} does not say which run this is: {error!r}") from None
-    initial, initial_digest = (), experiment.initial
+    initial: tuple[FloatArray, ...] = ()
+    initial_digest = experiment.initial
     if experiment.initial.endswith(".npz"):
         policy = load_policy(folder / experiment.initial)
         check_policy(policy, game)
         if policy.dag.edges != dag.edges:
-            raise InputError(f"{experiment.initial} has the edges {policy.dag.edges}, the experiment has {dag.edges}")
+            raise InputError(
+                f"{experiment.initial} has the edges {policy.dag.edges}, the experiment has {dag.edges}"
+            )
         initial, initial_digest = tuple(policy.thetas), policy.digest
     return CoordinatorSetup(
         run=run,

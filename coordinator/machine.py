@@ -60,7 +60,7 @@ from protocol.version import common_version
 
 WARN_EVERY = 5.0
 """Seconds without progress after which, again and again, the log says who is waited for."""
-FAREWELL = 5.0
+FAREWELL = 3.0
 """Seconds the farewells may take."""
 
 
@@ -158,14 +158,17 @@ class CoordinatorMachine:
         if envelope.run != self._setup.run:
             return self._refuse(envelope, "another run")
         if envelope.generation < self._setup.generation:
-            return [self._links.bare(origin, Summons())]
+            return [self._links.bare(envelope.sender, origin, Summons())]
         member = self._membership.members.get(envelope.sender)
         if member is None:
             return self._refuse(envelope, "not a member")
         if envelope.incarnation != member.incarnation:
             if envelope.incarnation < member.incarnation:
                 fenced = Reject("incarnation", f"{member.incarnation} or later", str(envelope.incarnation))
-                return [*self._refuse(envelope, "a fenced incarnation"), self._links.bare(origin, fenced)]
+                return [
+                    *self._refuse(envelope, "a fenced incarnation"),
+                    self._links.bare(envelope.sender, origin, fenced),
+                ]
             return self._refuse(envelope, "an incarnation that did not greet")
         if origin != member.route:
             return self._refuse(envelope, "another connection than the one that greeted")
@@ -201,7 +204,11 @@ class CoordinatorMachine:
         """Return when `tick` has something to do next."""
         if self.phase == "ended":
             return None
-        own = self._end_at if self.phase == "ending" else min(self._warn_at, self._progress_at + self._setup.patience)
+        own = (
+            self._end_at
+            if self.phase == "ending"
+            else min(self._warn_at, self._progress_at + self._setup.patience)
+        )
         links = self._links.next_event()
         return own if links is None else min(own, links)
 
@@ -229,14 +236,19 @@ class CoordinatorMachine:
         before = {agent: member.incarnation for agent, member in self._membership.members.items()}
         agent = self._membership.greet(envelope, hello, origin, now)
         if isinstance(agent, Reject):
-            fields = {"sender": name(hello.agent), "code": agent.code, "expected": agent.expected, "got": agent.got}
-            return [Log("warning", "rejected", fields), self._links.bare(origin, agent)]
-        effects: list[Effect] = [self._links.bare(origin, self._welcome(agent, hello))]
+            fields = {
+                "sender": name(hello.agent),
+                "code": agent.code,
+                "expected": agent.expected,
+                "got": agent.got,
+            }
+            return [Log("warning", "rejected", fields), self._links.bare(envelope.sender, origin, agent)]
+        effects: list[Effect] = [self._links.bare(agent, origin, self._welcome(agent, hello))]
         if before.get(agent) == envelope.incarnation:
             return effects
         self._progress_at = now
-        fields = {"agent": agent, "incarnation": envelope.incarnation, "held": list(hello.held)}
-        effects.append(Log("info", "returned" if agent in before else "joined", fields))
+        who = {"agent": agent, "incarnation": envelope.incarnation, "held": list(hello.held)}
+        effects.append(Log("info", "returned" if agent in before else "joined", who))
         return effects if self._membership.absent else effects + self._form(now)
 
     def _welcome(self, agent: int, hello: Hello) -> Welcome:
@@ -339,7 +351,9 @@ class CoordinatorMachine:
 
     def _gather(self, agent: int, message: ThetaShown, now: float) -> list[Effect]:
         if message.round != self._rounds.round:
-            raise OrderViolation(f"{name(agent)} shows theta of round {message.round}, expected {self._rounds.round}")
+            raise OrderViolation(
+                f"{name(agent)} shows theta of round {message.round}, expected {self._rounds.round}"
+            )
         self._thetas[agent] = message.theta
         if len(self._thetas) < self._setup.dag.agents:
             return []

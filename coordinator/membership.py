@@ -63,13 +63,17 @@ class Membership:
         if hello.experiment not in ("", self._experiment):
             return Reject("experiment", self._experiment, hello.experiment)
         if hello.numerics != self._numerics:
-            return Reject("numerics", f"floating point {self._numerics} as on the coordinator's host", hello.numerics)
+            return Reject(
+                "numerics", f"floating point {self._numerics} as on the coordinator's host", hello.numerics
+            )
         known = self.members.get(agent)
         if known is not None and envelope.incarnation < known.incarnation:
             return Reject("incarnation", f"{known.incarnation} or later", str(envelope.incarnation))
         if known is not None and envelope.incarnation == known.incarnation:
             if known.route != origin:
-                return Reject("incarnation", f"one process of incarnation {known.incarnation}", "a second one")
+                return Reject(
+                    "incarnation", f"one process of incarnation {known.incarnation}", "a second one"
+                )
             known.heard_at = now
             return agent
         held = hello.held or (0,)
@@ -107,14 +111,18 @@ class Membership:
     def neighbours(self) -> dict[int, Neighbour]:
         """Return the links of the coordinator in a new epoch, and forget the edges of the old one."""
         self._confirmed = {}
-        return {agent: Neighbour(member.incarnation, member.route) for agent, member in sorted(self.members.items())}
+        return {
+            agent: Neighbour(member.incarnation, member.route)
+            for agent, member in sorted(self.members.items())
+        }
 
     def roster(self, agent: int) -> Roster:
         """Return what one agent must know of its neighbours, and no more."""
         members = self.members
         parents = tuple((parent, members[parent].incarnation) for parent in self._dag.parents[agent])
         children = tuple(
-            (child, members[child].incarnation, members[child].endpoint) for child in self._dag.children[agent]
+            (child, members[child].incarnation, members[child].endpoint)
+            for child in self._dag.children[agent]
         )
         return Roster(parents, children)
 

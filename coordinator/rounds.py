@@ -6,6 +6,7 @@ theta_r is to be evaluated. *steps*: states are announced and all agents' action
 recorded before its signal goes out, so a line is never missing for an update that was applied.
 """
 
+from collections.abc import Mapping
 from typing import Any
 from zlib import crc32
 
@@ -74,11 +75,12 @@ class Rounds:
 
     def awaited(self) -> tuple[list[int], str]:
         """Return the agents whose answer is awaited, and what they are to send."""
-        answers, what = {
+        parts: dict[str, tuple[Mapping[int, object], str]] = {
             "tables": (self._tables, "the table"),
             "steps": (self._chosen, "the actions"),
             "signal": (self._applied, "the application of the signal"),
-        }[self._part]
+        }
+        answers, what = parts[self._part]
         return [agent for agent in self._agents if agent not in answers], what
 
     def restart(self, round_: int) -> Outcome:
@@ -131,12 +133,16 @@ class Rounds:
                 return []
             case _:
                 at = f"{type(message).__name__} of round {message.round}"  # type: ignore[attr-defined]
-                raise OrderViolation(f"{name(agent)} sent {at}; awaited: {self.awaited()[1]} of round {self.round}")
+                raise OrderViolation(
+                    f"{name(agent)} sent {at}; awaited: {self.awaited()[1]} of round {self.round}"
+                )
 
     def _actions(self, agent: int, message: ActionsChosen) -> Outcome:
         where = f"round {message.round}, step {message.step}"
         if message.round != self.round or message.step > self.step:
-            raise OrderViolation(f"{name(agent)} acts at {where}; awaited: round {self.round}, step {self.step}")
+            raise OrderViolation(
+                f"{name(agent)} acts at {where}; awaited: round {self.round}, step {self.step}"
+            )
         said = self._said[agent]
         checksum = crc32(message.actions.tobytes())
         if message.step < len(said):
@@ -197,7 +203,9 @@ class Rounds:
             answers[agent] = answer
             return True
         if not np.array_equal(answers[agent], answer):
-            raise Equivocation(f"{name(agent)} says two different things for the {what} of round {self.round}")
+            raise Equivocation(
+                f"{name(agent)} says two different things for the {what} of round {self.round}"
+            )
         return False
 
     def _all(self, answers: dict[int, Any]) -> bool:
@@ -208,4 +216,6 @@ class Rounds:
         if table.shape != shape:
             raise OrderViolation(f"the table of {name(agent)} must have shape {shape}, got {table.shape}")
         if not np.allclose(np.exp(table).sum(axis=-1), 1.0, atol=1e-9):
-            raise OrderViolation(f"the table of {name(agent)} must hold log probabilities, its rows do not sum to 1")
+            raise OrderViolation(
+                f"the table of {name(agent)} must hold log probabilities, its rows do not sum to 1"
+            )

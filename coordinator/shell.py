@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
-from bnpg_math.policy_file import save_policy
+from bnpg_math.policy_file import Policy, save_policy
 from coordinator.effects import Concluded, Gathered, Record, Rewind
 from coordinator.loading import load_setup
 from coordinator.machine import CoordinatorMachine
@@ -18,6 +18,9 @@ from protocol.effects import Effect, Log
 from protocol.errors import StorageFailed
 from protocol.exit_codes import ExitCode
 from protocol.files import write_atomically
+from protocol.faults.execution import FaultExecution
+from protocol.faults.injector import FaultInjector
+from protocol.faults.plan import PlanError, read_plan
 from protocol.lifeline import Lifeline
 from protocol.log import open_log, write_log
 from protocol.loop import Loop
@@ -39,6 +42,10 @@ class CoordinatorOptions(Struct, frozen=True):
     patience: float = 120.0
     fsync: bool = True
     lifeline: bool = False
+    faults: Path | None = None
+    """A fault plan."""
+    faults_since: float = 0.0
+    """Unix time at which the run started; the plan's times count from there."""
     log_format: str = "text"
     log_level: str = "info"
 
@@ -62,7 +69,7 @@ def recorder(
                 record.rewind(round_)
             case Gathered(thetas=thetas):
                 try:
-                    save_policy(folder / "policy.npz", dag, thetas)
+                    save_policy(Policy(dag, thetas), folder / "policy.npz")
                 except OSError as error:
                     raise StorageFailed(f"cannot write {folder / 'policy.npz'}: {error.strerror}") from None
             case Concluded(state=state, why=why, rounds=rounds, metrics=metrics):
@@ -81,17 +88,22 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
     log = open_log(NAME, options.log_format, options.log_level)
     record = RunRecord(options.folder, options.fsync)
     try:
+        plan = None if options.faults is None else read_plan(options.faults)
         setup = load_setup(options.folder, record.next_generation(), options.patience)
         transport = ZeroMQTransport("coordinator", bind=options.listen)
         if options.endpoint_file is not None:
             write_atomically(options.endpoint_file, f"{transport.endpoint}\n".encode(), fsync=False)
-    except (InputError, StorageFailed) as error:
+    except (InputError, PlanError, StorageFailed) as error:
         write_log(log, "error", "stopped", {"why": str(error)})
-        return ExitCode.USAGE if isinstance(error, InputError) else ExitCode.STORAGE
+        return ExitCode.STORAGE if isinstance(error, StorageFailed) else ExitCode.USAGE
     lifeline = Lifeline(options.lifeline)
     lifeline.register(transport.watch)
     machine = CoordinatorMachine(setup, time.monotonic())
     carry = recorder(record, options.folder, setup.dag, lambda *event: write_log(log, *event))
+
+    faults = None
+    if plan is not None:
+        faults = FaultExecution(FaultInjector(plan, "coordinator", setup.generation), options.faults_since)
 
     def each(now: float) -> list[Effect]:
         record.write_status(machine.status(now), now)
@@ -100,7 +112,7 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
     def on_signal(now: float) -> list[Effect]:
         return machine.end(ExitCode.INTERRUPTED, "interrupted", now)
 
-    stop = Loop(machine, transport, carry, on_signal, each).run()
+    stop = Loop(machine, transport, carry, on_signal, each, faults).run()
     record.write_status(machine.status(time.monotonic()), time.monotonic(), at_once=True)
     record.close()
     level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) else "error"

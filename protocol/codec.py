@@ -98,7 +98,9 @@ def encode(envelope: Envelope) -> list[Frame]:
         array = getattr(message, field)
         little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
         described.append((little.dtype.str, array.shape))
-        frames.append(memoryview(little.reshape(-1)).cast("B") if little.nbytes >= ZERO_COPY else little.tobytes())
+        frames.append(
+            little.reshape(-1).view(np.uint8).data if little.nbytes >= ZERO_COPY else little.tobytes()
+        )
     header = msgpack.packb(
         (
             WIRE_VERSION,
@@ -175,7 +177,13 @@ def _checksum(header: bytes, tensors: list[Frame]) -> int:
 def _header(data: bytes) -> _Header:
     try:
         raw = msgpack.unpackb(
-            data, max_str_len=4096, max_bin_len=0, max_array_len=4096, max_map_len=0, max_ext_len=0, use_list=True
+            data,
+            max_str_len=4096,
+            max_bin_len=0,
+            max_array_len=4096,
+            max_map_len=0,
+            max_ext_len=0,
+            use_list=True,
         )
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise MalformedMessage(f"header is no MessagePack: {str(error) or type(error).__name__}") from None

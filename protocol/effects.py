@@ -18,6 +18,8 @@ class Transmit(Effect, frozen=True):
     route: str
     """Where to: a route learned from a `Connect` or from the origin of an earlier arrival."""
     envelope: Envelope
+    to: int
+    """Address of the peer, as far as it is known: -2 for an agent without an id."""
 
 
 class Connect(Effect, frozen=True):

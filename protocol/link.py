@@ -46,7 +46,16 @@ class Receipt:
 class Link:
     """Both directions between this process and one peer, in one epoch."""
 
-    __slots__ = ("_gap_told", "_held", "_window", "acknowledge_by", "expected", "next_seq", "owed", "unacknowledged")
+    __slots__ = (
+        "_gap_told",
+        "_held",
+        "_window",
+        "acknowledge_by",
+        "expected",
+        "next_seq",
+        "owed",
+        "unacknowledged",
+    )
 
     def __init__(self, window: int = WINDOW) -> None:
         self._window = window
@@ -117,7 +126,9 @@ class Link:
                 self.expected += 1
             return receipt
         if seq - self.expected > self._window:
-            raise OrderViolation(f"message {seq} came while {self.expected} is awaited: over the window of {self._window}")
+            raise OrderViolation(
+                f"message {seq} came while {self.expected} is awaited: over the window of {self._window}"
+            )
         self._held[seq] = (lamport, message)
         if self._gap_told == self.expected:
             return Receipt()

@@ -76,7 +76,9 @@ class Links:
         self._links: dict[int, Link] = {}
         self._early: deque[tuple[Envelope, str]] = deque(maxlen=EARLY)
 
-    def enter(self, generation: int, epoch: int, neighbours: dict[int, Neighbour]) -> list[tuple[Envelope, str]]:
+    def enter(
+        self, generation: int, epoch: int, neighbours: dict[int, Neighbour]
+    ) -> list[tuple[Envelope, str]]:
         """Begin an epoch with fresh links; return what came early for it, to be received again."""
         self.generation = generation
         self.epoch = epoch
@@ -102,10 +104,10 @@ class Links:
             self._observer(Passage("send", peer, seq, self.lamport, message))
         return self._transmit(peer, seq, self.lamport, message)
 
-    def bare(self, route: str, message: Message) -> Transmit:
-        """Send a message outside the order."""
+    def bare(self, to: int, route: str, message: Message) -> Transmit:
+        """Send a message outside the order, to whoever is at the end of a route."""
         self.lamport += 1
-        return Transmit(route, self._envelope(0, 0, self.lamport, message))
+        return Transmit(route, self._envelope(0, 0, self.lamport, message), to)
 
     def receive(self, envelope: Envelope, origin: str, now: float) -> tuple[list[Message], list[Transmit]]:
         """Take in an envelope of this run that belongs to an epoch.
@@ -199,7 +201,7 @@ class Links:
     def _transmit(self, peer: int, seq: int, lamport: int, message: Message) -> Transmit:
         link = self._links[peer]
         link.acknowledgement_sent()
-        return Transmit(self._neighbours[peer].route, self._envelope(seq, link.ack, lamport, message))
+        return Transmit(self._neighbours[peer].route, self._envelope(seq, link.ack, lamport, message), peer)
 
     def _envelope(self, seq: int, ack: int, lamport: int, message: Message) -> Envelope:
         return Envelope(

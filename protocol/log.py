@@ -19,8 +19,16 @@ class _TextFormatter(logging.Formatter):
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(record.created)) + f".{int(record.msecs):03d}{_ZONE}"
-        line = {"time": stamp, "level": record.levelname.lower(), "process": record.name, "event": record.getMessage()}
+        stamp = (
+            time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(record.created))
+            + f".{int(record.msecs):03d}{_ZONE}"
+        )
+        line = {
+            "time": stamp,
+            "level": record.levelname.lower(),
+            "process": record.name,
+            "event": record.getMessage(),
+        }
         return json.dumps(line | getattr(record, "fields", {}), default=str)
 
 

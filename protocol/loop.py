@@ -9,6 +9,7 @@ from protocol.codec import decode, encode
 from protocol.effects import Connect, Effect, Log, Stop, Transmit
 from protocol.errors import MalformedMessage, StorageFailed
 from protocol.exit_codes import ExitCode
+from protocol.faults.execution import FaultExecution
 from protocol.machine import Machine
 from protocol.transport.interface import Transport
 
@@ -33,6 +34,8 @@ class Loop:
         Called when SIGTERM or SIGINT came; returns what is to be done because of it.
     each
         Called once a turn, for housekeeping that no message asks for; returns what is to be done.
+    faults : FaultExecution, optional
+        Carries out what a fault plan has in store for this process.
     clock
         Monotonic seconds.
     """
@@ -44,6 +47,7 @@ class Loop:
         carry: Carry,
         on_signal: Callable[[float], list[Effect]],
         each: Callable[[float], list[Effect]],
+        faults: FaultExecution | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._machine = machine
@@ -51,6 +55,7 @@ class Loop:
         self._carry = carry
         self._on_signal = on_signal
         self._each = each
+        self._faults = faults
         self._clock = clock
         self._signalled = False
 
@@ -80,22 +85,33 @@ class Loop:
                 return stop
             wanted = machine.next_event()
             next_tick = now + LONGEST_WAIT if wanted is None else min(wanted, now + LONGEST_WAIT)
-            for arrival in transport.receive(max(0.0, next_tick - clock())):
+            wait = next_tick - clock()
+            if self._faults is not None:
+                wait = min(wait, self._faults.release(transport))
+            for arrival in transport.receive(max(0.0, wait)):
                 try:
                     envelope = decode(arrival.frames)
                 except MalformedMessage as error:
                     machine.links.refused["malformed"] += 1
                     self._carry(Log("warning", "refused", {"from": arrival.origin, "reason": str(error)}))
                     continue
+                if self._faults is not None:
+                    self._faults.arrival(envelope)
                 stop = self._act(machine.receive(envelope, arrival.origin, clock()))
                 if stop is not None:
                     return stop
 
     def _act(self, effects: list[Effect]) -> Stop | None:
         """Carry out effects in order; return the Stop among them, if any."""
+        faults = self._faults
         for effect in effects:
+            if faults is not None:
+                faults.before(effect)
             if isinstance(effect, Transmit):
-                self._transport.send(effect.route, encode(effect.envelope))
+                if faults is None:
+                    self._transport.send(effect.route, encode(effect.envelope))
+                else:
+                    faults.send(self._transport, effect)
             elif isinstance(effect, Connect):
                 self._transport.connect(effect.route, effect.endpoint)
             elif isinstance(effect, Stop):
@@ -105,6 +121,8 @@ class Loop:
                     self._carry(effect)
                 except StorageFailed as error:
                     return self._act(self._machine.failed(ExitCode.STORAGE, str(error), self._clock()))
+            if faults is not None:
+                faults.after(effect)
         return None
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002

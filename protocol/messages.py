@@ -11,7 +11,7 @@ Outside the order (never sequenced): `Hello`, `Welcome`, `Reject`, `Summons`, `B
 Every message is frozen; arrays are read-only once sent or received.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from msgspec import Struct
@@ -26,8 +26,8 @@ class Tensor:
         self.axes = axes
 
 
-States = Annotated[NDArray[np.int32], Tensor("<i4")]
-Actions = Annotated[NDArray[np.uint16] | NDArray[np.uint8], Tensor("|u1", "<u2")]
+States = Annotated[NDArray[np.integer[Any]], Tensor("<i4")]
+Actions = Annotated[NDArray[np.integer[Any]], Tensor("|u1", "<u2")]
 Weights = Annotated[NDArray[np.float64], Tensor("<f8")]
 Table = Annotated[NDArray[np.float64], Tensor("<f8", axes=None)]
 

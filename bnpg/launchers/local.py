@@ -64,7 +64,7 @@ class _LocalRun:
         self._agents = load_game(read_experiment(folder / "experiment.toml"), folder).agents
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._deaths: dict[str, int] = {}
-        self._endpoint = ""
+        self._since = time.time()
         self._interrupts = 0
 
     def run(self) -> Outcome:
@@ -143,6 +143,8 @@ class _LocalRun:
         command += ["--log-format", self._settings.log_format, "--log-level", self._settings.log_level]
         if not self._settings.fsync:
             command.append("--no-fsync")
+        if self._settings.faults is not None:
+            command += ["--faults", str(self._settings.faults), "--faults-since", str(self._since)]
         old = self._processes.get(name)
         if old is not None and old.stdin is not None:
             old.stdin.close()

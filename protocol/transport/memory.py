@@ -45,12 +45,23 @@ class MemoryNetwork:
         self._routes[endpoint, back] = (node, route)
 
     def disconnect(self, node: str) -> None:
-        """Forget a node that died: its routes, and everything on the way to it or from it."""
+        """Forget a node that died for good: its routes, and everything on the way to it or from it."""
         self._routes = {
             (one, route): (other, back)
             for (one, route), (other, back) in self._routes.items()
             if node not in (one, other)
         }
+        self._prune()
+
+    def interrupt(self, node: str) -> None:
+        """Lose everything on the way to a node that died, and from it; others find its successor there."""
+        routes = self._routes
+        self._routes = {key: far for key, far in routes.items() if node not in (key[0], far[0])}
+        self._prune()
+        self._routes = routes
+
+    def _prune(self) -> None:
+        """Lose what is on its way where no route leads any more."""
         self._sent = deque(one for one in self._sent if self._alive(one))
         for queue in self._queues.values():
             kept = [one for one in queue if self._alive(one)]

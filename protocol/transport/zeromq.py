@@ -58,7 +58,9 @@ class ZeroMQTransport:
             self._front.set(zmq.ROUTER_MANDATORY, 1)
             self._front.set(zmq.ROUTER_HANDOVER, 1)
             self._front.bind(bind.replace(":0", ":*") if bind.endswith(":0") else bind)
-            self.endpoint = self._front.get(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()
+            last = self._front.get(zmq.LAST_ENDPOINT)
+            assert isinstance(last, bytes)
+            self.endpoint = last.rstrip(b"\0").decode()
 
     def watch(self, fd: int) -> None:
         """Let `receive` return when a file descriptor becomes readable."""
@@ -107,7 +109,7 @@ class ZeroMQTransport:
                 continue
             for _ in range(BURST):
                 try:
-                    frames: list[Frame] = socket.recv_multipart(zmq.NOBLOCK)  # type: ignore[assignment]
+                    frames: list[Frame] = socket.recv_multipart(zmq.NOBLOCK)
                 except zmq.Again:
                     break
                 if socket is self._front:
