@@ -34,7 +34,7 @@ from bnpg_math.arrays import FloatArray
 from protocol.addresses import COORDINATOR, name, names
 from protocol.effects import Connect, Effect, Log, Stop, Transmit
 from protocol.envelope import Envelope
-from protocol.errors import Equivocation, OrderViolation, ProtocolError
+from protocol.errors import OrderViolation, ProtocolError
 from protocol.exit_codes import ExitCode
 from protocol.links import Links, Neighbour, Observer
 from protocol.messages import (

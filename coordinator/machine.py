@@ -33,7 +33,7 @@ from coordinator.membership import Membership
 from coordinator.oracle import Oracle
 from coordinator.rounds import Rounds
 from protocol.addresses import COORDINATOR, name, names
-from protocol.effects import Effect, Log, Stop, Transmit
+from protocol.effects import Effect, Log, Stop
 from protocol.envelope import Envelope
 from protocol.errors import OrderViolation, ProtocolError
 from protocol.exit_codes import ExitCode

@@ -103,7 +103,7 @@ class Membership:
             if base not in member.held and member.latest != base:
                 held = ", ".join(map(str, member.held))
                 raise OrderViolation(
-                    f"the run must go on at round {base}, but agent {agent} holds theta of rounds {held} only: "
+                    f"the run must go on at round {base}, but agent {agent} holds theta of {held} only: "
                     "an agent's state folder was lost or belongs to another moment of the run"
                 )
         return base

@@ -152,7 +152,8 @@ class Rounds:
         assert self._episodes is not None
         if len(message.actions) != len(self._episodes.states):
             raise OrderViolation(
-                f"{name(agent)} chose {len(message.actions)} actions for {len(self._episodes.states)} lanes at {where}"
+                f"{name(agent)} chose {len(message.actions)} actions "
+                f"for {len(self._episodes.states)} lanes at {where}"
             )
         said.append(checksum)
         self._chosen[agent] = message.actions

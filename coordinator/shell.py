@@ -17,10 +17,10 @@ from coordinator.run_record import RunRecord
 from protocol.effects import Effect, Log
 from protocol.errors import StorageFailed
 from protocol.exit_codes import ExitCode
-from protocol.files import write_atomically
 from protocol.faults.execution import FaultExecution
 from protocol.faults.injector import FaultInjector
 from protocol.faults.plan import PlanError, read_plan
+from protocol.files import write_atomically
 from protocol.lifeline import Lifeline
 from protocol.log import open_log, write_log
 from protocol.loop import Loop

@@ -127,7 +127,7 @@ def decode(frames: list[Frame]) -> Envelope:
     Raises
     ------
     MalformedMessage
-        If the frames are no envelope of this protocol; the text names the field, what was expected and what came.
+        If the frames are no envelope of this protocol; the text names the field, and what was expected.
     """
     if not frames:
         raise MalformedMessage("no frame at all")
@@ -150,7 +150,8 @@ def decode(frames: list[Frame]) -> Envelope:
     fields: dict[str, Any] = {field: getattr(scalars, field) for field in layout.scalars}
     if not len(header.tensors) == len(layout.tensors) == len(frames) - 1:
         raise MalformedMessage(
-            f"{header.kind} has {len(layout.tensors)} tensors, got {len(header.tensors)} described in {len(frames) - 1} frames"
+            f"{header.kind} has {len(layout.tensors)} tensors, "
+            f"got {len(header.tensors)} described in {len(frames) - 1} frames"
         )
     for (field, rule), (code, shape), frame in zip(layout.tensors, header.tensors, frames[1:], strict=True):
         fields[field] = _array(f"{header.kind}.{field}", rule, code, shape, frame)

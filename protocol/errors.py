@@ -6,8 +6,7 @@
     ├── MalformedMessage   bytes that are no message of this protocol: refused, counted, the run goes on
     ├── OrderViolation     a well-formed message at a time or from a peer the protocol excludes
     ├── Equivocation       one peer said two different things under one key: fatal, the peer is named
-    ├── WindowFull         a peer acknowledges nothing and the bounded window is full: back-pressure
-    └── DeadlinePassed     a phase took longer than allowed: names who was waited for
+    └── WindowFull         a peer acknowledges nothing and the bounded window is full: back-pressure
 
     StorageFailed          a shell could not make a checkpoint or a record durable, for example: disk full
 """
@@ -31,10 +30,6 @@ class Equivocation(ProtocolError):
 
 class WindowFull(ProtocolError):
     """A peer acknowledges nothing and the window of unacknowledged messages is full."""
-
-
-class DeadlinePassed(ProtocolError):
-    """A phase took longer than its deadline."""
 
 
 class StorageFailed(Exception):

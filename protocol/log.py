@@ -14,7 +14,8 @@ class _TextFormatter(logging.Formatter):
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         fields: dict[str, Any] = getattr(record, "fields", {})
         tail = "".join(f" {key}={_shown(value)}" for key, value in fields.items())
-        return f"{clock}.{int(record.msecs):03d} {record.levelname.lower():7} {record.name}: {record.getMessage()}{tail}"
+        level = record.levelname.lower()
+        return f"{clock}.{int(record.msecs):03d} {level:7} {record.name}: {record.getMessage()}{tail}"
 
 
 class _JsonFormatter(logging.Formatter):

@@ -162,8 +162,8 @@ class _LocalRun:
                 # A coordinator that is started again listens where the agents look for it.
                 listen = file.read_text().strip() if file.exists() else "tcp://127.0.0.1:*"
             return [
-                "coordinator", "--folder", str(self._folder), "--listen", listen, "--endpoint-file", str(file),
-                "--patience", str(self._settings.patience),
+                "coordinator", "--folder", str(self._folder), "--listen", listen,
+                "--endpoint-file", str(file), "--patience", str(self._settings.patience),
             ]  # fmt: skip
         inbox = "tcp://127.0.0.1:*" if tcp else f"ipc://{self._rendezvous}/{name}-{time.monotonic_ns()}.ipc"
         return [

@@ -22,7 +22,7 @@ from protocol.faults.plan import read_plan
 from protocol.log import open_log, write_log
 
 STORE_EVERY = 1.0
-"""Seconds between two storings of all agents' thetas: one process, so they are lost together or not at all."""
+"""Seconds between two storings of all agents' thetas: one process, they are lost together or not at all."""
 
 
 def launch(folder: Path, settings: LaunchSettings, on_line: Callable[[dict[str, Any]], None]) -> Outcome:

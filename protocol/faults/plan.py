@@ -1,4 +1,4 @@
-"""The fault plan: what goes wrong, where, when and how often. A TOML file; the same one works in every launcher.
+"""The fault plan: what goes wrong, where, when and how often. One TOML file for every launcher.
 
 ::
 

@@ -41,7 +41,9 @@ def check_endpoint(endpoint: str, option: str) -> None:
     """
     if endpoint.startswith("ipc://") and len(endpoint) > len("ipc://"):
         return
-    host, port = (host_of(endpoint), endpoint.rsplit(":", 1)[-1]) if endpoint.startswith("tcp://") else ("", "")
+    host, port = (
+        (host_of(endpoint), endpoint.rsplit(":", 1)[-1]) if endpoint.startswith("tcp://") else ("", "")
+    )
     if host and (port == "*" or (port.isdecimal() and int(port) < 65536)):
         return
     raise BadKeyFile(f"{option} must be tcp://HOST:PORT or ipc://PATH, got {endpoint!r}")

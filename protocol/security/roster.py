@@ -54,7 +54,9 @@ def read_roster(path: Path) -> Roster:
             raise BadKeyFile(f"{path}: an agent is named by its number, got {agent!r}")
         check_key(key, f"{path}: agent {agent}")
         if key in owners:
-            raise BadKeyFile(f"{path}: agents {owners[key]} and {agent} have the same key, each needs its own")
+            raise BadKeyFile(
+                f"{path}: agents {owners[key]} and {agent} have the same key, each needs its own"
+            )
         owners[key] = agent
     return roster
 
@@ -69,7 +71,9 @@ def write_roster(path: Path, roster: Roster) -> None:
     """
     lines = ["# Public keys. The coordinator lets in exactly these agents, each as itself."]
     lines += [f'coordinator = "{roster.coordinator}"', "", "[agents]"]
-    lines += [f'{agent} = "{key}"' for agent, key in sorted(roster.agents.items(), key=lambda item: int(item[0]))]
+    lines += [
+        f'{agent} = "{key}"' for agent, key in sorted(roster.agents.items(), key=lambda item: int(item[0]))
+    ]
     write_private(path, "\n".join(lines) + "\n")
 
 
