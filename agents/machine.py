@@ -32,7 +32,7 @@ from agents.learner import Learner, digest
 from agents.round_buffer import RoundBuffer
 from bnpg_math.arrays import FloatArray
 from protocol.addresses import COORDINATOR, name, names
-from protocol.effects import Connect, Effect, Log, Stop, Transmit
+from protocol.effects import Admit, Connect, Effect, Log, Stop, Transmit
 from protocol.envelope import Envelope
 from protocol.errors import OrderViolation, ProtocolError
 from protocol.exit_codes import ExitCode
@@ -116,6 +116,7 @@ class AgentMachine:
         self._unconfirmed: set[tuple[str, int]] = set()
         self._parents: tuple[int, ...] = ()
         self._children: tuple[int, ...] = ()
+        self._child_routes: dict[str, int] = {}
         self._early: list[tuple[Envelope, str]] = []
         self._ahead: list[tuple[int, ActionsChosen]] = []
         self._round: RoundBuffer | None = None
@@ -147,9 +148,11 @@ class AgentMachine:
 
     # Events
 
-    def receive(self, envelope: Envelope, origin: str, now: float) -> list[Effect]:
+    def receive(self, envelope: Envelope, origin: str, now: float, key: str = "") -> list[Effect]:  # noqa: ARG002
         """Take in one envelope and return what is to be done because of it."""
         message = envelope.message
+        if not self._may_speak(envelope.sender, origin):
+            return self._refuse(envelope, "speaks for another")
         if self.phase in ("finished", "failing") and not isinstance(message, Finish):
             return []
         if isinstance(message, (Welcome, Reject, Summons)):
@@ -167,7 +170,7 @@ class AgentMachine:
         try:
             delivered, transmissions = self._links.receive(envelope, origin, now)
         except OrderViolation as error:
-            return [*effects, *self._refuse(envelope, str(error))]
+            return [*effects, *self._refuse(envelope, "out of order", str(error))]
         if self._links.refused.total() > before:
             return effects
         effects += transmissions
@@ -279,10 +282,15 @@ class AgentMachine:
         """Enter a new epoch: fresh links to the roster's neighbours, whose early messages count now."""
         neighbours = {COORDINATOR: Neighbour(envelope.incarnation, COORDINATOR_ROUTE)}
         effects: list[Effect] = []
-        for child, incarnation, endpoint in roster.children:
+        if roster.parent_keys:
+            effects.append(Admit({key: one[0] for key, one in zip(roster.parent_keys, roster.parents, strict=True)}))
+        child_keys = roster.child_keys or ("",) * len(roster.children)
+        self._child_routes = {}
+        for (child, incarnation, endpoint), key in zip(roster.children, child_keys, strict=True):
             route = f"child-{child}#{incarnation}"
             neighbours[child] = Neighbour(incarnation, route)
-            effects.append(Connect(route, endpoint))
+            self._child_routes[route] = child
+            effects.append(Connect(route, endpoint, key))
         for parent, incarnation in roster.parents:
             neighbours[parent] = Neighbour(incarnation, "")
         early = self._links.enter(envelope.generation, envelope.epoch, neighbours)
@@ -462,10 +470,17 @@ class AgentMachine:
         self._failing_until = now + FAILED_FOR
         return [Log("error", "failing", {"why": why}), *self.tick(now)]
 
-    def _refuse(self, envelope: Envelope, reason: str) -> list[Effect]:
+    def _may_speak(self, sender: int, origin: str) -> bool:
+        """Whether a connection is the one of the peer its message names: no peer may borrow another's voice."""
+        if origin == COORDINATOR_ROUTE:
+            return sender == COORDINATOR
+        child = self._child_routes.get(origin)
+        return sender == child if child is not None else sender != COORDINATOR and sender not in self._children
+
+    def _refuse(self, envelope: Envelope, reason: str, detail: str = "") -> list[Effect]:
         self._links.refused[reason] += 1
         fields = {"kind": type(envelope.message).__name__, "sender": name(envelope.sender), "reason": reason}
-        return [Log("warning", "refused", fields)]
+        return [Log("warning", "refused", fields | ({"detail": detail} if detail else {}))]
 
     def _in_range(self, message: Message) -> bool:
         """Whether states and actions name something that exists."""

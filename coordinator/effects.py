@@ -26,6 +26,12 @@ class Gathered(Effect, frozen=True):
     thetas: tuple[NDArray[np.float64], ...]
 
 
+class Bound(Effect, frozen=True):
+    """Remember which public key owns which agent id, before any later effect is carried out."""
+
+    owners: dict[str, int]
+
+
 class Concluded(Effect, frozen=True):
     """The run has ended; `state` is `done` or `interrupted` or `failed`."""
 

@@ -27,7 +27,7 @@ from msgspec import Struct
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
 from bnpg_math.game import Game
-from coordinator.effects import Concluded, Gathered, Record, Rewind
+from coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
 from coordinator.experiment import Experiment
 from coordinator.membership import Membership
 from coordinator.oracle import Oracle
@@ -38,6 +38,7 @@ from protocol.envelope import Envelope
 from protocol.errors import OrderViolation, ProtocolError
 from protocol.exit_codes import ExitCode
 from protocol.links import Links, Observer
+from protocol.security.admission import Admission
 from protocol.messages import (
     ActionsChosen,
     Beacon,
@@ -82,6 +83,8 @@ class CoordinatorSetup(Struct, frozen=True):
     numerics: str
     patience: float = 120.0
     """Seconds without any progress after which the run is given up, naming whom it waited for."""
+    admission: Admission | None = None
+    """Which key belongs to which agent, where there is security."""
 
 
 class CoordinatorMachine:
@@ -101,7 +104,7 @@ class CoordinatorMachine:
         self._setup = setup
         self._links = Links(COORDINATOR, setup.generation, setup.run, observer)
         self._links.generation = setup.generation
-        self._membership = Membership(setup.dag, setup.digest, setup.numerics)
+        self._membership = Membership(setup.dag, setup.digest, setup.numerics, setup.admission)
         oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
         self._rounds = Rounds(setup.experiment, setup.game, setup.dag, oracle)
         self.phase = "gathering"
@@ -148,13 +151,13 @@ class CoordinatorMachine:
 
     # Events
 
-    def receive(self, envelope: Envelope, origin: str, now: float) -> list[Effect]:
+    def receive(self, envelope: Envelope, origin: str, now: float, key: str = "") -> list[Effect]:
         """Take in one envelope and return what is to be done because of it."""
         if self.phase == "ended":
             return []
         message = envelope.message
         if isinstance(message, Hello):
-            return self._hello(envelope, message, origin, now)
+            return self._hello(envelope, message, origin, now, key)
         if envelope.run != self._setup.run:
             return self._refuse(envelope, "another run")
         if envelope.generation < self._setup.generation:
@@ -230,11 +233,11 @@ class CoordinatorMachine:
 
     # Joining
 
-    def _hello(self, envelope: Envelope, hello: Hello, origin: str, now: float) -> list[Effect]:
+    def _hello(self, envelope: Envelope, hello: Hello, origin: str, now: float, key: str) -> list[Effect]:
         if self.phase == "ending":
             return []
         before = {agent: member.incarnation for agent, member in self._membership.members.items()}
-        agent = self._membership.greet(envelope, hello, origin, now)
+        agent = self._membership.greet(envelope, hello, origin, now, key)
         if isinstance(agent, Reject):
             fields = {
                 "sender": name(hello.agent),
@@ -244,6 +247,9 @@ class CoordinatorMachine:
             }
             return [Log("warning", "rejected", fields), self._links.bare(envelope.sender, origin, agent)]
         effects: list[Effect] = [self._links.bare(agent, origin, self._welcome(agent, hello))]
+        admission = self._setup.admission
+        if admission is not None and admission.bind(key, agent):
+            effects.insert(0, Bound(admission.owners))
         if before.get(agent) == envelope.incarnation:
             return effects
         self._progress_at = now
@@ -288,7 +294,7 @@ class CoordinatorMachine:
         try:
             delivered, transmissions = self._links.receive(envelope, origin, now)
         except OrderViolation as error:
-            return self._refuse(envelope, str(error))
+            return self._refuse(envelope, "out of order", str(error))
         effects: list[Effect] = list(transmissions)
         try:
             for message in delivered:
@@ -370,10 +376,10 @@ class CoordinatorMachine:
 
     # Trouble
 
-    def _refuse(self, envelope: Envelope, reason: str) -> list[Effect]:
+    def _refuse(self, envelope: Envelope, reason: str, detail: str = "") -> list[Effect]:
         self._links.refused[reason] += 1
         fields = {"kind": type(envelope.message).__name__, "sender": name(envelope.sender), "reason": reason}
-        return [Log("warning", "refused", fields)]
+        return [Log("warning", "refused", fields | ({"detail": detail} if detail else {}))]
 
     def _in_range(self, agent: int, message: Message) -> bool:
         """Whether actions name something that exists."""

@@ -3,11 +3,12 @@
 from msgspec import Struct
 
 from bnpg_math.dag import Dag
-from protocol.addresses import UNASSIGNED
+from protocol.addresses import UNASSIGNED, name
 from protocol.envelope import Envelope
 from protocol.errors import OrderViolation
 from protocol.links import Neighbour
 from protocol.messages import EdgesConfirmed, Hello, Reject, Roster
+from protocol.security.admission import Admission
 from protocol.version import common_version
 
 
@@ -36,12 +37,15 @@ class Membership:
         Digest of the experiment; agents with a checkpoint of another one are rejected.
     numerics : str
         Fingerprint of the coordinator's floating point; hosts that differ are rejected.
+    admission : Admission, optional
+        Which key belongs to which agent, where there is security.
     """
 
-    def __init__(self, dag: Dag, experiment: str, numerics: str) -> None:
+    def __init__(self, dag: Dag, experiment: str, numerics: str, admission: Admission | None = None) -> None:
         self._dag = dag
         self._experiment = experiment
         self._numerics = numerics
+        self._admission = admission
         self.members: dict[int, Member] = {}
         self._confirmed: dict[int, EdgesConfirmed] = {}
 
@@ -50,14 +54,16 @@ class Membership:
         """Agents that have not greeted yet."""
         return [agent for agent in range(self._dag.agents) if agent not in self.members]
 
-    def greet(self, envelope: Envelope, hello: Hello, origin: str, now: float) -> "int | Reject":
+    def greet(
+        self, envelope: Envelope, hello: Hello, origin: str, now: float, key: str = ""
+    ) -> "int | Reject":
         """Take in a Hello; return the agent's id, or why it is rejected.
 
         The member is new, or replaced, exactly if its incarnation changed; `is_new` tells beforehand.
         """
         if common_version(hello.versions) is None:
             return Reject("version", "protocol version 1", ", ".join(map(str, hello.versions)) or "none")
-        agent = self._identify(hello, origin)
+        agent = self._identify(hello, origin, key)
         if isinstance(agent, Reject):
             return agent
         if hello.experiment not in ("", self._experiment):
@@ -124,7 +130,10 @@ class Membership:
             (child, members[child].incarnation, members[child].endpoint)
             for child in self._dag.children[agent]
         )
-        return Roster(parents, children)
+        return Roster(parents, children, self._keys(self._dag.parents[agent]), self._keys(self._dag.children[agent]))
+
+    def _keys(self, agents: tuple[int, ...]) -> tuple[str, ...]:
+        return () if self._admission is None else tuple(self._admission.key_of(agent) for agent in agents)
 
     def confirm(self, agent: int, edges: EdgesConfirmed) -> bool:
         """Note the edges an agent has confirmed; return True when every edge was confirmed from both ends.
@@ -147,14 +156,25 @@ class Membership:
         """Return the agents whose edges are not all confirmed."""
         return [agent for agent in range(self._dag.agents) if agent not in self._confirmed]
 
-    def _identify(self, hello: Hello, origin: str) -> "int | Reject":
+    def _identify(self, hello: Hello, origin: str, key: str) -> "int | Reject":
         last = self._dag.agents - 1
-        if hello.agent != UNASSIGNED:
-            if 0 <= hello.agent <= last:
-                return hello.agent
-            return Reject("agent", f"an id in 0..{last}", str(hello.agent))
+        agent, owned = hello.agent, frozenset[int]()
+        if self._admission is not None:
+            owner = self._admission.owner(key)
+            if owner is not None and owner != UNASSIGNED:
+                if agent not in (UNASSIGNED, owner):
+                    return Reject("key", f"the Hello of {name(owner)}, who owns the key", f"that of {name(agent)}")
+                agent = owner
+            else:
+                owned = frozenset(self._admission.owners.values())
+                if agent in owned:
+                    return Reject("key", f"the key of {name(agent)}", "another key")
+        if agent != UNASSIGNED:
+            if 0 <= agent <= last:
+                return agent
+            return Reject("agent", f"an id in 0..{last}", str(agent))
         for agent, member in self.members.items():
             if member.route == origin:
                 return agent
-        absent = self.absent
+        absent = [agent for agent in self.absent if agent not in owned]
         return absent[0] if absent else Reject("full", f"{self._dag.agents} agents", "one more")

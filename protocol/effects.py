@@ -27,6 +27,14 @@ class Connect(Effect, frozen=True):
 
     route: str
     endpoint: str
+    key: str = ""
+    """The public key the peer must own; empty where there is no security."""
+
+
+class Admit(Effect, frozen=True):
+    """Let exactly these keys connect to this process, each as its owner."""
+
+    owners: dict[str, int]
 
 
 class Log(Effect, frozen=True):

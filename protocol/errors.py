@@ -8,6 +8,7 @@
     ├── Equivocation       one peer said two different things under one key: fatal, the peer is named
     └── WindowFull         a peer acknowledges nothing and the bounded window is full: back-pressure
 
+    InsecureSetup          a process may not start like this: a key, a roster or an endpoint is wrong
     StorageFailed          a shell could not make a checkpoint or a record durable, for example: disk full
 """
 
@@ -30,6 +31,10 @@ class Equivocation(ProtocolError):
 
 class WindowFull(ProtocolError):
     """A peer acknowledges nothing and the window of unacknowledged messages is full."""
+
+
+class InsecureSetup(Exception):
+    """A key file, a roster or an endpoint with which a process may not start."""
 
 
 class StorageFailed(Exception):

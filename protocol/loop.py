@@ -6,12 +6,16 @@ from collections.abc import Callable
 from types import FrameType
 
 from protocol.codec import decode, encode
-from protocol.effects import Connect, Effect, Log, Stop, Transmit
+from protocol.effects import Admit, Connect, Effect, Log, Stop, Transmit
 from protocol.errors import MalformedMessage, StorageFailed
 from protocol.exit_codes import ExitCode
 from protocol.faults.execution import FaultExecution
 from protocol.machine import Machine
-from protocol.transport.interface import Transport
+from protocol.security.admission import Admission
+from protocol.security.keys import short
+from protocol.security.quarantine import Quarantine
+from protocol.throttle import Throttle
+from protocol.transport.interface import Arrival, Transport
 
 LONGEST_WAIT = 0.5
 """Seconds the loop sleeps at the most before it looks at signals and at its lifeline."""
@@ -36,6 +40,8 @@ class Loop:
         Called once a turn, for housekeeping that no message asks for; returns what is to be done.
     faults : FaultExecution, optional
         Carries out what a fault plan has in store for this process.
+    admission : Admission, optional
+        Who may speak as whom, where there is security.
     clock
         Monotonic seconds.
     """
@@ -48,6 +54,7 @@ class Loop:
         on_signal: Callable[[float], list[Effect]],
         each: Callable[[float], list[Effect]],
         faults: FaultExecution | None = None,
+        admission: Admission | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._machine = machine
@@ -56,6 +63,9 @@ class Loop:
         self._on_signal = on_signal
         self._each = each
         self._faults = faults
+        self._admission = admission
+        self._quarantine = Quarantine()
+        self._throttle = Throttle()
         self._clock = clock
         self._signalled = False
 
@@ -89,17 +99,44 @@ class Loop:
             if self._faults is not None:
                 wait = min(wait, self._faults.release(transport))
             for arrival in transport.receive(max(0.0, wait)):
-                try:
-                    envelope = decode(arrival.frames)
-                except MalformedMessage as error:
-                    machine.links.refused["malformed"] += 1
-                    self._carry(Log("warning", "refused", {"from": arrival.origin, "reason": str(error)}))
-                    continue
-                if self._faults is not None:
-                    self._faults.arrival(envelope)
-                stop = self._act(machine.receive(envelope, arrival.origin, clock()))
+                stop = self._arrived(arrival)
                 if stop is not None:
                     return stop
+
+    def _arrived(self, arrival: Arrival) -> Stop | None:
+        """Let an arrival in or refuse it; whatever is wrong with it, this process goes on."""
+        machine, now = self._machine, self._clock()
+        sender = arrival.key or arrival.origin
+        if self._quarantine.holds(sender, now):
+            machine.links.refused["quarantined"] += 1
+            return None
+        try:
+            envelope = decode(arrival.frames)
+        except MalformedMessage as error:
+            return self._refused(arrival, "malformed", str(error))
+        if arrival.key and self._admission is not None:
+            objection = self._admission.objection(arrival.key, envelope)
+            if objection:
+                return self._refused(arrival, objection, f"{type(envelope.message).__name__} refused")
+        if self._faults is not None:
+            self._faults.arrival(envelope)
+        effects = machine.receive(envelope, arrival.origin, now, arrival.key)
+        if any(isinstance(effect, Log) and effect.event == "refused" for effect in effects):
+            effects += self._offence(arrival, now)
+        else:
+            self._quarantine.accepted(sender)
+        return self._act(effects)
+
+    def _refused(self, arrival: Arrival, reason: str, detail: str) -> Stop | None:
+        """Count and log an arrival that the machine never sees."""
+        self._machine.links.refused[reason] += 1
+        fields = {"from": _shown(arrival), "reason": reason, "detail": detail}
+        return self._act([Log("warning", "refused", fields), *self._offence(arrival, self._clock())])
+
+    def _offence(self, arrival: Arrival, now: float) -> list[Effect]:
+        """Put whoever is refused too often in quarantine."""
+        seconds = self._quarantine.refused(arrival.key or arrival.origin, now)
+        return [Log("warning", "quarantined", {"from": _shown(arrival), "seconds": seconds})] if seconds else []
 
     def _act(self, effects: list[Effect]) -> Stop | None:
         """Carry out effects in order; return the Stop among them, if any."""
@@ -113,7 +150,14 @@ class Loop:
                 else:
                     faults.send(self._transport, effect)
             elif isinstance(effect, Connect):
-                self._transport.connect(effect.route, effect.endpoint)
+                self._transport.connect(effect.route, effect.endpoint, effect.key)
+            elif isinstance(effect, Admit):
+                if self._admission is not None:
+                    self._admission.replace(effect.owners)
+            elif isinstance(effect, Log) and effect.event == "refused":
+                left_out = self._throttle.passes(self._clock())
+                if left_out is not None:
+                    self._carry(Log(effect.level, effect.event, effect.fields | {"left_out": left_out}))
             elif isinstance(effect, Stop):
                 return effect
             else:
@@ -127,3 +171,10 @@ class Loop:
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._signalled = True
+
+
+def _shown(arrival: Arrival) -> str:
+    """Name a sender in the log: without the nonce of its connection, and without what could forge a line."""
+    if arrival.key:
+        return f"key {short(arrival.key)}"
+    return ascii(arrival.origin.split("#")[0][:40])

@@ -15,8 +15,11 @@ class Machine(Protocol):
     def links(self) -> Links:
         """The machine's links, with their counters."""
 
-    def receive(self, envelope: Envelope, origin: str, now: float) -> list[Effect]:
-        """Take in one envelope and return what is to be done because of it."""
+    def receive(self, envelope: Envelope, origin: str, now: float, key: str = "") -> list[Effect]:
+        """Take in one envelope and return what is to be done because of it.
+
+        `key` is the public key its connection was authenticated with; empty where there is no security.
+        """
 
     def tick(self, now: float) -> list[Effect]:
         """Return what is to be done because time has passed."""

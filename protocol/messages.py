@@ -101,6 +101,10 @@ class Roster(Message, frozen=True):
     """(agent, incarnation) of every parent."""
     children: tuple[tuple[int, int, str], ...]
     """(agent, incarnation, endpoint) of every child."""
+    parent_keys: tuple[str, ...] = ()
+    """Public key of every parent, in their order; empty where there is no security."""
+    child_keys: tuple[str, ...] = ()
+    """Public key of every child, in their order; empty where there is no security."""
 
 
 class EdgeHello(Message, frozen=True):

@@ -3,7 +3,7 @@
 import ipaddress
 from urllib.parse import urlsplit
 
-from protocol.errors import BadKeyFile
+from protocol.errors import InsecureSetup
 
 
 def leaves_machine(endpoint: str) -> bool:
@@ -36,7 +36,7 @@ def check_endpoint(endpoint: str, option: str) -> None:
 
     Raises
     ------
-    BadKeyFile
+    InsecureSetup
         If it is neither `ipc://PATH` nor `tcp://HOST:PORT`.
     """
     if endpoint.startswith("ipc://") and len(endpoint) > len("ipc://"):
@@ -46,7 +46,7 @@ def check_endpoint(endpoint: str, option: str) -> None:
     )
     if host and (port == "*" or (port.isdecimal() and int(port) < 65536)):
         return
-    raise BadKeyFile(f"{option} must be tcp://HOST:PORT or ipc://PATH, got {endpoint!r}")
+    raise InsecureSetup(f"{option} must be tcp://HOST:PORT or ipc://PATH, got {endpoint!r}")
 
 
 def require_key(endpoint: str, option: str, secured: bool) -> None:
@@ -54,12 +54,12 @@ def require_key(endpoint: str, option: str, secured: bool) -> None:
 
     Raises
     ------
-    BadKeyFile
+    InsecureSetup
         If the endpoint leaves the machine and there is no key.
     """
     check_endpoint(endpoint, option)
     if leaves_machine(endpoint) and not secured:
-        raise BadKeyFile(
+        raise InsecureSetup(
             f"{option} {endpoint} can be reached from other machines, which needs a key: "
             "make keys with `bnpg keys new` and give --key"
         )

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from protocol.errors import BadKeyFile, StorageFailed
+from protocol.errors import InsecureSetup
 from protocol.files import write_atomically
 
 KEY_TEXT = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
@@ -101,26 +101,26 @@ def read_key_file(path: Path) -> KeyFile:
 
     Raises
     ------
-    BadKeyFile
+    InsecureSetup
         If it cannot be read, is no key file, or can be read by others than its owner.
     """
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise BadKeyFile(f"{path}: expected a key file, got something else")
+            raise InsecureSetup(f"{path}: expected a key file, got something else")
         if stat.S_IMODE(mode) & 0o077:
-            raise BadKeyFile(
+            raise InsecureSetup(
                 f"{path}: a private key must be readable by its owner only, "
                 f"got mode {stat.S_IMODE(mode):04o}; correct it with `chmod 600 {path}`"
             )
         text = path.read_bytes()
     except OSError as error:
-        raise BadKeyFile(f"{path}: {error.strerror}") from None
+        raise InsecureSetup(f"{path}: {error.strerror}") from None
     try:
         content = msgspec.toml.decode(text, type=KeyFile)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
         # The text of the error could quote the secret.
-        raise BadKeyFile(f"{path}: expected a key file with owner, public and secret") from None
+        raise InsecureSetup(f"{path}: expected a key file with owner, public and secret") from None
     for field in ("public", "secret"):
         check_key(getattr(content, field), f"{path}: {field}")
     if content.coordinator:
@@ -133,8 +133,8 @@ def check_key(text: str, where: str) -> None:
 
     Raises
     ------
-    BadKeyFile
+    InsecureSetup
         If it is not 40 characters of Z85; the text of the key is never repeated.
     """
     if not KEY_TEXT.fullmatch(text):
-        raise BadKeyFile(f"{where}: a key has 40 characters of Z85, got {len(text)} characters")
+        raise InsecureSetup(f"{where}: a key has 40 characters of Z85, got {len(text)} characters")

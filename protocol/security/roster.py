@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from protocol.errors import BadKeyFile
+from protocol.errors import InsecureSetup
 from protocol.security.keys import check_key, write_private
 
 MOST_KEYS = 4096
@@ -39,22 +39,22 @@ def read_roster(path: Path) -> Roster:
 
     Raises
     ------
-    BadKeyFile
+    InsecureSetup
         If it cannot be read or is no roster; the text names the entry.
     """
     try:
         roster = msgspec.toml.decode(path.read_bytes(), type=Roster)
     except OSError as error:
-        raise BadKeyFile(f"{path}: {error.strerror}") from None
+        raise InsecureSetup(f"{path}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        raise BadKeyFile(f"{path}: {error}") from None
+        raise InsecureSetup(f"{path}: {error}") from None
     owners: dict[str, str] = {}
     for agent, key in roster.agents.items():
         if not agent.isdecimal():
-            raise BadKeyFile(f"{path}: an agent is named by its number, got {agent!r}")
+            raise InsecureSetup(f"{path}: an agent is named by its number, got {agent!r}")
         check_key(key, f"{path}: agent {agent}")
         if key in owners:
-            raise BadKeyFile(
+            raise InsecureSetup(
                 f"{path}: agents {owners[key]} and {agent} have the same key, each needs its own"
             )
         owners[key] = agent
@@ -82,14 +82,14 @@ def read_public_key(path: Path) -> str:
 
     Raises
     ------
-    BadKeyFile
+    InsecureSetup
         If it cannot be read or holds something else.
     """
     try:
         with path.open("rb") as file:
             text = file.read(256).decode("ascii", "replace").strip()
     except OSError as error:
-        raise BadKeyFile(f"{path}: {error.strerror}") from None
+        raise InsecureSetup(f"{path}: {error.strerror}") from None
     check_key(text, str(path))
     return text
 
@@ -99,17 +99,17 @@ def read_enrolled(folder: Path) -> frozenset[str]:
 
     Raises
     ------
-    BadKeyFile
+    InsecureSetup
         If the folder cannot be read.
     """
     keys = set()
     try:
         files = sorted(folder.glob("*.pub"))[:MOST_KEYS]
     except OSError as error:
-        raise BadKeyFile(f"{folder}: {error.strerror}") from None
+        raise InsecureSetup(f"{folder}: {error.strerror}") from None
     for file in files:
         try:
             keys.add(read_public_key(file))
-        except BadKeyFile:
+        except InsecureSetup:
             continue
     return frozenset(keys)

@@ -1,6 +1,6 @@
 """What a transport does: carry frames, best effort. Order and completeness are the links' business."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -13,13 +13,23 @@ class Arrival(Struct, frozen=True):
     origin: str
     """The route on which the sender can be answered."""
     frames: list[Frame]
+    key: str = ""
+    """The public key the connection was authenticated with; empty where there is no security."""
+
+
+class Notice(Struct, frozen=True):
+    """Something the transport saw happen to a connection, for the log."""
+
+    level: str
+    event: str
+    fields: dict[str, Any]
 
 
 class Transport(Protocol):
     """Sockets, or something like them."""
 
-    def connect(self, route: str, endpoint: str) -> None:
-        """Open a route to an endpoint; an older connection under that name is closed."""
+    def connect(self, route: str, endpoint: str, key: str = "") -> None:
+        """Open a route to an endpoint, whose owner has this public key; an older one is closed."""
 
     def send(self, route: str, frames: list[Frame]) -> bool:
         """Send, or return False if the route leads nowhere or is full just now."""

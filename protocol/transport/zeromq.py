@@ -7,16 +7,29 @@ back on the connection it came from.
 Nothing rests on ZeroMQ delivering: a message to nobody, or over a full queue, is simply lost here and sent
 again by the link. DEALERs are IMMEDIATE, so nothing stale waits for whoever binds later; what cannot go out
 in the very moment of connecting is kept for a moment, bounded.
+
+With a key, every socket is CURVE: who connects is judged by the admission list (ZAP, answered right here in
+the poll loop), every arrival carries the key it was authenticated with, and who is connected to must own the
+key that was expected. Failed handshakes, which ZeroMQ repeats silently for ever, are read from the socket
+monitors and told.
 """
 
 import os
-from collections import deque
+import time
+from collections import Counter, deque
 from typing import Any
 
 import zmq
+from msgspec import Struct
+from zmq.utils import z85
+from zmq.utils.monitor import parse_monitor_message
 
 from protocol.codec import MAX_TENSOR, ZERO_COPY, Frame
-from protocol.transport.interface import Arrival
+from protocol.errors import InsecureSetup
+from protocol.security.credentials import Security
+from protocol.security.endpoints import leaves_machine
+from protocol.security.keys import KeyPair, short
+from protocol.transport.interface import Arrival, Notice
 
 HIGH_WATER = 4096
 """Messages a socket queues before it is full."""
@@ -28,6 +41,48 @@ BURST = 64
 """Messages taken from one socket before the others have their turn."""
 LINGER = 1000
 """Milliseconds a closing socket goes on sending."""
+HEARTBEAT = 2000
+"""Milliseconds between heartbeats of a connection that leaves the machine."""
+HEARTBEAT_TIMEOUT = 6000
+"""Milliseconds without an answer after which it is made anew: the peer may be somewhere else by now."""
+HANDSHAKE = 5000
+"""Milliseconds a handshake may take."""
+KNOCK_AGAIN = 1.0
+"""Seconds until a route is opened again whose key was refused."""
+LOOK_AT_MONITORS = 0.1
+NOTICES = 64
+"""Notices kept until somebody reads them."""
+REMIND_EVERY = 5.0
+"""Seconds between two notices about the same trouble."""
+ZAP_ENDPOINT = "inproc://zeromq.zap.01"
+ZAP_DOMAIN = b"bnpg"
+
+_HANDSHAKES = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+
+
+class Trouble(Struct):
+    """Handshakes of one route that failed since the last one that succeeded."""
+
+    since: float
+    reason: str
+    failures: int = 0
+    told_at: float = 0.0
+
+
+def new_key_pair() -> KeyPair:
+    """Return a fresh CURVE key pair."""
+    public, secret = zmq.curve_keypair()
+    return KeyPair(public.decode(), secret.decode())
+
+
+def public_key(secret: str) -> str:
+    """Return the public key that belongs to a secret one."""
+    return zmq.curve_public(secret.encode()).decode()
 
 
 class ZeroMQTransport:
@@ -36,51 +91,115 @@ class ZeroMQTransport:
     Parameters
     ----------
     identity : str
-        Name of this process on the connections it makes; a nonce is added, so that it is unique.
+        Name of this process on the connections it makes; a nonce is added, so that nobody else can guess it.
     bind : str, optional
         Endpoint to listen on, `ipc://..` or `tcp://HOST:PORT`; port 0 or `*` picks a free one.
+    security : Security, optional
+        Keys; without them nothing but this machine is listened to or connected to.
+    largest : int
+        Bytes a frame that comes in at the bound endpoint may have; larger ones end their connection.
+
+    Raises
+    ------
+    InsecureSetup
+        If the endpoint cannot be bound, or leaves the machine and there is no key.
     """
 
-    def __init__(self, identity: str, bind: str | None = None) -> None:
-        self._identity = f"{identity}#{os.urandom(6).hex()}".encode()
+    def __init__(
+        self,
+        identity: str,
+        bind: str | None = None,
+        security: Security | None = None,
+        largest: int = MAX_TENSOR,
+    ) -> None:
+        self._identity = f"{identity}#{os.urandom(12).hex()}".encode()
+        self._security = security
         self._context = zmq.Context()
         self._poller = zmq.Poller()
         self._front: zmq.Socket[bytes] | None = None
+        self._zap: zmq.Socket[bytes] | None = None
         self._dealers: dict[str, zmq.Socket[bytes]] = {}
         self._route_of: dict[Any, str] = {}
+        self._target: dict[str, tuple[str, str]] = {}
         self._stash: dict[str, deque[list[Frame]]] = {}
+        self._monitors: dict[str, zmq.Socket[bytes]] = {}
+        self._knock_at: dict[str, float] = {}
+        self._looked_at = 0.0
+        self._notices: deque[Notice] = deque(maxlen=NOTICES)
+        self._turned_away: dict[str, float] = {}
+        self.trouble: dict[str, Trouble] = {}
+        """Routes whose handshakes fail."""
+        self.refused: Counter[str] = Counter()
+        """Connections that were not let in, by reason."""
         self.endpoint = ""
         """Where others reach this process; read back after binding."""
         self.lost = 0
         """Messages that went nowhere."""
+        self.sent_bytes = 0
+        self.received_bytes = 0
+        if security is not None:
+            if public_key(security.own.secret) != security.own.public:
+                raise InsecureSetup(
+                    f"the two halves of key {short(security.own.public)} do not belong together"
+                )
+            self._zap = self._context.socket(zmq.REP)
+            self._zap.bind(ZAP_ENDPOINT)
+            self._poller.register(self._zap, zmq.POLLIN)
         if bind is not None:
-            self._front = self._socket(zmq.ROUTER)
-            self._front.set(zmq.ROUTER_MANDATORY, 1)
-            self._front.set(zmq.ROUTER_HANDOVER, 1)
-            self._front.bind(bind.replace(":0", ":*") if bind.endswith(":0") else bind)
-            last = self._front.get(zmq.LAST_ENDPOINT)
-            assert isinstance(last, bytes)
-            self.endpoint = last.rstrip(b"\0").decode()
+            self._bind(bind, largest)
 
     def watch(self, fd: int) -> None:
         """Let `receive` return when a file descriptor becomes readable."""
         self._poller.register(fd, zmq.POLLIN)
 
-    def connect(self, route: str, endpoint: str) -> None:
-        """Open a route to an endpoint; an older connection under that name is closed."""
+    def connect(self, route: str, endpoint: str, key: str = "") -> None:
+        """Open a route to an endpoint whose owner has this public key; an older one of that name is closed.
+
+        An endpoint is what some peer claims about itself: a bad one is told and leads nowhere, no more.
+        """
         self._drop(route)
-        dealer = self._socket(zmq.DEALER)
+        self._target[route] = (endpoint, key)
+        secured = self._security is not None and bool(key)
+        if leaves_machine(endpoint) and not secured:
+            self._tell(
+                "error",
+                "not connected",
+                {"route": route, "why": f"{endpoint} leaves the machine, but has no key"},
+            )
+            return
+        dealer = self._socket(zmq.DEALER, endpoint)
         dealer.set(zmq.IDENTITY, self._identity)
         dealer.set(zmq.IMMEDIATE, 1)
         dealer.set(zmq.RECONNECT_IVL, 20)
         dealer.set(zmq.RECONNECT_IVL_MAX, 500)
-        dealer.connect(endpoint)
+        dealer.set(zmq.MAXMSGSIZE, MAX_TENSOR)
+        if self._security is not None and key:
+            dealer.set(zmq.CURVE_SERVERKEY, key.encode())
+            dealer.set(zmq.CURVE_PUBLICKEY, self._security.own.public.encode())
+            dealer.set(zmq.CURVE_SECRETKEY, self._security.own.secret.encode())
+            self._monitors[route] = dealer.get_monitor_socket(_HANDSHAKES)
+        try:
+            dealer.connect(endpoint)
+        except zmq.ZMQError as error:
+            dealer.close(linger=0)
+            self._poller.unregister(dealer)
+            self._monitors.pop(route, None)
+            self._tell(
+                "error", "not connected", {"route": route, "why": f"{endpoint[:200]!r}: {error.strerror}"}
+            )
+            return
         self._dealers[route] = dealer
         self._route_of[dealer] = route
 
     def disconnect(self, route: str) -> None:
         """Close a route of this process."""
         self._drop(route)
+        self.trouble.pop(route, None)
+
+    def admit(self, owners: dict[str, int]) -> None:
+        """Let exactly these keys in at the bound endpoint, each as its owner."""
+        if self._security is not None:
+            self._security.admission.replace(owners)
 
     def send(self, route: str, frames: list[Frame]) -> bool:
         """Send, or return False if the route leads nowhere or is full just now."""
@@ -107,37 +226,90 @@ class ZeroMQTransport:
         for socket, _ in self._poller.poll(max(0, int(timeout * 1000 + 0.999))):
             if isinstance(socket, int):
                 continue
+            if socket is self._zap:
+                self._judge()
+                continue
             for _ in range(BURST):
                 try:
-                    frames: list[Frame] = socket.recv_multipart(zmq.NOBLOCK)
+                    arrivals.append(self._take(socket))
                 except zmq.Again:
                     break
-                if socket is self._front:
-                    arrivals.append(Arrival(bytes(frames[0]).decode("latin-1"), frames[1:]))
-                else:
-                    arrivals.append(Arrival(self._route_of[socket], frames))
+        if self._security is not None:
+            self._look_at_monitors()
         return arrivals
+
+    def notices(self) -> list[Notice]:
+        """Return what happened to connections since the last call."""
+        notices = list(self._notices)
+        self._notices.clear()
+        return notices
 
     def close(self) -> None:
         """Send what is still waiting, for a moment, and close."""
         self._flush()
+        for monitor in self._monitors.values():
+            monitor.close(linger=0)
+        if self._zap is not None:
+            self._zap.close(linger=0)
         for socket in [*self._dealers.values(), *([self._front] if self._front is not None else [])]:
             socket.close(linger=LINGER)
         self._context.term()
 
-    def _socket(self, kind: int) -> "zmq.Socket[bytes]":
+    def _bind(self, bind: str, largest: int) -> None:
+        if leaves_machine(bind) and self._security is None:
+            raise InsecureSetup(f"{bind} can be reached from other machines, which needs a key")
+        front = self._front = self._socket(zmq.ROUTER, bind)
+        front.set(zmq.ROUTER_MANDATORY, 1)
+        front.set(zmq.ROUTER_HANDOVER, 1)
+        front.set(zmq.MAXMSGSIZE, largest)
+        if self._security is not None:
+            front.set(zmq.CURVE_SERVER, 1)
+            front.set(zmq.CURVE_SECRETKEY, self._security.own.secret.encode())
+            front.set(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
+            self._monitors[""] = front.get_monitor_socket(_HANDSHAKES)
+        try:
+            front.bind(bind[:-1] + "*" if bind.endswith(":0") else bind)
+        except zmq.ZMQError as error:
+            front.close(linger=0)
+            raise InsecureSetup(f"cannot listen on {bind}: {error.strerror}") from None
+        self.endpoint = front.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+    def _socket(self, kind: int, endpoint: str) -> "zmq.Socket[bytes]":
         socket: zmq.Socket[bytes] = self._context.socket(kind)
         socket.set(zmq.SNDHWM, HIGH_WATER)
         socket.set(zmq.RCVHWM, HIGH_WATER)
-        socket.set(zmq.MAXMSGSIZE, MAX_TENSOR)
         socket.set(zmq.LINGER, LINGER)
+        socket.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
+        if leaves_machine(endpoint):
+            socket.set(zmq.HEARTBEAT_IVL, HEARTBEAT)
+            socket.set(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT)
+            socket.set(zmq.IPV6, int(endpoint.startswith("tcp://[")))
         self._poller.register(socket, zmq.POLLIN)
         return socket
+
+    def _take(self, socket: Any) -> Arrival:
+        """Take one message off a socket, with the key its connection was authenticated with."""
+        if self._security is None:
+            frames: list[Frame] = socket.recv_multipart(zmq.NOBLOCK)
+            key = ""
+        else:
+            parts = socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            frames = [part.buffer for part in parts]
+            key = _authenticated(parts[-1]) if socket is self._front else ""
+        self.received_bytes += sum(map(len, frames))
+        if socket is self._front:
+            return Arrival(bytes(frames[0]).decode("latin-1"), frames[1:], key)
+        route = self._route_of[socket]
+        return Arrival(route, frames)
 
     def _drop(self, route: str) -> None:
         dealer = self._dealers.pop(route, None)
         self._stash.pop(route, None)
+        self._knock_at.pop(route, None)
+        monitor = self._monitors.pop(route, None)
         if dealer is not None:
+            if monitor is not None:
+                dealer.disable_monitor()
             del self._route_of[dealer]
             self._poller.unregister(dealer)
             dealer.close(linger=0)
@@ -158,6 +330,7 @@ class ZeroMQTransport:
             if error.errno in (zmq.EAGAIN, zmq.EHOSTUNREACH):
                 return False
             raise
+        self.sent_bytes += sum(map(len, frames))
         return True
 
     def _flush(self) -> None:
@@ -167,3 +340,95 @@ class ZeroMQTransport:
                 stash.popleft()
             if not stash:
                 del self._stash[route]
+
+    # Security
+
+    def _judge(self) -> None:
+        """Answer one request of ZAP (RFC 27): whether a key may connect."""
+        assert self._zap is not None
+        assert self._security is not None
+        version, request, domain, address, _, mechanism, *credentials = self._zap.recv_multipart()
+        key = ""
+        if (
+            domain == ZAP_DOMAIN
+            and mechanism == b"CURVE"
+            and len(credentials) == 1
+            and len(credentials[0]) == 32
+        ):
+            key = z85.encode(credentials[0]).decode()
+        if key and self._security.admission.allows(key):
+            answer = [b"200", b"OK", key.encode(), b""]
+        else:
+            answer = [b"300" if self._security.patient else b"400", b"key not allowed", b"", b""]
+            self.refused["key not allowed"] += 1
+            self._turn_away(
+                f"key {key}",
+                {"key": short(key), "address": address.decode("ascii", "replace"), "why": "key not allowed"},
+            )
+        self._zap.send_multipart([version, request, *answer])
+
+    def _look_at_monitors(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_AT_MONITORS:
+            return
+        self._looked_at = now
+        for route, monitor in list(self._monitors.items()):
+            while monitor.poll(0):
+                event = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))
+                if route:
+                    self._handshake(route, int(event["event"]), now)
+                elif event["event"] == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+                    self.refused["handshake failed"] += 1
+                    self._turn_away("handshake", {"why": "handshake failed: no CURVE, or another server key"})
+        for route, at in list(self._knock_at.items()):
+            if now >= at:
+                self.connect(route, *self._target[route])
+
+    def _handshake(self, route: str, event: int, now: float) -> None:
+        """Take note of how a handshake of a route of ours ended."""
+        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            trouble = self.trouble.pop(route, None)
+            if trouble is not None and trouble.told_at:
+                self._tell("info", "connected at last", {"route": route, "failures": trouble.failures})
+            return
+        reason = "the handshake fails: the peer has another key than expected, or refuses ours for now"
+        if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            reason = "the peer does not allow our key"
+            # ZeroMQ gives up for good after this answer; a roster may still change.
+            self._knock_at.setdefault(route, now + KNOCK_AGAIN)
+        trouble = self.trouble.setdefault(route, Trouble(now, reason))
+        trouble.failures += 1
+        trouble.reason = reason
+        if now - trouble.since >= LOOK_AT_MONITORS and now - trouble.told_at >= REMIND_EVERY:
+            trouble.told_at = now
+            fields = {
+                "route": route,
+                "endpoint": self._target[route][0],
+                "why": reason,
+                "failures": trouble.failures,
+            }
+            self._tell("warning", "not let in", fields)
+
+    def _turn_away(self, who: str, fields: dict[str, Any]) -> None:
+        """Tell of a connection that was not let in, but not too often of the same."""
+        now = time.monotonic()
+        if now - self._turned_away.get(who, -REMIND_EVERY) < REMIND_EVERY:
+            return
+        if len(self._turned_away) >= NOTICES:
+            self._turned_away.clear()
+        self._turned_away[who] = now
+        self._tell("warning", "turned away", fields | {"so_far": self.refused.total()})
+
+    def _not_connected(self, route: str, endpoint: str, why: str) -> None:
+        self._tell("error", "not connected", {"route": route, "endpoint": ascii(endpoint[:200]), "why": why})
+
+    def _tell(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        self._notices.append(Notice(level, event, fields))
+
+
+def _authenticated(frame: zmq.Frame) -> str:
+    """Return the key ZAP let in on the connection a frame came from."""
+    try:
+        return str(frame.get("User-Id"))
+    except zmq.ZMQError:
+        return ""
