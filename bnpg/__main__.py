@@ -1,0 +1,68 @@
+"""The entry point: `bnpg ...` or `python -m bnpg ...`.
+
+It turns every way a command can end into an exit code, and every mistake of a user into one line on stderr.
+"""
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+
+# One BLAS thread: the number of threads may change the last bit of a sum. Before anything imports numpy.
+for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_variable] = "1"
+
+import click  # noqa: E402
+
+from bnpg.cli.root import bnpg  # noqa: E402
+from bnpg_math.errors import InputError  # noqa: E402
+from protocol.errors import StorageFailed  # noqa: E402
+from protocol.exit_codes import ExitCode  # noqa: E402
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows `bnpg`; the arguments of the process if left out.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    if not debug and not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    try:
+        result = bnpg.main(args=given, prog_name="bnpg", standalone_mode=False)
+    except click.ClickException as error:
+        return _fail(error.format_message(), ExitCode.USAGE, debug)
+    except InputError as error:
+        return _fail(str(error), ExitCode.USAGE, debug)
+    except StorageFailed as error:
+        return _fail(str(error), ExitCode.STORAGE, debug)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", ExitCode.INTERRUPTED, debug)
+    except MemoryError:
+        return _fail("this does not fit into memory", ExitCode.USAGE, debug)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        hint = "" if debug else " (add --debug for the traceback)"
+        return _fail(f"a defect of bnpg, please report it: {what}{hint}", ExitCode.INTERNAL, debug)
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _fail(why: str, code: ExitCode, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"bnpg: error: {' '.join(why.split())}", err=True)
+    return int(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""`bnpg games`: the built-in games; `bnpg games export` writes one as a file."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bnpg.cli.options import debug_option, json_option
+from bnpg.cli.suggestions import SuggestingGroup
+
+LARGEST_EXPORT = 2 * 2**30
+"""Most bytes of an exported transition tensor."""
+
+
+@click.group(
+    cls=SuggestingGroup, invoke_without_command=True, short_help="List and export the built-in games."
+)
+@json_option
+@debug_option
+@click.pass_context
+def games(context: click.Context, as_json: bool) -> None:
+    """List the built-in games with their parameters, and the sizes that the defaults give."""
+    if context.invoked_subcommand is not None:
+        return
+    from bnpg_math.games.registry import list_games
+
+    listings = list_games()
+    if as_json:
+        rows = [
+            {
+                "name": one.name,
+                "parameters": dict(one.parameters),
+                "agents": one.agents,
+                "states": one.states,
+                "actions": list(one.actions),
+                "description": one.description,
+            }
+            for one in listings
+        ]
+        click.echo(json.dumps({"games": rows}))
+        return
+    for one in listings:
+        parameters = ", ".join(f"{name}={value:g}" for name, value in one.parameters.items())
+        click.echo(f"{click.style(one.name, bold=True)}({parameters})")
+        click.echo(f"    {sizes(one.agents, one.states, one.actions)}")
+        click.echo(f"    {one.description}")
+    click.echo('\nPlay one: bnpg train "coordination(agents=5)"')
+
+
+def sizes(agents: int, states: int, actions: tuple[int, ...]) -> str:
+    """Say how large a game is."""
+    if len(set(actions)) == 1:
+        each = f"{actions[0]} actions each"
+    else:
+        each = "actions " + ", ".join(map(str, actions))
+    return f"{agents} agent{'s' * (agents > 1)}, {states} state{'s' * (states > 1)}, {each}"
+
+
+@games.command(short_help="Write a game as a file.")
+@click.argument("spec", metavar="GAME")
+@click.argument("file", metavar="FILE.npz", type=click.Path(path_type=Path))
+@json_option
+@debug_option
+def export(spec: str, file: Path, as_json: bool) -> None:
+    """Write a game as a file with its whole transition tensor; an existing file is refused."""
+    from bnpg_math.errors import InputError
+    from bnpg_math.game_file import save_game
+    from bnpg_math.games.registry import game
+
+    if file.suffix != ".npz":
+        raise InputError(f"the file of a game must end in .npz, got {file}")
+    if os.path.lexists(file):
+        raise InputError(f"{file} exists already and is never overwritten")
+    found = game(spec)
+    size = 8 * found.states**2 * found.joint_actions
+    if size > LARGEST_EXPORT:
+        raise InputError(
+            f"game {found.name} has a transition tensor of {size / 2**30:.1f} GiB as a file, at most "
+            f"{LARGEST_EXPORT // 2**30} GiB are written; train it by its name instead"
+        )
+    try:
+        save_game(found, file)
+    except OSError as error:
+        raise InputError(f"{file} cannot be written: {error.strerror or error}") from None
+    result: dict[str, Any] = {
+        "file": str(file.absolute()),
+        "name": found.name,
+        "agents": found.agents,
+        "states": found.states,
+        "actions": list(found.actions),
+        "bytes": file.stat().st_size,
+    }
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        click.echo(f"{file}: {found.name}, {sizes(found.agents, found.states, found.actions)}")

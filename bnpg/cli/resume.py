@@ -1,0 +1,36 @@
+"""`bnpg resume`: go on with an interrupted run."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bnpg.cli.options import (
+    LAUNCH_FIELDS,
+    debug_option,
+    given,
+    json_option,
+    launch_options,
+    quiet_option,
+)
+
+
+@click.command(short_help="Continue an interrupted run.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@launch_options
+@json_option
+@quiet_option
+@debug_option
+def resume(folder: Path, as_json: bool, quiet: bool, **options: Any) -> int:
+    """Continue an interrupted run to its end; the result is the one the uninterrupted run would have had.
+
+    It is launched as it was before, unless other launch options are given.
+    """
+    from bnpg.cli.launching import launch_run, settings_from, show_finished
+    from bnpg.run_folder import check_run_folder, finished, read_settings
+
+    check_run_folder(folder)
+    if finished(folder):
+        return show_finished(folder, as_json=as_json)
+    settings = settings_from(given(options, LAUNCH_FIELDS), read_settings(folder))
+    return launch_run(folder, settings, as_json=as_json, quiet=quiet)

@@ -1,0 +1,44 @@
+"""`bnpg` itself: the list of commands and of exit codes."""
+
+import click
+
+from bnpg import __version__
+from bnpg.cli.games import games
+from bnpg.cli.options import debug_option
+from bnpg.cli.resume import resume
+from bnpg.cli.suggestions import SuggestingGroup
+from bnpg.cli.train import train
+from protocol.exit_codes import ExitCode
+
+_MEANINGS = {
+    ExitCode.DONE: "done",
+    ExitCode.INTERNAL: "a defect of bnpg itself; please report it",
+    ExitCode.USAGE: "wrong usage or a bad input file",
+    ExitCode.PEER_FAILED: "a peer or process failed and the policy was to fail",
+    ExitCode.DEADLINE: "a deadline passed",
+    ExitCode.VIOLATION: "a check found a violation",
+    ExitCode.PROTOCOL: "a peer broke the protocol beyond repair",
+    ExitCode.STORAGE: "a file could not be written, for example because the disk is full",
+    ExitCode.REJECTED: "the coordinator rejected an agent",
+    ExitCode.INTERRUPTED: "interrupted; the run can be resumed",
+}
+
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {_MEANINGS[code]}" for code in ExitCode)
+
+
+@click.group(
+    cls=SuggestingGroup,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="bnpg", message="%(prog)s %(version)s")
+@debug_option
+def bnpg() -> None:
+    """Train a team of agents whose joint policy is a Bayesian network.
+
+    Every agent is a process of its own; a coordinator plays the environment and broadcasts one shared signal.
+    """
+
+
+for _command in (train, resume, games):
+    bnpg.add_command(_command)

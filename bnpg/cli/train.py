@@ -1,0 +1,55 @@
+"""`bnpg train`: check everything, make the run folder, launch."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bnpg.cli.options import (
+    EXPERIMENT_FIELDS,
+    LAUNCH_FIELDS,
+    debug_option,
+    experiment_options,
+    given,
+    json_option,
+    launch_options,
+    quiet_option,
+)
+
+
+@click.command(short_help="Train a team on a game.")
+@click.argument("subject", metavar="GAME|EXPERIMENT.toml")
+@experiment_options
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Run folder, never overwritten.  [runs/GAME-TIMESTAMP]",
+)
+@launch_options
+@json_option
+@quiet_option
+@debug_option
+def train(subject: str, out: Path | None, as_json: bool, quiet: bool, **options: Any) -> int:
+    """Train a team on a game, from the built-in list (`bnpg games`), a game file or an experiment file.
+
+    Options that are given override the fields of an experiment file. Relative paths in such a file start
+    from its folder.
+
+    \b
+    Examples:
+      bnpg train "coordination(agents=5)" --dag complete
+      bnpg train my-game.npz --mode exact --learning-rate certified
+      bnpg train examples/coordination.toml --seed 1 --json
+    """  # noqa: D301 (\b keeps click from wrapping)
+    from bnpg.cli.launching import launch_run, settings_from
+    from bnpg.experiment_plan import plan_experiment, read_fields
+    from bnpg.run_folder import create_run_folder
+
+    fields, base = {"game": subject}, Path()
+    if subject.endswith(".toml"):
+        fields, base = read_fields(Path(subject)), Path(subject).parent
+    plan = plan_experiment(fields | given(options, EXPERIMENT_FIELDS), base)
+    settings = settings_from(given(options, LAUNCH_FIELDS))
+    folder = create_run_folder(plan, settings, out)
+    return launch_run(folder, settings, as_json=as_json, quiet=quiet)

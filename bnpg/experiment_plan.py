@@ -1,0 +1,216 @@
+"""From what a person asks for to an experiment that can run, checked before a folder is made."""
+
+import math
+import shutil
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bnpg_math.dag import FAMILIES, Dag
+from bnpg_math.dag_text import parse_dag
+from bnpg_math.errors import InputError
+from bnpg_math.game import Game
+from bnpg_math.games.registry import BUILDERS
+from bnpg_math.games.registry import game as find_game
+from bnpg_math.policy_file import Policy, check_policy, load_policy, save_policy
+from coordinator.experiment import Experiment, read_experiment
+from coordinator.loading import certified_learning_rate
+
+LARGEST_SIGNAL = 1 << 27
+"""Most numbers of one signal: a message holds at most 1 GiB."""
+LARGEST_COUNT = 10**9
+"""Most rounds."""
+
+
+@dataclass(frozen=True)
+class ExperimentPlan:
+    """An experiment whose every part was looked at, and the files it needs.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Names `game.npz` and `initial.npz` where a file was given.
+    game : Game
+    dag : Dag
+    game_file : Path or None
+        To be copied into the run folder as `game.npz`.
+    initial : Policy or None
+        To be written into the run folder as `initial.npz`.
+    """
+
+    experiment: Experiment
+    game: Game
+    dag: Dag
+    game_file: Path | None = None
+    initial: Policy | None = None
+
+    def write_files(self, folder: Path) -> None:
+        """Put the files that the experiment names into a folder."""
+        if self.game_file is not None:
+            shutil.copyfile(self.game_file, folder / "game.npz")
+        if self.initial is not None:
+            save_policy(self.initial, folder / "initial.npz")
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """Return what an experiment file says, without defaults.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or is no experiment.
+    """
+    try:
+        read_experiment(path)
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply") from None
+
+
+def plan_experiment(fields: dict[str, Any], base: Path = Path()) -> ExperimentPlan:
+    """Check an experiment.
+
+    Parameters
+    ----------
+    fields : dict
+        Fields of an experiment file, by the names they have there.
+    base : Path
+        The folder from which relative paths start; one that is not there is looked for in the present folder.
+
+    Returns
+    -------
+    ExperimentPlan
+
+    Raises
+    ------
+    InputError
+        One line: the field or file that cannot be used, and why.
+    """
+    try:
+        return _Planner(fields, base).plan()
+    except OSError as error:
+        raise InputError(f"{error.filename or 'a file'} cannot be read: {error.strerror or error}") from None
+
+
+class _Planner:
+    def __init__(self, fields: dict[str, Any], base: Path) -> None:
+        self._given = fields
+        self._base = base
+        try:
+            self._asked = msgspec.convert(fields, Experiment)
+        except msgspec.ValidationError as error:
+            raise InputError(f"experiment: {error}") from None
+
+    def plan(self) -> ExperimentPlan:
+        asked = self._asked
+        for name in ("learning_rate", "regularization"):
+            value = getattr(asked, name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InputError(f"{name.replace('_', '-')} must be finite, got {value}")
+        if asked.rounds > LARGEST_COUNT:
+            raise InputError(f"rounds must be at most {LARGEST_COUNT}, got {asked.rounds}")
+        path = self._game_file()
+        try:
+            game = find_game(asked.game if path is None else str(path))
+        except MemoryError:
+            raise InputError(f"game {asked.game} does not fit into memory") from None
+        initial = self._initial(game)
+        dag = self._dag(game, initial)
+        experiment = msgspec.structs.replace(
+            asked,
+            game=asked.game.strip() if path is None else "game.npz",
+            dag=self._dag_name(dag, initial),
+            initial=asked.initial if initial is None else "initial.npz",
+        )
+        _check_sizes(experiment, game)
+        _check_learning_rate(experiment, game, dag)
+        return ExperimentPlan(experiment, game, dag, path, initial)
+
+    def _game_file(self) -> Path | None:
+        text = self._asked.game.strip()
+        if text.partition("(")[0].strip() in BUILDERS and not text.endswith(".npz"):
+            return None
+        path = self._anchored(text)
+        return path if text.endswith(".npz") or path.is_file() else None
+
+    def _initial(self, game: Game) -> Policy | None:
+        text = self._asked.initial
+        if text in ("zeros", "normal"):
+            return None
+        path = self._anchored(text)
+        if not text.endswith(".npz") and not path.is_file():
+            close = get_close_matches(text.lower(), ["zeros", "normal"], n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise InputError(f"initial must be zeros, normal or an existing policy file, got {text!r}{hint}")
+        policy = load_policy(path)
+        try:
+            check_policy(policy, game)
+        except InputError as error:
+            raise InputError(f"initial {path} does not fit game {self._asked.game}: {error}") from None
+        return policy
+
+    def _dag(self, game: Game, initial: Policy | None) -> Dag:
+        if initial is not None and "dag" not in self._given:
+            return initial.dag
+        text = self._asked.dag.strip()
+        dag = parse_dag(text if text in FAMILIES else str(self._anchored(text, Path.exists)), game.agents)
+        if initial is not None and initial.dag.edges != dag.edges:
+            raise InputError(
+                f"the initial policy has the edges {edges_text(initial.dag) or 'of empty'}, but dag is "
+                f"{text}; leave the dag out to take the policy's"
+            )
+        return dag
+
+    def _dag_name(self, dag: Dag, initial: Policy | None) -> str:
+        """Name the DAG without needing a file."""
+        text = self._asked.dag.strip()
+        if text in FAMILIES and (initial is None or "dag" in self._given):
+            return text
+        return edges_text(dag) or "empty"
+
+    def _anchored(self, text: str, exists: Callable[[Path], bool] = Path.is_file) -> Path:
+        path = Path(text).expanduser()
+        return self._base / path if text and exists(self._base / path) else path
+
+
+def edges_text(dag: Dag) -> str:
+    """Return the edges as a person types them, `0-1,0-2`; empty if there are none."""
+    return ",".join(f"{parent}-{child}" for parent, child in dag.edges)
+
+
+def _check_sizes(experiment: Experiment, game: Game) -> None:
+    """Refuse what no message could hold, before an hour of work is lost on it."""
+    if experiment.mode == "exact":
+        size, what = (
+            game.states * game.joint_actions,
+            f"{game.states} states x {game.joint_actions} joint actions",
+        )
+    elif isinstance(experiment.horizon, int):
+        size, what = (
+            experiment.lanes * experiment.horizon,
+            f"{experiment.lanes} lanes x {experiment.horizon} steps",
+        )
+    else:
+        steps = math.ceil(1.0 / (1.0 - game.gamma))
+        size, what = experiment.lanes * steps, f"{experiment.lanes} lanes x {steps} steps on average"
+    if size > LARGEST_SIGNAL:
+        raise InputError(
+            f"a round of {what} is too large: expected at most {LARGEST_SIGNAL} numbers, got {size}"
+        )
+
+
+def _check_learning_rate(experiment: Experiment, game: Game, dag: Dag) -> None:
+    try:
+        rate = certified_learning_rate(experiment, game, dag)
+    except ZeroDivisionError:
+        rate = math.inf
+    if not (math.isfinite(rate) and rate > 0):
+        raise InputError(
+            "learning-rate certified is 1/beta, but beta is 0: the game's rewards are all equal and "
+            "nothing is regularized; give a number"
+        )
