@@ -14,8 +14,10 @@ running
     Round by round: act when the states and all parents' actions of a step are there, apply the signal.
 failing
     Something is beyond repair: the coordinator is told until it ends the run.
+leaving
+    The coordinator ended the run; the farewell is out and is repeated until it is acknowledged.
 finished
-    The coordinator ended the run.
+    Nothing more comes.
 
 A new `Roster` leads back to *edges* from every phase, a `Summons` of a newer coordinator back to *greeting*.
 The round that was interrupted is replayed from its beginning; an update that was applied before is not
@@ -73,6 +75,9 @@ FAILED_EVERY = 0.5
 FAILED_FOR = 5.0
 """Seconds a failing agent goes on telling the coordinator."""
 
+FAREWELL_FOR = 2.0
+"""Seconds a leaving agent waits for the acknowledgement of its farewell."""
+
 
 class AgentSetup(Struct, frozen=True):
     """What an agent process knows of itself before it has heard anything."""
@@ -127,6 +132,8 @@ class AgentMachine:
         self._progress_at = now
         self._failure: Stop | None = None
         self._failing_until = 0.0
+        self._last_word = Stop(ExitCode.DONE, "")
+        self._leave_at = 0.0
 
     # What the outside may look at
 
@@ -153,7 +160,9 @@ class AgentMachine:
         message = envelope.message
         if not self._may_speak(envelope.sender, origin):
             return self._refuse(envelope, "speaks for another")
-        if self.phase in ("finished", "failing") and not isinstance(message, Finish):
+        if self.phase == "leaving":
+            return self._left(envelope, origin, now)
+        if self.phase == "finished" or (self.phase == "failing" and not isinstance(message, Finish)):
             return []
         if isinstance(message, (Welcome, Reject, Summons)):
             return self._invited(envelope, message, origin, now)
@@ -186,6 +195,8 @@ class AgentMachine:
         """Return what is to be done because time has passed."""
         if self.phase == "finished":
             return []
+        if self.phase == "leaving":
+            return [*self._links.tick(now), *([self._last_word] if now >= self._leave_at else [])]
         if self._failure is not None:
             if now >= self._failing_until:
                 return [self._failure]
@@ -199,7 +210,7 @@ class AgentMachine:
         if self._welcome is not None and now >= self._beacon_due:
             self._beacon_due = now + BEACON_EVERY
             effects.append(self._to_coordinator(Beacon(self.phase, *self._where())))
-        if now - self._progress_at > self._setup.patience:
+        if now >= self._progress_at + self._setup.patience:
             why = (
                 f"no progress for {self._setup.patience:g} s: {name(self.agent)} waits for {self._awaited()}"
             )
@@ -210,6 +221,9 @@ class AgentMachine:
         """Return when `tick` has something to do next."""
         if self.phase == "finished":
             return None
+        if self.phase == "leaving":
+            links = self._links.next_event()
+            return self._leave_at if links is None else min(self._leave_at, links)
         if self._failure is not None:
             return min(self._failing_until, self._beacon_due + FAILED_EVERY)
         times = [self._progress_at + self._setup.patience, self._links.next_event()]
@@ -230,6 +244,9 @@ class AgentMachine:
             return self._refuse(envelope, "not from the coordinator")
         if envelope.generation < self._generation:
             return self._refuse(envelope, "an older coordinator")
+        if isinstance(message, Reject) and message.code == "over":
+            self.phase = "finished"
+            return [Stop(ExitCode.DONE, message.expected)]
         if isinstance(message, Reject):
             why = f"rejected ({message.code}): expected {message.expected}, got {message.got}"
             self.phase = "finished"
@@ -457,10 +474,21 @@ class AgentMachine:
         return SignalApplied(round_, digest(self.learner.theta(round_ + 1)))
 
     def _finish(self, reason: str, now: float) -> list[Effect]:
-        farewell = self._links.send(COORDINATOR, Farewell(), now)
-        stop = self._failure or Stop(ExitCode.DONE, reason)
+        self.phase = "leaving"
+        self._last_word = self._failure or Stop(ExitCode.DONE, reason)
+        self._leave_at = now + FAREWELL_FOR
+        return [self._links.send(COORDINATOR, Farewell(), now)]
+
+    def _left(self, envelope: Envelope, origin: str, now: float) -> list[Effect]:
+        """Leave as soon as the coordinator has acknowledged the farewell."""
+        try:
+            _, transmissions = self._links.receive(envelope, origin, now)
+        except OrderViolation as error:
+            return self._refuse(envelope, str(error))
+        if COORDINATOR in self._links.unacknowledged_by():
+            return list(transmissions)
         self.phase = "finished"
-        return [farewell, stop]
+        return [self._last_word]
 
     # Trouble
 

@@ -61,8 +61,10 @@ from protocol.version import common_version
 
 WARN_EVERY = 5.0
 """Seconds without progress after which, again and again, the log says who is waited for."""
-FAREWELL = 3.0
-"""Seconds the farewells may take."""
+FAREWELL = 30.0
+"""Seconds the farewells may take when all rounds are done."""
+HASTY_FAREWELL = 5.0
+"""The same when the run is broken off."""
 
 
 class CoordinatorSetup(Struct, frozen=True):
@@ -193,7 +195,7 @@ class CoordinatorMachine:
         effects: list[Effect] = list(self._links.tick(now))
         if self.phase == "ending":
             return [*effects, *self._conclude()] if now >= self._end_at else effects
-        if now - self._progress_at > self._setup.patience:
+        if now >= self._progress_at + self._setup.patience:
             why = f"{self._where()}: {self._awaited()} (no progress for {self._setup.patience:g} s)"
             return effects + self.end(ExitCode.DEADLINE, why, now)
         if now >= self._warn_at:
@@ -222,7 +224,7 @@ class CoordinatorMachine:
         in_epoch = self.phase in ("edges", "running", "closing")
         self.phase = "ending"
         self._stop = Stop(code, why)
-        self._end_at = now + FAREWELL
+        self._end_at = now + (FAREWELL if code == ExitCode.DONE else HASTY_FAREWELL)
         if not in_epoch:
             return self._conclude()
         return [self._links.send(agent, Finish(why), now) for agent in self._membership.members]
@@ -235,7 +237,7 @@ class CoordinatorMachine:
 
     def _hello(self, envelope: Envelope, hello: Hello, origin: str, now: float, key: str) -> list[Effect]:
         if self.phase == "ending":
-            return []
+            return self._too_late(envelope, hello, origin)
         before = {agent: member.incarnation for agent, member in self._membership.members.items()}
         agent = self._membership.greet(envelope, hello, origin, now, key)
         if isinstance(agent, Reject):
@@ -256,6 +258,19 @@ class CoordinatorMachine:
         who = {"agent": agent, "incarnation": envelope.incarnation, "held": list(hello.held)}
         effects.append(Log("info", "returned" if agent in before else "joined", who))
         return effects if self._membership.absent else effects + self._form(now)
+
+    def _too_late(self, envelope: Envelope, hello: Hello, origin: str) -> list[Effect]:
+        """Send home an agent that died during the farewells and came back: all it did is recorded."""
+        assert self._stop is not None
+        effects: list[Effect] = [
+            self._links.bare(hello.agent, origin, Reject("over", self._stop.why, "a Hello"))
+        ]
+        member = self._membership.members.get(hello.agent)
+        if member is not None and envelope.incarnation > member.incarnation:
+            self._farewells.add(hello.agent)
+            if len(self._farewells) == self._setup.dag.agents:
+                effects += self._conclude()
+        return effects
 
     def _welcome(self, agent: int, hello: Hello) -> Welcome:
         setup, dag = self._setup, self._setup.dag
@@ -322,7 +337,9 @@ class CoordinatorMachine:
                 return self._gather(agent, message, now)
             case Farewell() if self.phase == "ending":
                 self._farewells.add(agent)
-                return self._conclude() if len(self._farewells) == self._setup.dag.agents else []
+                acknowledged: list[Effect] = [self._links.acknowledge(agent)]
+                everybody = len(self._farewells) == self._setup.dag.agents
+                return acknowledged + self._conclude() if everybody else acknowledged
             case _ if self.phase == "ending":
                 return []
             case _:

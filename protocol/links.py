@@ -160,8 +160,12 @@ class Links:
         for peer, link in self._links.items():
             due += self._retransmit(peer, link.overdue(now))
             if link.acknowledge_by is not None and link.acknowledge_by <= now:
-                due.append(self._transmit(peer, 0, self.lamport, Acknowledgement()))
+                due.append(self.acknowledge(peer))
         return due
+
+    def acknowledge(self, peer: int) -> Transmit:
+        """Acknowledge everything received from a peer at once, without waiting for a message to ride on."""
+        return self._transmit(peer, 0, self.lamport, Acknowledgement())
 
     def next_event(self) -> float | None:
         """Return when `tick` has something to do, or None."""
@@ -190,7 +194,7 @@ class Links:
         if receipt.gap is not None:
             asked.append(self._transmit(peer, 0, self.lamport, GapFound(*receipt.gap)))
         elif receipt.acknowledge:
-            asked.append(self._transmit(peer, 0, self.lamport, Acknowledgement()))
+            asked.append(self.acknowledge(peer))
         return [message for _, _, message in receipt.delivered], asked
 
     def _retransmit(self, peer: int, messages: Iterable[tuple[int, int, Message]]) -> list[Transmit]:

@@ -1,5 +1,6 @@
 """All processes of a run as machines in one process, with the lives and deaths a fault plan gives them."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,8 @@ class Cluster:
     seed : int, optional
         Decides the order of delivery; None delivers in the order of sending.
     plan : FaultPlan, optional
+    patience : float
+        Virtual seconds an agent waits without any progress.
     write_log
         Called with (process, level, event, fields).
     """
@@ -54,6 +57,7 @@ class Cluster:
         generation: int = 1,
         seed: int | None = None,
         plan: FaultPlan | None = None,
+        patience: float = 600.0,
         write_log: WriteLog | None = None,
     ) -> None:
         self._setup = setup
@@ -63,8 +67,10 @@ class Cluster:
         self.lives = lives if lives is not None else [0] * len(thetas)
         self._generation = generation - 1
         self._plan = plan
+        self._patience = patience
         self._write_log = write_log
         self.deaths = 0
+        self._injectors: list[FaultInjector] = []
         self.simulation = Simulation(MemoryNetwork(seed), self._revive)
         self._start_coordinator()
         for agent in range(len(thetas)):
@@ -92,6 +98,7 @@ class Cluster:
             numerics=self._setup(self._generation).numerics,
             held=dict(self.thetas[agent]),
             experiment=self.identities[agent],
+            patience=self._patience,
         )
         self.simulation.network.connect(address, COORDINATOR_ROUTE, COORDINATOR)
         machine = AgentMachine(setup, self.simulation.now)
@@ -118,8 +125,15 @@ class Cluster:
 
         return carry
 
+    def struck(self) -> Counter[str]:
+        """Return how often each kind of fault struck, over all lives."""
+        return sum((one.struck for one in self._injectors), Counter())
+
     def _injector(self, process: str, life: int) -> FaultInjector | None:
-        return None if self._plan is None else FaultInjector(self._plan, process, life)
+        if self._plan is None:
+            return None
+        self._injectors.append(FaultInjector(self._plan, process, life))
+        return self._injectors[-1]
 
     def _revive(self, name: str) -> None:
         self.deaths += 1

@@ -1,0 +1,1 @@
+"""Deterministic simulation under faults: thousands of runs in virtual time, each against its fault-free twin."""
