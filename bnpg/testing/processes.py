@@ -1,0 +1,50 @@
+"""Single real processes, to be met by fake peers."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from agents.checkpoint import load_latest
+from bnpg.testing.scratch import Scratch
+from bnpg_math.arrays import FloatArray
+from protocol.exit_codes import ExitCode
+
+PATIENCE = 30.0
+"""Seconds of a process's own patience: a test that waits in vain ends by a message, not by a timeout."""
+
+
+class RealProcess:
+    """A process of `agents` or of `coordinator`, with its log in a file."""
+
+    def __init__(self, name: str, arguments: list[str], folder: Path, scratch: Scratch) -> None:
+        self.folder = folder
+        self._log_file = scratch.path / f"{name}-{len(list(scratch.path.glob('*.log')))}.log"
+        command = [sys.executable, "-P", "-m", *arguments, "--lifeline", "--patience", f"{PATIENCE:g}"]
+        with self._log_file.open("wb") as log:
+            self.popen = subprocess.Popen(
+                command, cwd=scratch.path, env=scratch.environment, stdin=subprocess.PIPE, stderr=log
+            )
+
+    @property
+    def log(self) -> str:
+        """What it logged."""
+        return self._log_file.read_text(errors="replace")
+
+    @property
+    def thetas(self) -> dict[int, FloatArray]:
+        """What an agent stored, by round."""
+        return load_latest(self.folder)
+
+    def wait(self, seconds: float = PATIENCE) -> ExitCode:
+        """Wait for its end."""
+        return ExitCode(self.popen.wait(seconds))
+
+    def end(self) -> None:
+        """Cut its lifeline and wait; kill it if it does not listen."""
+        assert self.popen.stdin is not None
+        self.popen.stdin.close()
+        try:
+            self.popen.wait(5)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
