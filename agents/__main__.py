@@ -30,6 +30,11 @@ def main() -> int:
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.add_argument("--faults", type=Path, help="a fault plan")
     parser.add_argument("--faults-since", type=float, default=0.0, help="Unix time at which the run started")
+    parser.add_argument("--key", type=Path, help="its private key; mandatory off this machine")
+    parser.add_argument("--coordinator-key", type=Path, help="its public key, unless --key holds it")
+    parser.add_argument("--enrol", type=Path, help="folder for the public half; makes --key if missing")
+    parser.add_argument("--advertise", default="auto", help="host for its parents, auto or hostname")
+    parser.add_argument("--archive", action="store_true", help="put the thetas of a run that is done aside")
     given = parser.parse_args()
     options = AgentOptions(
         state=given.state,
@@ -43,6 +48,11 @@ def main() -> int:
         faults_since=given.faults_since,
         log_format=given.log_format,
         log_level=given.log_level,
+        key=given.key,
+        coordinator_key=given.coordinator_key,
+        enrol=given.enrol,
+        advertise=given.advertise,
+        archive=given.archive,
     )
     return int(run_agent(options))
 

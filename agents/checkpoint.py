@@ -87,6 +87,17 @@ class CheckpointFolder:
         half = theta.tobytes()[: theta.nbytes // 2]
         (self.path / f".theta-{round_:08d}.torn.tmp").write_bytes(half)
 
+    def archive(self) -> None:
+        """Put the thetas of a run that is done aside: whoever starts from this folder next is a newcomer."""
+        aside = self.path / "archive" / f"{len(list(self.path.glob('archive/*'))) + 1:04d}"
+        try:
+            aside.mkdir(parents=True)
+            for file in [*(one for one, _, _ in _files(self.path)), self.path / "agent.json"]:
+                if file.exists():
+                    file.rename(aside / file.name)
+        except OSError as error:
+            raise StorageFailed(f"cannot archive into {aside}: {error.strerror}") from None
+
     def forget(self, before: int) -> None:
         """Remove the checkpoints of earlier rounds."""
         for file, round_, _ in _files(self.path):

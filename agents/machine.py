@@ -300,7 +300,8 @@ class AgentMachine:
         neighbours = {COORDINATOR: Neighbour(envelope.incarnation, COORDINATOR_ROUTE)}
         effects: list[Effect] = []
         if roster.parent_keys:
-            effects.append(Admit({key: one[0] for key, one in zip(roster.parent_keys, roster.parents, strict=True)}))
+            pairs = zip(roster.parent_keys, roster.parents, strict=True)
+            effects.append(Admit({key: parent for key, (parent, _) in pairs}))
         child_keys = roster.child_keys or ("",) * len(roster.children)
         self._child_routes = {}
         for (child, incarnation, endpoint), key in zip(roster.children, child_keys, strict=True):
@@ -499,11 +500,13 @@ class AgentMachine:
         return [Log("error", "failing", {"why": why}), *self.tick(now)]
 
     def _may_speak(self, sender: int, origin: str) -> bool:
-        """Whether a connection is the one of the peer its message names: no peer may borrow another's voice."""
+        """Whether a connection is the one of the peer its message names: nobody borrows another's voice."""
         if origin == COORDINATOR_ROUTE:
             return sender == COORDINATOR
         child = self._child_routes.get(origin)
-        return sender == child if child is not None else sender != COORDINATOR and sender not in self._children
+        if child is not None:
+            return sender == child
+        return sender != COORDINATOR and sender not in self._children
 
     def _refuse(self, envelope: Envelope, reason: str, detail: str = "") -> list[Effect]:
         self._links.refused[reason] += 1

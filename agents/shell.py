@@ -11,7 +11,7 @@ from agents.machine import COORDINATOR_ROUTE, AgentMachine, AgentSetup
 from bnpg_math.numerics import fingerprint
 from protocol.addresses import UNASSIGNED
 from protocol.effects import Effect, Log, Stop
-from protocol.errors import StorageFailed
+from protocol.errors import InsecureSetup, StorageFailed
 from protocol.exit_codes import ExitCode
 from protocol.faults.execution import FaultExecution
 from protocol.faults.injector import FaultInjector
@@ -19,8 +19,14 @@ from protocol.faults.plan import PlanError, read_plan
 from protocol.lifeline import Lifeline
 from protocol.log import open_log, write_log
 from protocol.loop import Loop
+from protocol.security.credentials import agent_security, enrol
+from protocol.security.endpoints import advertised, require_key
 from protocol.title import set_title
-from protocol.transport.zeromq import ZeroMQTransport
+from protocol.transport.local_address import advertised_host
+from protocol.transport.zeromq import ZeroMQTransport, new_key_pair
+
+LARGEST_ACTIONS = 64 * 1024 * 1024
+"""Bytes a frame from a parent may have: the actions of all lanes."""
 
 
 class AgentOptions(Struct, frozen=True):
@@ -43,6 +49,16 @@ class AgentOptions(Struct, frozen=True):
     """Unix time at which the run started; the plan's times count from there."""
     log_format: str = "text"
     log_level: str = "info"
+    key: Path | None = None
+    """Its private key; mandatory as soon as an endpoint leaves this machine."""
+    coordinator_key: Path | None = None
+    """The coordinator's public key, if the key file does not hold it."""
+    enrol: Path | None = None
+    """Folder for its public key: the private one is made at the first start."""
+    advertise: str = "auto"
+    """Host under which the parents reach the inbox: `auto`, `hostname`, or the host itself."""
+    archive: bool = False
+    """Put the thetas of a run that is done aside, so that the next run starts anew."""
 
 
 def run_agent(options: AgentOptions) -> ExitCode:
@@ -57,10 +73,11 @@ def run_agent(options: AgentOptions) -> ExitCode:
         plan = None if options.faults is None else read_plan(options.faults)
         held = load_latest(options.state)
         endpoint = _coordinator_endpoint(options)
-    except (StorageFailed, PlanError) as error:
+        transport, advertised_at = _open_transport(options, identity, endpoint)
+    except (StorageFailed, PlanError, InsecureSetup) as error:
         write_log(log, "error", "stopped", {"why": str(error)})
         return ExitCode.STORAGE if isinstance(error, StorageFailed) else ExitCode.USAGE
-    if endpoint is None:
+    if endpoint is None or transport is None:
         why = f"no endpoint of the coordinator in {options.connect[1:]} after {options.patience:g} s"
         write_log(log, "error", "stopped", {"why": why})
         return ExitCode.DEADLINE
@@ -69,14 +86,12 @@ def run_agent(options: AgentOptions) -> ExitCode:
         why = f"{options.state} belongs to agent {agent}, not to agent {options.agent}"
         write_log(log, "error", "stopped", {"why": why})
         return ExitCode.USAGE
-    transport = ZeroMQTransport(f"agent-{agent}", bind=options.inbox)
-    transport.connect(COORDINATOR_ROUTE, endpoint)
     lifeline = Lifeline(options.lifeline)
     lifeline.register(transport.watch)
     setup = AgentSetup(
         agent=agent,
         incarnation=incarnation,
-        endpoint=transport.endpoint,
+        endpoint=advertised_at,
         numerics=fingerprint(),
         held=held,
         experiment="" if identity is None else identity[1],
@@ -107,15 +122,43 @@ def run_agent(options: AgentOptions) -> ExitCode:
         )
 
     def each(_now: float) -> list[Effect]:
-        return [Stop(ExitCode.INTERRUPTED, "its launcher is gone")] if lifeline.cut() else []
+        effects: list[Effect] = [Log(one.level, one.event, one.fields) for one in transport.notices()]
+        trouble = transport.trouble.get(COORDINATOR_ROUTE)
+        if trouble is not None and trouble.hopeless():
+            effects.append(Stop(ExitCode.REJECTED, f"not let in at {endpoint}: {trouble.reason}"))
+        if lifeline.cut():
+            effects.append(Stop(ExitCode.INTERRUPTED, "its launcher is gone"))
+        return effects
 
     def on_signal(_now: float) -> list[Effect]:
         return [Stop(ExitCode.INTERRUPTED, "interrupted")]
 
-    stop = Loop(machine, transport, carry, on_signal, each, faults).run()
+    stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission).run()
+    if options.archive and stop.code == ExitCode.DONE:
+        folder.archive()
     level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) else "error"
     write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})
     return stop.code
+
+
+def _open_transport(
+    options: AgentOptions, identity: tuple[int, str] | None, coordinator: str | None
+) -> tuple[ZeroMQTransport | None, str]:
+    """Open the sockets; return them, and where parents reach the inbox."""
+    if coordinator is None:
+        return None, ""
+    if options.enrol is not None:
+        if options.key is None:
+            raise InsecureSetup("--enrol needs --key: where the private key is kept")
+        enrol(options.key, options.enrol, new_key_pair)
+    security, expected = agent_security(options.key, options.coordinator_key)
+    require_key(coordinator, "--connect", security is not None)
+    require_key(options.inbox, "--inbox", security is not None)
+    host = advertised_host(options.inbox, options.advertise, coordinator, options.patience)
+    name = f"agent-{options.agent if identity is None else identity[0]}"
+    transport = ZeroMQTransport(name, options.inbox, security, LARGEST_ACTIONS)
+    transport.connect(COORDINATOR_ROUTE, coordinator, expected)
+    return transport, advertised(transport.endpoint, host)
 
 
 def _coordinator_endpoint(options: AgentOptions) -> str | None:

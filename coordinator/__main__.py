@@ -29,6 +29,8 @@ def main() -> int:
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.add_argument("--faults", type=Path, help="a fault plan")
     parser.add_argument("--faults-since", type=float, default=0.0, help="Unix time at which the run started")
+    parser.add_argument("--key", type=Path, help="its private key; mandatory off this machine")
+    parser.add_argument("--roster", type=Path, help="whom it lets in: a file, or a folder of public keys")
     given = parser.parse_args()
     options = CoordinatorOptions(
         folder=given.folder,
@@ -41,6 +43,8 @@ def main() -> int:
         faults_since=given.faults_since,
         log_format=given.log_format,
         log_level=given.log_level,
+        key=given.key,
+        roster=given.roster,
     )
     return int(run_coordinator(options))
 

@@ -38,7 +38,6 @@ from protocol.envelope import Envelope
 from protocol.errors import OrderViolation, ProtocolError
 from protocol.exit_codes import ExitCode
 from protocol.links import Links, Observer
-from protocol.security.admission import Admission
 from protocol.messages import (
     ActionsChosen,
     Beacon,
@@ -57,6 +56,7 @@ from protocol.messages import (
     ThetaShown,
     Welcome,
 )
+from protocol.security.admission import Admission
 from protocol.version import common_version
 
 WARN_EVERY = 5.0

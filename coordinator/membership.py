@@ -130,7 +130,8 @@ class Membership:
             (child, members[child].incarnation, members[child].endpoint)
             for child in self._dag.children[agent]
         )
-        return Roster(parents, children, self._keys(self._dag.parents[agent]), self._keys(self._dag.children[agent]))
+        parent_keys, child_keys = self._keys(self._dag.parents[agent]), self._keys(self._dag.children[agent])
+        return Roster(parents, children, parent_keys, child_keys)
 
     def _keys(self, agents: tuple[int, ...]) -> tuple[str, ...]:
         return () if self._admission is None else tuple(self._admission.key_of(agent) for agent in agents)
@@ -163,7 +164,8 @@ class Membership:
             owner = self._admission.owner(key)
             if owner is not None and owner != UNASSIGNED:
                 if agent not in (UNASSIGNED, owner):
-                    return Reject("key", f"the Hello of {name(owner)}, who owns the key", f"that of {name(agent)}")
+                    expected = f"the Hello of {name(owner)}, who owns the key"
+                    return Reject("key", expected, f"that of {name(agent)}")
                 agent = owner
             else:
                 owned = frozenset(self._admission.owners.values())

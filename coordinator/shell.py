@@ -1,21 +1,23 @@
 """The shell of the coordinator process: sockets, clock and run record around the pure machine."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
 from bnpg_math.policy_file import Policy, save_policy
-from coordinator.effects import Concluded, Gathered, Record, Rewind
+from coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
 from coordinator.loading import load_setup
-from coordinator.machine import CoordinatorMachine
+from coordinator.machine import CoordinatorMachine, CoordinatorSetup
 from coordinator.run_record import RunRecord
 from protocol.effects import Effect, Log
-from protocol.errors import StorageFailed
+from protocol.errors import InsecureSetup, StorageFailed
 from protocol.exit_codes import ExitCode
 from protocol.faults.execution import FaultExecution
 from protocol.faults.injector import FaultInjector
@@ -24,10 +26,16 @@ from protocol.files import write_atomically
 from protocol.lifeline import Lifeline
 from protocol.log import open_log, write_log
 from protocol.loop import Loop
+from protocol.security.admission import Admission
+from protocol.security.credentials import BINDINGS_FILE, allowed, coordinator_security, write_bindings
+from protocol.security.endpoints import require_key
+from protocol.security.hangup import Hangup
 from protocol.title import set_title
 from protocol.transport.zeromq import ZeroMQTransport
 
 NAME = "bnpg-coordinator"
+HEADER_ROOM = 1 << 17
+"""Bytes every frame may have."""
 
 
 class CoordinatorOptions(Struct, frozen=True):
@@ -48,6 +56,10 @@ class CoordinatorOptions(Struct, frozen=True):
     """Unix time at which the run started; the plan's times count from there."""
     log_format: str = "text"
     log_level: str = "info"
+    key: Path | None = None
+    """Its private key; mandatory as soon as the endpoint leaves this machine."""
+    roster: Path | None = None
+    """Whom it lets in: a roster file, or a folder of public keys. Read again at SIGHUP."""
 
 
 def recorder(
@@ -74,12 +86,31 @@ def recorder(
                     raise StorageFailed(f"cannot write {folder / 'policy.npz'}: {error.strerror}") from None
             case Concluded(state=state, why=why, rounds=rounds, metrics=metrics):
                 record.conclude(state, why, rounds, metrics)
+            case Bound(owners=owners):
+                write_bindings(folder / BINDINGS_FILE, owners)
             case Log(level=level, event=event, fields=fields):
                 write(level, event, fields)
             case _:
                 raise AssertionError(effect)
 
     return carry
+
+
+def _largest_answer(setup: CoordinatorSetup) -> int:
+    """Return how many bytes an agent can rightly send at once: its table, or the actions of all lanes."""
+    actions, dag = setup.game.actions, setup.dag
+    families = ((*dag.parents[agent], agent) for agent in range(dag.agents))
+    tables = [math.prod(actions[one] for one in family) for family in families]
+    return max(HEADER_ROOM, 8 * setup.game.states * max(tables), 2 * setup.experiment.lanes)
+
+
+def _read_roster_again(roster: Path, folder: Path, admission: Admission) -> Log:
+    """Let in, from now on, whom the roster names now; a bad roster changes nothing."""
+    try:
+        admission.replace(*allowed(roster, folder / BINDINGS_FILE))
+    except InsecureSetup as error:
+        return Log("error", "roster kept", {"why": str(error)})
+    return Log("info", "roster read again", {"keys": len(admission.owners)})
 
 
 def run_coordinator(options: CoordinatorOptions) -> ExitCode:
@@ -89,11 +120,15 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
     record = RunRecord(options.folder, options.fsync)
     try:
         plan = None if options.faults is None else read_plan(options.faults)
+        security = coordinator_security(options.key, options.roster, options.folder / BINDINGS_FILE)
+        require_key(options.listen, "--listen", security is not None)
         setup = load_setup(options.folder, record.next_generation(), options.patience)
-        transport = ZeroMQTransport("coordinator", bind=options.listen)
+        if security is not None:
+            setup = msgspec.structs.replace(setup, admission=security.admission)
+        transport = ZeroMQTransport("coordinator", options.listen, security, _largest_answer(setup))
         if options.endpoint_file is not None:
             write_atomically(options.endpoint_file, f"{transport.endpoint}\n".encode(), fsync=False)
-    except (InputError, PlanError, StorageFailed) as error:
+    except (InputError, PlanError, InsecureSetup, StorageFailed) as error:
         write_log(log, "error", "stopped", {"why": str(error)})
         return ExitCode.STORAGE if isinstance(error, StorageFailed) else ExitCode.USAGE
     lifeline = Lifeline(options.lifeline)
@@ -105,15 +140,24 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
     if plan is not None:
         faults = FaultExecution(FaultInjector(plan, "coordinator", setup.generation), options.faults_since)
 
+    hangup = Hangup()
+
     def each(now: float) -> list[Effect]:
-        record.write_status(machine.status(now), now)
-        return machine.end(ExitCode.INTERRUPTED, "its launcher is gone", now) if lifeline.cut() else []
+        record.write_status(machine.status(now) | {"turned_away": dict(transport.refused)}, now)
+        effects: list[Effect] = [Log(one.level, one.event, one.fields) for one in transport.notices()]
+        if hangup.came() and security is not None and options.roster is not None:
+            effects.append(_read_roster_again(options.roster, options.folder, security.admission))
+        if lifeline.cut():
+            effects += machine.end(ExitCode.INTERRUPTED, "its launcher is gone", now)
+        return effects
 
     def on_signal(now: float) -> list[Effect]:
         return machine.end(ExitCode.INTERRUPTED, "interrupted", now)
 
-    stop = Loop(machine, transport, carry, on_signal, each, faults).run()
-    record.write_status(machine.status(time.monotonic()), time.monotonic(), at_once=True)
+    with hangup:
+        stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission).run()
+    status = machine.status(time.monotonic()) | {"turned_away": dict(transport.refused)}
+    record.write_status(status, time.monotonic(), at_once=True)
     record.close()
     level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) else "error"
     write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})

@@ -35,7 +35,8 @@ class _JsonFormatter(logging.Formatter):
 
 def _shown(value: object) -> str:
     text = str(value)
-    return json.dumps(text) if " " in text or not text else text
+    # A peer's words may be in it: no line break or control character of theirs reaches the log.
+    return text if text.isprintable() and text and " " not in text else json.dumps(text)
 
 
 def open_log(process: str, form: str, level: str = "info") -> logging.Logger:

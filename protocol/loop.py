@@ -136,7 +136,9 @@ class Loop:
     def _offence(self, arrival: Arrival, now: float) -> list[Effect]:
         """Put whoever is refused too often in quarantine."""
         seconds = self._quarantine.refused(arrival.key or arrival.origin, now)
-        return [Log("warning", "quarantined", {"from": _shown(arrival), "seconds": seconds})] if seconds else []
+        if not seconds:
+            return []
+        return [Log("warning", "quarantined", {"from": _shown(arrival), "seconds": seconds})]
 
     def _act(self, effects: list[Effect]) -> Stop | None:
         """Carry out effects in order; return the Stop among them, if any."""

@@ -22,8 +22,6 @@ class Security(Struct):
 
     own: KeyPair
     admission: Admission
-    patient: bool = False
-    """Whether a key that is not on the list yet is asked to come back instead of being sent away."""
 
 
 def coordinator_security(key: Path | None, roster: Path | None, bindings: Path) -> Security | None:
@@ -124,7 +122,7 @@ def agent_security(key: Path | None, coordinator: Path | None) -> tuple[Security
     expected = own.coordinator if coordinator is None else read_public_key(coordinator)
     if not expected:
         raise InsecureSetup(f"{key} does not name the coordinator's public key: give --coordinator-key FILE")
-    return Security(own.pair, Admission(), patient=True), expected
+    return Security(own.pair, Admission()), expected
 
 
 def enrol(key: Path, folder: Path, new_key_pair: Callable[[], KeyPair]) -> None:
@@ -145,9 +143,7 @@ def enrol(key: Path, folder: Path, new_key_pair: Callable[[], KeyPair]) -> None:
     public = read_key_file(key).public
     check_key(public, str(key))
     if not folder.is_dir():
-        raise InsecureSetup(
-            f"--enrol {folder}: expected the folder where the coordinator looks for keys"
-        )
+        raise InsecureSetup(f"--enrol {folder}: expected the folder where the coordinator looks for keys")
     name = hashlib.sha256(public.encode()).hexdigest()[:16]
     file = folder / f"{name}.pub"
     if not file.exists():

@@ -50,7 +50,7 @@ class Quarantine:
         record.bucket += 1
         if record.bucket < FULL:
             return 0.0
-        seconds = min(FIRST * 2.0**record.sentences, LONGEST)
+        seconds = min(FIRST * 2.0 ** min(record.sentences, 10), LONGEST)
         record.bucket = 0
         record.sentences += 1
         record.until = now + seconds

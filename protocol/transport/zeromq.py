@@ -26,6 +26,7 @@ from zmq.utils.monitor import parse_monitor_message
 
 from protocol.codec import MAX_TENSOR, ZERO_COPY, Frame
 from protocol.errors import InsecureSetup
+from protocol.security.admission import Admission
 from protocol.security.credentials import Security
 from protocol.security.endpoints import leaves_machine
 from protocol.security.keys import KeyPair, short
@@ -45,11 +46,19 @@ HEARTBEAT = 2000
 """Milliseconds between heartbeats of a connection that leaves the machine."""
 HEARTBEAT_TIMEOUT = 6000
 """Milliseconds without an answer after which it is made anew: the peer may be somewhere else by now."""
-HANDSHAKE = 5000
-"""Milliseconds a handshake may take."""
-KNOCK_AGAIN = 1.0
-"""Seconds until a route is opened again whose key was refused."""
+HANDSHAKE = 30000
+"""Milliseconds a handshake may take: the other side may be busy with a long evaluation."""
+KNOCK_AGAIN = 0.02
+"""Seconds until a route is opened again whose key was refused; doubled each time. The other side may just be
+about to hear of us."""
+KNOCK_AT_MOST = 1.0
 LOOK_AT_MONITORS = 0.1
+HOPELESS = 8
+"""Handshakes that must have failed in a row before a route is given up."""
+HOPELESS_AFTER = 10.0
+"""Seconds they must have gone on failing."""
+TELL_AFTER = 0.5
+"""Seconds handshakes may fail before it is told: two processes may hear of each other in either order."""
 NOTICES = 64
 """Notices kept until somebody reads them."""
 REMIND_EVERY = 5.0
@@ -72,6 +81,10 @@ class Trouble(Struct):
     reason: str
     failures: int = 0
     told_at: float = 0.0
+
+    def hopeless(self) -> bool:
+        """Whether there is no point in going on: it failed often and long, and never went well in between."""
+        return self.failures >= HOPELESS and time.monotonic() - self.since >= HOPELESS_AFTER
 
 
 def new_key_pair() -> KeyPair:
@@ -148,6 +161,11 @@ class ZeroMQTransport:
         if bind is not None:
             self._bind(bind, largest)
 
+    @property
+    def admission(self) -> Admission | None:
+        """Who may connect and speak as whom; None where there is no security."""
+        return None if self._security is None else self._security.admission
+
     def watch(self, fd: int) -> None:
         """Let `receive` return when a file descriptor becomes readable."""
         self._poller.register(fd, zmq.POLLIN)
@@ -177,7 +195,8 @@ class ZeroMQTransport:
             dealer.set(zmq.CURVE_SERVERKEY, key.encode())
             dealer.set(zmq.CURVE_PUBLICKEY, self._security.own.public.encode())
             dealer.set(zmq.CURVE_SECRETKEY, self._security.own.secret.encode())
-            self._monitors[route] = dealer.get_monitor_socket(_HANDSHAKES)
+            monitor = self._monitors[route] = dealer.get_monitor_socket(_HANDSHAKES)
+            self._poller.register(monitor, zmq.POLLIN)
         try:
             dealer.connect(endpoint)
         except zmq.ZMQError as error:
@@ -195,11 +214,6 @@ class ZeroMQTransport:
         """Close a route of this process."""
         self._drop(route)
         self.trouble.pop(route, None)
-
-    def admit(self, owners: dict[str, int]) -> None:
-        """Let exactly these keys in at the bound endpoint, each as its owner."""
-        if self._security is not None:
-            self._security.admission.replace(owners)
 
     def send(self, route: str, frames: list[Frame]) -> bool:
         """Send, or return False if the route leads nowhere or is full just now."""
@@ -223,8 +237,13 @@ class ZeroMQTransport:
             self._flush()
             timeout = min(timeout, FLUSH_EVERY) if self._stash else timeout
         arrivals: list[Arrival] = []
+        if self._knock_at:
+            timeout = min(timeout, max(0.0, min(self._knock_at.values()) - time.monotonic()))
         for socket, _ in self._poller.poll(max(0, int(timeout * 1000 + 0.999))):
             if isinstance(socket, int):
+                continue
+            if socket.type == zmq.PAIR:
+                self._looked_at = 0.0
                 continue
             if socket is self._zap:
                 self._judge()
@@ -306,13 +325,21 @@ class ZeroMQTransport:
         dealer = self._dealers.pop(route, None)
         self._stash.pop(route, None)
         self._knock_at.pop(route, None)
-        monitor = self._monitors.pop(route, None)
         if dealer is not None:
-            if monitor is not None:
-                dealer.disable_monitor()
             del self._route_of[dealer]
-            self._poller.unregister(dealer)
-            dealer.close(linger=0)
+            self._shut(route, dealer)
+
+    def _shut(self, route: str, dealer: "zmq.Socket[bytes]") -> None:
+        monitor = self._monitors.pop(route, None)
+        if monitor is not None:
+            self._leave_alone(monitor)
+            dealer.disable_monitor()
+        self._poller.unregister(dealer)
+        dealer.close(linger=0)
+
+    def _leave_alone(self, monitor: "zmq.Socket[bytes]") -> None:
+        if monitor in self._poller:
+            self._poller.unregister(monitor)
 
     def _answer(self, route: str, frames: list[Frame]) -> bool:
         if self._front is None or not self._push(self._front, [route.encode("latin-1"), *frames]):
@@ -359,7 +386,7 @@ class ZeroMQTransport:
         if key and self._security.admission.allows(key):
             answer = [b"200", b"OK", key.encode(), b""]
         else:
-            answer = [b"300" if self._security.patient else b"400", b"key not allowed", b"", b""]
+            answer = [b"400", b"key not allowed", b"", b""]
             self.refused["key not allowed"] += 1
             self._turn_away(
                 f"key {key}",
@@ -369,11 +396,12 @@ class ZeroMQTransport:
 
     def _look_at_monitors(self) -> None:
         now = time.monotonic()
-        if now - self._looked_at < LOOK_AT_MONITORS:
+        knocks = self._knock_at and now >= min(self._knock_at.values())
+        if now - self._looked_at < LOOK_AT_MONITORS and not knocks:
             return
         self._looked_at = now
         for route, monitor in list(self._monitors.items()):
-            while monitor.poll(0):
+            while route in self._monitors and monitor.poll(0):
                 event = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))
                 if route:
                     self._handshake(route, int(event["event"]), now)
@@ -387,6 +415,8 @@ class ZeroMQTransport:
     def _handshake(self, route: str, event: int, now: float) -> None:
         """Take note of how a handshake of a route of ours ended."""
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            # From here on the monitor only has to be looked at now and then.
+            self._leave_alone(self._monitors[route])
             trouble = self.trouble.pop(route, None)
             if trouble is not None and trouble.told_at:
                 self._tell("info", "connected at last", {"route": route, "failures": trouble.failures})
@@ -394,12 +424,14 @@ class ZeroMQTransport:
         reason = "the handshake fails: the peer has another key than expected, or refuses ours for now"
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             reason = "the peer does not allow our key"
-            # ZeroMQ gives up for good after this answer; a roster may still change.
-            self._knock_at.setdefault(route, now + KNOCK_AGAIN)
         trouble = self.trouble.setdefault(route, Trouble(now, reason))
+        if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            # ZeroMQ gives up for good after this answer; a roster may still change.
+            wait = min(KNOCK_AGAIN * 2.0 ** min(trouble.failures, 10), KNOCK_AT_MOST)
+            self._knock_at.setdefault(route, now + wait)
         trouble.failures += 1
         trouble.reason = reason
-        if now - trouble.since >= LOOK_AT_MONITORS and now - trouble.told_at >= REMIND_EVERY:
+        if now - trouble.since >= TELL_AFTER and now - trouble.told_at >= REMIND_EVERY:
             trouble.told_at = now
             fields = {
                 "route": route,
