@@ -198,18 +198,17 @@ def _header(data: bytes) -> _Header:
 
 
 def _array(where: str, rule: Tensor, code: str, shape: list[int], frame: Frame) -> np.ndarray[Any, Any]:
-    try:
-        dtype = np.dtype(code)
-    except (TypeError, ValueError, SyntaxError):
-        raise MalformedMessage(f"{where}: no dtype {code[:20]!r}") from None
-    if dtype not in rule.dtypes:
-        allowed = ", ".join(sorted(str(one) for one in rule.dtypes))
-        raise MalformedMessage(f"{where} must be {allowed}, got {dtype}")
+    dtype = rule.dtypes.get(code)
+    if dtype is None:
+        raise MalformedMessage(f"{where} must be {', '.join(sorted(rule.dtypes))}, got dtype {code[:20]!r}")
     if len(shape) > MAX_AXES or (rule.axes is not None and len(shape) != rule.axes):
         raise MalformedMessage(f"{where} must have {rule.axes or f'up to {MAX_AXES}'} axes, got {len(shape)}")
     if math.prod(shape) * dtype.itemsize != len(frame):
         raise MalformedMessage(f"{where}: shape {shape} of {dtype} does not fill {len(frame)} bytes exactly")
-    array = np.frombuffer(frame, dtype=dtype).reshape(shape)
+    try:
+        array = np.frombuffer(frame, dtype=dtype).reshape(shape)
+    except ValueError as error:
+        raise MalformedMessage(f"{where}: no array has the shape {shape[:4]}..: {error}") from None
     if dtype.kind == "f" and not np.isfinite(array).all():
         raise MalformedMessage(f"{where} must be finite, got NaN or infinity")
     array.flags.writeable = False

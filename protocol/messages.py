@@ -11,10 +11,11 @@ Outside the order (never sequenced): `Hello`, `Welcome`, `Reject`, `Summons`, `B
 Every message is frozen; arrays are read-only once sent or received.
 """
 
+import sys
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 
@@ -22,10 +23,13 @@ class Tensor:
     """Annotation of an array field: the dtypes and number of axes it may have on the wire."""
 
     def __init__(self, *dtypes: str, axes: int | None = 1) -> None:
-        self.dtypes = frozenset(np.dtype(code) for code in dtypes)
+        self.dtypes = {code: np.dtype(code) for code in dtypes}
         self.axes = axes
 
 
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
+NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 States = Annotated[NDArray[np.integer[Any]], Tensor("<i4")]
 Actions = Annotated[NDArray[np.integer[Any]], Tensor("|u1", "<u2")]
 Weights = Annotated[NDArray[np.float64], Tensor("<f8")]
@@ -53,7 +57,7 @@ class Hello(Unsequenced, frozen=True):
     versions: tuple[int, ...]
     agent: int
     endpoint: str
-    held: tuple[int, ...]
+    held: tuple[Count, ...]
     """Rounds r whose theta_r the agent holds, ascending; empty for a newcomer."""
     experiment: str
     """Digest of the experiment those thetas belong to; empty for a newcomer."""
@@ -64,19 +68,19 @@ class Hello(Unsequenced, frozen=True):
 class Welcome(Unsequenced, frozen=True):
     """The coordinator takes an agent in and tells it all it needs to know."""
 
-    version: int
-    agent: int
+    version: Count
+    agent: Count
     experiment: str
     mode: str
-    states: int
-    actions: int
-    parents: tuple[int, ...]
-    parent_actions: tuple[int, ...]
-    children: tuple[int, ...]
-    rounds: int
-    seed: int
-    learning_rate: float
-    regularization: float
+    states: Count
+    actions: Count
+    parents: tuple[Count, ...]
+    parent_actions: tuple[Count, ...]
+    children: tuple[Count, ...]
+    rounds: Count
+    seed: Count
+    learning_rate: Positive
+    regularization: NotNegative
     initial: str
     """How theta_0 comes about: `zeros`, `normal` or `given` (then in `theta`)."""
     theta: Table
@@ -97,9 +101,9 @@ class Summons(Unsequenced, frozen=True):
 class Roster(Message, frozen=True):
     """A new epoch: the neighbours of the receiving agent, with their incarnations and endpoints."""
 
-    parents: tuple[tuple[int, int], ...]
+    parents: tuple[tuple[Count, Count], ...]
     """(agent, incarnation) of every parent."""
-    children: tuple[tuple[int, int, str], ...]
+    children: tuple[tuple[Count, Count, str], ...]
     """(agent, incarnation, endpoint) of every child."""
     parent_keys: tuple[str, ...] = ()
     """Public key of every parent, in their order; empty where there is no security."""
@@ -118,14 +122,14 @@ class EdgeWelcome(Message, frozen=True):
 class EdgesConfirmed(Message, frozen=True):
     """An agent has confirmed all its edges, as child and as parent."""
 
-    parents: tuple[int, ...]
-    children: tuple[int, ...]
+    parents: tuple[Count, ...]
+    children: tuple[Count, ...]
 
 
 class Start(Message, frozen=True):
     """Every edge was confirmed from both ends: the rounds go on with `round`."""
 
-    round: int
+    round: Count
 
 
 # A round
@@ -134,50 +138,50 @@ class Start(Message, frozen=True):
 class StatesAnnounced(Message, frozen=True):
     """The states of all living lanes at (round, step)."""
 
-    round: int
-    step: int
+    round: Count
+    step: Count
     states: States
 
 
 class ActionsChosen(Message, frozen=True):
     """The sender's actions in all living lanes at (round, step)."""
 
-    round: int
-    step: int
+    round: Count
+    step: Count
     actions: Actions
 
 
 class SignalBroadcast(Message, frozen=True):
     """The shared gradient signal of a sampled round: a weight for every (step, lane), step by step."""
 
-    round: int
+    round: Count
     weights: Weights
 
 
 class TableRequested(Message, frozen=True):
     """The coordinator asks for the conditional probability tables of theta_round."""
 
-    round: int
+    round: Count
 
 
 class TableShown(Message, frozen=True):
     """An agent's log conditional probability table of theta_round (never theta)."""
 
-    round: int
+    round: Count
     log_policy: Table
 
 
 class FlowBroadcast(Message, frozen=True):
     """The shared gradient signal of an exact round: W(s, a) = d(s) pi(a|s) Q(s, a)."""
 
-    round: int
+    round: Count
     flow: Table
 
 
 class SignalApplied(Message, frozen=True):
     """Update (3) of `round` is applied and durable; `digest` is that of theta_{round+1}."""
 
-    round: int
+    round: Count
     digest: str
 
 
@@ -191,7 +195,7 @@ class ThetaRequested(Message, frozen=True):
 class ThetaShown(Message, frozen=True):
     """An agent hands over its theta, on request only."""
 
-    round: int
+    round: Count
     theta: Table
 
 
@@ -212,14 +216,14 @@ class Beacon(Unsequenced, frozen=True):
     """A sign of life from the work loop, with how far the work has come."""
 
     phase: str
-    round: int
-    step: int
+    round: Count
+    step: Count
 
 
 class Failed(Unsequenced, frozen=True):
     """A process cannot go on, and says why."""
 
-    code: int
+    code: Count
     why: str
 
 
@@ -230,8 +234,8 @@ class Acknowledgement(Unsequenced, frozen=True):
 class GapFound(Unsequenced, frozen=True):
     """The receiver misses the messages first..last of this link."""
 
-    first: int
-    last: int
+    first: Count
+    last: Count
 
 
 KINDS: dict[str, type[Message]] = {

@@ -1,0 +1,245 @@
+"""The codec: what goes in comes out, and whatever else comes in is refused by name, never by a surprise."""
+
+from contextlib import suppress
+from zlib import crc32
+
+import msgpack
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bnpg.testing.messages import envelopes, messages
+from protocol import codec
+from protocol.codec import decode, encode
+from protocol.envelope import Envelope
+from protocol.errors import MalformedMessage
+from protocol.messages import KINDS, ActionsChosen, Beacon, FlowBroadcast, SignalBroadcast, StatesAnnounced
+
+
+def envelope(message=None, **fields):
+    usual = {
+        "run": "run",
+        "generation": 1,
+        "epoch": 2,
+        "sender": 3,
+        "incarnation": 4,
+        "seq": 5,
+        "ack": 6,
+        "lamport": 7,
+        "message": message or StatesAnnounced(8, 9, np.array([1, 2, 3], dtype="<i4")),
+    }
+    return Envelope(**(usual | fields))
+
+
+def sealed(header, *tensors):
+    """Return frames with a right checksum around any header."""
+    packed = header if isinstance(header, bytes) else msgpack.packb(header)
+    checksum = crc32(packed)
+    for tensor in tensors:
+        checksum = crc32(tensor, checksum)
+    return [checksum.to_bytes(4, "little") + packed, *tensors]
+
+
+def header_of(frames):
+    return msgpack.unpackb(bytes(frames[0])[4:])
+
+
+def forged(**changes):
+    """Return frames of `envelope()` with parts of the header replaced and the checksum right."""
+    frames = encode(envelope())
+    header = header_of(frames)
+    names = [field.name for field in msgspec.structs.fields(codec._Header)]
+    for name, value in changes.items():
+        header[names.index(name)] = value
+    return sealed(header, *frames[1:])
+
+
+def same(one, other):
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+    return type(one) is type(other) and one == other
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@settings(max_examples=25)
+@given(data=st.data())
+def test_every_kind_survives_the_wire(kind, data):
+    sent = data.draw(envelopes(messages(KINDS[kind])))
+    received = decode([bytes(frame) for frame in encode(sent)])
+    for field in Envelope.__struct_fields__:
+        if field != "message":
+            assert getattr(received, field) == getattr(sent, field)
+    assert type(received.message) is KINDS[kind]
+    for field in KINDS[kind].__struct_fields__:
+        assert same(getattr(received.message, field), getattr(sent.message, field))
+
+
+def test_arrays_of_another_byte_order_or_layout_arrive_as_the_same_numbers():
+    flow = np.arange(24, dtype=">f8").reshape(2, 3, 4).transpose(2, 0, 1)
+    received = decode(encode(envelope(FlowBroadcast(0, flow)))).message
+    assert np.array_equal(received.flow, flow)
+    assert received.flow.dtype == np.dtype("<f8")
+
+
+def test_what_was_received_cannot_be_written_to():
+    received = decode(encode(envelope())).message
+    with pytest.raises(ValueError, match="read-only"):
+        received.states[0] = 0
+
+
+def test_a_large_array_travels_from_its_own_memory():
+    weights = np.ones(codec.ZERO_COPY // 8)
+    frames = encode(envelope(SignalBroadcast(0, weights)))
+    assert isinstance(frames[1], memoryview)
+    assert np.shares_memory(np.frombuffer(frames[1]), weights)
+
+
+@settings(max_examples=150)
+@given(sent=envelopes(), data=st.data())
+def test_a_flipped_bit_anywhere_is_detected(sent, data):
+    frames = [bytearray(frame) for frame in encode(sent)]
+    position = data.draw(st.integers(0, 8 * sum(map(len, frames)) - 1), label="bit")
+    for frame in frames:
+        if position < 8 * len(frame):
+            frame[position // 8] ^= 1 << position % 8
+            break
+        position -= 8 * len(frame)
+    with pytest.raises(MalformedMessage):
+        decode([bytes(frame) for frame in frames])
+
+
+@settings(max_examples=150)
+@given(sent=envelopes(), data=st.data())
+def test_a_truncated_frame_is_refused(sent, data):
+    frames = [bytes(frame) for frame in encode(sent)]
+    index = data.draw(st.integers(0, len(frames) - 1))
+    if frames[index]:
+        frames[index] = frames[index][: data.draw(st.integers(0, len(frames[index]) - 1))]
+    else:
+        del frames[index]
+    with pytest.raises(MalformedMessage):
+        decode(frames)
+
+
+@settings(max_examples=300)
+@given(frames=st.lists(st.binary(max_size=200), max_size=4))
+def test_random_bytes_are_refused_and_nothing_worse(frames):
+    with pytest.raises(MalformedMessage):
+        decode(frames)
+
+
+@settings(max_examples=300)
+@given(header=st.binary(min_size=1, max_size=200), frames=st.lists(st.binary(max_size=40), max_size=3))
+def test_random_headers_with_a_right_checksum_are_refused_and_nothing_worse(header, frames):
+    with pytest.raises(MalformedMessage):
+        decode(sealed(header, *frames))
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=8)
+    | st.binary(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=400)
+@given(sent=envelopes(), data=st.data())
+def test_a_header_with_one_part_replaced_is_refused_or_is_another_envelope(sent, data):
+    frames = [bytes(frame) for frame in encode(sent)]
+    header = header_of(frames)
+    where = data.draw(st.sampled_from(range(len(header))))
+    part = header[where]
+    if isinstance(part, list) and part and data.draw(st.booleans()):
+        part[data.draw(st.integers(0, len(part) - 1))] = data.draw(anything)
+    else:
+        header[where] = data.draw(anything)
+    with suppress(MalformedMessage):
+        assert isinstance(decode(sealed(header, *frames[1:])), Envelope)
+
+
+@pytest.mark.parametrize(
+    ("frames", "told"),
+    [
+        ([], "no frame at all"),
+        ([b"\0\0\0\0"], "header must have"),
+        ([b"\0" * (codec.MAX_HEADER + 1)], "header must have"),
+        ([b"\0\0\0\0\0"], "checksum"),
+        (sealed(b"\xc1"), "header is no MessagePack"),
+        (sealed(msgpack.packb([1]) + b"\1"), "header is no MessagePack"),
+        (sealed(b"\x91" * 3000), "header is no MessagePack"),
+        (sealed([1] * 5000), "header is no MessagePack"),
+        (sealed(["x" * 5000]), "header is no MessagePack"),
+        (sealed(7), "header"),
+        (sealed({}), "header"),
+        (sealed([]), "header"),
+        (sealed([b"run"]), "header"),
+        (forged(version=99), "header.version must be one of (1,), got 99"),
+        (forged(version=True), "`version"),
+        (forged(run=7), "`run"),
+        (forged(seq=-1), "`seq"),
+        (forged(seq=1.0), "`seq"),
+        (forged(sender=-3), "`sender"),
+        (forged(kind="Gossip"), "unknown kind of message 'Gossip'"),
+        (forged(kind="Message"), "unknown kind of message 'Message'"),
+        (forged(scalars=[8]), "StatesAnnounced"),
+        (forged(scalars=[8, 9, 10]), "StatesAnnounced"),
+        (forged(scalars=["8", 9]), "`round"),
+        (forged(scalars=[8, -1]), "`step"),
+        (forged(scalars=[8, 9.0]), "`step"),
+        (forged(scalars=[8, [[9]]]), "`step"),
+        (forged(tensors=[]), "StatesAnnounced has 1 tensors"),
+        (forged(tensors=[["<i4", [3]]] * 2), "StatesAnnounced has 1 tensors"),
+        (forged(tensors=[["<i8", [3]]]), "StatesAnnounced.states must be <i4, got dtype '<i8'"),
+        (forged(tensors=[["O", [3]]]), "StatesAnnounced.states must be <i4, got dtype 'O'"),
+        (forged(tensors=[[">i4", [3]]]), "StatesAnnounced.states must be <i4"),
+        (forged(tensors=[["<i4", [4]]]), "does not fill 12 bytes exactly"),
+        (forged(tensors=[["<i4", [2]]]), "does not fill 12 bytes exactly"),
+        (forged(tensors=[["<i4", [-3]]]), "`tensors"),
+        (forged(tensors=[["<i4", [1, 3]]]), "StatesAnnounced.states must have 1 axes, got 2"),
+        ([*encode(envelope()), b""], "StatesAnnounced has 1 tensors"),
+    ],
+)
+def test_a_malformed_message_is_refused_by_the_name_of_what_is_wrong(frames, told):
+    with pytest.raises(MalformedMessage) as refusal:
+        decode(frames)
+    assert told in str(refusal.value)
+
+
+def test_a_trailing_element_of_the_header_is_refused():
+    frames = encode(envelope())
+    with pytest.raises(MalformedMessage, match="header"):
+        decode(sealed([*header_of(frames), 1], *frames[1:]))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_not_finite_are_refused(value):
+    with pytest.raises(MalformedMessage, match=r"SignalBroadcast\.weights must be finite"):
+        decode(encode(envelope(SignalBroadcast(0, np.array([0.0, value])))))
+
+
+@pytest.mark.parametrize("shape", [[0, 2**63], [0, 2**62, 2**62], [0] * 65, [1] * 64 + [0]])
+def test_impossible_shapes_of_nothing_are_refused(shape):
+    frames = encode(envelope(FlowBroadcast(0, np.zeros((1, 0)))))
+    header = header_of(frames)
+    header[-1] = [["<f8", shape]]
+    with pytest.raises(MalformedMessage, match=r"FlowBroadcast\.flow"):
+        decode(sealed(header, b""))
+
+
+def test_an_oversized_tensor_is_refused_before_anything_is_read_from_it(monkeypatch):
+    monkeypatch.setattr(codec, "MAX_TENSOR", 8)
+    with pytest.raises(MalformedMessage, match="may have 8 bytes, got 12"):
+        decode(encode(envelope()))
+
+
+def test_negative_counters_are_refused_wherever_they_stand():
+    for message in (Beacon("running", -1, 0), ActionsChosen(0, -1, np.zeros(1, dtype="|u1"))):
+        with pytest.raises(MalformedMessage, match=">= 0"):
+            decode(encode(envelope(message)))
