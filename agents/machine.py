@@ -200,6 +200,7 @@ class AgentMachine:
         if self._failure is not None:
             if now >= self._failing_until:
                 return [self._failure]
+            self._beacon_due = now + FAILED_EVERY
             return [self._to_coordinator(Failed(int(self._failure.code), self._failure.why))]
         effects: list[Effect] = []
         if self.phase == "greeting" and now >= self._hello_due:
@@ -225,7 +226,7 @@ class AgentMachine:
             links = self._links.next_event()
             return self._leave_at if links is None else min(self._leave_at, links)
         if self._failure is not None:
-            return min(self._failing_until, self._beacon_due + FAILED_EVERY)
+            return min(self._failing_until, self._beacon_due)
         times = [self._progress_at + self._setup.patience, self._links.next_event()]
         times.append(self._hello_due if self.phase == "greeting" else None)
         times.append(self._beacon_due if self._welcome is not None else None)

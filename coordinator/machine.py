@@ -183,7 +183,8 @@ class CoordinatorMachine:
             return []
         if isinstance(message, Failed):
             why = f"{name(envelope.sender)} failed: {message.why}"
-            return self.end(ExitCode(message.code), why, now)
+            code = message.code if message.code in set(ExitCode) - {ExitCode.DONE} else ExitCode.PROTOCOL
+            return self.end(ExitCode(code), why, now)
         if not self._in_range(envelope.sender, message):
             return self._refuse(envelope, "out of range")
         return self._sequenced(envelope, origin, now)
@@ -377,6 +378,9 @@ class CoordinatorMachine:
             raise OrderViolation(
                 f"{name(agent)} shows theta of round {message.round}, expected {self._rounds.round}"
             )
+        shape = self._rounds.table_shape(agent)
+        if message.theta.shape != shape:
+            raise OrderViolation(f"theta of {name(agent)} must have shape {shape}, got {message.theta.shape}")
         self._thetas[agent] = message.theta
         if len(self._thetas) < self._setup.dag.agents:
             return []

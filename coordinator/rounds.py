@@ -83,6 +83,10 @@ class Rounds:
         answers, what = parts[self._part]
         return [agent for agent in self._agents if agent not in answers], what
 
+    def table_shape(self, agent: int) -> tuple[int, ...]:
+        """Return the shape of an agent's theta and of its table: (S, *P, A)."""
+        return self._table_shapes[agent]
+
     def restart(self, round_: int) -> Outcome:
         """Begin a round anew in a new epoch: nothing said before counts."""
         self._ahead = {}
