@@ -1,5 +1,6 @@
 """The shell of an agent process: sockets, clock and checkpoint around the pure machine."""
 
+import signal
 import time
 from pathlib import Path
 
@@ -59,6 +60,11 @@ class AgentOptions(Struct, frozen=True):
     """Host under which the parents reach the inbox: `auto`, `hostname`, or the host itself."""
     archive: bool = False
     """Put the thetas of a run that is done aside, so that the next run starts anew."""
+    stay: float = 0.0
+    """Seconds to stay after a run that is done, unless a signal comes: some launchers end everything at the
+    first process that ends."""
+    metrics_listen: str | None = None
+    """Where to serve metrics and health, `HOST:PORT`."""
 
 
 def run_agent(options: AgentOptions) -> ExitCode:
@@ -136,6 +142,10 @@ def run_agent(options: AgentOptions) -> ExitCode:
     stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission).run()
     if options.archive and stop.code == ExitCode.DONE:
         folder.archive()
+    if options.stay and stop.code == ExitCode.DONE:
+        ending = {signal.SIGTERM, signal.SIGINT}
+        signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+        signal.sigtimedwait(ending, options.stay)
     level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) else "error"
     write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})
     return stop.code

@@ -17,7 +17,7 @@ import click  # noqa: E402
 
 from bnpg.cli.root import bnpg  # noqa: E402
 from bnpg_math.errors import InputError  # noqa: E402
-from protocol.errors import StorageFailed  # noqa: E402
+from protocol.errors import InsecureSetup, StorageFailed  # noqa: E402
 from protocol.exit_codes import ExitCode  # noqa: E402
 
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = bnpg.main(args=given, prog_name="bnpg", standalone_mode=False)
     except click.ClickException as error:
         return _fail(error.format_message(), ExitCode.USAGE, debug)
-    except InputError as error:
+    except (InputError, InsecureSetup) as error:
         return _fail(str(error), ExitCode.USAGE, debug)
     except StorageFailed as error:
         return _fail(str(error), ExitCode.STORAGE, debug)

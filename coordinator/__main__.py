@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--faults-since", type=float, default=0.0, help="Unix time at which the run started")
     parser.add_argument("--key", type=Path, help="its private key; mandatory off this machine")
     parser.add_argument("--roster", type=Path, help="whom it lets in: a file, or a folder of public keys")
+    parser.add_argument("--metrics-listen", help="serve /metrics and /health at HOST:PORT")
     given = parser.parse_args()
     options = CoordinatorOptions(
         folder=given.folder,
@@ -45,6 +46,7 @@ def main() -> int:
         log_level=given.log_level,
         key=given.key,
         roster=given.roster,
+        metrics_listen=given.metrics_listen,
     )
     return int(run_coordinator(options))
 

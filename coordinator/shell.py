@@ -60,6 +60,8 @@ class CoordinatorOptions(Struct, frozen=True):
     """Its private key; mandatory as soon as the endpoint leaves this machine."""
     roster: Path | None = None
     """Whom it lets in: a roster file, or a folder of public keys. Read again at SIGHUP."""
+    metrics_listen: str | None = None
+    """Where to serve metrics and health, `HOST:PORT`."""
 
 
 def recorder(

@@ -3,7 +3,10 @@
 import click
 
 from bnpg import __version__
+from bnpg.cli.agent import agent
+from bnpg.cli.coordinator import coordinator
 from bnpg.cli.games import games
+from bnpg.cli.keys import keys
 from bnpg.cli.options import debug_option
 from bnpg.cli.resume import resume
 from bnpg.cli.suggestions import SuggestingGroup
@@ -40,5 +43,5 @@ def bnpg() -> None:
     """
 
 
-for _command in (train, resume, games):
+for _command in (train, resume, games, coordinator, agent, keys):
     bnpg.add_command(_command)

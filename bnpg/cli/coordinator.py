@@ -1,0 +1,140 @@
+"""`bnpg coordinator`: the coordinator of a run by hand, for agents on other hosts or in containers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bnpg.cli.options import (
+    EXPERIMENT_FIELDS,
+    Number,
+    debug_option,
+    experiment_options,
+    given,
+    json_option,
+)
+
+_path = click.Path(path_type=Path)
+
+
+@click.command(short_help="Start the coordinator of a run on this host.")
+@click.argument("subject", metavar="GAME|EXPERIMENT.toml|DIR")
+@click.option("--listen", required=True, metavar="ENDPOINT", help="Such as tcp://0.0.0.0:7000.")
+@click.option(
+    "--out", type=_path, metavar="DIR", help="Run folder, never overwritten.  [runs/GAME-TIMESTAMP]"
+)
+@click.option(
+    "--go-on",
+    is_flag=True,
+    help="If --out holds an unfinished run, go on with it; if a finished one, add a number to the name.",
+)
+@click.option("--key", type=_path, metavar="FILE", help="Its private key; mandatory off this machine.")
+@click.option("--roster", type=_path, metavar="FILE|FOLDER", help="Whom it lets in; read again at SIGHUP.")
+@click.option(
+    "--endpoint-file", type=_path, metavar="FILE", help="Where to write the endpoint that is bound."
+)
+@experiment_options
+@click.option(
+    "--patience",
+    type=Number(positive=True),
+    default=120.0,
+    metavar="SECONDS",
+    help="Give up without progress.  [120]",
+)
+@click.option("--metrics-listen", metavar="HOST:PORT", help="Serve /metrics and /health there.")
+@click.option("--faults", type=_path, metavar="PLAN.toml", help="Inject faults.")
+@click.option(
+    "--fsync/--no-fsync", default=True, help="Whether the record survives a crash of the machine.  [fsync]"
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="Of the log.  [text]")
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", help="[info]"
+)
+@json_option
+@debug_option
+def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **options: Any) -> int:
+    """Start the coordinator and wait for its agents (`bnpg agent`), who may come in any order.
+
+    Given a run folder, it goes on with that run.
+
+    \b
+    Example:
+      bnpg coordinator examples/coordination.toml --listen tcp://0.0.0.0:7000 \\
+          --key keys/coordinator.key --roster keys/roster.toml --out runs/first
+    """  # noqa: D301 (\b keeps click from wrapping)
+    from bnpg.cli.launching import show_finished
+    from bnpg.launchers.settings import Outcome
+    from bnpg.run_folder import finished, in_use
+    from bnpg.summary import draw_curves, finish_summary, finite, human_summary
+    from coordinator.experiment import read_experiment
+    from coordinator.loading import load_game
+    from coordinator.shell import CoordinatorOptions, run_coordinator
+    from protocol.security.credentials import BINDINGS_FILE, coordinator_security
+    from protocol.security.endpoints import require_key
+
+    # Everything that can be wrong with the deployment is said before a folder is made.
+    key, roster, listen = options["key"], options["roster"], options["listen"]
+    security = coordinator_security(key, roster, (out or Path()) / BINDINGS_FILE)
+    require_key(listen, "--listen", security is not None)
+    folder = _run_folder(subject, out, go_on, given(options, EXPERIMENT_FIELDS))
+    if finished(folder):
+        return show_finished(folder, as_json=as_json)
+    with in_use(folder):
+        (folder / "summary.json").unlink(missing_ok=True)
+        code = run_coordinator(
+            CoordinatorOptions(
+                folder=folder,
+                listen=listen,
+                endpoint_file=options["endpoint_file"],
+                patience=options["patience"],
+                fsync=options["fsync"],
+                faults=options["faults"],
+                log_format=options["log_format"],
+                log_level=options["log_level"],
+                key=key,
+                roster=roster,
+                metrics_listen=options["metrics_listen"],
+            )
+        )
+        agents = load_game(read_experiment(folder / "experiment.toml"), folder).agents
+        summary = finish_summary(folder, Outcome(code, "", 1 + agents))
+        draw_curves(folder)
+    click.echo(json.dumps(finite(summary)) if as_json else human_summary(folder, summary))
+    return int(code)
+
+
+def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, Any]) -> Path:
+    """Return the folder of the run that is asked for, made if it is a new one."""
+    from bnpg.experiment_plan import plan_experiment, read_fields
+    from bnpg.launchers.settings import LaunchSettings
+    from bnpg.run_folder import check_run_folder, create_run_folder, finished
+    from bnpg_math.errors import InputError
+    from coordinator.experiment import experiment_toml, read_experiment
+
+    if Path(subject).is_dir():
+        if fields or out is not None:
+            what = next(iter(fields), "out")
+            raise InputError(f"{subject} is a run that goes on as it began: --{what} cannot be given")
+        check_run_folder(Path(subject))
+        return Path(subject)
+    base = Path()
+    asked = {"game": subject}
+    if subject.endswith(".toml"):
+        asked, base = read_fields(Path(subject)), Path(subject).parent
+    plan = plan_experiment(asked | fields, base)
+    number = 1
+    target = out
+    while go_on and out is not None and target is not None and target.is_dir():
+        check_run_folder(target)
+        if not finished(target):
+            if experiment_toml(read_experiment(target / "experiment.toml")) != experiment_toml(
+                plan.experiment
+            ):
+                raise InputError(
+                    f"{target} holds an unfinished run of another experiment; choose another --out"
+                )
+            return target
+        number += 1
+        target = out.with_name(f"{out.name}-{number}")
+    return create_run_folder(plan, LaunchSettings(), target)

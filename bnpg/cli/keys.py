@@ -1,0 +1,189 @@
+"""`bnpg keys`: make, check, rotate and revoke the keys of a deployment."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import click
+import msgspec
+
+from bnpg.cli.options import Integer, debug_option, json_option
+from bnpg.cli.suggestions import SuggestingGroup
+from bnpg_math.errors import InputError
+from protocol.security.keys import (
+    COORDINATOR_FILE,
+    ROSTER_FILE,
+    KeyFile,
+    agent_file,
+    read_key_file,
+    short,
+    write_key_file,
+)
+from protocol.security.roster import Roster, read_roster, write_roster
+
+PUBLIC_FILE = "coordinator.pub"
+
+_folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+_agent = click.option("--agent", type=Integer(0), metavar="I", help="Whose key.")
+
+
+@click.group(cls=SuggestingGroup, short_help="Make and look after the keys of a deployment.")
+@debug_option
+def keys() -> None:
+    """Keys of processes on several hosts: who may take part, and who speaks as whom.
+
+    DIR holds a private key a process (each belongs on that process's host and nowhere else) and roster.toml,
+    the public keys the coordinator lets in.
+    """
+
+
+@keys.command(short_help="Make the keys of a coordinator and its agents.")
+@_folder
+@click.option("--agents", type=Integer(0), required=True, metavar="N", help="How many agents get a key.")
+@click.option(
+    "--public",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help=f"Put the coordinator's public key there, as {PUBLIC_FILE}.",
+)
+@click.option("--keep", is_flag=True, help="If DIR has keys already, check and keep them.")
+@json_option
+@debug_option
+def new(folder: Path, agents: int, public: Path | None, keep: bool, as_json: bool) -> None:
+    """Make a key pair for the coordinator and for each of N agents. Existing keys are never overwritten."""
+    kept = keep and (folder / COORDINATOR_FILE).exists()
+    roster = _checked(folder) if kept else _make(folder, agents)
+    if public is not None:
+        if not public.is_dir():
+            raise InputError(f"--public {public}: expected a folder")
+        (public / PUBLIC_FILE).write_text(f"{roster.coordinator}\n", encoding="ascii")
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder.absolute())} | msgspec.to_builtins(roster)))
+        return
+    click.echo(f"{folder / COORDINATOR_FILE}  for the coordinator: bnpg coordinator ... --key")
+    for agent in sorted(roster.agents, key=int):
+        click.echo(f"{folder / agent_file(int(agent))}  for agent {agent} alone: bnpg agent ... --key")
+    click.echo(f"{folder / ROSTER_FILE}  for the coordinator: bnpg coordinator ... --roster")
+
+
+@keys.command(short_help="Check files, permissions and that they fit together.")
+@_folder
+@json_option
+@debug_option
+def check(folder: Path, as_json: bool) -> None:
+    """Check every key in DIR: readable by its owner only, both halves fit, and the roster names it."""
+    roster = _checked(folder)
+    files = sorted(file.name for file in folder.glob("*.key"))
+    if as_json:
+        click.echo(
+            json.dumps({"folder": str(folder.absolute()), "keys": files, "agents": len(roster.agents)})
+        )
+    else:
+        click.echo(
+            f"{folder}: {len(files)} private keys and a roster of {len(roster.agents)} agents fit together"
+        )
+
+
+@keys.command(short_help="Replace the key of an agent or of the coordinator.")
+@_folder
+@_agent
+@click.option("--coordinator", is_flag=True, help="The coordinator's key.")
+@debug_option
+def rotate(folder: Path, agent: int | None, coordinator: bool) -> None:
+    """Replace one key. The old one is refused as soon as the coordinator has read the roster again."""
+    if coordinator == (agent is not None):
+        raise InputError("expected either --agent I or --coordinator")
+    from protocol.transport.zeromq import new_key_pair
+
+    roster = _checked(folder)
+    fresh = new_key_pair()
+    if agent is not None:
+        file = folder / agent_file(agent)
+        write_key_file(file, KeyFile(f"agent-{agent}", fresh.public, fresh.secret, roster.coordinator))
+        write_roster(
+            folder / ROSTER_FILE, Roster(roster.coordinator, roster.agents | {str(agent): fresh.public})
+        )
+        click.echo(
+            f"bring {file} to agent {agent}'s host, send SIGHUP to the coordinator, start the agent again"
+        )
+        return
+    for name in roster.agents:
+        file = folder / agent_file(int(name))
+        if file.exists():
+            write_key_file(file, msgspec.structs.replace(read_key_file(file), coordinator=fresh.public))
+    write_key_file(folder / COORDINATOR_FILE, KeyFile("coordinator", fresh.public, fresh.secret))
+    write_roster(folder / ROSTER_FILE, Roster(fresh.public, roster.agents))
+    click.echo("bring every agent-I.key to its host again, and start the coordinator and the agents again")
+
+
+@keys.command(short_help="Take an agent's key off the roster.")
+@_folder
+@_agent
+@debug_option
+def revoke(folder: Path, agent: int | None) -> None:
+    """Take an agent's key off the roster: it is refused as soon as the coordinator has read it again."""
+    roster = _checked(folder)
+    if agent is None or str(agent) not in roster.agents:
+        known = ", ".join(sorted(roster.agents, key=int)) or "none"
+        raise InputError(f"--agent must be one of the roster ({known}), got {agent}")
+    rest = {name: key for name, key in roster.agents.items() if name != str(agent)}
+    write_roster(folder / ROSTER_FILE, Roster(roster.coordinator, rest))
+    (folder / agent_file(agent)).unlink(missing_ok=True)
+    click.echo("send SIGHUP to the coordinator, or start it again")
+
+
+def _make(folder: Path, agents: int) -> Roster:
+    from protocol.transport.zeromq import new_key_pair
+
+    taken = [name for name in (COORDINATOR_FILE, ROSTER_FILE) if (folder / name).exists()]
+    taken += [file.name for file in folder.glob("agent-*.key")]
+    if taken:
+        raise InputError(
+            f"{folder / taken[0]} exists already and is never overwritten; choose another folder"
+        )
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be a folder of keys: {error.strerror}") from None
+    coordinator = new_key_pair()
+    public: dict[str, str] = {}
+    for agent in range(agents):
+        pair = new_key_pair()
+        public[str(agent)] = pair.public
+        content = KeyFile(f"agent-{agent}", pair.public, pair.secret, coordinator.public)
+        write_key_file(folder / agent_file(agent), content)
+    roster = Roster(coordinator.public, public)
+    write_roster(folder / ROSTER_FILE, roster)
+    # Last, because its presence says that the folder is complete.
+    write_key_file(folder / COORDINATOR_FILE, KeyFile("coordinator", coordinator.public, coordinator.secret))
+    return roster
+
+
+def _checked(folder: Path) -> Roster:
+    """Return the roster of a folder whose files are all in order."""
+    from protocol.transport.zeromq import public_key
+
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder of keys, made by `bnpg keys new`")
+    mode = stat.S_IMODE(os.stat(folder).st_mode)
+    if mode & 0o077:
+        raise InputError(
+            f"{folder}: expected mode 0700, got {mode:04o}; correct it with `chmod 700 {folder}`"
+        )
+    roster = read_roster(folder / ROSTER_FILE)
+    expected = {COORDINATOR_FILE: roster.coordinator}
+    expected |= {agent_file(int(agent)): key for agent, key in roster.agents.items()}
+    for file in sorted(folder.glob("*.key")):
+        content = read_key_file(file)
+        if public_key(content.secret) != content.public:
+            raise InputError(f"{file}: public and secret do not belong together")
+        if file.name in expected and content.public != expected[file.name]:
+            listed = short(expected[file.name])
+            raise InputError(
+                f"{file}: the roster has {listed} for {content.owner}, the file {short(content.public)}"
+            )
+        if content.coordinator and content.coordinator != roster.coordinator:
+            raise InputError(f"{file}: names another coordinator's key than the roster does")
+    return roster
