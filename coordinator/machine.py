@@ -115,6 +115,8 @@ class CoordinatorMachine:
         self._warn_at = now + WARN_EVERY
         self._thetas: dict[int, FloatArray] = {}
         self._farewells: set[int] = set()
+        self._late: set[int] = set()
+        self._late_until = now
         self._stop: Stop | None = None
         self._end_at = 0.0
 
@@ -195,7 +197,8 @@ class CoordinatorMachine:
             return []
         effects: list[Effect] = list(self._links.tick(now))
         if self.phase == "ending":
-            return [*effects, *self._conclude()] if now >= self._end_at else effects
+            gone = len(self._farewells | self._late) == self._setup.dag.agents and now >= self._late_until
+            return [*effects, *self._conclude()] if gone or now >= self._end_at else effects
         if now >= self._progress_at + self._setup.patience:
             why = f"{self._where()}: {self._awaited()} (no progress for {self._setup.patience:g} s)"
             return effects + self.end(ExitCode.DEADLINE, why, now)
@@ -210,11 +213,10 @@ class CoordinatorMachine:
         """Return when `tick` has something to do next."""
         if self.phase == "ended":
             return None
-        own = (
-            self._end_at
-            if self.phase == "ending"
-            else min(self._warn_at, self._progress_at + self._setup.patience)
-        )
+        own = min(self._warn_at, self._progress_at + self._setup.patience)
+        if self.phase == "ending":
+            gone = len(self._farewells | self._late) == self._setup.dag.agents
+            own = min(self._end_at, self._late_until) if gone else self._end_at
         links = self._links.next_event()
         return own if links is None else min(own, links)
 
@@ -238,7 +240,7 @@ class CoordinatorMachine:
 
     def _hello(self, envelope: Envelope, hello: Hello, origin: str, now: float, key: str) -> list[Effect]:
         if self.phase == "ending":
-            return self._too_late(envelope, hello, origin)
+            return self._too_late(envelope, hello, origin, now)
         before = {agent: member.incarnation for agent, member in self._membership.members.items()}
         agent = self._membership.greet(envelope, hello, origin, now, key)
         if isinstance(agent, Reject):
@@ -260,18 +262,17 @@ class CoordinatorMachine:
         effects.append(Log("info", "returned" if agent in before else "joined", who))
         return effects if self._membership.absent else effects + self._form(now)
 
-    def _too_late(self, envelope: Envelope, hello: Hello, origin: str) -> list[Effect]:
-        """Send home an agent that died during the farewells and came back: all it did is recorded."""
+    def _too_late(self, envelope: Envelope, hello: Hello, origin: str, now: float) -> list[Effect]:
+        """Send home an agent that died during the farewells and came back: all it did is recorded.
+
+        It goes without a farewell, so the coordinator stays until no further Hello of it comes.
+        """
         assert self._stop is not None
-        effects: list[Effect] = [
-            self._links.bare(hello.agent, origin, Reject("over", self._stop.why, "a Hello"))
-        ]
         member = self._membership.members.get(hello.agent)
         if member is not None and envelope.incarnation > member.incarnation:
-            self._farewells.add(hello.agent)
-            if len(self._farewells) == self._setup.dag.agents:
-                effects += self._conclude()
-        return effects
+            self._late.add(hello.agent)
+            self._late_until = now + HASTY_FAREWELL
+        return [self._links.bare(hello.agent, origin, Reject("over", self._stop.why, "a Hello"))]
 
     def _welcome(self, agent: int, hello: Hello) -> Welcome:
         setup, dag = self._setup, self._setup.dag

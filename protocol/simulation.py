@@ -86,10 +86,7 @@ class Simulation:
     def kill(self, name: str) -> None:
         """End a process as SIGKILL does: nothing of it is left but what it stored."""
         process = self._processes.pop(name)
-        if name == process.address:
-            self.network.interrupt(process.address)
-        else:
-            self.network.disconnect(process.address)
+        self.network.bury(process.address, returns=name == process.address)
         if self._revive is not None:
             self._revivals[name] = self.now + REVIVE_AFTER
 

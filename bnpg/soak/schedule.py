@@ -24,7 +24,14 @@ from protocol.faults.plan import (
 
 AGENT_PHASES: tuple[Phase, ...] = ("joining", "states", "sending", "signal", "storing", "stored")
 COORDINATOR_PHASES: tuple[Phase, ...] = ("announcing", "recorded", "signalling")
-KINDS = ("StatesAnnounced", "ActionsChosen", "SignalBroadcast", "FlowBroadcast", "SignalApplied", "TableShown")
+KINDS = (
+    "StatesAnnounced",
+    "ActionsChosen",
+    "SignalBroadcast",
+    "FlowBroadcast",
+    "SignalApplied",
+    "TableShown",
+)
 MOST_AGENTS = 12
 
 
@@ -85,7 +92,10 @@ def draw_edges(rng: random.Random, agents: int) -> str:
     rng.shuffle(order)
     density = rng.random() * min(1.0, 4.0 / agents)
     edges = [
-        f"{order[i]}-{order[j]}" for i in range(agents) for j in range(i + 1, agents) if rng.random() < density
+        f"{order[i]}-{order[j]}"
+        for i in range(agents)
+        for j in range(i + 1, agents)
+        if rng.random() < density
     ]
     return ",".join(edges) if edges else "empty"
 

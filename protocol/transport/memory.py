@@ -44,27 +44,26 @@ class MemoryNetwork:
         self._routes[node, route] = (endpoint, back)
         self._routes[endpoint, back] = (node, route)
 
-    def disconnect(self, node: str) -> None:
-        """Forget a node that died for good: its routes, and everything on the way to it or from it."""
-        self._routes = {
-            (one, route): (other, back)
-            for (one, route), (other, back) in self._routes.items()
-            if node not in (one, other)
-        }
-        self._prune()
+    def bury(self, node: str, returns: bool) -> None:
+        """Let a node die: what is on its way to it is lost, and what it sent last may be.
 
-    def interrupt(self, node: str) -> None:
-        """Lose everything on the way to a node that died, and from it; others find its successor there."""
-        routes = self._routes
-        self._routes = {key: far for key, far in routes.items() if node not in (key[0], far[0])}
-        self._prune()
-        self._routes = routes
-
-    def _prune(self) -> None:
-        """Lose what is on its way where no route leads any more."""
-        self._sent = deque(one for one in self._sent if self._alive(one))
-        for queue in self._queues.values():
-            kept = [one for one in queue if self._alive(one)]
+        Parameters
+        ----------
+        node : str
+        returns : bool
+            Whether others find its successor under the same address; else its routes are forgotten.
+        """
+        if not returns:
+            self._routes = {
+                (one, route): (other, back)
+                for (one, route), (other, back) in self._routes.items()
+                if node not in (one, other)
+            }
+        self._sent = deque(one for one in self._sent if one.to != node)
+        for (sender, _), queue in self._queues.items():
+            kept = [one for one in queue if one.to != node]
+            if sender == node and self._random is not None:
+                kept = kept[: self._random.randint(0, len(kept))]
             queue.clear()
             queue.extend(kept)
         self._waiting = [key for key in self._waiting if self._queues[key]]
@@ -99,6 +98,3 @@ class MemoryNetwork:
             self._waiting[chosen] = self._waiting[-1]
             self._waiting.pop()
         return delivery
-
-    def _alive(self, delivery: Delivery) -> bool:
-        return (delivery.to, delivery.origin) in self._routes

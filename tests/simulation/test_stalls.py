@@ -1,0 +1,64 @@
+"""No plan ends in a silent stall: what cannot go on ends with a deadline that names the blocker."""
+
+import pytest
+
+from bnpg.soak.simulate import simulate
+from coordinator.experiment import Experiment
+from protocol.exit_codes import ExitCode
+from protocol.faults.plan import Drop, FaultPlan, Partition, Pause
+
+EXPERIMENT = Experiment(
+    game="random(agents=3, states=2, actions=2, branching=2)", rounds=3, lanes=2, horizon=2
+)
+
+
+@pytest.mark.parametrize(
+    ("drop", "blamed"),
+    [
+        (Drop(sender="agent-1", to="coordinator", messages=("Hello",)), "the Hello of agent 1"),
+        (Drop(sender="coordinator", to="agent-2", messages=("Roster",)), "confirmed edges from"),
+        (Drop(sender="agent-0", to="agent-1", messages=("EdgeHello",)), "confirmed edges from"),
+        (Drop(sender="agent-0", to="agent-1", messages=("ActionsChosen",)), "agent 1"),
+        (Drop(sender="agent-2", to="coordinator", messages=("ActionsChosen",)), "the actions of agent 2"),
+        (Drop(sender="coordinator", to="agent-0", messages=("SignalBroadcast",)), "agent 0"),
+    ],
+)
+def test_a_link_that_never_carries_a_kind_of_message_is_named(drop: Drop, blamed: str) -> None:
+    result = simulate(EXPERIMENT, FaultPlan(drop=(drop,)), patience=60.0)
+    code, why = result.stops["coordinator"]
+    assert code == ExitCode.DEADLINE
+    assert blamed in why
+    assert set(result.stops) == {"coordinator", "agent-0", "agent-1", "agent-2"}
+
+
+def test_the_root_of_a_chain_is_named_and_not_those_who_wait_for_it() -> None:
+    """On the line 0 -> 1 -> 2 a lost action of 0 starves 1 and 2; only 1 lacks something from outside."""
+    drop = Drop(sender="agent-0", to="agent-1", messages=("ActionsChosen",))
+    result = simulate(EXPERIMENT, FaultPlan(drop=(drop,)), patience=60.0)
+    _, why = result.stops["coordinator"]
+    assert "agent 1" in why
+    assert "agent 2" not in why
+
+
+def test_a_partition_that_outlasts_patience_ends_with_a_deadline() -> None:
+    cut = Partition(groups=(("agent-0",), ("coordinator",)), round=1, seconds=1e6)
+    result = simulate(EXPERIMENT, FaultPlan(partition=(cut,)), patience=60.0)
+    assert result.stops["coordinator"][0] == ExitCode.DEADLINE
+    assert {code for code, _ in result.stops.values()} <= {ExitCode.DEADLINE, ExitCode.DONE}
+
+
+def test_a_hang_longer_than_patience_ends_with_a_deadline_that_names_the_hung() -> None:
+    pause = Pause(process="agent-1", phase="states", round=1, seconds=1e5)
+    result = simulate(EXPERIMENT, FaultPlan(pause=(pause,)), patience=60.0)
+    code, why = result.stops["coordinator"]
+    assert code == ExitCode.DEADLINE
+    assert "agent 1" in why
+
+
+def test_an_hour_of_delays_changes_nothing() -> None:
+    from protocol.faults.plan import Delay
+
+    slow = FaultPlan(delay=(Delay(distribution="constant", seconds=60.0),))
+    result = simulate(EXPERIMENT, slow)
+    assert result.seconds > 3600.0
+    assert result.digest == simulate(EXPERIMENT).digest
