@@ -136,14 +136,14 @@ class _Planner:
         if text.partition("(")[0].strip() in BUILDERS and not text.endswith(".npz"):
             return None
         path = self._anchored(text)
-        return path if text.endswith(".npz") or path.is_file() else None
+        return path if text.endswith(".npz") or _is_file(path) else None
 
     def _initial(self, game: Game) -> Policy | None:
         text = self._asked.initial
         if text in ("zeros", "normal"):
             return None
         path = self._anchored(text)
-        if not text.endswith(".npz") and not path.is_file():
+        if not text.endswith(".npz") and not _is_file(path):
             close = get_close_matches(text.lower(), ["zeros", "normal"], n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise InputError(f"initial must be zeros, normal or an existing policy file, got {text!r}{hint}")
@@ -158,7 +158,8 @@ class _Planner:
         if initial is not None and "dag" not in self._given:
             return initial.dag
         text = self._asked.dag.strip()
-        dag = parse_dag(text if text in FAMILIES else str(self._anchored(text, Path.exists)), game.agents)
+        known = not text or text in FAMILIES
+        dag = parse_dag(text if known else str(self._anchored(text, Path.exists)), game.agents)
         if initial is not None and initial.dag.edges != dag.edges:
             raise InputError(
                 f"the initial policy has the edges {edges_text(initial.dag) or 'of empty'}, but dag is "
@@ -175,7 +176,17 @@ class _Planner:
 
     def _anchored(self, text: str, exists: Callable[[Path], bool] = Path.is_file) -> Path:
         path = Path(text).expanduser()
-        return self._base / path if text and exists(self._base / path) else path
+        try:
+            return self._base / path if exists(self._base / path) else path
+        except OSError:  # such as: File name too long
+            return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def edges_text(dag: Dag) -> str:

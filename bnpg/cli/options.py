@@ -41,6 +41,33 @@ class Number(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
+class Integer(click.ParamType):  # type: ignore[type-arg]
+    """An integer within a range.
+
+    Parameters
+    ----------
+    least, most : int
+        Both ends included.
+    """
+
+    name = "integer"
+
+    def __init__(self, least: int, most: int = 2**63 - 1) -> None:
+        self._least = least
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Turn the text of an option into its value."""
+        try:
+            number = int(value)
+        except ValueError:
+            number = self._least - 1
+        if not self._least <= number <= self._most:
+            most = f" and at most {self._most}" if number > self._most else ""
+            self.fail(f"expected an integer of at least {self._least}{most}, got {value!r}", param, ctx)
+        return number
+
+
 class Horizon(click.ParamType):  # type: ignore[type-arg]
     """A number of steps, or the name of an unbiased horizon."""
 
@@ -129,7 +156,7 @@ experiment_options = together(
         help="Who sees whose action: empty, line, star, complete, edges such as 0-1,0-2, or a file.  "
         "[line, or that of the initial policy]",
     ),
-    click.option("--rounds", type=click.IntRange(min=0), metavar="R", help="Number of updates.  [200]"),
+    click.option("--rounds", type=Integer(0), metavar="R", help="Number of updates.  [200]"),
     click.option(
         "--learning-rate",
         type=Number(positive=True, words=("certified",)),
@@ -142,9 +169,7 @@ experiment_options = together(
         metavar="LAMBDA",
         help="Weight of the log barrier.  [0]",
     ),
-    click.option(
-        "--lanes", type=click.IntRange(min=1), metavar="B", help="Episodes of a sampled round.  [256]"
-    ),
+    click.option("--lanes", type=Integer(1), metavar="B", help="Episodes of a sampled round.  [256]"),
     click.option(
         "--horizon",
         type=Horizon(),
@@ -161,10 +186,10 @@ experiment_options = together(
         metavar="POLICY.npz|zeros|normal",
         help="Starting theta; normal is N(0, 1), keyed by the seed.  [zeros]",
     ),
-    click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Of everything random.  [0]"),
+    click.option("--seed", type=Integer(0), metavar="N", help="Of everything random.  [0]"),
     click.option(
         "--evaluate-every",
-        type=click.IntRange(min=0),
+        type=Integer(0),
         metavar="K",
         help="Exact metrics every K rounds and at the end; 0 is never.  [10]",
     ),
