@@ -143,8 +143,13 @@ class _LocalRun:
         command += ["--log-format", self._settings.log_format, "--log-level", self._settings.log_level]
         if not self._settings.fsync:
             command.append("--no-fsync")
-        if self._settings.faults is not None:
-            command += ["--faults", str(self._settings.faults), "--faults-since", str(self._since)]
+        if self._settings.faults:
+            command += [
+                "--faults",
+                str(self._folder / self._settings.faults),
+                "--faults-since",
+                str(self._since),
+            ]
         old = self._processes.get(name)
         if old is not None and old.stdin is not None:
             old.stdin.close()

@@ -65,7 +65,7 @@ class _MemoryRun:
             identities=["" if identity is None else identity[1] for identity in identities],
             lives=[one.next_incarnation() - 1 for one in self._folders],
             generation=generation,
-            plan=None if settings.faults is None else read_plan(settings.faults),
+            plan=read_plan(folder / settings.faults) if settings.faults else None,
             write_log=lambda process, level, event, fields: write_log(
                 self._log, level, event, {"process": process} | fields
             ),

@@ -1,6 +1,5 @@
 """How a run is launched; nothing of this changes its result."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -19,8 +18,8 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     """What happens when an agent process dies: it is started again, or the run fails."""
     fsync: bool = True
     """Whether checkpoints and record must survive a crash of the machine, not only of a process."""
-    faults: Path | None = None
-    """A fault plan."""
+    faults: str = ""
+    """Name of a fault plan in the run folder; empty for none."""
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 

@@ -1,1 +1,1 @@
-"""Deterministic simulation under faults: thousands of runs in virtual time, each against its fault-free twin."""
+"""Deterministic simulation under faults: many runs in virtual time, each against its fault-free twin."""

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any, Literal
 
 import tomli_w
 from msgspec import Struct
@@ -69,7 +70,8 @@ def draw_experiment(rng: random.Random) -> Experiment:
     agents = rng.choice((1, 2, 2, 3, 3, 3, 4, 4, 5, 6, 8, MOST_AGENTS))
     states = rng.randint(1, 3)
     actions = 2 if agents > 4 else rng.randint(2, 3)
-    game = f"random(agents={agents}, states={states}, actions={actions}, branching={rng.randint(1, states)}, seed={rng.randrange(1000)})"
+    sizes = f"agents={agents}, states={states}, actions={actions}"
+    game = f"random({sizes}, branching={rng.randint(1, states)}, seed={rng.randrange(1000)})"
     return Experiment(
         game=game,
         mode=rng.choice(("sampled", "sampled", "exact")),
@@ -78,7 +80,7 @@ def draw_experiment(rng: random.Random) -> Experiment:
         learning_rate=0.5,
         regularization=rng.choice((0.0, 0.01)),
         lanes=rng.randint(1, 5),
-        horizon=rng.choice((1, 2, 3, "geometric")) if rng.random() < 0.9 else "geometric-visit",  # type: ignore[arg-type]
+        horizon=rng.choice((1, 2, 3, "geometric")) if rng.random() < 0.9 else "geometric-visit",
         initial=rng.choice(("zeros", "normal")),
         seed=rng.randrange(1000),
         evaluate_every=rng.choice((0, 0, 1)) if agents <= 4 else 0,
@@ -117,7 +119,7 @@ def draw_plan(rng: random.Random, agents: int, rounds: int) -> FaultPlan:
             probability=round(rng.random() * probability, 3),
         )
 
-    def spread(fault: LinkFault) -> dict[str, object]:
+    def spread(fault: LinkFault) -> dict[str, Any]:
         return {field: getattr(fault, field) for field in fault.__struct_fields__}
 
     def groups() -> tuple[tuple[str, ...], ...]:
@@ -146,17 +148,19 @@ def draw_plan(rng: random.Random, agents: int, rounds: int) -> FaultPlan:
             seconds=round(rng.random() * 5.0, 2),
         )
 
-    distribution = rng.choice(("constant", "uniform", "exponential", "lognormal"))
+    distributions: tuple[Literal["constant", "uniform", "exponential", "lognormal"], ...]
+    distributions = ("constant", "uniform", "exponential", "lognormal")
+    distribution = rng.choice(distributions)
     return FaultPlan(
         seed=rng.randrange(2**31),
         delay=tuple(
-            Delay(**spread(links(1.0)), seconds=round(rng.random(), 3), distribution=distribution)  # type: ignore[arg-type]
+            Delay(**spread(links(1.0)), seconds=round(rng.random(), 3), distribution=distribution)
             for _ in some(2)
         ),
-        drop=tuple(Drop(**spread(links(0.3))) for _ in some(2)),  # type: ignore[arg-type]
-        duplicate=tuple(Duplicate(**spread(links(0.5)), copies=rng.randint(1, 3)) for _ in some(1)),  # type: ignore[arg-type]
-        reorder=tuple(Reorder(**spread(links(0.5)), depth=rng.randint(1, 4)) for _ in some(1)),  # type: ignore[arg-type]
-        corrupt=tuple(Corrupt(**spread(links(0.2)), bits=rng.randint(1, 3)) for _ in some(1)),  # type: ignore[arg-type]
+        drop=tuple(Drop(**spread(links(0.3))) for _ in some(2)),
+        duplicate=tuple(Duplicate(**spread(links(0.5)), copies=rng.randint(1, 3)) for _ in some(1)),
+        reorder=tuple(Reorder(**spread(links(0.5)), depth=rng.randint(1, 4)) for _ in some(1)),
+        corrupt=tuple(Corrupt(**spread(links(0.2)), bits=rng.randint(1, 3)) for _ in some(1)),
         partition=tuple(
             Partition(groups=groups(), round=rng.randrange(rounds), seconds=round(rng.random() * 20.0, 2))
             for _ in some(1)

@@ -1,4 +1,4 @@
-"""The suite can fail: each way of breaking the protocol is caught by a schedule, or by a timing it forbids."""
+"""The suite can fail: each way of breaking the protocol is caught, by a schedule or by a timing."""
 
 from collections.abc import Callable
 
@@ -294,9 +294,9 @@ def test_a_broken_protocol_is_caught(mutation: Callable[[Patch], None], monkeypa
 
 
 def test_a_missing_gap_request_is_caught(monkeypatch: Patch) -> None:
-    """A loss in the midst of a stream is repaired at once; without the request it takes the sender's patience."""
+    """A loss in mid-stream is repaired at once; without the request it takes the sender's patience."""
     experiment = Experiment(game=SMALL.game, mode="exact", rounds=2)
-    # On this link go Hello, EdgesConfirmed, TableShown, SignalApplied, TableShown, ..: the application is lost.
+    # This link carries Hello, EdgesConfirmed, TableShown, SignalApplied, ..: the application is lost.
     lost = FaultPlan(drop=(Drop(sender="agent-0", to="coordinator", positions=(3,)),))
     quick = simulate(experiment, lost)
     receive = Link.receive

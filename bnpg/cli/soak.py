@@ -1,0 +1,59 @@
+"""`bnpg soak`: simulate runs under random faults, as many as asked."""
+
+from pathlib import Path
+
+import click
+
+from bnpg.cli.options import Integer, debug_option, json_option, quiet_option
+from protocol.exit_codes import ExitCode
+
+
+@click.command(short_help="Simulate runs under random faults.")
+@click.option("--schedules", type=Integer(1), default=1000, show_default=True, metavar="N", help="How many.")
+@click.option(
+    "--first", type=Integer(0), default=0, show_default=True, metavar="K", help="Number of the first one."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("broken-promise"),
+    show_default=True,
+    help="Where to write the experiment and the plan of a run that breaks the promise.",
+)
+@json_option
+@quiet_option
+@debug_option
+def soak(schedules: int, first: int, out: Path, as_json: bool, quiet: bool) -> int:
+    """Simulate whole runs in virtual time: random games, DAGs, orders of delivery and faults.
+
+    Each must come to the very bits of its fault-free twin. The first that does not is shrunk and written to
+    files that `bnpg train OUT/experiment.toml --faults OUT/plan.toml` replays; the exit code is 5 then.
+    """
+    import json
+    import time
+
+    from bnpg.counting import counting
+    from bnpg.soak.promise import broken_promise, shrink
+    from bnpg.soak.schedule import draw_schedule
+
+    started = time.monotonic()
+    with counting("schedules", schedules, quiet) as count:
+        for number in range(first, first + schedules):
+            schedule = draw_schedule(number)
+            why = broken_promise(schedule)
+            if why is not None:
+                break
+            count()
+    seconds = time.monotonic() - started
+    kept = number - first + (why is None)
+    found: dict[str, object] = {"schedules": kept, "seconds": round(seconds, 3), "broken": why}
+    if why is not None:
+        experiment, plan = shrink(schedule).write(out)
+        found |= {"number": number, "replay": f"bnpg train {experiment} --faults {plan}"}
+        click.echo(f"bnpg: error: schedule {number} breaks the promise: {why}", err=True)
+        click.echo(f"replay it with: {found['replay']}", err=True)
+    if as_json:
+        click.echo(json.dumps(found))
+    elif why is None:
+        click.echo(f"{kept} schedules kept the promise, {kept / seconds:.0f} a second")
+    return int(ExitCode.DONE if why is None else ExitCode.VIOLATION)
