@@ -220,7 +220,7 @@ class Rounds:
         shape = self._table_shapes[agent]
         if table.shape != shape:
             raise OrderViolation(f"the table of {name(agent)} must have shape {shape}, got {table.shape}")
-        if not np.allclose(np.exp(table).sum(axis=-1), 1.0, atol=1e-9):
+        if not (abs(np.exp(table).sum(axis=-1) - 1.0) < 1e-9).all():
             raise OrderViolation(
                 f"the table of {name(agent)} must hold log probabilities, its rows do not sum to 1"
             )
