@@ -45,6 +45,8 @@ def _draw_values(axes: Axes, lines: list[dict[str, Any]]) -> None:
     rounds, mean, error = _series(lines, "return_mean", "return_stderr")
     if len(rounds):
         axes.fill_between(rounds, mean - error, mean + error, color=RETURN, alpha=0.35, linewidth=0)
+    rounds, mean = _series(lines, "return_mean")
+    if len(rounds):
         axes.plot(rounds, mean, color=RETURN, linewidth=1.0, label="return of the episodes ± standard error")
     rounds, value = _series(lines, "value")
     if len(rounds):

@@ -21,10 +21,10 @@ def poked(array: np.ndarray, index: tuple[int, ...], value: float) -> np.ndarray
 
 
 BAD_GAMES: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
-    "nan in transition": (lambda g: {"transition": poked(g["transition"], (0, 0, 0, 0), np.nan)}, "transition"),
+    "nan in transition": (lambda g: {"transition": g["transition"] * [1.0, np.nan]}, "transition"),
     "nan reward": (lambda g: {"reward": poked(g["reward"], (0, 0, 0), np.nan)}, "reward"),
     "infinite reward": (lambda g: {"reward": poked(g["reward"], (0, 0, 0), np.inf)}, "reward"),
-    "negative row": (lambda g: {"transition": np.stack([np.full((2, 2, 3), -1.0), np.full((2, 2, 3), 2.0)], -1)}, "transition"),
+    "negative row": (lambda g: {"transition": 0 * g["transition"] + [-1.0, 2.0]}, "transition"),
     "row not one": (lambda g: {"transition": g["transition"] * 0.5}, "transition"),
     "initial not one": (lambda g: {"initial": np.array([0.5, 0.6])}, "initial"),
     "initial negative": (lambda g: {"initial": np.array([-0.5, 1.5])}, "initial"),
@@ -60,7 +60,9 @@ def test_a_game_without_an_array_is_refused(
     assert missing in refused("games", "export", "bad.npz", "out.npz")
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half an archive", b"\x93NUMPY\x01\x00", b"\x80\x04K\x01."])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04 half an archive", b"\x93NUMPY\x01\x00", b"\x80\x04K\x01."]
+)
 def test_a_file_that_is_no_archive_is_refused(refused: Refused, here: Path, content: bytes) -> None:
     (here / "bad.npz").write_bytes(content)
     assert "bad.npz" in refused("train", "bad.npz")
@@ -72,7 +74,9 @@ def test_files_that_cannot_be_read_are_refused(refused: Refused, here: Path) -> 
     (here / "folder.toml").mkdir()
     for path in ("folder.npz", "absent.npz", "folder.toml", "absent.toml"):
         assert path in refused("train", path)
-        assert path in refused("train", "climbing", "--initial", path.replace("toml", "npz")) or "toml" in path
+        assert (
+            path in refused("train", "climbing", "--initial", path.replace("toml", "npz")) or "toml" in path
+        )
     if os.geteuid() != 0:
         (here / "secret.npz").touch(mode=0o000)
         assert "secret.npz" in refused("train", "secret.npz")
@@ -259,9 +263,10 @@ def test_wrong_usage_is_refused(refused: Refused, arguments: list[str], word: st
 
 @pytest.mark.parametrize("json", [[], ["--json"]])
 def test_a_process_says_the_same(here: Path, json: list[str]) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done: Any = subprocess.run(
         [sys.executable, "-m", "bnpg", "train", "climbing", "--dag", "0-1,1-0", *json],
-        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True, text=True, check=False, env=environment,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "bnpg: error: edges must form no cycle, got 0 -> 1 -> 0\n"

@@ -1,0 +1,146 @@
+"""An experiment file and flags say the same; relative paths and resolved files."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tomli_w
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bnpg.cli import options as cli_options
+from bnpg.cli.train import train
+from bnpg.experiment_plan import ExperimentPlan, plan_experiment, read_fields
+from bnpg_math.errors import InputError
+from coordinator.experiment import Experiment, experiment_toml, read_experiment
+
+rates = st.floats(1e-6, 1e3)
+
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "mode": st.sampled_from(["sampled", "exact"]),
+    "dag": st.sampled_from(["empty", "line", "star", "complete", "0-1", "2-0, 2-1", "1->0"]),
+    "rounds": st.integers(0, 10**6),
+    "learning-rate": rates | st.just("certified"),
+    "regularization": st.just(0) | rates,
+    "lanes": st.integers(1, 5000),
+    "horizon": st.integers(1, 1000) | st.sampled_from(["geometric", "geometric-visit"]),
+    "baseline": st.sampled_from(["cross-fit", "none"]),
+    "initial": st.sampled_from(["zeros", "normal"]),
+    "seed": st.integers(0, 2**63 - 1),
+    "evaluate-every": st.integers(0, 1000),
+    "trace": st.booleans(),
+    "save-policy": st.booleans(),
+}
+
+
+def from_flags(arguments: list[str], base: dict[str, Any] | None = None) -> ExperimentPlan:
+    parameters = train.make_context("train", arguments).params
+    fields = base or {"game": parameters["subject"]}
+    return plan_experiment(fields | cli_options.given(parameters, cli_options.EXPERIMENT_FIELDS))
+
+
+def as_flags(fields: dict[str, Any]) -> list[str]:
+    flags = []
+    for name, value in fields.items():
+        if isinstance(value, bool):
+            flags.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            flags.append(f"--{name}={value!r}" if isinstance(value, float) else f"--{name}={value}")
+    return flags
+
+
+def from_file(fields: dict[str, Any]) -> ExperimentPlan:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "experiment.toml"
+        path.write_text(tomli_w.dumps(fields))
+        return plan_experiment(read_fields(path), path.parent)
+
+
+@settings(deadline=None)
+@given(st.fixed_dictionaries({}, optional=FIELDS))
+def test_a_file_equals_the_same_flags(fields: dict[str, Any]) -> None:
+    by_flags = from_flags(["coordination", *as_flags(fields)])
+    assert from_file({"game": "coordination"} | fields).experiment == by_flags.experiment
+
+
+@settings(deadline=None)
+@given(st.fixed_dictionaries({}, optional=FIELDS), st.fixed_dictionaries({}, optional=FIELDS))
+def test_flags_override_a_file(fields: dict[str, Any], flags: dict[str, Any]) -> None:
+    overridden = from_flags(["x.toml", *as_flags(flags)], {"game": "coordination"} | fields)
+    assert overridden.experiment == from_file({"game": "coordination"} | fields | flags).experiment
+
+
+@settings(deadline=None)
+@given(st.fixed_dictionaries({}, optional=FIELDS))
+def test_the_resolved_file_reads_back(fields: dict[str, Any]) -> None:
+    experiment = from_file({"game": "coordination"} | fields).experiment
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "experiment.toml"
+        path.write_text(experiment_toml(experiment))
+        assert read_experiment(path) == experiment
+        assert plan_experiment(read_fields(path), path.parent).experiment == experiment
+
+
+def test_the_help_names_the_defaults() -> None:
+    fields = Experiment(game="x")
+    shown = {option.name: option.help for option in train.params if hasattr(option, "help")}
+    for name in cli_options.EXPERIMENT_FIELDS:
+        value = getattr(fields, name)
+        default = (
+            f"no-{name.replace('_', '-')}"
+            if value is False
+            else f"{value:g}"
+            if isinstance(value, float)
+            else value
+        )
+        assert f"[{default}" in shown[name], name
+
+
+@pytest.mark.parametrize("where", ["beside the file", "in the present folder"])
+def test_relative_paths_start_from_the_file_s_folder(
+    here: Path, game_arrays: dict[str, np.ndarray], policy_arrays: dict[str, np.ndarray], where: str
+) -> None:
+    folder = here / "experiments"
+    folder.mkdir()
+    files = folder if where == "beside the file" else here
+    np.savez(files / "mine.npz", **game_arrays)
+    np.savez(files / "start.npz", **policy_arrays)
+    (files / "team.edges").write_text("# who leads\n1 0\n")
+    path = folder / "experiment.toml"
+    path.write_text('game = "mine.npz"\ninitial = "start.npz"\ndag = "team.edges"\n')
+    plan = plan_experiment(read_fields(path), path.parent)
+    experiment = plan.experiment
+    assert (experiment.game, experiment.initial, experiment.dag) == ("game.npz", "initial.npz", "1-0")
+    assert plan.game_file is not None
+    assert plan.game_file.resolve() == files / "mine.npz"
+
+
+def test_the_dag_is_that_of_the_initial_policy_unless_given(game_file: Path, policy_file: Path) -> None:
+    fields = {"game": str(game_file), "initial": str(policy_file)}
+    assert plan_experiment(fields).experiment.dag == "1-0"
+    assert plan_experiment(fields | {"dag": str(policy_file)}).experiment.dag == "1-0"
+    with pytest.raises(InputError, match="1-0"):
+        plan_experiment(fields | {"dag": "line"})
+
+
+def test_a_policy_without_edges_has_the_empty_dag(here: Path, game_file: Path) -> None:
+    np.savez(
+        here / "alone.npz", edges=np.zeros((0, 2), int), theta_0=np.zeros((2, 2)), theta_1=np.zeros((2, 3))
+    )
+    assert plan_experiment({"game": str(game_file), "initial": "alone.npz"}).experiment.dag == "empty"
+
+
+@pytest.mark.parametrize("name", ["coordination", "line", "zeros"])
+def test_files_never_hide_what_is_built_in(here: Path, name: str) -> None:
+    (here / name).write_text("not what is meant")
+    plan = plan_experiment({"game": "coordination", "dag": "line", "initial": "zeros"})
+    assert (plan.experiment.game, plan.experiment.dag, plan.initial) == ("coordination", "line", None)
+
+
+def test_a_game_file_may_have_any_name(here: Path, game_file: Path) -> None:
+    game_file.rename("my game")
+    assert plan_experiment({"game": "my game"}).experiment.game == "game.npz"
+    assert os.listdir(here) == ["my game"]

@@ -1,0 +1,70 @@
+"""The entry point: help, version, unexpected errors, a quick start."""
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from bnpg import __version__
+from bnpg.cli import launching
+from protocol.exit_codes import ExitCode
+
+
+def test_version_and_help(run: Any) -> None:
+    assert run("--version").out == f"bnpg {__version__}\n"
+    text = run("--help").out
+    for code in ExitCode:
+        assert f"{int(code):>3}  " in text
+    for command in ("train", "resume", "games"):
+        assert f"  {command} " in text
+    assert run().out == text
+
+
+def test_a_defect_is_one_line_with_exit_code_1(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> None:
+        raise RuntimeError(f"two\nlines about {name}")
+
+    monkeypatch.setattr(launching, "find_launcher", broken)
+    ended = run("train", "climbing", "--quiet")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert "report" in ended.err
+    assert "RuntimeError: two lines about local" in ended.err
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "train", "climbing"], ["train", "climbing", "--debug"]])
+def test_debug_shows_the_traceback(run: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    def broken(name: str) -> None:
+        raise RuntimeError(name)
+
+    monkeypatch.setattr(launching, "find_launcher", broken)
+    ended = run(*arguments)
+    assert ended.code == 1
+    assert "Traceback" in ended.err
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["train", "--help"], ["train", "--nope"]])
+def test_it_starts_without_anything_heavy(arguments: list[str]) -> None:
+    program = (
+        "import sys; from bnpg.__main__ import main; main(sys.argv[1:]); "
+        "heavy = {'numpy', 'scipy', 'matplotlib', 'rich', 'networkx', 'zmq', 'coordinator', 'agents'}; "
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_one_blas_thread() -> None:
+    program = (
+        "import os, bnpg.__main__; print(os.environ['OPENBLAS_NUM_THREADS'], os.environ['OMP_NUM_THREADS'])"
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": "8", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout == "1 1\n"

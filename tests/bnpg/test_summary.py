@@ -1,0 +1,78 @@
+"""The summary, the words for people, the picture."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bnpg.curves import draw
+from bnpg.summary import finite, human_summary
+
+SUMMARY: dict[str, Any] = {
+    "state": "done", "why": "", "rounds": 8, "rounds_total": 8, "seconds": 2.0, "processes": 3, "value": 1.5,
+    "optimal_value": 2.0, "optimality_gap": 0.5, "nash_gap": 0.25, "evaluated_round": 8, "return_mean": 1.4,
+    "return_stderr": 0.1, "seed": 0, "dag": "line",
+}  # fmt: skip
+
+
+def test_what_is_not_finite_is_null_with_a_reason() -> None:
+    assert finite({"a": math.nan, "b": -math.inf, "c": 1.0, "d": None}) == {
+        "a": None, "a_reason": "nan is not finite",
+        "b": None, "b_reason": "-inf is not finite", "c": 1.0, "d": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {},
+            [
+                "Done: 8 rounds in 2.0 s (4.0 rounds/s), 3 processes",
+                "1.400 ± 0.100",
+                "25 % of V*",
+                "--seed 1",
+            ],
+        ),
+        ({"processes": 1}, ["1 process\n"]),
+        (
+            {"state": "interrupted", "rounds": 5},
+            ["Interrupted: 5 of 8 rounds", "after 8 rounds", "bnpg resume"],
+        ),
+        ({"state": "failed", "seconds": 0.0, "rounds": 0}, ["Failed: 0 of 8 rounds in 0.0 s, 3 processes"]),
+        ({"value": None, "value_reason": "evaluate-every is 0"}, ["not known: evaluate-every is 0"]),
+        ({"optimal_value": 0.0, "optimality_gap": 0.5}, ["how far the team is"]),
+        ({"optimal_value": -2.0}, ["25 % of V*"]),
+        ({"return_stderr": None}, ["1.400"]),
+        ({"dag": "empty"}, ["--dag complete"]),
+    ],
+)
+def test_the_words_for_people(tmp_path: Path, change: dict[str, Any], words: list[str]) -> None:
+    text = human_summary(tmp_path, SUMMARY | change)
+    for word in words:
+        assert word in text
+
+
+EVALUATED = {"value": 1.0, "optimality_gap": 0.5, "nash_gap": 0.1}
+RECORDS: dict[str, list[dict[str, Any]]] = {
+    "nothing": [],
+    "exact": [{"round": r} | EVALUATED for r in range(3)],
+    "exact, seldom evaluated": [
+        {"round": 0} | EVALUATED,
+        {"round": 1, "value": 1.1},
+        {"round": 2} | EVALUATED,
+    ],
+    "sampled": [{"round": r, "return_mean": 1.0, "return_stderr": 0.1} for r in range(3)],
+    "no gaps left": [{"round": r, "value": 1.0, "optimality_gap": 0.0, "nash_gap": 0.0} for r in range(3)],
+    "nulls": [{"round": 0, "value": None, "optimality_gap": None, "nash_gap": None, "return_stderr": None}],
+    "one lane": [{"round": r, "return_mean": 1.0, "return_stderr": None} for r in range(3)],
+}
+
+
+@pytest.mark.parametrize("case", RECORDS)
+@pytest.mark.filterwarnings("error")
+def test_every_record_can_be_drawn(tmp_path: Path, case: str) -> None:
+    draw(RECORDS[case], tmp_path / "curves.png", "a title")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
