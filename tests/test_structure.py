@@ -1,0 +1,23 @@
+"""The structure of the project, as tests: who may import whom, and what an agent process carries."""
+
+import subprocess
+import sys
+
+HEAVY = ("asyncio", "click", "matplotlib", "networkx", "pandas", "prometheus_client", "rich", "scipy")
+
+
+def test_the_import_rules_hold() -> None:
+    checked = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_an_agent_process_imports_nothing_heavy() -> None:
+    program = f"import sys, agents.__main__; print([name for name in {HEAVY} if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout.strip() == "[]"
