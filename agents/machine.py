@@ -162,7 +162,8 @@ class AgentMachine:
             return self._refuse(envelope, "speaks for another")
         if self.phase == "leaving":
             return self._left(envelope, origin, now)
-        if self.phase == "finished" or (self.phase == "failing" and not isinstance(message, Finish)):
+        joining = isinstance(message, (Welcome, Reject, Summons, Roster))
+        if self.phase == "finished" or (self.phase == "failing" and joining):
             return []
         if isinstance(message, (Welcome, Reject, Summons)):
             return self._invited(envelope, message, origin, now)
@@ -183,12 +184,12 @@ class AgentMachine:
         if self._links.refused.total() > before:
             return effects
         effects += transmissions
-        try:
-            for one in delivered:
-                self._progress_at = now
+        for one in delivered:
+            self._progress_at = now
+            try:
                 effects += self._deliver(envelope.sender, one, now)
-        except (ProtocolError, FloatingPointError) as error:
-            effects += self._fail(ExitCode.PROTOCOL, str(error), now)
+            except (ProtocolError, FloatingPointError) as error:
+                effects += self._fail(ExitCode.PROTOCOL, str(error), now)
         return effects
 
     def tick(self, now: float) -> list[Effect]:
@@ -342,6 +343,8 @@ class AgentMachine:
 
     def _deliver(self, sender: int, message: Message, now: float) -> list[Effect]:
         match message:
+            case _ if self.phase == "failing" and not isinstance(message, Finish):
+                return []  # received, so that the Finish behind it can be
             case StatesAnnounced() | ActionsChosen() if self.phase == "running":
                 return self._heard(sender, message, now)
             case ActionsChosen() if self.phase == "ready" and sender in self._parents:

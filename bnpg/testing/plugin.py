@@ -4,7 +4,7 @@ The plugin is loaded into every test session of an environment that bnpg is inst
 nothing heavy before a fixture is asked for. The fake peers are there only if pytest-asyncio is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,8 +16,17 @@ if TYPE_CHECKING:
     from bnpg.testing.processes import RealProcess
     from bnpg.testing.run import Run
     from bnpg.testing.scratch import Scratch
+    from bnpg.testing.transcript import Stage
 
 pytest_plugins = ["bnpg.testing.fake_peers"] if find_spec("pytest_asyncio") else []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that rewrites transcripts."""
+    group = parser.getgroup("bnpg")
+    group.addoption(
+        "--update-transcripts", action="store_true", help="write what the machines do into the transcripts"
+    )
 
 
 class StartRun(Protocol):
@@ -46,6 +55,19 @@ class StartCoordinator(Protocol):
 
     def __call__(self, **experiment: Any) -> "RealProcess":
         """Start a real coordinator."""
+
+
+@pytest.fixture
+def check_transcript(request: pytest.FixtureRequest) -> Callable[["Stage", Path], None]:
+    """Compare a transcript with what a machine really does: `check_transcript(AgentStage(), path)`."""
+
+    def check(stage: "Stage", path: Path) -> None:
+        played = stage.play(path.read_text())
+        if request.config.getoption("--update-transcripts"):
+            path.write_text(played)
+        assert played == path.read_text()
+
+    return check
 
 
 @pytest.fixture
