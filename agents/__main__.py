@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("--enrol", type=Path, help="folder for the public half; makes --key if missing")
     parser.add_argument("--advertise", default="auto", help="host for its parents, auto or hostname")
     parser.add_argument("--archive", action="store_true", help="put the thetas of a run that is done aside")
+    parser.add_argument("--spare", action="store_true", help="wait when the run has all the agents it needs")
     parser.add_argument("--stay", type=float, default=0.0, help="seconds to stay after the run")
     parser.add_argument("--metrics-listen", help="serve /metrics and /health at HOST:PORT")
     given = parser.parse_args()
@@ -55,6 +56,7 @@ def main() -> int:
         enrol=given.enrol,
         advertise=given.advertise,
         archive=given.archive,
+        spare=given.spare,
         stay=given.stay,
         metrics_listen=given.metrics_listen,
     )

@@ -25,6 +25,7 @@ applied again.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -96,6 +97,8 @@ class AgentSetup(Struct, frozen=True):
     """Digest of the experiment of the checkpoint; empty for a newcomer."""
     patience: float = 600.0
     """Seconds without any progress after which the agent gives up, naming whom it waited for."""
+    spare: bool = False
+    """Whether an agent without an id waits when the run has all it needs, instead of ending."""
 
 
 class AgentMachine:
@@ -152,6 +155,24 @@ class AgentMachine:
     def links(self) -> Links:
         """The agent's links, with their counters."""
         return self._links
+
+    def status(self) -> dict[str, Any]:
+        """Return where the agent is and whom it waits for."""
+        round_, step = self._where()
+        waits = self.phase in ("greeting", "welcomed", "edges", "ready") or self._round is not None
+        return {
+            "agent": self.agent,
+            "phase": self.phase,
+            "round": round_,
+            "step": step,
+            "epoch": self._links.epoch,
+            "generation": self._generation,
+            "incarnation": self._setup.incarnation,
+            "waiting_for": self._awaited() if waits and self.phase != "leaving" else "",
+            "retransmitted": self._links.retransmitted,
+            "duplicates": self._links.duplicates,
+            "refused": dict(self._links.refused),
+        }
 
     # Events
 
@@ -250,6 +271,10 @@ class AgentMachine:
             self.phase = "finished"
             return [Stop(ExitCode.DONE, message.expected)]
         if isinstance(message, Reject):
+            if message.code == "full" and self._setup.spare:
+                # One more than the run needs: it goes on asking, in case the next run is larger.
+                self._progress_at = now
+                return []
             why = f"rejected ({message.code}): expected {message.expected}, got {message.got}"
             self.phase = "finished"
             return [Stop(ExitCode.REJECTED, f"{name(self.agent)} was {why}")]

@@ -3,6 +3,7 @@
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -25,6 +26,9 @@ from protocol.security.endpoints import advertised, require_key
 from protocol.title import set_title
 from protocol.transport.local_address import advertised_host
 from protocol.transport.zeromq import ZeroMQTransport, new_key_pair
+
+if TYPE_CHECKING:
+    from protocol.telemetry import Telemetry
 
 LARGEST_ACTIONS = 64 * 1024 * 1024
 """Bytes a frame from a parent may have: the actions of all lanes."""
@@ -60,6 +64,8 @@ class AgentOptions(Struct, frozen=True):
     """Host under which the parents reach the inbox: `auto`, `hostname`, or the host itself."""
     archive: bool = False
     """Put the thetas of a run that is done aside, so that the next run starts anew."""
+    spare: bool = False
+    """Wait, instead of ending, when the run has all the agents it needs."""
     stay: float = 0.0
     """Seconds to stay after a run that is done, unless a signal comes: some launchers end everything at the
     first process that ends."""
@@ -79,6 +85,7 @@ def run_agent(options: AgentOptions) -> ExitCode:
         plan = None if options.faults is None else read_plan(options.faults)
         held = load_latest(options.state)
         endpoint = _coordinator_endpoint(options)
+        telemetry = _open_telemetry(options.metrics_listen)
         transport, advertised_at = _open_transport(options, identity, endpoint)
     except (StorageFailed, PlanError, InsecureSetup) as error:
         write_log(log, "error", "stopped", {"why": str(error)})
@@ -102,6 +109,7 @@ def run_agent(options: AgentOptions) -> ExitCode:
         held=held,
         experiment="" if identity is None else identity[1],
         patience=options.patience,
+        spare=options.spare,
     )
     machine = AgentMachine(setup, time.monotonic())
 
@@ -128,6 +136,8 @@ def run_agent(options: AgentOptions) -> ExitCode:
         )
 
     def each(_now: float) -> list[Effect]:
+        if telemetry is not None:
+            telemetry.turn(_now, lambda: {"process": name} | machine.status() | transport.counters())
         effects: list[Effect] = [Log(one.level, one.event, one.fields) for one in transport.notices()]
         trouble = transport.trouble.get(COORDINATOR_ROUTE)
         if trouble is not None and trouble.hopeless():
@@ -140,6 +150,8 @@ def run_agent(options: AgentOptions) -> ExitCode:
         return [Stop(ExitCode.INTERRUPTED, "interrupted")]
 
     stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission).run()
+    if telemetry is not None:
+        telemetry.ended()
     if options.archive and stop.code == ExitCode.DONE:
         folder.archive()
     if options.stay and stop.code == ExitCode.DONE:
@@ -149,6 +161,19 @@ def run_agent(options: AgentOptions) -> ExitCode:
     level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) else "error"
     write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})
     return stop.code
+
+
+def _open_telemetry(listen: str | None) -> "Telemetry | None":
+    """Serve metrics and health, if asked to: an agent is light, so their library is not loaded otherwise."""
+    if listen is None:
+        return None
+    from protocol.telemetry import Telemetry
+
+    def wrong(snapshot: dict[str, Any]) -> str:
+        joining = snapshot.get("phase") == "greeting"
+        return f"waits for {snapshot['waiting_for']}" if joining else ""
+
+    return Telemetry(listen, wrong)
 
 
 def _open_transport(

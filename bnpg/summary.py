@@ -10,7 +10,7 @@ from agents.checkpoint import load_latest
 from bnpg.launchers.settings import Outcome
 from bnpg.run_folder import read_identity, read_summary
 from bnpg_math.arrays import FloatArray
-from bnpg_math.policy_file import policy_digest
+from bnpg_math.policy_file import load_policy, policy_digest
 from coordinator.experiment import Experiment, read_experiment
 from coordinator.loading import load_game
 from coordinator.run_record import read_lines
@@ -109,6 +109,9 @@ def _last(
 
 
 def _digest(folder: Path, agents: int, round_: int) -> dict[str, Any]:
+    if (folder / "policy.npz").exists():
+        # Gathered by the coordinator: agents on other hosts keep their own folders there.
+        return {"policy_digest": load_policy(folder / "policy.npz").digest}
     thetas: list[FloatArray] = []
     for agent in range(agents):
         held = load_latest(folder / "agents" / f"agent-{agent}")

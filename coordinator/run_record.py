@@ -8,6 +8,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Callable
 from io import BufferedWriter
 from pathlib import Path
 from typing import Any
@@ -73,11 +74,11 @@ class RunRecord:
             raise StorageFailed(f"cannot write {self._metrics}: {error.strerror}") from None
         return written
 
-    def write_status(self, status: dict[str, Any], now: float, at_once: bool = False) -> None:
-        """Write who is up and where the run is, unless that was done a moment ago."""
+    def write_status(self, now: float, look: Callable[[], dict[str, Any]], at_once: bool = False) -> None:
+        """Write who is up and where the run is, unless that was done just now; only then it is looked at."""
         if at_once or now - self._status_at >= STATUS_EVERY:
             self._status_at = now
-            status = status | {"written": time.time()}
+            status = look() | {"written": time.time()}
             write_atomically(self._folder / "status.json", json.dumps(status).encode(), fsync=False)
 
     def conclude(self, state: str, why: str, rounds: int, metrics: dict[str, Any]) -> None:

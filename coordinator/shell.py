@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -32,6 +32,9 @@ from protocol.security.endpoints import require_key
 from protocol.security.hangup import Hangup
 from protocol.title import set_title
 from protocol.transport.zeromq import ZeroMQTransport
+
+if TYPE_CHECKING:
+    from protocol.telemetry import Telemetry
 
 NAME = "bnpg-coordinator"
 HEADER_ROOM = 1 << 17
@@ -106,6 +109,15 @@ def _largest_answer(setup: CoordinatorSetup) -> int:
     return max(HEADER_ROOM, 8 * setup.game.states * max(tables), 2 * setup.experiment.lanes)
 
 
+def _open_telemetry(listen: str | None) -> "Telemetry | None":
+    """Serve metrics and health, if asked to."""
+    if listen is None:
+        return None
+    from protocol.telemetry import Telemetry
+
+    return Telemetry(listen)
+
+
 def _read_roster_again(roster: Path, folder: Path, admission: Admission) -> Log:
     """Let in, from now on, whom the roster names now; a bad roster changes nothing."""
     try:
@@ -127,6 +139,7 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
         setup = load_setup(options.folder, record.next_generation(), options.patience)
         if security is not None:
             setup = msgspec.structs.replace(setup, admission=security.admission)
+        telemetry = _open_telemetry(options.metrics_listen)
         transport = ZeroMQTransport("coordinator", options.listen, security, _largest_answer(setup))
         if options.endpoint_file is not None:
             write_atomically(options.endpoint_file, f"{transport.endpoint}\n".encode(), fsync=False)
@@ -135,8 +148,9 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
         return ExitCode.STORAGE if isinstance(error, StorageFailed) else ExitCode.USAGE
     lifeline = Lifeline(options.lifeline)
     lifeline.register(transport.watch)
-    machine = CoordinatorMachine(setup, time.monotonic())
-    carry = recorder(record, options.folder, setup.dag, lambda *event: write_log(log, *event))
+    machine = CoordinatorMachine(setup, time.monotonic(), None if telemetry is None else telemetry.observe)
+    on_line = None if telemetry is None else telemetry.line
+    carry = recorder(record, options.folder, setup.dag, lambda *event: write_log(log, *event), on_line)
 
     faults = None
     if plan is not None:
@@ -145,7 +159,9 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
     hangup = Hangup()
 
     def each(now: float) -> list[Effect]:
-        record.write_status(machine.status(now) | {"turned_away": dict(transport.refused)}, now)
+        record.write_status(now, lambda: machine.status(now) | transport.counters())
+        if telemetry is not None:
+            telemetry.turn(now, lambda: {"process": NAME} | machine.status(now) | transport.counters())
         effects: list[Effect] = [Log(one.level, one.event, one.fields) for one in transport.notices()]
         if hangup.came() and security is not None and options.roster is not None:
             effects.append(_read_roster_again(options.roster, options.folder, security.admission))
@@ -158,8 +174,10 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
 
     with hangup:
         stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission).run()
-    status = machine.status(time.monotonic()) | {"turned_away": dict(transport.refused)}
-    record.write_status(status, time.monotonic(), at_once=True)
+    if telemetry is not None:
+        telemetry.close()
+    ended = time.monotonic()
+    record.write_status(ended, lambda: machine.status(ended) | transport.counters(), at_once=True)
     record.close()
     level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) else "error"
     write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,15 @@ _path = click.Path(path_type=Path)
     "--patience", type=Number(positive=True), metavar="SECONDS", help="Give up without progress.  [600]"
 )
 @click.option("--metrics-listen", metavar="HOST:PORT", help="Serve /metrics and /health there.")
-@click.option("--faults", type=_path, metavar="PLAN.toml", help="Inject faults.")
+@click.option("--faults", type=_path, metavar="PLAN.toml", envvar="BNPG_FAULTS", help="Inject faults.")
 @click.option(
     "--fsync/--no-fsync", default=True, help="Whether theta survives a crash of the machine.  [fsync]"
 )
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="Of the log on stderr.  [text]")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[info]")
+@click.option("--spare", is_flag=True, help="Wait, instead of ending, when the run has all it needs.")
 @debug_option
-def agent(fsync: bool, archive: bool, **options: Any) -> int:
+def agent(fsync: bool, archive: bool, spare: bool, **options: Any) -> int:
     """Start one agent. Coordinator and agents may be started in any order, on any hosts.
 
     \b
@@ -61,6 +63,8 @@ def agent(fsync: bool, archive: bool, **options: Any) -> int:
     """  # noqa: D301 (\b keeps click from wrapping)
     from protocol.security.endpoints import leaves_machine
 
+    if options["faults"] is not None:
+        options["faults_since"] = time.time()
     connect = options["connect"]
     if options["inbox"] is None:
         options["inbox"] = "tcp://0.0.0.0:*" if leaves_machine(connect) else "tcp://127.0.0.1:*"
@@ -69,6 +73,6 @@ def agent(fsync: bool, archive: bool, **options: Any) -> int:
     for name, value in options.items():
         if value is not None:
             command += [f"--{name.replace('_', '-')}", str(value)]
-    command += ["--no-fsync"] * (not fsync) + ["--archive"] * archive
+    command += ["--no-fsync"] * (not fsync) + ["--archive"] * archive + ["--spare"] * spare
     sys.stdout.flush()
     os.execv(sys.executable, command)  # noqa: S606

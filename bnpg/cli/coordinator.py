@@ -1,6 +1,7 @@
 """`bnpg coordinator`: the coordinator of a run by hand, for agents on other hosts or in containers."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ _path = click.Path(path_type=Path)
     help="Give up without progress.  [120]",
 )
 @click.option("--metrics-listen", metavar="HOST:PORT", help="Serve /metrics and /health there.")
-@click.option("--faults", type=_path, metavar="PLAN.toml", help="Inject faults.")
+@click.option("--faults", type=_path, metavar="PLAN.toml", envvar="BNPG_FAULTS", help="Inject faults.")
 @click.option(
     "--fsync/--no-fsync", default=True, help="Whether the record survives a crash of the machine.  [fsync]"
 )
@@ -90,6 +91,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
                 patience=options["patience"],
                 fsync=options["fsync"],
                 faults=options["faults"],
+                faults_since=time.time(),
                 log_format=options["log_format"],
                 log_level=options["log_level"],
                 key=key,

@@ -82,7 +82,7 @@ class _MemoryRun:
                 signal.signal(number, handler)
             self._store()
             status = self._cluster.coordinator.status(simulation.now)
-            self._record.write_status(status, time.monotonic(), at_once=True)
+            self._record.write_status(time.monotonic(), lambda: status, at_once=True)
             self._record.close()
         stop = simulation.stops.get(COORDINATOR, Stop(ExitCode.INTERNAL, "the coordinator never ended"))
         return Outcome(stop.code, stop.why, 1)
