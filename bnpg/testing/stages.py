@@ -1,5 +1,6 @@
 """The two machines on a transcript's stage."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from bnpg_math.policy import initial_normal
 from coordinator.experiment import Experiment
 from coordinator.machine import CoordinatorMachine
 from protocol.addresses import COORDINATOR
+from protocol.exit_codes import ExitCode
 from protocol.machine import Machine
 
 
@@ -72,7 +74,10 @@ class AgentStage(Stage):
 
 
 class CoordinatorStage(Stage):
-    """A coordinator; `given` takes the fields of its experiment, `generation` and `patience`."""
+    """A coordinator; `given` takes the fields of its experiment, `generation` and `patience`.
+
+    `(end INTERRUPTED: interrupted)` is the shell that was told to end the run.
+    """
 
     me = COORDINATOR
 
@@ -110,6 +115,10 @@ class CoordinatorStage(Stage):
         return f"from agent {sender}#{incarnation}"
 
     def _line(self, line: str) -> list[str]:
+        ended = _ENDED.fullmatch(line)
+        if ended:
+            assert isinstance(self.machine, CoordinatorMachine)
+            return self._shown(self.machine.end(ExitCode[ended[1]], ended[2], self.now))
         if ": Hello" in line:
             line += "".join(
                 f" {field}" for field in _HELLO if f" {field.partition('=')[0]}=" not in line
@@ -117,6 +126,7 @@ class CoordinatorStage(Stage):
         return super()._line(line)
 
 
+_ENDED = re.compile(r"\(end (\w+): (.*)\)")
 _HELLO = ("versions=(1,)", "agent=AGENT", 'endpoint="there"', "held=()", 'experiment=""', 'numerics="F"')
 
 

@@ -164,7 +164,8 @@ class Stage:
 
     def _pass_time(self, seconds: float, acknowledged: bool) -> list[str]:
         assert self.machine is not None
-        shown, end = [], self.now + seconds
+        shown: list[str] = []
+        end = self.now + seconds
         for _ in range(_MOST_TICKS):
             if self._stopped:
                 return shown
@@ -181,7 +182,7 @@ class Stage:
     def _acknowledge(self) -> list[str]:
         """Let all peers acknowledge what they were sent in the present epoch."""
         assert self.machine is not None
-        shown = []
+        shown: list[str] = []
         for (peer, generation, epoch), heard in list(self._heard.items()):
             if (generation, epoch) == (self.generation, self.epoch):
                 envelope = self._envelope(peer, Acknowledgement(), {"ack": heard})
