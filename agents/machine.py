@@ -232,7 +232,7 @@ class AgentMachine:
         effects += self._links.tick(now)
         if self._welcome is not None and now >= self._beacon_due:
             self._beacon_due = now + BEACON_EVERY
-            effects.append(self._to_coordinator(Beacon(self.phase, *self._where())))
+            effects.append(self._to_coordinator(Beacon(self.phase, *self._where(), self._lacks())))
         if now >= self._progress_at + self._setup.patience:
             why = (
                 f"no progress for {self._setup.patience:g} s: {name(self.agent)} waits for {self._awaited()}"
@@ -568,6 +568,12 @@ class AgentMachine:
         if parents:
             return f"the actions of {names(parents)} of {where}"
         return f"the coordinator to announce states or a signal of {where}"
+
+    def _lacks(self) -> tuple[int, ...]:
+        """Return the peers this agent waits for."""
+        if self.phase == "edges":
+            return tuple(sorted({peer for _, peer in self._unconfirmed}))
+        return () if self._round is None else tuple(self._round.missing())
 
     def _where(self) -> tuple[int, int]:
         if self._round is None:

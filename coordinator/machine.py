@@ -61,6 +61,8 @@ from protocol.version import common_version
 
 WARN_EVERY = 5.0
 """Seconds without progress after which, again and again, the log says who is waited for."""
+SILENT_AFTER = 3.0
+"""Seconds without any message, beacons included, after which an agent no longer counts as merely slow."""
 FAREWELL = 30.0
 """Seconds the farewells may take when all rounds are done."""
 HASTY_FAREWELL = 5.0
@@ -137,14 +139,15 @@ class CoordinatorMachine:
             "step": self._rounds.step,
             "epoch": self._epoch,
             "generation": self._setup.generation,
-            "waiting_for": self._awaited() if self.phase != "ended" else "",
+            "waiting_for": self._awaited(now) if self.phase != "ended" else "",
             "agents": {
                 str(agent): {
                     "incarnation": member.incarnation,
                     "heard_seconds_ago": round(now - member.heard_at, 3),
-                    "phase": member.progress[0],
-                    "round": member.progress[1],
-                    "step": member.progress[2],
+                    "phase": member.progress.phase,
+                    "round": member.progress.round,
+                    "step": member.progress.step,
+                    "lacks": [name(peer) for peer in member.progress.lacks],
                 }
                 for agent, member in sorted(members.items())
             },
@@ -181,7 +184,7 @@ class CoordinatorMachine:
             return self._refuse(envelope, "another connection than the one that greeted")
         member.heard_at = now
         if isinstance(message, Beacon):
-            member.progress = (message.phase, message.round, message.step)
+            member.progress = message
             return []
         if isinstance(message, Failed):
             why = f"{name(envelope.sender)} failed: {message.why}"
@@ -200,12 +203,12 @@ class CoordinatorMachine:
             gone = len(self._farewells | self._late) == self._setup.dag.agents and now >= self._late_until
             return [*effects, *self._conclude()] if gone or now >= self._end_at else effects
         if now >= self._progress_at + self._setup.patience:
-            why = f"{self._where()}: {self._awaited()} (no progress for {self._setup.patience:g} s)"
+            why = f"{self._where()}: {self._awaited(now)} (no progress for {self._setup.patience:g} s)"
             return effects + self.end(ExitCode.DEADLINE, why, now)
         if now >= self._warn_at:
             self._warn_at = now + WARN_EVERY
             if now - self._progress_at >= WARN_EVERY:
-                fields = {"at": self._where(), "waiting_for": self._awaited()}
+                fields = {"at": self._where(), "waiting_for": self._awaited(now)}
                 effects.append(Log("warning", "waiting", fields))
         return effects
 
@@ -414,29 +417,35 @@ class CoordinatorMachine:
             return f"r={self._rounds.round} t={self._rounds.step}"
         return self.phase
 
-    def _awaited(self) -> str:
+    def _awaited(self, now: float) -> str:
         """Say who is waited for, for what, and when it was last heard."""
         match self.phase:
             case "gathering":
                 return f"the Hello of {names(self._membership.absent)}"
             case "edges":
-                return f"confirmed edges from {self._described(self._membership.unconfirmed())}"
+                return f"confirmed edges from {self._described(self._membership.unconfirmed(), now)}"
             case "closing":
                 missing = [agent for agent in range(self._setup.dag.agents) if agent not in self._thetas]
-                return f"the theta of {self._described(missing)}"
+                return f"the theta of {self._described(missing, now)}"
             case "ending":
                 missing = [agent for agent in self._membership.members if agent not in self._farewells]
                 return f"the farewell of {names(missing)}" if missing else "nobody"
             case _:
                 missing, what = self._rounds.awaited()
                 blockers = [one for one in missing if not set(self._setup.dag.parents[one]) & set(missing)]
-                return f"{what} of {self._described(blockers or missing)}" if missing else "nobody"
+                return f"{what} of {self._described(blockers or missing, now)}" if missing else "nobody"
 
-    def _described(self, agents: list[int]) -> str:
-        members = self._membership.members
-        now = max((member.heard_at for member in members.values()), default=0.0)
-        return ", ".join(
-            f"{name(agent)} (heard {now - members[agent].heard_at:.1f} s before the last, "
-            f"progress {members[agent].progress[1]}/{members[agent].progress[2]})"
-            for agent in agents
-        )
+    def _described(self, agents: list[int], now: float) -> str:
+        return ", ".join(f"{name(agent)} ({self._condition(agent, now)})" for agent in agents)
+
+    def _condition(self, agent: int, now: float) -> str:
+        """Tell a slow agent, which still gives signs of life from its work loop, from a silent one."""
+        member = self._membership.members[agent]
+        progress = member.progress
+        silence = now - member.heard_at
+        where = f"{progress.phase} at {progress.round}/{progress.step}"
+        if silence > SILENT_AFTER:
+            return f"silent for {silence:.1f} s: dead, hung or cut off; last {where}"
+        others = [peer for peer in progress.lacks if peer != COORDINATOR]
+        lacks = f", lacks the message of {names(others)}" if others else ""
+        return f"alive, heard {silence:.1f} s ago, {where}{lacks}"

@@ -7,7 +7,7 @@ from protocol.addresses import UNASSIGNED, name
 from protocol.envelope import Envelope
 from protocol.errors import OrderViolation
 from protocol.links import Neighbour
-from protocol.messages import EdgesConfirmed, Hello, Reject, Roster
+from protocol.messages import Beacon, EdgesConfirmed, Hello, Reject, Roster
 from protocol.security.admission import Admission
 from protocol.version import common_version
 
@@ -22,8 +22,8 @@ class Member(Struct):
     """Round of the newest theta the agent is known to hold."""
     held: tuple[int, ...]
     heard_at: float
-    progress: tuple[str, int, int] = ("greeting", 0, 0)
-    """Phase, round and step of its last beacon."""
+    progress: Beacon = Beacon("greeting", 0, 0, ())
+    """Its last beacon."""
 
 
 class Membership:

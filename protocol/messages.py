@@ -218,6 +218,8 @@ class Beacon(Unsequenced, frozen=True):
     phase: str
     round: Count
     step: Count
+    lacks: tuple[int, ...]
+    """Peers whose message the agent waits for; -1 is the coordinator."""
 
 
 class Failed(Unsequenced, frozen=True):

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from bnpg.launchers.settings import LaunchSettings, Outcome
+from bnpg.launchers.rendezvous import rendezvous
 from bnpg.launchers.tail import Tail
 from coordinator.experiment import read_experiment
 from coordinator.loading import load_game
@@ -43,9 +43,8 @@ def launch(folder: Path, settings: LaunchSettings, on_line: Callable[[dict[str, 
     on_line
         Called with every line of the run record as it is written.
     """
-    # Endpoints of ipc are paths of at most 107 bytes, so they live in a short folder of their own.
-    with tempfile.TemporaryDirectory(prefix="bnpg-") as rendezvous:
-        return _LocalRun(folder, Path(rendezvous), settings, on_line).run()
+    with rendezvous(folder) as meeting_place:
+        return _LocalRun(folder, meeting_place, settings, on_line).run()
 
 
 class _LocalRun:

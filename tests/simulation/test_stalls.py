@@ -17,8 +17,11 @@ EXPERIMENT = Experiment(
     [
         (Drop(sender="agent-1", to="coordinator", messages=("Hello",)), "the Hello of agent 1"),
         (Drop(sender="coordinator", to="agent-2", messages=("Roster",)), "confirmed edges from"),
-        (Drop(sender="agent-0", to="agent-1", messages=("EdgeHello",)), "confirmed edges from"),
-        (Drop(sender="agent-0", to="agent-1", messages=("ActionsChosen",)), "agent 1"),
+        (Drop(sender="agent-0", to="agent-1", messages=("EdgeHello",)), "lacks the message of agent"),
+        (
+            Drop(sender="agent-0", to="agent-1", messages=("ActionsChosen",)),
+            "running at 0/0, lacks the message of agent 0",
+        ),
         (Drop(sender="agent-2", to="coordinator", messages=("ActionsChosen",)), "the actions of agent 2"),
         (Drop(sender="coordinator", to="agent-0", messages=("SignalBroadcast",)), "agent 0"),
     ],
