@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bnpg_math.arrays import FloatArray
 
@@ -70,7 +71,7 @@ def _draw_gaps(axes: Axes, lines: list[dict[str, Any]]) -> None:
         if len(gaps):
             drawn = np.maximum(gaps, SMALLEST_GAP)
             axes.plot(rounds, drawn, color=colour, linewidth=1.8, marker="o", markersize=3, label=label)
-    _finish(axes, "How far it is from the optimum", "gap (log scale)", "best")
+    _finish(axes, "How far it is from optimum and equilibrium", "gap (log scale)", "best")
 
 
 def _finish(axes: Axes, title: str, ylabel: str, place: Literal["best", "lower right"]) -> None:
@@ -78,6 +79,7 @@ def _finish(axes: Axes, title: str, ylabel: str, place: Literal["best", "lower r
     axes.set_xlabel("round")
     axes.set_ylabel(ylabel)
     axes.margins(x=0.02)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     for side in ("top", "right"):

@@ -141,4 +141,5 @@ class _Bar:
 class _Speed(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Show rounds a second."""
-        return Text(f"{task.speed:.0f}/s" if task.speed else "", "dim")
+        speed = task.speed or 0.0
+        return Text(f"{speed:.{0 if speed >= 10 else 1}f}/s" if speed else "", "dim")

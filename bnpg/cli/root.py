@@ -31,16 +31,20 @@ _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {_MEANINGS[code]}" for 
 
 @click.group(
     cls=SuggestingGroup,
+    invoke_without_command=True,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="bnpg", message="%(prog)s %(version)s")
 @debug_option
-def bnpg() -> None:
+@click.pass_context
+def bnpg(context: click.Context) -> None:
     """Train a team of agents whose joint policy is a Bayesian network.
 
     Every agent is a process of its own; a coordinator plays the environment and broadcasts one shared signal.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 for _command in (train, resume, games, coordinator, agent, keys):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def refused(run: Run, here: Path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def game_arrays() -> dict[str, np.ndarray]:
+def game_arrays() -> dict[str, Any]:
     """A game of 2 states and 2 agents with 2 and 3 actions."""
     generator = np.random.default_rng(0)
     transition = generator.random((2, 2, 3, 2))
@@ -67,7 +68,7 @@ def game_arrays() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture
-def policy_arrays() -> dict[str, np.ndarray]:
+def policy_arrays() -> dict[str, Any]:
     """A policy for that game whose second agent leads."""
     generator = np.random.default_rng(1)
     return {
@@ -78,12 +79,12 @@ def policy_arrays() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture
-def game_file(here: Path, game_arrays: dict[str, np.ndarray]) -> Path:
+def game_file(here: Path, game_arrays: dict[str, Any]) -> Path:
     np.savez(here / "mine.npz", **game_arrays)
     return Path("mine.npz")
 
 
 @pytest.fixture
-def policy_file(here: Path, policy_arrays: dict[str, np.ndarray]) -> Path:
+def policy_file(here: Path, policy_arrays: dict[str, Any]) -> Path:
     np.savez(here / "policy.npz", **policy_arrays)
     return Path("policy.npz")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 Refused = Callable[..., str]
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, Any]
 
 
 def poked(array: np.ndarray, index: tuple[int, ...], value: float) -> np.ndarray:

@@ -96,12 +96,12 @@ def test_the_help_names_the_defaults() -> None:
             if isinstance(value, float)
             else value
         )
-        assert f"[{default}" in shown[name], name
+        assert f"[{default}" in (shown[name] or ""), name
 
 
 @pytest.mark.parametrize("where", ["beside the file", "in the present folder"])
 def test_relative_paths_start_from_the_file_s_folder(
-    here: Path, game_arrays: dict[str, np.ndarray], policy_arrays: dict[str, np.ndarray], where: str
+    here: Path, game_arrays: dict[str, Any], policy_arrays: dict[str, Any], where: str
 ) -> None:
     folder = here / "experiments"
     folder.mkdir()

@@ -4,7 +4,6 @@ import io
 
 import pytest
 
-from bnpg import progress
 from bnpg.progress import watching
 
 
@@ -24,7 +23,7 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(progress.time, "monotonic", clock)
+    monkeypatch.setattr("bnpg.progress.time.monotonic", clock)
     return clock
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bnpg import run_folder
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_folder import check_run_folder, create_run_folder, in_use, read_identity, read_settings
 from bnpg_math.errors import InputError
-from coordinator.experiment import read_experiment
+from coordinator.experiment import Experiment, experiment_toml, read_experiment
 from protocol.errors import StorageFailed
 
 SETTINGS = LaunchSettings(launcher="memory", patience=7.5, fsync=False)
@@ -48,7 +47,7 @@ def test_it_holds_copies_of_the_files(game_file: Path, policy_file: Path) -> Non
 
 
 def test_names_are_unique_within_a_second(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_folder.time, "strftime", lambda form: "20260101-120000")
+    monkeypatch.setattr("bnpg.run_folder.time.strftime", lambda form: "20260101-120000")
     plan = plan_experiment({"game": "climbing"})
     names = [create_run_folder(plan, SETTINGS, None).name for _ in range(3)]
     assert names == ["climbing-20260101-120000", "climbing-20260101-120000-2", "climbing-20260101-120000-3"]
@@ -68,7 +67,7 @@ def test_nothing_is_left_behind_when_it_cannot_be_made(
     def fail(*arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr(run_folder, "experiment_toml", fail)
+    monkeypatch.setattr("bnpg.run_folder.experiment_toml", fail)
     kind = StorageFailed if error.errno == 28 else InputError
     with pytest.raises(kind, match=str(error.strerror)):
         create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, Path("a/b/run"))
@@ -79,7 +78,7 @@ def test_nothing_is_left_behind_when_interrupted(here: Path, monkeypatch: pytest
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_folder, "experiment_toml", interrupt)
+    monkeypatch.setattr("bnpg.run_folder.experiment_toml", interrupt)
     with pytest.raises(KeyboardInterrupt):
         create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, None)
     assert list(here.iterdir()) == []
@@ -88,14 +87,14 @@ def test_nothing_is_left_behind_when_interrupted(here: Path, monkeypatch: pytest
 def test_a_folder_that_appears_meanwhile_is_never_replaced(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = run_folder.experiment_toml
+    write = experiment_toml
 
-    def slowly(experiment: object) -> str:
+    def slowly(experiment: Experiment) -> str:
         (here / "run").mkdir()
         (here / "run" / "precious").touch()
-        return write(experiment)  # type: ignore[arg-type]
+        return write(experiment)
 
-    monkeypatch.setattr(run_folder, "experiment_toml", slowly)
+    monkeypatch.setattr("bnpg.run_folder.experiment_toml", slowly)
     with pytest.raises(InputError, match="exists"):
         create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, Path("run"))
     assert [path.name for path in here.rglob("*")] == ["run", "precious"]
