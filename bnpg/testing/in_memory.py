@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from threadpoolctl import threadpool_limits
 
 from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg_math.arrays import FloatArray
@@ -96,7 +97,8 @@ def play(experiment: Experiment, order: int | None = None, plan: FaultPlan | Non
         plan=plan,
     )
     simulation = cluster.simulation
-    simulation.run()
+    with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum
+        simulation.run()
     thetas = [held[max(held)] if held else _nothing(agent) for agent, held in enumerate(cluster.thetas)]
     assert COORDINATOR in simulation.stops, f"the coordinator never ended: {simulation.stops}"
     return Result(

@@ -32,8 +32,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 class StartRun(Protocol):
     """How the fixture `start_run` is called."""
 
-    def __call__(self, *, settings: dict[str, Any] | None = None, **experiment: Any) -> "Run":
-        """Start a run with real processes."""
+    def __call__(
+        self,
+        *,
+        settings: dict[str, Any] | None = None,
+        prepare: "Callable[[Run], None] | None" = None,
+        **experiment: Any,
+    ) -> "Run":
+        """Start a run with real processes; `prepare` may look at its folder before."""
 
 
 class Play(Protocol):
@@ -92,13 +98,20 @@ def start_run(tmp_path: Path, scratch: "Scratch") -> Iterator[StartRun]:
     and, in `settings`, of the launcher; a fault plan is `settings={"faults": path}`, a trace `trace=True`.
     What is still running at the end of the test is killed.
     """
-    from bnpg.testing.run import make_run
+    from bnpg.testing.run import Run, make_run
 
     runs: list[Run] = []
 
-    def start(*, settings: dict[str, Any] | None = None, **experiment: Any) -> "Run":
+    def start(
+        *,
+        settings: dict[str, Any] | None = None,
+        prepare: Callable[[Run], None] | None = None,
+        **experiment: Any,
+    ) -> "Run":
         run = make_run(tmp_path / f"run-{len(runs)}", scratch, settings or {}, experiment)
         runs.append(run)
+        if prepare is not None:
+            prepare(run)
         run.start()
         return run
 
