@@ -205,7 +205,8 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
 def _distance(gap: float, best: float) -> str:
     if abs(best) < 1e-9:
         return "how far the team is from the best joint policy"
-    return f"{100 * gap / abs(best):.2g} % of V* away from the best joint policy"
+    percent = 100 * gap / abs(best)
+    return f"{percent:.{0 if percent >= 10 else 2}f} % of V* away from the best joint policy"
 
 
 def _next_commands(folder: Path, summary: dict[str, Any]) -> list[str]:

@@ -43,6 +43,8 @@ def test_what_is_not_finite_is_null_with_a_reason() -> None:
         ({"state": "failed", "seconds": 0.0, "rounds": 0}, ["Failed: 0 of 8 rounds in 0.0 s, 3 processes"]),
         ({"value": None, "value_reason": "evaluate-every is 0"}, ["not known: evaluate-every is 0"]),
         ({"optimal_value": 0.0, "optimality_gap": 0.5}, ["how far the team is"]),
+        ({"optimal_value": 100.0}, ["0.50 % of V*"]),
+        ({"optimal_value": 0.25}, ["200 % of V*"]),
         ({"optimal_value": -2.0}, ["25 % of V*"]),
         ({"return_stderr": None}, ["1.400"]),
         ({"dag": "empty"}, ["--dag complete"]),
