@@ -7,6 +7,7 @@
         run.json           which run this is, and what made it
         launch.toml        how it is launched; never changes the result
         game.npz           where the experiment was given a game file
+        faults.toml        the fault plan, where there is one
         initial.npz        where it was given an initial policy
         metrics.jsonl, status.json, summary.json, policy.npz     kept by the coordinator
         agents/agent-I/                                          kept by agent I
@@ -38,14 +39,18 @@ from bnpg.launchers.settings import LaunchSettings
 from bnpg_math.errors import InputError
 from coordinator.experiment import experiment_toml, read_experiment
 from protocol.errors import StorageFailed
+from protocol.faults.plan import FaultPlan, PlanError, plan_document, read_plan
 
+FAULTS_FILE = "faults.toml"
 RUNS = Path("runs")
 """Where runs go that are not told where."""
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
-def create_run_folder(plan: ExperimentPlan, settings: LaunchSettings, out: Path | None) -> Path:
+def create_run_folder(
+    plan: ExperimentPlan, settings: LaunchSettings, out: Path | None, faults: FaultPlan | None = None
+) -> Path:
     """Make the folder of a new run; it appears complete, or not at all.
 
     Parameters
@@ -54,6 +59,8 @@ def create_run_folder(plan: ExperimentPlan, settings: LaunchSettings, out: Path 
     settings : LaunchSettings
     out : Path or None
         Where; `runs/GAME-TIMESTAMP` if None.
+    faults : FaultPlan, optional
+        Kept in the folder, so that the run can be resumed from there alone.
 
     Returns
     -------
@@ -79,6 +86,8 @@ def create_run_folder(plan: ExperimentPlan, settings: LaunchSettings, out: Path 
         try:
             temporary.mkdir()
             _fill(temporary, plan, settings)
+            if faults is not None:
+                (temporary / FAULTS_FILE).write_text(tomli_w.dumps(plan_document(faults)))
             return _place(temporary, target, may_rename=out is None)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -91,6 +100,20 @@ def create_run_folder(plan: ExperimentPlan, settings: LaunchSettings, out: Path 
             raise
         failure = StorageFailed if error.errno in _DISK else InputError
         raise failure(f"cannot make the run folder {target}: {error.strerror or error}") from None
+
+
+def read_faults(path: Path) -> FaultPlan:
+    """Read a fault plan.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is no plan; the text names the field.
+    """
+    try:
+        return read_plan(path)
+    except PlanError as error:
+        raise InputError(str(error)) from None
 
 
 def _default_name(game: str) -> Path:

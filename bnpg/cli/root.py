@@ -9,6 +9,7 @@ from bnpg.cli.games import games
 from bnpg.cli.keys import keys
 from bnpg.cli.options import debug_option
 from bnpg.cli.resume import resume
+from bnpg.cli.soak import soak
 from bnpg.cli.suggestions import SuggestingGroup
 from bnpg.cli.train import train
 from protocol.exit_codes import ExitCode
@@ -47,5 +48,5 @@ def bnpg(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (train, resume, games, coordinator, agent, keys):
+for _command in (train, resume, games, soak, coordinator, agent, keys):
     bnpg.add_command(_command)

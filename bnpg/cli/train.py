@@ -26,11 +26,19 @@ from bnpg.cli.options import (
     metavar="DIR",
     help="Run folder, never overwritten.  [runs/GAME-TIMESTAMP]",
 )
+@click.option(
+    "--faults",
+    type=click.Path(path_type=Path),
+    metavar="PLAN.toml",
+    help="Inject the faults of a plan: losses, delays, partitions, kills ...",
+)
 @launch_options
 @json_option
 @quiet_option
 @debug_option
-def train(subject: str, out: Path | None, as_json: bool, quiet: bool, **options: Any) -> int:
+def train(
+    subject: str, out: Path | None, faults: Path | None, as_json: bool, quiet: bool, **options: Any
+) -> int:
     """Train a team on a game, from the built-in list (`bnpg games`), a game file or an experiment file.
 
     Options that are given override the fields of an experiment file. Relative paths in such a file start
@@ -41,15 +49,16 @@ def train(subject: str, out: Path | None, as_json: bool, quiet: bool, **options:
       bnpg train "coordination(agents=5)" --dag complete
       bnpg train my-game.npz --mode exact --learning-rate certified
       bnpg train examples/coordination.toml --seed 1 --json
+      bnpg train climbing --dag 0-1 --faults examples/faults/bad-wifi.toml
     """  # noqa: D301 (\b keeps click from wrapping)
     from bnpg.cli.launching import launch_run, settings_from
     from bnpg.experiment_plan import plan_experiment, read_fields
-    from bnpg.run_folder import create_run_folder
+    from bnpg.run_folder import FAULTS_FILE, create_run_folder, read_faults
 
     fields, base = {"game": subject}, Path()
     if subject.endswith(".toml"):
         fields, base = read_fields(Path(subject)), Path(subject).parent
     plan = plan_experiment(fields | given(options, EXPERIMENT_FIELDS), base)
-    settings = settings_from(given(options, LAUNCH_FIELDS))
-    folder = create_run_folder(plan, settings, out)
+    settings = settings_from(given(options, LAUNCH_FIELDS) | ({"faults": FAULTS_FILE} if faults else {}))
+    folder = create_run_folder(plan, settings, out, None if faults is None else read_faults(faults))
     return launch_run(folder, settings, as_json=as_json, quiet=quiet)
