@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types imports format lock clean
+.PHONY: help run test soak check lint types imports format lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,10 @@ run: $(VENV)/run.done ## train five agents as six processes and show the result
 
 test: $(VENV)/dev.done ## the whole test suite
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+SCHEDULES ?= 10000
+soak: $(VENV)/run.done ## simulate runs under random faults, SCHEDULES=10000 of them
+	@$(BIN)/bnpg soak --schedules $(SCHEDULES)
 
 check: lint types imports ## everything that needs no run: style, types, import rules
 
