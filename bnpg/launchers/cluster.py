@@ -137,7 +137,11 @@ class Cluster:
 
     def _revive(self, name: str) -> None:
         self.deaths += 1
+        ended = self.simulation.stops.get(COORDINATOR)
         if name == COORDINATOR:
             self._start_coordinator()
+        elif ended is not None:
+            # It died between its farewell and the end: as any launcher, start nobody when the run is over.
+            self.simulation.stops[name] = ended
         else:
             self._start_agent(int(name.removeprefix("agent-")))
