@@ -254,8 +254,9 @@ class AgentMachine:
         times.append(self._beacon_due if self._welcome is not None else None)
         return min(time for time in times if time is not None)
 
-    def failed(self, code: ExitCode, why: str, now: float) -> list[Effect]:
-        """Take note that the shell could not carry out an effect."""
+    def failed(self, code: ExitCode, why: str, now: float, undone: Sequence[Effect] = ()) -> list[Effect]:
+        """Take note that the shell could not carry out an effect, nor therefore those behind it."""
+        self._links.unsend(undone)
         return self._fail(code, why, now)
 
     # Joining

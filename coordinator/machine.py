@@ -19,6 +19,7 @@ A Hello of a new incarnation leads back to *edges* as soon as everybody is prese
 old incarnation is fenced, and the interrupted round is played again from its beginning.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from coordinator.membership import Membership
 from coordinator.oracle import Oracle
 from coordinator.rounds import Rounds
 from protocol.addresses import COORDINATOR, name, names
-from protocol.effects import Effect, Log, Stop
+from protocol.effects import Effect, Log, Stop, Transmit
 from protocol.envelope import Envelope
 from protocol.errors import OrderViolation, ProtocolError
 from protocol.exit_codes import ExitCode
@@ -235,8 +236,17 @@ class CoordinatorMachine:
             return self._conclude()
         return [self._links.send(agent, Finish(why), now) for agent in self._membership.members]
 
-    def failed(self, code: ExitCode, why: str, now: float) -> list[Effect]:
-        """Take note that the shell could not carry out an effect."""
+    def failed(self, code: ExitCode, why: str, now: float, undone: Sequence[Effect] = ()) -> list[Effect]:
+        """Take note that the shell could not carry out an effect, nor therefore those behind it."""
+        self._links.unsend(undone)
+        if self.phase == "ending":
+            # The end was decided in the same breath as what failed: it is another end now.
+            self._stop = Stop(code, why)
+            return [
+                self._links.send(one.to, Finish(why), now)
+                for one in undone
+                if isinstance(one, Transmit) and isinstance(one.envelope.message, Finish)
+            ]
         return self.end(code, why, now)
 
     # Joining

@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from io import BufferedWriter
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,8 @@ class RunRecord:
     def close(self) -> None:
         """Close the files."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what a full disk did not take before, it need not take now
+                self._file.close()
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,10 +160,14 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
     hangup = Hangup()
 
     def each(now: float) -> list[Effect]:
-        record.write_status(now, lambda: machine.status(now) | transport.counters())
+        effects: list[Effect] = []
+        try:
+            record.write_status(now, lambda: machine.status(now) | transport.counters())
+        except StorageFailed as error:
+            effects += machine.failed(ExitCode.STORAGE, str(error), now)
         if telemetry is not None:
             telemetry.turn(now, lambda: {"process": NAME} | machine.status(now) | transport.counters())
-        effects: list[Effect] = [Log(one.level, one.event, one.fields) for one in transport.notices()]
+        effects += [Log(one.level, one.event, one.fields) for one in transport.notices()]
         if hangup.came() and security is not None and options.roster is not None:
             effects.append(_read_roster_again(options.roster, options.folder, security.admission))
         if lifeline.cut():
@@ -177,7 +182,8 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
     if telemetry is not None:
         telemetry.close()
     ended = time.monotonic()
-    record.write_status(ended, lambda: machine.status(ended) | transport.counters(), at_once=True)
+    with suppress(StorageFailed):  # a full disk must not hide how the run ended
+        record.write_status(ended, lambda: machine.status(ended) | transport.counters(), at_once=True)
     record.close()
     level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) else "error"
     write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})

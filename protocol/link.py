@@ -6,6 +6,7 @@ the gap is filled. The sender keeps what is not acknowledged, in a bounded windo
 is overdue or asked for. The link knows no clock: the time is an argument.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from protocol.errors import OrderViolation, WindowFull
@@ -87,6 +88,12 @@ class Link:
         self.next_seq = seq + 1
         self.unacknowledged[seq] = _Unacknowledged(message, lamport, now + PATIENCE)
         return seq
+
+    def unsend(self, seqs: Collection[int]) -> None:
+        """Take back the latest messages, as far as they are among these: they never left."""
+        while self.next_seq - 1 in seqs and self.next_seq - 1 in self.unacknowledged:
+            self.next_seq -= 1
+            del self.unacknowledged[self.next_seq]
 
     def acknowledged(self, ack: int) -> None:
         """Forget what the peer has received.

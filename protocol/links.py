@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct
 
 from protocol.addresses import name
-from protocol.effects import Transmit
+from protocol.effects import Effect, Transmit
 from protocol.envelope import Envelope
 from protocol.errors import OrderViolation, WindowFull
 from protocol.link import Link
@@ -103,6 +103,21 @@ class Links:
         if self._observer is not None:
             self._observer(Passage("send", peer, seq, self.lamport, message))
         return self._transmit(peer, seq, self.lamport, message)
+
+    def unsend(self, effects: Iterable[Effect]) -> None:
+        """Take back messages that were to go out behind an effect that could not be carried out.
+
+        Otherwise they would still go out, as retransmissions: a signal whose round was never recorded, or the
+        report of an update that was never stored.
+        """
+        unsent: dict[int, set[int]] = {}
+        for effect in effects:
+            if isinstance(effect, Transmit) and effect.envelope.seq:
+                envelope = effect.envelope
+                if (envelope.generation, envelope.epoch) == (self.generation, self.epoch):
+                    unsent.setdefault(effect.to, set()).add(envelope.seq)
+        for peer, seqs in unsent.items():
+            self._links[peer].unsend(seqs)
 
     def bare(self, to: int, route: str, message: Message) -> Transmit:
         """Send a message outside the order, to whoever is at the end of a route."""

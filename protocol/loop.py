@@ -143,7 +143,7 @@ class Loop:
     def _act(self, effects: list[Effect]) -> Stop | None:
         """Carry out effects in order; return the Stop among them, if any."""
         faults = self._faults
-        for effect in effects:
+        for index, effect in enumerate(effects):
             if faults is not None:
                 faults.before(effect)
             if isinstance(effect, Transmit):
@@ -166,7 +166,14 @@ class Loop:
                 try:
                     self._carry(effect)
                 except StorageFailed as error:
-                    return self._act(self._machine.failed(ExitCode.STORAGE, str(error), self._clock()))
+                    undone = effects[index + 1 :]
+                    stop = self._act(
+                        self._machine.failed(ExitCode.STORAGE, str(error), self._clock(), undone)
+                    )
+                    if stop is None and any(isinstance(one, Stop) for one in undone):
+                        # It was the last thing to do: nothing is left that could end the process later.
+                        return Stop(ExitCode.STORAGE, str(error))
+                    return stop
             if faults is not None:
                 faults.after(effect)
         return None

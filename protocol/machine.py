@@ -1,5 +1,6 @@
 """What every process of a run is, behind its shell."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from protocol.effects import Effect
@@ -27,5 +28,5 @@ class Machine(Protocol):
     def next_event(self) -> float | None:
         """Return when `tick` has something to do next, or None for never."""
 
-    def failed(self, code: ExitCode, why: str, now: float) -> list[Effect]:
-        """Take note that the shell could not carry out an effect."""
+    def failed(self, code: ExitCode, why: str, now: float, undone: Sequence[Effect] = ()) -> list[Effect]:
+        """Take note that the shell could not carry out an effect, nor therefore those behind it."""

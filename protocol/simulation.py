@@ -174,20 +174,27 @@ class Simulation:
                 self.stops[name] = effect
                 del self._processes[name]
                 return
-            if process.injector is None:
-                self._carry_out(name, process, effect)
-                if self._processes.get(name) is not process:
-                    return
-                continue
-            if self._struck(name, process, process.injector.strike(before_effect(effect)), effects[index:]):
-                return
-            self._carry_out(name, process, effect)
-            if self._processes.get(name) is not process:
-                return
-            if self._struck(
-                name, process, process.injector.strike(after_effect(effect)), effects[index + 1 :]
+            injector, rest = process.injector, effects[index + 1 :]
+            if injector is not None and self._struck(
+                name, process, injector.strike(before_effect(effect)), effects[index:]
             ):
                 return
+            try:
+                self._carry_out(process, effect)
+            except StorageFailed as error:
+                self._storage_failed(name, process, str(error), rest)
+                return
+            if injector is not None and self._struck(
+                name, process, injector.strike(after_effect(effect)), rest
+            ):
+                return
+
+    def _storage_failed(self, name: str, process: _Process, why: str, undone: list[Effect]) -> None:
+        """Tell a machine what could not be carried out, as the loop of a real process does."""
+        self._act(name, process.machine.failed(ExitCode.STORAGE, why, self.now, undone))
+        if self._processes.get(name) is process and any(isinstance(one, Stop) for one in undone):
+            self.stops[name] = Stop(ExitCode.STORAGE, why)
+            del self._processes[name]
 
     def _struck(self, name: str, process: _Process, fault: Kill | Pause | None, rest: list[Effect]) -> bool:
         if isinstance(fault, Kill):
@@ -197,7 +204,7 @@ class Simulation:
             process.pending.append(rest)
         return fault is not None
 
-    def _carry_out(self, name: str, process: _Process, effect: Effect) -> None:
+    def _carry_out(self, process: _Process, effect: Effect) -> None:
         if isinstance(effect, Transmit):
             if process.injector is None:
                 self.network.send(process.address, effect.route, effect.envelope)
@@ -207,10 +214,7 @@ class Simulation:
         elif isinstance(effect, Connect):
             self.network.connect(process.address, effect.route, effect.endpoint)
         else:
-            try:
-                process.carry(effect)
-            except StorageFailed as error:
-                self._act(name, process.machine.failed(ExitCode.STORAGE, str(error), self.now))
+            process.carry(effect)
 
     def _put(self, process: _Process, parcel: Parcel) -> None:
         """Put a parcel on the network; one with flipped bits is refused at its destination."""

@@ -135,6 +135,13 @@ class Run:
         """Do to the launcher what Ctrl-C does."""
         self.launcher.send_signal(signal.SIGINT)
 
+    def kill_launcher(self) -> None:
+        """SIGKILL the launcher alone; its processes are on their own then."""
+        assert self._launcher is not None
+        self._launcher.kill()
+        self._launcher.wait()
+        self._scratch.excuse_files()
+
     def kill_everything(self) -> None:
         """SIGKILL launcher and processes at once, as a power cut does."""
         assert self._launcher is not None

@@ -240,6 +240,6 @@ def test_an_oversized_tensor_is_refused_before_anything_is_read_from_it(monkeypa
 
 
 def test_negative_counters_are_refused_wherever_they_stand():
-    for message in (Beacon("running", -1, 0), ActionsChosen(0, -1, np.zeros(1, dtype="|u1"))):
+    for message in (Beacon("running", -1, 0, ()), ActionsChosen(0, -1, np.zeros(1, dtype="|u1"))):
         with pytest.raises(MalformedMessage, match=">= 0"):
             decode(encode(envelope(message)))

@@ -279,3 +279,22 @@ def test_every_message_is_observed_once_when_sent_and_once_when_delivered():
         ("receive", 1, 1),
         ("receive", 1, 2),
     ]
+
+
+def test_what_could_not_go_out_is_taken_back_and_never_sent_again():
+    links = connected()
+    links.send(1, Start(0), 0.0)
+    undone = [links.send(1, Start(round_), 0.0) for round_ in (1, 2)]
+    links.unsend(undone)
+    assert links.send(1, Start(9), 0.0).envelope.seq == 2
+    again = links.tick(100.0)
+    assert [one.envelope.message for one in again] == [Start(0), Start(9)]
+
+
+def test_a_retransmission_that_could_not_go_out_is_still_owed():
+    links = connected()
+    links.send(1, Start(0), 0.0)
+    [again] = links.tick(1.0)
+    links.send(1, Start(1), 1.0)
+    links.unsend([again])
+    assert links.send(1, Start(2), 1.0).envelope.seq == 3

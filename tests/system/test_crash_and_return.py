@@ -1,0 +1,199 @@
+"""Whatever dies, freezes or is interrupted, the run comes to the same bytes in the end."""
+
+import json
+import os
+
+import psutil
+import pytest
+
+from agents.checkpoint import load_latest
+from protocol.exit_codes import ExitCode
+
+CASE = {
+    "game": "coordination(agents=3)",
+    "dag": "0-2,1-2",
+    "rounds": 120,
+    "lanes": 8,
+    "horizon": 3,
+    "evaluate_every": 40,
+    "learning_rate": 0.5,
+    "initial": "normal",
+}
+SETTINGS = {"fsync": False}
+
+
+@pytest.fixture
+def finishes(play):
+    """Wait for the end of a run, and compare it with the run nothing ever happened to."""
+
+    def check(run):
+        assert run.wait() == ExitCode.DONE, run.log
+        expected = play(**CASE)
+        assert run.digest == expected.digest
+        assert run.lines == expected.lines
+        assert run.summary["state"] == "done"
+
+    return check
+
+
+def test_agents_killed_while_joining_and_in_any_round(start_run, finishes):
+    run = start_run(**CASE, settings=SETTINGS)
+    others = run.process("agent-0"), run.process("coordinator")
+    run.kill("agent-1")
+    for agent, round_ in [("agent-2", 10), ("agent-1", 50), ("agent-2", 90)]:
+        run.until_round(round_)
+        run.kill(agent)
+    run.until_round(100)
+    assert all(process.is_running() for process in others), "the others' processes are not touched"
+    finishes(run)
+
+
+@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+def test_a_killed_coordinator(transport, start_run, finishes):
+    run = start_run(**CASE, settings=SETTINGS | {"transport": transport})
+    run.until_round(30)
+    agents = [run.process(f"agent-{agent}") for agent in range(3)]
+    run.kill("coordinator")
+    run.until_round(80)
+    assert all(process.is_running() for process in agents), "the agents' processes are not touched"
+    finishes(run)
+
+
+def test_everything_killed_at_once_and_resumed(start_run, finishes):
+    run = start_run(**CASE, settings=SETTINGS)
+    run.process("agent-2")
+    run.kill_everything()
+    run.start()
+    run.until_round(60)
+    run.kill_everything()
+    assert not run.processes
+    assert 60 < run.recorded < 120
+    run.start()
+    finishes(run)
+
+
+def test_a_killed_launcher_takes_its_processes_along(start_run, finishes):
+    run = start_run(**CASE, settings=SETTINGS)
+    run.until_round(20)
+    processes = list(run.processes.values())
+    run.kill_launcher()
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    assert not alive
+    run.start()
+    finishes(run)
+
+
+def test_a_frozen_agent_is_waited_for_by_name(start_run, finishes):
+    run = start_run(**CASE, settings=SETTINGS)
+    run.until_round(20)
+    run.freeze("agent-1")
+    run.until(
+        lambda: "agent 1" in run.status.get("waiting_for", "") and _stale(run), "agent 1 was waited for"
+    )
+    before = run.recorded
+    run.until(lambda: _stale(run, 1), "a second passed")
+    assert run.recorded == before
+    run.thaw("agent-1")
+    finishes(run)
+
+
+def test_a_frozen_coordinator_and_launcher(start_run, finishes):
+    run = start_run(**CASE, settings=SETTINGS)
+    run.until_round(20)
+    for name in ("coordinator", "agent-0"):
+        run.freeze(name)
+    run.launcher.suspend()
+    run.kill("agent-2")
+    run.launcher.resume()
+    run.until(lambda: "agent-2" in run.processes, "agent 2 was started again")
+    for name in ("agent-0", "coordinator"):
+        run.thaw(name)
+    finishes(run)
+
+
+def test_ctrl_c_ends_everything_and_leaves_a_run_that_can_be_resumed(start_run, finishes):
+    run = start_run(**CASE, settings=SETTINGS)
+    run.until_round(30)
+    run.interrupt()
+    assert run.wait() == ExitCode.INTERRUPTED
+    assert not run.processes
+    assert run.summary["state"] == "interrupted"
+    assert [line["round"] for line in run.lines] == list(range(run.recorded))
+    assert all(load_latest(folder) for folder in (run.folder / "agents").iterdir())
+    run.start()
+    finishes(run)
+
+
+def test_ctrl_c_while_joining_ends_everything(start_run, finishes):
+    run = start_run(**CASE, settings=SETTINGS)
+    run.process("agent-2")
+    run.interrupt()
+    assert run.wait() == ExitCode.INTERRUPTED
+    assert not run.processes
+    run.start()
+    finishes(run)
+
+
+def test_a_run_that_may_not_lose_an_agent_fails_when_it_does(start_run):
+    run = start_run(**CASE, settings=SETTINGS | {"on_loss": "fail"})
+    run.until_round(10)
+    run.kill("agent-1")
+    assert run.wait() == ExitCode.PEER_FAILED
+    assert not run.processes
+
+
+def test_an_agent_of_another_experiment_is_rejected_and_the_launcher_says_so(start_run):
+    def prepare(run):
+        folder = run.folder / "agents" / "agent-1"
+        folder.mkdir(parents=True)
+        (folder / "agent.json").write_text(json.dumps({"agent": 1, "experiment": "0" * 32}))
+
+    run = start_run(**CASE, settings=SETTINGS, prepare=prepare)
+    assert run.wait() == ExitCode.REJECTED, run.log
+    assert "was rejected (experiment)" in run.log
+
+
+def test_a_folder_of_another_agent_is_refused(start_run):
+    def prepare(run):
+        folder = run.folder / "agents" / "agent-1"
+        folder.mkdir(parents=True)
+        (folder / "agent.json").write_text(json.dumps({"agent": 2, "experiment": "0" * 32}))
+
+    run = start_run(**CASE, settings=SETTINGS, prepare=prepare)
+    assert run.wait() == ExitCode.USAGE, run.log
+    assert "belongs to agent 2, not to agent 1" in run.log
+
+
+LARGE = CASE | {"game": "coordination(agents=4)", "dag": "complete"}
+"""Theta of agent 3 fills 2 KiB, more than a log of warnings."""
+
+
+def test_an_agent_whose_disk_is_full_ends_the_run_with_that_reason(start_run, play):
+    run = start_run(**LARGE, settings=SETTINGS)
+    run.until_round(10)
+    run.process("agent-3").rlimit(psutil.RLIMIT_FSIZE, (1024, 1024))
+    assert run.wait() == ExitCode.STORAGE, run.log
+    assert "agent 3 failed: cannot write" in run.summary["why"]
+    folder = run.folder / "agents" / "agent-3"
+    assert not list(folder.glob("*.tmp"))
+    assert len(load_latest(folder)) == 2
+    run.start()
+    assert run.wait() == ExitCode.DONE, run.log
+    assert run.digest == play(**LARGE).digest
+
+
+def test_a_coordinator_whose_disk_is_full_ends_the_run_with_that_reason(start_run, finishes):
+    run = start_run(**CASE, settings=SETTINGS)
+    run.until_round(10)
+    run.process("coordinator").rlimit(psutil.RLIMIT_FSIZE, (4096, 4096))
+    assert run.wait() == ExitCode.STORAGE, run.log
+    assert run.summary["state"] == "failed"
+    assert "cannot write" in run.summary["why"]
+    run.start()
+    finishes(run)
+
+
+def _stale(run, seconds=0):
+    """Whether the coordinator goes on telling its status this long after the last line of the record."""
+    status, record = run.folder / "status.json", run.folder / "metrics.jsonl"
+    return os.stat(status).st_mtime > os.stat(record).st_mtime + seconds
