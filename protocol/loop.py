@@ -20,6 +20,9 @@ from protocol.transport.interface import Arrival, Transport
 LONGEST_WAIT = 0.5
 """Seconds the loop sleeps at the most before it looks at signals and at its lifeline."""
 
+REFUSALS = frozenset({"refused", "rejected"})
+"""Events that count against whoever caused them, and that nobody may fill a log with."""
+
 Carry = Callable[[Effect], None]
 
 
@@ -121,7 +124,7 @@ class Loop:
         if self._faults is not None:
             self._faults.arrival(envelope)
         effects = machine.receive(envelope, arrival.origin, now, arrival.key)
-        if any(isinstance(effect, Log) and effect.event == "refused" for effect in effects):
+        if any(isinstance(effect, Log) and effect.event in REFUSALS for effect in effects):
             effects += self._offence(arrival, now)
         else:
             self._quarantine.accepted(sender)
@@ -156,7 +159,7 @@ class Loop:
             elif isinstance(effect, Admit):
                 if self._admission is not None:
                     self._admission.replace(effect.owners)
-            elif isinstance(effect, Log) and effect.event == "refused":
+            elif isinstance(effect, Log) and effect.event in REFUSALS:
                 left_out = self._throttle.passes(self._clock())
                 if left_out is not None:
                     self._carry(Log(effect.level, effect.event, effect.fields | {"left_out": left_out}))
