@@ -8,6 +8,7 @@ from bnpg.cli.coordinator import coordinator
 from bnpg.cli.games import games
 from bnpg.cli.keys import keys
 from bnpg.cli.options import debug_option
+from bnpg.cli.report import report
 from bnpg.cli.resume import resume
 from bnpg.cli.soak import soak
 from bnpg.cli.suggestions import SuggestingGroup
@@ -48,5 +49,5 @@ def bnpg(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (train, resume, games, soak, coordinator, agent, keys):
+for _command in (train, resume, report, games, soak, coordinator, agent, keys):
     bnpg.add_command(_command)

@@ -1,0 +1,291 @@
+"""Several runs side by side: who differs from whom, by how much, and how sure that is.
+
+Runs of one configuration (all but the seed alike) form a group. Groups are compared with the first one, seed
+by seed: a difference is taken between runs of the same seed, so what the seed decides falls out of it.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+from scipy import stats
+
+from bnpg.report.chart import Chart, Level, Series
+from bnpg.report.recorded_run import RecordedRun
+from bnpg.report.scale import SMALLEST, shown
+from bnpg_math.arrays import FloatArray
+
+CONFIDENCE = 0.95
+MEASURES = {
+    "value": "exact value",
+    "optimality_gap": "optimality gap",
+    "nash_gap": "Nash gap",
+    "return_mean": "return of the last round",
+}
+LOOKS = 8
+"""Groups that can be told apart in a chart."""
+_NOT_COMPARED = {"seed", "evaluate-every", "save-policy", "trace"}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in their seed alone.
+
+    Parameters
+    ----------
+    label : str
+        What sets it apart from the other groups.
+    look : str
+        Its class in the style sheet.
+    runs : tuple of RecordedRun
+    """
+
+    label: str
+    look: str
+    runs: tuple[RecordedRun, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A group against the reference, in one measure.
+
+    Parameters
+    ----------
+    group, reference, measure : str
+    pairs : int
+        Seeds that both have.
+    mean : float
+        Mean of the differences, group minus reference.
+    low, high : float or None
+        Its interval at 95 %.
+    how : str
+        Where the interval comes from, or why there is none.
+    """
+
+    group: str
+    reference: str
+    measure: str
+    pairs: int
+    mean: float
+    low: float | None
+    high: float | None
+    how: str
+
+    @property
+    def sure(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def group_runs(runs: Sequence[RecordedRun]) -> list[Group]:
+    """Put runs of one configuration together, in the order they were named."""
+    keys: dict[str, list[RecordedRun]] = {}
+    fields: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        described = {k: v for k, v in msgspec.to_builtins(run.experiment).items() if k not in _NOT_COMPARED}
+        described["game"] = (
+            run.identity["game"] if run.experiment.game.endswith(".npz") else run.experiment.game
+        )
+        key = msgspec.json.encode(
+            {**described, "digest": run.identity.get("game_digest")}, order="sorted"
+        ).decode()
+        keys.setdefault(key, []).append(run)
+        fields[key] = described
+    differing = [
+        name for name in next(iter(fields.values())) if len({repr(one[name]) for one in fields.values()}) > 1
+    ]
+    groups = []
+    for number, (key, members) in enumerate(keys.items()):
+        words = ", ".join(f"{name} {fields[key][name]}" for name in differing)
+        label = words or (members[0].name if len(members) == 1 else "all runs")
+        groups.append(Group(label, f"group-{number % LOOKS}", tuple(members)))
+    return groups
+
+
+def differences(groups: Sequence[Group]) -> list[Difference]:
+    """Compare every group with the first, in every measure that both have."""
+    reference = groups[0]
+    found = []
+    for group in groups[1:]:
+        for measure, words in MEASURES.items():
+            pairs = _pairs(reference, group, lambda run, key=measure: run.latest(key))  # type: ignore[misc]
+            if pairs:
+                found.append(_difference(group, reference, measure, words, pairs))
+    return found
+
+
+def interval(values: FloatArray) -> tuple[float, float]:
+    """Return the interval of a mean at 95 %, by Student's t over at least two values."""
+    error = float(stats.sem(values))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
+def same_results(runs: Sequence[RecordedRun]) -> list[tuple[list[str], bool]]:
+    """Return the names of runs of one and the same experiment, and whether they came to the same bits."""
+    keys: dict[str, list[RecordedRun]] = {}
+    for run in runs:
+        described = {
+            k: v for k, v in msgspec.to_builtins(run.experiment).items() if k not in _NOT_COMPARED - {"seed"}
+        }
+        described["digest"] = run.identity.get("game_digest")
+        keys.setdefault(msgspec.json.encode(described, order="sorted").decode(), []).append(run)
+    found = []
+    for members in keys.values():
+        digests = [(run.summary or {}).get("policy_digest") for run in members]
+        if len(members) > 1 and all(digests):
+            found.append(([run.name for run in members], len(set(digests)) == 1))
+    return found
+
+
+def comparison_charts(groups: Sequence[Group]) -> list[Chart]:
+    """Return the curves of all groups, and the curves of their differences."""
+    charts = [
+        _overlay(groups, "value", "What the teams earn", "exact value", log=False),
+        _overlay(groups, "return_mean", "What was played", "discounted return", log=False),
+        _overlay(groups, "optimality_gap", "How far they are from the best", "optimality gap", log=True),
+        _overlay(groups, "nash_gap", "What one agent could still gain", "Nash gap", log=True),
+    ]
+    for key in ("value", "return_mean"):
+        chart = _difference_chart(groups, key)
+        if chart.series:
+            charts.append(chart)
+            break
+    return [chart for chart in charts if chart.series]
+
+
+def _pairs(
+    reference: Group, group: Group, look: Callable[[RecordedRun], tuple[int, float] | None]
+) -> list[tuple[RecordedRun, RecordedRun, float]]:
+    """Return for every common seed the two runs and the difference of what `look` sees in them."""
+    by_seed = {run.experiment.seed: run for run in reference.runs}
+    found = []
+    for run in group.runs:
+        other = by_seed.get(run.experiment.seed)
+        if other is None:
+            continue
+        mine, theirs = look(run), look(other)
+        if mine is not None and theirs is not None:
+            found.append((run, other, mine[1] - theirs[1]))
+    return found
+
+
+def _difference(
+    group: Group,
+    reference: Group,
+    measure: str,
+    words: str,
+    pairs: list[tuple[RecordedRun, RecordedRun, float]],
+) -> Difference:
+    values = np.array([value for _, _, value in pairs])
+    mean = float(values.mean())
+    low: float | None = None
+    high: float | None = None
+    if len(values) > 1:
+        low, high = interval(values)
+        how = f"Student's t over {len(values)} seeds"
+    else:
+        how = "one common seed: no interval"
+        errors = [run.latest("return_stderr") for run in pairs[0][:2]]
+        if measure == "return_mean" and None not in errors:
+            spread = 1.959964 * math.hypot(*(error[1] for error in errors if error is not None))
+            low, high, how = (
+                mean - spread,
+                mean + spread,
+                "standard errors of the two rounds, taken as independent",
+            )
+    return Difference(group.label, reference.label, words, len(values), mean, low, high, how)
+
+
+def _overlay(groups: Sequence[Group], key: str, title: str, ylabel: str, *, log: bool) -> Chart:
+    series = []
+    for group in groups:
+        one = _mean_curve(group, key)
+        if one is not None:
+            series.append(one if not log else _positive(one))
+    optima = {round(run.optimum, 9) for group in groups for run in group.runs if run.optimum is not None}
+    levels = [Level("best joint policy, V*", "best", optima.pop())] if len(optima) == 1 and not log else []
+    many = any(len(group.runs) > 1 for group in groups)
+    bands = "the mean over seeds, with its interval at 95 %" if many else "one run each"
+    if not many and key == "return_mean":
+        bands += ", with the standard error of each round"
+    caption = f"Curves are {bands}."
+    return Chart(f"compare-{key}", title, caption, "round", f"{ylabel} (logarithmic)" if log else ylabel,
+                 series, levels, log=log)  # fmt: skip
+
+
+def _mean_curve(group: Group, key: str) -> Series | None:
+    columns = [run.column(key) for run in group.runs]
+    columns = [column for column in columns if len(column[0])]
+    if not columns:
+        return None
+    if len(columns) == 1:
+        rounds, values = columns[0]
+        if key == "return_mean":
+            rounds, values, error = group.runs[0].column(key, "return_stderr")
+            return Series(group.label, group.look, rounds, values, values - error, values + error)
+        return Series(group.label, group.look, rounds, values, dots=len(rounds) < 40)
+    rounds, stacked = _aligned(columns)
+    if not len(rounds):
+        return None
+    low, high = _bands(stacked)
+    return Series(group.label, group.look, rounds, stacked.mean(axis=0), low, high)
+
+
+def _difference_chart(groups: Sequence[Group], key: str) -> Chart:
+    reference, series = groups[0], []
+    for group in groups[1:]:
+        pairs = _pairs(reference, group, lambda run: run.latest(key))
+        columns = []
+        for mine, theirs, _ in pairs:
+            rounds, values = _aligned([mine.column(key), theirs.column(key)])
+            columns.append([rounds, values[0] - values[1]])
+        if not columns:
+            continue
+        rounds, stacked = _aligned(columns)
+        if len(rounds):
+            low, high = _bands(stacked) if len(stacked) > 1 else (None, None)
+            series.append(Series(group.label, group.look, rounds, stacked.mean(axis=0), low, high))
+    return Chart(
+        "compare-difference", f"Difference to {reference.label}",
+        "Above 0 the group earns more than the reference; differences are taken seed by seed"
+        + (", the band is their interval at 95 %." if any(one.low is not None for one in series) else "."),
+        "round", f"difference in {MEASURES[key] if key == 'value' else 'return'}", series,
+        [Level("no difference", "best", 0.0)],
+    )  # fmt: skip
+
+
+def _aligned(columns: Sequence[Sequence[FloatArray]]) -> tuple[FloatArray, FloatArray]:
+    """Return the rounds that all columns have, and a row of values for each column."""
+    common = columns[0][0]
+    for column in columns[1:]:
+        common = np.intersect1d(common, column[0])
+    rows = [column[1][np.searchsorted(column[0], common)] for column in columns]
+    return common, np.stack(rows)
+
+
+def _bands(stacked: FloatArray) -> tuple[FloatArray, FloatArray]:
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(stacked) - 1) * stats.sem(stacked, axis=0)
+    mean = stacked.mean(axis=0)
+    return mean - half, mean + half
+
+
+def _positive(one: Series) -> Series:
+    """Return a curve for a logarithmic axis; the interval keeps its numbers, cut off when drawn."""
+    return replace(one, y=np.maximum(one.y, SMALLEST))
+
+
+def spoken(one: Difference) -> str:
+    """Say a difference in one sentence."""
+    more = "more" if one.mean >= 0 else "less"
+    size = shown(abs(one.mean))
+    if one.low is None or one.high is None:
+        return f"{one.group}: {one.measure} {size} {more} than {one.reference} ({one.how})."
+    sure = "" if one.sure else "; the interval holds 0, so the sign is not settled"
+    return (
+        f"{one.group}: {one.measure} {size} {more} than {one.reference} "
+        f"(95 %: {shown(one.low)} to {shown(one.high)}, {one.how}{sure})."
+    )

@@ -1,0 +1,169 @@
+"""The learning curves of one run: what the team earns, how far it is from the best, what is guaranteed."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from bnpg.report.chart import Chart, Event, Level, Series
+from bnpg.report.recorded_run import RecordedRun
+from bnpg.report.scale import SMALLEST
+from bnpg_math.arrays import FloatArray
+from bnpg_math.constants import (
+    nash_bound,
+    nash_threshold,
+    optimality_bound,
+    optimality_threshold,
+    sizes,
+    smoothness,
+)
+from bnpg_math.mismatch import mismatch
+
+MODEST = 4096
+"""States times joint actions up to which M is computed for a picture."""
+
+
+def find_mismatch(run: RecordedRun) -> float | None:
+    """Return M: as certified, or computed if that is quick; None if it is not known."""
+    certified = (run.certificate or {}).get("mismatch")
+    if isinstance(certified, dict):
+        certified = certified.get("M", certified.get("value"))
+    if isinstance(certified, int | float):
+        return float(certified)
+    if run.game.states * run.game.joint_actions <= MODEST:
+        return mismatch(run.game).M
+    return None
+
+
+def learning_charts(run: RecordedRun, M: float | None, events: Iterable[Event] = ()) -> list[Chart]:
+    """Return the charts of a run; a chart without any data is left out.
+
+    Parameters
+    ----------
+    run : RecordedRun
+    M : float or None
+        The mismatch coefficient, if known.
+    events
+        Drawn at their rounds.
+    """
+    happened = tuple(events)
+    charts = [value_chart(run, happened)]
+    if "evaluation" not in run.why:
+        charts += [gap_chart(run, M, happened), gradient_chart(run, happened)]
+    return [chart for chart in charts if chart.series]
+
+
+def value_chart(run: RecordedRun, events: tuple[Event, ...] = ()) -> Chart:
+    """What the team earns: returns with their standard error, exact values, the optimum."""
+    series = []
+    rounds, mean, error = run.column("return_mean", "return_stderr")
+    if len(rounds):
+        series.append(
+            Series(
+                "return of the episodes ± standard error", "return", rounds, mean, mean - error, mean + error
+            )
+        )
+    rounds, value = run.column("value")
+    if len(rounds):
+        series.append(Series("exact value of the policy", "value", rounds, value, dots=len(rounds) < 60))
+    best = run.optimum
+    levels = [] if best is None else [Level("best joint policy, V*", "best", best)]
+    return Chart(
+        "value", "What the team earns",
+        "Discounted return of the whole team; the dashed line is the best any joint policy can earn.",
+        "round", "discounted return", series, levels, events,
+    )  # fmt: skip
+
+
+def gap_chart(run: RecordedRun, M: float | None, events: tuple[Event, ...] = ()) -> Chart:
+    """How far the team is from the optimum and from equilibrium, with the bounds of Lemmas 2 and 3."""
+    series, levels = [], []
+    rounds, optimality = run.column("optimality_gap")
+    if len(rounds):
+        drawn = np.maximum(optimality, SMALLEST)
+        series.append(Series("optimality gap", "value", rounds, drawn, dots=len(rounds) < 60))
+    rounds, nash = run.column("nash_gap")
+    if len(rounds):
+        drawn = np.maximum(nash, SMALLEST)
+        series.append(Series("Nash gap", "nash", rounds, drawn, dots=len(rounds) < 60))
+    told = ""
+    if M is not None and math.isinf(M):
+        told = "M is infinite (Assumption 1 fails), so no bound can be drawn."
+    elif M is not None and run.experiment.regularization > 0:
+        weight, size = run.experiment.regularization, sizes(run.game, run.dag)
+        levels.append(Level("Lemma 2, tight: λM", "bound", nash_bound(weight, M)))
+        levels.append(Level("Lemma 2, corrected: 2λM", "looser", nash_bound(weight, M, "corrected")))
+        if run.dag.is_complete:
+            levels.append(
+                Level(
+                    "Lemma 3, corrected: 2^(N+1) N λM",
+                    "loosest",
+                    optimality_bound(size, weight, M, "corrected"),
+                )
+            )
+        told = _since(run, M)
+    elif run.experiment.regularization == 0:
+        told = "Without regularization (λ = 0) the lemmas promise nothing, so no bound is drawn."
+    return Chart(
+        "gaps", "How far it is from the best",
+        "The optimality gap is what the best joint policy would earn more; the Nash gap is the most that one "
+        f"agent could gain on its own. {told}".strip(),
+        "round", "gap (logarithmic)", series, levels, events, log=True,
+    )  # fmt: skip
+
+
+def gradient_chart(run: RecordedRun, events: tuple[Event, ...] = ()) -> Chart:
+    """The norm of the gradient, with the thresholds below which a lemma promises something."""
+    rounds, norm = run.column("gradient_norm")
+    series = []
+    if len(rounds):
+        drawn = np.maximum(norm, SMALLEST)
+        series.append(Series("norm of the exact gradient", "gradient", rounds, drawn, dots=len(rounds) < 60))
+    weight, size, levels = run.experiment.regularization, sizes(run.game, run.dag), []
+    if weight > 0:
+        levels.append(Level("threshold of Lemma 2, tight", "bound", nash_threshold(size, weight)))
+        levels.append(
+            Level("threshold of Lemma 2, corrected", "looser", nash_threshold(size, weight, "corrected"))
+        )
+        if run.dag.is_complete:
+            levels.append(Level("threshold of Lemma 3, tight", "best", optimality_threshold(size, weight)))
+    beta = smoothness(size, weight)
+    bound = _descent(run, rounds, beta)
+    if bound is not None:
+        series.append(
+            Series("promise for the smallest norm so far, √(2β(V* − L₀)/(t+1))", "bound", rounds, bound)
+        )
+    return Chart(
+        "gradient", "How far it is from stationary",
+        "Where the gradient falls below a threshold, the lemma's bound on a gap is in force.",
+        "round", "gradient norm (logarithmic)", series, levels, events, log=True,
+    )  # fmt: skip
+
+
+def _descent(run: RecordedRun, rounds: FloatArray, beta: float) -> FloatArray | None:
+    """Return sqrt(2 beta (V* - L_0) / (t + 1)).
+
+    An exact update with eta = 1/beta raises L by at least ||grad||^2 / (2 beta), and L never exceeds V*.
+    """
+    experiment = run.experiment
+    certified = experiment.mode == "exact" and experiment.learning_rate == "certified"
+    if not certified or run.optimum is None or not len(rounds):
+        return None
+    _, objective = run.column("objective")
+    room = max(run.optimum - float(objective[0]), 0.0)  # the barrier is at most 0, so L* <= V*
+    bound: FloatArray = np.sqrt(2 * beta * room / (rounds + 1.0))
+    return bound
+
+
+def _since(run: RecordedRun, M: float) -> str:
+    """Say from which round on the bound of Lemma 2 is in force."""
+    weight = run.experiment.regularization
+    rounds, norm = run.column("gradient_norm")
+    below = np.flatnonzero(norm <= nash_threshold(sizes(run.game, run.dag), weight))
+    promise = f"λM = {weight:.4g} · {M:.4g} = {weight * M:.4g}"
+    if len(below):
+        return (
+            f"Lemma 2 promises a Nash gap of at most {promise} wherever the gradient is small enough: "
+            f"so in round {int(rounds[below[0]])}."
+        )
+    return f"The bound {promise} is not in force yet: the gradient has not fallen below its threshold."

@@ -1,0 +1,115 @@
+"""What went wrong on purpose: the faults of the plan, as events on the axis of rounds and of time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bnpg.report.chart import Chart, Event, Series
+from bnpg.report.recorded_run import RecordedRun
+from bnpg.report.scale import shown
+from protocol.faults.plan import FaultPlan, LinkFault
+
+
+@dataclass(frozen=True)
+class FaultEvent:
+    """One fault of the plan that has a place in time.
+
+    Parameters
+    ----------
+    what : str
+        In words.
+    look : str
+        `kill`, `pause` or `partition`.
+    round : int or None
+        When, by round.
+    at : float or None
+        When, in seconds after the start of the run; None if the run did not come that far.
+    seconds : float
+        How long it lasts; 0 for a moment.
+    """
+
+    what: str
+    look: str
+    round: int | None
+    at: float | None
+    seconds: float = 0.0
+
+
+def fault_events(run: RecordedRun) -> list[FaultEvent]:
+    """Return the faults that have a moment, in the order of time."""
+    plan = run.plan
+    if plan is None:
+        return []
+    found: list[FaultEvent] = []
+    for cut in plan.partition:
+        groups = " from ".join("{" + ", ".join(group) + "}" for group in cut.groups)
+        at = cut.start if cut.start is not None else _second(run, cut.round)
+        found.append(
+            FaultEvent(
+                f"partition of {groups} for {cut.seconds:g} s", "partition", cut.round, at, cut.seconds
+            )
+        )
+    for pause in plan.pause:
+        what = f"{pause.process} hangs for {pause.seconds:g} s ({pause.phase})"
+        found.append(FaultEvent(what, "pause", pause.round, _second(run, pause.round), pause.seconds))
+    for kill in plan.kill:
+        life = "" if kill.incarnation == 1 else f", life {kill.incarnation}"
+        what = f"{kill.process} is killed ({kill.phase}{life})"
+        found.append(FaultEvent(what, "kill", kill.round, _second(run, kill.round)))
+    return sorted(found, key=lambda one: (one.at is None, one.at or 0.0, one.round or 0))
+
+
+def standing_faults(plan: FaultPlan) -> list[str]:
+    """Return, in words, the faults of links that may strike at any time."""
+    kinds = ("delay", "drop", "duplicate", "reorder", "corrupt")
+    return [_describe(kind, fault) for kind in kinds for fault in getattr(plan, kind)]
+
+
+def round_events(events: list[FaultEvent]) -> list[Event]:
+    """Return the events on an axis of rounds."""
+    return [Event(one.what, one.look, float(one.round)) for one in events if one.round is not None]
+
+
+def time_chart(run: RecordedRun, events: list[FaultEvent]) -> Chart | None:
+    """Return how long each round took, with the faults in their places; None for an empty record."""
+    rounds, elapsed = run.elapsed
+    if len(rounds) < 2:
+        return None
+    _, seconds = run.column("seconds")
+    marks = [
+        Event(one.what, one.look, one.at, one.at + one.seconds if one.seconds else None)
+        for one in events
+        if one.at is not None and one.at <= elapsed[-1]
+    ]
+    slowest = int(np.argmax(seconds))
+    caption = (
+        f"A round took {shown(float(np.median(seconds)))} s as a rule; the slowest was round "
+        f"{int(rounds[slowest])} with {shown(float(seconds[slowest]))} s."
+    )
+    return Chart(
+        "time", "How long each round took", caption,
+        "seconds since the start", "seconds a round (logarithmic)",
+        [Series("time of a round", "value", elapsed, np.maximum(seconds, 1e-6))], (), marks, log=True,
+    )  # fmt: skip
+
+
+def _second(run: RecordedRun, round_: int | None) -> float | None:
+    """Return when a round began."""
+    if round_ is None:
+        return None
+    rounds, elapsed = run.elapsed
+    earlier = elapsed[rounds < round_]
+    if not len(rounds) or rounds[-1] < round_:
+        return None
+    return float(earlier[-1]) if len(earlier) else 0.0
+
+
+def _describe(kind: str, fault: LinkFault) -> str:
+    often = "every" if fault.probability == 1.0 else f"{100 * fault.probability:g} % of the"
+    what = " or ".join(fault.messages) if fault.messages else ""
+    where = "" if (fault.sender, fault.to) == ("*", "*") else f" from {fault.sender} to {fault.to}"
+    when = "" if fault.rounds is None else f" in rounds {fault.rounds[0]} to {fault.rounds[1]}"
+    seconds = getattr(fault, "seconds", None)
+    by = f", {shown(seconds)} s" if kind == "delay" and seconds is not None else ""
+    noun = "message" if fault.probability == 1.0 else "messages"
+    return f"{kind}: {often} {what + ' ' if what else ''}{noun}{where}{when}{by}"

@@ -1,0 +1,140 @@
+"""The report of one run: its sections, each of which can also be shown by itself while the run goes on."""
+
+import msgspec
+
+from bnpg.report.curves import find_mismatch, learning_charts
+from bnpg.report.dag_drawing import draw_dag
+from bnpg.report.events import fault_events, round_events, standing_faults, time_chart
+from bnpg.report.page import Page, Section, render_section
+from bnpg.report.policies import policy_view
+from bnpg.report.recorded_run import RecordedRun
+from bnpg.report.reproduction import reproduction
+from bnpg.report.scale import shown
+from bnpg.report.summary import in_words, tiles
+
+MEANINGS = {
+    "game": "what is played",
+    "mode": "whether the team learns from played episodes or from the known model",
+    "dag": "who sees whose action",
+    "rounds": "number of updates (3)",
+    "learning-rate": "step size η; certified is 1/β of Lemma 4, tight form",
+    "regularization": "λ, the weight of the log barrier",
+    "lanes": "episodes played side by side in a sampled round",
+    "horizon": "steps of an episode; geometric is unbiased",
+    "baseline": "what reduces the variance of a sampled round, without bias",
+    "initial": "the policy before the first update",
+    "seed": "of everything random",
+    "evaluate-every": "exact metrics every so many rounds",
+    "save-policy": "whether policy.npz is gathered at the end",
+    "trace": "whether every message is recorded",
+}
+
+
+def run_report(run: RecordedRun) -> Page:
+    """Return the report of one run."""
+    return Page(f"Run {run.name}", subtitle(run), run_sections(run))
+
+
+def run_sections(run: RecordedRun) -> list[Section]:
+    """Return the sections of one run."""
+    return [
+        summary_section(run),
+        curves_section(run),
+        team_section(run),
+        time_section(run),
+        experiment_section(run),
+    ]
+
+
+def subtitle(run: RecordedRun) -> str:
+    """Say in a line what was run."""
+    agents = run.dag.agents
+    states = run.game.states
+    parts = [
+        f"{run.identity['game']}: {agents} agent{'s' * (agents > 1)}, {states} state{'s' * (states > 1)}",
+        f"DAG {run.experiment.dag}",
+        f"{run.experiment.mode} mode",
+        f"seed {run.experiment.seed}",
+        f"begun {run.identity.get('created', 'at an unknown time')}",
+    ]
+    return " · ".join(parts)
+
+
+def summary_section(run: RecordedRun) -> Section:
+    """What came out."""
+    return render_section(
+        "summary", "What came out", "summary.html.j2", tiles=tiles(run), words=in_words(run)
+    )
+
+
+def curves_section(run: RecordedRun) -> Section:
+    """The learning curves with the bounds."""
+    events = round_events(fault_events(run))
+    charts = learning_charts(run, find_mismatch(run) if "evaluation" not in run.why else None, events)
+    words = [run.why[part] for part in ("evaluation", "returns") if part in run.why]
+    return render_section("curves", "Learning", "charts.html.j2", charts=charts, words=words)
+
+
+def team_section(run: RecordedRun, states: dict[int, str] | None = None) -> Section:
+    """The DAG and everyone's policy.
+
+    Parameters
+    ----------
+    run : RecordedRun
+    states : dict from agent to str, optional
+        While a run goes on, the look of an agent: `up`, `awaited`, `down`.
+    """
+    return render_section(
+        "team",
+        "The team",
+        "team.html.j2",
+        dag=draw_dag(run.dag),
+        states=states or {},
+        policies=policy_view(run),
+        without="No policy is shown: this folder holds no theta that all agents have of one round. Agents on "
+        "other hosts keep theirs; --save-policy gathers policy.npz at the end.",
+    )
+
+
+def time_section(run: RecordedRun) -> Section:
+    """How long rounds took, and what was done to the run."""
+    events = fault_events(run)
+    return render_section(
+        "time",
+        "Time and faults",
+        "time.html.j2",
+        chart=time_chart(run, events),
+        plan=run.plan,
+        events=events,
+        standing=[] if run.plan is None else standing_faults(run.plan),
+        counters=_counters(run),
+        shown=shown,
+    )
+
+
+def experiment_section(run: RecordedRun) -> Section:
+    """What was run, and how to run it again."""
+    fields = [
+        (name, str(value), MEANINGS.get(name, ""))
+        for name, value in msgspec.to_builtins(run.experiment).items()
+    ]
+    return render_section(
+        "experiment", "The experiment", "experiment.html.j2", again=reproduction(run), fields=fields
+    )
+
+
+def _counters(run: RecordedRun) -> str:
+    """Say what the links of the coordinator went through."""
+    status = run.status
+    if status is None:
+        return ""
+    lives = {agent: state["incarnation"] for agent, state in status.get("agents", {}).items()}
+    returned = [f"agent {agent} {lives[agent] - 1} times" for agent in lives if lives[agent] > 1]
+    told = [
+        f"The coordinator sent {status.get('retransmitted', 0)} messages again, took in "
+        f"{status.get('duplicates', 0)} twice and refused {sum(status.get('refused', {}).values())}."
+    ]
+    if status.get("generation", 1) > 1:
+        told.append(f"The coordinator was started {status['generation']} times.")
+    told.append(f"Came back: {', '.join(returned)}." if returned else "No agent died.")
+    return " ".join(told)
