@@ -7,6 +7,7 @@ import numpy as np
 from bnpg.report.chart import Chart, Event, Series
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.scale import shown
+from bnpg.report.summary import duration
 from protocol.faults.plan import FaultPlan, LinkFault
 
 
@@ -83,8 +84,8 @@ def time_chart(run: RecordedRun, events: list[FaultEvent]) -> Chart | None:
     ]
     slowest = int(np.argmax(seconds))
     caption = (
-        f"A round took {shown(float(np.median(seconds)))} s as a rule; the slowest was round "
-        f"{int(rounds[slowest])} with {shown(float(seconds[slowest]))} s."
+        f"A round took {duration(float(np.median(seconds)))} as a rule; the slowest was round "
+        f"{int(rounds[slowest])} with {duration(float(seconds[slowest]))}."
     )
     return Chart(
         "time", "How long each round took", caption,

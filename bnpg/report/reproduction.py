@@ -1,5 +1,6 @@
 """The exact command that gives this run again, bit for bit."""
 
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ class Reproduction:
         The resolved experiment as TOML.
     versions : str
         What the run was made with.
+    words : tuple of str
+        The command again, in parts that belong on one line.
     """
 
     command: str
@@ -39,6 +42,7 @@ class Reproduction:
     digest: str
     experiment: str
     versions: str
+    words: tuple[str, ...]
 
 
 def reproduction(run: RecordedRun) -> Reproduction:
@@ -64,6 +68,7 @@ def reproduction(run: RecordedRun) -> Reproduction:
         digest=str(summary.get("policy_digest") or ""),
         experiment=experiment_toml(experiment),
         versions=versions,
+        words=tuple(re.sub(r" (?=--)", "\n", shlex.join(words)).split("\n")),
     )
 
 

@@ -129,7 +129,7 @@ def _counters(run: RecordedRun) -> str:
     if status is None:
         return ""
     lives = {agent: state["incarnation"] for agent, state in status.get("agents", {}).items()}
-    returned = [f"agent {agent} {lives[agent] - 1} times" for agent in lives if lives[agent] > 1]
+    returned = [f"agent {agent} ({lives[agent] - 1} times)" for agent in lives if lives[agent] > 1]
     told = [
         f"The coordinator sent {status.get('retransmitted', 0)} messages again, took in "
         f"{status.get('duplicates', 0)} twice and refused {sum(status.get('refused', {}).values())}."

@@ -85,6 +85,8 @@ def in_words(run: RecordedRun) -> list[str]:
 
 def duration(seconds: float) -> str:
     """Return a time as a person says it."""
+    if seconds < 1:
+        return f"{shown(1000 * seconds)} ms"
     if seconds < 60:
         return f"{shown(seconds)} s"
     minutes, rest = divmod(round(seconds), 60)

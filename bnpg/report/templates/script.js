@@ -52,6 +52,9 @@ const bnpg = (() => {
     });
   }
 
+  // Whose letters need another colour than the page's to be read on a cell of this depth.
+  const tone = depth => depth > .72 ? " strong" : "";
+
   function product(sizes) {
     return sizes.reduce((rows, size) => rows.flatMap(row => [...Array(size).keys()].map(k => [...row, k])), [[]]);
   }
@@ -92,12 +95,12 @@ const bnpg = (() => {
             const change = agent.after[k] - agent.before[k];
             cell.textContent = (change >= 0 ? "+" : "−") + Math.abs(change).toFixed(3);
             cell.style.setProperty("--p", Math.abs(change));
-            cell.className = (change >= 0 ? "more" : "less") + (Math.abs(change) > .55 ? " strong" : "");
+            cell.className = (change >= 0 ? "more" : "less") + tone(Math.abs(change));
           } else {
             const p = agent[chosen.which][k];
             cell.textContent = p.toFixed(3);
             cell.style.setProperty("--p", p);
-            cell.className = p > .55 ? "strong" : "";
+            cell.className = tone(p);
           }
         }
       });
