@@ -1,62 +1,38 @@
 """Running what is in a run folder and showing how it ended: common to `train` and `resume`."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
-from bnpg.launchers.settings import LaunchSettings, Outcome
+from bnpg.execution import execute, find_launcher
+from bnpg.launchers.settings import LaunchSettings
 from bnpg.progress import watching
-from bnpg.run_folder import in_use, read_identity
-from bnpg.summary import draw_curves, finish_summary, finite, human_summary
-from bnpg_math.errors import InputError
+from bnpg.run_folder import read_identity
+from bnpg.summary import finite, human_summary
 from coordinator.experiment import read_experiment
 from protocol.exit_codes import ExitCode
-
-Launch = Callable[[Path, LaunchSettings, Callable[[dict[str, Any]], None]], Outcome]
-
-
-def settings_from(given: dict[str, Any], base: LaunchSettings | None = None) -> LaunchSettings:
-    """Return launch settings with the given ones over those of `base`."""
-    fields = msgspec.to_builtins(base or LaunchSettings())
-    try:
-        return msgspec.convert(fields | given, LaunchSettings)
-    except msgspec.ValidationError as error:
-        raise InputError(f"launch settings: {error}") from None
-
-
-def find_launcher(name: str) -> Launch:
-    """Return the launcher of a name."""
-    if name == "memory":
-        from bnpg.launchers.memory import launch as in_memory
-
-        return in_memory
-    from bnpg.launchers.local import launch as as_processes
-
-    return as_processes
 
 
 def launch_run(folder: Path, settings: LaunchSettings, *, as_json: bool, quiet: bool) -> int:
     """Run, or go on with, the run in a folder; show the summary and return the exit code."""
     experiment = read_experiment(folder / "experiment.toml")
     launch = find_launcher(settings.launcher)
+
+    def announce() -> None:
+        if not quiet:
+            click.echo(_heading(folder, experiment.mode, experiment.dag, settings.launcher), err=True)
+
     try:
-        with in_use(folder):
-            if not quiet:
-                click.echo(_heading(folder, experiment.mode, experiment.dag, settings.launcher), err=True)
-            (folder / "summary.json").unlink(missing_ok=True)
-            with watching(experiment.rounds, quiet) as watcher:
-                outcome = launch(folder, settings, watcher)
-            summary = finish_summary(folder, outcome)
-            trouble = draw_curves(folder)
+        with watching(experiment.rounds, quiet) as watcher:
+            ended = execute(folder, settings, launch, watcher, announce=announce)
     except KeyboardInterrupt:
         click.echo(f"bnpg: interrupted; continue with: bnpg resume {folder}", err=True)
         return ExitCode.INTERRUPTED
-    if trouble:
-        click.echo(f"bnpg: warning: {trouble}", err=True)
+    outcome, summary = ended.outcome, ended.summary
+    for warning in ended.warnings:
+        click.echo(f"bnpg: warning: {warning}", err=True)
     _show(folder, summary, as_json)
     if outcome.code == ExitCode.INTERRUPTED:
         where = f"in round {summary['rounds']} of {experiment.rounds}"

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from bnpg.exports import EXPORTS
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -66,6 +68,30 @@ class Integer(click.ParamType):  # type: ignore[type-arg]
             most = f" and at most {self._most}" if number > self._most else ""
             self.fail(f"expected an integer of at least {self._least}{most}, got {value!r}", param, ctx)
         return number
+
+
+class Words(click.ParamType):  # type: ignore[type-arg]
+    """Some of a few words, separated by commas.
+
+    Parameters
+    ----------
+    words : tuple of str
+    """
+
+    name = "words"
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self._words = words
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Turn the text of an option into its value."""
+        chosen = tuple(dict.fromkeys(word.strip() for word in str(value).split(",")))
+        for word in chosen:
+            if word not in self._words:
+                self.fail(f"expected some of {', '.join(self._words)}, got {word!r}", param, ctx)
+        return chosen
 
 
 class Horizon(click.ParamType):  # type: ignore[type-arg]
@@ -133,6 +159,12 @@ launch_options = together(
         default=None,
         help="Whether the run survives a crash of the machine, not only of a process.  [fsync]",
     ),
+    click.option(
+        "--log",
+        type=Words(EXPORTS),
+        metavar="FORMAT,..",
+        help="Keep the record also as csv (DIR/metrics.csv) or tensorboard (DIR/tensorboard/).",
+    ),
     click.option("--log-format", type=click.Choice(["text", "json"]), help="Of the log on stderr.  [text]"),
     click.option(
         "--log-level",
@@ -142,7 +174,7 @@ launch_options = together(
 )
 """How a run is launched. An option that is not given is None; nothing of this changes the result."""
 
-LAUNCH_FIELDS = ("launcher", "transport", "patience", "on_loss", "fsync", "log_format", "log_level")
+LAUNCH_FIELDS = ("launcher", "transport", "patience", "on_loss", "fsync", "log", "log_format", "log_level")
 
 experiment_options = together(
     click.option(

@@ -26,7 +26,8 @@ def resume(folder: Path, as_json: bool, quiet: bool, **options: Any) -> int:
 
     It is launched as it was before, unless other launch options are given.
     """
-    from bnpg.cli.launching import launch_run, settings_from, show_finished
+    from bnpg.cli.launching import launch_run, show_finished
+    from bnpg.execution import settings_from
     from bnpg.run_folder import check_run_folder, finished, read_settings
 
     check_run_folder(folder)

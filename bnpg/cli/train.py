@@ -51,7 +51,8 @@ def train(
       bnpg train examples/coordination.toml --seed 1 --json
       bnpg train climbing --dag 0-1 --faults examples/faults/bad-wifi.toml
     """  # noqa: D301 (\b keeps click from wrapping)
-    from bnpg.cli.launching import launch_run, settings_from
+    from bnpg.cli.launching import launch_run
+    from bnpg.execution import settings_from
     from bnpg.experiment_plan import plan_experiment, read_fields
     from bnpg.run_folder import FAULTS_FILE, create_run_folder, read_faults
 

@@ -6,17 +6,16 @@ record, so nothing depends on this process being quick, or being there at all.
 """
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.rendezvous import rendezvous
+from bnpg.launchers.settings import LaunchSettings, Outcome
+from bnpg.launchers.signals import noting
 from bnpg.launchers.tail import Tail
 from coordinator.experiment import read_experiment
 from coordinator.loading import load_game
@@ -68,15 +67,13 @@ class _LocalRun:
 
     def run(self) -> Outcome:
         """Start everything, keep it running, and end everything."""
-        previous = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            for name in self._names():
-                self._start(name)
-            code, why = self._watch()
-        finally:
-            self._end_all()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        with noting(self._note):
+            try:
+                for name in self._names():
+                    self._start(name)
+                code, why = self._watch()
+            finally:
+                self._end_all()
         self._tail.read()
         return Outcome(code, why, 1 + self._agents)
 
@@ -188,7 +185,7 @@ class _LocalRun:
                 process.kill()
                 process.wait()
 
-    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def _note(self) -> None:
         self._interrupts += 1
 
 

@@ -1,10 +1,8 @@
 """The memory launcher: all machines of a run in this process, over a network in memory."""
 
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import msgspec
@@ -13,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from agents.checkpoint import CheckpointFolder, load_latest
 from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg.launchers.settings import LaunchSettings, Outcome
+from bnpg.launchers.signals import noting
 from coordinator.loading import load_setup
 from coordinator.run_record import RunRecord
 from coordinator.shell import recorder
@@ -73,13 +72,11 @@ class _MemoryRun:
 
     def run(self) -> Outcome:
         """Run to the end."""
-        previous = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
         simulation = self._cluster.simulation
         try:
-            self._until_stopped()
+            with noting(self._note):
+                self._until_stopped()
         finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
             self._store()
             status = self._cluster.coordinator.status(simulation.now)
             self._record.write_status(time.monotonic(), lambda: status, at_once=True)
@@ -115,5 +112,5 @@ class _MemoryRun:
             if thetas:
                 folder.forget(before=min(thetas))
 
-    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def _note(self) -> None:
         self._interrupted = True

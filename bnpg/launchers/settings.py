@@ -20,6 +20,8 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     """Whether checkpoints and record must survive a crash of the machine, not only of a process."""
     faults: str = ""
     """Name of a fault plan in the run folder; empty for none."""
+    log: tuple[Literal["csv", "tensorboard"], ...] = ()
+    """Formats in which the record is also kept, beside `metrics.jsonl`."""
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 

@@ -1,0 +1,4 @@
+"""A run's record in formats that other tools read: CSV and TensorBoard event files."""
+
+EXPORTS = ("csv", "tensorboard")
+"""What `--log` takes."""

@@ -1,0 +1,87 @@
+"""Keeping exports in step with a run: what is recorded already first, then every line as it comes.
+
+An export is a convenience: if it cannot be written, the run goes on without it and says so at the end.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from bnpg.exports.csv_log import CsvLog
+from bnpg.exports.tensorboard_log import TensorBoardLog
+from coordinator.run_record import read_lines
+
+Line = dict[str, Any]
+
+
+class Export(Protocol):
+    """Takes in the lines of a run record, each round once and in order."""
+
+    def write(self, line: Line) -> None:
+        """Add one line."""
+
+    def close(self) -> None:
+        """Leave whole files behind."""
+
+
+_KINDS: dict[str, Callable[[Path], Export]] = {"csv": CsvLog, "tensorboard": TensorBoardLog}
+
+
+class Exports:
+    """All exports of one run.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    names : sequence of str
+        Some of `EXPORTS`.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        self._folder = folder
+        self._open: dict[str, Export] = {}
+        self._latest = -1
+        self.troubles: list[str] = []
+        for name in dict.fromkeys(names):
+            self._attempt(name, lambda name=name: self._open.__setitem__(name, _KINDS[name](folder)))  # type: ignore[misc]
+        self.catch_up()
+
+    def __call__(self, line: Line, /) -> None:
+        """Take in a line; one of a round that was played again is the same as before and passed over."""
+        round_ = int(line["round"])
+        if round_ <= self._latest:
+            return
+        self._latest = round_
+        for name, export in list(self._open.items()):
+            self._attempt(name, lambda export=export: export.write(line))  # type: ignore[misc]
+
+    def catch_up(self) -> None:
+        """Take in what the record holds and nobody has passed on."""
+        for line in read_lines(self._folder / "metrics.jsonl") if self._open else ():
+            self(line)
+
+    def close(self) -> None:
+        """Bring everything to the record's end."""
+        self.catch_up()
+        for name, export in list(self._open.items()):
+            self._attempt(name, export.close)
+        self._open.clear()
+
+    def _attempt(self, name: str, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            self._open.pop(name, None)
+            self.troubles.append(f"the {name} export could not be written: {error.strerror or error}")
+
+
+@contextmanager
+def exporting(folder: Path, names: Sequence[str]) -> Iterator[Exports]:
+    """Export a run for as long as the context lasts; see :class:`Exports`."""
+    exports = Exports(folder, names)
+    try:
+        yield exports
+    finally:
+        exports.close()

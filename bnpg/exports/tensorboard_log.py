@@ -1,0 +1,52 @@
+"""The run record as TensorBoard event files in `tensorboard/`: look with `tensorboard --logdir runs`."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from bnpg.summary import METRICS, RETURNS
+
+TAGS = {name: f"exact/{name}" for name in METRICS} | {name: f"sampled/{name}" for name in RETURNS}
+"""Under which name TensorBoard shows a number; it groups charts by what stands before the slash."""
+
+
+class TensorBoardLog:
+    """Event files of one run: scalars by round, and the experiment as text.
+
+    Older event files of the run are replaced, since the record holds all they did; two files with the same
+    rounds would be drawn as one curve that goes back and forth.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboardX import SummaryWriter
+
+        target = folder / "tensorboard"
+        if target.exists():
+            shutil.rmtree(target)
+        self._writer = SummaryWriter(str(target), flush_secs=5)
+        text = (folder / "experiment.toml").read_text(encoding="utf-8")
+        self._writer.add_text("experiment", "".join(f"    {line}\n" for line in text.splitlines()))
+        self._clock = time.time()
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Add a round's scalars, at the wall time by the run's own seconds: catching up bends no curve."""
+        self._clock += float(line.get("seconds") or 0.0)
+        for name, tag in TAGS.items():
+            value = line.get(name)
+            if value is not None:
+                self._writer.add_scalar(tag, value, line["round"], walltime=self._clock)
+
+    def close(self) -> None:
+        """Write what is left and close the files."""
+        self._writer.close()
