@@ -282,6 +282,7 @@ class AgentMachine:
         if isinstance(message, Summons):
             if envelope.generation == self._generation and self.phase != "greeting":
                 return []
+            self._links.leave(envelope.generation)
             self._greet_again(now)
             return self.tick(now)
         if envelope.generation == self._generation:
@@ -298,8 +299,7 @@ class AgentMachine:
         self._progress_at = now
         self._links.run = envelope.run
         self._links.me = welcome.agent
-        self._links.generation = max(self._links.generation, envelope.generation)
-        self._links.epoch = 0
+        self._links.leave(envelope.generation)
         if self._learner is None:
             self._learner = Learner(welcome, self._setup.held)
         newcomer = self._welcome is None and not self._setup.held

@@ -87,6 +87,16 @@ class Links:
         early, self._early = self._early, deque(maxlen=EARLY)
         return list(early)
 
+    def leave(self, generation: int) -> None:
+        """Leave the present epoch for good, because a coordinator of this generation will form the next one.
+
+        What is still on its way in the old epoch is stale from now on; what comes early for the next is kept.
+        """
+        self.generation = max(self.generation, generation)
+        self.epoch = 0
+        self._neighbours = {}
+        self._links = {}
+
     def send(self, peer: int, message: Message, now: float) -> Transmit:
         """Send a message in order.
 
