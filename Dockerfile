@@ -31,9 +31,10 @@ LABEL org.opencontainers.image.title="bnpg" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/bnpg /opt/bnpg
 COPY examples/ /examples/
-COPY deploy/prepare.sh deploy/probe.py /opt/bnpg/bin/
+COPY deploy/prepare.sh deploy/probe.py deploy/supervise.sh /opt/bnpg/bin/
 # Volumes take over the mode of these folders, so that whoever the container runs as can write into its own.
-RUN mkdir -m 1777 /state /keys /keys/coordinator /keys/public /keys/enrolled /runs
+RUN mkdir -p /tmp && chmod 1777 /tmp \
+ && mkdir -m 1777 /state /keys /keys/coordinator /keys/public /keys/enrolled /runs
 ENV PATH=/opt/bnpg/bin:$PATH \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 \

@@ -46,6 +46,8 @@ HEARTBEAT = 2000
 """Milliseconds between heartbeats of a connection that leaves the machine."""
 HEARTBEAT_TIMEOUT = 6000
 """Milliseconds without an answer after which it is made anew: the peer may be somewhere else by now."""
+CONNECT_TIMEOUT = 2000
+"""Milliseconds until a connection that nobody answers is tried anew: its name may mean another one now."""
 HANDSHAKE = 30000
 """Milliseconds a handshake may take: the other side may be busy with a long evaluation."""
 KNOCK_AGAIN = 0.02
@@ -311,6 +313,7 @@ class ZeroMQTransport:
         if leaves_machine(endpoint):
             socket.set(zmq.HEARTBEAT_IVL, HEARTBEAT)
             socket.set(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT)
+            socket.set(zmq.CONNECT_TIMEOUT, CONNECT_TIMEOUT)
             socket.set(zmq.IPV6, int(endpoint.startswith("tcp://[")))
         self._poller.register(socket, zmq.POLLIN)
         return socket
@@ -414,7 +417,10 @@ class ZeroMQTransport:
                 event = _monitored(monitor.recv_multipart(zmq.NOBLOCK))
                 if route:
                     self._handshake(route, int(event["event"]), now)
-                elif event["event"] == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+                elif event["event"] in (
+                    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+                    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+                ):
                     self.refused["handshake failed"] += 1
                     self._turn_away("handshake", {"why": "handshake failed: no CURVE, or another server key"})
         for route, at in list(self._knock_at.items()):

@@ -1,0 +1,205 @@
+"""`docker compose up` runs the decentralised training as deployed, always to the same end."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from bnpg.testing.containers import Deployment, docker
+
+GAME = "coordination(agents=5)"
+SHORT = "--rounds 20 --lanes 16 --horizon 6 --evaluate-every 10"
+LONG = "--rounds 120 --lanes 16 --horizon 6 --evaluate-every 40"
+"""Long enough to be hit in the middle."""
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="changes packets in a container's network namespace"
+)
+
+
+def secrets_of(deployment: Deployment, agents: int) -> list[str]:
+    """Every private key of a deployment, read out of the containers that own them."""
+    files = {deployment.container("agent", one + 1): "/state/agent.key" for one in range(agents)}
+    files[deployment.container("coordinator")] = "/keys/coordinator/coordinator.key"
+    found = []
+    for container, file in files.items():
+        content = docker("cp", f"{container}:{file}", "-").stdout
+        found += [line.split('"')[1] for line in content.splitlines() if line.startswith("secret")]
+    return found
+
+
+def test_a_clean_run_ends_with_exit_0_and_the_digest_of_memory(
+    deployment: Deployment, digest_in_memory
+) -> None:
+    deployment.plan(GAME, SHORT)
+    done = deployment.up()
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    summary = deployment.summary()
+    assert (summary["state"], summary["rounds"], summary["processes"]) == ("done", 20, 6)
+    assert summary["policy_digest"] == digest_in_memory(GAME, SHORT)
+    ends = [deployment.inspect(deployment.container("agent", one), ".State.ExitCode") for one in range(1, 6)]
+    assert ends == ["0"] * 5
+
+    # Private keys are with their owners and nowhere else.
+    keys = secrets_of(deployment, 5)
+    assert len(set(keys)) == 6
+    told = done.stdout + done.stderr + deployment.compose("logs", "--no-color").stdout
+    for container in docker(
+        "ps", "-aq", "--filter", f"label=com.docker.compose.project={deployment.name}"
+    ).stdout.split():
+        told += docker("inspect", container).stdout
+    written = b"".join(file.read_bytes() for file in deployment.runs.rglob("*") if file.is_file())
+    assert not [key for key in keys if key in told or key.encode() in written]
+
+    # The same command again is the next run, with the same result, in a folder of its own.
+    again = deployment.up()
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert (deployment.runs / "compose-2" / "summary.json").exists()
+    assert deployment.summary() == summary
+
+
+def test_containers_have_no_more_rights_than_they_need(deployment: Deployment) -> None:
+    deployment.plan(GAME, LONG)
+    deployment.start()
+    deployment.reach(1)
+    for service in ("coordinator", "agent"):
+        container = deployment.container(service)
+        assert deployment.inspect(container, ".Config.User") == "10001:10001"
+        assert deployment.inspect(container, ".HostConfig.ReadonlyRootfs") == "true"
+        assert deployment.inspect(container, ".HostConfig.CapDrop") == "[ALL]"
+        assert int(deployment.inspect(container, ".HostConfig.Memory")) > 0
+        assert int(deployment.inspect(container, ".HostConfig.NanoCpus")) > 0
+        assert int(deployment.inspect(container, ".HostConfig.PidsLimit")) > 0
+    mounts = "range .Mounts}}{{.Destination}} {{end"
+    assert "/keys/coordinator" not in deployment.inspect(deployment.container("agent"), mounts)
+    deployment.until(deployment.container("coordinator"), ".State.Health.Status", "healthy")
+    deployment.until(deployment.container("agent"), ".State.Health.Status", "healthy")
+    metrics = docker(
+        "exec", deployment.container("coordinator"), "/opt/bnpg/bin/python3", "-c",
+        "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9000/metrics').read().decode())",
+    ).stdout  # fmt: skip
+    assert "bnpg_bytes_sent_total" in metrics
+    assert "bnpg_step_seconds_bucket" in metrics
+
+
+def test_eight_replicas_are_given_eight_ids(deployment: Deployment, digest_in_memory) -> None:
+    game = "coordination(agents=8)"
+    deployment.plan(game, SHORT)
+    done = deployment.up("--scale", "agent=8")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert deployment.summary()["policy_digest"] == digest_in_memory(game, SHORT)
+    assert deployment.summary()["processes"] == 9
+
+
+def test_a_replica_too_many_waits_and_disturbs_nobody(deployment: Deployment, digest_in_memory) -> None:
+    game = "coordination(agents=2)"
+    deployment.plan(game, SHORT)
+    done = deployment.up("--scale", "agent=3")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert deployment.summary()["policy_digest"] == digest_in_memory(game, SHORT)
+
+
+def test_agents_that_die_come_back(deployment: Deployment, digest_in_memory) -> None:
+    deployment.plan(GAME, LONG)
+    deployment.start()
+    crashed, killed = deployment.container("agent", 2), deployment.container("agent", 3)
+    deployment.reach(20)
+    if os.geteuid() == 0:
+        # The process dies by itself: the restart policy brings it back.
+        os.kill(deployment.pid(crashed), 9)
+        deployment.until(crashed, ".RestartCount", "1")
+    deployment.reach(40)
+    docker("kill", killed)
+    docker("start", killed)
+    assert deployment.wait() == 0
+    assert deployment.summary()["policy_digest"] == digest_in_memory(GAME, LONG)
+
+
+def test_a_coordinator_that_dies_goes_on(deployment: Deployment, digest_in_memory) -> None:
+    deployment.plan(GAME, LONG)
+    deployment.start()
+    deployment.reach(15)
+    coordinator = deployment.container("coordinator")
+    if os.geteuid() == 0:
+        # Only the process dies: it is started again in its container.
+        os.kill(deployment.process(coordinator, "bnpg-coordinator"), 9)
+        deployment.reach(40)
+    docker("kill", coordinator)
+    assert deployment.rounds() < 120
+    docker("start", coordinator)
+    assert deployment.wait() == 0
+    assert deployment.summary()["policy_digest"] == digest_in_memory(GAME, LONG)
+    assert int((deployment.run / "generation").read_text()) == 2 + (os.geteuid() == 0)
+
+
+def test_a_pause_and_a_pulled_cable_change_nothing(deployment: Deployment, digest_in_memory) -> None:
+    deployment.plan(GAME, LONG)
+    deployment.start()
+    deployment.reach(20)
+    frozen, unplugged = deployment.container("agent", 1), deployment.container("agent", 4)
+    docker("pause", frozen)
+    time.sleep(2)  # the length of the pause, not a synchronisation
+    docker("unpause", frozen)
+    deployment.reach(40)
+    network = f"{deployment.name}_private"
+    docker("network", "disconnect", network, unplugged)
+    time.sleep(1)
+    docker("network", "connect", "--alias", "agent", network, unplugged)
+    assert deployment.wait() == 0
+    assert deployment.summary()["policy_digest"] == digest_in_memory(GAME, LONG)
+
+
+@needs_root
+def test_partition_loss_and_a_slow_link_change_nothing(deployment: Deployment, digest_in_memory) -> None:
+    deployment.plan(GAME, LONG)
+    deployment.start()
+    deployment.reach(10)
+    cut, lossy, slow = (deployment.container("agent", one) for one in (1, 3, 5))
+    deployment.inside(slow, "tc", "qdisc", "add", "dev", deployment.interface(slow), "root", "tbf",
+                      "rate", "1mbit", "burst", "16kb", "latency", "400ms")  # fmt: skip
+    loss = [
+        "INPUT",
+        "-i",
+        deployment.interface(lossy),
+        "-m",
+        "statistic",
+        "--mode",
+        "random",
+        "--probability",
+        "0.3",
+    ]
+    deployment.inside(lossy, "iptables", "-A", *loss, "-j", "DROP")
+    deployment.reach(30, deadline=90)
+    deployment.inside(lossy, "iptables", "-D", *loss, "-j", "DROP")
+    partition = ["INPUT", "-i", deployment.interface(cut)]
+    deployment.inside(cut, "iptables", "-A", *partition, "-j", "DROP")
+    time.sleep(3)  # the length of the partition
+    assert deployment.rounds() < 120
+    deployment.inside(cut, "iptables", "-D", *partition, "-j", "DROP")
+    assert deployment.wait() == 0
+    assert deployment.summary()["policy_digest"] == digest_in_memory(GAME, LONG)
+
+
+def test_the_overlay_with_a_bad_network_changes_nothing(deployment: Deployment, digest_in_memory) -> None:
+    deployment.files.append("docker-compose.faults.yml")
+    deployment.plan(GAME, SHORT)
+    done = deployment.up()
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert deployment.summary()["policy_digest"] == digest_in_memory(GAME, SHORT)
+
+
+def test_a_mistake_ends_with_exit_2_and_one_line(deployment: Deployment) -> None:
+    deployment.plan("cooordination(agents=5)", SHORT)
+    done = deployment.up()
+    assert done.returncode == 2, done.stdout[-2000:]
+    assert "bnpg: error:" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_overlays_are_valid(project: Path) -> None:
+    for overlay in ("docker-compose.faults.yml", "docker-compose.observe.yml"):
+        it = Deployment(project, "bnpg-config", project / "runs")
+        it.files.append(overlay)
+        done = it.compose("config", "--quiet")
+        assert done.returncode == 0, done.stderr

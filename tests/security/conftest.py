@@ -1,0 +1,209 @@
+"""A secured run of three real agents, with a fourth key on the roster that a test may misuse."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import zmq
+
+from bnpg.testing.scratch import Scratch
+from protocol.codec import encode
+from protocol.envelope import Envelope
+from protocol.messages import Message
+from protocol.security.keys import KeyFile, KeyPair, read_key_file
+
+GAME = "coordination(agents=3)"
+OPTIONS = ["--rounds", "150", "--lanes", "8", "--horizon", "4", "--evaluate-every", "100", "--save-policy"]
+ROGUE = 3
+"""An id that is on the roster, but has no place in the game."""
+
+
+class Attacker:
+    """A raw socket, with whatever keys the test gives it."""
+
+    def __init__(self, endpoint: str, server: str = "", pair: KeyPair | None = None) -> None:
+        self._context = zmq.Context()
+        self.socket = self._context.socket(zmq.DEALER)
+        self.socket.set(zmq.LINGER, 0)
+        self.socket.set(zmq.SNDHWM, 0)
+        self.socket.set(zmq.RECONNECT_IVL, 50)
+        if pair is not None:
+            self.socket.set(zmq.CURVE_SERVERKEY, server.encode())
+            self.socket.set(zmq.CURVE_PUBLICKEY, pair.public.encode())
+            self.socket.set(zmq.CURVE_SECRETKEY, pair.secret.encode())
+        self.socket.connect(endpoint)
+
+    def send(self, *frames: Any) -> None:
+        self.socket.send_multipart(list(frames))
+
+    def say(self, message: Message, sender: int = ROGUE, run: str = "?", **envelope: int) -> None:
+        """Send a well-formed message, under whatever name."""
+        fields = {"generation": 1, "epoch": 1, "incarnation": 1, "seq": 1, "ack": 0, "lamport": 1} | envelope
+        self.send(*encode(Envelope(run=run, sender=sender, message=message, **fields)))
+
+    def hears(self, seconds: float) -> bool:
+        return bool(self.socket.poll(int(seconds * 1000)))
+
+    def close(self) -> None:
+        self._context.destroy(linger=0)
+
+
+class SecuredRun:
+    """A coordinator and its agents with keys, as processes of their own."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self.path = scratch.path
+        self._environment = scratch.environment
+        self.keys = self.path / "keys"
+        self.run = self.path / "run"
+        self.front = f"ipc://{self.path}/front.ipc"
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._attackers: list[Attacker] = []
+        assert self.bnpg("keys", "new", str(self.keys), "--agents", "4").returncode == 0
+
+    def bnpg(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "bnpg", *arguments],
+            cwd=self.path, env=self._environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def _start(self, name: str, *command: str) -> None:
+        with (self.path / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-P", *command], cwd=self.path, env=self._environment, stdout=log, stderr=log
+            )
+
+    def start_coordinator(self, *options: str) -> None:
+        self._start(
+            "coordinator", "-m", "bnpg", "coordinator", GAME, *OPTIONS, "--listen", self.front, "--no-fsync",
+            "--out", str(self.run), "--key", str(self.keys / "coordinator.key"),
+            "--roster", str(self.keys / "roster.toml"), "--patience", "40", *options,
+        )  # fmt: skip
+
+    def start_agent(self, agent: int, name: str = "", key: Path | None = None, program: str = "") -> None:
+        runs = [program] if program else ["-m", "agents"]
+        self._start(
+            name or f"agent-{agent}", *runs, "--agent", str(agent), "--connect", self.front,
+            "--inbox", self.inbox(agent), "--state", str(self.path / f"state-{name or agent}"),
+            "--key", str(key or self.key_file(agent)), "--patience", "40", "--no-fsync",
+        )  # fmt: skip
+
+    def start(self, *agents: int) -> None:
+        self.start_coordinator()
+        for agent in agents or (0, 1, 2):
+            self.start_agent(agent)
+
+    def inbox(self, agent: int) -> str:
+        return f"ipc://{self.path}/inbox-{agent}.ipc"
+
+    def key_file(self, agent: int) -> Path:
+        return self.keys / f"agent-{agent}.key"
+
+    def key(self, agent: int) -> KeyFile:
+        return read_key_file(self.key_file(agent))
+
+    @property
+    def server(self) -> str:
+        return read_key_file(self.keys / "coordinator.key").public
+
+    def attacker(self, endpoint: str = "", pair: KeyPair | None = None, server: str = "") -> Attacker:
+        """Return a rogue that has its own valid key, unless the test gives it another."""
+        pair = self.key(ROGUE).pair if pair is None else pair
+        self._attackers.append(Attacker(endpoint or self.front, server or self.server, pair))
+        return self._attackers[-1]
+
+    def stranger(self) -> Attacker:
+        """Return somebody without any key."""
+        self._attackers.append(Attacker(self.front))
+        return self._attackers[-1]
+
+    def log(self, name: str) -> str:
+        return (self.path / f"{name}.log").read_text()
+
+    def status(self) -> dict[str, Any]:
+        file = self.run / "status.json"
+        return dict(json.loads(file.read_text())) if file.exists() else {}
+
+    @property
+    def identity(self) -> str:
+        return str(json.loads((self.run / "run.json").read_text())["run"])
+
+    def until(self, what: str, true: Callable[[], bool], seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not true():
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"not within {seconds:g} s: {what}\n{self.status()}\n{self.log('coordinator')}"
+                )
+            time.sleep(0.02)
+
+    def refused(self, reason: str, counter: str = "refused") -> int:
+        return int(self.status().get(counter, {}).get(reason, 0))
+
+    def reach(self, round_: int) -> None:
+        def reached() -> bool:
+            file = self.run / "metrics.jsonl"
+            return file.exists() and file.read_bytes().count(b"\n") >= round_
+
+        self.until(f"round {round_}", reached)
+
+    def resident(self) -> int:
+        """Bytes of memory the coordinator has."""
+        return int(psutil.Process(self.processes["coordinator"].pid).memory_info().rss)
+
+    def finish(self) -> str:
+        """Wait for the end of the run; return its policy digest."""
+        assert self.processes["coordinator"].wait(60) == 0, self.log("coordinator")
+        return str(json.loads((self.run / "summary.json").read_text())["policy_digest"])
+
+    def close(self) -> None:
+        for attacker in self._attackers:
+            attacker.close()
+        for file in self.path.glob("*.ipc"):
+            file.unlink()
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture
+def secured(scratch: Scratch) -> Iterator[SecuredRun]:
+    run = SecuredRun(scratch)
+    yield run
+    run.close()
+
+
+@pytest.fixture(scope="session")
+def right_digest(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The policy digest of the undisturbed run, all in one process."""
+    out = tmp_path_factory.mktemp("memory") / "run"
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "bnpg",
+        "train",
+        GAME,
+        *OPTIONS,
+        "--launcher",
+        "memory",
+        "--out",
+        str(out),
+    ]
+    done = subprocess.run(
+        [*command, "--json", "--quiet", "--no-fsync"], capture_output=True, text=True, timeout=100, check=True
+    )
+    return str(json.loads(done.stdout)["policy_digest"])
