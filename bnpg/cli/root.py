@@ -7,6 +7,7 @@ from bnpg.cli.agent import agent
 from bnpg.cli.coordinator import coordinator
 from bnpg.cli.games import games
 from bnpg.cli.keys import keys
+from bnpg.cli.status import status
 from bnpg.cli.options import debug_option
 from bnpg.cli.report import report
 from bnpg.cli.resume import resume
@@ -49,5 +50,5 @@ def bnpg(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (train, resume, report, games, soak, coordinator, agent, keys):
+for _command in (train, resume, report, games, soak, coordinator, agent, keys, status):
     bnpg.add_command(_command)

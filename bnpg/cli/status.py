@@ -1,0 +1,83 @@
+"""`bnpg status`: who is up, where in the run, who is waited for."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bnpg.cli.options import debug_option, json_option
+from bnpg_math.errors import InputError
+
+STALE = 3.0
+"""Seconds after which a status that nobody renews means that nobody is there any more."""
+
+
+@click.command(short_help="Show who is up, where a run is, and who is waited for.")
+@click.argument("where", metavar="DIR|ADDRESS")
+@json_option
+@debug_option
+def status(where: str, as_json: bool) -> None:
+    """Show the state of a run: from its folder, or from the coordinator's --metrics-listen address.
+
+    \b
+    Examples:
+      bnpg status runs/first
+      bnpg status 127.0.0.1:9000
+    """  # noqa: D301 (\b keeps click from wrapping)
+    folder = Path(where)
+    told = _from_folder(folder) if folder.is_dir() else _from_address(where)
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    click.echo("\n".join(_lines(told)))
+
+
+def _from_folder(folder: Path) -> dict[str, Any]:
+    file = folder / "status.json"
+    try:
+        told = dict(json.loads(file.read_text(encoding="utf-8")))
+        age = max(0.0, time.time() - float(told["written"]))
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder} has no status.json: expected the folder of a run that was started"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} cannot be read: {error}") from None
+    return told | {"seconds_old": round(age, 1), "up": age < STALE and told.get("phase") != "ended"}
+
+
+def _from_address(where: str) -> dict[str, Any]:
+    address = where if where.startswith("http://") else f"http://{where}"
+    try:
+        with urllib.request.urlopen(f"{address.rstrip('/')}/status", timeout=5) as answer:  # noqa: S310
+            told = dict(json.loads(answer.read()))
+    except (OSError, ValueError, urllib.error.URLError) as error:
+        reason = getattr(error, "reason", error)
+        raise InputError(
+            f"{where}: expected a run folder, or HOST:PORT given to --metrics-listen: {reason}"
+        ) from None
+    return told | {"seconds_old": 0.0, "up": True}
+
+
+def _lines(told: dict[str, Any]) -> list[str]:
+    head = f"{told.get('phase', '?')}: round {told.get('round', '?')}"
+    head += f" of {told['rounds']}" if "rounds" in told else ""
+    head += f", step {told.get('step', '?')}"
+    if not told["up"]:
+        head += f"; nobody has renewed this for {told['seconds_old']:.0f} s"
+    lines = [head]
+    if told.get("waiting_for"):
+        lines.append(f"waiting for {told['waiting_for']}")
+    for agent, state in sorted(told.get("agents", {}).items(), key=lambda item: int(item[0])):
+        lines.append(
+            f"  agent {agent:>3}  {state['phase']:<9} round {state['round']}, step {state['step']}, "
+            f"start {state['incarnation']}, heard {state['heard_seconds_ago']:.1f} s before"
+        )
+    for key, meaning in (("refused", "messages refused"), ("turned_away", "connections turned away")):
+        for reason, count in sorted(told.get(key, {}).items()):
+            lines.append(f"  {count} {meaning}: {reason}")
+    return lines
