@@ -1,3 +1,83 @@
-"""The person's side of Bayesian-network policy gradient: command line, experiments, launchers, reports."""
+"""The person's side of Bayesian-network policy gradient: command line, Python interface, launchers, reports.
+
+The Python interface mirrors the command line. Its names are loaded when they are first used, so that
+``import bnpg`` costs nothing:
+
+========================  =====================================================================
+:func:`bnpg.train`        train a team and return the :class:`bnpg.Run`
+:func:`bnpg.resume`       continue an interrupted run
+:func:`bnpg.load_run`     read the folder of a run
+:func:`bnpg.evaluate`     measure a policy exactly; an :class:`bnpg.Evaluation`
+:func:`bnpg.game`         a built-in game or a game file; :func:`bnpg.dense_game` makes one of arrays
+:func:`bnpg.load_policy`  a policy file
+========================  =====================================================================
+
+What cannot be used raises :class:`bnpg.InputError` (a ``ValueError``) with one line that says what and where;
+a run that fails raises :class:`bnpg.RunFailed`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bnpg.api.evaluation import Evaluation, evaluate
+    from bnpg.api.games import game
+    from bnpg.api.recorded import Run, load_run
+    from bnpg.api.training import RunFailed, resume, train
+    from bnpg_math.errors import InputError
+    from bnpg_math.game import Game, dense_game
+    from bnpg_math.game_file import save_game
+    from bnpg_math.policy_file import Policy, load_policy, save_policy
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Evaluation",
+    "Game",
+    "InputError",
+    "Policy",
+    "Run",
+    "RunFailed",
+    "__version__",
+    "dense_game",
+    "evaluate",
+    "game",
+    "load_policy",
+    "load_run",
+    "resume",
+    "save_game",
+    "save_policy",
+    "train",
+]
+
+_HOMES = {
+    "Evaluation": "bnpg.api.evaluation",
+    "Game": "bnpg_math.game",
+    "InputError": "bnpg_math.errors",
+    "Policy": "bnpg_math.policy_file",
+    "Run": "bnpg.api.recorded",
+    "RunFailed": "bnpg.api.training",
+    "dense_game": "bnpg_math.game",
+    "evaluate": "bnpg.api.evaluation",
+    "game": "bnpg.api.games",
+    "load_policy": "bnpg_math.policy_file",
+    "load_run": "bnpg.api.recorded",
+    "resume": "bnpg.api.training",
+    "save_game": "bnpg_math.game_file",
+    "save_policy": "bnpg_math.policy_file",
+    "train": "bnpg.api.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name of the Python interface at its first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bnpg' has no attribute {name!r}")
+    from importlib import import_module
+
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the Python interface, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""The Python interface; its names are those that `bnpg` itself offers."""

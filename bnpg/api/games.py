@@ -1,0 +1,74 @@
+"""Games as a Python program gives them: by name, by path, or as an object."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bnpg_math.errors import GameError
+from bnpg_math.game import Game
+from bnpg_math.game_file import save_game
+from bnpg_math.games.registry import BUILDERS
+from bnpg_math.games.registry import game as find_game
+
+
+def game(spec: str | os.PathLike[str] | Game) -> Game:
+    """Find a game.
+
+    Parameters
+    ----------
+    spec : str, path or Game
+        A built-in such as ``climbing`` or ``coordination(agents=3)`` (``bnpg games`` lists them), the path of
+        a game file, or a game, which is returned as it is.
+
+    Returns
+    -------
+    Game
+
+    Raises
+    ------
+    GameError
+        One line: unknown name (with the nearest known one), unknown or ill-typed parameter, bad file.
+
+    Examples
+    --------
+    >>> import bnpg
+    >>> climbing = bnpg.game("climbing")
+    >>> climbing.agents, climbing.actions, float(climbing.reward.max())
+    (2, (3, 3), 11.0)
+    >>> bnpg.game("climing")
+    Traceback (most recent call last):
+    ...
+    bnpg_math.errors.GameError: unknown game 'climing': did you mean 'climbing'?
+    """
+    if isinstance(spec, Game):
+        return spec
+    if not isinstance(spec, str | os.PathLike):
+        raise GameError(f"game must be a name, a path or a Game, got {type(spec).__name__}")
+    return find_game(os.fspath(spec))
+
+
+@contextmanager
+def named(subject: str | os.PathLike[str] | Game) -> Iterator[str]:
+    """Give a game the text by which an experiment names it, for as long as the context lasts.
+
+    A game that exists as an object only is written to a file for that time.
+    """
+    if not isinstance(subject, Game):
+        if not isinstance(subject, str | os.PathLike):
+            raise GameError(f"game must be a name, a path or a Game, got {type(subject).__name__}")
+        yield os.fspath(subject)
+        return
+    if subject.name in BUILDERS and BUILDERS[subject.name]().digest == subject.digest:
+        yield subject.name
+        return
+    folder = Path(tempfile.mkdtemp(prefix="bnpg-game-"))
+    try:
+        plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", subject.name).strip("-.")[:60] or "game"
+        save_game(subject, folder / f"{plain}.npz")
+        yield str(folder / f"{plain}.npz")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

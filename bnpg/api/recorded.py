@@ -1,0 +1,176 @@
+"""A run folder as a Python program sees it."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bnpg.api.evaluation import Evaluation, evaluate
+from bnpg.report.recorded_run import RecordedRun, read_run
+from bnpg_math.dag import Dag
+from bnpg_math.errors import InputError
+from bnpg_math.game import Game
+from bnpg_math.policy_file import Policy
+from coordinator.experiment import Experiment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Run:
+    """One run: what was asked for, what was recorded, and the policy it came to.
+
+    It shows the folder as it was when it was loaded; load it again to see how a run goes on.
+
+    Parameters
+    ----------
+    recorded : RecordedRun
+        From :func:`load_run`.
+    """
+
+    def __init__(self, recorded: RecordedRun) -> None:
+        self._recorded = recorded
+
+    def __repr__(self) -> str:
+        value = self._recorded.latest("value")
+        earns = "" if value is None else f", value {value[1]:.4f}"
+        rounds = f"{self.rounds} of {self.experiment.rounds} rounds"
+        return f"<Run {self._recorded.identity['game']!r}, DAG {self.experiment.dag}, {rounds}{earns}>"
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self._recorded.folder
+
+    @property
+    def experiment(self) -> Experiment:
+        """The resolved experiment: all that decides the result."""
+        return self._recorded.experiment
+
+    @property
+    def game(self) -> Game:
+        """What was played."""
+        return self._recorded.game
+
+    @property
+    def dag(self) -> Dag:
+        """Who sees whose action."""
+        return self._recorded.dag
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The run record as it is in `metrics.jsonl`, a dictionary a round."""
+        return self._recorded.lines
+
+    @property
+    def rounds(self) -> int:
+        """Updates that are done."""
+        return self._recorded.rounds
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """How the run ended, the object that ``bnpg train --json`` prints; None while it goes on."""
+        return self._recorded.summary
+
+    @property
+    def certificate(self) -> dict[str, Any] | None:
+        """What is proven about the policy, if that was written."""
+        return self._recorded.certificate
+
+    @property
+    def optimal_value(self) -> float | None:
+        """V*, the value of the best joint policy; None if the run was never evaluated."""
+        return self._recorded.optimum
+
+    @cached_property
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The run record as one array a quantity.
+
+        Returns
+        -------
+        dict of (K,) arrays
+            `round` is int; all else is float, nan in rounds where it was not measured.
+        """
+        names = dict.fromkeys(name for line in self.lines for name in line if not name.endswith("_reason"))
+        found: dict[str, NDArray[Any]] = {}
+        for name in names:
+            values = [line.get(name) for line in self.lines]
+            if name == "round":
+                found[name] = np.array(values, dtype=np.int64)
+            elif all(value is None or isinstance(value, int | float) for value in values):
+                found[name] = np.array([np.nan if value is None else value for value in values], dtype=float)
+        return found
+
+    def frame(self) -> "pd.DataFrame":
+        """Return the run record as a pandas data frame, a row a round.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed; bnpg itself does not need it.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise InputError("Run.frame needs pandas: pip install pandas; Run.columns does not") from None
+        return pd.DataFrame(self.columns).set_index("round")
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy after the last round that all agents have stored.
+
+        Raises
+        ------
+        InputError
+            If there is none in this folder, as with agents on other hosts and no `save_policy`.
+        """
+        latest = self._recorded.theta_after
+        if latest is None:
+            raise InputError(f"{self.folder} holds no theta of all agents; train with save_policy=True")
+        return Policy(self.dag, tuple(latest[1]))
+
+    @property
+    def thetas(self) -> tuple[NDArray[np.float64], ...]:
+        """Logits of the policy, an array ``(S, *P, A_i)`` an agent."""
+        return self.policy.thetas
+
+    def evaluate(self, *, mismatch: bool = False) -> Evaluation:
+        """Measure the policy exactly, with the run's own regularization; see :func:`bnpg.evaluate`."""
+        return evaluate(
+            self.game, self.policy, regularization=self.experiment.regularization, mismatch=mismatch
+        )
+
+
+def load_run(folder: str | os.PathLike[str]) -> Run:
+    """Read the folder of a run that is over, interrupted or under way.
+
+    Parameters
+    ----------
+    folder : path
+        Such as ``runs/climbing-20240131-120000``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        If it is not the folder of a run; the text says what is missing.
+
+    Examples
+    --------
+    >>> import bnpg
+    >>> _ = bnpg.train("climbing", dag="0-1", mode="exact", rounds=4, evaluate_every=2, out="first")
+    >>> run = bnpg.load_run("first")
+    >>> run
+    <Run 'climbing', DAG 0-1, 4 of 4 rounds, value 1.8928>
+    >>> run.columns["round"], run.columns["optimality_gap"].round(2)
+    (array([0, 1, 2, 3, 4]), array([14.44,   nan, 10.67,   nan,  9.11]))
+    >>> [theta.shape for theta in run.thetas]
+    [(1, 3), (1, 3, 3)]
+    """
+    return Run(read_run(Path(folder)))

@@ -1,0 +1,199 @@
+"""`import bnpg`: light, the mirror of the command line, and clear when something is wrong."""
+
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bnpg
+from bnpg.__main__ import main
+from bnpg.cli.options import EXPERIMENT_FIELDS, LAUNCH_FIELDS
+from bnpg_math.errors import DagError, GameError, PolicyError
+from bnpg_math.games.climbing import payoff
+
+QUICK: dict[str, Any] = {"rounds": 6, "lanes": 16, "horizon": 5, "evaluate_every": 2, "fsync": False}
+
+
+def test_importing_bnpg_loads_nothing_heavy() -> None:
+    program = (
+        "import sys, bnpg; dir(bnpg); "
+        "print(sorted({'numpy', 'scipy', 'click', 'msgspec', 'zmq', 'rich'} & set(sys.modules)))"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+    )
+    assert ran.stdout.strip() == "[]"
+
+
+def test_every_name_is_there_and_documented() -> None:
+    for name in bnpg.__all__:
+        found = getattr(bnpg, name)
+        assert name in dir(bnpg)
+        assert name.startswith("__") or inspect.getdoc(found)
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        bnpg.trian  # noqa: B018
+
+
+def test_train_has_every_option_of_the_command_line() -> None:
+    shown = {"as_json", "quiet", "log_format"}  # how a command line speaks
+    asked = {"game", "out", "faults", "progress", "on_line", *EXPERIMENT_FIELDS, *LAUNCH_FIELDS} - shown
+    assert set(inspect.signature(bnpg.train).parameters) == asked
+
+
+def test_the_same_run_as_from_the_command_line(capfd: pytest.CaptureFixture[str]) -> None:
+    run = bnpg.train("climbing", dag="0-1", seed=3, **QUICK, out="python")
+    arguments = "train climbing --dag 0-1 --seed 3 --rounds 6 --lanes 16 --horizon 5 --evaluate-every 2"
+    assert main([*arguments.split(), "--no-fsync", "--json", "--out", "shell", "--quiet"]) == 0
+    shell = json.loads(capfd.readouterr().out)
+    assert run.summary is not None
+    assert run.summary["policy_digest"] == shell["policy_digest"] == run.policy.digest
+    assert {**run.summary, **dict.fromkeys(("seconds", "run", "run_dir", "processes"))} == {
+        **shell,
+        **dict.fromkeys(("seconds", "run", "run_dir", "processes")),
+    }
+
+
+def test_nothing_is_printed_unless_progress_is_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
+    seen: list[int] = []
+    bnpg.train("climbing", **QUICK, on_line=lambda line: seen.append(line["round"]))
+    assert capfd.readouterr() == ("", "")
+    assert seen == list(range(7))
+    bnpg.train("climbing", **QUICK, progress=True)
+    assert "round 6/6" in capfd.readouterr().err
+
+
+def test_games_dags_and_policies_may_be_objects(here: Path) -> None:
+    mine = bnpg.dense_game("my game", np.ones((1, 3, 3, 1)), payoff()[None], np.ones(1), 0.0)
+    first = bnpg.train(mine, dag=[(1, 0)], mode="exact", **QUICK)
+    assert (first.game.digest, first.dag.edges) == (mine.digest, ((1, 0),))
+    assert first.folder.name.startswith("my-game-")
+    goes_on = bnpg.train(mine, initial=first.policy, mode="exact", **QUICK)
+    twelve = bnpg.train(mine, dag=first.dag, mode="exact", **(QUICK | {"rounds": 12}))
+    assert goes_on.policy.digest == twelve.policy.digest
+    named = bnpg.train(bnpg.game("climbing"), dag=(), **QUICK)
+    assert (named.experiment.game, named.experiment.dag) == ("climbing", "empty")
+
+
+def test_experiment_files_and_fault_plans(here: Path) -> None:
+    Path("mine.toml").write_text('game = "climbing"\ndag = "0-1"\nrounds = 50\nlanes = 8\nhorizon = 3\n')
+    Path("plan.toml").write_text("seed = 1\n[[drop]]\nprobability = 0.2\n")
+    calm = bnpg.train("mine.toml", rounds=5)
+    flaky = bnpg.train("mine.toml", rounds=5, faults="plan.toml")
+    assert (calm.experiment.rounds, calm.experiment.dag, calm.experiment.lanes) == (5, "0-1", 8)
+    assert flaky.policy.digest == calm.policy.digest
+
+
+def test_columns_and_frame_hold_the_record() -> None:
+    run = bnpg.train("climbing", **QUICK)
+    assert run.columns["round"].dtype == np.int64
+    assert np.isnan(run.columns["nash_gap"][[1, 3, 5]]).all()
+    frame = run.frame()
+    assert frame.index.tolist() == list(range(7))
+    assert frame.loc[6, "value"] == run.lines[-1]["value"]
+
+
+def test_evaluating_gives_the_numbers_of_the_record() -> None:
+    run = bnpg.train("climbing", regularization=0.1, mode="exact", **QUICK)
+    measured = run.evaluate(mismatch=True)
+    for key in ("value", "nash_gap", "optimality_gap", "objective", "gradient_norm"):
+        assert getattr(measured, key) == pytest.approx(run.lines[-1][key], rel=1e-9)
+    assert measured.optimal_value == run.optimal_value == pytest.approx(11.0)
+    assert measured.mismatch == pytest.approx(1.0)
+    assert {(one.lemma, one.form) for one in measured.bounds} == {
+        (f"lemma_{number}", form) for number in (2, 3, 4) for form in ("printed", "corrected", "tight")
+    }
+    bnpg.save_policy(run.policy, "policy.npz")
+    again = bnpg.evaluate("climbing", "policy.npz")
+    assert again.value == measured.value
+    assert again.bounds[0].reason
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "says"),
+    [
+        (lambda: bnpg.train("climing"), GameError, "did you mean 'climbing'"),
+        (lambda: bnpg.train(7), GameError, "name, a path or a Game, got int"),
+        (lambda: bnpg.game(None), GameError, "got NoneType"),
+        (lambda: bnpg.train("climbing", dag=[(0, 0)]), DagError, "0"),
+        (lambda: bnpg.train("climbing", dag=7), DagError, "pairs"),
+        (lambda: bnpg.train("climbing", rounds="many"), bnpg.InputError, "rounds"),
+        (lambda: bnpg.train("climbing", launcher="cloud"), bnpg.InputError, "launcher"),
+        (lambda: bnpg.train("climbing", log=["xml"]), bnpg.InputError, "log"),
+        (lambda: bnpg.train("climbing", faults="no.toml"), bnpg.InputError, "no.toml"),
+        (lambda: bnpg.load_run("nowhere"), bnpg.InputError, "nowhere does not exist"),
+        (lambda: bnpg.resume("nowhere"), bnpg.InputError, "nowhere does not exist"),
+        (lambda: bnpg.evaluate("climbing", "none.npz"), PolicyError, "none.npz"),
+        (lambda: bnpg.evaluate("climbing", "none.npz", regularization=-1), bnpg.InputError, "regularization"),
+    ],
+)
+def test_a_mistake_is_an_input_error_that_leaves_nothing_behind(
+    here: Path, call: Any, kind: type[Exception], says: str
+) -> None:
+    with pytest.raises(kind, match=says) as caught:
+        call()
+    assert isinstance(caught.value, bnpg.InputError)
+    assert "\n" not in str(caught.value)
+    assert list(here.iterdir()) == []
+
+
+def test_an_existing_folder_is_refused() -> None:
+    bnpg.train("climbing", **QUICK, out="mine")
+    with pytest.raises(bnpg.InputError, match="mine exists already"):
+        bnpg.train("climbing", **QUICK, out="mine")
+
+
+@pytest.mark.parametrize("launcher", ["memory", "local"])
+def test_ctrl_c_in_a_cell_raises_and_the_run_resumes_to_the_same_bits(launcher: Any) -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(line: dict[str, Any]) -> None:
+        if line["round"] == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    experiment = QUICK | {"rounds": 2000, "evaluate_every": 0}
+    with pytest.raises(KeyboardInterrupt, match=r"continue with bnpg.resume\('cell'\)"):
+        bnpg.train("climbing", **experiment, launcher=launcher, out="cell", on_line=interrupt)
+    assert signal.getsignal(signal.SIGINT) is before
+    stopped = bnpg.load_run("cell")
+    assert 3 <= stopped.rounds < 2000
+    file = Path("cell/experiment.toml")
+    file.write_text(file.read_text().replace("rounds = 2000", f"rounds = {stopped.rounds + 3}"))
+    resumed = bnpg.resume("cell")
+    whole = bnpg.train("climbing", **(experiment | {"rounds": stopped.rounds + 3}))
+    assert resumed.policy.digest == whole.policy.digest
+    assert bnpg.resume("cell").policy.digest == whole.policy.digest
+
+
+@pytest.mark.parametrize("launcher", ["memory", "local"])
+def test_training_works_in_a_thread_too(launcher: Any) -> None:
+    found: list[bnpg.Run] = []
+    thread = threading.Thread(
+        target=lambda: found.append(bnpg.train("climbing", **QUICK, launcher=launcher, out="thread"))
+    )
+    thread.start()
+    thread.join()
+    assert found[0].policy.digest == bnpg.train("climbing", **QUICK).policy.digest
+
+
+def test_a_failed_run_says_why_and_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bnpg.api import training
+    from bnpg.launchers.settings import Outcome
+    from protocol.exit_codes import ExitCode
+
+    outcome = Outcome(ExitCode.PEER_FAILED, "agent-1 was killed by signal 9", 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "find_launcher", lambda name: lambda *arguments: outcome)
+        with pytest.raises(
+            bnpg.RunFailed, match=r"agent-1 was killed by signal 9; the run so far is in mine"
+        ):
+            bnpg.train("climbing", **QUICK, out="mine")
+    assert bnpg.resume("mine").rounds == 6
