@@ -1,0 +1,91 @@
+"""Coordinator and agents started by hand on different hosts, in any order, come to the same policy."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.timeout(150)
+EXPERIMENT = ["coordination(agents=3)", "--rounds", "120", "--lanes", "8", "--horizon", "4", "--save-policy"]
+
+
+def hand_out_keys(hosts) -> None:
+    """Each host gets the files it needs and no other host's key."""
+    keys = hosts.path / "keys"
+    command = [sys.executable, "-P", "-m", "bnpg", "keys", "new", str(keys), "--agents", "3"]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    hosts.add("hub")
+    for file in ("coordinator.key", "roster.toml"):
+        shutil.copy2(keys / file, hosts.path / "hub" / file)
+    for agent in range(3):
+        hosts.add(f"h{agent}")
+        shutil.copy2(keys / f"agent-{agent}.key", hosts.path / f"h{agent}" / "own.key")
+    shutil.rmtree(keys)
+
+
+def start_coordinator(hosts) -> None:
+    hosts.start(
+        "hub", "coordinator", *EXPERIMENT, "--listen", f"tcp://{hosts.address['hub']}:7000", "--out", "run",
+        "--key", "coordinator.key", "--roster", "roster.toml", "--no-fsync", "--patience", "60",
+    )  # fmt: skip
+
+
+def start_agent(hosts, agent: int, *options: str) -> None:
+    hosts.start(
+        f"h{agent}", "agent", "--connect", f"tcp://{hosts.address['hub']}:7000", "--state", "state",
+        "--key", "own.key", "--no-fsync", "--patience", "60", *options,
+    )  # fmt: skip
+
+
+def outcome(hosts) -> str:
+    assert hosts.processes["hub"].wait(90) == 0, hosts.log("hub")
+    for agent in range(3):
+        assert hosts.processes[f"h{agent}"].wait(20) == 0, hosts.log(f"h{agent}")
+    return str(json.loads((hosts.path / "hub" / "run" / "summary.json").read_text())["policy_digest"])
+
+
+def rounds(hosts) -> int:
+    file = hosts.path / "hub" / "run" / "metrics.jsonl"
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+def test_agents_may_come_before_the_coordinator_and_after_it(hosts, digest_in_memory) -> None:
+    hand_out_keys(hosts)
+    start_agent(hosts, 2)
+    start_agent(hosts, 0)
+    start_coordinator(hosts)
+    hosts.until("two have joined", lambda: hosts.log("hub").count("joined") == 2)
+    start_agent(hosts, 1)
+    assert outcome(hosts) == digest_in_memory(*EXPERIMENT)
+    # Everybody keeps its own theta, and nobody another's.
+    for agent in range(3):
+        identity = json.loads((hosts.path / f"h{agent}" / "state" / "agent.json").read_text())
+        assert identity["agent"] == agent
+    assert not (hosts.path / "hub" / "run" / "agents").exists()
+
+
+def test_a_pulled_cable_and_a_host_that_dies_change_nothing(hosts, digest_in_memory) -> None:
+    hand_out_keys(hosts)
+    start_coordinator(hosts)
+    for agent in range(3):
+        start_agent(hosts, agent)
+    hosts.until("round 20", lambda: rounds(hosts) >= 20)
+    hosts.cable("h1", plugged=False)
+    time.sleep(1.5)  # the length of the fault
+    hosts.cable("h1", plugged=True)
+    hosts.processes["h0"].kill()
+    hosts.processes["h0"].wait(10)
+    start_agent(hosts, 0)
+    assert outcome(hosts) == digest_in_memory(*EXPERIMENT)
+
+
+def test_without_a_key_a_host_says_what_it_needs(hosts) -> None:
+    hand_out_keys(hosts)
+    start_coordinator(hosts)
+    hosts.start("h0", "agent", "--connect", f"tcp://{hosts.address['hub']}:7000", "--state", "state")
+    assert hosts.processes["h0"].wait(30) == 2
+    assert "needs a key" in hosts.log("h0")
+    assert len(hosts.log("h0").splitlines()) == 1
