@@ -52,8 +52,22 @@ const bnpg = (() => {
     });
   }
 
-  // Whose letters need another colour than the page's to be read on a cell of this depth.
-  const tone = depth => depth > .72 ? " strong" : "";
+  // Black or white, whichever can be read on a cell: one of the two always has a contrast of 4.5 and more.
+  const inks = new Map(), dot = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  function ink(cell) {
+    const colour = getComputedStyle(cell).backgroundColor;
+    if (!inks.has(colour)) {
+      dot.fillStyle = colour;
+      dot.fillRect(0, 0, 1, 1);
+      const [red, green, blue] = [...dot.getImageData(0, 0, 1, 1).data].map(part => {
+        const share = part / 255;
+        return share <= .04045 ? share / 12.92 : ((share + .055) / 1.055) ** 2.4;
+      });
+      inks.set(colour, .2126 * red + .7152 * green + .0722 * blue > .179 ? "#000" : "#fff");
+    }
+    cell.style.color = inks.get(colour);
+  }
+  const inkAll = () => document.querySelectorAll(".heatmap td").forEach(ink);
 
   function product(sizes) {
     return sizes.reduce((rows, size) => rows.flatMap(row => [...Array(size).keys()].map(k => [...row, k])), [[]]);
@@ -74,6 +88,7 @@ const bnpg = (() => {
       }
       const kept = [...box.querySelectorAll(".heatmap .scroll")].map(one => one.scrollTop);
       box.querySelector(".heatmaps").replaceChildren(...data.agents.map(agent => heatmap(agent, state)));
+      inkAll();
       box.querySelectorAll(".heatmap .scroll").forEach((one, k) => { one.scrollTop = kept[k] || 0; });
     };
     const heatmap = (agent, state) => {
@@ -82,7 +97,7 @@ const bnpg = (() => {
       const table = make("table");
       table.append(make("caption", names.length ? `agent ${agent.agent}, seeing agent${names.length > 1 ? "s" : ""} ${names.join(", ")}` : `agent ${agent.agent}, seeing nobody`));
       const head = make("tr");
-      head.append(make("th", names.length ? "they play" : "", { scope: "col" }));
+      head.append(make("th", names.length ? "they play" : "when", { scope: "col" }));
       for (let a = 0; a < actions; a++) head.append(make("th", `plays ${a}`, { scope: "col" }));
       table.append(make("thead")); table.tHead.append(head);
       const body = table.createTBody();
@@ -95,12 +110,11 @@ const bnpg = (() => {
             const change = agent.after[k] - agent.before[k];
             cell.textContent = (change >= 0 ? "+" : "−") + Math.abs(change).toFixed(3);
             cell.style.setProperty("--p", Math.abs(change));
-            cell.className = (change >= 0 ? "more" : "less") + tone(Math.abs(change));
+            cell.className = change >= 0 ? "more" : "less";
           } else {
             const p = agent[chosen.which][k];
             cell.textContent = p.toFixed(3);
             cell.style.setProperty("--p", p);
-            cell.className = tone(p);
           }
         }
       });
@@ -158,7 +172,9 @@ const bnpg = (() => {
     const next = themes[(themes.indexOf(document.documentElement.dataset.theme || "automatic") + 1) % 3];
     if (next === "automatic") delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = next;
     theme.textContent = `Colours: ${next}`;
+    inkAll();
   });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", inkAll);
   enhance(document);
   return { enhance };
 })();

@@ -1,0 +1,97 @@
+"""Curves show what was recorded, and bounds only where a lemma gives one."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from bnpg.report.curves import find_mismatch, gap_chart, gradient_chart, learning_charts
+from bnpg.report.events import fault_events, round_events, standing_faults, time_chart
+from bnpg.report.recorded_run import RecordedRun, read_run
+from bnpg.report.summary import in_words, tiles
+from bnpg_math.games.registry import game as find_game
+from bnpg_math.policy_file import policy_digest
+
+
+@pytest.fixture(scope="module")
+def exact(exact_run: Path) -> RecordedRun:
+    return read_run(exact_run)
+
+
+@pytest.fixture(scope="module")
+def sampled(sampled_run: Path) -> RecordedRun:
+    return read_run(sampled_run)
+
+
+def test_m_is_the_games(exact: RecordedRun) -> None:
+    assert find_mismatch(exact) == pytest.approx(97.1, abs=0.05)
+
+
+def test_m_is_not_computed_where_that_takes_long(exact: RecordedRun) -> None:
+    large = replace(exact, game=find_game("coordination(agents=10)"), certificate=None)
+    assert find_mismatch(large) is None
+
+
+def test_the_bounds_are_those_of_the_lemmas(exact: RecordedRun) -> None:
+    levels = {level.label: level.y for level in gap_chart(exact, 97.0).levels}
+    assert levels["Lemma 2, tight: λM"] == pytest.approx(0.05 * 97)
+    assert levels["Lemma 2, corrected: 2λM"] == pytest.approx(0.1 * 97)
+    # 2^(N+1) N lambda M with N = 3, for a fully correlated team only
+    assert levels["Lemma 3, corrected: 2^(N+1) N λM"] == pytest.approx(48 * 0.05 * 97)
+
+
+def test_without_regularization_or_with_infinite_m_there_is_no_bound_and_the_reason(
+    exact: RecordedRun,
+) -> None:
+    plain = replace(exact, experiment=msgspec.structs.replace(exact.experiment, regularization=0.0))
+    assert gap_chart(plain, 97.0).levels == []
+    assert "promise nothing" in gap_chart(plain, 97.0).caption
+    assert gap_chart(exact, float("inf")).levels == []
+    assert "M is infinite" in gap_chart(exact, float("inf")).caption
+
+
+def test_the_promised_gradient_norm_lies_above_the_smallest_measured(exact: RecordedRun) -> None:
+    norm, promise = gradient_chart(exact).series
+    assert (np.minimum.accumulate(norm.y) <= promise.y).all()
+
+
+def test_what_was_not_measured_is_not_drawn(bare_run: Path) -> None:
+    assert [chart.name for chart in learning_charts(read_run(bare_run), None)] == ["value"]
+
+
+def test_faults_stand_where_their_rounds_began(sampled: RecordedRun) -> None:
+    events = fault_events(sampled)
+    rounds, elapsed = sampled.elapsed
+    assert [(one.look, one.round) for one in events] == [("kill", 2), ("partition", 3)]
+    assert events[0].at == pytest.approx(elapsed[rounds == 1][0])
+    assert [event.x for event in round_events(events)] == [2.0, 3.0]
+    assert sampled.plan is not None
+    assert standing_faults(sampled.plan) == ["drop: 5 % of the messages"]
+    chart = time_chart(sampled, events)
+    assert chart is not None
+    assert len(chart.events) == 2
+
+
+def test_the_policies_before_and_after_are_those_of_the_run(exact: RecordedRun) -> None:
+    assert exact.summary is not None
+    assert exact.theta_after is not None
+    round_, thetas = exact.theta_after
+    assert round_ == 30
+    assert policy_digest(thetas) == exact.summary["policy_digest"]
+    assert all(not theta.any() for theta in exact.theta_before)
+
+
+def test_without_a_gathered_policy_the_checkpoints_are_read(sampled: RecordedRun) -> None:
+    assert sampled.summary is not None
+    assert sampled.theta_after is not None
+    assert sampled.theta_after[0] == 6
+    assert policy_digest(sampled.theta_after[1]) == sampled.summary["policy_digest"]
+
+
+def test_the_summary_is_in_plain_words(exact: RecordedRun) -> None:
+    words = " ".join(in_words(exact))
+    assert "A team of 3 agents learnt coordination from the known model in 30 of 30 rounds." in words
+    assert "of the 43.1 that the best joint policy earns" in words
+    assert [tile.name for tile in tiles(exact)] == ["rounds", "exact value", "optimality gap", "Nash gap"]

@@ -1,0 +1,135 @@
+"""`bnpg report` writes one file that needs nothing else, or says in one line why it cannot."""
+
+import json
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bnpg.__main__ import main
+from bnpg.report.recorded_run import read_run
+from bnpg.report.reproduction import reproduction
+
+
+def report(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    capfd.readouterr()
+    code = main(["report", *(str(one) for one in arguments)])
+    out, err = capfd.readouterr()
+    return int(code), out, err
+
+
+def test_a_run_gets_its_report_in_its_folder_and_a_newer_one_replaces_it(
+    exact_run: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        code, out, _ = report(capfd, exact_run, "--json")
+        told = json.loads(out)
+        assert code == 0
+        assert told["file"] == str(exact_run / "report.html")
+        assert told["bytes"] == (exact_run / "report.html").stat().st_size
+
+
+def test_the_page_refers_to_nothing_outside_itself(
+    exact_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert report(capfd, exact_run, "--out", tmp_path / "page.html")[0] == 0
+    page = (tmp_path / "page.html").read_text()
+    outside = re.findall(r"""(?:src|href|action|url)\s*[=(]\s*["']?(?!#|data:)([^"'\s>)]+)""", page)
+    assert [one for one in outside if "://" in one or one.startswith("//")] == []
+    assert '<link rel="stylesheet"' not in page
+    assert "default-src 'none'" in page
+
+
+def test_a_name_that_is_markup_stays_text(exact_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "<script>alert(1)<b>"
+    folder.symlink_to(exact_run)
+    from bnpg.report.page import render_page
+    from bnpg.report.run_page import run_report
+
+    run = replace(read_run(folder), name=folder.name)
+    identity = run.identity | {"game": "</script><img src=x onerror=alert(1)>"}
+    page = render_page(run_report(replace(run, identity=identity)))
+    assert "<img src=x" not in page
+    assert "<script>alert" not in page
+
+
+def test_what_is_missing_is_said_in_a_sentence(
+    bare_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert report(capfd, bare_run, "--out", tmp_path / "page.html")[0] == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "was never evaluated exactly" in page
+    assert "holds no theta that all agents have" in page
+    assert 'id="chart-gaps"' not in page
+    assert 'id="chart-value"' in page
+
+
+def test_a_run_without_a_single_line_has_a_report(
+    exact_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "early"
+    folder.mkdir()
+    for name in ("experiment.toml", "run.json", "launch.toml"):
+        (folder / name).write_bytes((exact_run / name).read_bytes())
+    assert report(capfd, folder)[0] == 0
+    assert "it has no summary yet" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize("torn", ["metrics.jsonl", "status.json", "certificate.json", "policy.npz"])
+def test_a_torn_file_is_no_reason_to_fail(
+    exact_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], torn: str
+) -> None:
+    folder = tmp_path / "torn"
+    folder.mkdir()
+    for file in exact_run.iterdir():
+        if file.is_file():
+            content = file.read_bytes()
+            (folder / file.name).write_bytes(content[: len(content) // 2] if file.name == torn else content)
+    if not (folder / torn).exists():
+        (folder / torn).write_text('{"half": ')
+    assert report(capfd, folder)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["nowhere"], "nowhere does not exist; expected the folder of a run"),
+        (["."], ". is not the folder of a run: it has no experiment.toml"),
+        (["{run}", "{run}"], "a run is named twice"),
+        (["{run}", "--out", "."], ". is a folder; expected the name of a file"),
+        (["{run}", "--out", "there.html"], "there.html exists already"),
+        (["{run}", "--out", "no/such/page.html"], "there is no folder"),
+    ],
+)
+def test_bad_usage_is_one_line(
+    exact_run: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    why: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("there.html").write_text("mine")
+    code, out, err = report(capfd, *(one.format(run=exact_run) for one in arguments))
+    assert (code, out) == (2, "")
+    assert err.startswith("bnpg: error: ")
+    assert why in err
+    assert err.count("\n") == 1
+    assert Path("there.html").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["exact_run", "sampled_run"])
+def test_the_command_in_the_report_gives_the_same_policy_again(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    again = reproduction(read_run(request.getfixturevalue(name)))
+    words = shlex.split(again.command)
+    assert words[0] == "bnpg"
+    assert shlex.split(" ".join(again.words)) == words
+    capfd.readouterr()
+    extra = ["--launcher", "memory", "--no-fsync", "--quiet", "--json", "--out", str(tmp_path / "again")]
+    assert main([*words[1:], *extra]) == 0
+    assert json.loads(capfd.readouterr().out)["policy_digest"] == again.digest
