@@ -120,10 +120,13 @@ class Rounds:
             If the agent gave another answer before.
         """
         match message:
-            case ActionsChosen() if self._part == "steps":
+            case ActionsChosen() if message.round == self.round and self._part != "tables":
                 return self._actions(agent, message)
             case TableShown() if self._part == "tables" and message.round == self.round:
                 return self._table(agent, message)
+            case TableShown() if message.round == self.round and agent in self._tables:
+                self._note(agent, self._tables, message.log_policy, "tables")
+                return []
             case SignalApplied() if self._part == "signal" and message.round == self.round:
                 if self._note(agent, self._applied, message.digest, "digests") and self._all(self._applied):
                     return self.begin(self.round + 1)
@@ -143,11 +146,12 @@ class Rounds:
 
     def _actions(self, agent: int, message: ActionsChosen) -> Outcome:
         where = f"round {message.round}, step {message.step}"
-        if message.round != self.round or message.step > self.step:
-            raise OrderViolation(
-                f"{name(agent)} acts at {where}; awaited: round {self.round}, step {self.step}"
-            )
         said = self._said[agent]
+        if message.step >= len(said) and (message.step != self.step or self._part != "steps"):
+            raise OrderViolation(
+                f"{name(agent)} acts at {where}; "
+                f"awaited: {self.awaited()[1]} of round {self.round}, step {self.step}"
+            )
         checksum = crc32(message.actions.tobytes())
         if message.step < len(said):
             if said[message.step] != checksum:

@@ -1,22 +1,27 @@
 """One end of a link, under the control of a test.
 
-A channel numbers what it sends, delivers what comes in once and in order, and acknowledges it at once. It
-keeps to the protocol unless the test tells it not to: every field of an envelope can be given.
+A channel numbers what it sends, repeats what is not acknowledged while the test waits for something,
+delivers what comes in once and in order, and acknowledges it at once. It keeps to the protocol unless the
+test tells it not to: every field of an envelope can be given.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from protocol.codec import Frame, encode
 from protocol.envelope import Envelope
-from protocol.messages import Acknowledgement, Beacon, GapFound, Message
+from protocol.messages import Acknowledgement, Beacon, GapFound, Hello, Message
 
+REPEAT_AFTER = 0.3
+"""Seconds a channel waits before it repeats what is not acknowledged."""
 PATIENCE = 20.0
 """Seconds a channel waits for a message at the most."""
 
 Kind = TypeVar("Kind", bound=Message)
 _BACKGROUND = (Acknowledgement, Beacon, GapFound)
+_REPEATED = (*_BACKGROUND, Hello)
 
 
 class Channel:
@@ -52,6 +57,7 @@ class Channel:
         """Everything that came in, as it came."""
         self._put = put
         self._sent = 0
+        self._unacknowledged: dict[int, list[Frame]] = {}
         self._expected = 1
         self._held: dict[int, Message] = {}
         self._inbox: list[Message] = []
@@ -61,6 +67,7 @@ class Channel:
         """Begin an epoch: numbers start again from 1."""
         self.epoch = epoch
         self._sent = 0
+        self._unacknowledged.clear()
         self._expected = 1
         self._held.clear()
 
@@ -85,7 +92,10 @@ class Channel:
         if "seq" not in envelope:
             envelope["seq"] = self.number() if ordered else 0
         sent = Envelope(**envelope)
-        await self._put(encode(sent))
+        frames = encode(sent)
+        if sent.seq and not fields.keys() - {"seq"}:
+            self._unacknowledged[sent.seq] = frames
+        await self._put(frames)
         return sent
 
     async def send_frames(self, frames: list[Frame]) -> None:
@@ -94,7 +104,7 @@ class Channel:
 
     async def expect(self, kind: type[Kind], patience: float = PATIENCE) -> Kind:
         """Return the next message, which must be of this kind; beacons and the like are passed over."""
-        message = await self.next(patience, tuple(one for one in _BACKGROUND if one is not kind))
+        message = await self.next(patience, tuple(one for one in _REPEATED if one is not kind))
         assert isinstance(message, kind), f"expected {kind.__name__}, got {message}"
         return message
 
@@ -115,7 +125,11 @@ class Channel:
                         if not isinstance(message, passing_over):
                             return message
                     self._news.clear()
-                    await self._news.wait()
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._news.wait(), REPEAT_AFTER)
+                        continue
+                    for frames in list(self._unacknowledged.values()):
+                        await self._put(frames)
         except TimeoutError:
             kinds = [type(envelope.message).__name__ for envelope in self.arrivals[-5:]]
             raise AssertionError(
@@ -125,10 +139,14 @@ class Channel:
     async def arrived(self, envelope: Envelope) -> None:
         """Take in what the fake process received on this link."""
         self.arrivals.append(envelope)
+        if envelope.epoch == self.epoch:
+            for seq in [seq for seq in self._unacknowledged if seq <= envelope.ack]:
+                del self._unacknowledged[seq]
         if not envelope.seq:
             self._inbox.append(envelope.message)
         elif envelope.epoch == self.epoch or self._enters(envelope):
-            self._held.setdefault(envelope.seq, envelope.message)
+            if envelope.seq >= self._expected:
+                self._held.setdefault(envelope.seq, envelope.message)
             while self._expected in self._held:
                 self._inbox.append(self._held.pop(self._expected))
                 self._expected += 1

@@ -7,6 +7,7 @@ wire format with the project's own codec, over zmq.asyncio.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,8 @@ class FakeProcess:
             with suppress(asyncio.CancelledError):
                 await task
         self._context.destroy(linger=0)
+        # ZeroMQ leaves the file of an ipc socket behind.
+        Path(self.endpoint.removeprefix("ipc://")).unlink(missing_ok=True)
 
     def _socket(self, kind: int) -> zmq.asyncio.Socket:
         socket = self._context.socket(kind)
@@ -178,15 +181,14 @@ class FakeAgent(FakeProcess):
         } | fields
         await channel.send(Hello(**hello))
 
-    async def enter(self, channel: Channel, parents: tuple[int, ...], children: tuple[int, ...]) -> Start:
-        """Go from the Hello to the Start, claiming that all edges are confirmed."""
+    async def confirm(self, channel: Channel, parents: tuple[int, ...], children: tuple[int, ...]) -> None:
+        """Go from the Hello to where the Start is awaited, claiming that all edges are confirmed."""
         self.welcome = await channel.expect(Welcome)
         self.run = channel.run = next(
             envelope.run for envelope in channel.arrivals if isinstance(envelope.message, Welcome)
         )
         await channel.expect(Roster)
         await channel.send(EdgesConfirmed(parents, children))
-        return await channel.expect(Start)
 
     async def become_child(self, parent: int) -> Channel:
         """Answer the EdgeHello of a real parent."""

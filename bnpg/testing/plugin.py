@@ -144,11 +144,11 @@ def start_agent(tmp_path: Path, scratch: "Scratch") -> Iterator[StartAgent]:
 
     def start(connect: str, agent: int = 0, state: Path | None = None) -> "RealProcess":
         folder = state or tmp_path / f"agent-{agent}"
-        inbox = f"ipc://{scratch.path}/inbox-{len(started)}.ipc"
-        arguments = ["agents", "--state", str(folder), "--connect", connect, "--inbox", inbox]
+        inbox = scratch.path / f"inbox-{len(started)}.ipc"
+        arguments = ["agents", "--state", str(folder), "--connect", connect, "--inbox", f"ipc://{inbox}"]
         if agent >= 0:
             arguments += ["--agent", str(agent)]
-        started.append(RealProcess(f"agent-{agent}", arguments, folder, scratch))
+        started.append(RealProcess(f"agent-{agent}", arguments, folder, scratch, inbox))
         return started[-1]
 
     yield start
@@ -158,7 +158,7 @@ def start_agent(tmp_path: Path, scratch: "Scratch") -> Iterator[StartAgent]:
 
 @pytest.fixture
 def start_coordinator(tmp_path: Path, scratch: "Scratch") -> Iterator[StartCoordinator]:
-    """Start a real coordinator; it listens on `ipc://SCRATCH/coordinator.ipc`."""
+    """Start a real coordinator; its `endpoint` is where fake agents connect to."""
     from bnpg.testing.processes import RealProcess
     from bnpg.testing.run import make_run
 
@@ -167,9 +167,9 @@ def start_coordinator(tmp_path: Path, scratch: "Scratch") -> Iterator[StartCoord
     def start(**experiment: Any) -> "RealProcess":
         folder = tmp_path / "run"
         make_run(folder, scratch, {}, experiment)
-        front = f"ipc://{scratch.path}/coordinator.ipc"
-        arguments = ["coordinator", "--folder", str(folder), "--listen", front]
-        started.append(RealProcess("coordinator", arguments, folder, scratch))
+        front = scratch.path / "coordinator.ipc"
+        arguments = ["coordinator", "--folder", str(folder), "--listen", f"ipc://{front}"]
+        started.append(RealProcess("coordinator", arguments, folder, scratch, front))
         return started[-1]
 
     yield start

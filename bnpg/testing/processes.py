@@ -1,5 +1,6 @@
 """Single real processes, to be met by fake peers."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,11 @@ PATIENCE = 30.0
 class RealProcess:
     """A process of `agents` or of `coordinator`, with its log in a file."""
 
-    def __init__(self, name: str, arguments: list[str], folder: Path, scratch: Scratch) -> None:
+    def __init__(self, name: str, arguments: list[str], folder: Path, scratch: Scratch, socket: Path) -> None:
         self.folder = folder
+        self.endpoint = f"ipc://{socket}"
+        """Where it listens."""
+        self._socket = socket
         self._log_file = scratch.path / f"{name}-{len(list(scratch.path.glob('*.log')))}.log"
         command = [sys.executable, "-P", "-m", *arguments, "--lifeline", "--patience", f"{PATIENCE:g}"]
         with self._log_file.open("wb") as log:
@@ -39,12 +43,15 @@ class RealProcess:
         """Wait for its end."""
         return ExitCode(self.popen.wait(seconds))
 
+    async def ended(self) -> ExitCode:
+        """Wait for its end while the fake peers of the test go on answering."""
+        return await asyncio.to_thread(self.wait)
+
     def end(self) -> None:
-        """Cut its lifeline and wait; kill it if it does not listen."""
+        """Kill it if the test did not bring it to its end."""
+        self.popen.kill()
+        self.popen.wait()
         assert self.popen.stdin is not None
         self.popen.stdin.close()
-        try:
-            self.popen.wait(5)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
+        # ZeroMQ leaves the file of an ipc socket behind.
+        self._socket.unlink(missing_ok=True)

@@ -65,9 +65,9 @@ def envelopes():
 def phase_of(envelope):
     """Return the part of the run a message belongs to.
 
-    Between the parts there is no choice: the coordinator starts the rounds when all edges are confirmed, and it
-    sends the signal when this agent has acted, for which it needs everything of the round. All else is free: a
-    parent may be ahead of the coordinator, of other parents and of this agent's Start.
+    Between the parts there is no choice: the coordinator starts the rounds when all edges are confirmed, and
+    it sends the signal when this agent has acted, for which it needs everything of the round. All else is
+    free: a parent may be ahead of the coordinator, of other parents and of this agent's Start.
     """
     if isinstance(envelope.message, (Roster, EdgeHello, EdgeWelcome)):
         return 0
