@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check lint types imports format lock clean
+.PHONY: help run test soak check lint types imports format lock clean fuzz containers
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,15 @@ test: $(VENV)/dev.done ## the whole test suite
 SCHEDULES ?= 10000
 soak: $(VENV)/run.done ## simulate runs under random faults, SCHEDULES=10000 of them
 	@$(BIN)/bnpg soak --schedules $(SCHEDULES)
+
+FUZZ_SECONDS ?= 60
+fuzz: $(VENV)/fuzz.done ## fuzz the decoder of messages, FUZZ_SECONDS=60 long
+	@mkdir -p .fuzz
+	$(BIN)/python fuzz/fuzz_codec.py -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.fuzz/ -print_final_stats=1 \
+	  .fuzz fuzz/corpus
+
+containers: $(VENV)/dev.done ## test docker compose with an engine of its own; needs root on Debian
+	PYTHON=$(BIN)/python .ci/docker_compose_tests.sh
 
 check: lint types imports ## everything that needs no run: style, types, import rules
 
@@ -38,7 +47,7 @@ format: $(VENV)/dev.done ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 
 lock: $(VENV)/dev.done ## renew the hash-pinned requirements
-	for kind in run dev; do \
+	for kind in run dev fuzz; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    requirements/$$kind.in -o requirements/$$kind.txt || exit 1; \
@@ -56,6 +65,10 @@ $(BIN)/python:
 $(VENV)/run.done: requirements/run.txt pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(VENV)/fuzz.done: requirements/fuzz.txt $(VENV)/run.done
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done

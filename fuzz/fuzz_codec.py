@@ -1,0 +1,38 @@
+"""Fuzz the decoder with coverage guidance: `make fuzz`, or `python fuzz/fuzz_codec.py fuzz/corpus -max_total_time=60`.
+
+The input is a header and, behind it, the bytes of the arrays. The checksum is put before them, as a liar would
+do, because a fuzzer would never get past it. Only `MalformedMessage` may come out; anything else is a finding,
+which libFuzzer writes to a file. Put it into `fuzz/corpus/`, and `make test` will try it for ever.
+"""
+
+import sys
+from zlib import crc32
+
+import atheris
+
+with atheris.instrument_imports(include=["protocol", "msgpack", "msgspec"]):
+    from protocol.codec import decode, encode
+    from protocol.errors import MalformedMessage
+
+
+def one_input(data: bytes) -> None:
+    """Decode one input, whole and cut into frames."""
+    for tensor in (0, 8, len(data) // 2):
+        cut = len(data) - tensor
+        header, frames = data[:cut], [data[cut:]] if tensor else []
+        value = crc32(header)
+        for frame in frames:
+            value = crc32(frame, value)
+        try:
+            envelope = decode([value.to_bytes(4, "little") + header, *frames])
+        except MalformedMessage:
+            continue
+        # What is taken for a message must be one: it can be said again, and means the same.
+        again = decode([bytes(frame) for frame in encode(envelope)])
+        assert type(again.message) is type(envelope.message)
+
+
+if __name__ == "__main__":
+    # The limit is well above what a decoder may need: beyond it, libFuzzer reports a finding.
+    atheris.Setup([*sys.argv, "-rss_limit_mb=1024", "-max_len=4096", "-timeout=10"], one_input)
+    atheris.Fuzz()
