@@ -12,7 +12,7 @@ from bnpg.api.recorded import Run, load_run
 from bnpg.execution import execute, find_launcher, settings_from
 from bnpg.experiment_plan import edges_text, plan_experiment, read_fields
 from bnpg.launchers.settings import LaunchSettings
-from bnpg.progress import watching
+from bnpg.live.watching import watching
 from bnpg.run_folder import (
     FAULTS_FILE,
     check_run_folder,
@@ -227,7 +227,7 @@ def _run(
     on_line: Callable[[dict[str, Any]], None] | None,
 ) -> Run:
     rounds = read_experiment(folder / "experiment.toml").rounds
-    with watching(rounds, quiet=not progress) as watcher:
+    with watching(folder, quiet=not progress) as watcher:
 
         def look(line: dict[str, Any]) -> None:
             watcher(line)

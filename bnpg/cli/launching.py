@@ -8,7 +8,7 @@ import click
 
 from bnpg.execution import execute, find_launcher
 from bnpg.launchers.settings import LaunchSettings
-from bnpg.progress import watching
+from bnpg.live.watching import watching
 from bnpg.run_folder import read_identity
 from bnpg.summary import finite, human_summary
 from coordinator.experiment import read_experiment
@@ -25,7 +25,7 @@ def launch_run(folder: Path, settings: LaunchSettings, *, as_json: bool, quiet: 
             click.echo(_heading(folder, experiment.mode, experiment.dag, settings.launcher), err=True)
 
     try:
-        with watching(experiment.rounds, quiet) as watcher:
+        with watching(folder, quiet) as watcher:
             ended = execute(folder, settings, launch, watcher, announce=announce)
     except KeyboardInterrupt:
         click.echo(f"bnpg: interrupted; continue with: bnpg resume {folder}", err=True)

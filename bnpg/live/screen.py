@@ -1,0 +1,138 @@
+"""The live view of a terminal: progress, numbers with their course, the team, the messages."""
+
+from typing import Any, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from bnpg.live.numbers import sparkline
+from bnpg.live.observation import Observation, Observer
+
+REDRAWN = 2.5
+"""Times a second: a person reads no faster, and drawing costs a few milliseconds."""
+MOST_AGENTS = 12
+"""Agents with a line each; of a larger team only those that are not simply up."""
+COURSE = ("return_mean", "value", "optimality_gap", "nash_gap")
+_SIGNS = {"up": ("●", "green"), "awaited": ("◐", "yellow"), "down": ("○", "red"), "unknown": ("·", "dim")}
+
+
+class Screen:
+    """A view that is drawn anew in place.
+
+    Parameters
+    ----------
+    observer : Observer
+    stream : text file
+        A terminal.
+    """
+
+    def __init__(self, observer: Observer, stream: TextIO) -> None:
+        self._observer = observer
+        self._history: dict[str, list[float]] = {key: [] for key in COURSE}
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None, complete_style="blue", finished_style="green"),
+            TextColumn("{task.percentage:>3.0f} %"),
+            _Speed(),
+            TimeElapsedColumn(),
+            TextColumn("left", style="dim"),
+            TimeRemainingColumn(),
+            expand=True,
+        )
+        self._task = self._progress.add_task("starting the processes", total=max(observer.rounds, 1))
+        self.live = Live(
+            get_renderable=self._render,
+            console=Console(file=stream),
+            refresh_per_second=REDRAWN,
+            transient=True,
+        )
+
+    def __call__(self, line: dict[str, Any], /) -> None:
+        """Take in a line of the run record."""
+        self._observer.take(line)
+        for key, values in self._history.items():
+            value = line.get(key)
+            if isinstance(value, int | float):
+                values.append(float(value))
+        done, rounds = int(line["round"]), self._observer.rounds
+        self._progress.update(
+            self._task, completed=done if rounds else 1, description=f"round {done}/{rounds}"
+        )
+
+    def _render(self) -> RenderableType:
+        seen = self._observer.look()
+        return Group(self._progress, self._numbers(seen), self._team(seen), _messages(seen))
+
+    def _numbers(self, seen: Observation) -> Table:
+        table = Table.grid(padding=(0, 2))
+        latest, best = seen.numbers, seen.optimum
+        rows = []
+        if "return_mean" in latest:
+            error = latest.get("return_stderr")
+            spread = f" ± {error:.3f}" if error else ""
+            rows.append(("return", f"{latest['return_mean']:.3f}{spread}", "return_mean"))
+        if "value" in latest:
+            share = "" if best is None or best <= 0 else f" ({100 * latest['value'] / best:.1f} %)"
+            of = "" if best is None else f" of {best:.4f}{share}"
+            rows.append(("exact value", f"{latest['value']:.4f}{of}", "value"))
+        for key, name in (("optimality_gap", "optimality gap"), ("nash_gap", "Nash gap")):
+            if key in latest:
+                rows.append((name, f"{latest[key]:.4g}", key))
+        for name, value, key in rows:
+            course = Text(sparkline(self._history[key]), "blue")
+            table.add_row(Text(f"  {name}", "dim"), Text(value, "bold"), course)
+        return table
+
+    def _team(self, seen: Observation) -> Table:
+        table = Table.grid(padding=(0, 2))
+        shown = seen.agents
+        if len(shown) > MOST_AGENTS:
+            shown = tuple(one for one in shown if one.look != "up")[:MOST_AGENTS]
+            rest = len(seen.agents) - len(shown)
+            table.add_row("", Text(f"{rest} agents up", "green"))
+        for one in shown:
+            sign, style = _SIGNS[one.look]
+            parents = self._observer.dag.parents[one.agent]
+            sees = f"sees {', '.join(map(str, parents))}" if parents else "sees nobody"
+            table.add_row(
+                Text(f"  {sign}", style),
+                Text(f"agent {one.agent}"),
+                Text(sees, "dim"),
+                Text(one.words, "" if one.look == "up" else style),
+            )
+        return table
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        """Show rounds a second."""
+        speed = task.speed or 0.0
+        return Text(f"{speed:.{0 if speed >= 10 else 1}f}/s" if speed else "", "dim")
+
+
+def _messages(seen: Observation) -> Text:
+    text = Text("  ", no_wrap=True, overflow="ellipsis")
+    if seen.silent is not None:
+        return text.append(f"no word from the coordinator for {seen.silent:.0f} s", "red")
+    if seen.waiting_for and seen.waiting_for != "nobody":
+        text.append(f"waiting for {seen.waiting_for}   ", "dim")
+    if seen.messages_per_second is not None:
+        text.append(f"{seen.messages_per_second:.0f} messages/s   ", "bold")
+    if seen.phase:
+        text.append(
+            f"{seen.retransmitted} sent again   {seen.duplicates} twice   {seen.refused} refused", "dim"
+        )
+    return text

@@ -1,0 +1,202 @@
+"""What is seen of a run: lines at most once a second, a screen on a terminal, nothing when quiet."""
+
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bnpg.experiment_plan import plan_experiment
+from bnpg.launchers.settings import LaunchSettings
+from bnpg.live.lines import Lines
+from bnpg.live.numbers import sparkline
+from bnpg.live.observation import Observer, status_file
+from bnpg.live.screen import Screen
+from bnpg.live.watching import watching
+from bnpg.run_folder import create_run_folder
+from bnpg_math.dag import Dag
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("bnpg.live.lines.time.monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    plan = plan_experiment({"game": "climbing", "rounds": 3})
+    return create_run_folder(plan, LaunchSettings(), tmp_path / "run")
+
+
+def status(**changes: Any) -> dict[str, Any]:
+    agent = {
+        "incarnation": 1,
+        "heard_seconds_ago": 0.1,
+        "phase": "running",
+        "round": 3,
+        "step": 2,
+        "lacks": [],
+    }
+    told = {
+        "phase": "running",
+        "round": 3,
+        "rounds": 10,
+        "step": 2,
+        "generation": 1,
+        "waiting_for": "the actions of agent 1",
+        "awaited": [1],
+        "agents": {"0": agent, "1": agent | {"lacks": ["agent 0"]}},
+        "delivered": 100,
+        "retransmitted": 4,
+        "duplicates": 5,
+        "refused": {"stale epoch": 6},
+        "written": time.time(),
+    }
+    return told | changes
+
+
+def observe(told: dict[str, Any] | None) -> Observer:
+    return Observer(Dag(2, ((0, 1),)), 10, lambda: told)
+
+
+def test_lines_come_once_a_second_and_at_the_end(clock: Clock) -> None:
+    stream = io.StringIO()
+    lines = Lines(100, stream)
+    for round_ in range(101):
+        clock.now += 0.25
+        lines({"round": round_, "return_mean": 1.0, "return_stderr": 0.5})
+    said = stream.getvalue().splitlines()
+    assert said[0] == "round 3/100, return 1.000 ± 0.500, 24 s left"
+    assert said[-1] == "round 100/100, return 1.000 ± 0.500"
+    assert len(said) == 26
+
+
+def test_the_latest_evaluation_is_shown_between_two(clock: Clock) -> None:
+    stream = io.StringIO()
+    lines = Lines(10, stream)
+    lines({"round": 0, "value": 2.0, "nash_gap": 0.5, "optimality_gap": 1.5, "objective": None})
+    clock.now += 2
+    lines({"round": 1})
+    expected = "round 1/10, exact value 2.0000, optimality gap 1.5, Nash gap 0.5, 18 s left\n"
+    assert stream.getvalue() == expected
+
+
+def test_quiet_is_silent(folder: Path) -> None:
+    stream = Terminal()
+    with watching(folder, True, stream) as watcher:
+        watcher({"round": 1})
+    assert stream.getvalue() == ""
+
+
+def test_what_is_no_terminal_gets_lines(folder: Path) -> None:
+    stream = io.StringIO()
+    with watching(folder, False, stream) as watcher:
+        watcher({"round": 3})
+    assert stream.getvalue() == "round 3/3\n"
+
+
+def test_a_terminal_gets_a_screen(folder: Path) -> None:
+    stream = Terminal()
+    (folder / "status.json").write_text(json.dumps(status()))
+    with watching(folder, False, stream) as watcher:
+        line = {"value": 2.0, "optimality_gap": 1e-7, "nash_gap": 0.0, "return_mean": 3.0}
+        for round_ in range(4):
+            watcher(line | {"round": round_})
+    for words in ("round 3/3", "agent 1", "sees 0", "waited for", "2.0000 of 2.0000", "4 sent again"):
+        assert words in stream.getvalue()
+
+
+def test_a_run_of_no_rounds_and_a_silent_coordinator_have_a_screen() -> None:
+    stream = Terminal()
+    screen = Screen(Observer(Dag(30), 0, lambda: status(written=time.time() - 60)), stream)
+    with screen.live:
+        screen({"round": 0})
+    assert "no word from the coordinator" in stream.getvalue()
+
+
+def test_who_is_waited_for_is_told_from_who_is_up_and_who_is_gone() -> None:
+    seen = observe(status()).look()
+    assert [(one.look, one.words) for one in seen.agents] == [
+        ("up", "round 3, step 2"),
+        ("awaited", "waited for; round 3, step 2"),
+    ]
+    assert (seen.retransmitted, seen.duplicates, seen.refused) == (4, 5, 6)
+    only_one = status()
+    del only_one["agents"]["0"]
+    only_one["agents"]["1"]["heard_seconds_ago"] = 9.0
+    assert [one.words for one in observe(only_one).look().agents] == ["has not joined", "silent for 9 s"]
+
+
+def test_an_agent_that_waits_for_its_parent_says_so() -> None:
+    seen = observe(status(awaited=[])).look()
+    assert seen.agents[1].words == "round 3, step 2, waits for agent 0"
+
+
+def test_before_the_first_status_nothing_is_claimed() -> None:
+    seen = observe(None).look()
+    assert {one.look for one in seen.agents} == {"unknown"}
+    assert seen.messages_per_second is None
+    assert seen.silent is None
+
+
+def test_a_status_that_is_not_renewed_says_nothing_of_the_agents() -> None:
+    seen = observe(status(written=time.time() - 60)).look()
+    assert seen.silent == pytest.approx(60, abs=5)
+    assert {one.look for one in seen.agents} == {"unknown"}
+
+
+def test_a_run_that_has_ended_is_not_silent() -> None:
+    seen = observe(status(phase="ended", written=time.time() - 60)).look()
+    assert seen.silent is None
+    assert {one.look for one in seen.agents} == {"up"}
+
+
+def test_messages_a_second_are_counted_between_statuses_and_begin_anew_with_a_new_coordinator() -> None:
+    told = status(written=1000.0)
+    observer = Observer(Dag(2, ((0, 1),)), 10, lambda: told)
+    assert observer.look().messages_per_second is None
+    told |= {"written": 1002.0, "delivered": 300}
+    assert observer.look().messages_per_second == pytest.approx(100.0)
+    told |= {"written": 1003.0, "delivered": 10, "generation": 2}
+    assert observer.look().messages_per_second is None
+    told |= {"written": 1004.0, "delivered": 60}
+    assert observer.look().messages_per_second == pytest.approx(50.0)
+
+
+def test_a_torn_or_missing_status_is_none_and_a_new_one_is_read(tmp_path: Path) -> None:
+    tell = status_file(tmp_path)
+    assert tell() is None
+    (tmp_path / "status.json").write_text('{"phase": ')
+    assert tell() is None
+    (tmp_path / "status.json").write_bytes(msgspec.json.encode(status()))
+    told = tell()
+    assert told is not None
+    assert told["phase"] == "running"
+
+
+@given(st.lists(st.floats(-1e9, 1e9), max_size=100))
+def test_a_sparkline_fits_and_rises_to_its_highest(values: list[float]) -> None:
+    line = sparkline(values)
+    assert len(line) == min(len(values), 24)
+    if 0 < len(values) <= 24 and max(values) > min(values):
+        assert line[values.index(max(values))] == "█"
+        assert line[values.index(min(values))] == "▁"
