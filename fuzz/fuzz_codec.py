@@ -1,8 +1,8 @@
-"""Fuzz the decoder with coverage guidance: `make fuzz`, or `python fuzz/fuzz_codec.py fuzz/corpus -max_total_time=60`.
+"""Fuzz the decoder, guided by coverage: `make fuzz`.
 
-The input is a header and, behind it, the bytes of the arrays. The checksum is put before them, as a liar would
-do, because a fuzzer would never get past it. Only `MalformedMessage` may come out; anything else is a finding,
-which libFuzzer writes to a file. Put it into `fuzz/corpus/`, and `make test` will try it for ever.
+The input is a header and, behind it, the bytes of the arrays. The checksum is put before them, as liars would
+do, as no fuzzer would ever get past it. Only `MalformedMessage` may come out. Anything else is a finding,
+which libFuzzer writes to a file: put it into `fuzz/corpus/`, and `make test` will try it for ever.
 """
 
 import sys
