@@ -2,9 +2,10 @@
 
 A checkpoint is `theta-ROUND-DIGEST.npy`, written to a temporary file, synced and renamed. The one before it
 is kept, so that a round which not everybody has finished can be played again. A file whose bytes do not match
-the digest in its name is left out.
+the digest in its name is left out, before anything is read from it.
 """
 
+import hashlib
 import io
 import json
 import re
@@ -12,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.learner import digest
 from bnpg_math.arrays import FloatArray
 from protocol.errors import StorageFailed
 from protocol.files import next_count, write_atomically
 
-_NAME = re.compile(r"theta-(\d+)-([0-9a-f]{8})\.npy")
+_NAME = re.compile(r"theta-(\d+)-([0-9a-f]{16})\.npy")
 
 
 class CheckpointFolder:
@@ -79,8 +79,8 @@ class CheckpointFolder:
         """Make theta_round durable and keep everything else."""
         buffer = io.BytesIO()
         np.save(buffer, theta, allow_pickle=False)
-        name = f"theta-{round_:08d}-{digest(theta)[:8]}.npy"
-        write_atomically(self.path / name, buffer.getvalue(), self._fsync)
+        content = buffer.getvalue()
+        write_atomically(self.path / f"theta-{round_:08d}-{_digest(content)}.npy", content, self._fsync)
 
     def tear(self, round_: int, theta: FloatArray) -> None:
         """Leave what a death in the midst of `write` leaves: half a temporary file."""
@@ -110,13 +110,18 @@ def load_latest(folder: Path) -> dict[int, FloatArray]:
     thetas: dict[int, FloatArray] = {}
     for file, round_, expected in _files(folder):
         try:
-            theta = np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+            content = file.read_bytes()
+        except OSError:
             continue
-        if theta.dtype == np.float64 and digest(theta).startswith(expected):
+        if _digest(content) == expected:
+            theta: FloatArray = np.load(io.BytesIO(content), allow_pickle=False)
             theta.flags.writeable = False
             thetas[round_] = theta
     return dict(sorted(thetas.items()))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _files(folder: Path) -> list[tuple[Path, int, str]]:

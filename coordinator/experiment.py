@@ -5,6 +5,7 @@
 """
 
 import hashlib
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,8 +15,8 @@ from msgspec import Meta, Struct
 
 from bnpg_math.errors import InputError
 
-Positive = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
+NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 Count = Annotated[int, Meta(ge=1)]
 
 

@@ -1,0 +1,141 @@
+"""Checkpoints: a crash at any instant leaves the thetas that were there before, or the new one as well."""
+
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.checkpoint import CheckpointFolder, load_latest
+from protocol.errors import StorageFailed
+from protocol.files import next_count, write_atomically
+
+
+def theta(round_):
+    return np.random.default_rng(round_).normal(size=(3, 2))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return CheckpointFolder(tmp_path / "agent-0", fsync=False)
+
+
+def held(folder):
+    return {round_: found.tobytes() for round_, found in load_latest(folder.path).items()}
+
+
+def expected(*rounds):
+    return {round_: theta(round_).tobytes() for round_ in rounds}
+
+
+def test_the_last_two_thetas_are_kept_bit_for_bit(folder):
+    for round_ in range(5):
+        folder.store(round_, theta(round_))
+        assert held(folder) == expected(*range(max(0, round_ - 1), round_ + 1))
+
+
+def test_what_was_loaded_cannot_be_written_to(folder):
+    folder.store(0, theta(0))
+    with pytest.raises(ValueError, match="read-only"):
+        load_latest(folder.path)[0][0, 0] = 1.0
+
+
+def test_a_death_in_the_midst_of_writing_leaves_the_theta_before(folder):
+    folder.store(0, theta(0))
+    folder.tear(1, theta(1))
+    assert held(folder) == expected(0)
+    folder.store(1, theta(1))
+    assert held(folder) == expected(0, 1)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_a_file_that_was_damaged_anywhere_is_left_out(data, tmp_path_factory):
+    folder = CheckpointFolder(tmp_path_factory.mktemp("agent"), fsync=False)
+    folder.store(0, theta(0))
+    folder.store(1, theta(1))
+    [file] = folder.path.glob("theta-00000001-*.npy")
+    content = bytearray(file.read_bytes())
+    if data.draw(st.booleans(), label="truncate"):
+        content = content[: data.draw(st.integers(0, len(content) - 1))]
+    else:
+        content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    file.write_bytes(content)
+    assert held(folder) == expected(0)
+
+
+def test_files_of_another_kind_are_left_out(folder):
+    np.save(folder.path / "theta-00000004-0000000000000000.npy", theta(4))
+    (folder.path / "theta-00000005-nonsense.npy").write_bytes(b"")
+    (folder.path / "theta-00000006-0000000000000000.npy").mkdir()
+    (folder.path / "notes.txt").write_text("mine")
+    assert held(folder) == {}
+
+
+def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
+    assert load_latest(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "replace"])
+def test_a_full_disk_is_said_and_leaves_everything_as_it_was(call, tmp_path, monkeypatch):
+    folder = CheckpointFolder(tmp_path / "agent", fsync=True)
+    folder.store(0, theta(0))
+    folder.store(1, theta(1))
+    before = sorted(file.name for file in folder.path.iterdir())
+
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        if call == "fsync":
+            patched.setattr(os, "fsync", full)
+        elif call == "replace":
+            patched.setattr("pathlib.Path.replace", full)
+        else:
+            patched.setattr("pathlib.Path.open", full)
+        with pytest.raises(StorageFailed, match="No space left on device"):
+            folder.store(2, theta(2))
+    assert sorted(file.name for file in folder.path.iterdir()) == before
+    assert held(folder) == expected(0, 1)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageFailed, match="cannot make"):
+        CheckpointFolder(tmp_path / "file" / "agent")
+
+
+def test_every_start_is_counted(folder):
+    assert [folder.next_incarnation() for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_count_that_is_none_is_said(tmp_path):
+    (tmp_path / "count").write_text("many")
+    with pytest.raises(StorageFailed, match="must hold a number"):
+        next_count(tmp_path / "count", fsync=False)
+
+
+def test_an_identity_is_remembered(folder):
+    assert folder.identity() is None
+    folder.adopt(3, "digest")
+    assert folder.identity() == (3, "digest")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"agent": "x", "experiment": 1})])
+def test_an_identity_that_is_none_is_said(folder, text):
+    (folder.path / "agent.json").write_text(text)
+    with pytest.raises(StorageFailed, match="no identity of an agent"):
+        folder.identity()
+
+
+def test_a_file_is_replaced_in_one_step_or_not_at_all(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    write_atomically(file, b"old", fsync=True)
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
+    with pytest.raises(StorageFailed, match="broken"):
+        write_atomically(file, b"new", fsync=True)
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]

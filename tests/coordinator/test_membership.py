@@ -1,0 +1,105 @@
+"""Membership: ids, incarnations, and the round the run goes on with."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bnpg_math.dag import Dag
+from coordinator.membership import Membership
+from protocol.envelope import Envelope
+from protocol.errors import OrderViolation
+from protocol.messages import EdgesConfirmed, Hello, Reject
+
+DAG = Dag(3, ((2, 0), (0, 1)))
+
+
+def greet(membership, agent, incarnation=1, held=(), origin=None, **fields):
+    given = {
+        "versions": (1,),
+        "agent": agent,
+        "endpoint": f"inbox-{agent}#{incarnation}",
+        "held": held,
+        "experiment": "E" if held else "",
+        "numerics": "F",
+    } | fields
+    hello = Hello(**given)
+    envelope = Envelope("", 0, 0, agent, incarnation, 0, 0, 0, hello)
+    return membership.greet(envelope, hello, origin or f"route-{agent}#{incarnation}", 0.0)
+
+
+@pytest.fixture
+def membership():
+    return Membership(DAG, "E", "F")
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 5)), max_size=20))
+def test_only_the_youngest_life_of_an_agent_is_a_member(greetings):
+    membership = Membership(DAG, "E", "F")
+    youngest = {}
+    for agent, incarnation in greetings:
+        answer = greet(membership, agent, incarnation)
+        if incarnation >= youngest.get(agent, 0):
+            assert answer == agent
+            youngest[agent] = incarnation
+        else:
+            assert isinstance(answer, Reject)
+            assert answer.code == "incarnation"
+    assert {agent: member.incarnation for agent, member in membership.members.items()} == youngest
+    assert membership.absent == [agent for agent in range(3) if agent not in youngest]
+
+
+@given(st.permutations([0, 1, 2, -2, -2, -2]))
+def test_agents_without_an_id_get_those_that_are_free(order):
+    membership = Membership(DAG, "E", "F")
+    given_ids = []
+    for place, agent in enumerate(order):
+        answer = greet(membership, agent, origin=f"connection {place}")
+        if not isinstance(answer, Reject):
+            given_ids.append(answer)
+    assert sorted(given_ids) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("held", "base"),
+    [
+        ({0: (), 1: (), 2: ()}, 0),
+        ({0: (4, 5), 1: (4, 5), 2: (4, 5)}, 5),
+        ({0: (4, 5), 1: (5, 6), 2: (4, 5)}, 5),
+        ({0: (5, 6), 1: (4, 5), 2: (5, 6)}, 5),
+        ({0: (0, 1), 1: (), 2: (0, 1)}, 0),
+    ],
+)
+def test_the_run_goes_on_with_the_newest_theta_that_everybody_holds(membership, held, base):
+    for agent, rounds in held.items():
+        greet(membership, agent, held=rounds)
+    assert membership.base() == base
+
+
+@pytest.mark.parametrize("held", [{0: (4, 5), 1: (7, 8), 2: (4, 5)}, {0: (), 1: (3, 4), 2: (3, 4)}])
+def test_a_theta_nobody_can_give_back_is_an_error_that_names_who_lacks_it(membership, held):
+    for agent, rounds in held.items():
+        greet(membership, agent, held=rounds)
+    with pytest.raises(OrderViolation, match="agent 1 holds theta of"):
+        membership.base()
+
+
+def test_an_agent_learns_of_its_neighbours_only(membership):
+    for agent in range(3):
+        greet(membership, agent, incarnation=agent + 1)
+    roster = membership.roster(0)
+    assert roster.parents == ((2, 3),)
+    assert roster.children == ((1, 2, "inbox-1#2"),)
+
+
+def test_an_epoch_starts_when_every_agent_confirmed_exactly_its_edges(membership):
+    for agent in range(3):
+        greet(membership, agent)
+    membership.neighbours()
+    assert not membership.confirm(2, EdgesConfirmed((), (0,)))
+    assert not membership.confirm(0, EdgesConfirmed((2,), (1,)))
+    assert membership.unconfirmed() == [1]
+    with pytest.raises(OrderViolation, match=r"agent 1 confirmed .* expected \(0,\) and \(\)"):
+        membership.confirm(1, EdgesConfirmed((2,), ()))
+    assert membership.confirm(1, EdgesConfirmed((0,), ()))
+    membership.neighbours()
+    assert membership.unconfirmed() == [0, 1, 2]
