@@ -110,6 +110,10 @@ def _largest_answer(setup: CoordinatorSetup) -> int:
     return max(HEADER_ROOM, 8 * setup.game.states * max(tables), 2 * setup.experiment.lanes)
 
 
+def _watched(status: dict[str, Any]) -> dict[str, Any]:
+    return status | {"process": NAME, "members": len(status["agents"])}
+
+
 def _open_telemetry(listen: str | None) -> "Telemetry | None":
     """Serve metrics and health, if asked to."""
     if listen is None:
@@ -166,7 +170,7 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
         except StorageFailed as error:
             effects += machine.failed(ExitCode.STORAGE, str(error), now)
         if telemetry is not None:
-            telemetry.turn(now, lambda: {"process": NAME} | machine.status(now) | transport.counters())
+            telemetry.turn(now, lambda: _watched(machine.status(now)) | transport.counters())
         effects += [Log(one.level, one.event, one.fields) for one in transport.notices()]
         if hangup.came() and security is not None and options.roster is not None:
             effects.append(_read_roster_again(options.roster, options.folder, security.admission))
