@@ -113,7 +113,7 @@ class _LocalRun:
         how = f"was killed by signal {-status}" if status < 0 else f"ended with code {status}"
         if status > 0 and status in set(ExitCode) - {ExitCode.INTERNAL}:
             # A process that says why it ends would end the same way again.
-            self._wait_for_coordinator()
+            self._wait_for_coordinator(told=status not in (ExitCode.USAGE, ExitCode.REJECTED))
             return ExitCode(status), f"{name} {how}"
         if self._settings.on_loss == "fail":
             return ExitCode.PEER_FAILED, f"{name} {how}, and --on-loss is fail"
@@ -124,12 +124,12 @@ class _LocalRun:
         self._start(name)
         return None
 
-    def _wait_for_coordinator(self) -> None:
-        """Give the coordinator a moment to end the run in order and to record why."""
+    def _wait_for_coordinator(self, told: bool) -> None:
+        """Give the coordinator a moment to end the run in order and to record why, if it was told at all."""
         coordinator = self._processes.get(COORDINATOR)
         if coordinator is not None:
             try:
-                coordinator.wait(GRACE)
+                coordinator.wait(GRACE if told else 0)
             except subprocess.TimeoutExpired:
                 coordinator.terminate()
 

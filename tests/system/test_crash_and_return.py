@@ -72,13 +72,29 @@ def test_everything_killed_at_once_and_resumed(start_run, finishes):
     finishes(run)
 
 
-def test_a_killed_launcher_takes_its_processes_along(start_run, finishes):
+def test_a_killed_launcher_takes_its_processes_along_and_ctrl_c_ends_them(start_run, finishes):
     run = start_run(**CASE, settings=SETTINGS)
     run.until_round(20)
     processes = list(run.processes.values())
     run.kill_launcher()
-    _, alive = psutil.wait_procs(processes, timeout=20)
+    _, alive = psutil.wait_procs(processes, timeout=30)
     assert not alive
+
+    run.start()
+    run.process("agent-2")
+    run.interrupt()
+    assert run.wait() == ExitCode.INTERRUPTED, "while joining"
+    assert not run.processes
+
+    run.start()
+    run.until_round(50)
+    run.interrupt()
+    assert run.wait() == ExitCode.INTERRUPTED, "in the midst of a round"
+    assert not run.processes
+    assert run.summary["state"] == "interrupted"
+    assert [line["round"] for line in run.lines] == list(range(run.recorded))
+    assert all(load_latest(folder) for folder in (run.folder / "agents").iterdir())
+
     run.start()
     finishes(run)
 
@@ -108,29 +124,6 @@ def test_a_frozen_coordinator_and_launcher(start_run, finishes):
     run.until(lambda: "agent-2" in run.processes, "agent 2 was started again")
     for name in ("agent-0", "coordinator"):
         run.thaw(name)
-    finishes(run)
-
-
-def test_ctrl_c_ends_everything_and_leaves_a_run_that_can_be_resumed(start_run, finishes):
-    run = start_run(**CASE, settings=SETTINGS)
-    run.until_round(30)
-    run.interrupt()
-    assert run.wait() == ExitCode.INTERRUPTED
-    assert not run.processes
-    assert run.summary["state"] == "interrupted"
-    assert [line["round"] for line in run.lines] == list(range(run.recorded))
-    assert all(load_latest(folder) for folder in (run.folder / "agents").iterdir())
-    run.start()
-    finishes(run)
-
-
-def test_ctrl_c_while_joining_ends_everything(start_run, finishes):
-    run = start_run(**CASE, settings=SETTINGS)
-    run.process("agent-2")
-    run.interrupt()
-    assert run.wait() == ExitCode.INTERRUPTED
-    assert not run.processes
-    run.start()
     finishes(run)
 
 
