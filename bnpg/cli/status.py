@@ -67,7 +67,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
     head = f"{told.get('phase', '?')}: round {told.get('round', '?')}"
     head += f" of {told['rounds']}" if "rounds" in told else ""
     head += f", step {told.get('step', '?')}"
-    if not told["up"]:
+    if not told["up"] and told.get("phase") != "ended":
         head += f"; nobody has renewed this for {told['seconds_old']:.0f} s"
     lines = [head]
     if told.get("waiting_for"):

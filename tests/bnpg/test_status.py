@@ -1,0 +1,63 @@
+"""`bnpg status` says who is up, where in the run, and who is waited for."""
+
+import json
+import time
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from bnpg.__main__ import main
+from bnpg.cli.root import bnpg
+from protocol.telemetry import Telemetry
+
+STATUS = {
+    "phase": "running",
+    "round": 3,
+    "rounds": 10,
+    "step": 2,
+    "waiting_for": "the actions of agent 1",
+    "agents": {"1": {"phase": "running", "round": 2, "step": 0, "incarnation": 2, "heard_seconds_ago": 7.5}},
+    "refused": {"malformed": 5},
+    "turned_away": {"key not allowed": 6},
+}
+
+
+def status(*arguments: str) -> Result:
+    return CliRunner().invoke(bnpg, ["status", *arguments])
+
+
+def written(folder: Path, seconds_ago: float) -> str:
+    (folder / "status.json").write_text(json.dumps(STATUS | {"written": time.time() - seconds_ago}))
+    return str(folder)
+
+
+def test_of_a_folder(tmp_path: Path) -> None:
+    shown = status(written(tmp_path, 0.0)).output
+    assert "running: round 3 of 10, step 2" in shown
+    assert "waiting for the actions of agent 1" in shown
+    assert "agent   1  running   round 2, step 0, start 2, heard 7.5 s before" in shown
+    assert "5 messages refused: malformed" in shown
+    assert "6 connections turned away: key not allowed" in shown
+
+
+def test_of_a_folder_nobody_writes_to_any_more(tmp_path: Path) -> None:
+    told = json.loads(status(written(tmp_path, 60.0), "--json").output)
+    assert told["up"] is False
+    assert "nobody has renewed this" in status(written(tmp_path, 60.0)).output
+
+
+def test_of_an_address() -> None:
+    watched = Telemetry("127.0.0.1:0")
+    try:
+        watched.turn(time.monotonic(), lambda: STATUS)
+        told = json.loads(status(watched.address, "--json").output)
+    finally:
+        watched.close()
+    assert told["up"] is True
+    assert told["waiting_for"] == "the actions of agent 1"
+
+
+def test_of_nothing_is_one_line_and_exit_2(tmp_path: Path, capfd) -> None:
+    for where in (str(tmp_path), "127.0.0.1:1", "neither"):
+        assert main(["status", where]) == 2
+        assert len(capfd.readouterr().err.strip().splitlines()) == 1
