@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.add_argument("--faults", type=Path, help="a fault plan")
+    parser.add_argument("--trace", type=Path, help="folder for the message trace")
     parser.add_argument("--faults-since", type=float, default=0.0, help="Unix time at which the run started")
     parser.add_argument("--key", type=Path, help="its private key; mandatory off this machine")
     parser.add_argument("--coordinator-key", type=Path, help="its public key, unless --key holds it")
@@ -49,6 +50,7 @@ def main() -> int:
         lifeline=given.lifeline,
         faults=given.faults,
         faults_since=given.faults_since,
+        trace=given.trace,
         log_format=given.log_format,
         log_level=given.log_level,
         key=given.key,

@@ -39,7 +39,7 @@ from protocol.effects import Admit, Connect, Effect, Log, Stop, Transmit
 from protocol.envelope import Envelope
 from protocol.errors import OrderViolation, ProtocolError
 from protocol.exit_codes import ExitCode
-from protocol.links import Links, Neighbour, Observer
+from protocol.links import Links, Neighbour
 from protocol.messages import (
     ActionsChosen,
     Beacon,
@@ -65,6 +65,7 @@ from protocol.messages import (
     ThetaShown,
     Welcome,
 )
+from protocol.trace.events import Acted, Applied, Begun, Kept, Observer, Started
 from protocol.version import PROTOCOL_VERSIONS
 
 COORDINATOR_ROUTE = "coordinator"
@@ -111,12 +112,13 @@ class AgentMachine:
     now : float
         Seconds on the shell's monotonic clock.
     observer
-        Called with every `Passage` over a link, for the trace.
+        Called with every event of the trace.
     """
 
     def __init__(self, setup: AgentSetup, now: float, observer: Observer | None = None) -> None:
         self._setup = setup
         self._links = Links(setup.agent, setup.incarnation, "", observer)
+        self._observer = observer
         self.phase = "greeting"
         self._welcome: Welcome | None = None
         self._generation = 0
@@ -302,6 +304,8 @@ class AgentMachine:
         self._links.leave(envelope.generation)
         if self._learner is None:
             self._learner = Learner(welcome, self._setup.held)
+            if self._observer is not None:
+                self._observer(Started(self._facts(envelope.run, welcome)))
         newcomer = self._welcome is None and not self._setup.held
         self._welcome = welcome
         self.phase = "welcomed"
@@ -311,6 +315,11 @@ class AgentMachine:
         if newcomer:
             effects += [Adopt(welcome.agent, welcome.experiment), Store(0, self._learner.theta(0))]
         return effects
+
+    def _facts(self, run: str, welcome: Welcome) -> dict[str, object]:
+        """Return what the trace must know of the beginning of this life."""
+        held = {str(round_): digest(self.learner.theta(round_)) for round_ in self.learner.held}
+        return {"run": run, "agent": welcome.agent, "experiment": welcome.experiment, "held": held}
 
     def _hello(self) -> Transmit:
         held = self._learner.held if self._learner is not None else tuple(sorted(self._setup.held))
@@ -409,6 +418,8 @@ class AgentMachine:
             )
         self.learner.rewind(round_)
         self.phase = "running"
+        if self._observer is not None:
+            self._observer(Begun(round_))
         self._round = RoundBuffer(round_, self._parents)
         effects = self._begin_round(now)
         ahead, self._ahead = self._ahead, []
@@ -462,6 +473,8 @@ class AgentMachine:
             actions = self.learner.act(buffer.round, step, states, parent_actions)
             buffer.chosen.append(actions)
             chosen = ActionsChosen(buffer.round, step, actions)
+            if self._observer is not None:
+                self._observer(Acted(buffer.round, step, chosen))
             effects += [self._links.send(child, chosen, now) for child in self._children]
             effects.append(self._links.send(COORDINATOR, chosen, now))
         return effects
@@ -484,6 +497,11 @@ class AgentMachine:
             else:
                 theta = self._apply_weights(buffer, message.weights)
             effects.append(Store(message.round + 1, theta))
+            if self._observer is not None:
+                before, after = (digest(learner.theta(at)) for at in (message.round, message.round + 1))
+                self._observer(Applied(message.round, before, after, message))
+        elif self._observer is not None:
+            self._observer(Kept(message.round, digest(learner.theta(message.round + 1))))
         self._previous = buffer
         self._round = RoundBuffer(message.round + 1, self._parents)
         effects.append(self._links.send(COORDINATOR, self._applied(message.round), now))

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from protocol.loop import Loop
 from protocol.security.credentials import agent_security, enrol
 from protocol.security.endpoints import advertised, require_key
 from protocol.title import set_title
+from protocol.trace.recorder import TraceRecorder
 from protocol.transport.local_address import advertised_host
 from protocol.transport.zeromq import ZeroMQTransport, new_key_pair
 
@@ -52,6 +54,8 @@ class AgentOptions(Struct, frozen=True):
     """A fault plan."""
     faults_since: float = 0.0
     """Unix time at which the run started; the plan's times count from there."""
+    trace: Path | None = None
+    """Folder for the message trace."""
     log_format: str = "text"
     log_level: str = "info"
     key: Path | None = None
@@ -111,7 +115,8 @@ def run_agent(options: AgentOptions) -> ExitCode:
         patience=options.patience,
         spare=options.spare,
     )
-    machine = AgentMachine(setup, time.monotonic())
+    recorder = None if options.trace is None else TraceRecorder(options.trace, incarnation)
+    machine = AgentMachine(setup, time.monotonic(), recorder)
 
     def carry(effect: Effect) -> None:
         match effect:
@@ -149,7 +154,10 @@ def run_agent(options: AgentOptions) -> ExitCode:
     def on_signal(_now: float) -> list[Effect]:
         return [Stop(ExitCode.INTERRUPTED, "interrupted")]
 
-    stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission).run()
+    stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission, recorder).run()
+    if recorder is not None:
+        with suppress(StorageFailed):  # a full disk must not hide how the run ended
+            recorder.close(int(stop.code), stop.why)
     if telemetry is not None:
         telemetry.ended()
     if options.archive and stop.code == ExitCode.DONE:

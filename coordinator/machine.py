@@ -38,7 +38,7 @@ from protocol.effects import Effect, Log, Stop, Transmit
 from protocol.envelope import Envelope
 from protocol.errors import OrderViolation, ProtocolError
 from protocol.exit_codes import ExitCode
-from protocol.links import Links, Observer
+from protocol.links import Links
 from protocol.messages import (
     ActionsChosen,
     Beacon,
@@ -58,6 +58,7 @@ from protocol.messages import (
     Welcome,
 )
 from protocol.security.admission import Admission
+from protocol.trace.events import Begun, Observer, Started
 from protocol.version import common_version
 
 WARN_EVERY = 5.0
@@ -102,11 +103,14 @@ class CoordinatorMachine:
     now : float
         Seconds on the shell's monotonic clock.
     observer
-        Called with every `Passage` over a link, for the trace.
+        Called with every event of the trace.
     """
 
     def __init__(self, setup: CoordinatorSetup, now: float, observer: Observer | None = None) -> None:
         self._setup = setup
+        self._observer = observer
+        if observer is not None:
+            observer(Started(_facts(setup)))
         self._links = Links(COORDINATOR, setup.generation, setup.run, observer)
         self._links.generation = setup.generation
         self._membership = Membership(setup.dag, setup.digest, setup.numerics, setup.admission)
@@ -364,6 +368,8 @@ class CoordinatorMachine:
     def _start(self, now: float) -> list[Effect]:
         base = self._membership.base()
         self.phase = "running"
+        if self._observer is not None:
+            self._observer(Begun(base))
         effects: list[Effect] = [Log("info", "start", {"round": base, "epoch": self._epoch}), Rewind(base)]
         effects += [self._links.send(agent, Start(base), now) for agent in sorted(self._membership.members)]
         return effects + self._carry(self._rounds.restart(base), now)
@@ -459,3 +465,15 @@ class CoordinatorMachine:
         others = [peer for peer in progress.lacks if peer != COORDINATOR]
         lacks = f", lacks the message of {names(others)}" if others else ""
         return f"alive, heard {silence:.1f} s ago, {where}{lacks}"
+
+
+def _facts(setup: CoordinatorSetup) -> dict[str, Any]:
+    """Return what the trace must know of the run."""
+    return {
+        "run": setup.run,
+        "experiment": setup.digest,
+        "agents": setup.dag.agents,
+        "edges": [list(edge) for edge in setup.dag.edges],
+        "mode": setup.experiment.mode,
+        "rounds": setup.experiment.rounds,
+    }

@@ -32,6 +32,8 @@ from protocol.security.credentials import BINDINGS_FILE, allowed, coordinator_se
 from protocol.security.endpoints import require_key
 from protocol.security.hangup import Hangup
 from protocol.title import set_title
+from protocol.trace.events import Event, Observer
+from protocol.trace.recorder import TraceRecorder
 from protocol.transport.zeromq import ZeroMQTransport
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class CoordinatorOptions(Struct, frozen=True):
     """A fault plan."""
     faults_since: float = 0.0
     """Unix time at which the run started; the plan's times count from there."""
+    trace: Path | None = None
+    """Folder for the message trace."""
     log_format: str = "text"
     log_level: str = "info"
     key: Path | None = None
@@ -132,6 +136,18 @@ def _read_roster_again(roster: Path, folder: Path, admission: Admission) -> Log:
     return Log("info", "roster read again", {"keys": len(admission.owners)})
 
 
+def _all_of(observers: list[Observer]) -> Observer | None:
+    """Return one observer for all."""
+    if len(observers) <= 1:
+        return observers[0] if observers else None
+
+    def observe(event: Event) -> None:
+        for observer in observers:
+            observer(event)
+
+    return observe
+
+
 def run_coordinator(options: CoordinatorOptions) -> ExitCode:
     """Run the coordinator process to its end."""
     set_title(NAME)
@@ -153,7 +169,10 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
         return ExitCode.STORAGE if isinstance(error, StorageFailed) else ExitCode.USAGE
     lifeline = Lifeline(options.lifeline)
     lifeline.register(transport.watch)
-    machine = CoordinatorMachine(setup, time.monotonic(), None if telemetry is None else telemetry.observe)
+    trace = None if options.trace is None else TraceRecorder(options.trace, setup.generation)
+    observing: list[Observer | None] = [trace, None if telemetry is None else telemetry.observe]
+    observers = [observer for observer in observing if observer is not None]
+    machine = CoordinatorMachine(setup, time.monotonic(), _all_of(observers))
     on_line = None if telemetry is None else telemetry.line
     carry = recorder(record, options.folder, setup.dag, lambda *event: write_log(log, *event), on_line)
 
@@ -182,7 +201,10 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
         return machine.end(ExitCode.INTERRUPTED, "interrupted", now)
 
     with hangup:
-        stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission).run()
+        stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission, trace).run()
+    if trace is not None:
+        with suppress(StorageFailed):
+            trace.close(int(stop.code), stop.why)
     if telemetry is not None:
         telemetry.close()
     ended = time.monotonic()

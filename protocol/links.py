@@ -9,7 +9,7 @@ fresh links, numbered from 1, so that nothing of an earlier epoch can be mistake
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -19,6 +19,7 @@ from protocol.envelope import Envelope
 from protocol.errors import OrderViolation, WindowFull
 from protocol.link import Link
 from protocol.messages import Acknowledgement, GapFound, Message
+from protocol.trace.events import Entered, Observer, Passage
 
 EARLY = 4096
 """Envelopes of a newer epoch that are kept until this process enters it."""
@@ -29,20 +30,6 @@ class Neighbour(Struct, frozen=True):
 
     incarnation: int
     route: str
-
-
-class Passage(Struct, frozen=True):
-    """One message sent or delivered on a link, for the trace."""
-
-    direction: str
-    """`send` or `receive`."""
-    peer: int
-    seq: int
-    lamport: int
-    message: Message
-
-
-Observer = Callable[[Passage], None]
 
 
 class Links:
@@ -57,7 +44,7 @@ class Links:
     run : str
         Identity of the run.
     observer
-        Called for every message first sent, and for every message delivered.
+        Called for every epoch entered, every message first sent, and every message delivered.
     """
 
     def __init__(self, me: int, incarnation: int, run: str, observer: Observer | None = None) -> None:
@@ -84,6 +71,9 @@ class Links:
         self.epoch = epoch
         self._neighbours = neighbours
         self._links = {peer: Link() for peer in neighbours}
+        if self._observer is not None:
+            lives = {peer: neighbour.incarnation for peer, neighbour in neighbours.items()}
+            self._observer(Entered(generation, epoch, lives))
         early, self._early = self._early, deque(maxlen=EARLY)
         return list(early)
 

@@ -15,6 +15,7 @@ from protocol.security.admission import Admission
 from protocol.security.keys import short
 from protocol.security.quarantine import Quarantine
 from protocol.throttle import Throttle
+from protocol.trace.recorder import TraceRecorder
 from protocol.transport.interface import Arrival, Transport
 
 LONGEST_WAIT = 0.5
@@ -45,6 +46,8 @@ class Loop:
         Carries out what a fault plan has in store for this process.
     admission : Admission, optional
         Who may speak as whom, where there is security.
+    recorder : TraceRecorder, optional
+        Where the machine's events go.
     clock
         Monotonic seconds.
     """
@@ -58,6 +61,7 @@ class Loop:
         each: Callable[[float], list[Effect]],
         faults: FaultExecution | None = None,
         admission: Admission | None = None,
+        recorder: TraceRecorder | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._machine = machine
@@ -69,6 +73,7 @@ class Loop:
         self._admission = admission
         self._quarantine = Quarantine()
         self._throttle = Throttle()
+        self._recorder = recorder
         self._clock = clock
         self._signalled = False
 
@@ -144,7 +149,16 @@ class Loop:
         return [Log("warning", "quarantined", {"from": _shown(arrival), "seconds": seconds})]
 
     def _act(self, effects: list[Effect]) -> Stop | None:
-        """Carry out effects in order; return the Stop among them, if any."""
+        """Carry out effects in order; return the Stop among them, if any.
+
+        The trace is flushed before: whoever receives a message can rely on its sender's trace saying so.
+        """
+        if self._recorder is not None:
+            try:
+                self._recorder.flush()
+            except StorageFailed as error:
+                self._recorder = None
+                return self._act(self._machine.failed(ExitCode.STORAGE, str(error), self._clock()))
         faults = self._faults
         for index, effect in enumerate(effects):
             if faults is not None:

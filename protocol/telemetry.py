@@ -17,7 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from protocol.errors import InsecureSetup
-from protocol.links import Passage
+from protocol.trace.events import Event, Passage
 from protocol.messages import SignalBroadcast, StatesAnnounced
 
 PUBLISH_EVERY = 0.5
@@ -117,9 +117,9 @@ class Telemetry:
         known = {key: line[key] for key in _GAUGES if isinstance(line.get(key), (int, float))}
         self._line = self._line | known
 
-    def observe(self, passage: Passage) -> None:
+    def observe(self, passage: Event) -> None:
         """Take the time of a step from the messages that begin and end it."""
-        if passage.direction != "send" or passage.peer != 0:
+        if not isinstance(passage, Passage) or passage.direction != "send" or passage.peer != 0:
             return
         if isinstance(passage.message, (StatesAnnounced, SignalBroadcast)):
             now = time.monotonic()

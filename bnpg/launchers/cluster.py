@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from agents.effects import Adopt, Store
@@ -12,6 +13,7 @@ from protocol.effects import Effect, Log
 from protocol.faults.injector import FaultInjector
 from protocol.faults.plan import FaultPlan
 from protocol.simulation import Simulation
+from protocol.trace.recorder import TraceRecorder
 from protocol.transport.memory import MemoryNetwork
 
 COORDINATOR = "coordinator"
@@ -33,10 +35,10 @@ class Cluster:
         What each agent has stored so far.
     identities : list of str
         Digest of the experiment each agent belongs to; empty for a newcomer.
-    lives : list of int
-        How often each agent was started before; the coordinator's generation is counted by `setup`.
-    generation : int
-        How often the coordinator was started, this start included.
+    next_life
+        Called with an agent at each of its starts; returns which one it is, from 1.
+    next_generation
+        The same for the coordinator.
     seed : int, optional
         Decides the order of delivery; None delivers in the order of sending.
     plan : FaultPlan, optional
@@ -44,6 +46,8 @@ class Cluster:
         Virtual seconds an agent waits without any progress.
     write_log
         Called with (process, level, event, fields).
+    trace
+        Called with a life at its start; returns the recorder of its trace.
     """
 
     def __init__(
@@ -53,22 +57,28 @@ class Cluster:
         thetas: list[dict[int, FloatArray]],
         *,
         identities: list[str] | None = None,
-        lives: list[int] | None = None,
-        generation: int = 1,
+        next_life: Callable[[int], int] | None = None,
+        next_generation: Callable[[], int] | None = None,
         seed: int | None = None,
         plan: FaultPlan | None = None,
         patience: float = 600.0,
         write_log: WriteLog | None = None,
+        trace: Callable[[int], TraceRecorder] | None = None,
     ) -> None:
         self._setup = setup
         self._carry = carry
         self.thetas = thetas
         self.identities = identities if identities is not None else [""] * len(thetas)
-        self.lives = lives if lives is not None else [0] * len(thetas)
-        self._generation = generation - 1
+        counts = [count(1) for _ in thetas]
+        generations = count(1)
+        self._next_life = next_life if next_life is not None else lambda agent: next(counts[agent])
+        self._next_generation = next_generation if next_generation is not None else lambda: next(generations)
+        self._generation = 0
         self._plan = plan
         self._patience = patience
         self._write_log = write_log
+        self._trace = trace
+        self._recorders: dict[str, TraceRecorder] = {}
         self.deaths = 0
         self._injectors: list[FaultInjector] = []
         self.simulation = Simulation(MemoryNetwork(seed), self._revive)
@@ -82,14 +92,14 @@ class Cluster:
         return self._coordinator
 
     def _start_coordinator(self) -> None:
-        self._generation += 1
-        self._coordinator = CoordinatorMachine(self._setup(self._generation), self.simulation.now)
+        self._generation = self._next_generation()
+        recorder = self._recorder(COORDINATOR, self._generation)
+        self._coordinator = CoordinatorMachine(self._setup(self._generation), self.simulation.now, recorder)
         injector = self._injector(COORDINATOR, self._generation)
         self.simulation.add(COORDINATOR, COORDINATOR, self._coordinator, self._carry, injector)
 
     def _start_agent(self, agent: int) -> None:
-        self.lives[agent] += 1
-        name, life = f"agent-{agent}", self.lives[agent]
+        name, life = f"agent-{agent}", self._next_life(agent)
         address = f"{name}#{life}"
         setup = AgentSetup(
             agent=agent,
@@ -101,7 +111,7 @@ class Cluster:
             patience=self._patience,
         )
         self.simulation.network.connect(address, COORDINATOR_ROUTE, COORDINATOR)
-        machine = AgentMachine(setup, self.simulation.now)
+        machine = AgentMachine(setup, self.simulation.now, self._recorder(name, life))
         self.simulation.add(name, address, machine, self._agent_carry(agent), self._injector(name, life))
 
     def _agent_carry(self, agent: int) -> Callable[[Effect], None]:
@@ -128,6 +138,28 @@ class Cluster:
     def struck(self) -> Counter[str]:
         """Return how often each kind of fault struck, over all lives."""
         return sum((one.struck for one in self._injectors), Counter())
+
+    def flush_traces(self) -> None:
+        """Hand the new lines of all traces to the kernel."""
+        for recorder in self._recorders.values():
+            recorder.flush()
+
+    def close_traces(self) -> None:
+        """Close all traces; those of processes that ended by themselves say so."""
+        for name, recorder in self._recorders.items():
+            stop = self.simulation.stops.get(name)
+            if stop is None:
+                recorder.abandon()
+            else:
+                recorder.close(int(stop.code), stop.why)
+
+    def _recorder(self, name: str, life: int) -> TraceRecorder | None:
+        if self._trace is None:
+            return None
+        if name in self._recorders:
+            self._recorders[name].abandon()
+        self._recorders[name] = self._trace(life)
+        return self._recorders[name]
 
     def _injector(self, process: str, life: int) -> FaultInjector | None:
         if self._plan is None:

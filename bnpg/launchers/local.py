@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bnpg.launchers.rendezvous import rendezvous
-from bnpg.launchers.settings import LaunchSettings, Outcome
+from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.launchers.signals import noting
 from bnpg.launchers.tail import Tail
 from coordinator.experiment import read_experiment
@@ -59,7 +59,9 @@ class _LocalRun:
         self._settings = settings
         self._log = open_log("bnpg", settings.log_format, settings.log_level)
         self._tail = Tail(folder / "metrics.jsonl", on_line)
-        self._agents = load_game(read_experiment(folder / "experiment.toml"), folder).agents
+        experiment = read_experiment(folder / "experiment.toml")
+        self._agents = load_game(experiment, folder).agents
+        self._trace = experiment.trace
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._deaths: dict[str, int] = {}
         self._since = time.time()
@@ -139,6 +141,8 @@ class _LocalRun:
         command += ["--log-format", self._settings.log_format, "--log-level", self._settings.log_level]
         if not self._settings.fsync:
             command.append("--no-fsync")
+        if self._trace:
+            command += ["--trace", str(self._folder / TRACE_FOLDER)]
         if self._settings.faults:
             command += [
                 "--faults",

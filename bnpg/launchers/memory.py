@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from agents.checkpoint import CheckpointFolder, load_latest
 from bnpg.launchers.cluster import COORDINATOR, Cluster
-from bnpg.launchers.settings import LaunchSettings, Outcome
+from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.launchers.signals import noting
 from coordinator.loading import load_setup
 from coordinator.run_record import RunRecord
@@ -19,6 +19,7 @@ from protocol.effects import Stop
 from protocol.exit_codes import ExitCode
 from protocol.faults.plan import read_plan
 from protocol.log import open_log, write_log
+from protocol.trace.recorder import TraceRecorder
 
 STORE_EVERY = 1.0
 """Seconds between two storings of all agents' thetas: one process, they are lost together or not at all."""
@@ -45,8 +46,7 @@ class _MemoryRun:
     ) -> None:
         self._log = open_log("bnpg", settings.log_format, settings.log_level)
         self._record = RunRecord(folder, settings.fsync)
-        generation = self._record.next_generation()
-        setup = load_setup(folder, generation, settings.patience)
+        setup = load_setup(folder, 0, settings.patience)
         self._interrupted = False
         agents = range(setup.dag.agents)
         self._folders = [
@@ -62,12 +62,15 @@ class _MemoryRun:
             carry,
             [load_latest(one.path) for one in self._folders],
             identities=["" if identity is None else identity[1] for identity in identities],
-            lives=[one.next_incarnation() - 1 for one in self._folders],
-            generation=generation,
+            next_life=lambda agent: self._folders[agent].next_incarnation(),
+            next_generation=self._record.next_generation,
             plan=read_plan(folder / settings.faults) if settings.faults else None,
             write_log=lambda process, level, event, fields: write_log(
                 self._log, level, event, {"process": process} | fields
             ),
+            trace=(lambda life: TraceRecorder(folder / TRACE_FOLDER, life))
+            if setup.experiment.trace
+            else None,
         )
 
     def run(self) -> Outcome:
@@ -77,6 +80,7 @@ class _MemoryRun:
             with noting(self._note):
                 self._until_stopped()
         finally:
+            self._cluster.close_traces()
             self._store()
             status = self._cluster.coordinator.status(simulation.now)
             self._record.write_status(time.monotonic(), lambda: status, at_once=True)
@@ -96,6 +100,7 @@ class _MemoryRun:
                 ending = self._cluster.coordinator.end(ExitCode.INTERRUPTED, "interrupted", simulation.now)
                 simulation.tell(COORDINATOR, ending)
             if time.monotonic() >= store_at:
+                self._cluster.flush_traces()
                 self._store()
                 store_at = time.monotonic() + STORE_EVERY
 

@@ -6,6 +6,9 @@ from msgspec import Meta, Struct
 
 from protocol.exit_codes import ExitCode
 
+TRACE_FOLDER = "trace"
+"""Where in the run folder the message trace goes."""
+
 
 class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", kw_only=True):
     """Where and how the processes of a run live."""
