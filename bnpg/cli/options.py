@@ -136,12 +136,7 @@ json_option = click.option(
 )
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 
-launch_options = together(
-    click.option(
-        "--launcher",
-        type=click.Choice(["memory", "local"]),
-        help="All in one process, or a process for everyone.  [local]",
-    ),
+launch_options_but_launcher = together(
     click.option("--transport", type=click.Choice(["ipc", "tcp"]), help="Between local processes.  [ipc]"),
     click.option(
         "--patience",
@@ -171,6 +166,14 @@ launch_options = together(
         type=click.Choice(["debug", "info", "warning", "error"]),
         help="The least that is logged.  [warning]",
     ),
+)
+launch_options = together(
+    click.option(
+        "--launcher",
+        type=click.Choice(["memory", "local"]),
+        help="All in one process, or a process for everyone.  [local]",
+    ),
+    launch_options_but_launcher,
 )
 """How a run is launched. An option that is not given is None; nothing of this changes the result."""
 

@@ -7,12 +7,13 @@ from bnpg.cli.agent import agent
 from bnpg.cli.coordinator import coordinator
 from bnpg.cli.games import games
 from bnpg.cli.keys import keys
-from bnpg.cli.status import status
 from bnpg.cli.options import debug_option
 from bnpg.cli.report import report
 from bnpg.cli.resume import resume
 from bnpg.cli.soak import soak
+from bnpg.cli.status import status
 from bnpg.cli.suggestions import SuggestingGroup
+from bnpg.cli.sweep import sweep
 from bnpg.cli.train import train
 from protocol.exit_codes import ExitCode
 
@@ -50,5 +51,5 @@ def bnpg(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (train, resume, report, games, soak, coordinator, agent, keys, status):
+for _command in (train, resume, sweep, report, games, soak, coordinator, agent, keys, status):
     bnpg.add_command(_command)

@@ -1,0 +1,166 @@
+"""`bnpg sweep`: a grid of experiments, in parallel, into one table."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bnpg.cli.options import (
+    LAUNCH_FIELDS,
+    Integer,
+    debug_option,
+    given,
+    json_option,
+    launch_options_but_launcher,
+    quiet_option,
+)
+from protocol.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from bnpg.sweep.aggregates import Aggregate
+    from bnpg.sweep.running import Sweep
+
+_SHOWN = {"value": "value", "optimality_gap": "optimality gap", "nash_gap": "Nash gap", "score": "score"}
+
+
+@click.command(short_help="Run a grid of experiments in parallel, into one table.")
+@click.argument("grid_file", metavar="GRID.toml", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the sweep; one of the same grid is continued.  [sweeps/GRID]",
+)
+@click.option("--jobs", type=Integer(1, 4096), metavar="N", help="Runs at a time.  [the machine's cores]")
+@click.option(
+    "--launcher",
+    type=click.Choice(["memory", "local"]),
+    default="memory",
+    help="Each run in one process, or a process for everyone in it.  [memory]",
+)
+@launch_options_but_launcher
+@json_option
+@quiet_option
+@debug_option
+def sweep(
+    grid_file: Path, out: Path | None, jobs: int | None, as_json: bool, quiet: bool, **options: Any
+) -> int:
+    """Run every combination of a grid, such as games x DAGs x seeds; then write table, statistics and report.
+
+    The file has two tables: [base] with what all runs share, [grid] with a list of values for each field that
+    varies. Any field of an experiment may stand in either. The same command again goes on where a sweep was
+    interrupted or killed; what is done is not repeated.
+
+    \b
+    Example:
+      [base]
+      mode = "exact"
+      learning-rate = 0.5
+      [grid]
+      game = ["climbing", "penalty"]
+      dag = ["empty", "0-1"]
+      seed = [0, 1, 2, 3]
+    """  # noqa: D301 (\b keeps click from wrapping)
+    from bnpg.execution import settings_from
+    from bnpg.sweep.folder import available_cores, default_folder
+    from bnpg.sweep.grid import read_grid
+    from bnpg.sweep.running import run_sweep
+
+    settings = settings_from(given(options, LAUNCH_FIELDS))
+    grid = read_grid(grid_file)
+    folder = out or default_folder(grid_file)
+    jobs = jobs or available_cores()
+    if not quiet:
+        runs = f"{len(grid.runs)} run" + "s" * (len(grid.runs) > 1)
+        click.echo(f"bnpg: {runs}, at most {jobs} at a time; folder {folder}", err=True)
+    ended = run_sweep(grid, folder, jobs, settings, quiet=quiet)
+    for warning in ended.warnings:
+        click.echo(f"bnpg: warning: {warning}", err=True)
+    if as_json:
+        click.echo(json.dumps(_as_json(ended)))
+    elif not ended.interrupted:
+        click.echo(_in_words(ended))
+    if ended.interrupted:
+        done = f"{ended.done} of {ended.runs} runs are done"
+        again = f"bnpg sweep {grid_file}" + (f" --out {out}" if out else "")
+        click.echo(f"bnpg: interrupted, {done}; continue with: {again}", err=True)
+        return ExitCode.INTERRUPTED
+    if ended.failed:
+        name, why = next(iter(ended.failed.items()))
+        click.echo(
+            f"bnpg: error: {len(ended.failed)} of {ended.runs} runs failed, the first is {name}: {why}",
+            err=True,
+        )
+        return ExitCode.PEER_FAILED
+    return ExitCode.DONE
+
+
+def _as_json(ended: "Sweep") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    whole = not ended.interrupted
+    return {
+        "runs": ended.runs,
+        "done": ended.done,
+        "kept": ended.kept,
+        "failed": ended.failed,
+        "interrupted": ended.interrupted,
+        "seconds": round(ended.seconds, 3),
+        "sweep_dir": str(ended.folder.absolute()),
+        "table": str((ended.folder / "table.csv").absolute()) if whole else None,
+        "parquet": str((ended.folder / "table.parquet").absolute()) if whole else None,
+        "report": None if ended.report is None else str(ended.report.absolute()),
+        "aggregates": [asdict(one) for one in ended.aggregates],
+    }
+
+
+def _in_words(ended: "Sweep") -> str:
+    kept = f", {ended.kept} of them before" if ended.kept else ""
+    lines = [f"Done: {ended.done} of {ended.runs} runs{kept}, in {ended.seconds:.1f} s", ""]
+    lines += _table(ended.aggregates)
+    lines += ["", f"Files in {ended.folder}"]
+    for name, meaning in (
+        ("report.html", "the runs compared, for any browser"),
+        ("table.csv", "a row a run; table.parquet is the same"),
+        ("aggregates.csv", "a row a configuration and measure"),
+        ("runs", "a run folder each"),
+    ):
+        if (ended.folder / name).exists():
+            lines.append(f"  {name:<15} {meaning}")
+    return "\n".join(lines)
+
+
+def _table(aggregates: "list[Aggregate]") -> list[str]:
+    """Return the interquartile means with their intervals as lines of text."""
+    configurations: dict[str, dict[str, Aggregate]] = {}
+    for one in aggregates:
+        words = ", ".join(f"{name} {value}" for name, value in one.configuration.items()) or "all runs"
+        configurations.setdefault(words, {})[one.measure] = one
+    shown = {
+        measure: name
+        for measure, name in _SHOWN.items()
+        if any(found[measure].iqm is not None for found in configurations.values() if measure in found)
+    }
+    if not shown:
+        return ["  nothing was evaluated exactly; evaluate-every is 0"]
+    cells = [["", "runs", *shown.values()]]
+    for words, found in configurations.items():
+        runs = max(one.runs for one in found.values())
+        cells.append([words, str(runs), *(_cell(found.get(measure)) for measure in shown)])
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    rows = [
+        "  " + "   ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True))
+        for row in cells
+    ]
+    note = "  Interquartile means over the seeds [95 % bootstrap interval]"
+    note += "; a score of 0 is acting at random, 1 the best joint policy." if "score" in shown else "."
+    return [*(row.rstrip() for row in rows), "", note]
+
+
+def _cell(one: "Aggregate | None") -> str:
+    if one is None or one.iqm is None:
+        return "-"
+    if one.low is None or one.high is None:
+        return f"{one.iqm:.4g}"
+    return f"{one.iqm:.4g} [{one.low:.4g}, {one.high:.4g}]"

@@ -1,0 +1,138 @@
+"""What a configuration came to over its seeds: interquartile means with bootstrap intervals.
+
+After Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice" (NeurIPS 2021):
+the interquartile mean (the mean of the middle half of the runs) is moved less by a lucky or unlucky seed than
+the mean, and wastes less than the median; its interval is a percentile bootstrap that draws runs anew within
+each game (stratified), never across games.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from bnpg.sweep.table import Row
+from bnpg_math.arrays import FloatArray
+
+MEASURES = ("value", "optimality_gap", "nash_gap", "score", "return_mean")
+"""What is aggregated over the seeds of a configuration."""
+CONFIDENCE = 0.95
+RESAMPLES = 5000
+ALL_GAMES = "all games"
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One measure of one configuration over its seeds.
+
+    Parameters
+    ----------
+    configuration : dict
+        The fields that tell it from the others; without the seed, and `game` is `all games` where several
+        games are put together.
+    measure : str
+        One of `MEASURES`.
+    runs : int
+        How many runs that measured it.
+    mean, iqm : float or None
+        None if no run measured it.
+    low, high : float or None
+        Interval of the interquartile mean at 95 %.
+    reason : str
+        Why a number is missing; empty if none is.
+    """
+
+    configuration: dict[str, Any]
+    measure: str
+    runs: int
+    mean: float | None
+    iqm: float | None
+    low: float | None
+    high: float | None
+    reason: str
+
+
+def interquartile_mean(values: FloatArray, axis: int = -1) -> FloatArray:
+    """Return the mean without the lowest and the highest quarter.
+
+    Parameters
+    ----------
+    values : (..., K) float
+    axis : int
+        Of the K runs.
+    """
+    trimmed: FloatArray = np.asarray(stats.trim_mean(values, 0.25, axis=axis))
+    return trimmed
+
+
+def interval(strata: Sequence[FloatArray]) -> tuple[float, float]:
+    """Return the interval of the interquartile mean of several samples put together, at 95 %.
+
+    Parameters
+    ----------
+    strata : sequence of (K_j,) float
+        At least two values each; values are drawn anew within each sample.
+    """
+
+    def statistic(*samples: FloatArray, axis: int = -1) -> FloatArray:
+        return interquartile_mean(np.concatenate(samples, axis=axis), axis)
+
+    # The same runs have the same interval: the generator is part of the method.
+    found = stats.bootstrap(
+        tuple(strata), statistic, n_resamples=RESAMPLES, batch=500, confidence_level=CONFIDENCE,
+        method="percentile", vectorized=True, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def aggregate(rows: Sequence[Row], axes: Sequence[str]) -> list[Aggregate]:
+    """Aggregate over seeds, and over games too where there are several.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        The runs.
+    axes : sequence of str
+        The fields of the grid.
+
+    Returns
+    -------
+    list of Aggregate
+        First every configuration by itself, in the order of the grid, with all measures; then the normalised
+        score of every configuration over all games.
+    """
+    names = [axis for axis in axes if axis != "seed"]
+    found = []
+    for configuration, members in _grouped(rows, names):
+        found += [_aggregate(configuration, measure, [members]) for measure in MEASURES]
+    if "game" in names and len({row.point["game"] for row in rows}) > 1:
+        for configuration, members in _grouped(rows, [name for name in names if name != "game"]):
+            strata = [group for _, group in _grouped(members, ["game"])]
+            found.append(_aggregate({"game": ALL_GAMES} | configuration, "score", strata))
+    return found
+
+
+def _grouped(rows: Sequence[Row], names: Sequence[str]) -> list[tuple[dict[str, Any], list[Row]]]:
+    groups: dict[str, tuple[dict[str, Any], list[Row]]] = {}
+    for row in rows:
+        configuration = {name: row.point[name] for name in names}
+        groups.setdefault(repr(configuration), (configuration, []))[1].append(row)
+    return list(groups.values())
+
+
+def _aggregate(configuration: dict[str, Any], measure: str, strata: Sequence[Sequence[Row]]) -> Aggregate:
+    samples = [
+        np.array([row.cells[measure] for row in rows if row.cells[measure] is not None], dtype=np.float64)
+        for rows in strata
+    ]
+    values = np.concatenate(samples)
+    if not len(values):
+        return Aggregate(configuration, measure, 0, None, None, None, None, "no run measured it")
+    mean, iqm = float(values.mean()), float(interquartile_mean(values))
+    if min(len(sample) for sample in samples) < 2:
+        reason = "an interval needs at least two seeds" + " of every game" * (len(strata) > 1)
+        return Aggregate(configuration, measure, len(values), mean, iqm, None, None, reason)
+    low, high = interval(samples)
+    return Aggregate(configuration, measure, len(values), mean, iqm, low, high, "")

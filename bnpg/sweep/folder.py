@@ -1,0 +1,125 @@
+"""The folder of one sweep: which grid it belongs to, and a run folder a combination.
+
+::
+
+    sweeps/NAME/
+        sweep.json         the grid, and what each run is; written first and never changed
+        runs/NUMBER_.../   a run folder each, as `bnpg train` makes them
+        table.csv, table.parquet, aggregates.csv, report.html      written when all runs have ended
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bnpg import __version__
+from bnpg.sweep.grid import Grid, GridRun
+from bnpg_math.errors import InputError
+from protocol.files import write_atomically
+
+MANIFEST = "sweep.json"
+FORMAT = 1
+
+
+class SweepFolder:
+    """The folder of a sweep that belongs to a grid.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def run(self, run: GridRun) -> Path:
+        """Return where a run lives."""
+        return self.path / "runs" / run.name
+
+
+@contextmanager
+def sweep_folder(grid: Grid, path: Path) -> Iterator[SweepFolder]:
+    """Make the folder of a sweep, or go on with it, and keep others out as long as the context lasts.
+
+    Raises
+    ------
+    InputError
+        If it belongs to something else or to another grid (the text says what differs), if another process
+        is at work in it, or if it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not (path / MANIFEST).exists():
+            if any(not one.name.startswith(".") for one in path.iterdir()):
+                raise InputError(f"{path} exists and is no sweep's folder; choose another --out")
+            (path / "runs").mkdir()
+            content = json.dumps(_manifest(grid), indent=1) + "\n"
+            write_atomically(path / MANIFEST, content.encode(), fsync=True)
+        file = (path / MANIFEST).open("rb+")
+    except OSError as error:
+        raise InputError(f"cannot use the folder {path}: {error.strerror or error}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{path} is in use: another bnpg process is running this sweep") from None
+        except OSError:
+            pass  # a file system without locks: better to run than to refuse
+        difference = _difference(file.read(), grid)
+        if difference:
+            raise InputError(f"{path} holds another sweep: {difference}; choose another --out")
+        yield SweepFolder(path)
+
+
+def _manifest(grid: Grid) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "bnpg": __version__,
+        "base": grid.base,
+        "grid": grid.axes,
+        "runs": [{"name": run.name, "digest": run.digest} for run in grid.runs],
+    }
+
+
+def _difference(content: bytes, grid: Grid) -> str:
+    """Return how a manifest differs from a grid; nothing if it does not."""
+    try:
+        there = json.loads(content)
+        if there["format"] != FORMAT:
+            return f"its format is {there['format']}, expected {FORMAT}"
+        tables, runs = {"base": there["base"], "grid": there["grid"]}, list(there["runs"])
+    except (ValueError, KeyError, TypeError):
+        return f"its {MANIFEST} cannot be read"
+    here = {"base": grid.base, "grid": grid.axes}
+    for table, fields in here.items():
+        for field in dict.fromkeys([*fields, *tables[table]]):
+            mine, theirs = fields.get(field), tables[table].get(field)
+            if mine != theirs or type(mine) is not type(theirs):
+                return f"{table}.{field} is {_shown(theirs)} there and {_shown(mine)} here"
+    if runs != _manifest(grid)["runs"]:
+        changed = [
+            run.name
+            for run, old in zip(grid.runs, runs, strict=False)
+            if {"name": run.name, "digest": run.digest} != old
+        ]
+        return f"{changed[0] if changed else 'its list of runs'} is another experiment now (a changed file?)"
+    return ""
+
+
+def _shown(value: Any) -> str:
+    text = "not given" if value is None else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:58]}.."
+
+
+def default_folder(grid_file: Path) -> Path:
+    """Return where a sweep goes if nobody says: always the same for a grid file, so that it goes on."""
+    return Path("sweeps") / (grid_file.stem or "sweep")
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

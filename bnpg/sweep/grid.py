@@ -1,0 +1,210 @@
+"""A grid of experiments, as a file gives it and as a list of runs.
+
+::
+
+    [base]                       # what all runs share: fields of an experiment, one value each
+    mode = "exact"
+    rounds = 100
+
+    [grid]                       # what varies: every combination is a run, the last field fastest
+    game = ["climbing", "penalty"]
+    dag = ["empty", "0-1"]
+    seed = [0, 1, 2, 3]
+"""
+
+import hashlib
+import itertools
+import json
+import math
+import re
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bnpg.experiment_plan import ExperimentPlan, plan_experiment
+from bnpg_math.errors import InputError
+from coordinator.experiment import Experiment
+
+FIELDS = tuple(field.encode_name for field in msgspec.structs.fields(Experiment))
+"""What may stand in either table."""
+LARGEST = 100_000
+"""Most runs of one grid."""
+
+
+@dataclass(frozen=True)
+class GridRun:
+    """One combination.
+
+    Parameters
+    ----------
+    number : int
+        From 0, in the order of the grid.
+    name : str
+        Of its folder.
+    point : dict
+        The fields that vary, with this run's values.
+    experiment : Experiment
+        Resolved.
+    digest : str
+        Of the experiment and of the content of the files it names.
+    """
+
+    number: int
+    name: str
+    point: dict[str, Any]
+    experiment: Experiment
+    digest: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A checked grid.
+
+    Parameters
+    ----------
+    folder : Path
+        From which relative paths start.
+    base, axes : dict
+        The two tables.
+    runs : tuple of GridRun
+    """
+
+    folder: Path
+    base: dict[str, Any]
+    axes: dict[str, list[Any]]
+    runs: tuple[GridRun, ...]
+
+    def fields(self, run: GridRun) -> dict[str, Any]:
+        """Return the fields of a run as a person would write them."""
+        return self.base | run.point
+
+
+def read_grid(path: Path) -> Grid:
+    """Read a grid and check each of its runs.
+
+    Parameters
+    ----------
+    path : Path
+        A TOML file.
+
+    Raises
+    ------
+    InputError
+        One line that names the field, or the combination that cannot be run, and why.
+    """
+    base, axes = _tables(path)
+    points = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    width = len(str(len(points) - 1))
+    # The seed never decides whether an experiment can be run, and games may be large: check each once.
+    checked: dict[str, tuple[ExperimentPlan, str]] = {}
+    runs = []
+    for number, point in enumerate(points):
+        fields = base | point
+        key = json.dumps(fields | {"seed": 0}, sort_keys=True)
+        try:
+            if key not in checked:
+                plan = plan_experiment(fields, path.parent)
+                checked[key] = (plan, _digest_of_files(plan))
+            experiment = msgspec.convert(
+                msgspec.to_builtins(checked[key][0].experiment) | {"seed": fields.get("seed", 0)}, Experiment
+            )
+        except msgspec.ValidationError as error:
+            raise InputError(f"{path}, run {number} ({described(point)}): experiment: {error}") from None
+        except InputError as error:
+            raise InputError(f"{path}, run {number} ({described(point)}): {error}") from None
+        digest = experiment_identity(experiment, checked[key][1])
+        runs.append(GridRun(number, _name(number, width, point), point, experiment, digest))
+        checked = {key: checked[key]} if len(checked) > 64 else checked
+    return Grid(path.parent, base, axes, tuple(runs))
+
+
+def plan_of(fields: dict[str, Any], folder: Path, digest: str) -> ExperimentPlan:
+    """Plan one run of a grid anew, in the process that is going to run it.
+
+    Raises
+    ------
+    InputError
+        If it is no longer the experiment that the grid was checked for.
+    """
+    plan = plan_experiment(fields, folder)
+    if experiment_identity(plan.experiment, _digest_of_files(plan)) != digest:
+        raise InputError("a file that the experiment names has changed since the sweep began")
+    return plan
+
+
+def described(point: dict[str, Any]) -> str:
+    """Return the varying fields in words."""
+    return ", ".join(f"{field} {value}" for field, value in point.items())
+
+
+def experiment_identity(experiment: Experiment, files: str) -> str:
+    """Return the digest of a resolved experiment and of its files' content."""
+    content = msgspec.json.encode([experiment, files], order="sorted")
+    return hashlib.sha256(content).hexdigest()
+
+
+def _digest_of_files(plan: ExperimentPlan) -> str:
+    initial = "" if plan.initial is None else f"{plan.initial.dag.edges} {plan.initial.digest}"
+    return f"{plan.game.digest} {initial}"
+
+
+def _tables(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Return the two tables, with every field and the kind of its value checked."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply") from None
+    for name, table in document.items():
+        if name not in ("base", "grid") or not isinstance(table, dict):
+            raise InputError(f"{path}: expected the tables [base] and [grid] alone, got {name!r}")
+        for field in table:
+            if field not in FIELDS:
+                close = get_close_matches(field.replace("_", "-"), FIELDS, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(FIELDS)}"
+                raise InputError(f"{path}: [{name}] has an unknown field {field!r}: {hint}")
+    base, axes = document.get("base", {}), document.get("grid", {})
+    if not axes:
+        raise InputError(f"{path}: expected a table [grid] with lists of values, such as seed = [0, 1, 2]")
+    for field, value in base.items():
+        if isinstance(value, list):
+            raise InputError(f"{path}: base.{field} must be one value; a list belongs in [grid]")
+        if field in axes:
+            raise InputError(f"{path}: {field} is in both [base] and [grid]")
+    for field, values in axes.items():
+        _check_axis(path, field, values)
+    if "game" not in base | axes:
+        raise InputError(f"{path}: no game; expected game in [base] or [grid]")
+    count = math.prod(len(values) for values in axes.values())
+    if count > LARGEST:
+        raise InputError(f"{path}: [grid] makes {count} runs, expected at most {LARGEST}")
+    return base, axes
+
+
+def _check_axis(path: Path, field: str, values: Any) -> None:
+    if not isinstance(values, list):
+        raise InputError(f"{path}: grid.{field} must be a list, got {values!r}; one value belongs in [base]")
+    if not values:
+        raise InputError(f"{path}: grid.{field} must not be an empty list")
+    seen = set()
+    for value in values:
+        if not isinstance(value, str | int | float):
+            raise InputError(f"{path}: grid.{field} must hold plain values, got {value!r}")
+        if (isinstance(value, bool), value) in seen:
+            raise InputError(f"{path}: grid.{field} holds {value!r} twice")
+        seen.add((isinstance(value, bool), value))
+
+
+def _name(number: int, width: int, point: dict[str, Any]) -> str:
+    """Return a folder's name that sorts in the order of the grid and tells people what is in it."""
+    parts = [
+        re.sub(r"[^A-Za-z0-9.-]+", "-", f"{field}-{value}").strip("-.") for field, value in point.items()
+    ]
+    return "_".join([f"{number:0{width}d}", *parts])[:100]

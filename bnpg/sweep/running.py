@@ -1,0 +1,154 @@
+"""A sweep from its grid to its table: what is done is kept, what is begun goes on, the rest is run."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bnpg.launchers.settings import LaunchSettings
+from bnpg.run_folder import finished
+from bnpg.sweep.aggregates import Aggregate, aggregate
+from bnpg.sweep.folder import SweepFolder, sweep_folder
+from bnpg.sweep.grid import Grid
+from bnpg.sweep.progress import watching
+from bnpg.sweep.table import Row, table_rows, write_csv, write_table
+from bnpg.sweep.workers import Task, Workers
+from bnpg_math.errors import InputError
+from protocol.errors import StorageFailed
+from protocol.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """How a sweep ended.
+
+    Parameters
+    ----------
+    folder : Path
+    runs, done, kept : int
+        All runs; those that are done; those of them that were done before.
+    failed : dict from name to str
+        Why runs failed.
+    interrupted : bool
+        Then there is no table yet.
+    seconds : float
+        Of this attempt.
+    rows : list of Row
+        The table.
+    aggregates : list of Aggregate
+    report : Path or None
+        The comparison of all runs.
+    warnings : tuple of str
+        What went wrong beside the runs.
+    """
+
+    folder: Path
+    runs: int
+    done: int
+    kept: int
+    failed: dict[str, str]
+    interrupted: bool
+    seconds: float
+    rows: list[Row]
+    aggregates: list[Aggregate]
+    report: Path | None
+    warnings: tuple[str, ...]
+
+
+def run_sweep(grid: Grid, folder: Path, jobs: int, settings: LaunchSettings, *, quiet: bool) -> Sweep:
+    """Run all that is left of a grid.
+
+    Parameters
+    ----------
+    grid : Grid
+    folder : Path
+        New, or of the same grid.
+    jobs : int
+        Runs at a time.
+    settings : LaunchSettings
+        How each run is launched.
+    quiet : bool
+        Show no progress.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be used.
+    StorageFailed
+        If the table cannot be written.
+    """
+    began = time.monotonic()
+    with sweep_folder(grid, folder) as sweep:
+        kept = {run.number for run in grid.runs if _is_finished(sweep.run(run))}
+        tasks = [
+            Task(
+                run.number,
+                {
+                    "folder": str(sweep.run(run).absolute()),
+                    "fields": grid.fields(run),
+                    "base": str(grid.folder.absolute()),
+                    "digest": run.digest,
+                    "settings": msgspec.to_builtins(settings),
+                },
+            )
+            for run in grid.runs
+            if run.number not in kept
+        ]
+        with watching(grid.runs, kept, quiet) as tally:
+            interrupted = bool(tasks) and Workers(min(jobs, len(tasks)), tally).run(tasks)
+        failed = {grid.runs[number].name: why for number, why in sorted(tally.failed.items())}
+        rows: list[Row] = []
+        aggregates: list[Aggregate] = []
+        report, warnings = None, []
+        if not interrupted:
+            rows = table_rows(grid, sweep, tally.failed)
+            aggregates = aggregate(rows, list(grid.axes))
+            write_table(rows, sweep.path)
+            write_aggregates(aggregates, list(grid.axes), sweep.path)
+            report, warning = _write_report(sweep, rows)
+            warnings = [warning] if warning else []
+    return Sweep(
+        folder=folder, runs=len(grid.runs), done=tally.ended - len(failed), kept=len(kept), failed=failed,
+        interrupted=interrupted, seconds=time.monotonic() - began, rows=rows, aggregates=aggregates,
+        report=report, warnings=tuple(warnings),
+    )  # fmt: skip
+
+
+def write_aggregates(aggregates: Sequence[Aggregate], axes: Sequence[str], folder: Path) -> None:
+    """Write `aggregates.csv`: a row a configuration and measure."""
+    names = [axis for axis in axes if axis != "seed"]
+    rows = []
+    for one in aggregates:
+        row: dict[str, Any] = asdict(one)
+        configuration = row.pop("configuration")
+        rows.append({name: configuration.get(name) for name in names} | row)
+    columns = [*names, "measure", "runs", "mean", "iqm", "low", "high", "reason"]
+    write_csv(rows, columns, folder / "aggregates.csv")
+
+
+def _is_finished(folder: Path) -> bool:
+    try:
+        return folder.exists() and finished(folder)
+    except InputError:
+        return False  # the worker that takes it up says what is wrong with it
+
+
+def _write_report(sweep: SweepFolder, rows: Sequence[Row]) -> tuple[Path | None, str]:
+    """Write `report.html`; return where, or what went wrong, which is no reason to fail a sweep."""
+    from bnpg.report.comparison_page import comparison_report
+    from bnpg.report.page import render_page
+    from bnpg.report.recorded_run import read_run
+
+    done = [row.cells["run"] for row in rows if row.cells["state"] == "done"]
+    if len(done) < 2:
+        return None, ""
+    target = sweep.path / "report.html"
+    try:
+        page = comparison_report([read_run(sweep.path / "runs" / name) for name in done])
+        write_atomically(target, render_page(page).encode(), fsync=False)
+    except (InputError, StorageFailed) as error:
+        return None, f"{target} could not be written: {error}"
+    return target, ""

@@ -1,0 +1,164 @@
+"""All runs of a sweep as one table, in CSV and Parquet.
+
+The table is a function of the grid alone: it holds nothing of when, where and in how many attempts the runs
+were made, so a sweep that was killed and continued writes the same bytes as one that was not.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from arro3.core import Array, DataType, Table
+from arro3.io import write_parquet
+
+from bnpg.run_folder import read_summary
+from bnpg.sweep.folder import SweepFolder
+from bnpg.sweep.grid import Grid, GridRun
+from bnpg_math.dag import empty
+from bnpg_math.dag_text import parse_dag
+from bnpg_math.errors import InputError
+from bnpg_math.game import Game
+from bnpg_math.games.registry import game as find_game
+from bnpg_math.joint import joint_policy
+from bnpg_math.policy import policy, theta_shape
+from bnpg_math.values import evaluate
+from coordinator.loading import certified_learning_rate
+from protocol.files import write_atomically
+
+INTEGER, NUMBER, TRUTH, TEXT = DataType.int64(), DataType.float64(), DataType.bool(), DataType.string()
+
+COLUMNS: dict[str, DataType] = {
+    "run": TEXT, "state": TEXT, "game": TEXT, "agents": INTEGER, "states": INTEGER, "mode": TEXT, "dag": TEXT,
+    "edges": INTEGER, "rounds": INTEGER, "learning_rate": NUMBER, "certified": TRUTH,
+    "regularization": NUMBER, "lanes": INTEGER, "horizon": TEXT, "baseline": TEXT, "initial": TEXT,
+    "seed": INTEGER, "value": NUMBER, "optimal_value": NUMBER, "uniform_value": NUMBER, "score": NUMBER,
+    "optimality_gap": NUMBER, "nash_gap": NUMBER, "objective": NUMBER, "gradient_norm": NUMBER,
+    "return_mean": NUMBER, "return_stderr": NUMBER, "policy_digest": TEXT, "why": TEXT,
+}  # fmt: skip
+"""The columns and their types, the same for every grid. `score` is 0 for acting at random and 1 for V*."""
+
+_MEASURED = (
+    "value", "optimal_value", "optimality_gap", "nash_gap", "objective", "gradient_norm", "return_mean",
+    "return_stderr", "policy_digest",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run of the table.
+
+    Parameters
+    ----------
+    point : dict
+        The fields that vary, as the grid gives them.
+    cells : dict
+        A value or None for each of `COLUMNS`.
+    """
+
+    point: dict[str, Any]
+    cells: dict[str, Any]
+
+
+def table_rows(grid: Grid, sweep: SweepFolder, why: dict[int, str]) -> list[Row]:
+    """Read what all runs came to.
+
+    Parameters
+    ----------
+    grid : Grid
+    sweep : SweepFolder
+    why : dict from number to str
+        Of the runs that failed.
+    """
+    return [Row(run.point, _cells(run, grid, sweep, why.get(run.number, ""))) for run in grid.runs]
+
+
+def write_csv(rows: Sequence[dict[str, Any]], columns: Sequence[str], path: Path) -> None:
+    """Write rows as CSV; numbers read back to the same bits, what is missing is an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue().encode(), fsync=False)
+
+
+def write_table(rows: Sequence[Row], folder: Path) -> None:
+    """Write `table.csv` and `table.parquet`.
+
+    Raises
+    ------
+    StorageFailed
+        If they cannot be written.
+    """
+    cells = [row.cells for row in rows]
+    write_csv(cells, list(COLUMNS), folder / "table.csv")
+    arrays = {name: Array([one[name] for one in cells], type=kind) for name, kind in COLUMNS.items()}
+    content = io.BytesIO()
+    write_parquet(Table.from_pydict(arrays), content)
+    write_atomically(folder / "table.parquet", content.getvalue(), fsync=False)
+
+
+def _cells(run: GridRun, grid: Grid, sweep: SweepFolder, why: str) -> dict[str, Any]:
+    folder, experiment = sweep.run(run), run.experiment
+    cells: dict[str, Any] = dict.fromkeys(COLUMNS)
+    asked = msgspec.to_builtins(experiment)
+    cells |= {name: asked.get(name.replace("_", "-")) for name in COLUMNS if name.replace("_", "-") in asked}
+    cells |= {
+        "run": run.name,
+        "state": "failed" if why else "missing",
+        "game": grid.fields(run)["game"],
+        "horizon": str(experiment.horizon),
+        "initial": grid.fields(run).get("initial", experiment.initial),
+        "certified": experiment.learning_rate == "certified",
+        "learning_rate": None,
+        "why": why or None,
+    }
+    if not folder.exists():
+        return cells
+    try:
+        summary = read_summary(folder) or {}
+        game = _game(experiment.game, folder if experiment.game.endswith(".npz") else Path())
+    except InputError as error:
+        return cells | {"state": "failed", "why": why or str(error)}
+    dag = parse_dag(experiment.dag, game.agents)
+    cells |= {
+        "agents": game.agents,
+        "states": game.states,
+        "edges": len(dag.edges),
+        "learning_rate": certified_learning_rate(experiment, game, dag),
+        "uniform_value": uniform_value(game),
+    }
+    cells |= {name: summary.get(name) for name in _MEASURED}
+    cells["state"] = summary.get("state", cells["state"])
+    cells["score"] = score(cells["value"], cells["uniform_value"], cells["optimal_value"])
+    return cells
+
+
+@lru_cache(maxsize=8)
+def _game(name: str, folder: Path) -> Game:
+    return find_game(str(folder / name) if name.endswith(".npz") else name)
+
+
+@lru_cache(maxsize=8)
+def uniform_value(game: Game) -> float:
+    """Return what a team earns that plays every action alike, whatever its DAG."""
+    tables = [policy(np.zeros(theta_shape(game.states, game.actions, (), i))) for i in range(game.agents)]
+    return evaluate(game, joint_policy(tables, empty(game.agents))).value
+
+
+def score(value: float | None, uniform: float, best: float | None) -> float | None:
+    """Return how much of the way from acting at random to the best joint policy is done.
+
+    Returns
+    -------
+    float or None
+        1 at V*, 0 at random, below 0 if worse than that; None if unknown, or if nothing can be gained.
+    """
+    if value is None or best is None or best - uniform <= 1e-12 * max(1.0, abs(best)):
+        return None
+    return (value - uniform) / (best - uniform)

@@ -1,0 +1,206 @@
+"""Worker processes that share the runs of a sweep.
+
+A worker that dies is replaced and its run goes on where it was; only a run whose workers die again and again
+is given up, and the others go on without it. A worker gives a sign of life every few seconds, however long a
+round takes; one that gives none for long is taken for dead.
+"""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bnpg.launchers.signals import noting
+from protocol.exit_codes import ExitCode
+
+LIVES = 3
+"""Workers that one run may cost."""
+SILENCE = 60.0
+"""Seconds without a sign of life after which a worker is taken for dead."""
+GRACE = 12.0
+"""Seconds that workers have to end by themselves; more than a worker gives its run."""
+LOOK_EVERY = 0.2
+"""Seconds between two looks at interrupts and silent workers."""
+
+
+class Listener(Protocol):
+    """Looks on at a sweep."""
+
+    def round_done(self, number: int, round_: int) -> None:
+        """Take in that a run has recorded a round."""
+
+    def run_ended(self, number: int, ending: "Ending") -> None:
+        """Take in that a run has ended."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs to know of a run: its number, and what is sent."""
+
+    number: int
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run of a sweep ended."""
+
+    code: ExitCode
+    why: str
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: "subprocess.Popen[str]"
+    task: Task | None = None
+    heard: float = field(default_factory=time.monotonic)
+
+
+class Workers:
+    """Runs tasks in parallel.
+
+    Parameters
+    ----------
+    jobs : int
+        Most workers at a time.
+    listener : Listener
+    command : sequence of str, optional
+        What a worker runs.
+    """
+
+    def __init__(self, jobs: int, listener: Listener, command: Sequence[str] = ()) -> None:
+        self._jobs = jobs
+        self._listener = listener
+        # -P: the packages of this project, not folders of the same names where the user happens to be.
+        self._command = list(command) or [sys.executable, "-P", "-m", "bnpg.sweep.worker"]
+        self._events: queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]] = queue.SimpleQueue()
+        self._workers: list[_Worker] = []
+        self._lives: dict[int, int] = {}
+        self._interrupts = 0
+
+    def run(self, tasks: Sequence[Task]) -> bool:
+        """Run all tasks; return whether that was interrupted, by Ctrl-C or a polite kill."""
+        waiting = deque(tasks)
+        with noting(self._note):
+            try:
+                self._work(waiting)
+                if self._interrupts:
+                    self._wind_up()
+            finally:
+                self._end_all()
+        return self._interrupts > 0
+
+    def _note(self) -> None:
+        self._interrupts += 1
+
+    def _work(self, waiting: deque[Task]) -> None:
+        while not self._interrupts and (waiting or any(worker.task for worker in self._workers)):
+            while waiting and self._hand_out(waiting[0]):
+                waiting.popleft()
+            again = self._next_event()
+            if again is not None:
+                waiting.appendleft(again)
+
+    def _hand_out(self, task: Task) -> bool:
+        """Give a task to somebody; return whether there was one."""
+        worker = next((one for one in self._workers if one.task is None), None)
+        if worker is None and len(self._workers) < self._jobs:
+            worker = self._start()
+        if worker is None:
+            return False
+        worker.task, worker.heard = task, time.monotonic()
+        assert worker.process.stdin is not None
+        with suppress(BrokenPipeError):  # then it is dead, and its last event says so
+            print(json.dumps(task.content), file=worker.process.stdin, flush=True)
+        return True
+
+    def _start(self) -> _Worker:
+        process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            # Ctrl-C in a terminal is for the sweep, which then ends its workers in order.
+            start_new_session=True,
+        )
+        worker = _Worker(process)
+        self._workers.append(worker)
+        threading.Thread(target=self._listen, args=(worker,), daemon=True).start()
+        return worker
+
+    def _listen(self, worker: _Worker) -> None:
+        assert worker.process.stdout is not None
+        with worker.process.stdout as reports:
+            for line in reports:
+                self._events.put((worker, json.loads(line)))
+        self._events.put((worker, None))
+
+    def _next_event(self) -> Task | None:
+        """Take in one event, or look for silence; return a task that must be done by somebody else."""
+        try:
+            worker, report = self._events.get(timeout=LOOK_EVERY)
+        except queue.Empty:
+            for worker in self._workers:
+                if worker.task is not None and time.monotonic() - worker.heard > SILENCE:
+                    worker.process.kill()
+            return None
+        worker.heard = time.monotonic()
+        if report is None:
+            return self._buried(worker)
+        task = worker.task
+        if task is not None and "round" in report:
+            self._listener.round_done(task.number, report["round"])
+        elif task is not None and "ended" in report:
+            worker.task = None
+            ended = report["ended"]
+            self._listener.run_ended(task.number, Ending(ExitCode(ended["code"]), ended["why"]))
+        return None
+
+    def _buried(self, worker: _Worker) -> Task | None:
+        """Take a dead worker off the list; return the task it leaves, unless that is given up."""
+        self._workers.remove(worker)
+        status, task = worker.process.wait(), worker.task
+        if task is None:
+            return None
+        self._lives[task.number] = self._lives.get(task.number, 0) + 1
+        if self._lives[task.number] < LIVES:
+            return task
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with code {status}"
+        why = f"its process {how}, as did {LIVES - 1} before it"
+        self._listener.run_ended(task.number, Ending(ExitCode.PEER_FAILED, why))
+        return None
+
+    def _wind_up(self) -> None:
+        """Let everybody end in order and hear how; a second interrupt cuts that short."""
+        for worker in self._workers:
+            _let_end(worker)
+        deadline = time.monotonic() + GRACE
+        while self._workers and self._interrupts < 2 and time.monotonic() < deadline:
+            self._next_event()
+
+    def _end_all(self) -> None:
+        """Leave no process behind."""
+        for worker in self._workers:
+            _let_end(worker)
+        deadline = time.monotonic() + (GRACE if self._interrupts < 2 else 0.0)
+        for worker in self._workers:
+            try:
+                worker.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+
+
+def _let_end(worker: _Worker) -> None:
+    """Close the input of a worker, after which it ends its run in order and itself."""
+    assert worker.process.stdin is not None
+    with suppress(BrokenPipeError):
+        worker.process.stdin.close()
