@@ -244,7 +244,8 @@ class ZeroMQTransport:
         for socket, _ in self._poller.poll(max(0, int(timeout * 1000 + 0.999))):
             if isinstance(socket, int):
                 continue
-            if socket.type == zmq.PAIR:
+            if socket is not self._front and socket not in self._route_of:
+                # A monitor: a handshake of a route of ours has ended.
                 self._looked_at = 0.0
                 continue
             if socket is self._zap:
