@@ -1,11 +1,12 @@
 """The learning curves of one run: what the team earns, how far it is from the best, what is guaranteed."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from bnpg.report.chart import Chart, Event, Level, Series
+from bnpg.report.record import Record
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.scale import SMALLEST
 from bnpg_math.arrays import FloatArray
@@ -49,11 +50,11 @@ def learning_charts(run: RecordedRun, M: float | None, events: Iterable[Event] =
     happened = tuple(events)
     charts = [value_chart(run, happened)]
     if "evaluation" not in run.why:
-        charts += [gap_chart(run, M, happened), gradient_chart(run, happened)]
+        charts += [gap_chart(run, *gap_bounds(run, M), happened), gradient_chart(run, happened)]
     return [chart for chart in charts if chart.series]
 
 
-def value_chart(run: RecordedRun, events: tuple[Event, ...] = ()) -> Chart:
+def value_chart(run: Record, events: tuple[Event, ...] = ()) -> Chart:
     """What the team earns: returns with their standard error, exact values, the optimum."""
     series = []
     rounds, mean, error = run.column("return_mean", "return_stderr")
@@ -75,41 +76,40 @@ def value_chart(run: RecordedRun, events: tuple[Event, ...] = ()) -> Chart:
     )  # fmt: skip
 
 
-def gap_chart(run: RecordedRun, M: float | None, events: tuple[Event, ...] = ()) -> Chart:
-    """How far the team is from the optimum and from equilibrium, with the bounds of Lemmas 2 and 3."""
-    series, levels = [], []
-    rounds, optimality = run.column("optimality_gap")
-    if len(rounds):
-        drawn = np.maximum(optimality, SMALLEST)
-        series.append(Series("optimality gap", "value", rounds, drawn, dots=len(rounds) < 60))
-    rounds, nash = run.column("nash_gap")
-    if len(rounds):
-        drawn = np.maximum(nash, SMALLEST)
-        series.append(Series("Nash gap", "nash", rounds, drawn, dots=len(rounds) < 60))
-    told = ""
-    if M is not None and math.isinf(M):
-        told = "M is infinite (Assumption 1 fails), so no bound can be drawn."
-    elif M is not None and run.experiment.regularization > 0:
-        weight, size = run.experiment.regularization, sizes(run.game, run.dag)
-        levels.append(Level("Lemma 2, tight: λM", "bound", nash_bound(weight, M)))
-        levels.append(Level("Lemma 2, corrected: 2λM", "looser", nash_bound(weight, M, "corrected")))
-        if run.dag.is_complete:
-            levels.append(
-                Level(
-                    "Lemma 3, corrected: 2^(N+1) N λM",
-                    "loosest",
-                    optimality_bound(size, weight, M, "corrected"),
-                )
-            )
-        told = _since(run, M)
-    elif run.experiment.regularization == 0:
-        told = "Without regularization (λ = 0) the lemmas promise nothing, so no bound is drawn."
+def gap_chart(
+    run: Record, levels: Sequence[Level] = (), told: str = "", events: tuple[Event, ...] = ()
+) -> Chart:
+    """How far the team is from the optimum and from equilibrium, with the bounds that are known."""
+    series = []
+    for key, name, look in (("optimality_gap", "optimality gap", "value"), ("nash_gap", "Nash gap", "nash")):
+        rounds, gap = run.column(key)
+        if len(rounds):
+            series.append(Series(name, look, rounds, np.maximum(gap, SMALLEST), dots=len(rounds) < 60))
     return Chart(
         "gaps", "How far it is from the best",
         "The optimality gap is what the best joint policy would earn more; the Nash gap is the most that one "
         f"agent could gain on its own. {told}".strip(),
         "round", "gap (logarithmic)", series, levels, events, log=True,
     )  # fmt: skip
+
+
+def gap_bounds(run: RecordedRun, M: float | None) -> tuple[list[Level], str]:
+    """Return the bounds of Lemmas 2 and 3 for this run, and a sentence about them."""
+    weight = run.experiment.regularization
+    if weight == 0:
+        return [], "Without regularization (λ = 0) the lemmas promise nothing, so no bound is drawn."
+    if M is None:
+        return [], ""
+    if math.isinf(M):
+        return [], "M is infinite (Assumption 1 fails), so no bound can be drawn."
+    levels = [
+        Level("Lemma 2, tight: λM", "bound", nash_bound(weight, M)),
+        Level("Lemma 2, corrected: 2λM", "looser", nash_bound(weight, M, "corrected")),
+    ]
+    if run.dag.is_complete:
+        loosest = optimality_bound(sizes(run.game, run.dag), weight, M, "corrected")
+        levels.append(Level("Lemma 3, corrected: 2^(N+1) N λM", "loosest", loosest))
+    return levels, _since(run, M)
 
 
 def gradient_chart(run: RecordedRun, events: tuple[Event, ...] = ()) -> Chart:

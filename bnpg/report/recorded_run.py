@@ -14,6 +14,7 @@ import numpy as np
 
 from agents.checkpoint import load_latest
 from bnpg.launchers.settings import LaunchSettings
+from bnpg.report.record import Record
 from bnpg.run_folder import check_run_folder, read_identity, read_settings, read_summary
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
@@ -29,7 +30,7 @@ from protocol.faults.plan import FaultPlan, PlanError, read_plan
 
 
 @dataclass(frozen=True)
-class RecordedRun:
+class RecordedRun(Record):
     """One run as its folder tells it.
 
     Parameters
@@ -44,7 +45,6 @@ class RecordedRun:
     identity: dict[str, Any]
     experiment: Experiment
     settings: LaunchSettings
-    lines: list[dict[str, Any]]
     summary: dict[str, Any] | None
     status: dict[str, Any] | None
     certificate: dict[str, Any] | None
@@ -63,35 +63,6 @@ class RecordedRun:
     def over(self) -> bool:
         """Whether the run has ended, one way or another."""
         return self.summary is not None
-
-    def column(self, *keys: str) -> list[FloatArray]:
-        """Return rounds and values of those lines of the record that have all the keys.
-
-        Returns
-        -------
-        list of (K,) float
-            The rounds, then a column a key.
-        """
-        chosen = [line for line in self.lines if all(line.get(key) is not None for key in keys)]
-        columns = [np.array([line["round"] for line in chosen], dtype=np.float64)]
-        return columns + [np.array([line[key] for line in chosen], dtype=np.float64) for key in keys]
-
-    def latest(self, key: str) -> tuple[int, float] | None:
-        """Return the last recorded value of a key with its round."""
-        rounds, values = self.column(key)
-        return (int(rounds[-1]), float(values[-1])) if len(rounds) else None
-
-    @cached_property
-    def optimum(self) -> float | None:
-        """V*, if the run was ever evaluated."""
-        _, value, gap = self.column("value", "optimality_gap")
-        return float(value[-1] + gap[-1]) if len(gap) else None
-
-    @cached_property
-    def elapsed(self) -> tuple[FloatArray, FloatArray]:
-        """Rounds, and the seconds of wall time that had passed when each was recorded."""
-        rounds, seconds = self.column("seconds")
-        return rounds, np.cumsum(seconds)
 
     @cached_property
     def plan(self) -> FaultPlan | None:
@@ -132,13 +103,15 @@ class RecordedRun:
         return max(common), [thetas[max(common)] for thetas in held]
 
 
-def read_run(folder: Path) -> RecordedRun:
+def read_run(folder: Path, game: Game | None = None) -> RecordedRun:
     """Read a run folder.
 
     Parameters
     ----------
     folder : Path
         Of a run that is over, under way or interrupted.
+    game : Game, optional
+        Its game, if that was read before.
 
     Raises
     ------
@@ -147,7 +120,7 @@ def read_run(folder: Path) -> RecordedRun:
     """
     check_run_folder(folder)
     experiment = read_experiment(folder / "experiment.toml")
-    game = load_game(experiment, folder)
+    game = load_game(experiment, folder) if game is None else game
     why: dict[str, str] = {}
     lines = read_lines(folder / "metrics.jsonl")
     if not any("nash_gap" in line for line in lines):
