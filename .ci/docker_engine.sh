@@ -108,7 +108,10 @@ _engine_context() {
   local stamp; stamp="$ENGINE_CACHE/wheels-$(sha256sum < "$repository/requirements/run.txt" | cut -c1-16)"
   if ! [ -d "$stamp" ]; then
     rm -rf "$ENGINE_CACHE"/wheels-* "$stamp.part"
-    env -u PIP_NO_INDEX /usr/bin/python3 -m pip download --quiet --require-hashes -r "$repository/requirements/run.txt" -d "$stamp.part"
+    # The wheels must be those of the Python in the base image, which is the machine's own.
+    /usr/bin/python3 -m venv "$ENGINE_ROOT/pip"
+    env -u PIP_NO_INDEX "$ENGINE_ROOT/pip/bin/pip" download --quiet --disable-pip-version-check --require-hashes \
+      -r "$repository/requirements/run.txt" -d "$stamp.part"
     mv "$stamp.part" "$stamp"
   fi
   cp "$stamp"/*.whl "$ENGINE_CONTEXT/deploy/wheelhouse/"

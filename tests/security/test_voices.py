@@ -1,0 +1,63 @@
+"""Where there are no keys, a connection still has one voice; and nobody fills a log."""
+
+import numpy as np
+import pytest
+
+from agents.machine import COORDINATOR_ROUTE, AgentMachine, AgentSetup
+from protocol.addresses import COORDINATOR
+from protocol.effects import Log
+from protocol.envelope import Envelope
+from protocol.messages import Message, Reject, StatesAnnounced, Summons
+from protocol.throttle import AT_ONCE, PER_SECOND, Throttle
+from protocol.transport.zeromq import ZeroMQTransport
+
+
+def heard(sender: int, origin: str, message: Message) -> AgentMachine:
+    machine = AgentMachine(AgentSetup(1, 1, "ipc://inbox", "numerics", {}), 0.0)
+    envelope = Envelope("run", 1, 1, sender, 1, 1, 0, 1, message)
+    effects = machine.receive(envelope, origin, 1.0)
+    assert all(isinstance(effect, Log) for effect in effects), "an impostor must have no effect"
+    return machine
+
+
+@pytest.mark.parametrize(
+    "message",
+    [StatesAnnounced(0, 0, np.zeros(1, dtype=np.int32)), Summons(), Reject("full", "nobody", "you")],
+)
+def test_nobody_at_the_inbox_is_the_coordinator(message: Message) -> None:
+    machine = heard(COORDINATOR, "agent-0#nonce", message)
+    assert machine.links.refused["speaks for another"] == 1
+
+
+def test_the_coordinators_connection_speaks_for_the_coordinator_only() -> None:
+    machine = heard(0, COORDINATOR_ROUTE, Summons())
+    assert machine.links.refused["speaks for another"] == 1
+
+
+def test_a_log_cannot_be_filled() -> None:
+    throttle = Throttle()
+    passed = [throttle.passes(second / 1000) for second in range(10_000)]
+    written = [left_out for left_out in passed if left_out is not None]
+    assert len(written) <= AT_ONCE + 10 * PER_SECOND + 1
+    # Nothing is lost silently: each line says how many were left out before it.
+    assert sum(written) + len(written) + throttle._left_out == len(passed)
+
+
+def test_an_endpoint_that_a_peer_made_up_is_told_and_leads_nowhere() -> None:
+    transport = ZeroMQTransport("test", "tcp://127.0.0.1:*")
+    try:
+        for endpoint in (
+            "",
+            "garbage",
+            "tcp://",
+            "ipc://" + "x" * 500,
+            "tcp://192.0.2.1:1",
+            "pgm://1;2:3",
+            "tcp://a b",
+        ):
+            transport.connect("child-1#1", endpoint)
+            [notice] = transport.notices()
+            assert (notice.level, notice.event) == ("error", "not connected")
+            assert not transport.send("child-1#1", [b"x"])
+    finally:
+        transport.close()
