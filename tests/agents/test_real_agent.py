@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
+from agents.checkpoint import CheckpointFolder
 from agents.learner import Learner, digest
 from bnpg.testing.fakes import welcome
 from protocol.codec import encode
@@ -253,3 +254,10 @@ async def test_an_agent_that_is_started_again_says_what_it_holds(fake_coordinato
     assert digest(second.thetas[1]) == applied.digest
     await coordinator.send(Finish("enough"))
     assert await second.ended() == ExitCode.DONE
+
+
+async def test_a_folder_of_another_agent_is_refused(fake_coordinator, start_agent, tmp_path):
+    CheckpointFolder(tmp_path / "state").adopt(1, "digest")
+    process = start_agent(fake_coordinator.endpoint, 0, tmp_path / "state")
+    assert await process.ended() == ExitCode.USAGE
+    assert "belongs to agent 1, not to agent 0" in process.log
