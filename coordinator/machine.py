@@ -145,6 +145,9 @@ class CoordinatorMachine:
             "epoch": self._epoch,
             "generation": self._setup.generation,
             "waiting_for": self._awaited(now) if self.phase != "ended" else "",
+            "awaited": self._missing()[0],
+            "team": self._setup.dag.agents,
+            "edges": self._setup.dag.edges,
             "agents": {
                 str(agent): {
                     "incarnation": member.incarnation,
@@ -156,6 +159,7 @@ class CoordinatorMachine:
                 }
                 for agent, member in sorted(members.items())
             },
+            "delivered": self._links.delivered,
             "retransmitted": self._links.retransmitted,
             "duplicates": self._links.duplicates,
             "refused": dict(self._links.refused),
@@ -433,23 +437,34 @@ class CoordinatorMachine:
             return f"r={self._rounds.round} t={self._rounds.step}"
         return self.phase
 
-    def _awaited(self, now: float) -> str:
-        """Say who is waited for, for what, and when it was last heard."""
+    def _missing(self) -> tuple[list[int], str]:
+        """Return who is waited for, and for what."""
         match self.phase:
             case "gathering":
-                return f"the Hello of {names(self._membership.absent)}"
+                return self._membership.absent, "the Hello"
             case "edges":
-                return f"confirmed edges from {self._described(self._membership.unconfirmed(), now)}"
+                return self._membership.unconfirmed(), "confirmed edges"
             case "closing":
-                missing = [agent for agent in range(self._setup.dag.agents) if agent not in self._thetas]
-                return f"the theta of {self._described(missing, now)}"
+                agents = range(self._setup.dag.agents)
+                return [agent for agent in agents if agent not in self._thetas], "the theta"
             case "ending":
-                missing = [agent for agent in self._membership.members if agent not in self._farewells]
-                return f"the farewell of {names(missing)}" if missing else "nobody"
+                members = self._membership.members
+                return [agent for agent in members if agent not in self._farewells], "the farewell"
+            case "ended":
+                return [], "nothing"
             case _:
                 missing, what = self._rounds.awaited()
                 blockers = [one for one in missing if not set(self._setup.dag.parents[one]) & set(missing)]
-                return f"{what} of {self._described(blockers or missing, now)}" if missing else "nobody"
+                return blockers or missing, what
+
+    def _awaited(self, now: float) -> str:
+        """Say who is waited for, for what, and when it was last heard."""
+        missing, what = self._missing()
+        if not missing:
+            return "nobody"
+        if self.phase in ("gathering", "ending"):
+            return f"{what} of {names(missing)}"
+        return f"{what} {'from' if self.phase == 'edges' else 'of'} {self._described(missing, now)}"
 
     def _described(self, agents: list[int], now: float) -> str:
         return ", ".join(f"{name(agent)} ({self._condition(agent, now)})" for agent in agents)

@@ -56,6 +56,8 @@ class Links:
         self.lamport = 0
         self.refused: Counter[str] = Counter()
         """Arrivals that were not let in, by reason."""
+        self.delivered = 0
+        """Messages passed on in order, each once."""
         self.duplicates = 0
         self.retransmitted = 0
         self._observer = observer
@@ -201,6 +203,7 @@ class Links:
         receipt = link.receive(envelope.seq, envelope.lamport, envelope.message, now)
         if receipt.duplicate:
             self.duplicates += 1
+        self.delivered += len(receipt.delivered)
         for seq, lamport, message in receipt.delivered:
             self.lamport = max(self.lamport, lamport) + 1
             if self._observer is not None:
