@@ -127,12 +127,11 @@ def _messages(seen: Observation) -> Text:
     text = Text("  ", no_wrap=True, overflow="ellipsis")
     if seen.silent is not None:
         return text.append(f"no word from the coordinator for {seen.silent:.0f} s", "red")
-    if seen.waiting_for and seen.waiting_for != "nobody":
-        text.append(f"waiting for {seen.waiting_for}   ", "dim")
     if seen.messages_per_second is not None:
         text.append(f"{seen.messages_per_second:.0f} messages/s   ", "bold")
     if seen.phase:
-        text.append(
-            f"{seen.retransmitted} sent again   {seen.duplicates} twice   {seen.refused} refused", "dim"
-        )
+        counts = f"{seen.retransmitted} sent again   {seen.duplicates} twice   {seen.refused} refused"
+        text.append(counts, "dim")
+    if seen.waiting_for and seen.waiting_for != "nobody":
+        text.append(f"\n  waiting for {seen.waiting_for}", "dim")
     return text

@@ -1,0 +1,121 @@
+"""The server of the live page: one page, one stream of events, nothing that changes anything."""
+
+import asyncio
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bnpg.report.page import Page, render_page
+from bnpg.watch.admission import Admission
+from bnpg.watch.broadcast import Broadcast
+from bnpg.watch.source import Source
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Gate:
+    """Lets only requests pass that may, and puts the headers on every answer.
+
+    Parameters
+    ----------
+    app : ASGI application
+    admission : Admission
+    """
+
+    def __init__(self, app: ASGIApp, admission: Admission) -> None:
+        self._app = app
+        self._admission = admission
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] += [
+                    (key.lower().encode(), value.encode()) for key, value in HEADERS.items()
+                ]
+            await send(message)
+
+        refused = self._admission.answer(Request(scope))
+        await (self._app if refused is None else refused)(scope, receive, marked)
+
+
+def build_app(source: Source, admission: Admission) -> tuple[ASGIApp, Broadcast]:
+    """Return the application, and what it broadcasts."""
+    broadcast = Broadcast(source)
+
+    async def page(request: Request) -> Response:  # noqa: ARG001
+        sight = await broadcast.sight()
+        nonce = secrets.token_urlsafe(16)
+        html = render_page(Page(sight.title, sight.subtitle, sight.sections, live=True), nonce)
+        policy = (
+            f"default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; connect-src 'self'; "
+            "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+        return HTMLResponse(html, headers={"Content-Security-Policy": policy})
+
+    async def events(request: Request) -> Response:  # noqa: ARG001
+        return StreamingResponse(
+            broadcast.follow(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        )
+
+    async def health(request: Request) -> Response:  # noqa: ARG001
+        sight = await broadcast.sight()
+        return JSONResponse({"well": sight.well, "state": sight.state})
+
+    async def nothing(request: Request, error: Exception) -> Response:  # noqa: ARG001
+        return PlainTextResponse("there is only /\n", 404)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001
+        looking = asyncio.create_task(broadcast.run())
+        yield
+        await broadcast.stop()
+        await looking
+
+    routes = [Route("/", page), Route("/events", events), Route("/health", health)]
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: nothing})
+    return Gate(app, admission), broadcast
+
+
+def serve(source: Source, admission: Admission, listening: socket.socket) -> None:
+    """Serve until interrupted."""
+    app, broadcast = build_app(source, admission)
+    config = uvicorn.Config(
+        app, log_level="critical", lifespan="on", timeout_graceful_shutdown=2, server_header=False
+    )
+    _Server(config, broadcast).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, broadcast: Broadcast) -> None:
+        super().__init__(config)
+        self._broadcast = broadcast
+        self._stopping: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End the streams first: they would never end by themselves."""
+        if self._stopping is None:
+            loop = asyncio.get_event_loop()
+            loop.call_soon_threadsafe(self._stop)
+        super().handle_exit(sig, frame)
+
+    def _stop(self) -> None:
+        self._stopping = asyncio.ensure_future(self._broadcast.stop())

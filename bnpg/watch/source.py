@@ -1,0 +1,280 @@
+"""Where a watched run is looked at: its folder, or the coordinator's metrics address on another host.
+
+A source returns the sections of the page as they are now. It may raise nothing: a coordinator that is gone,
+or a folder that is being replaced, is a state like any other, and the page says so.
+"""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from bnpg.live.observation import Observation, Observer, status_file
+from bnpg.report.curves import gap_chart, value_chart
+from bnpg.report.dag_drawing import draw_dag
+from bnpg.report.page import Section, render_section
+from bnpg.report.record import Record
+from bnpg.report.recorded_run import read_run
+from bnpg.report.run_page import (
+    curves_section,
+    experiment_section,
+    subtitle,
+    summary_section,
+    team_section,
+    time_section,
+)
+from bnpg.report.scale import shown
+from bnpg.report.summary import Tile
+from bnpg_math.dag import Dag
+from bnpg_math.errors import InputError
+
+ANSWER = 3.0
+"""Seconds an address has to answer."""
+NUMBERS = (
+    "value",
+    "nash_gap",
+    "optimality_gap",
+    "objective",
+    "gradient_norm",
+    "return_mean",
+    "return_stderr",
+)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A page as it is now.
+
+    Parameters
+    ----------
+    title, subtitle : str
+    well : bool
+        Whether all is as it should be; else `state` says what is wrong.
+    state : str
+    sections : tuple of Section
+    """
+
+    title: str
+    subtitle: str
+    well: bool
+    state: str
+    sections: tuple[Section, ...]
+
+
+class Source(Protocol):
+    """Something to watch."""
+
+    def look(self) -> Sight:
+        """Return what there is to see now; takes as long as it takes."""
+
+
+class FolderSource:
+    """A run folder, on this host or on a file system shared with it.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    InputError
+        If it is not the folder of a run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._run = read_run(folder)
+        self._tell = status_file(folder)
+        self._slow: dict[str, tuple[float, Section]] = {}
+        self._sight: Sight | None = None
+        self._seen: tuple[object, ...] = ()
+
+    def look(self) -> Sight:
+        """Return the page; what is dear and changes slowly is drawn less often."""
+        stamp = tuple(_stamp(self._folder / name) for name in ("metrics.jsonl", "summary.json", "policy.npz"))
+        if self._sight is None or stamp != self._seen:
+            try:
+                self._run = read_run(self._folder, self._run.game)
+                self._seen = stamp
+            except InputError as error:
+                held = self._sight
+                return (
+                    Sight("A run", "", False, str(error), ())
+                    if held is None
+                    else replace(held, well=False, state=str(error))
+                )
+            self._slow.pop("summary", None)
+        run = self._run
+        observer = Observer(run.dag, run.experiment.rounds, self._tell)
+        if run.lines:
+            observer.take(run.lines[-1])
+        seen = observer.look()
+        well, state = _state(seen, over=run.over)
+        sections = (
+            self._every(1.0, "summary", lambda: summary_section(run)),
+            now_section(run.dag, seen, over=run.over),
+            self._every(2.0, "curves", lambda: curves_section(run)),
+            self._every(10.0, "team", lambda: team_section(run)),
+            self._every(5.0, "time", lambda: time_section(run)),
+            self._every(3600.0, "experiment", lambda: experiment_section(run)),
+        )
+        self._sight = Sight(f"Run {run.name}", subtitle(run), well, state, sections)
+        return self._sight
+
+    def _every(self, seconds: float, name: str, draw: Callable[[], Section]) -> Section:
+        """Draw a section anew, unless that was done a moment ago; a run that is over stays as it is."""
+        now = time.monotonic()
+        held = self._slow.get(name)
+        over = self._run.over
+        if held is None or (held[0] != float("inf") and (over or now - held[0] >= seconds)):
+            held = (float("inf") if over else now, draw())
+            self._slow[name] = held
+        return held[1]
+
+
+class AddressSource:
+    """The coordinator's `--metrics-listen` address. Curves begin when the watching begins.
+
+    Parameters
+    ----------
+    address : str
+        `HOST:PORT`, with or without `http://`.
+    """
+
+    def __init__(self, address: str) -> None:
+        bare = address.removeprefix("http://").rstrip("/")
+        self._name = bare
+        self._base = f"http://{bare}"
+        self._status: dict[str, Any] = {}
+        self._lines: dict[int, dict[str, Any]] = {}
+        self._answered: float | None = None
+        self._observer: Observer | None = None
+
+    def look(self) -> Sight:
+        """Ask once, and return the page."""
+        trouble = self._ask()
+        dag = _dag(self._status)
+        if self._observer is None or self._observer.dag != dag:
+            self._observer = Observer(dag, int(self._status.get("rounds", 0)), lambda: self._status)
+        if self._lines:
+            self._observer.take(self._lines[max(self._lines)])
+        seen = self._observer.look()
+        well, state = (False, trouble) if trouble else _state(seen, over=seen.phase == "ended")
+        record = Record([line for _, line in sorted(self._lines.items())])
+        sections = (
+            render_section("summary", "So far", "summary.html.j2", tiles=_tiles(seen), words=[]),
+            now_section(dag, seen, over=seen.phase == "ended", known=bool(self._status.get("edges"))),
+            render_section(
+                "curves",
+                "Learning since this page is watched",
+                "charts.html.j2",
+                charts=[chart for chart in (value_chart(record), gap_chart(record)) if chart.series],
+                words=[] if record.lines else ["No number was measured yet."],
+            ),
+        )
+        return Sight(f"Run at {self._name}", "watched from afar", well, state, sections)
+
+    def _ask(self) -> str:
+        """Take in status and metrics; return what went wrong."""
+        try:
+            status = json.loads(_fetch(f"{self._base}/status"))
+            metrics = _fetch(f"{self._base}/metrics").decode()
+        except (OSError, ValueError, urllib.error.URLError) as error:
+            reason = getattr(error, "reason", error)
+            since = "" if self._answered is None else f" for {time.monotonic() - self._answered:.0f} s"
+            return f"no answer from {self._name}{since} ({reason}); asking again"
+        self._answered = time.monotonic()
+        if not isinstance(status, dict) or "round" not in status:
+            return (
+                f"{self._name} answers, but is no coordinator of a run" if status else "the run is starting"
+            )
+        if int(status["round"]) < int(self._status.get("round", 0)):
+            # Rounds are played again after a return: their numbers come again too.
+            self._lines = {r: line for r, line in self._lines.items() if r <= int(status["round"])}
+        self._status = status | {"written": time.time()}
+        numbers = _numbers(metrics)
+        if numbers:
+            round_ = int(status["round"])
+            self._lines[round_] = {"round": round_} | numbers
+        return ""
+
+
+def now_section(dag: Dag, seen: Observation, *, over: bool, known: bool = True) -> Section:
+    """Who is up, who is waited for, and how the messages flow."""
+    return render_section(
+        "now",
+        "Right now",
+        "now.html.j2",
+        dag=draw_dag(dag) if known else None,
+        states={one.agent: one.look for one in seen.agents},
+        agents=seen.agents,
+        parents=dag.parents if known else None,
+        seen=seen,
+        over=over,
+        shown=shown,
+    )
+
+
+def _state(seen: Observation, *, over: bool) -> tuple[bool, str]:
+    if over:
+        return True, "the run is over"
+    if seen.silent is not None:
+        return False, f"no word from the coordinator for {seen.silent:.0f} s; still looking"
+    if not seen.phase:
+        return True, "the run is starting, or all of it lives in one process"
+    return True, f"live: round {seen.round} of {seen.rounds}"
+
+
+def _tiles(seen: Observation) -> list[Tile]:
+    numbers = seen.numbers
+    share = seen.round / seen.rounds if seen.rounds else None
+    found = [Tile("rounds", f"{seen.round} / {seen.rounds}", "updates", share)]
+    if "value" in numbers and seen.optimum is not None:
+        meaning = f"expected return; the best joint policy earns {shown(seen.optimum)}"
+        share = numbers["value"] / seen.optimum if seen.optimum > 0 <= numbers["value"] else None
+        found.append(Tile("exact value", shown(numbers["value"]), meaning, share))
+    if "return_mean" in numbers:
+        spread = f" ± {shown(numbers['return_stderr'])}" if "return_stderr" in numbers else ""
+        found.append(Tile("return", shown(numbers["return_mean"]) + spread, "of the last episodes"))
+    for key, name in (("optimality_gap", "optimality gap"), ("nash_gap", "Nash gap")):
+        if key in numbers:
+            found.append(Tile(name, shown(numbers[key]), "of the policy last evaluated"))
+    return found
+
+
+def _numbers(metrics: str) -> dict[str, float]:
+    """Return the measured numbers out of the text that is made for Prometheus."""
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(metrics):
+        key = family.name.removeprefix("bnpg_")
+        if key in NUMBERS and family.samples:
+            found[key] = float(family.samples[0].value)
+    return found
+
+
+def _dag(status: dict[str, Any]) -> Dag:
+    """Return the DAG that a status tells of; without one, the agents without edges."""
+    agents = [int(agent) for agent in status.get("agents", {})]
+    edges = tuple((int(parent), int(child)) for parent, child in status.get("edges", ()))
+    named = [agent + 1 for agent in agents] + [agent + 1 for edge in edges for agent in edge]
+    return Dag(max([1, int(status.get("team", 0)), *named]), edges)
+
+
+def _fetch(address: str) -> bytes:
+    with urllib.request.urlopen(address, timeout=ANSWER) as answer:  # noqa: S310 (http only, see AddressSource)
+        content: bytes = answer.read()
+    return content
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_size)
