@@ -1,0 +1,34 @@
+"""The examples of the how-to about testing are tests, and they pass."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from bnpg.testing.stages import AgentStage
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "test-message-ordering.md"
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_examples_pass(tmp_path):
+    examples = blocks("python")
+    assert len(examples) == 2
+    (tmp_path / "test_examples.py").write_text("\n\n".join(reversed(examples)))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-o", "asyncio_mode=auto", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_transcript_is_what_an_agent_does():
+    [text] = blocks("text")
+    assert AgentStage().play(text) == text
