@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from bnpg_math.constants import (
     sizes,
     smoothness,
 )
+from bnpg_math.game import Game
 from bnpg_math.mismatch import mismatch
 
 MODEST = 4096
@@ -32,8 +34,14 @@ def find_mismatch(run: RecordedRun) -> float | None:
     if isinstance(certified, int | float):
         return float(certified)
     if run.game.states * run.game.joint_actions <= MODEST:
-        return mismatch(run.game).M
+        return _mismatch(run.game)
     return None
+
+
+@lru_cache(maxsize=4)
+def _mismatch(game: Game) -> float:
+    """Return M; while a run is watched, of the same game again and again."""
+    return mismatch(game).M
 
 
 def learning_charts(run: RecordedRun, M: float | None, events: Iterable[Event] = ()) -> list[Chart]:

@@ -2,10 +2,10 @@
 
 import asyncio
 import secrets
+import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from types import FrameType
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
@@ -105,17 +105,27 @@ def serve(source: Source, admission: Admission, listening: socket.socket) -> Non
 
 
 class _Server(uvicorn.Server):
+    """Ends in order at SIGINT and SIGTERM: a viewer that is closed was not interrupted in anything."""
+
     def __init__(self, config: uvicorn.Config, broadcast: Broadcast) -> None:
         super().__init__(config)
         self._broadcast = broadcast
         self._stopping: asyncio.Task[None] | None = None
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End the streams first: they would never end by themselves."""
-        if self._stopping is None:
-            loop = asyncio.get_event_loop()
-            loop.call_soon_threadsafe(self._stop)
-        super().handle_exit(sig, frame)
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take the signals while serving; unlike uvicorn's own, do not raise them again afterwards."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._end, number)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
 
-    def _stop(self) -> None:
-        self._stopping = asyncio.ensure_future(self._broadcast.stop())
+    def _end(self, number: int) -> None:
+        # The streams first: they would never end by themselves.
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._broadcast.stop())
+        self.handle_exit(number, None)
