@@ -8,10 +8,13 @@ from typing import Any
 import msgspec
 
 from bnpg.exports.exporting import exporting
-from bnpg.launchers.settings import LaunchSettings, Outcome
+from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.run_folder import in_use
 from bnpg.summary import draw_curves, finish_summary
+from bnpg.trace.heads import write_heads
 from bnpg_math.errors import InputError
+from coordinator.experiment import read_experiment
+from protocol.exit_codes import ExitCode
 
 OnLine = Callable[[dict[str, Any]], None]
 Launch = Callable[[Path, LaunchSettings, OnLine], Outcome]
@@ -103,6 +106,8 @@ def execute(
                 watcher(line)
 
             outcome = launch(folder, settings, on_line)
+        if read_experiment(folder / "experiment.toml").trace and outcome.code == ExitCode.DONE:
+            write_heads(folder, folder / TRACE_FOLDER)
         summary = finish_summary(folder, outcome)
         warnings = [*exports.troubles, draw_curves(folder) if curves else ""]
     return Execution(outcome, summary, tuple(warning for warning in warnings if warning))

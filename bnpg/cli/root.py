@@ -14,6 +14,7 @@ from bnpg.cli.soak import soak
 from bnpg.cli.status import status
 from bnpg.cli.suggestions import SuggestingGroup
 from bnpg.cli.sweep import sweep
+from bnpg.cli.trace import trace
 from bnpg.cli.train import train
 from bnpg.cli.watch import watch
 from protocol.exit_codes import ExitCode
@@ -52,5 +53,5 @@ def bnpg(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (train, resume, sweep, report, watch, games, soak, coordinator, agent, keys, status):
+for _command in (train, resume, sweep, report, watch, trace, games, soak, coordinator, agent, keys, status):
     bnpg.add_command(_command)

@@ -1,0 +1,124 @@
+"""`bnpg trace`: prove from its trace that a run was in order, and draw what happened."""
+
+from pathlib import Path
+
+import click
+
+from bnpg.cli.options import Integer, debug_option, json_option
+from protocol.exit_codes import ExitCode
+
+
+@click.group(short_help="Prove that a run was in order; draw its messages.")
+def trace() -> None:
+    """Work with the message trace of a run made with `bnpg train --trace`."""
+
+
+@trace.command(short_help="Prove order and exactly-once from the files alone.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--reference/--no-reference",
+    default=True,
+    help="Whether to compare every theta with that of the run in memory.  [reference]",
+)
+@json_option
+@debug_option
+def check(folder: Path, reference: bool, as_json: bool) -> int:
+    """Prove order and exactly-once from DIR/trace/*.jsonl.
+
+    The exit code is 0, with counts, or 5, with the first violation and the events that show it.
+    """
+    import json
+
+    from bnpg.launchers.settings import TRACE_FOLDER
+    from bnpg.run_folder import check_run_folder, finished
+    from bnpg.trace.check import check_trace
+    from bnpg.trace.heads import check_heads
+    from bnpg.trace.reading import Violation, read_trace
+    from bnpg.trace.reference import check_reference
+
+    check_run_folder(folder)
+    try:
+        lives = read_trace(folder / TRACE_FOLDER)
+        check_heads(folder, lives)
+        proof = check_trace(lives, finished(folder))
+        if reference:
+            check_reference(folder, proof)
+    except Violation as violation:
+        events = [str(event) for event in violation.events]
+        if as_json:
+            click.echo(json.dumps({"violation": violation.why, "events": events}))
+        click.echo(f"bnpg: error: violation: {violation.why}", err=True)
+        for event in events:
+            click.echo(f"  {event}", err=True)
+        return int(ExitCode.VIOLATION)
+    counts = {
+        "processes": proof.processes,
+        "lives": proof.lives,
+        "events": proof.events,
+        "messages": proof.messages,
+        "acts": proof.acts,
+        "rounds": proof.rounds,
+        "updates": proof.updates,
+        "reference": reference,
+    }
+    if as_json:
+        click.echo(json.dumps({"violation": None} | counts))
+    else:
+        click.echo("in order: " + ", ".join(f"{count} {what}" for what, count in list(counts.items())[:-1]))
+        if reference:
+            click.echo("every theta is that of the fault-free run in memory, bit for bit")
+    return int(ExitCode.DONE)
+
+
+@trace.command(short_help="Draw the message sequence of a round and step.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--round", "round_", type=Integer(0), default=0, show_default=True, metavar="R")
+@click.option("--step", type=Integer(0), default=None, metavar="T", help="Only this step.  [the whole round]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE.svg|.html",
+    help="Draw into a file, instead of listing on the terminal.",
+)
+@click.option(
+    "--perfetto",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="Export the whole trace for ui.perfetto.dev or chrome://tracing.",
+)
+@debug_option
+def show(folder: Path, round_: int, step: int | None, out: Path | None, perfetto: Path | None) -> int:
+    """Draw the messages of one round, or of one step of it: who sent what to whom, and when."""
+    from bnpg.launchers.settings import TRACE_FOLDER
+    from bnpg.run_folder import check_run_folder
+    from bnpg.trace.perfetto import perfetto_json
+    from bnpg.trace.reading import Violation, read_trace
+    from bnpg.trace.sequence import sequence, sequence_html, sequence_svg, sequence_text
+    from bnpg_math.errors import InputError
+
+    check_run_folder(folder)
+    if out is not None and out.suffix not in (".svg", ".html"):
+        raise click.UsageError(f"--out must end in .svg or .html, got {str(out)!r}")
+    try:
+        lives = read_trace(folder / TRACE_FOLDER)
+    except Violation as violation:
+        raise InputError(f"the trace cannot be drawn: {violation.why}") from None
+    if perfetto is not None:
+        _write(perfetto, perfetto_json(lives))
+        return int(ExitCode.DONE)
+    drawn = sequence(lives, round_, step)
+    if out is None:
+        click.echo(sequence_text(drawn))
+    else:
+        _write(out, sequence_svg(drawn) if out.suffix == ".svg" else sequence_html(drawn))
+    return int(ExitCode.DONE)
+
+
+def _write(path: Path, text: str) -> None:
+    from bnpg_math.errors import InputError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    click.echo(f"{path} written")
