@@ -97,7 +97,9 @@ def write_table(rows: Sequence[Row], folder: Path) -> None:
     """
     cells = [row.cells for row in rows]
     write_csv(cells, list(COLUMNS), folder / "table.csv")
-    arrays = {name: Array([one[name] for one in cells], type=kind) for name, kind in COLUMNS.items()}
+    arrays: dict[str, Any] = {
+        name: Array([one[name] for one in cells], type=kind) for name, kind in COLUMNS.items()
+    }
     content = io.BytesIO()
     write_parquet(Table.from_pydict(arrays), content)
     write_atomically(folder / "table.parquet", content.getvalue(), fsync=False)

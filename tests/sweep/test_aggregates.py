@@ -1,0 +1,92 @@
+"""Statistics over seeds: what the interquartile mean is, and what its interval may be trusted for."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bnpg.sweep.aggregates import ALL_GAMES, MEASURES, aggregate, interquartile_mean, interval
+from bnpg.sweep.table import COLUMNS, Row, score
+
+numbers = st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=24)
+
+
+def row(value: float | None, **point: Any) -> Row:
+    cells = dict.fromkeys(COLUMNS) | {"value": value, "score": value}
+    return Row(point, cells)
+
+
+def test_the_middle_half_counts() -> None:
+    assert interquartile_mean(np.array([-1e9, 2.0, 4.0, 1e9])) == 3.0
+    assert interquartile_mean(np.arange(8.0)) == 3.5
+
+
+@given(numbers)
+def test_one_outlier_of_four_or_more_never_decides(values: list[float]) -> None:
+    found = float(interquartile_mean(np.array(values)))
+    assert min(values) - 1e-6 <= found <= max(values) + 1e-6
+    spoilt = np.sort(values)
+    spoilt[-1] += 1e9
+    assert float(interquartile_mean(spoilt)) == pytest.approx(found)
+
+
+@given(numbers)
+def test_an_interval_holds_its_mean_and_is_the_same_every_time(values: list[float]) -> None:
+    low, high = interval([np.array(values)])
+    slack = 1e-6 * max(1.0, *map(abs, values))
+    assert min(values) - slack <= low <= high <= max(values) + slack
+    assert (low, high) == interval([np.array(values)])
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    generator = np.random.default_rng(3)
+    samples = generator.normal(size=(150, 20))
+    covered = np.mean([low <= 0.0 <= high for low, high in (interval([one]) for one in samples)])
+    # A percentile bootstrap over 20 runs covers a little less than 95 %.
+    assert 0.85 <= covered <= 1.0
+
+
+def test_strata_are_never_mixed() -> None:
+    # Two games of two runs, constant within each game: drawing across them would spread the interval.
+    low, high = interval([np.array([0.0, 0.0]), np.array([10.0, 10.0])])
+    assert low == high == 5.0
+
+
+def test_configurations_are_told_apart_and_put_together_over_games() -> None:
+    rows = [
+        row(10.0 * game + dag + seed / 10, game=f"g{game}", dag=f"d{dag}", seed=seed)
+        for game in range(2)
+        for dag in range(2)
+        for seed in range(4)
+    ]
+    found = aggregate(rows, ["game", "dag", "seed"])
+    assert len(found) == 4 * len(MEASURES) + 2
+    first = found[0]
+    assert (first.configuration, first.measure, first.runs) == ({"game": "g0", "dag": "d0"}, "value", 4)
+    assert first.iqm == pytest.approx(0.15)
+    assert first.low is not None
+    assert first.high is not None
+    assert first.low <= 0.15 <= first.high
+    together = found[-1]
+    assert together.configuration == {"game": ALL_GAMES, "dag": "d1"}
+    assert (together.measure, together.runs) == ("score", 8)
+    assert together.mean == pytest.approx(6.15)
+
+
+def test_what_is_not_known_has_a_reason() -> None:
+    rows = [row(None, game="a", seed=0), row(1.0, game="b", seed=0)]
+    by_name = {(one.configuration["game"], one.measure): one for one in aggregate(rows, ["game", "seed"])}
+    unmeasured, single = by_name["a", "value"], by_name["b", "value"]
+    assert (unmeasured.runs, unmeasured.iqm, unmeasured.reason) == (0, None, "no run measured it")
+    assert (single.iqm, single.low) == (1.0, None)
+    assert "two seeds" in single.reason
+
+
+def test_the_score_is_the_share_of_the_way_from_random_to_best() -> None:
+    assert score(5.0, 1.0, 9.0) == 0.5
+    assert score(1.0, 1.0, 9.0) == 0.0
+    assert score(9.0, 1.0, 9.0) == 1.0
+    assert score(9.0, 9.0, 9.0) is None
+    assert score(None, 1.0, 9.0) is None

@@ -1,0 +1,191 @@
+"""`bnpg sweep` from the command line: runs, table and report; killed, continued, and told what is wrong."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+
+import bnpg
+from bnpg.sweep.table import COLUMNS
+
+FAST = ("--no-fsync", "--quiet")
+OUTPUTS = ("table.csv", "table.parquet", "aggregates.csv")
+LONG = """
+[base]
+mode = "exact"
+rounds = 1500
+learning-rate = 0.01
+evaluate-every = 500
+[grid]
+game = ["climbing"]
+dag = ["empty", "0-1"]
+seed = [0, 1]
+"""
+
+
+def outputs(folder: str) -> list[bytes]:
+    return [Path(folder, name).read_bytes() for name in OUTPUTS]
+
+
+def start(*arguments: object) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "bnpg", *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+@pytest.fixture
+def whole(run: Any, grid_file: Path) -> Path:
+    """A sweep without any trouble."""
+    ended = run("sweep", grid_file, *FAST, "--jobs", 2, "--out", "whole")
+    assert ended.code == 0, ended.err
+    return Path("whole")
+
+
+def test_a_sweep_is_its_runs_in_one_table(run: Any, whole: Path, grid_file: Path) -> None:
+    with (whole / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["run"] for row in rows] == sorted(path.name for path in (whole / "runs").iterdir())
+    assert list(rows[0]) == list(COLUMNS)
+    for row in rows:
+        again = bnpg.train(
+            row["game"], dag=row["dag"], seed=int(row["seed"]), rounds=3, lanes=8, horizon=3, evaluate_every=2
+        )
+        assert again.summary is not None
+        assert (row["state"], row["policy_digest"]) == ("done", again.policy.digest)
+        for key in ("value", "nash_gap", "optimality_gap", "return_mean", "optimal_value"):
+            assert float(row[key]) == again.summary[key]
+        assert float(row["learning_rate"]) == 0.1
+        assert float(row["uniform_value"]) == pytest.approx(again.columns["value"][0])
+        assert float(row["score"]) == pytest.approx(
+            (again.summary["value"] - again.columns["value"][0])
+            / (again.summary["optimal_value"] - again.columns["value"][0])
+        )
+    parquet = pd.read_parquet(whole / "table.parquet", engine="pyarrow")
+    assert list(parquet.columns) == list(COLUMNS)
+    assert parquet["value"].tolist() == [float(row["value"]) for row in rows]
+    assert parquet["dag"].tolist() == [row["dag"] for row in rows]
+    assert parquet["seed"].tolist() == [0, 1] * 4
+    page = (whole / "report.html").read_text()
+    assert all(row["run"] in page for row in rows)
+
+    # The same command again has nothing to do, and any number of jobs comes to the same bytes.
+    before = outputs("whole")
+    written = {path: path.stat().st_mtime_ns for path in whole.glob("runs/**/*") if path.is_file()}
+    (whole / "table.csv").unlink()
+    ended = run("sweep", grid_file, *FAST, "--out", "whole", "--json")
+    found = json.loads(ended.out)
+    assert (ended.code, found["done"], found["kept"], found["failed"]) == (0, 8, 8, {})
+    assert (found["runs"], found["interrupted"], ended.out.count("\n")) == (8, False, 1)
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert outputs("whole") == before
+    assert run("sweep", grid_file, *FAST, "--out", "one", "--jobs", 1).code == 0
+    assert outputs("one") == before
+
+
+def test_people_see_progress_and_a_table(run: Any, grid_file: Path) -> None:
+    ended = run("sweep", grid_file, "--no-fsync")
+    assert ended.code == 0
+    assert "8 runs" in ended.err
+    assert "runs 8/8, rounds 24/24" in ended.err
+    for words in ("Done: 8 of 8 runs", "game penalty, dag 0-1", "all games, dag empty", "table.csv", "["):
+        assert words in ended.out
+    assert Path("sweeps/small/report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("seed = [0, 1]", "seed = [0, 1, 2]", "grid.seed is [0, 1] there and [0, 1, 2] here"),
+        ("rounds = 3", "rounds = 4", "base.rounds is 3 there and 4 here"),
+        ("lanes = 8\n", "", "base.lanes is 8 there and not given here"),
+    ],
+)
+def test_another_grid_is_refused(run: Any, grid_file: Path, old: str, new: str, says: str) -> None:
+    # A sweep that was interrupted before its first run: the manifest alone.
+    from bnpg.sweep.folder import sweep_folder
+    from bnpg.sweep.grid import read_grid
+
+    with sweep_folder(read_grid(grid_file), Path("whole")):
+        busy = run("sweep", grid_file, *FAST, "--out", "whole")
+    assert (busy.code, busy.err.count("\n")) == (2, 1)
+    assert "in use" in busy.err
+    grid_file.write_text(grid_file.read_text().replace(old, new))
+    ended = run("sweep", grid_file, *FAST, "--out", "whole")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert says in ended.err
+
+
+def test_other_folders_are_refused(run: Any, grid_file: Path) -> None:
+    Path("mine").mkdir()
+    Path("mine/precious").write_text("")
+    Path("file").write_text("")
+    for target in ("mine", "file"):
+        ended = run("sweep", grid_file, *FAST, "--out", target)
+        assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+        assert target in ended.err
+    assert [path.name for path in Path("mine").iterdir()] == ["precious"]
+
+
+def test_a_run_that_fails_is_told_and_the_others_are_done(run: Any, grid_file: Path) -> None:
+    from bnpg.sweep.folder import sweep_folder
+    from bnpg.sweep.grid import read_grid
+
+    grid = read_grid(grid_file)
+    with sweep_folder(grid, Path("whole")) as sweep:
+        broken = sweep.run(grid.runs[2])
+        broken.mkdir(parents=True)
+        (broken / "experiment.toml").write_text("rounds = -1")
+    ended = run("sweep", grid_file, *FAST, "--out", "whole", "--json")
+    found = json.loads(ended.out)
+    assert (ended.code, found["done"], list(found["failed"])) == (3, 7, [broken.name])
+    assert "1 of 8 runs failed" in ended.err
+    table = pd.read_csv("whole/table.csv")
+    assert table["state"].tolist().count("done") == 7
+    assert table.loc[2, "state"] == "failed"
+    assert "run.json" in table.loc[2, "why"]
+    # Once the trouble is gone, the same command does what is left.
+    (broken / "experiment.toml").unlink()
+    broken.rmdir()
+    assert run("sweep", grid_file, *FAST, "--out", "whole").code == 0
+
+
+@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL", "worker"])
+def test_a_sweep_that_is_stopped_goes_on_to_the_same_bytes(run: Any, here: Path, how: str) -> None:
+    Path("long.toml").write_text(LONG)
+    process = start("sweep", "long.toml", "--no-fsync", "--jobs", 2, "--out", "stopped")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("runs "):
+            break
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert workers
+    if how == "worker":
+        workers[0].kill()
+        assert process.communicate(timeout=100)[1]
+        assert process.returncode == 0
+    else:
+        process.send_signal(getattr(signal, how))
+        _, err = process.communicate(timeout=60)
+        assert psutil.wait_procs(workers, timeout=20)[1] == []
+        if how == "SIGINT":
+            assert process.returncode == 130
+            assert "Traceback" not in err
+            assert "continue with: bnpg sweep long.toml --out stopped" in err
+            assert not Path("stopped/table.csv").exists()
+        ended = run("sweep", "long.toml", *FAST, "--out", "stopped")
+        assert ended.code == 0, ended.err
+    assert run("sweep", "long.toml", *FAST, "--out", "undisturbed").code == 0
+    assert outputs("stopped") == outputs("undisturbed")
+    record = next(Path("stopped/runs").iterdir()) / "metrics.jsonl"
+    rounds = [json.loads(line)["round"] for line in record.read_text().splitlines()]
+    assert rounds == list(range(1501))

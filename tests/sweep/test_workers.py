@@ -1,0 +1,63 @@
+"""Workers that die or fall silent, played by stand-ins."""
+
+import sys
+
+import pytest
+
+from bnpg.sweep import workers
+from bnpg.sweep.workers import Ending, Task, Workers
+from protocol.exit_codes import ExitCode
+
+DIES = "import sys; sys.stdin.readline(); sys.exit(9)"
+HANGS = "import sys; sys.stdin.readline(); sys.stdin.read()"
+FIRST_DIES = """
+import json, os, pathlib, sys
+for line in sys.stdin:
+    mark = pathlib.Path(json.loads(line)["mark"])
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), 9)
+    print(json.dumps({"round": 1}), flush=True)
+    print(json.dumps({"ended": {"code": 0, "why": ""}}), flush=True)
+"""
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.rounds: list[tuple[int, int]] = []
+        self.endings: dict[int, Ending] = {}
+
+    def round_done(self, number: int, round_: int) -> None:
+        self.rounds.append((number, round_))
+
+    def run_ended(self, number: int, ending: Ending) -> None:
+        assert number not in self.endings
+        self.endings[number] = ending
+
+
+def play(program: str, *tasks: Task, jobs: int = 2) -> Heard:
+    heard = Heard()
+    interrupted = Workers(jobs, heard, [sys.executable, "-c", program]).run(tasks)
+    assert not interrupted
+    return heard
+
+
+def test_a_run_whose_workers_always_die_is_given_up_and_the_others_go_on() -> None:
+    heard = play(DIES, Task(0, {}), Task(1, {}))
+    assert {number: ending.code for number, ending in heard.endings.items()} == dict.fromkeys(
+        (0, 1), ExitCode.PEER_FAILED
+    )
+    assert heard.endings[0].why == "its process ended with code 9, as did 2 before it"
+
+
+def test_a_worker_that_dies_is_replaced(tmp_path: object) -> None:
+    tasks = [Task(number, {"mark": f"{tmp_path}/{number}"}) for number in range(3)]
+    heard = play(FIRST_DIES, *tasks)
+    assert heard.endings == dict.fromkeys(range(3), Ending(ExitCode.DONE, ""))
+    assert sorted(heard.rounds) == [(0, 1), (1, 1), (2, 1)]
+
+
+def test_a_worker_that_gives_no_sign_of_life_is_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "SILENCE", 0.3)
+    heard = play(HANGS, Task(0, {}))
+    assert "was killed by signal 9" in heard.endings[0].why
