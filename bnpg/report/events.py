@@ -1,5 +1,6 @@
 """What went wrong on purpose: the faults of the plan, as events on the axis of rounds and of time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from bnpg.report.chart import Chart, Event, Series
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.scale import shown
 from bnpg.report.summary import duration
+from bnpg.trace.reading import Life
 from protocol.faults.plan import FaultPlan, LinkFault
 
 
@@ -20,7 +22,7 @@ class FaultEvent:
     what : str
         In words.
     look : str
-        `kill`, `pause` or `partition`.
+        `kill`, `return`, `pause` or `partition`.
     round : int or None
         When, by round.
     at : float or None
@@ -60,6 +62,26 @@ def fault_events(run: RecordedRun) -> list[FaultEvent]:
     return sorted(found, key=lambda one: (one.at is None, one.at or 0.0, one.round or 0))
 
 
+def observed_events(lives: Sequence[Life]) -> list[FaultEvent]:
+    """Return what the trace shows of deaths and returns, in the order of time."""
+    coordinators = [life for life in lives if life.agent is None]
+    if not coordinators:
+        return []
+    start = float(coordinators[0].events[0]["t"])
+    latest = {life.process: max(one.life for one in lives if one.process == life.process) for life in lives}
+    found = []
+    for life in lives:
+        began, ended = float(life.events[0]["t"]) - start, float(life.events[-1]["t"]) - start
+        if life.life > 1:
+            what = f"{life.process} came back for life {life.life}"
+            found.append(FaultEvent(what, "return", None, max(began, 0.0)))
+        if not life.closed and life.life < latest[life.process]:
+            found.append(
+                FaultEvent(f"{life.process} died in life {life.life}", "kill", None, max(ended, 0.0))
+            )
+    return sorted(found, key=lambda one: one.at or 0.0)
+
+
 def standing_faults(plan: FaultPlan) -> list[str]:
     """Return, in words, the faults of links that may strike at any time."""
     kinds = ("delay", "drop", "duplicate", "reorder", "corrupt")
@@ -71,7 +93,7 @@ def round_events(events: list[FaultEvent]) -> list[Event]:
     return [Event(one.what, one.look, float(one.round)) for one in events if one.round is not None]
 
 
-def time_chart(run: RecordedRun, events: list[FaultEvent]) -> Chart | None:
+def time_chart(run: RecordedRun, events: Sequence[FaultEvent]) -> Chart | None:
     """Return how long each round took, with the faults in their places; None for an empty record."""
     rounds, elapsed = run.elapsed
     if len(rounds) < 2:

@@ -1,16 +1,20 @@
 """The report of one run: its sections, each of which can also be shown by itself while the run goes on."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from bnpg.report.curves import find_mismatch, learning_charts
 from bnpg.report.dag_drawing import draw_dag
-from bnpg.report.events import fault_events, round_events, standing_faults, time_chart
+from bnpg.report.events import fault_events, observed_events, round_events, standing_faults, time_chart
+from bnpg.report.messages import message_view, read_lives
 from bnpg.report.page import Page, Section, render_section
 from bnpg.report.policies import policy_view
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.reproduction import reproduction
 from bnpg.report.scale import shown
 from bnpg.report.summary import in_words, tiles
+from bnpg.trace.reading import Life
 
 MEANINGS = {
     "game": "what is played",
@@ -37,11 +41,13 @@ def run_report(run: RecordedRun) -> Page:
 
 def run_sections(run: RecordedRun) -> list[Section]:
     """Return the sections of one run."""
+    lives, missing = read_lives(run.folder)
     return [
         summary_section(run),
         curves_section(run),
         team_section(run),
-        time_section(run),
+        time_section(run, lives),
+        messages_section(lives, missing),
         experiment_section(run),
     ]
 
@@ -96,16 +102,24 @@ def team_section(run: RecordedRun, states: dict[int, str] | None = None) -> Sect
     )
 
 
-def time_section(run: RecordedRun) -> Section:
+def messages_section(lives: list[Life], missing: str) -> Section:
+    """Who waited for whom, and the messages, step by step."""
+    view = message_view(lives, missing)
+    return render_section("messages", "Messages of a step", "messages.html.j2", view=view)
+
+
+def time_section(run: RecordedRun, lives: Sequence[Life] = ()) -> Section:
     """How long rounds took, and what was done to the run."""
     events = fault_events(run)
+    observed = observed_events(lives)
     return render_section(
         "time",
         "Time and faults",
         "time.html.j2",
-        chart=time_chart(run, events),
+        chart=time_chart(run, [*events, *observed]),
         plan=run.plan,
         events=events,
+        observed=observed,
         standing=[] if run.plan is None else standing_faults(run.plan),
         counters=_counters(run),
         shown=shown,

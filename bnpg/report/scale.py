@@ -52,7 +52,11 @@ class Scale:
     def ticks(self, most: int) -> list[float]:
         """Return round numbers within the axis, at most about `most`."""
         if self.log:
-            found = LogLocator(numticks=most).tick_values(self.low, self.high)
+            decades = math.log10(self.high / self.low)
+            subs = (1.0,) if decades > 3 else (1.0, 2.0, 5.0)
+            found = LogLocator(subs=subs, numticks=most).tick_values(self.low, self.high)
+            if decades < 1:
+                found = MaxNLocator(nbins=most - 2, steps=[1, 2, 5, 10]).tick_values(self.low, self.high)
         else:
             found = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
         slack = 1e-9
@@ -80,8 +84,8 @@ def fit(values: Iterable[FloatArray], *, log: bool = False, whole: bool = False)
         return Scale(0.1, 1.0, log) if log else Scale(0.0, 1.0)
     low, high = float(all_.min()), float(all_.max())
     if log:
-        low, high = 10 ** math.floor(math.log10(low) + 1e-9), 10 ** math.ceil(math.log10(high) - 1e-9)
-        return Scale(low, high if high > low else low * 10, log)
+        room = max((high / low) ** 0.06, 1.1)
+        return Scale(low / room, high * room, log)
     if high <= low:
         room = abs(low) * 0.1 or 1.0
         return Scale(low, high + room) if whole else Scale(low - room, high + room)

@@ -90,7 +90,7 @@ class FolderSource:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._run = read_run(folder)
-        self._tell = status_file(folder)
+        self._observer = Observer(self._run.dag, self._run.experiment.rounds, status_file(folder))
         self._slow: dict[str, tuple[float, Section]] = {}
         self._sight: Sight | None = None
         self._seen: tuple[object, ...] = ()
@@ -111,10 +111,9 @@ class FolderSource:
                 )
             self._slow.pop("summary", None)
         run = self._run
-        observer = Observer(run.dag, run.experiment.rounds, self._tell)
-        if run.lines:
-            observer.take(run.lines[-1])
-        seen = observer.look()
+        for line in run.lines[-1:]:
+            self._observer.take(line)
+        seen = self._observer.look()
         well, state = _state(seen, over=run.over)
         sections = (
             self._every(1.0, "summary", lambda: summary_section(run)),
