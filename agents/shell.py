@@ -26,8 +26,9 @@ from protocol.security.credentials import agent_security, enrol
 from protocol.security.endpoints import advertised, require_key
 from protocol.title import set_title
 from protocol.trace.recorder import TraceRecorder
+from protocol.transport.curve import new_key_pair
 from protocol.transport.local_address import advertised_host
-from protocol.transport.zeromq import ZeroMQTransport, new_key_pair
+from protocol.transport.zeromq import ZeroMQTransport
 
 if TYPE_CHECKING:
     from protocol.telemetry import Telemetry

@@ -1,4 +1,4 @@
-"""The ZeroMQ transport; the only file that opens sockets.
+"""The ZeroMQ transport; the only file that opens sockets for messages.
 
 A process has at most one ROUTER that others connect to (the coordinator's front, an agent's inbox) and one
 DEALER for every route of its own (an agent's to the coordinator and to each child). Answers to an arrival go
@@ -8,28 +8,32 @@ Nothing rests on ZeroMQ delivering: a message to nobody, or over a full queue, i
 again by the link. DEALERs are IMMEDIATE, so nothing stale waits for whoever binds later; what cannot go out
 in the very moment of connecting is kept for a moment, bounded.
 
-With a key, every socket is CURVE: who connects is judged by the admission list (ZAP, answered right here in
-the poll loop), every arrival carries the key it was authenticated with, and who is connected to must own the
-key that was expected. Failed handshakes, which ZeroMQ repeats silently for ever, are read from the socket
-monitors and told.
+With a key, every socket is CURVE, see `protocol.transport.curve`: who connects is judged by the admission
+list, every arrival carries the key it was authenticated with, and a peer must own the key that was
+expected. Failed handshakes are told.
 """
 
 import os
-import struct
 import time
 from collections import Counter, deque
 from typing import Any
 
 import zmq
-from msgspec import Struct
-from zmq.utils import z85
 
 from protocol.codec import MAX_TENSOR, ZERO_COPY, Frame
 from protocol.errors import InsecureSetup
 from protocol.security.admission import Admission
 from protocol.security.credentials import Security
 from protocol.security.endpoints import leaves_machine
-from protocol.security.keys import KeyPair, short
+from protocol.transport.curve import (
+    HANDSHAKE_DONE,
+    HANDSHAKE_REFUSED,
+    REMIND_EVERY,
+    Doorkeeper,
+    Trouble,
+    authenticated,
+    events,
+)
 from protocol.transport.interface import Arrival, Notice
 
 HIGH_WATER = 4096
@@ -55,49 +59,11 @@ KNOCK_AGAIN = 0.02
 about to hear of us."""
 KNOCK_AT_MOST = 1.0
 LOOK_AT_MONITORS = 0.1
-HOPELESS = 8
-"""Handshakes that must have failed in a row before a route is given up."""
-HOPELESS_AFTER = 10.0
-"""Seconds they must have gone on failing."""
+"""Seconds between two looks at the monitors of connections that are made already."""
 TELL_AFTER = 0.5
 """Seconds handshakes may fail before it is told: two processes may hear of each other in either order."""
 NOTICES = 64
 """Notices kept until somebody reads them."""
-REMIND_EVERY = 5.0
-"""Seconds between two notices about the same trouble."""
-ZAP_ENDPOINT = "inproc://zeromq.zap.01"
-ZAP_DOMAIN = b"bnpg"
-
-_HANDSHAKES = (
-    zmq.EVENT_HANDSHAKE_SUCCEEDED
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-)
-
-
-class Trouble(Struct):
-    """Handshakes of one route that failed since the last one that succeeded."""
-
-    since: float
-    reason: str
-    failures: int = 0
-    told_at: float = 0.0
-
-    def hopeless(self) -> bool:
-        """Whether there is no point in going on: it failed often and long, and never went well in between."""
-        return self.failures >= HOPELESS and time.monotonic() - self.since >= HOPELESS_AFTER
-
-
-def new_key_pair() -> KeyPair:
-    """Return a fresh CURVE key pair."""
-    public, secret = zmq.curve_keypair()
-    return KeyPair(public.decode(), secret.decode())
-
-
-def public_key(secret: str) -> str:
-    """Return the public key that belongs to a secret one."""
-    return zmq.curve_public(secret.encode()).decode()
 
 
 class ZeroMQTransport:
@@ -132,7 +98,7 @@ class ZeroMQTransport:
         self._context = zmq.Context()
         self._poller = zmq.Poller()
         self._front: zmq.Socket[bytes] | None = None
-        self._zap: zmq.Socket[bytes] | None = None
+        self._doorkeeper: Doorkeeper | None = None
         self._dealers: dict[str, zmq.Socket[bytes]] = {}
         self._route_of: dict[Any, str] = {}
         self._target: dict[str, tuple[str, str]] = {}
@@ -141,11 +107,8 @@ class ZeroMQTransport:
         self._knock_at: dict[str, float] = {}
         self._looked_at = 0.0
         self._notices: deque[Notice] = deque(maxlen=NOTICES)
-        self._turned_away: dict[str, float] = {}
         self.trouble: dict[str, Trouble] = {}
         """Routes whose handshakes fail."""
-        self.refused: Counter[str] = Counter()
-        """Connections that were not let in, by reason."""
         self.endpoint = ""
         """Where others reach this process; read back after binding."""
         self.lost = 0
@@ -153,13 +116,8 @@ class ZeroMQTransport:
         self.sent_bytes = 0
         self.received_bytes = 0
         if security is not None:
-            if public_key(security.own.secret) != security.own.public:
-                raise InsecureSetup(
-                    f"the two halves of key {short(security.own.public)} do not belong together"
-                )
-            self._zap = self._context.socket(zmq.REP)
-            self._zap.bind(ZAP_ENDPOINT)
-            self._poller.register(self._zap, zmq.POLLIN)
+            self._doorkeeper = Doorkeeper(self._context, security, self._tell)
+            self._poller.register(self._doorkeeper.zap, zmq.POLLIN)
         if bind is not None:
             self._bind(bind, largest)
 
@@ -167,6 +125,11 @@ class ZeroMQTransport:
     def admission(self) -> Admission | None:
         """Who may connect and speak as whom; None where there is no security."""
         return None if self._security is None else self._security.admission
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Connections that were not let in, by reason."""
+        return Counter() if self._doorkeeper is None else self._doorkeeper.refused
 
     def watch(self, fd: int) -> None:
         """Let `receive` return when a file descriptor becomes readable."""
@@ -179,13 +142,8 @@ class ZeroMQTransport:
         """
         self._drop(route)
         self._target[route] = (endpoint, key)
-        secured = self._security is not None and bool(key)
-        if leaves_machine(endpoint) and not secured:
-            self._tell(
-                "error",
-                "not connected",
-                {"route": route, "why": f"{endpoint} leaves the machine, but has no key"},
-            )
+        if leaves_machine(endpoint) and not (self._doorkeeper is not None and key):
+            self._not_connected(route, endpoint, "it leaves the machine, but has no key")
             return
         dealer = self._socket(zmq.DEALER, endpoint)
         dealer.set(zmq.IDENTITY, self._identity)
@@ -193,21 +151,14 @@ class ZeroMQTransport:
         dealer.set(zmq.RECONNECT_IVL, 20)
         dealer.set(zmq.RECONNECT_IVL_MAX, 500)
         dealer.set(zmq.MAXMSGSIZE, MAX_TENSOR)
-        if self._security is not None and key:
-            dealer.set(zmq.CURVE_SERVERKEY, key.encode())
-            dealer.set(zmq.CURVE_PUBLICKEY, self._security.own.public.encode())
-            dealer.set(zmq.CURVE_SECRETKEY, self._security.own.secret.encode())
-            monitor = self._monitors[route] = dealer.get_monitor_socket(_HANDSHAKES)
+        if self._doorkeeper is not None and key:
+            monitor = self._monitors[route] = self._doorkeeper.present(dealer, key)
             self._poller.register(monitor, zmq.POLLIN)
         try:
             dealer.connect(endpoint)
         except zmq.ZMQError as error:
-            dealer.close(linger=0)
-            self._poller.unregister(dealer)
-            self._monitors.pop(route, None)
-            self._tell(
-                "error", "not connected", {"route": route, "why": f"{endpoint[:200]!r}: {error.strerror}"}
-            )
+            self._shut(route, dealer)
+            self._not_connected(route, endpoint, str(error.strerror))
             return
         self._dealers[route] = dealer
         self._route_of[dealer] = route
@@ -245,19 +196,15 @@ class ZeroMQTransport:
             if isinstance(socket, int):
                 continue
             if socket is not self._front and socket not in self._route_of:
-                # A monitor: a handshake of a route of ours has ended.
-                self._looked_at = 0.0
-                continue
-            if socket is self._zap:
-                self._judge()
+                self._beside_the_data(socket)
                 continue
             for _ in range(BURST):
                 try:
                     arrivals.append(self._take(socket))
                 except zmq.Again:
                     break
-        if self._security is not None:
-            self._look_at_monitors()
+        if self._doorkeeper is not None:
+            self._look_at_monitors(self._doorkeeper)
         return arrivals
 
     def counters(self) -> dict[str, Any]:
@@ -280,8 +227,8 @@ class ZeroMQTransport:
         self._flush()
         for monitor in self._monitors.values():
             monitor.close(linger=0)
-        if self._zap is not None:
-            self._zap.close(linger=0)
+        if self._doorkeeper is not None:
+            self._doorkeeper.close()
         for socket in [*self._dealers.values(), *([self._front] if self._front is not None else [])]:
             socket.close(linger=LINGER)
         self._context.term()
@@ -293,11 +240,8 @@ class ZeroMQTransport:
         front.set(zmq.ROUTER_MANDATORY, 1)
         front.set(zmq.ROUTER_HANDOVER, 1)
         front.set(zmq.MAXMSGSIZE, largest)
-        if self._security is not None:
-            front.set(zmq.CURVE_SERVER, 1)
-            front.set(zmq.CURVE_SECRETKEY, self._security.own.secret.encode())
-            front.set(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
-            self._monitors[""] = front.get_monitor_socket(_HANDSHAKES)
+        if self._doorkeeper is not None:
+            self._doorkeeper.guard(front)
         try:
             front.bind(bind[:-1] + "*" if bind.endswith(":0") else bind)
         except zmq.ZMQError as error:
@@ -327,7 +271,7 @@ class ZeroMQTransport:
         else:
             parts = socket.recv_multipart(zmq.NOBLOCK, copy=False)
             frames = [part.buffer for part in parts]
-            key = _authenticated(parts[-1]) if socket is self._front else ""
+            key = authenticated(parts[-1]) if socket is self._front else ""
         self.received_bytes += sum(map(len, frames))
         if socket is self._front:
             return Arrival(bytes(frames[0]).decode("latin-1"), frames[1:], key)
@@ -383,54 +327,30 @@ class ZeroMQTransport:
 
     # Security
 
-    def _judge(self) -> None:
-        """Answer one request of ZAP (RFC 27): whether a key may connect."""
-        assert self._zap is not None
-        assert self._security is not None
-        version, request, domain, address, _, mechanism, *credentials = self._zap.recv_multipart()
-        key = ""
-        if (
-            domain == ZAP_DOMAIN
-            and mechanism == b"CURVE"
-            and len(credentials) == 1
-            and len(credentials[0]) == 32
-        ):
-            key = z85.encode(credentials[0]).decode()
-        if key and self._security.admission.allows(key):
-            answer = [b"200", b"OK", key.encode(), b""]
+    def _beside_the_data(self, socket: "zmq.Socket[bytes]") -> None:
+        """Attend to a socket that carries no envelopes: ZAP, or the monitor of a route being made."""
+        if self._doorkeeper is not None and socket is self._doorkeeper.zap:
+            self._doorkeeper.judge()
         else:
-            answer = [b"400", b"key not allowed", b"", b""]
-            self.refused["key not allowed"] += 1
-            self._turn_away(
-                f"key {key}",
-                {"key": short(key), "address": address.decode("ascii", "replace"), "why": "key not allowed"},
-            )
-        self._zap.send_multipart([version, request, *answer])
+            self._looked_at = 0.0
 
-    def _look_at_monitors(self) -> None:
+    def _look_at_monitors(self, doorkeeper: Doorkeeper) -> None:
         now = time.monotonic()
         knocks = self._knock_at and now >= min(self._knock_at.values())
         if now - self._looked_at < LOOK_AT_MONITORS and not knocks:
             return
         self._looked_at = now
-        for route, monitor in list(self._monitors.items()):
-            while route in self._monitors and monitor.poll(0):
-                event = _monitored(monitor.recv_multipart(zmq.NOBLOCK))
-                if route:
-                    self._handshake(route, int(event["event"]), now)
-                elif event["event"] in (
-                    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
-                    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
-                ):
-                    self.refused["handshake failed"] += 1
-                    self._turn_away("handshake", {"why": "handshake failed: no CURVE, or another server key"})
+        doorkeeper.look()
+        for route, monitor in self._monitors.items():
+            for event in events(monitor):
+                self._handshake(route, event, now)
         for route, at in list(self._knock_at.items()):
             if now >= at:
                 self.connect(route, *self._target[route])
 
     def _handshake(self, route: str, event: int, now: float) -> None:
         """Take note of how a handshake of a route of ours ended."""
-        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+        if event == HANDSHAKE_DONE:
             # From here on the monitor only has to be looked at now and then.
             self._leave_alone(self._monitors[route])
             trouble = self.trouble.pop(route, None)
@@ -438,10 +358,10 @@ class ZeroMQTransport:
                 self._tell("info", "connected at last", {"route": route, "failures": trouble.failures})
             return
         reason = "the handshake fails: the peer has another key than expected, or refuses ours for now"
-        if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+        if event == HANDSHAKE_REFUSED:
             reason = "the peer does not allow our key"
         trouble = self.trouble.setdefault(route, Trouble(now, reason))
-        if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+        if event == HANDSHAKE_REFUSED:
             # ZeroMQ gives up for good after this answer; a roster may still change.
             wait = min(KNOCK_AGAIN * 2.0 ** min(trouble.failures, 10), KNOCK_AT_MOST)
             self._knock_at.setdefault(route, now + wait)
@@ -457,32 +377,8 @@ class ZeroMQTransport:
             }
             self._tell("warning", "not let in", fields)
 
-    def _turn_away(self, who: str, fields: dict[str, Any]) -> None:
-        """Tell of a connection that was not let in, but not too often of the same."""
-        now = time.monotonic()
-        if now - self._turned_away.get(who, -REMIND_EVERY) < REMIND_EVERY:
-            return
-        if len(self._turned_away) >= NOTICES:
-            self._turned_away.clear()
-        self._turned_away[who] = now
-        self._tell("warning", "turned away", fields | {"so_far": self.refused.total()})
-
     def _not_connected(self, route: str, endpoint: str, why: str) -> None:
         self._tell("error", "not connected", {"route": route, "endpoint": ascii(endpoint[:200]), "why": why})
 
     def _tell(self, level: str, event: str, fields: dict[str, Any]) -> None:
         self._notices.append(Notice(level, event, fields))
-
-
-def _authenticated(frame: zmq.Frame) -> str:
-    """Return the key ZAP let in on the connection a frame came from."""
-    try:
-        return str(frame.get("User-Id"))
-    except zmq.ZMQError:
-        return ""
-
-
-def _monitored(frames: "list[bytes]") -> dict[str, int]:
-    """Return what a monitor says; pyzmq's own parser would load asyncio into every agent, 70 ms and 4 MB."""
-    event, value = struct.unpack("=hi", frames[0])
-    return {"event": event, "value": value}

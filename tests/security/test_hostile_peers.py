@@ -13,7 +13,7 @@ import zmq
 from protocol.codec import encode
 from protocol.envelope import Envelope
 from protocol.messages import ActionsChosen, Beacon, Hello
-from protocol.transport.zeromq import new_key_pair
+from protocol.transport.curve import new_key_pair
 
 pytestmark = pytest.mark.timeout(120)
 ROGUE = 3

@@ -16,7 +16,7 @@ from protocol.security.endpoints import leaves_machine, require_key
 from protocol.security.keys import KeyFile, read_key_file, write_key_file
 from protocol.security.quarantine import FIRST, FULL, Quarantine
 from protocol.security.roster import read_enrolled, read_roster
-from protocol.transport.zeromq import new_key_pair
+from protocol.transport.curve import new_key_pair
 
 pytestmark = pytest.mark.timeout(120)
 HELLO = Hello((1,), UNASSIGNED, "ipc://x", (), "", "")
