@@ -28,7 +28,8 @@ _STYLE = """
   .page { fill: #ffffff } .ink { fill: #1a2230 } .soft { fill: #566073 } .lane { stroke: #c9d0da }
   .states { stroke: #0067a8; fill: #0067a8 } .actions { stroke: #c24a0a; fill: #c24a0a }
   .signal { stroke: #8e3f77; fill: #8e3f77 } .other { stroke: #5d6675; fill: #5d6675 }
-  text { paint-order: stroke; font: 12px system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; stroke: none }
+  text { font: 12px system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif }
+  text { paint-order: stroke; stroke: none }
   text.label { stroke: light-dark(#ffffff, #12151b); stroke-width: 3px }
   .head { font-weight: 600; font-size: 13px } .time { font-size: 11px; text-anchor: end }
   line.message { stroke-width: 1.3 } .critical line.message { stroke-width: 3.4 }

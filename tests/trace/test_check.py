@@ -1,0 +1,336 @@
+"""`bnpg trace check` accepts what happened, and nothing else."""
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bnpg.trace.perfetto import perfetto_json
+from bnpg.trace.reading import Violation, read_trace
+from bnpg.trace.sequence import sequence, sequence_html, sequence_svg, sequence_text
+from bnpg_math.errors import InputError
+from tests.trace.conftest import KILLS, Lines, Record, Recorded
+
+Files = dict[str, Lines]
+
+
+@pytest.mark.parametrize(
+    ("options", "plan", "launcher"),
+    [
+        ((), "", "memory"),
+        (("--mode", "exact"), "", "memory"),
+        ((), KILLS, "memory"),
+        (("--mode", "exact"), KILLS, "memory"),
+        ((), KILLS, "local"),
+        (("--transport", "tcp", "--save-policy"), "", "local"),
+    ],
+)
+def test_what_happened_is_accepted(
+    record: Record, options: tuple[str, ...], plan: str, launcher: str
+) -> None:
+    recorded = record(*options, plan=plan, launcher=launcher)
+    proof = recorded.check(reference=True)
+    assert proof.rounds == 5
+    assert proof.updates == 15
+    # No action is sent in exact mode, so one of the three deaths does not happen there.
+    assert proof.lives == 4 + (0 if not plan else 2 if "exact" in options else 3)
+
+
+def first(lines: Lines, **wanted: object) -> int:
+    """Return the place of the first line with these fields."""
+    return next(
+        place
+        for place, line in enumerate(lines)
+        if all(line.get(key) == value for key, value in wanted.items())
+    )
+
+
+def drop_send(files: Files) -> None:
+    lines = files["agent-0.1.jsonl"]
+    del lines[first(lines, k="send", kind="ActionsChosen", peer="agent-1")]
+
+
+def drop_receive(files: Files) -> None:
+    lines = files["agent-1.1.jsonl"]
+    del lines[first(lines, k="receive", kind="ActionsChosen")]
+
+
+def double_receive(files: Files) -> None:
+    lines = files["agent-1.1.jsonl"]
+    place = first(lines, k="receive", kind="ActionsChosen")
+    lines.insert(place + 1, dict(lines[place]))
+
+
+def double_send(files: Files) -> None:
+    lines = files["coordinator.1.jsonl"]
+    place = first(lines, k="send", kind="StatesAnnounced")
+    lines.insert(place + 1, dict(lines[place]))
+
+
+def receive_what_was_never_sent(files: Files) -> None:
+    lines = files["agent-1.1.jsonl"]
+    lines[first(lines, k="receive", kind="ActionsChosen")]["p"] = "00000000"
+
+
+def act_before_a_parent(files: Files) -> None:
+    lines = files["agent-1.1.jsonl"]
+    act, heard = first(lines, k="act"), first(lines, k="receive", kind="ActionsChosen")
+    lines.insert(min(heard, act), lines.pop(act))
+
+
+def act_before_the_states(files: Files) -> None:
+    lines = files["agent-0.1.jsonl"]
+    act, heard = first(lines, k="act"), first(lines, k="receive", kind="StatesAnnounced")
+    lines.insert(heard, lines.pop(act))
+
+
+def act_twice(files: Files) -> None:
+    lines = files["agent-0.1.jsonl"]
+    place = first(lines, k="act")
+    lines.insert(place + 1, dict(lines[place]))
+
+
+def drop_act(files: Files) -> None:
+    lines = files["agent-0.1.jsonl"]
+    del lines[first(lines, k="act")]
+
+
+def apply_twice(files: Files) -> None:
+    lines = files["agent-2.1.jsonl"]
+    place = first(lines, k="apply")
+    lines.insert(place + 1, dict(lines[place]))
+
+
+def drop_apply(files: Files) -> None:
+    lines = files["agent-2.1.jsonl"]
+    del lines[first(lines, k="apply", r=2)]
+
+
+def swap_applies(files: Files) -> None:
+    lines = files["agent-2.1.jsonl"]
+    one, other = first(lines, k="apply", r=1), first(lines, k="apply", r=2)
+    lines[one], lines[other] = lines[other], lines[one]
+
+
+def break_the_chain_of_digests(files: Files) -> None:
+    lines = files["agent-2.1.jsonl"]
+    lines[first(lines, k="apply", r=2)]["before"] = "0" * 32
+
+
+def come_to_another_theta(files: Files) -> None:
+    lines = files["agent-2.1.jsonl"]
+    lines[first(lines, k="apply", r=4)]["after"] = "0" * 32
+
+
+def apply_another_signal(files: Files) -> None:
+    lines = files["agent-2.1.jsonl"]
+    lines[first(lines, k="apply", r=2)]["p"] = "00000000"
+
+
+def tell_agents_different_signals(files: Files) -> None:
+    for name, kind in (("coordinator.1.jsonl", "send"), ("agent-2.1.jsonl", "receive")):
+        lines = files[name]
+        wanted = {"k": kind, "kind": "SignalBroadcast", "r": 1}
+        if kind == "send":
+            wanted["peer"] = "agent-2"
+        lines[first(lines, **wanted)]["p"] = "00000000"
+
+
+def announce_before_everybody_has_acted(files: Files) -> None:
+    lines = files["coordinator.1.jsonl"]
+    states = first(lines, k="send", kind="StatesAnnounced", r=0, s=1)
+    heard = first(lines, k="receive", kind="ActionsChosen", r=0, s=0)
+    lines.insert(heard, lines.pop(states))
+
+
+def reverse_two_messages_of_a_link(files: Files) -> None:
+    lines = files["agent-0.1.jsonl"]
+    one = first(lines, k="send", kind="ActionsChosen", peer="coordinator", s=0)
+    other = first(lines, k="send", kind="ActionsChosen", peer="coordinator", s=1)
+    lines[one], lines[other] = lines[other], lines[one]
+
+
+def remove_a_process(files: Files) -> None:
+    del files["agent-1.1.jsonl"]
+
+
+def cut_the_tail(files: Files) -> None:
+    files["agent-1.1.jsonl"] = files["agent-1.1.jsonl"][:-4]
+
+
+def cut_the_head(files: Files) -> None:
+    del files["agent-1.1.jsonl"][1]
+
+
+def mix_in_another_run(files: Files) -> None:
+    files["agent-1.1.jsonl"][0]["run"] = "another"
+
+
+def turn_back_the_lamport_clock(files: Files) -> None:
+    lines = files["agent-0.1.jsonl"]
+    lines[first(lines, k="send", kind="ActionsChosen", s=1)]["lamport"] = 1
+
+
+TAMPERINGS: list[Callable[[Files], None]] = [
+    drop_send,
+    drop_receive,
+    double_receive,
+    double_send,
+    receive_what_was_never_sent,
+    act_before_a_parent,
+    act_before_the_states,
+    act_twice,
+    drop_act,
+    apply_twice,
+    drop_apply,
+    swap_applies,
+    break_the_chain_of_digests,
+    come_to_another_theta,
+    apply_another_signal,
+    tell_agents_different_signals,
+    announce_before_everybody_has_acted,
+    reverse_two_messages_of_a_link,
+    remove_a_process,
+    cut_the_tail,
+    cut_the_head,
+    mix_in_another_run,
+    turn_back_the_lamport_clock,
+]
+
+
+@pytest.mark.parametrize("tamper", TAMPERINGS, ids=lambda one: one.__name__)
+def test_a_forged_trace_is_refused_for_what_it_says(record: Record, tamper: Callable[[Files], None]) -> None:
+    """Hashes and numbers are made anew, and the heads are gone: only the meaning can tell."""
+    recorded = record()
+    files = recorded.files()
+    recorded.forge(copy.deepcopy(files))
+    recorded.check()
+    tamper(files)
+    recorded.forge(files)
+    with pytest.raises(Violation):
+        recorded.check()
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """A trace to be tampered with again and again; every test puts it back."""
+    from bnpg.cli.root import bnpg
+
+    folder = tmp_path_factory.mktemp("kept") / "run"
+    game = "random(agents=2, states=2, actions=2, branching=2)"
+    arguments = ["train", game, "--rounds", "2", "--lanes", "2", "--horizon", "2", "--trace", "--quiet"]
+    bnpg.main([*arguments, "--launcher", "memory", "--out", str(folder)], standalone_mode=False)
+    return Recorded(folder)
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_event_removed_doubled_moved_or_changed_is_found(kept: Recorded, data: st.DataObject) -> None:
+    """Without the forger's care the chain tells; with it, the heads do."""
+    trace = kept.folder / "trace"
+    before = {path: path.read_bytes() for path in trace.glob("*.jsonl")}
+    heads = (kept.folder / "trace-heads.json").read_bytes()
+    name = data.draw(st.sampled_from(sorted(path.name for path in before)))
+    careful = data.draw(st.booleans())
+    try:
+        if careful:
+            files = kept.files()
+            changed = _change(files[name], data)
+            kept.forge(files, keep_heads=True)
+        else:
+            lines = (trace / name).read_bytes().splitlines(keepends=True)
+            changed = _change(lines, data)
+            (trace / name).write_bytes(b"".join(lines))
+        if changed:
+            with pytest.raises(Violation):
+                kept.check()
+    finally:
+        for path, content in before.items():
+            path.write_bytes(content)
+        (kept.folder / "trace-heads.json").write_bytes(heads)
+
+
+def _change(lines: list, data: st.DataObject) -> bool:
+    """Remove, double, move or change one line; return whether that made a difference."""
+    before = list(lines)
+    place = data.draw(st.integers(0, len(lines) - 1))
+    match data.draw(st.sampled_from(["remove", "double", "move", "change"])):
+        case "remove":
+            del lines[place]
+        case "double":
+            lines.insert(place, lines[place])
+        case "move":
+            lines.insert(data.draw(st.integers(0, len(lines) - 1)), lines.pop(place))
+        case "change":
+            line = lines[place]
+            lines[place] = line.replace(b'"k"', b'"K"', 1) if isinstance(line, bytes) else line | {"t": 1.5}
+    return lines != before
+
+
+def test_the_command_says_what_was_violated_and_shows_the_events(record: Record) -> None:
+    recorded = record()
+    files = recorded.files()
+    act_twice(files)
+    recorded.forge(files)
+    ran = subprocess.run(
+        [sys.executable, "-P", "-m", "bnpg", "trace", "check", str(recorded.folder), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 5
+    said = json.loads(ran.stdout)
+    assert "acts twice" in said["violation"]
+    assert all("agent-0.1.jsonl:" in event for event in said["events"])
+    assert "Traceback" not in ran.stderr
+
+
+def test_another_experiment_is_not_the_reference(record: Record) -> None:
+    recorded = record()
+    experiment = recorded.folder / "experiment.toml"
+    experiment.write_text(experiment.read_text().replace("seed = 0\n", "seed = 1\n"))
+    recorded.check()
+    with pytest.raises(Violation, match="in memory it comes to"):
+        recorded.check(reference=True)
+
+
+def test_no_trace_is_a_mistake_of_the_user(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no folder with a trace"):
+        read_trace(tmp_path / "trace")
+
+
+def test_a_round_is_drawn_in_every_form(record: Record) -> None:
+    lives = read_trace(record(plan=KILLS).folder / "trace")
+    drawn = sequence(lives, 1, 0)
+    assert drawn.processes == ("coordinator", "agent-0", "agent-1", "agent-2")
+    assert len(drawn.arrows) == 8  # three announcements, two actions of parents, three to the coordinator
+    assert all(send < receive for send, receive in drawn.arrows)
+    assert len(drawn.events) - 1 in drawn.critical
+    assert "<script" not in sequence_html(drawn)
+    assert sequence_svg(drawn).count('class="message"') == 8
+    assert len(sequence_text(drawn).splitlines()) == len(drawn.events) + 4
+
+
+def test_a_round_that_is_not_there_says_which_are(record: Record) -> None:
+    lives = read_trace(record().folder / "trace")
+    with pytest.raises(InputError, match=r"rounds 0\.\.5, not round 9"):
+        sequence(lives, 9, None)
+    with pytest.raises(InputError, match=r"steps 0\.\.1, not step 7"):
+        sequence(lives, 1, 7)
+
+
+def test_perfetto_gets_a_track_a_life_and_an_arrow_a_message(record: Record) -> None:
+    lives = read_trace(record().folder / "trace")
+    entries = json.loads(perfetto_json(lives))["traceEvents"]
+    assert sum(entry["ph"] == "M" for entry in entries) == 4
+    begins = {entry["id"] for entry in entries if entry["ph"] == "s"}
+    ends = {entry["id"] for entry in entries if entry["ph"] == "f"}
+    assert ends <= begins
+    assert ends
