@@ -66,6 +66,8 @@ class Deployment:
     def down(self) -> None:
         """Remove everything."""
         self.compose("down", "--volumes", "--timeout", "1")
+        if self.environment.get("BNPG_IMAGE"):
+            docker("image", "rm", self.environment["BNPG_IMAGE"], check=False)
 
     def logs(self) -> str:
         """Return the last lines of every container."""

@@ -32,8 +32,10 @@ def secrets_of(deployment: Deployment, agents: int) -> list[str]:
 def test_a_clean_run_ends_with_exit_0_and_the_digest_of_memory(
     deployment: Deployment, digest_in_memory
 ) -> None:
+    # The very first time: there is no image yet, and nothing to pull it from.
+    deployment.environment["BNPG_IMAGE"] = f"bnpg:{deployment.name}"
     deployment.plan(GAME, SHORT)
-    done = deployment.up()
+    done = deployment.up("--build")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     summary = deployment.summary()
     assert (summary["state"], summary["rounds"], summary["processes"]) == ("done", 20, 6)

@@ -1,0 +1,48 @@
+"""An agent names to its parents an address at which they reach it."""
+
+import socket
+
+import pytest
+
+from protocol.errors import InsecureSetup
+from protocol.security.endpoints import advertised
+from protocol.transport.local_address import advertised_host
+
+LOOPBACK = "tcp://127.0.0.1:7000"
+
+
+@pytest.mark.parametrize(
+    ("inbox", "wanted", "host"),
+    [
+        ("ipc:///tmp/inbox", "auto", ""),
+        ("tcp://127.0.0.1:*", "auto", ""),
+        ("tcp://10.0.0.7:7001", "auto", ""),
+        ("tcp://0.0.0.0:*", "auto", "127.0.0.1"),
+        ("tcp://0.0.0.0:*", "hostname", socket.gethostname()),
+        ("tcp://0.0.0.0:*", "h1.example.org", "h1.example.org"),
+    ],
+)
+def test_the_host_of_an_inbox(inbox: str, wanted: str, host: str) -> None:
+    assert advertised_host(inbox, wanted, LOOPBACK, 0.0) == host
+
+
+@pytest.mark.parametrize(
+    ("bound", "host", "endpoint"),
+    [
+        ("ipc:///tmp/inbox", "", "ipc:///tmp/inbox"),
+        ("tcp://10.0.0.7:7001", "", "tcp://10.0.0.7:7001"),
+        ("tcp://0.0.0.0:7001", "h1", "tcp://h1:7001"),
+        ("tcp://[::]:7001", "fd00::7", "tcp://[fd00::7]:7001"),
+    ],
+)
+def test_the_endpoint_that_is_named(bound: str, host: str, endpoint: str) -> None:
+    assert advertised(bound, host) == endpoint
+
+
+def test_without_a_way_to_the_coordinator_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(*_arguments, **_options):
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    with pytest.raises(InsecureSetup, match="Network is unreachable.*give --advertise"):
+        advertised_host("tcp://0.0.0.0:*", "auto", "tcp://10.1.2.3:7000", 0.0)
