@@ -1,0 +1,109 @@
+"""Exports of the run record: CSV and TensorBoard event files, along a run and after a resumption."""
+
+import csv
+import json
+import signal
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.record_writer import masked_crc32c
+
+import bnpg
+from bnpg.__main__ import main
+from bnpg.exports import exporting
+from bnpg.exports.csv_log import COLUMNS
+
+QUICK: dict[str, Any] = {"lanes": 8, "horizon": 3, "evaluate_every": 2, "fsync": False}
+
+
+def events(folder: Path) -> Iterator[Event]:
+    """Read event files as TensorBoard does: lengths and content, each with its checksum."""
+    (file,) = (folder / "tensorboard").iterdir()
+    content = file.read_bytes()
+    while content:
+        (length,), check = struct.unpack("<Q", content[:8]), content[8:12]
+        assert struct.pack("<I", masked_crc32c(content[:8])) == check
+        data = content[12 : 12 + length]
+        assert struct.pack("<I", masked_crc32c(data)) == content[12 + length : 16 + length]
+        yield Event.FromString(data)
+        content = content[16 + length :]
+
+
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    found: dict[str, list[tuple[int, float]]] = {}
+    for event in events(folder):
+        for value in event.summary.value:
+            if value.HasField("simple_value"):
+                found.setdefault(value.tag, []).append((event.step, value.simple_value))
+    return found
+
+
+def check(run: bnpg.Run) -> None:
+    with (run.folder / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert [
+        {key: float(cell) for key, cell in row.items() if cell} for row in rows
+    ] == [{key: line[key] for key in COLUMNS if key in line} for line in run.lines]  # fmt: skip
+    found = scalars(run.folder)
+    for name, tag in (("value", "exact/value"), ("return_mean", "sampled/return_mean")):
+        recorded = [(line["round"], line[name]) for line in run.lines if name in line]
+        assert [step for step, _ in found[tag]] == [step for step, _ in recorded]
+        assert [value for _, value in found[tag]] == pytest.approx([value for _, value in recorded])
+    assert any(
+        value.tag.startswith("experiment") for event in events(run.folder) for value in event.summary.value
+    )
+
+
+@pytest.mark.parametrize("launcher", ["memory", "local"])
+def test_exports_hold_the_record(launcher: Any) -> None:
+    check(bnpg.train("climbing", rounds=7, launcher=launcher, log=["csv", "tensorboard"], out="run", **QUICK))
+
+
+def test_a_resumed_run_goes_on_with_its_exports_without_gaps_or_repeats() -> None:
+    def interrupt(line: dict[str, Any]) -> None:
+        if line["round"] == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        bnpg.train("climbing", rounds=500, log=["tensorboard", "csv"], out="run", on_line=interrupt, **QUICK)
+    stopped = bnpg.load_run("run")
+    assert stopped.rounds < 500
+    file = Path("run/experiment.toml")
+    file.write_text(file.read_text().replace("rounds = 500", f"rounds = {stopped.rounds + 4}"))
+    check(bnpg.resume("run"))
+
+
+def test_a_round_that_is_played_again_is_exported_once() -> None:
+    # The coordinator dies and comes back: its launcher may pass on a line twice.
+    run = bnpg.train("climbing", rounds=5, out="run", **QUICK)
+    record = (run.folder / "metrics.jsonl").read_bytes()
+    with exporting.exporting(run.folder, ["csv", "tensorboard"]) as exports:
+        for line in run.lines:
+            exports(line)
+    assert (run.folder / "metrics.jsonl").read_bytes() == record
+    check(run)
+
+
+def test_an_export_that_cannot_be_written_fails_no_run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def full(self: object, line: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(exporting.CsvLog, "write", full)
+    options = "--rounds 3 --lanes 8 --launcher memory --no-fsync --quiet --json --log csv --out run"
+    assert main(["train", "climbing", *options.split()]) == 0
+    captured = capfd.readouterr()
+    assert json.loads(captured.out)["state"] == "done"
+    assert captured.err == "bnpg: warning: the csv export could not be written: No space left on device\n"
+
+
+def test_an_unknown_format_is_refused(capfd: pytest.CaptureFixture[str], here: Path) -> None:
+    assert main(["train", "climbing", "--log", "csv,xml"]) == 2
+    assert "expected some of csv, tensorboard, got 'xml'" in capfd.readouterr().err
+    assert list(here.iterdir()) == []

@@ -1,0 +1,55 @@
+"""What the how-to pages show works as shown, from the top of the page to its end."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bnpg.__main__ import main
+from bnpg.sweep.grid import read_grid
+
+PAGES = Path(__file__).parents[2] / "docs" / "how-to"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    found = re.findall(rf"^```{language}\n(.*?)^```$", (PAGES / page).read_text(), re.M | re.S)
+    assert found
+    return found
+
+
+def play(page: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    for block in blocks(page, "python"):
+        exec(compile(block, page, "exec"), names)  # noqa: S102 (the pages are ours)
+    return names
+
+
+def test_use_from_python(here: Path) -> None:
+    names = play("use-from-python.md")
+    assert repr(names["run"]) in (PAGES / "use-from-python.md").read_text()
+    # Alone and blind to each other, the two learn to push when there is something to push.
+    assert names["pushed"].policy.tables[0][0].round(1).tolist() == [0.0, 1.0]
+    assert main(["train", "cart.npz", "--rounds", "1", "--launcher", "memory", "--quiet", "--json"]) == 0
+
+
+def test_export(here: Path) -> None:
+    names = play("export.md")
+    assert len(names["record"]) == 31
+    assert names["rows"][0, 0, 2] == names["table"][0, 0, 2]
+    assert np.allclose(names["policy"].sum("a1"), 1)
+    expected = (names["reward"] * names["policy"]).sum("a1")
+    assert expected.dims == ("s", "a0")
+    assert list(names["dag"].edges) == [(0, 1)]
+    assert (len(names["states"]), len(names["states"].edges)) == (4, 16)
+
+
+def test_sweep(here: Path) -> None:
+    (grid,) = blocks("sweep.md", "toml")
+    Path("edge.toml").write_text(grid)
+    assert len(read_grid(Path("edge.toml")).runs) == 32
+    Path("edge.toml").write_text(
+        re.sub(r"seed = .*", "seed = [0]", grid).replace("rounds = 200", "rounds = 2")
+    )
+    assert main(["sweep", "edge.toml", "--quiet", "--no-fsync"]) == 0
+    assert len(play("sweep.md")["table"]) == 4
