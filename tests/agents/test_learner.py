@@ -1,0 +1,108 @@
+"""The learner: keyed actions, updates applied once, and two rounds kept for a replay."""
+
+import numpy as np
+import pytest
+
+from agents.learner import Learner, digest, initial_theta
+from bnpg.testing.fakes import welcome
+from bnpg_math.estimators import sampled_flow
+
+LANES = 64
+STATES = np.arange(LANES) % 4
+FAMILY = {"parents": (0,), "parent_actions": (2,), "actions": 3}
+PARENT = np.arange(LANES) % 2
+
+
+def learner(agent=1, held=None, **fields):
+    return Learner(welcome(agent, **(FAMILY | fields)), held or {})
+
+
+def acted(one, round_=0, step=0):
+    return one.act(round_, step, STATES, [PARENT]).tolist()
+
+
+def updated(one, round_=0):
+    actions = one.act(round_, 0, STATES, [PARENT])
+    return one.apply_weights(round_, STATES, [PARENT], actions, np.linspace(-1, 1, LANES))
+
+
+def test_the_same_call_draws_the_same_actions_again_whatever_came_between():
+    one = learner()
+    first = acted(one)
+    acted(one, step=5)
+    assert acted(one) == first == acted(learner())
+
+
+def test_seed_agent_round_and_step_each_draw_anew():
+    same = {0: initial_theta(welcome(1, **FAMILY)), 1: initial_theta(welcome(1, **FAMILY))}
+    draws = [
+        acted(learner(held=same)),
+        acted(learner(held=same), round_=1),
+        acted(learner(held=same), step=1),
+        acted(learner(held=same, agent=2)),
+        acted(learner(held=same, seed=6)),
+    ]
+    assert len({tuple(draw) for draw in draws}) == len(draws)
+
+
+def test_actions_are_small_and_cannot_be_written_to():
+    actions = learner().act(0, 0, STATES, [PARENT])
+    assert actions.dtype == np.uint8
+    assert learner(actions=300).act(0, 0, STATES, [PARENT]).dtype == np.uint16
+    with pytest.raises(ValueError, match="read-only"):
+        actions[0] = 0
+
+
+@pytest.mark.parametrize("initial", ["zeros", "normal", "given"])
+def test_theta_0_is_what_the_experiment_says(initial):
+    given = np.random.default_rng(0).normal(size=(4, 2, 3))
+    theta = learner(initial=initial, theta=given).theta(0)
+    assert theta.shape == (4, 2, 3)
+    assert (initial == "zeros") == (not theta.any())
+    assert (initial == "given") == np.array_equal(theta, given)
+
+
+def test_an_update_is_update_3_of_the_paper():
+    one = learner(learning_rate=0.25, regularization=0.4)
+    theta, pi = one.theta(0), np.exp(one.log_policy(0))
+    actions = one.act(0, 0, STATES, [PARENT])
+    m = sampled_flow(STATES, [PARENT], actions, np.linspace(-1, 1, LANES), theta.shape)
+    barrier = 0.4 / (4 * 2) * (1 / 3 - pi)
+    expected = theta + 0.25 * (m - pi * m.sum(axis=-1, keepdims=True) + barrier)
+    assert np.allclose(updated(one), expected, rtol=0, atol=1e-14)
+
+
+def test_two_rounds_are_kept_and_an_update_is_applied_once():
+    one = learner()
+    for round_ in range(3):
+        updated(one, round_)
+    assert one.held == (2, 3)
+    with pytest.raises(AssertionError, match="update 2 after 3 updates"):
+        updated(one, 2)
+
+
+def test_a_replayed_round_keeps_the_update_that_is_ahead_of_it_and_nothing_more():
+    one = learner()
+    updated(one, 0)
+    ahead = digest(one.theta(1))
+    one.rewind(0)
+    assert one.held == (0, 1)
+    assert digest(one.theta(1)) == ahead
+    updated(one, 1)
+    one.rewind(1)
+    assert one.held == (1, 2)
+    behind = learner(held={4: one.theta(1), 6: one.theta(2)})
+    behind.rewind(4)
+    assert behind.held == (4,)
+
+
+def test_a_theta_of_another_game_is_refused():
+    with pytest.raises(ValueError, match=r"theta must have shape \(4, 2, 3\), got \(4, 3\)"):
+        learner(held={0: np.zeros((4, 3))})
+
+
+def test_an_update_that_overflows_says_so():
+    one = learner(learning_rate=1e300)
+    actions = one.act(0, 0, STATES, [PARENT])
+    with pytest.raises(FloatingPointError, match="choose a smaller learning rate"), np.errstate(all="ignore"):
+        one.apply_weights(0, STATES, [PARENT], actions, np.full(LANES, 1e200))
