@@ -44,5 +44,5 @@ def test_without_a_way_to_the_coordinator_the_remedy_is_named(monkeypatch: pytes
         raise OSError(101, "Network is unreachable")
 
     monkeypatch.setattr(socket, "getaddrinfo", nowhere)
-    with pytest.raises(InsecureSetup, match="Network is unreachable.*give --advertise"):
+    with pytest.raises(InsecureSetup, match=r"Network is unreachable.*give --advertise"):
         advertised_host("tcp://0.0.0.0:*", "auto", "tcp://10.1.2.3:7000", 0.0)
