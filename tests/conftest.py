@@ -1,7 +1,115 @@
 """What all tests share. The fixtures for runs and fake peers come from the plugin `bnpg.testing.plugin`."""
 
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
 
 # No assertion of times anywhere: a busy machine must not turn a test red.
 settings.register_profile("bnpg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("bnpg")
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+"""A browser that talks to nobody but the page."""
+
+
+@dataclass
+class Seen:
+    """A page in the browser, and all it complained about or asked the network for."""
+
+    page: "Page"
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+Open = Callable[..., Seen]
+
+
+@contextmanager
+def chromium() -> Iterator[Callable[..., "BrowserContext"]]:
+    """Yield what starts a browser with a profile of its own."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.fail(
+            "pages are tested in a real browser: install one (Debian: apt-get install chromium)",
+            pytrace=False,
+        )
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory(prefix="bnpg-browser-") as profiles:
+        contexts: list[BrowserContext] = []
+
+        def start(**options: Any) -> "BrowserContext":
+            context = playwright.chromium.launch_persistent_context(
+                tempfile.mkdtemp(dir=profiles),
+                executable_path=executable,
+                headless=True,
+                args=FLAGS,
+                **options,
+            )
+            contexts.append(context)
+            return context
+
+        try:
+            yield start
+        finally:
+            for context in contexts:
+                context.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Callable[..., "BrowserContext"]]:
+    """One browser a size and colour scheme, shared by the tests of a module."""
+    with chromium() as start:
+        started: dict[tuple[int, str], BrowserContext] = {}
+
+        def find(width: int = 1200, scheme: str = "light") -> "BrowserContext":
+            key = (width, scheme)
+            if key not in started:
+                started[key] = start(viewport={"width": width, "height": 800}, color_scheme=scheme)
+            return started[key]
+
+        yield find
+
+
+@pytest.fixture
+def look(browser: Callable[..., "BrowserContext"]) -> Iterator[Open]:
+    """Open an address; every page must stay free of errors to the end of the test."""
+    opened: list[Seen] = []
+
+    def look(address: str | Path, width: int = 1200, scheme: str = "light") -> Seen:
+        seen = Seen(browser(width, scheme).new_page())
+        opened.append(seen)
+        seen.page.on(
+            "console",
+            lambda message: (
+                seen.complaints.append(message.text) if message.type in ("error", "warning") else None
+            ),
+        )
+        seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+        seen.page.on("request", lambda request: seen.requests.append(request.url))
+        seen.page.goto(address.as_uri() if isinstance(address, Path) else address)
+        return seen
+
+    yield look
+    for seen in opened:
+        complaints = list(seen.complaints)
+        seen.page.close()
+        assert complaints == []

@@ -12,6 +12,9 @@ from bnpg_math.arrays import FloatArray
 SMALLEST = 1e-12
 """On a logarithmic axis everything below this is rounding and drawn here."""
 
+CLOSE = 1e-9
+"""Numbers that differ by less, relatively, are one number with rounding: there is nothing to see between them."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -51,6 +54,8 @@ class Scale:
 
     def ticks(self, most: int) -> list[float]:
         """Return round numbers within the axis, at most about `most`."""
+        if self.high - self.low <= CLOSE * max(abs(self.low), abs(self.high)):
+            return [self.low, self.high]
         if self.log:
             decades = math.log10(self.high / self.low)
             subs = (1.0,) if decades > 3 else (1.0, 2.0, 5.0)
@@ -86,7 +91,7 @@ def fit(values: Iterable[FloatArray], *, log: bool = False, whole: bool = False)
     if log:
         room = max((high / low) ** 0.06, 1.1)
         return Scale(low / room, high * room, log)
-    if high <= low:
+    if high - low <= CLOSE * max(abs(low), abs(high)):
         room = abs(low) * 0.1 or 1.0
         return Scale(low, high + room) if whole else Scale(low - room, high + room)
     room = 0.0 if whole else 0.06 * (high - low)

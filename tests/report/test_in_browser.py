@@ -139,3 +139,24 @@ def test_a_differences_table_shows_its_intervals(pages: dict[str, Path], look: A
     assert rows.count() == 3
     assert "Student's t over 3 seeds" in rows.first.inner_text()
     assert page.locator(".whisker .range").count() == 3
+
+
+def test_another_step_can_be_chosen_and_stepped_to(pages: dict[str, Path], look: Any) -> None:
+    page = look(pages["sampled"]).page
+    box = page.locator(".steps")
+    assert box.locator("figure.timeline .lane").count() == 3
+    assert box.locator(".sequence svg line.message").count() == 7
+    page.get_by_label("Step", exact=True).select_option("0.0")
+    assert "in round 0, step 0" in box.locator("h3").first.inner_text()
+    assert page.get_by_role("button", name="Earlier step").is_disabled()
+    page.get_by_role("button", name="Later step").click()
+    assert "in round 0, step 1" in box.locator("h3").first.inner_text()
+
+
+def test_the_message_sequence_follows_the_chosen_colours(pages: dict[str, Path], look: Any) -> None:
+    page = look(pages["sampled"]).page
+    stroke = "getComputedStyle(document.querySelector('.sequence .states line')).stroke"
+    light = page.evaluate(stroke)
+    page.get_by_role("button", name="Colours").click()
+    page.get_by_role("button", name="Colours").click()
+    assert page.evaluate(stroke) != light
