@@ -5,6 +5,7 @@ import click
 from bnpg import __version__
 from bnpg.cli.agent import agent
 from bnpg.cli.coordinator import coordinator
+from bnpg.cli.evaluate import evaluate
 from bnpg.cli.games import games
 from bnpg.cli.keys import keys
 from bnpg.cli.options import debug_option
@@ -53,5 +54,5 @@ def bnpg(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (train, resume, sweep, report, watch, trace, games, soak, coordinator, agent, keys, status):
+for _command in (train, resume, sweep, report, watch, trace, evaluate, games, soak, coordinator, agent, keys, status):
     bnpg.add_command(_command)

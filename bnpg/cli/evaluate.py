@@ -1,0 +1,96 @@
+"""`bnpg evaluate`: judge a policy exactly."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bnpg.cli.options import Number, debug_option, json_option, quiet_option
+from protocol.exit_codes import ExitCode
+
+_path = click.Path(path_type=Path)
+
+
+@click.command(short_help="Judge a policy exactly.")
+@click.argument("game", metavar="GAME")
+@click.option("--policy", type=_path, required=True, metavar="POLICY.npz", help="The policy to be judged.")
+@click.option(
+    "--regularization",
+    type=Number(positive=False),
+    default=0.0,
+    show_default=True,
+    metavar="LAMBDA",
+    help="Weight of the log barrier in the objective, the gradient and the lemmas.",
+)
+@click.option("--mismatch", is_flag=True, help="Compute M too: twice as many games as there are states.")
+@click.option(
+    "--best-response",
+    type=_path,
+    metavar="FILE.npz",
+    help="Write every agent's best response, pi_0, pi_1, ..",
+)
+@click.option("--gradient-out", type=_path, metavar="FILE.npz", help="Write the gradient, grad_0, grad_1, ..")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "latex", "csv"]),
+    default="table",
+    show_default=True,
+    help="Of the human form.",
+)
+@json_option
+@quiet_option
+@debug_option
+def evaluate(
+    game: str,
+    policy: Path,
+    regularization: float,
+    mismatch: bool,
+    best_response: Path | None,
+    gradient_out: Path | None,
+    form: Any,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Judge a policy on a game exactly: value, gaps, gradient, and what the paper's lemmas promise.
+
+    The lemmas come in three forms: as printed, as corrected, and tight; a promise needs M (--mismatch).
+    """
+    import json
+
+    from bnpg.counting import counting
+    from bnpg.evaluation.document import as_json as document_of
+    from bnpg.evaluation.document import as_text
+    from bnpg.evaluation.measure import measure
+    from bnpg_math.equilibrium import best_response as respond
+    from bnpg_math.games.registry import game as find_game
+    from bnpg_math.policy_file import check_policy, load_policy
+
+    played = find_game(game)
+    candidate = load_policy(policy)
+    check_policy(candidate, played)
+    with counting("states", played.states, quiet or not mismatch) as count:
+        measured = measure(played, candidate, regularization, mismatch, lambda _done, _of: count())
+    if gradient_out is not None:
+        _write(gradient_out, {f"grad_{agent}": grad for agent, grad in enumerate(measured.gradients)})
+    if best_response is not None:
+        answers = [respond(played, candidate.dag, candidate.tables, agent) for agent in range(played.agents)]
+        _write(best_response, {f"pi_{agent}": answer.policy for agent, answer in enumerate(answers)})
+    if as_json:
+        digests = {"policy_digest": candidate.digest, "game_digest": played.digest}
+        click.echo(json.dumps(document_of(measured) | digests))
+    else:
+        click.echo(as_text(measured, form))
+    return int(ExitCode.DONE)
+
+
+def _write(path: Path, arrays: dict[str, Any]) -> None:
+    import io
+
+    import numpy as np
+
+    from protocol.files import write_atomically
+
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    write_atomically(path, buffer.getvalue(), fsync=False)

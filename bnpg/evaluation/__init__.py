@@ -1,0 +1,1 @@
+"""Judging a policy exactly, and saying so to people and programs."""

@@ -1,0 +1,133 @@
+"""An evaluation as a JSON object, and as a table for people: plain, LaTeX or CSV."""
+
+import csv
+import io
+import math
+from typing import Any, Literal
+
+from bnpg.evaluation.measure import Evaluation
+from bnpg_math.bounds import Bound
+
+Format = Literal["table", "latex", "csv"]
+_LEMMAS = {"lemma_2": "Lemma 2", "lemma_3": "Lemma 3", "lemma_4": "Lemma 4"}
+
+
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation as finite numbers and nulls, each null with its reason beside it."""
+    document: dict[str, Any] = {
+        "value": evaluation.value,
+        "value_per_state": [float(value) for value in evaluation.value_per_state],
+        "optimal_value": evaluation.optimal_value,
+        "optimality_gap": evaluation.optimality_gap,
+        "nash_gap": evaluation.nash_gap,
+        "nash_gap_per_agent": list(evaluation.nash_gap_per_agent),
+        "objective": evaluation.objective,
+        "gradient_norm": evaluation.gradient_norm,
+        "gradient_max": evaluation.gradient_max,
+    }
+    M = evaluation.mismatch
+    document["mismatch"] = M if M is not None and math.isfinite(M) else None
+    if M is None:
+        document["mismatch_reason"] = "not asked for: --mismatch"
+    elif document["mismatch"] is None:
+        document["mismatch_reason"] = evaluation.mismatch_reason
+    document["bounds"] = {
+        lemma: {bound.form: _bound(bound) for bound in evaluation.bounds if bound.lemma == lemma}
+        for lemma in _LEMMAS
+    }
+    return document
+
+
+def _bound(bound: Bound) -> dict[str, Any]:
+    fields = ("norm", "gradient", "threshold", "met", "bound", "measured", "holds", "reason")
+    return {field: getattr(bound, field) for field in fields}
+
+
+def as_text(evaluation: Evaluation, form: Format) -> str:
+    """Return an evaluation as a table to be read, or pasted into a paper."""
+    return {"table": _table, "latex": _latex, "csv": _csv}[form](evaluation)
+
+
+def _quantities(evaluation: Evaluation) -> list[tuple[str, str, float | None]]:
+    """Return (name, symbol, number) of everything measured."""
+    gaps = [
+        (f"Nash gap of agent {agent}", rf"$\mathrm{{gap}}_{{{agent}}}$", gap)
+        for agent, gap in enumerate(evaluation.nash_gap_per_agent)
+    ]
+    values = [
+        (f"value from state {state}", rf"$V({state})$", float(value))
+        for state, value in enumerate(evaluation.value_per_state)
+    ]
+    return [
+        ("value", r"$V(\mu)$", evaluation.value),
+        ("optimal value", r"$V^*(\mu)$", evaluation.optimal_value),
+        ("optimality gap", r"$V^* - V$", evaluation.optimality_gap),
+        ("Nash gap", r"$\max_i \mathrm{gap}_i$", evaluation.nash_gap),
+        *gaps,
+        ("objective", r"$L_\lambda$", evaluation.objective),
+        ("gradient norm", r"$\|\nabla L_\lambda\|_2$", evaluation.gradient_norm),
+        ("largest gradient entry", r"$\|\nabla L_\lambda\|_\infty$", evaluation.gradient_max),
+        ("mismatch coefficient M", r"$M$", evaluation.mismatch),
+        *values,
+    ]
+
+
+def _table(evaluation: Evaluation) -> str:
+    rows = [(name, _number(number)) for name, _, number in _quantities(evaluation)]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"  {name:<{width}}  {number}" for name, number in rows]
+    if evaluation.mismatch_reason:
+        lines.append(f"  M is infinite: {evaluation.mismatch_reason}; the lemmas promise nothing")
+    head = ("", "form", "norm", "gradient", "threshold", "met", "bound", "measured", "holds")
+    table = [head, *(_row(bound) for bound in evaluation.bounds)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    lines.append("")
+    lines += [
+        "  " + "  ".join(f"{cell:<{size}}" for cell, size in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+    return "\n".join(lines)
+
+
+def _latex(evaluation: Evaluation) -> str:
+    lines = [r"\begin{tabular}{lr}", r"\hline"]
+    lines += [rf"{symbol} & ${_number(number)}$ \\" for _, symbol, number in _quantities(evaluation)]
+    lines += [r"\hline", r"\end{tabular}", "", r"\begin{tabular}{lllrrlrrl}", r"\hline"]
+    lines.append(r" & form & norm & gradient & threshold & met & bound & measured & holds \\ \hline")
+    lines += [" & ".join(_row(bound)) + r" \\" for bound in evaluation.bounds]
+    return "\n".join([*lines, r"\hline", r"\end{tabular}"]).replace("∞", r"\infty")
+
+
+def _csv(evaluation: Evaluation) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("quantity", "number"))
+    for name, _, number in _quantities(evaluation):
+        writer.writerow((name, "" if number is None else repr(number)))
+    for bound in evaluation.bounds:
+        for field in ("gradient", "threshold", "met", "bound", "measured", "holds"):
+            found = getattr(bound, field)
+            writer.writerow((f"{bound.lemma} {bound.form} {field}", "" if found is None else found))
+    return buffer.getvalue().rstrip("\n")
+
+
+def _row(bound: Bound) -> tuple[str, ...]:
+    numbers = [_number(bound.gradient), _number(bound.threshold), _truth(bound.met), _number(bound.bound)]
+    return (
+        _LEMMAS[bound.lemma],
+        bound.form,
+        bound.norm,
+        *numbers,
+        _number(bound.measured),
+        _truth(bound.holds),
+    )
+
+
+def _number(number: float | None) -> str:
+    if number is None:
+        return "-"
+    return f"{number:.6g}" if math.isfinite(number) else "∞"
+
+
+def _truth(truth: bool | None) -> str:
+    return "-" if truth is None else "yes" if truth else "no"

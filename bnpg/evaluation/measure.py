@@ -1,0 +1,120 @@
+"""Measuring a policy exactly: values, gaps, gradient, and what the paper's lemmas promise.
+
+The same functions in the same order as a run's own measurements: the numbers of a saved policy are those of
+the run's last line, bit for bit.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from threadpoolctl import threadpool_limits
+
+from bnpg_math.arrays import FloatArray
+from bnpg_math.bounds import Bound, bounds
+from bnpg_math.equilibrium import nash_gap
+from bnpg_math.game import Game
+from bnpg_math.joint import joint_policy
+from bnpg_math.mismatch import mismatch as mismatch_of
+from bnpg_math.objective import objective
+from bnpg_math.optimum import optimal_value
+from bnpg_math.policy import log_policy
+from bnpg_math.policy_file import Policy
+from bnpg_math.stationarity import gradient_max, gradient_norm, gradients
+from bnpg_math.values import evaluate
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A policy, measured. Names and meanings are those of ``bnpg evaluate --json``.
+
+    Parameters
+    ----------
+    value : float
+        V(mu), the expected return.
+    value_per_state : (S,) float
+    optimal_value : float
+        V*(mu), of the best joint policy.
+    optimality_gap : float
+        V* - V, Definition 2.
+    nash_gap : float
+        The most that one agent could gain on its own, Definition 1.
+    nash_gap_per_agent : tuple of N float
+    objective : float
+        L_lambda: the value with the log barrier.
+    gradient_norm, gradient_max : float
+        Of the gradient of L_lambda: Euclidean, and its largest entry.
+    gradients : tuple of N arrays (S, *P, A_i) float
+        dL_lambda/dtheta^i.
+    mismatch : float or None
+        M; infinite if Assumption 1 fails; None unless asked for.
+    mismatch_reason : str or None
+        Why M is infinite, naming the state that causes it.
+    bounds : tuple of Bound
+        Lemmas 2, 3 and 4 in printed, corrected and tight form.
+    """
+
+    value: float
+    value_per_state: FloatArray
+    optimal_value: float
+    optimality_gap: float
+    nash_gap: float
+    nash_gap_per_agent: tuple[float, ...]
+    objective: float
+    gradient_norm: float
+    gradient_max: float
+    gradients: tuple[FloatArray, ...]
+    mismatch: float | None
+    mismatch_reason: str | None
+    bounds: tuple[Bound, ...]
+
+
+def measure(
+    game: Game,
+    policy: Policy,
+    regularization: float,
+    mismatch: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Measure a policy that fits its game.
+
+    Parameters
+    ----------
+    game : Game
+    policy : Policy
+    regularization : float
+        lambda >= 0.
+    mismatch : bool
+        Whether to compute M, twice S solved games.
+    progress : callable, optional
+        Called with (states done, S) meanwhile.
+
+    Returns
+    -------
+    Evaluation
+    """
+    # One BLAS thread, as in runs: the number of threads may change the last bit of a sum.
+    with threadpool_limits(limits=1):
+        tables, dag = policy.tables, policy.dag
+        values = evaluate(game, joint_policy(tables, dag))
+        grads = gradients(game, dag, tables, regularization, values)
+        best = float(game.initial @ optimal_value(game).V)
+        gap = max(best - values.value, 0.0)
+        nash = nash_gap(game, dag, tables, values)
+        found = mismatch_of(game, progress) if mismatch else None
+        M = None if found is None else found.M
+        promises = bounds(game, dag, regularization, grads, nash_gap=nash.gap, optimality_gap=gap, M=M)
+    return Evaluation(
+        value=values.value,
+        value_per_state=values.V,
+        optimal_value=best,
+        optimality_gap=gap,
+        nash_gap=nash.gap,
+        nash_gap_per_agent=nash.per_agent,
+        objective=objective(values.value, [log_policy(theta) for theta in policy.thetas], regularization),
+        gradient_norm=gradient_norm(grads),
+        gradient_max=gradient_max(grads),
+        gradients=tuple(grads),
+        mismatch=M,
+        mismatch_reason=None if found is None else found.reason,
+        bounds=tuple(promises),
+    )
