@@ -122,7 +122,13 @@ def test_nesting_of_any_depth(depth: int) -> None:
 
 @pytest.mark.parametrize(
     "announced",
-    [b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff"],
+    [
+        b"\xdd\x00\xff\xff\xff",
+        b"\xdd\xff\xff\xff\xff",
+        b"\xdf\xff\xff\xff\xff",
+        b"\xdb\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+    ],
 )
 def test_announced_sizes_cost_nothing(announced: bytes) -> None:
     assert outcome(framed(announced)) is None
