@@ -17,8 +17,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from protocol.errors import InsecureSetup
-from protocol.trace.events import Event, Passage
 from protocol.messages import SignalBroadcast, StatesAnnounced
+from protocol.trace.events import Event, Passage
 
 PUBLISH_EVERY = 0.5
 """Seconds between two snapshots."""
