@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from bnpg.certificate import write_certificate
 from bnpg.exports.exporting import exporting
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.run_folder import in_use
@@ -109,5 +110,7 @@ def execute(
         if read_experiment(folder / "experiment.toml").trace and outcome.code == ExitCode.DONE:
             write_heads(folder, folder / TRACE_FOLDER)
         summary = finish_summary(folder, outcome)
+        if outcome.code == ExitCode.DONE and read_experiment(folder / "experiment.toml").evaluate_every:
+            write_certificate(folder, summary["rounds"])
         warnings = [*exports.troubles, draw_curves(folder) if curves else ""]
     return Execution(outcome, summary, tuple(warning for warning in warnings if warning))

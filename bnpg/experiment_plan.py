@@ -17,6 +17,7 @@ from bnpg_math.errors import InputError
 from bnpg_math.game import Game
 from bnpg_math.games.registry import BUILDERS
 from bnpg_math.games.registry import game as find_game
+from bnpg_math.mismatch import mismatch
 from bnpg_math.policy_file import Policy, check_policy, load_policy, save_policy
 from coordinator.experiment import Experiment, read_experiment
 from coordinator.loading import certified_learning_rate
@@ -127,9 +128,30 @@ class _Planner:
             dag=self._dag_name(dag, initial),
             initial=asked.initial if initial is None else "initial.npz",
         )
+        if experiment.stop_at_epsilon:
+            experiment = self._aimed(experiment, game, dag)
         _check_sizes(experiment, game)
         _check_learning_rate(experiment, game, dag)
         return ExperimentPlan(experiment, game, dag, path, initial)
+
+    def _aimed(self, experiment: Experiment, game: Game, dag: Dag) -> Experiment:
+        """Choose lambda = epsilon / M, with which the tight lemmas promise a gap of epsilon."""
+        if experiment.stop_gap == "optimality" and not dag.is_complete:
+            raise InputError(
+                "stop-gap optimality needs the complete DAG: only there does Lemma 3 bound that gap"
+            )
+        if not experiment.evaluate_every:
+            raise InputError("stop-at-epsilon needs evaluations: evaluate-every must be at least 1, got 0")
+        found = mismatch(game)
+        if not math.isfinite(found.M):
+            raise InputError(f"stop-at-epsilon needs a finite mismatch coefficient M: {found.reason}")
+        chosen = experiment.stop_at_epsilon / found.M
+        if "regularization" in self._given and self._given["regularization"] != chosen:
+            raise InputError(
+                f"stop-at-epsilon chooses regularization = {chosen!r} (epsilon / M, M = {found.M:.6g}); "
+                f"got regularization = {self._given['regularization']!r}"
+            )
+        return msgspec.structs.replace(experiment, regularization=chosen)
 
     def _game_file(self) -> Path | None:
         text = self._asked.game.strip()

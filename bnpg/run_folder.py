@@ -211,10 +211,11 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
 
 
 def finished(folder: Path) -> bool:
-    """Whether all rounds of the experiment are done."""
+    """Whether all rounds of the experiment are done, or as many as its certificate needed."""
     summary = read_summary(folder) or {}
-    rounds = read_experiment(folder / "experiment.toml").rounds
-    return summary.get("state") == "done" and summary.get("rounds") == rounds
+    experiment = read_experiment(folder / "experiment.toml")
+    enough = summary.get("rounds") == experiment.rounds or experiment.stop_at_epsilon > 0
+    return summary.get("state") == "done" and enough
 
 
 @contextmanager

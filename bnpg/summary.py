@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.checkpoint import load_latest
+from bnpg.certificate import in_words
 from bnpg.launchers.settings import Outcome
 from bnpg.run_folder import read_identity, read_summary
 from bnpg_math.arrays import FloatArray
@@ -146,6 +147,10 @@ def human_summary(folder: Path, summary: dict[str, Any]) -> str:
     rows = _rows(summary)
     width = max((len(value) for _, value, _ in rows), default=0)
     lines += [f"  {name:<15} {value:<{width}}   {meaning}".rstrip() for name, value, meaning in rows]
+    if (folder / "certificate.json").exists():
+        certificate = json.loads((folder / "certificate.json").read_text())
+        lines += ["", "Certificate: " + in_words(certificate)]
+        lines += _predictions(certificate)
     lines += ["", f"Files in {folder}"]
     for name, meaning in _FILES:
         if (folder / name).exists():
@@ -160,8 +165,22 @@ _FILES = (
     ("experiment.toml", "what was run"),
     ("summary.json", "these numbers for machines"),
     ("policy.npz", "the joint policy"),
+    ("certificate.json", "what is proved for this policy"),
     ("trace", "every message"),
 )
+
+
+def _predictions(certificate: dict[str, Any]) -> list[str]:
+    """Say how many rounds the theorems ask for, beside those that were needed."""
+    lines = []
+    for theorem, forms in certificate["predicted_rounds"].items():
+        known = [f"{form} {rate['rounds']:.3g}" for form, rate in forms.items() if rate["rounds"] is not None]
+        if known:
+            asked = ", ".join(known)
+            lines.append(
+                f"  Theorem {theorem[-1]} asks for {asked} rounds; this run made {certificate['rounds']}"
+            )
+    return lines
 
 
 def _headline(summary: dict[str, Any]) -> str:

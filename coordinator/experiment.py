@@ -44,6 +44,12 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     evaluate_every: Annotated[int, Meta(ge=0)] = 10
     """Exact metrics every so many rounds and at the end; 0 means never."""
+    stop_at_epsilon: NotNegative = 0.0
+    """End with the first round whose policy is certified to have a gap of at most this; 0 means never.
+
+    The regularization must be epsilon / M then, so that the tight lemmas promise exactly that."""
+    stop_gap: Literal["nash", "optimality"] = "nash"
+    """Which gap: of Nash (tight Lemma 2) or to the optimum (tight Lemma 3, complete DAG)."""
     save_policy: bool = False
     trace: bool = False
 
@@ -54,14 +60,15 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
 
 MEASUREMENT = frozenset({"evaluate-every", "save-policy", "trace"})
 """Fields that never change a theta."""
+LENGTH = frozenset({"rounds", "stop-at-epsilon", "stop-gap"})
+"""Fields that decide how many rounds there are, and nothing about any of them."""
 
 
 def experiment_digest(experiment: Experiment, game_digest: str, initial_digest: str) -> str:
     """Return the digest of all that decides the result; agents keep it beside their checkpoints."""
     fields = msgspec.to_builtins(experiment)
-    deciding = {
-        key: value for key, value in fields.items() if key not in MEASUREMENT | {"game", "initial", "rounds"}
-    }
+    left_out = MEASUREMENT | LENGTH | {"game", "initial"}
+    deciding = {key: value for key, value in fields.items() if key not in left_out}
     deciding |= {"game": game_digest, "initial": initial_digest}
     return hashlib.sha256(msgspec.json.encode(deciding, order="sorted")).hexdigest()[:32]
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.constants import nash_threshold, optimality_threshold, sizes
 from bnpg_math.dag import Dag
 from bnpg_math.equilibrium import nash_gap
 from bnpg_math.game import Game
@@ -14,7 +15,7 @@ from bnpg_math.gradient import flow
 from bnpg_math.joint import joint_policy
 from bnpg_math.objective import objective
 from bnpg_math.optimum import optimal_value
-from bnpg_math.stationarity import gradient_norm, gradients
+from bnpg_math.stationarity import gradient_max, gradient_norm, gradients, path_norm
 from bnpg_math.values import Values, evaluate
 
 
@@ -60,6 +61,20 @@ class Oracle:
             "objective": objective(values.value, log_tables, self._regularization),
             "gradient_norm": gradient_norm(grads),
         }
+
+    def certifies(self, log_tables: Sequence[FloatArray], gap: str) -> bool:
+        """Whether the gradient is small enough for the tight Lemma 2 (`nash`) or 3 (`optimality`).
+
+        The gap is then at most lambda M. Within rounding of the threshold it is not certified.
+        """
+        tables, _, values = self._evaluated(log_tables)
+        grads = gradients(self._game, self._dag, tables, self._regularization, values)
+        size = sizes(self._game, self._dag)
+        if gap == "optimality":
+            reached, threshold = path_norm(grads, self._dag), optimality_threshold(size, self._regularization)
+        else:
+            reached, threshold = gradient_max(grads), nash_threshold(size, self._regularization)
+        return reached <= threshold * (1.0 - 1e-9)
 
     def _evaluated(self, log_tables: Sequence[FloatArray]) -> tuple[list[FloatArray], FloatArray, Values]:
         if self._latest is None or self._latest[0] is not log_tables:

@@ -181,10 +181,12 @@ class Rounds:
         if not (self._note(agent, self._tables, message.log_policy, "tables") and self._all(self._tables)):
             return []
         tables = [self._tables[one] for one in self._agents]
-        if self._experiment.evaluates(self.round):
+        experiment = self._experiment
+        certified = bool(experiment.stop_at_epsilon) and self._oracle.certifies(tables, experiment.stop_gap)
+        if certified or self._experiment.evaluates(self.round):
             self.metrics = self._oracle.measure(tables)
             self._line |= self.metrics
-        if self.round == self._experiment.rounds:
+        if certified or self.round == self._experiment.rounds:
             return self._end()
         if self._experiment.mode == "sampled":
             return self._first_step()

@@ -228,6 +228,17 @@ experiment_options = together(
         metavar="K",
         help="Exact metrics every K rounds and at the end; 0 is never.  [10]",
     ),
+    click.option(
+        "--stop-at-epsilon",
+        type=Number(positive=True),
+        metavar="EPS",
+        help="Train until a gap of EPS is certified, with lambda = EPS/M; --rounds is the most then.",
+    ),
+    click.option(
+        "--stop-gap",
+        type=click.Choice(["nash", "optimality"]),
+        help="Which gap --stop-at-epsilon means; optimality needs the complete DAG.  [nash]",
+    ),
     click.option("--trace/--no-trace", default=None, help="Record every message.  [no-trace]"),
     click.option(
         "--save-policy/--no-save-policy",
@@ -239,7 +250,7 @@ experiment_options = together(
 
 EXPERIMENT_FIELDS = (
     "mode", "dag", "rounds", "learning_rate", "regularization", "lanes", "horizon", "baseline", "initial",
-    "seed", "evaluate_every", "trace", "save_policy",
+    "seed", "evaluate_every", "stop_at_epsilon", "stop_gap", "trace", "save_policy",
 )  # fmt: skip
 
 

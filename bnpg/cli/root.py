@@ -54,5 +54,20 @@ def bnpg(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (train, resume, sweep, report, watch, trace, evaluate, games, soak, coordinator, agent, keys, status):
+_COMMANDS = (
+    train,
+    resume,
+    sweep,
+    report,
+    watch,
+    trace,
+    evaluate,
+    games,
+    soak,
+    coordinator,
+    agent,
+    keys,
+    status,
+)
+for _command in _COMMANDS:
     bnpg.add_command(_command)
