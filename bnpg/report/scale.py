@@ -13,7 +13,7 @@ SMALLEST = 1e-12
 """On a logarithmic axis everything below this is rounding and drawn here."""
 
 CLOSE = 1e-9
-"""Numbers that differ by less, relatively, are one number with rounding: there is nothing to see between them."""
+"""Numbers that differ by less, relatively, are one number with rounding."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ class Scale:
             subs = (1.0,) if decades > 3 else (1.0, 2.0, 5.0)
             found = LogLocator(subs=subs, numticks=most).tick_values(self.low, self.high)
             if decades < 1:
-                found = MaxNLocator(nbins=most - 2, steps=[1, 2, 5, 10]).tick_values(self.low, self.high)
+                found = MaxNLocator(nbins=max(most - 2, 2), steps=[1, 2, 5, 10]).tick_values(
+                    self.low, self.high
+                )
         else:
             found = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
         slack = 1e-9

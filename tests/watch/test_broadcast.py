@@ -1,0 +1,99 @@
+"""Browsers are told everything once and then what changes; nobody looks while nobody follows."""
+
+import asyncio
+import json
+import threading
+
+from bnpg.report.page import Section
+from bnpg.watch import broadcast
+from bnpg.watch.broadcast import Broadcast
+from bnpg.watch.source import Sight
+
+
+class Told:
+    """A source that is what the test says it is."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.html = {"one": "a", "two": "b"}
+        self.state = "live"
+        self.lock = threading.Lock()
+
+    def look(self) -> Sight:
+        with self.lock:
+            self.looks += 1
+            sections = tuple(Section(name, name, html) for name, html in self.html.items())  # type: ignore[arg-type]
+            return Sight("title", "", True, self.state, sections)
+
+
+def heard(event: str) -> tuple[str, str]:
+    kind, data = event.strip().split("\n")
+    content = json.loads(data.removeprefix("data: "))
+    return content.get("name", kind.removeprefix("event: ")), content.get("html", content.get("text"))
+
+
+async def test_a_follower_hears_everything_and_then_only_what_changes(monkeypatch: object) -> None:
+    broadcast.LOOK_EVERY, before = 0.01, broadcast.LOOK_EVERY
+    source = Told()
+    told = Broadcast(source)
+    running = asyncio.create_task(told.run())
+    events = told.follow()
+    try:
+        assert await anext(events) == "retry: 1000\n\n"
+        first = [heard(await asyncio.wait_for(anext(events), 20)) for _ in range(3)]
+        assert first == [("one", "a"), ("two", "b"), ("state", "live")]
+        with source.lock:
+            source.html["two"] = "c"
+        assert heard(await asyncio.wait_for(anext(events), 20)) == ("two", "c")
+        with source.lock:
+            source.state = "no word"
+        assert heard(await asyncio.wait_for(anext(events), 20)) == ("state", "no word")
+        another = told.follow()
+        await anext(another)
+        assert heard(await asyncio.wait_for(anext(another), 20)) == ("one", "a")
+        await another.aclose()
+    finally:
+        broadcast.LOOK_EVERY = before
+        await told.stop()
+        assert [event async for event in events] == []
+        await asyncio.wait_for(running, 20)
+
+
+async def test_nobody_looks_while_nobody_follows() -> None:
+    source = Told()
+    told = Broadcast(source)
+    told._pause = 0.001
+    running = asyncio.create_task(told.run())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert source.looks == 0
+    events = told.follow()
+    await anext(events)
+    await anext(events)
+    assert source.looks > 0
+    await events.aclose()
+    assert told._followers == 0
+    await told.stop()
+    await asyncio.wait_for(running, 20)
+
+
+async def test_a_look_that_takes_long_is_taken_less_often() -> None:
+    class Slow(Told):
+        def look(self) -> Sight:
+            clock.now += 0.5
+            return super().look()
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+    clock = Clock()
+    told = Broadcast(Slow())
+    real, broadcast.time = broadcast.time, clock  # type: ignore[assignment]
+    try:
+        await told.sight()
+    finally:
+        broadcast.time = real
+    assert told._pause == 4.5

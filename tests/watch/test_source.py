@@ -1,0 +1,173 @@
+"""A folder and an address are watched through everything that may happen to them."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bnpg.watch.source import AddressSource, FolderSource, Sight
+
+
+def html(sight: Sight, name: str) -> str:
+    return next(str(section.html) for section in sight.sections if section.name == name)
+
+
+def test_a_folder_is_shown_from_before_its_first_line_to_its_end(growing: Any) -> None:
+    source = FolderSource(growing.folder)
+    assert source.look().state == "the run is starting, or all of it lives in one process"
+    growing.line(0)
+    growing.status()
+    seen = source.look()
+    assert (seen.well, seen.state) == (True, "live: round 1 of 5")
+    assert "Waiting for the actions of agent 1." in html(seen, "now")
+    assert 'class="node awaited" data-agent="1"' in html(seen, "now")
+    growing.end()
+    assert source.look().state == "the run is over"
+    assert "The run is over." in html(source.look(), "now")
+
+
+def test_a_coordinator_that_is_gone_is_said_and_its_return_seen(growing: Any) -> None:
+    source = FolderSource(growing.folder)
+    growing.line(0)
+    growing.line(1)
+    growing.status(written=0.0)
+    seen = source.look()
+    assert not seen.well
+    assert seen.state.startswith("no word from the coordinator for")
+    # It comes back, drops a round and plays it again.
+    lines = (growing.folder / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    (growing.folder / "metrics.jsonl").write_bytes(lines[0])
+    growing.status(generation=2)
+    seen = source.look()
+    assert seen.well
+    assert "coordinator started <b>2</b> times" in html(seen, "now")
+
+
+def test_a_folder_that_cannot_be_read_for_a_moment_keeps_its_last_sight(growing: Any) -> None:
+    source = FolderSource(growing.folder)
+    growing.line(0)
+    before = source.look()
+    identity = (growing.folder / "run.json").read_bytes()
+    (growing.folder / "run.json").write_bytes(b"")
+    growing.line(1)
+    seen = source.look()
+    assert not seen.well
+    assert "run.json" in seen.state
+    assert seen.sections == before.sections
+    (growing.folder / "run.json").write_bytes(identity)
+    assert source.look().well
+
+
+class Coordinator:
+    """What a coordinator with --metrics-listen answers."""
+
+    def __init__(self) -> None:
+        self.status: dict[str, Any] = {}
+        self.metrics = ""
+        coordinator = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status = self.path == "/status"
+                content = json.dumps(coordinator.status) if status else coordinator.metrics
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(content.encode())
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self.handler = Handler
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), self.handler)
+        self.port = self.server.server_address[1]
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def tell(self, round_: int, value: float, **changes: Any) -> None:
+        agent = {"incarnation": 1, "heard_seconds_ago": 0.0, "phase": "running", "round": 0, "step": 0}
+        self.status = {
+            "phase": "running", "round": round_, "rounds": 9, "waiting_for": "nobody", "generation": 1,
+            "team": 3, "edges": [[0, 2]], "agents": {"0": agent, "2": agent},
+        } | changes  # fmt: skip
+        self.metrics = (
+            f"# TYPE bnpg_value gauge\nbnpg_value {value}\n"
+            "# TYPE bnpg_optimality_gap gauge\nbnpg_optimality_gap 2.5\n"
+            "# TYPE bnpg_retransmitted counter\nbnpg_retransmitted_total 4\n"
+        )
+
+
+@pytest.fixture
+def coordinator() -> Iterator[Coordinator]:
+    made = Coordinator()
+    yield made
+    made.stop()
+
+
+def test_an_address_is_shown_with_curves_from_now_on(coordinator: Coordinator) -> None:
+    source = AddressSource(f"127.0.0.1:{coordinator.port}")
+    for round_ in range(3):
+        coordinator.tell(round_, 1.0 + round_)
+        seen = source.look()
+    assert (seen.well, seen.state) == (True, "live: round 2 of 9")
+    assert "has not joined" in html(seen, "now")
+    assert 'id="chart-value"' in html(seen, "curves")
+    assert "exact value of the policy goes from 1 to 3" in html(seen, "curves")
+
+
+def test_an_address_that_is_gone_is_asked_again_until_it_is_back(coordinator: Coordinator) -> None:
+    source = AddressSource(f"http://127.0.0.1:{coordinator.port}/")
+    coordinator.tell(5, 1.0)
+    source.look()
+    coordinator.stop()
+    seen = source.look()
+    assert not seen.well
+    assert "no answer from 127.0.0.1" in seen.state
+    assert 'id="chart-value"' in html(seen, "curves")
+    coordinator.start()
+    coordinator.tell(3, 0.5, generation=2)
+    seen = source.look()
+    assert (seen.well, seen.state) == (True, "live: round 3 of 9")
+    assert "at 3" not in seen.state
+
+
+@pytest.mark.parametrize("answer", [[], {"healthy": True}, "text"])
+def test_another_server_is_recognised(coordinator: Coordinator, answer: Any) -> None:
+    coordinator.status = answer
+    coordinator.metrics = ""
+    seen = AddressSource(f"127.0.0.1:{coordinator.port}").look()
+    assert seen.sections
+    if answer:
+        assert seen.state.endswith("answers, but is no coordinator of a run")
+
+
+def test_the_real_telemetry_of_a_coordinator_is_understood(tmp_path: Path) -> None:
+    from protocol.telemetry import Telemetry
+
+    coordinator = Coordinator()
+    try:
+        coordinator.tell(4, 2.0)
+        telemetry = Telemetry("127.0.0.1:0")
+        telemetry.turn(0.0, lambda: coordinator.status)
+        telemetry.line(
+            {"round": 4, "value": 2.0, "optimality_gap": 1.0, "return_mean": 1.5, "return_stderr": 0.1}
+        )
+        seen = AddressSource(telemetry.address).look()
+        telemetry.close()
+    finally:
+        coordinator.stop()
+    assert seen.state == "live: round 4 of 9"
+    assert "1.5 ± 0.1" in html(seen, "summary")
+    assert "the best joint policy earns 3" in html(seen, "summary")
