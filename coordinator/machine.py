@@ -58,7 +58,8 @@ from protocol.messages import (
     Welcome,
 )
 from protocol.security.admission import Admission
-from protocol.trace.events import Begun, Observer, Started
+from protocol.trace import events as told
+from protocol.trace.events import Observer
 from protocol.version import common_version
 
 WARN_EVERY = 5.0
@@ -110,7 +111,7 @@ class CoordinatorMachine:
         self._setup = setup
         self._observer = observer
         if observer is not None:
-            observer(Started(_facts(setup)))
+            observer(told.Started(_facts(setup)))
         self._links = Links(COORDINATOR, setup.generation, setup.run, observer)
         self._links.generation = setup.generation
         self._membership = Membership(setup.dag, setup.digest, setup.numerics, setup.admission)
@@ -281,6 +282,8 @@ class CoordinatorMachine:
         self._progress_at = now
         who = {"agent": agent, "incarnation": envelope.incarnation, "held": list(hello.held)}
         effects.append(Log("info", "returned" if agent in before else "joined", who))
+        if self._observer is not None:
+            self._observer(told.Joined(agent, envelope.incarnation, hello.held))
         return effects if self._membership.absent else effects + self._form(now)
 
     def _too_late(self, envelope: Envelope, hello: Hello, origin: str, now: float) -> list[Effect]:
@@ -373,7 +376,7 @@ class CoordinatorMachine:
         base = self._membership.base()
         self.phase = "running"
         if self._observer is not None:
-            self._observer(Begun(base))
+            self._observer(told.Begun(base))
         effects: list[Effect] = [Log("info", "start", {"round": base, "epoch": self._epoch}), Rewind(base)]
         effects += [self._links.send(agent, Start(base), now) for agent in sorted(self._membership.members)]
         return effects + self._carry(self._rounds.restart(base), now)
@@ -417,6 +420,9 @@ class CoordinatorMachine:
         assert self._stop is not None
         self.phase = "ended"
         state = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}.get(self._stop.code, "failed")
+        if self._observer is not None:
+            absent = tuple(one for one in range(self._setup.dag.agents) if one not in self._farewells)
+            self._observer(told.Concluded(state, self._rounds.round, absent))
         return [Concluded(state, self._stop.why, self._rounds.round, self._rounds.metrics), self._stop]
 
     # Trouble
@@ -491,4 +497,6 @@ def _facts(setup: CoordinatorSetup) -> dict[str, Any]:
         "edges": [list(edge) for edge in setup.dag.edges],
         "mode": setup.experiment.mode,
         "rounds": setup.experiment.rounds,
+        "evaluate_every": setup.experiment.evaluate_every,
+        "save_policy": setup.experiment.save_policy,
     }

@@ -89,11 +89,20 @@ class Link:
         self.unacknowledged[seq] = _Unacknowledged(message, lamport, now + PATIENCE)
         return seq
 
-    def unsend(self, seqs: Collection[int]) -> None:
-        """Take back the latest messages, as far as they are among these: they never left."""
+    def unsend(self, seqs: Collection[int]) -> list[tuple[int, int, Message]]:
+        """Take back the latest messages, as far as they are among these: they never left.
+
+        Returns
+        -------
+        list of (seq, lamport, message)
+            Which they were, the latest first.
+        """
+        taken = []
         while self.next_seq - 1 in seqs and self.next_seq - 1 in self.unacknowledged:
             self.next_seq -= 1
-            del self.unacknowledged[self.next_seq]
+            one = self.unacknowledged.pop(self.next_seq)
+            taken.append((self.next_seq, one.lamport, one.message))
+        return taken
 
     def acknowledged(self, ack: int) -> None:
         """Forget what the peer has received.

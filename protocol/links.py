@@ -97,14 +97,15 @@ class Links:
         WindowFull
             If the peer acknowledges nothing any more.
         """
-        self.lamport += 1
+        lamport = self.lamport + 1
         try:
-            seq = self._links[peer].send(message, self.lamport, now)
+            seq = self._links[peer].send(message, lamport, now)
         except WindowFull as error:
             raise WindowFull(f"{name(peer)} acknowledges nothing: {error}") from None
+        self.lamport = lamport
         if self._observer is not None:
-            self._observer(Passage("send", peer, seq, self.lamport, message))
-        return self._transmit(peer, seq, self.lamport, message)
+            self._observer(Passage("send", peer, seq, lamport, message, lamport))
+        return self._transmit(peer, seq, lamport, message)
 
     def unsend(self, effects: Iterable[Effect]) -> None:
         """Take back messages that were to go out behind an effect that could not be carried out.
@@ -119,11 +120,15 @@ class Links:
                 if (envelope.generation, envelope.epoch) == (self.generation, self.epoch):
                     unsent.setdefault(effect.to, set()).add(envelope.seq)
         for peer, seqs in unsent.items():
-            self._links[peer].unsend(seqs)
+            for seq, lamport, message in self._links[peer].unsend(seqs):
+                if self._observer is not None:
+                    self._observer(Passage("unsend", peer, seq, lamport, message, self.lamport))
 
     def bare(self, to: int, route: str, message: Message) -> Transmit:
         """Send a message outside the order, to whoever is at the end of a route."""
         self.lamport += 1
+        if self._observer is not None:
+            self._observer(Passage("bare", to, 0, self.lamport, message, self.lamport))
         return Transmit(route, self._envelope(0, 0, self.lamport, message), to)
 
     def receive(self, envelope: Envelope, origin: str, now: float) -> tuple[list[Message], list[Transmit]]:
@@ -207,7 +212,7 @@ class Links:
         for seq, lamport, message in receipt.delivered:
             self.lamport = max(self.lamport, lamport) + 1
             if self._observer is not None:
-                self._observer(Passage("receive", peer, seq, lamport, message))
+                self._observer(Passage("receive", peer, seq, lamport, message, self.lamport))
         asked = []
         if receipt.gap is not None:
             asked.append(self._transmit(peer, 0, self.lamport, GapFound(*receipt.gap)))

@@ -153,12 +153,11 @@ class Loop:
 
         The trace is flushed before: whoever receives a message can rely on its sender's trace saying so.
         """
-        if self._recorder is not None:
+        if self._recorder is not None and effects:
             try:
                 self._recorder.flush()
             except StorageFailed as error:
-                self._recorder = None
-                return self._act(self._machine.failed(ExitCode.STORAGE, str(error), self._clock()))
+                return self._not_stored(error, effects)
         faults = self._faults
         for index, effect in enumerate(effects):
             if faults is not None:
@@ -183,17 +182,18 @@ class Loop:
                 try:
                     self._carry(effect)
                 except StorageFailed as error:
-                    undone = effects[index + 1 :]
-                    stop = self._act(
-                        self._machine.failed(ExitCode.STORAGE, str(error), self._clock(), undone)
-                    )
-                    if stop is None and any(isinstance(one, Stop) for one in undone):
-                        # It was the last thing to do: nothing is left that could end the process later.
-                        return Stop(ExitCode.STORAGE, str(error))
-                    return stop
+                    return self._not_stored(error, effects[index + 1 :])
             if faults is not None:
                 faults.after(effect)
         return None
+
+    def _not_stored(self, error: StorageFailed, undone: list[Effect]) -> Stop | None:
+        """Tell the machine that the disk did not take something, and what is not done because of it."""
+        stop = self._act(self._machine.failed(ExitCode.STORAGE, str(error), self._clock(), undone))
+        if stop is None and any(isinstance(one, Stop) for one in undone):
+            # It was the last thing to do: nothing is left that could end the process later.
+            return Stop(ExitCode.STORAGE, str(error))
+        return stop
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._signalled = True

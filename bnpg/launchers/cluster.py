@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -10,9 +11,11 @@ from agents.machine import COORDINATOR_ROUTE, AgentMachine, AgentSetup
 from bnpg_math.arrays import FloatArray
 from coordinator.machine import CoordinatorMachine, CoordinatorSetup
 from protocol.effects import Effect, Log
+from protocol.errors import StorageFailed
 from protocol.faults.injector import FaultInjector
 from protocol.faults.plan import FaultPlan
 from protocol.simulation import Simulation
+from protocol.trace.events import Event, Observer
 from protocol.trace.recorder import TraceRecorder
 from protocol.transport.memory import MemoryNetwork
 
@@ -79,6 +82,7 @@ class Cluster:
         self._write_log = write_log
         self._trace = trace
         self._recorders: dict[str, TraceRecorder] = {}
+        self._writing: TraceRecorder | None = None
         self.deaths = 0
         self._injectors: list[FaultInjector] = []
         self.simulation = Simulation(MemoryNetwork(seed), self._revive)
@@ -139,27 +143,36 @@ class Cluster:
         """Return how often each kind of fault struck, over all lives."""
         return sum((one.struck for one in self._injectors), Counter())
 
-    def flush_traces(self) -> None:
-        """Hand the new lines of all traces to the kernel."""
-        for recorder in self._recorders.values():
-            recorder.flush()
-
     def close_traces(self) -> None:
         """Close all traces; those of processes that ended by themselves say so."""
         for name, recorder in self._recorders.items():
             stop = self.simulation.stops.get(name)
-            if stop is None:
-                recorder.abandon()
-            else:
-                recorder.close(int(stop.code), stop.why)
+            with suppress(StorageFailed):  # a full disk must not hide how the run ended
+                if stop is None:
+                    recorder.abandon()
+                else:
+                    recorder.close(int(stop.code), stop.why)
 
-    def _recorder(self, name: str, life: int) -> TraceRecorder | None:
+    def _recorder(self, name: str, life: int) -> Observer | None:
+        """Return what records the life of a process.
+
+        What one process did is handed to the kernel before the next one does anything, so that the files
+        agree with each other if all of them are killed at once.
+        """
         if self._trace is None:
             return None
         if name in self._recorders:
             self._recorders[name].abandon()
-        self._recorders[name] = self._trace(life)
-        return self._recorders[name]
+        recorder = self._recorders[name] = self._trace(life)
+
+        def observe(event: Event) -> None:
+            if self._writing is not recorder:
+                if self._writing is not None:
+                    self._writing.flush()
+                self._writing = recorder
+            recorder(event)
+
+        return observe
 
     def _injector(self, process: str, life: int) -> FaultInjector | None:
         if self._plan is None:

@@ -100,7 +100,6 @@ class _MemoryRun:
                 ending = self._cluster.coordinator.end(ExitCode.INTERRUPTED, "interrupted", simulation.now)
                 simulation.tell(COORDINATOR, ending)
             if time.monotonic() >= store_at:
-                self._cluster.flush_traces()
                 self._store()
                 store_at = time.monotonic() + STORE_EVERY
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from bnpg.trace.schema import objection
 from bnpg_math.errors import InputError
 from protocol.trace.recorder import GENESIS, chained
 
@@ -70,6 +73,8 @@ class Life:
     events: tuple[TraceEvent, ...]
     head: str
     """Chain hash of the last line."""
+    torn: bool = False
+    """Whether there is half a line at the end: the process was killed while it was written."""
 
     @property
     def closed(self) -> bool:
@@ -106,10 +111,13 @@ def read_trace(folder: Path) -> list[Life]:
 
 
 def _read_life(path: Path, process: str, life: int) -> Life:
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
     whole, _, torn = content.rpartition(b"\n")
     events: list[TraceEvent] = []
-    head = GENESIS
+    head: str = GENESIS
     for number, raw in enumerate(whole.split(b"\n") if whole else []):
         where = f"{path.name}:{number + 1}"
         tail = _TAIL.search(raw)
@@ -121,9 +129,12 @@ def _read_life(path: Path, process: str, life: int) -> Life:
                 f"{where} does not follow from the line before: a line was changed, moved or removed"
             )
         head = tail[1].decode()
-        fields = _fields(raw, where)
-        if fields.get("n") != number:
-            raise Violation(f"{where} has number {fields.get('n')}, expected {number}")
+        wrong = objection(raw)
+        if wrong is not None:
+            raise Violation(f"{where} is no event of a trace: {wrong}")
+        fields = msgspec.json.decode(raw)
+        if fields["n"] != number:
+            raise Violation(f"{where} has number {fields['n']}, expected {number}")
         if events and events[-1].kind == "end":
             raise Violation(f"{where} comes after the end of its process", events[-1])
         events.append(TraceEvent(process, life, number, fields))
@@ -134,14 +145,4 @@ def _read_life(path: Path, process: str, life: int) -> Life:
     first = events[0]
     if first.kind != "start" or first["process"] != process or first["life"] != life:
         raise Violation(f"{path.name} does not begin with the start of {process}, life {life}", first)
-    return Life(process, life, tuple(events), head)
-
-
-def _fields(raw: bytes, where: str) -> dict[str, Any]:
-    try:
-        fields = json.loads(raw)
-    except ValueError:
-        raise Violation(f"{where} is no JSON") from None
-    if not isinstance(fields, dict) or not isinstance(fields.get("k"), str):
-        raise Violation(f"{where} is no event")
-    return fields
+    return Life(process, life, tuple(events), head, bool(torn))

@@ -13,14 +13,17 @@ class Event(Struct, frozen=True):
 
 
 class Passage(Event, frozen=True):
-    """One message first sent, or delivered in order, on a link."""
+    """One message first sent, delivered in order, or taken back before it left, on a link."""
 
     direction: str
-    """`send` or `receive`."""
+    """`send`, `receive`, `unsend`, or `bare` for a message outside the order."""
     peer: int
     seq: int
     lamport: int
+    """Lamport time of the sender when it sent the message."""
     message: Message
+    clock: int = 0
+    """Lamport time of this process after the event."""
 
 
 class Started(Event, frozen=True):
@@ -66,6 +69,23 @@ class Kept(Event, frozen=True):
 
     round: int
     after: str
+
+
+class Joined(Event, frozen=True):
+    """The coordinator takes in an agent, which holds theta of these rounds."""
+
+    agent: int
+    incarnation: int
+    held: tuple[int, ...]
+
+
+class Concluded(Event, frozen=True):
+    """The coordinator ends the run; some agents may be gone without a farewell."""
+
+    state: str
+    """`done`, `interrupted` or `failed`."""
+    rounds: int
+    absent: tuple[int, ...]
 
 
 class Ended(Event, frozen=True):

@@ -1,8 +1,8 @@
 """Writing a trace: one file a process life, one JSON line an event, every line chained to the one before.
 
-A line holds `n`, its number from 0; `t`, Unix seconds; the event; and last `h`, the 16 hexadecimal digits of
-BLAKE2b over the `h` of the line before and the text of this line up to there. Taking a line away, doubling,
-moving or changing it breaks the chain, or the numbers, or both.
+A line holds `n`, its number from 0; `t`, Unix seconds; `lamport`, the Lamport time of the process; the event;
+and last `h`, the 16 hexadecimal digits of BLAKE2s over the `h` of the line before and the text of this line
+up to there. Taking a line away, doubling, moving or changing it breaks the chain, or the numbers, or both.
 
 Lines are handed to the kernel before the effects of the same turn are carried out: whoever has received a
 message can rely on its sender's file saying so, even if the sender was killed the moment after.
@@ -10,7 +10,7 @@ message can rely on its sender's file saying so, even if the sender was killed t
 
 import time
 from collections.abc import Callable
-from hashlib import blake2b
+from hashlib import blake2s
 from io import RawIOBase
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,23 @@ from zlib import crc32
 import msgspec
 import numpy as np
 
-from protocol.addresses import COORDINATOR
+from protocol.addresses import COORDINATOR, UNASSIGNED
 from protocol.errors import StorageFailed
 from protocol.messages import Message
-from protocol.trace.events import Acted, Applied, Begun, Ended, Entered, Event, Kept, Passage, Started
+from protocol.trace.events import (
+    Acted,
+    Applied,
+    Begun,
+    Concluded,
+    Ended,
+    Entered,
+    Event,
+    Joined,
+    Kept,
+    Passage,
+    Started,
+)
 
-_encode = msgspec.json.encode
 GENESIS = "0" * 16
 """What the first line is chained to."""
 
@@ -36,7 +47,8 @@ def payload(message: Message) -> str:
         said = getattr(message, field)
         if isinstance(said, np.ndarray):
             value = crc32(f"{said.dtype.str}{said.shape}".encode(), value)
-            value = crc32(np.ascontiguousarray(said).data, value)
+            array = said if said.flags.c_contiguous else np.ascontiguousarray(said)
+            value = crc32(array.data, value)
         else:
             value = crc32(repr(said).encode(), value)
     return f"{value:08x}"
@@ -44,7 +56,13 @@ def payload(message: Message) -> str:
 
 def chained(previous: str, text: bytes) -> str:
     """Return the chain hash of a line, from that of the line before and its own text."""
-    return blake2b(previous.encode() + text, digest_size=8).hexdigest()
+    return blake2s(previous.encode() + text, digest_size=8).hexdigest()
+
+
+def steady_clock() -> Callable[[], float]:
+    """Return a clock of Unix seconds that never goes back, whatever is done to the clock of the machine."""
+    since = time.time() - time.monotonic()
+    return lambda: since + time.monotonic()
 
 
 class TraceRecorder:
@@ -55,70 +73,43 @@ class TraceRecorder:
     folder : Path
         The trace folder of the run; made, with the file, when there is something to write.
     life : int
-        Generation or incarnation of the process. Its name follows from its first event.
+        Generation or incarnation of the process. Its name follows from the event `Started`; what an agent
+        says before, to ask for an id, is only counted.
     clock
-        Unix seconds.
+        Unix seconds; never goes back. `steady_clock()` if left out.
     """
 
-    def __init__(self, folder: Path, life: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path, life: int, clock: Callable[[], float] | None = None) -> None:
         self._folder = folder
         self._life = life
         self._file: RawIOBase | None = None
         self._path = folder
-        self._clock = clock
-        self._lines: list[bytes] = []
+        self._clock = clock or steady_clock()
+        self._waiting: list[bytes] = []
+        self._failed = False
         self._number = 0
         self._head = GENESIS
-        self._at: dict[str, int] = {"g": 0, "e": 0}
-        self._digested: tuple[Message | None, str] = (None, "")
+        self._lamport = 0
+        self._at = '"g":0,"e":0'
+        self._described: tuple[Message | None, str, str] = (None, "", "")
+        self._names = {COORDINATOR: "coordinator", UNASSIGNED: "agent"}
 
     def __call__(self, event: Event) -> None:
         """Take in one event."""
-        match event:
-            case Passage():
-                message = event.message
-                self.write(
-                    {
-                        "k": event.direction,
-                        "peer": _peer(event.peer),
-                        **self._at,
-                        "seq": event.seq,
-                        "lamport": event.lamport,
-                        "kind": type(message).__name__,
-                        "r": getattr(message, "round", None),
-                        "s": getattr(message, "step", None),
-                        "p": self._payload(message),
-                    }
+        # A message is the frequent case, and so is written by hand; its text is that of `write`.
+        if type(event) is Passage:
+            self._lamport = event.clock
+            if self._number:
+                kind, said = self._describe(event.message)
+                sent = f'"sent":{event.lamport},' if event.direction != "send" else ""
+                self._line(
+                    f'"k":"{event.direction}","peer":"{self._name(event.peer)}",{self._at},"seq":{event.seq},'
+                    f'{sent}"kind":"{kind}",{said}'
                 )
-            case Acted():
-                said = self._payload(event.message)
-                self.write({"k": "act", **self._at, "r": event.round, "s": event.step, "p": said})
-            case Applied():
-                digests = {"before": event.before, "after": event.after, "p": self._payload(event.signal)}
-                self.write({"k": "apply", **self._at, "r": event.round, **digests})
-            case Kept():
-                self.write({"k": "kept", **self._at, "r": event.round, "after": event.after})
-            case Begun():
-                self.write({"k": "begin", **self._at, "r": event.round})
-            case Entered():
-                self._at = {"g": event.generation, "e": event.epoch}
-                neighbours = {_peer(peer): life for peer, life in sorted(event.neighbours.items())}
-                self.write({"k": "epoch", **self._at, "neighbours": neighbours})
-            case Started():
-                agent = event.facts.get("agent", COORDINATOR)
-                self._path = self._folder / f"{_peer(agent)}.{self._life}.jsonl"
-                self.write(
-                    {"k": "start", "version": 1, "process": _peer(agent), "life": self._life} | event.facts
-                )
-            case Ended():
-                self.write({"k": "end", "code": event.code, "why": event.why})
-
-    def write(self, fields: dict[str, Any]) -> None:
-        """Add a line."""
-        text = _encode({"n": self._number, "t": round(self._clock(), 6)} | fields)[:-1]
-        self._head = chained(self._head, text)
-        self._lines.append(b'%b,"h":"%b"}\n' % (text, self._head.encode()))
-        self._number += 1
+        elif type(event) is Acted:
+            self._line(f'"k":"act",{self._at},{self._describe(event.message)[1]}')
+        else:
+            self._rare(event)
 
     def flush(self) -> None:
         """Hand the new lines to the kernel.
@@ -126,18 +117,23 @@ class TraceRecorder:
         Raises
         ------
         StorageFailed
-            If they cannot be written.
+            If they cannot be written; told once. The lines are kept and tried again with those to come.
         """
-        if not self._lines:
+        if not self._waiting:
             return
-        lines, self._lines = self._lines, []
+        content = b"".join(self._waiting)
         try:
             if self._file is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._file = self._path.open("xb", buffering=0)
-            self._file.write(b"".join(lines))
+            while content:
+                content = content[self._file.write(content) or 0 :]
+            self._waiting.clear()
         except OSError as error:
-            raise StorageFailed(f"cannot write {self._path}: {error.strerror}") from None
+            self._waiting = [content]
+            if not self._failed:
+                self._failed = True
+                raise StorageFailed(f"cannot write {self._path}: {error.strerror}") from None
 
     def close(self, code: int, why: str) -> None:
         """Write that the process ends by itself, and close the file."""
@@ -147,16 +143,62 @@ class TraceRecorder:
 
     def abandon(self) -> None:
         """Close the file of a process that was killed: what it had recorded stays, nothing is added."""
-        self.flush()
-        if self._file is not None:
-            self._file.close()
+        try:
+            self.flush()
+        finally:
+            if self._file is not None:
+                self._file.close()
 
-    def _payload(self, message: Message) -> str:
+    def _rare(self, event: Event) -> None:
+        match event:
+            case Applied():
+                _, said = self._describe(event.signal)
+                digests = f'"before":"{event.before}","after":"{event.after}"'
+                self._line(f'"k":"apply",{self._at},{said},{digests}')
+            case Kept():
+                self._line(f'"k":"kept",{self._at},"r":{event.round},"after":"{event.after}"')
+            case Begun():
+                self._line(f'"k":"begin",{self._at},"r":{event.round}')
+            case Entered():
+                self._at = f'"g":{event.generation},"e":{event.epoch}'
+                lives = {self._name(peer): life for peer, life in sorted(event.neighbours.items())}
+                self._line(f'"k":"epoch",{self._at},"neighbours":{_json(lives)}')
+            case Started():
+                process = self._name(event.facts.get("agent", COORDINATOR))
+                self._path = self._folder / f"{process}.{self._life}.jsonl"
+                facts = {"version": 1, "process": process, "life": self._life} | event.facts
+                self._line(f'"k":"start",{_json(facts)[1:-1]}')
+            case Joined():
+                who = f'"agent":{event.agent},"life":{event.incarnation},"held":{_json(event.held)}'
+                self._line(f'"k":"join",{who}')
+            case Concluded():
+                how = f'"state":"{event.state}","rounds":{event.rounds},"absent":{_json(event.absent)}'
+                self._line(f'"k":"conclude",{how}')
+            case Ended():
+                self._line(f'"k":"end","code":{event.code},"why":{_json(event.why)}')
+
+    def _line(self, said: str) -> None:
+        text = f'{{"n":{self._number},"t":{self._clock():.6f},"lamport":{self._lamport},{said}'.encode()
+        self._head = chained(self._head, text)
+        self._waiting.append(b'%b,"h":"%b"}\n' % (text, self._head.encode()))
+        self._number += 1
+
+    def _describe(self, message: Message) -> tuple[str, str]:
         # A broadcast is one message sent to many, and an action is drawn, then sent: digest it once.
-        if self._digested[0] is not message:
-            self._digested = (message, payload(message))
-        return self._digested[1]
+        known, kind, said = self._described
+        if known is not message:
+            kind = type(message).__name__
+            round_, step = getattr(message, "round", "null"), getattr(message, "step", "null")
+            said = f'"r":{round_},"s":{step},"p":"{payload(message)}"'
+            self._described = (message, kind, said)
+        return kind, said
+
+    def _name(self, peer: int) -> str:
+        name = self._names.get(peer)
+        if name is None:
+            name = self._names[peer] = f"agent-{peer}"
+        return name
 
 
-def _peer(peer: int) -> str:
-    return "coordinator" if peer == COORDINATOR else f"agent-{peer}"
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,137 @@
+"""The processes of a trace: whose lives there are, whether they belong together, whether any is missing."""
+
+from functools import cached_property
+
+from bnpg.trace.reading import Life, TraceEvent, Violation
+
+Epoch = tuple[int, int]
+"""Generation of the coordinator, and number of the epoch within it."""
+
+
+class Lives:
+    """All lives of all processes of one run.
+
+    Parameters
+    ----------
+    lives : list of Life
+        From `read_trace`.
+    done : bool
+        Whether the run folder says that all rounds are done.
+
+    Raises
+    ------
+    Violation
+        If there is no coordinator among them.
+    """
+
+    def __init__(self, lives: list[Life], done: bool) -> None:
+        self.all = lives
+        self.coordinators = [life for life in lives if life.agent is None]
+        if not self.coordinators:
+            raise Violation("there is no trace of the coordinator")
+        # A resumed run may have been given more rounds: the last life knows.
+        self.start = self.coordinators[-1].events[0]
+        for field in ("agents", "edges", "mode", "rounds", "evaluate_every", "save_policy"):
+            if field not in self.start.fields:
+                raise Violation(f"the coordinator does not say its {field}", self.start)
+        self.agents = int(self.start["agents"])
+        self.mode = str(self.start["mode"])
+        self.rounds = int(self.start["rounds"])
+        edges = [tuple(edge) for edge in self.start["edges"]]
+        self.parents = {agent: sorted(i for i, j in edges if j == agent) for agent in range(self.agents)}
+        self.children = {agent: sorted(j for i, j in edges if i == agent) for agent in range(self.agents)}
+        self.done = done
+
+    @cached_property
+    def names(self) -> list[str]:
+        """All processes of the run."""
+        return ["coordinator", *self.agent_names]
+
+    @cached_property
+    def agent_names(self) -> list[str]:
+        """All agents of the run."""
+        return [f"agent-{agent}" for agent in range(self.agents)]
+
+    def of(self, process: str) -> list[Life]:
+        """Return the lives of one process, in order."""
+        return [life for life in self.all if life.process == process]
+
+    @cached_property
+    def conclusion(self) -> TraceEvent | None:
+        """What the last coordinator concluded; None if it was killed."""
+        ends = [event for event in self.coordinators[-1].events if event.kind == "conclude"]
+        return ends[-1] if ends else None
+
+    def check(self) -> None:
+        """Prove that the files belong to one run, that none is missing, that missing ends are explained.
+
+        Raises
+        ------
+        Violation
+        """
+        for life in self.all:
+            self._check_start(life)
+        self._check_joined()
+        finished = self.conclusion is not None and self.conclusion["state"] == "done"
+        if self.done and not finished:
+            last = self.coordinators[-1].events[-1]
+            raise Violation("the run is done, but the trace of its coordinator ends before", last)
+        for name in self.names:
+            lives = self.of(name)
+            if not lives:
+                raise Violation(f"there is no trace of {name}")
+            if finished:
+                self._check_end(lives[-1])
+
+    def _check_start(self, life: Life) -> None:
+        start = life.events[0]
+        if life.process not in self.names:
+            raise Violation(f"{life.process} is no process of this run", start)
+        for same in ("run", "experiment"):
+            if start[same] != self.start[same]:
+                raise Violation(f"{life.process} belongs to another {same}", self.start, start)
+        if life.agent is None:
+            for same in ("agents", "edges", "mode"):
+                if start.fields.get(same) != self.start[same]:
+                    raise Violation(f"the coordinator changed its {same}", start, self.start)
+        elif start.fields.get("agent") != life.agent or not start.fields.get("held"):
+            raise Violation(f"{life.process} does not say who it is and what it holds", start)
+        for event in life.events[1:]:
+            if event.kind == "start":
+                raise Violation(f"{life.process} starts twice in one life", start, event)
+        self._check_order(life)
+
+    def _check_order(self, life: Life) -> None:
+        for before, after in zip(life.events, life.events[1:], strict=False):
+            if after["t"] < before["t"]:
+                raise Violation(f"time goes back in the trace of {life.process}", before, after)
+
+    def _check_joined(self) -> None:
+        """Whoever the coordinator took in, and whoever is a neighbour in an epoch, has a trace."""
+        known = {(life.process, life.life) for life in self.all}
+        for life in self.all:
+            for event in life.events:
+                if event.kind == "join":
+                    mentioned = {f"agent-{event['agent']}": event["life"]}
+                elif event.kind == "epoch":
+                    mentioned = event["neighbours"]
+                else:
+                    continue
+                for process, count in mentioned.items():
+                    if (process, count) not in known:
+                        raise Violation(f"the trace of life {count} of {process} is missing", event)
+
+    def _check_end(self, life: Life) -> None:
+        """In a run that is done, the last life of every process has an end, and no bad one."""
+        last = life.events[-1]
+        if not life.closed:
+            if life.agent is not None and _said_farewell(life):
+                return  # killed in its last moment, with all its work done
+            raise Violation(f"the trace of {life.process} has no end, but the run is done", last)
+        # 130: its launcher went home while it waited for the answer to its farewell.
+        if last["code"] != 0 and not (life.agent is not None and last["code"] == 130):
+            raise Violation(f"{life.process} failed, but the run is done", last)
+
+
+def _said_farewell(life: Life) -> bool:
+    return any(event.kind == "send" and event["kind"] == "Farewell" for event in life.events)

@@ -1,0 +1,165 @@
+"""Messages in a trace: Lamport's clock, first in first out, each receive and its send.
+
+A message may rightly stay unreceived in two cases, which are counted as cut off: its epoch was given up,
+because a process died or a new coordinator came; or its receiver ended before, because the run was broken off
+or, in a run that is done, because the coordinator waited for a farewell no longer, and says whose.
+"""
+
+from dataclasses import dataclass
+
+from bnpg.trace.lives import Epoch, Lives
+from bnpg.trace.reading import Life, TraceEvent, Violation
+
+Place = tuple[str, str, Epoch, int]
+"""Sender, receiver, epoch and number on the link."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many messages there were."""
+
+    received: int
+    cut_off: int
+    """Sent, but rightly never received."""
+
+
+def check_clocks(life: Life) -> None:
+    """Prove that a process's Lamport time counts its sends, passes what it receives, and else stands still.
+
+    So no event can change places with a message of the same process, nor be left out between two of them.
+
+    Raises
+    ------
+    Violation
+    """
+    before = life.events[0]
+    for event in life.events[1:]:
+        clock = before["lamport"]
+        match event.kind:
+            case "send" | "bare":
+                expected = clock + 1
+            case "receive":
+                expected = max(clock, event["sent"]) + 1
+            case _:
+                expected = clock
+        if event["lamport"] != expected:
+            raise Violation(
+                f"the Lamport time of {life.process} is {event['lamport']}, expected {expected}",
+                before,
+                event,
+            )
+        if event.kind == "bare" and event["sent"] != event["lamport"]:
+            raise Violation("a message outside the order has two Lamport times", event)
+        before = event
+
+
+def check_messages(run: Lives) -> Counts:
+    """Prove that every link of every epoch carried its messages in order, once, and unchanged.
+
+    Raises
+    ------
+    Violation
+    """
+    sent: dict[Place, TraceEvent] = {}
+    received: dict[Place, TraceEvent] = {}
+    entered: dict[tuple[str, Epoch], TraceEvent] = {}
+    for life in run.all:
+        _follow(run, life, sent, received, entered)
+    for (process, epoch), event in entered.items():
+        _check_neighbours(process, epoch, event, entered)
+    for place, event in received.items():
+        _match(sent.get(place), event)
+    lost = [place for place in sent if place not in received]
+    if run.conclusion is not None and run.conclusion["state"] == "done":
+        _check_nothing_needed(run, lost, sent)
+    return Counts(len(received), len(lost))
+
+
+def _follow(
+    run: Lives,
+    life: Life,
+    sent: dict[Place, TraceEvent],
+    received: dict[Place, TraceEvent],
+    entered: dict[tuple[str, Epoch], TraceEvent],
+) -> None:
+    """Read the messages of a life; their numbers are 1, 2, 3, .. on each link of each epoch."""
+    me, epoch = life.process, (0, 0)
+    neighbours: dict[str, int] = {}
+    for event in life.events:
+        if "g" in event.fields and event.kind not in ("epoch", "bare") and event.epoch != epoch:
+            raise Violation(f"{me} is in epoch {epoch}, but this belongs to {event.epoch}", event)
+        if event.kind == "epoch":
+            if event.epoch <= epoch:
+                raise Violation("an epoch is entered that is not newer", event)
+            epoch, neighbours = event.epoch, event["neighbours"]
+            if entered.setdefault((me, epoch), event) is not event:
+                raise Violation(f"{me} enters an epoch in two lives", entered[me, epoch], event)
+            _check_family(run, life, event)
+        elif event.kind in ("send", "receive", "unsend"):
+            peer = event["peer"]
+            if peer not in neighbours:
+                raise Violation(f"{peer} is no neighbour of {me} in this epoch", event)
+            if event.kind == "unsend":
+                taken = sent.pop((me, peer, epoch, event["seq"]), None)
+                if taken is None or (me, peer, epoch, event["seq"] + 1) in sent:
+                    raise Violation(f"{me} takes back what is not the last message it sent", event)
+                continue
+            log, place = (sent, (me, peer)) if event.kind == "send" else (received, (peer, me))
+            seq = event["seq"]
+            if seq > 1 and (*place, epoch, seq - 1) not in log:
+                raise Violation(
+                    f"a {event.kind} has number {seq} on its link, but there is no {seq - 1}", event
+                )
+            known = log.setdefault((*place, epoch, seq), event)
+            if known is not event:
+                raise Violation(f"a {event.kind} has the number {seq} of another on its link", known, event)
+
+
+def _check_family(run: Lives, life: Life, event: TraceEvent) -> None:
+    """A process's neighbours are those of the DAG, and the coordinator."""
+    if life.agent is None:
+        expected = set(run.agent_names)
+        if event.epoch[0] != life.life:
+            raise Violation("a coordinator forms an epoch of another generation", event)
+    else:
+        family = [*run.parents[life.agent], *run.children[life.agent]]
+        expected = {"coordinator", *(f"agent-{one}" for one in family)}
+    if set(event["neighbours"]) != expected:
+        raise Violation(f"{life.process} enters an epoch with other neighbours than the DAG gives it", event)
+
+
+def _check_neighbours(
+    process: str, epoch: Epoch, event: TraceEvent, entered: dict[tuple[str, Epoch], TraceEvent]
+) -> None:
+    """Two neighbours in an epoch know each other by the lives they are in."""
+    for peer, life in event["neighbours"].items():
+        other = entered.get((peer, epoch))
+        if other is not None and (other.life != life or other["neighbours"].get(process) != event.life):
+            raise Violation(f"{process} and {peer} do not mean each other in epoch {epoch}", event, other)
+    if process != "coordinator" and ("coordinator", epoch) not in entered:
+        raise Violation(f"{process} enters an epoch that the coordinator never formed", event)
+
+
+def _match(sent: TraceEvent | None, event: TraceEvent) -> None:
+    if sent is None:
+        raise Violation(f"{event.process} received what {event['peer']} never sent", event)
+    if sent["lamport"] != event["sent"]:
+        raise Violation("a message was received with another Lamport time than it was sent at", sent, event)
+    for same in ("kind", "r", "s", "p"):
+        if sent[same] != event[same]:
+            raise Violation(f"a message was received with another {same} than it was sent with", sent, event)
+
+
+def _check_nothing_needed(run: Lives, lost: list[Place], sent: dict[Place, TraceEvent]) -> None:
+    """In the last epoch of a run that is done only the Finish and Farewell of named agents may be lost."""
+    assert run.conclusion is not None
+    absent = {f"agent-{agent}" for agent in run.conclusion["absent"]}
+    final = max(epoch for _, _, epoch, _ in sent)
+    for place in lost:
+        sender, receiver, epoch, _ = place
+        event = sent[place]
+        excused = (event["kind"] == "Finish" and receiver in absent) or (
+            event["kind"] == "Farewell" and sender in absent
+        )
+        if epoch == final and not excused:
+            raise Violation(f"{receiver} never received what {sender} sent in the last epoch", event)
