@@ -29,8 +29,6 @@ MODEST = 4096
 def find_mismatch(run: RecordedRun) -> float | None:
     """Return M: as certified, or computed if that is quick; None if it is not known."""
     certified = (run.certificate or {}).get("mismatch")
-    if isinstance(certified, dict):
-        certified = certified.get("M", certified.get("value"))
     if isinstance(certified, int | float):
         return float(certified)
     if run.game.states * run.game.joint_actions <= MODEST:

@@ -24,6 +24,9 @@ SLOWEST = 6
 MOST_EVENTS = 400
 """Events of a step up to which it is drawn."""
 
+DRAWN = {"send", "receive", "act", "apply", "kept"}
+"""Kinds of events that make a step; signs of life and the like belong to none."""
+
 Moment = tuple[int, int | None]
 """A round, and a step of it; None in exact mode, where a round has no steps."""
 
@@ -162,7 +165,9 @@ def _by_moment(lives: Iterable[Life]) -> dict[Moment, list[Life]]:
         kept[life.process, life.life] = life
         for event in life.events:
             round_, step = event.fields.get("r"), event.fields.get("s")
-            if round_ is not None and "e" in event.fields and (step is not None or not stepped):
+            if event.kind not in DRAWN or "e" not in event.fields:
+                continue
+            if round_ is not None and (step is not None or not stepped):
                 sorted_[int(round_), step][life.process, life.life].append(event)
     return {
         moment: [replace(kept[whose], events=tuple(events)) for whose, events in parts.items()]

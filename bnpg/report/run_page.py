@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from bnpg.report.certificate import certificate_view
 from bnpg.report.curves import find_mismatch, learning_charts
 from bnpg.report.dag_drawing import draw_dag
 from bnpg.report.events import fault_events, observed_events, round_events, standing_faults, time_chart
@@ -44,6 +45,7 @@ def run_sections(run: RecordedRun) -> list[Section]:
     lives, missing = read_lives(run.folder)
     return [
         summary_section(run),
+        certificate_section(run),
         curves_section(run),
         team_section(run),
         time_section(run, lives),
@@ -70,6 +72,17 @@ def summary_section(run: RecordedRun) -> Section:
     """What came out."""
     return render_section(
         "summary", "What came out", "summary.html.j2", tiles=tiles(run), words=in_words(run)
+    )
+
+
+def certificate_section(run: RecordedRun) -> Section:
+    """What is proved of the last policy."""
+    return render_section(
+        "certificate",
+        "What is proved",
+        "certificate.html.j2",
+        view=None if run.certificate is None else certificate_view(run.certificate),
+        why=run.why.get("certificate", ""),
     )
 
 

@@ -22,6 +22,7 @@ from bnpg.report.page import Section, render_section
 from bnpg.report.record import Record
 from bnpg.report.recorded_run import read_run
 from bnpg.report.run_page import (
+    certificate_section,
     curves_section,
     experiment_section,
     subtitle,
@@ -118,6 +119,7 @@ class FolderSource:
         sections = (
             self._every(1.0, "summary", lambda: summary_section(run)),
             now_section(run.dag, seen, over=run.over),
+            self._every(10.0, "certificate", lambda: certificate_section(run)),
             self._every(2.0, "curves", lambda: curves_section(run)),
             self._every(10.0, "team", lambda: team_section(run)),
             self._every(5.0, "time", lambda: time_section(run)),

@@ -66,6 +66,25 @@ def test_what_is_missing_is_said_in_a_sentence(
     assert 'id="chart-value"' in page
 
 
+def test_the_certificate_is_told_in_words(exact_run: Path) -> None:
+    from bnpg.report.certificate import certificate_view
+
+    certificate = json.loads((exact_run / "certificate.json").read_text())
+    view = certificate_view(certificate)
+    words = " ".join(view.words)
+    assert f"ε = {certificate['nash_gap']:.4g}, by exact best responses" in words
+    assert "The lemmas promise nothing yet" in words
+    assert len(view.rows) == 9
+    forms = certificate["bounds"]["lemma_2"]
+    forms["printed"] |= {"met": True, "holds": False}
+    certificate["proved"].append({"claim": "epsilon-nash", "epsilon": 0.25, "by": "Lemma 2, tight form"})
+    words = " ".join(certificate_view(certificate).words)
+    assert "ε = 0.25, by Lemma 2, tight form: no agent can gain more" in words
+    assert "Refuted here" in words
+    assert "Lemma 2: Nash gap, printed form" in words
+    assert certificate_view({"another": "version"}).rows == []
+
+
 def test_a_run_without_a_single_line_has_a_report(
     exact_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
