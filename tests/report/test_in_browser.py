@@ -145,7 +145,7 @@ def test_another_step_can_be_chosen_and_stepped_to(pages: dict[str, Path], look:
     page = look(pages["sampled"]).page
     box = page.locator(".steps")
     assert box.locator("figure.timeline .lane").count() == 3
-    assert box.locator(".sequence svg line.message").count() == 7
+    assert box.locator(".sequence svg line.message").count() == 5
     page.get_by_label("Step", exact=True).select_option("0.0")
     assert "in round 0, step 0" in box.locator("h3").first.inner_text()
     assert page.get_by_role("button", name="Earlier step").is_disabled()
