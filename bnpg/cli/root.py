@@ -17,6 +17,7 @@ from bnpg.cli.suggestions import SuggestingGroup
 from bnpg.cli.sweep import sweep
 from bnpg.cli.trace import trace
 from bnpg.cli.train import train
+from bnpg.cli.verify import verify
 from bnpg.cli.watch import watch
 from protocol.exit_codes import ExitCode
 
@@ -62,6 +63,7 @@ _COMMANDS = (
     watch,
     trace,
     evaluate,
+    verify,
     games,
     soak,
     coordinator,

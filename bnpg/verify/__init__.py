@@ -1,0 +1,1 @@
+"""The paper's claims as numbers, pictures and a verdict: `bnpg verify`."""
