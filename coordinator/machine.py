@@ -499,4 +499,5 @@ def _facts(setup: CoordinatorSetup) -> dict[str, Any]:
         "rounds": setup.experiment.rounds,
         "evaluate_every": setup.experiment.evaluate_every,
         "save_policy": setup.experiment.save_policy,
+        "stops_early": setup.experiment.stop_at_epsilon > 0,
     }

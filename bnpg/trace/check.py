@@ -93,6 +93,18 @@ def check_trace(lives: list[Life], done: bool) -> Proof:
     )
     if run.conclusion is not None:
         proof.state = str(run.conclusion["state"])
-    if proof.state == "done" and set(reached) != {run.rounds}:
-        raise Violation(f"the run is done, but not everybody has applied {run.rounds} updates", run.start)
+    if proof.state == "done":
+        _check_length(run, reached)
     return proof
+
+
+def _check_length(run: Lives, reached: list[int]) -> None:
+    """In a run that is done, everybody has applied all updates; fewer only where it may stop early."""
+    assert run.conclusion is not None
+    rounds = run.conclusion["rounds"]
+    if rounds != run.rounds and not (run.stops_early and rounds < run.rounds):
+        raise Violation(f"the run is done after {rounds} rounds, expected {run.rounds}", run.conclusion)
+    for agent, updates in enumerate(reached):
+        if updates != rounds:
+            why = f"the run is done, but agent-{agent} has applied {updates} of {rounds} updates"
+            raise Violation(why, run.conclusion)

@@ -1,9 +1,8 @@
 """Following one life of a process event by event: what it does is exactly what the protocol has it do.
 
 Everything a process does is the answer to something it received (or, for the coordinator, to somebody who
-joins). So after each receive a small model of the process says which events must follow, in this order;
-the next receive comes only after them. Several messages of one peer that a filled gap delivered together are
-together.
+joins). So after each receive a small model of the process says which events must follow, in this order; only
+then comes the next receive. Messages of one peer that a filled gap delivered together are answered together.
 """
 
 from collections import deque

@@ -1,7 +1,7 @@
 """What the coordinator does: waits for everybody, tells everybody the same, and begins no round too early.
 
-Like `agent_conduct`, the model is written from the protocol. How many steps a round has is the one thing it
-cannot know; the reference does.
+Like `agent_conduct`, the model is written from the protocol. What it cannot know is how many steps a round has,
+and when a policy is good enough to stop; the reference does.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,6 +28,7 @@ class CoordinatorConduct(Conduct):
         self._rounds = int(start["rounds"])
         self._evaluate_every = int(start["evaluate_every"])
         self._save_policy = bool(start["save_policy"])
+        self._stops_early = bool(start["stops_early"])
         self._members: dict[str, int] = {}
         self._latest: dict[str, int] = {}
         self._epoch = 0
@@ -148,7 +149,9 @@ class CoordinatorConduct(Conduct):
             yield from self._announce()
 
     def _all_tables(self) -> Iterable[Duty]:
-        if self._round == self._rounds:
+        following = "" if self.upcoming is None else self.upcoming.fields.get("kind")
+        enough = self._stops_early and following in ("Finish", "ThetaRequested")
+        if enough or self._round == self._rounds:
             yield from self._close()
         elif self._exact:
             self._part = "signal"

@@ -31,12 +31,13 @@ class Lives:
             raise Violation("there is no trace of the coordinator")
         # A resumed run may have been given more rounds: the last life knows.
         self.start = self.coordinators[-1].events[0]
-        for field in ("agents", "edges", "mode", "rounds", "evaluate_every", "save_policy"):
+        for field in ("agents", "edges", "mode", "rounds", "evaluate_every", "save_policy", "stops_early"):
             if field not in self.start.fields:
                 raise Violation(f"the coordinator does not say its {field}", self.start)
         self.agents = int(self.start["agents"])
         self.mode = str(self.start["mode"])
         self.rounds = int(self.start["rounds"])
+        self.stops_early = bool(self.start["stops_early"])
         edges = [tuple(edge) for edge in self.start["edges"]]
         self.parents = {agent: sorted(i for i, j in edges if j == agent) for agent in range(self.agents)}
         self.children = {agent: sorted(j for i, j in edges if i == agent) for agent in range(self.agents)}
@@ -107,7 +108,14 @@ class Lives:
                 raise Violation(f"time goes back in the trace of {life.process}", before, after)
 
     def _check_joined(self) -> None:
-        """Whoever the coordinator took in, and whoever is a neighbour in an epoch, has a trace."""
+        """Whoever the coordinator took in, and whoever is a neighbour in an epoch, has a trace.
+
+        Only one who died before it was welcomed has none, and returned in a later life. (If it did anything that
+        somebody heard of, `messages` finds the receive without its send.)
+        """
+        latest: dict[str, int] = {}
+        for life in self.all:
+            latest[life.process] = max(latest.get(life.process, 0), life.life)
         known = {(life.process, life.life) for life in self.all}
         for life in self.all:
             for event in life.events:
@@ -118,15 +126,16 @@ class Lives:
                 else:
                     continue
                 for process, count in mentioned.items():
-                    if (process, count) not in known:
+                    if (process, count) not in known and count >= latest.get(process, 0):
                         raise Violation(f"the trace of life {count} of {process} is missing", event)
 
     def _check_end(self, life: Life) -> None:
         """In a run that is done, the last life of every process has an end, and no bad one."""
         last = life.events[-1]
         if not life.closed:
-            if life.agent is not None and _said_farewell(life):
-                return  # killed in its last moment, with all its work done
+            assert self.conclusion is not None
+            if life.agent is not None and (_said_farewell(life) or life.agent in self.conclusion["absent"]):
+                return  # killed in its last moments, with all its work done
             raise Violation(f"the trace of {life.process} has no end, but the run is done", last)
         # 130: its launcher went home while it waited for the answer to its farewell.
         if last["code"] != 0 and not (life.agent is not None and last["code"] == 130):

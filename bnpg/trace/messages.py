@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from bnpg.trace.lives import Epoch, Lives
 from bnpg.trace.reading import Life, TraceEvent, Violation
 
+BARE = (("Hello", "Beacon", "Failed"), ("Welcome", "Reject", "Summons"))
+"""Messages outside the order: of an agent, of the coordinator."""
 Place = tuple[str, str, Epoch, int]
 """Sender, receiver, epoch and number on the link."""
 
@@ -48,8 +50,9 @@ def check_clocks(life: Life) -> None:
                 before,
                 event,
             )
-        if event.kind == "bare" and event["sent"] != event["lamport"]:
-            raise Violation("a message outside the order has two Lamport times", event)
+        bare = BARE[life.agent is None]
+        if event.kind == "bare" and (event["sent"] != event["lamport"] or event["kind"] not in bare):
+            raise Violation(f"{life.process} sends what is no message outside the order", event)
         before = event
 
 
@@ -86,7 +89,7 @@ def _follow(
     me, epoch = life.process, (0, 0)
     neighbours: dict[str, int] = {}
     for event in life.events:
-        if "g" in event.fields and event.kind not in ("epoch", "bare") and event.epoch != epoch:
+        if "g" in event.fields and event.kind != "epoch" and event.epoch != epoch:
             raise Violation(f"{me} is in epoch {epoch}, but this belongs to {event.epoch}", event)
         if event.kind == "epoch":
             if event.epoch <= epoch:

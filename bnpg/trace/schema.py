@@ -39,6 +39,7 @@ class Started(Line, tag="start", frozen=True):
     rounds: Count | UnsetType = UNSET
     evaluate_every: Count | UnsetType = UNSET
     save_policy: bool | UnsetType = UNSET
+    stops_early: bool | UnsetType = UNSET
 
 
 class InEpoch(Line, frozen=True):
