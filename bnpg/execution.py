@@ -12,7 +12,7 @@ from bnpg.exports.exporting import exporting
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.run_folder import in_use
 from bnpg.summary import draw_curves, finish_summary
-from bnpg.trace.heads import write_heads
+from bnpg.trace.heads import forget_heads, write_heads
 from bnpg_math.errors import InputError
 from coordinator.experiment import read_experiment
 from protocol.exit_codes import ExitCode
@@ -100,6 +100,7 @@ def execute(
         if announce is not None:
             announce()
         (folder / "summary.json").unlink(missing_ok=True)
+        forget_heads(folder)
         with exporting(folder, settings.log) as exports:
 
             def on_line(line: dict[str, Any]) -> None:
@@ -107,8 +108,7 @@ def execute(
                 watcher(line)
 
             outcome = launch(folder, settings, on_line)
-        if read_experiment(folder / "experiment.toml").trace and outcome.code == ExitCode.DONE:
-            write_heads(folder, folder / TRACE_FOLDER)
+        write_heads(folder, folder / TRACE_FOLDER)
         summary = finish_summary(folder, outcome)
         if outcome.code == ExitCode.DONE and read_experiment(folder / "experiment.toml").evaluate_every:
             write_certificate(folder, summary["rounds"])

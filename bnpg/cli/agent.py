@@ -47,6 +47,7 @@ _path = click.Path(path_type=Path)
 )
 @click.option("--metrics-listen", metavar="HOST:PORT", help="Serve /metrics and /health there.")
 @click.option("--faults", type=_path, metavar="PLAN.toml", envvar="BNPG_FAULTS", help="Inject faults.")
+@click.option("--trace", type=_path, metavar="FOLDER", help="Record the messages; all into one folder.")
 @click.option(
     "--fsync/--no-fsync", default=True, help="Whether theta survives a crash of the machine.  [fsync]"
 )

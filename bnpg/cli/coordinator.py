@@ -65,7 +65,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
           --key keys/coordinator.key --roster keys/roster.toml --out runs/first
     """  # noqa: D301 (\b keeps click from wrapping)
     from bnpg.cli.launching import show_finished
-    from bnpg.launchers.settings import Outcome
+    from bnpg.launchers.settings import TRACE_FOLDER, Outcome
     from bnpg.run_folder import finished, in_use
     from bnpg.summary import draw_curves, finish_summary, finite, human_summary
     from coordinator.experiment import read_experiment
@@ -83,6 +83,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
         return show_finished(folder, as_json=as_json)
     with in_use(folder):
         (folder / "summary.json").unlink(missing_ok=True)
+        experiment = read_experiment(folder / "experiment.toml")
         code = run_coordinator(
             CoordinatorOptions(
                 folder=folder,
@@ -92,6 +93,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
                 fsync=options["fsync"],
                 faults=options["faults"],
                 faults_since=time.time(),
+                trace=folder / TRACE_FOLDER if experiment.trace else None,
                 log_format=options["log_format"],
                 log_level=options["log_level"],
                 key=key,
@@ -99,7 +101,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
                 metrics_listen=options["metrics_listen"],
             )
         )
-        agents = load_game(read_experiment(folder / "experiment.toml"), folder).agents
+        agents = load_game(experiment, folder).agents
         summary = finish_summary(folder, Outcome(code, "", 1 + agents))
         draw_curves(folder)
     click.echo(json.dumps(finite(summary)) if as_json else human_summary(folder, summary))

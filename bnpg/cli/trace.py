@@ -32,14 +32,14 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
     from bnpg.launchers.settings import TRACE_FOLDER
     from bnpg.run_folder import check_run_folder, finished
     from bnpg.trace.check import check_trace
-    from bnpg.trace.heads import check_heads
+    from bnpg.trace.heads import HEADS_FILE, check_heads
     from bnpg.trace.reading import Violation, read_trace
     from bnpg.trace.reference import check_reference
 
     check_run_folder(folder)
     try:
         lives = read_trace(folder / TRACE_FOLDER)
-        check_heads(folder, lives)
+        sealed = check_heads(folder, lives)
         proof = check_trace(lives, finished(folder))
         if reference:
             check_reference(folder, proof)
@@ -51,22 +51,24 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
         for event in events:
             click.echo(f"  {event}", err=True)
         return int(ExitCode.VIOLATION)
-    counts = {
-        "processes": proof.processes,
-        "lives": proof.lives,
-        "events": proof.events,
-        "messages": proof.messages,
-        "acts": proof.acts,
-        "rounds": proof.rounds,
-        "updates": proof.updates,
-        "reference": reference,
-    }
+    fields = ("processes", "lives", "events", "messages", "acts", "rounds", "updates")
+    counts = {field: getattr(proof, field) for field in fields}
+    rare = {"cut_off": proof.cut_off, "applied_again": proof.again}
     if as_json:
-        click.echo(json.dumps({"violation": None} | counts))
-    else:
-        click.echo("in order: " + ", ".join(f"{count} {what}" for what, count in list(counts.items())[:-1]))
-        if reference:
-            click.echo("every theta is that of the fault-free run in memory, bit for bit")
+        more = {"state": proof.state, "reference": reference, "sealed": sealed}
+        click.echo(json.dumps({"violation": None} | counts | rare | more))
+        return int(ExitCode.DONE)
+    click.echo("in order: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+    if proof.cut_off:
+        click.echo(f"{proof.cut_off} messages were cut off by deaths or by the end, as they may be")
+    if proof.again:
+        click.echo(f"{proof.again} updates were applied again after a death, with the same result")
+    if reference:
+        click.echo("all that was said, and every theta, is that of the run recomputed in memory, bit for bit")
+    if proof.state != "done":
+        click.echo(f"the run is not done ({proof.state}): this holds as far as it went")
+    if not sealed:
+        click.echo(f"there is no {HEADS_FILE}: the last lines of a killed process could be missing unseen")
     return int(ExitCode.DONE)
 
 

@@ -1,7 +1,7 @@
 """What the coordinator does: waits for everybody, tells everybody the same, and begins no round too early.
 
-Like `agent_conduct`, the model is written from the protocol. What it cannot know is how many steps a round has,
-and when a policy is good enough to stop; the reference does.
+Like `agent_conduct`, the model is written from the protocol. What it cannot know is how many steps a round
+has, and when a policy is good enough to stop; the reference does.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,22 +1,48 @@
-"""The heads of all chains, kept outside the trace: a file, or a tail, that is gone shows against them."""
+"""The heads of all chains, kept outside the trace: a file, or a tail, that is gone shows against them.
+
+The launcher writes them when a run has ended, however it ended, and forgets them when the run goes on. So
+only a run whose launcher was killed too has none.
+"""
 
 import json
 from pathlib import Path
 
-from bnpg.trace.reading import Life, Violation, read_trace
+from bnpg.trace.reading import Life, Violation
 from protocol.files import write_atomically
+from protocol.trace.recorder import GENESIS
 
 HEADS_FILE = "trace-heads.json"
 
 
+def forget_heads(folder: Path) -> None:
+    """Forget the heads of a run that goes on."""
+    (folder / HEADS_FILE).unlink(missing_ok=True)
+
+
 def write_heads(folder: Path, trace: Path) -> None:
-    """Write how many lines each file of a finished trace has, and the hash of its last one."""
-    heads = {_file(life): [len(life.events), life.head] for life in read_trace(trace)}
-    write_atomically(folder / HEADS_FILE, json.dumps(heads, indent=2).encode(), fsync=False)
+    """Write how many lines each file of a trace has, and the hash of its last one, as far as it is whole.
+
+    Raises
+    ------
+    StorageFailed
+        If they cannot be written.
+    """
+    heads = {}
+    for path in sorted(trace.glob("*.jsonl")):
+        whole = path.read_bytes().rpartition(b"\n")[0].split(b"\n")
+        head = whole[-1].rpartition(b'"h":"')[2].removesuffix(b'"}').decode(errors="replace")
+        heads[path.name] = [len(whole), head or GENESIS]
+    if heads:
+        write_atomically(folder / HEADS_FILE, json.dumps(heads, indent=2).encode(), fsync=False)
 
 
-def check_heads(folder: Path, lives: list[Life]) -> None:
-    """Prove that the trace is as long as it was when the run ended; a run that was killed left no heads.
+def check_heads(folder: Path, lives: list[Life]) -> bool:
+    """Prove that the trace is as long as it was when the run ended.
+
+    Returns
+    -------
+    bool
+        Whether there are heads to compare with.
 
     Raises
     ------
@@ -25,25 +51,23 @@ def check_heads(folder: Path, lives: list[Life]) -> None:
     """
     path = folder / HEADS_FILE
     if not path.exists():
-        return
+        return False
     try:
-        heads = json.loads(path.read_text())
-    except ValueError:
-        raise Violation(f"{HEADS_FILE} is no JSON") from None
-    found = {_file(life): [len(life.events), life.head] for life in lives}
+        heads = dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise Violation(f"{HEADS_FILE} cannot be read: {error}") from None
+    found = {f"{life.process}.{life.life}.jsonl": life for life in lives}
     for file in sorted(set(heads) | set(found)):
-        if found.get(file) != heads.get(file):
-            what = (
-                "is missing"
-                if file not in found
-                else "was added"
-                if file not in heads
-                else "was cut or changed"
-            )
+        life = found.get(file)
+        if life is None:
+            raise Violation(f"{file} is missing: when the run ended it had {heads[file][0]} lines")
+        last = life.events[-1]
+        if file not in heads:
+            raise Violation(f"{file} was added after the run had ended", last)
+        if heads[file] != [len(life.events), life.head]:
+            now = f"it has {len(life.events)} lines and the head {life.head}"
+            lines, head = heads[file]
             raise Violation(
-                f"{file} {what}: it has {found.get(file)}, when the run ended it had {heads.get(file)}"
+                f"{file} was cut or changed: {now}; when the run ended it had {lines} and {head}", last
             )
-
-
-def _file(life: Life) -> str:
-    return f"{life.process}.{life.life}.jsonl"
+    return True

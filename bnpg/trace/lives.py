@@ -110,8 +110,8 @@ class Lives:
     def _check_joined(self) -> None:
         """Whoever the coordinator took in, and whoever is a neighbour in an epoch, has a trace.
 
-        Only one who died before it was welcomed has none, and returned in a later life. (If it did anything that
-        somebody heard of, `messages` finds the receive without its send.)
+        Only one who died before it was welcomed has none, and returned in a later life. (If it did anything
+        that somebody heard of, `messages` finds the receive without its send.)
         """
         latest: dict[str, int] = {}
         for life in self.all:

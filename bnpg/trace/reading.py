@@ -60,8 +60,7 @@ class TraceEvent:
         return self.fields[field]
 
     def __str__(self) -> str:
-        shown = {key: value for key, value in self.fields.items() if key not in ("n", "t", "h")}
-        return f"{self.process}.{self.life}.jsonl:{self.number + 1}: {json.dumps(shown)}"
+        return f"{self.process}.{self.life}.jsonl:{self.number + 1}: {json.dumps(self.fields)}"
 
 
 @dataclass(frozen=True)
