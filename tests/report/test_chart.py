@@ -66,6 +66,27 @@ def test_a_long_curve_is_thinned_but_keeps_its_peak() -> None:
     assert min(heights) == pytest.approx(400 * (0.06 / 1.12), abs=0.01)
 
 
+def test_a_curve_its_band_and_its_dots_lie_where_the_numbers_say() -> None:
+    x, y = np.array([0.0, 1.0, 4.0]), np.array([0.0, 10.0, 5.0])
+    drawn = chart(Series("one", "value", x, y, y - 1, y + 1, dots=True))
+    vertical = drawn.scales[1]
+
+    def points(path: str) -> list[tuple[float, float]]:
+        pairs = path.strip("MZ").replace("h0M", "L").removesuffix("h0").split("L")
+        return [(float(a), float(b)) for a, b in (pair.split() for pair in pairs)]
+
+    def place(values: np.ndarray) -> list[float]:
+        return [400 * (1 - (value - vertical.low) / (vertical.high - vertical.low)) for value in values]
+
+    (curve,) = drawn.curves
+    expected = list(zip([0.0, 250.0, 1000.0], place(y), strict=True))
+    for got in (points(curve["line"]), points(curve["dots"])):
+        assert got == [pytest.approx(point, abs=0.06) for point in expected]
+    band = points(curve["band"])
+    assert [b for _, b in band[:3]] == pytest.approx(place(y + 1), abs=0.06)
+    assert [b for _, b in band[3:]] == pytest.approx(place((y - 1)[::-1]), abs=0.06)
+
+
 def test_the_cursor_tells_the_latest_value_at_every_point() -> None:
     often = Series("often", "value", np.array([0.0, 1.0, 2.0]), np.array([1.0, 2.0, 3.0]))
     rarely = Series("rarely", "nash", np.array([1.0]), np.array([5.0]), np.array([4.0]), np.array([6.0]))
