@@ -19,10 +19,11 @@ a run that fails raises :class:`bnpg.RunFailed`.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bnpg.api.evaluation import Evaluation, evaluate
+    from bnpg.api.evaluation import evaluate
     from bnpg.api.games import game
     from bnpg.api.recorded import Run, load_run
     from bnpg.api.training import RunFailed, resume, train
+    from bnpg.evaluation.measure import Evaluation
     from bnpg_math.errors import InputError
     from bnpg_math.game import Game, dense_game
     from bnpg_math.game_file import save_game
@@ -50,7 +51,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Evaluation": "bnpg.api.evaluation",
+    "Evaluation": "bnpg.evaluation.measure",
     "Game": "bnpg_math.game",
     "InputError": "bnpg_math.errors",
     "Policy": "bnpg_math.policy_file",

@@ -9,8 +9,6 @@ from bnpg_math.errors import InputError
 from bnpg_math.game import Game
 from bnpg_math.policy_file import Policy, check_policy, load_policy
 
-__all__ = ["Evaluation", "evaluate"]
-
 
 def evaluate(
     game: str | os.PathLike[str] | Game,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bnpg.api.evaluation import Evaluation, evaluate
+from bnpg.api.evaluation import evaluate
+from bnpg.evaluation.measure import Evaluation
 from bnpg.report.recorded_run import RecordedRun, read_run
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError

@@ -63,6 +63,8 @@ def train(
     initial: Pathlike | Policy | None = None,
     seed: int | None = None,
     evaluate_every: int | None = None,
+    stop_at_epsilon: float | None = None,
+    stop_gap: Literal["nash", "optimality"] | None = None,
     trace: bool | None = None,
     save_policy: bool | None = None,
     launcher: Literal["memory", "local"] = "memory",
@@ -110,6 +112,10 @@ def train(
         Of everything random.
     evaluate_every : int
         Exact metrics every so many rounds and at the end; 0 is never.
+    stop_at_epsilon : float
+        Train until a gap of this size is certified, with lambda = epsilon / M; `rounds` is the most then.
+    stop_gap : {'nash', 'optimality'}
+        Which gap that means; optimality needs the complete DAG.
     trace : bool
         Record every message.
     save_policy : bool
@@ -170,7 +176,8 @@ def train(
         given = {
             "mode": mode, "dag": _dag_text(dag), "rounds": rounds, "learning-rate": learning_rate,
             "regularization": regularization, "lanes": lanes, "horizon": horizon, "baseline": baseline,
-            "initial": initial_text, "seed": seed, "evaluate-every": evaluate_every, "trace": trace,
+            "initial": initial_text, "seed": seed, "evaluate-every": evaluate_every,
+            "stop-at-epsilon": stop_at_epsilon, "stop-gap": stop_gap, "trace": trace,
             "save-policy": save_policy,
         }  # fmt: skip
         fields, base = {"game": subject}, Path()

@@ -37,7 +37,8 @@ COLUMNS: dict[str, DataType] = {
     "run": TEXT, "state": TEXT, "game": TEXT, "agents": INTEGER, "states": INTEGER, "mode": TEXT, "dag": TEXT,
     "edges": INTEGER, "rounds": INTEGER, "learning_rate": NUMBER, "certified": TRUTH,
     "regularization": NUMBER, "lanes": INTEGER, "horizon": TEXT, "baseline": TEXT, "initial": TEXT,
-    "seed": INTEGER, "value": NUMBER, "optimal_value": NUMBER, "uniform_value": NUMBER, "score": NUMBER,
+    "seed": INTEGER, "stop_at_epsilon": NUMBER, "stop_gap": TEXT, "rounds_done": INTEGER,
+    "value": NUMBER, "optimal_value": NUMBER, "uniform_value": NUMBER, "score": NUMBER,
     "optimality_gap": NUMBER, "nash_gap": NUMBER, "objective": NUMBER, "gradient_norm": NUMBER,
     "return_mean": NUMBER, "return_stderr": NUMBER, "policy_digest": TEXT, "why": TEXT,
 }  # fmt: skip
@@ -136,6 +137,7 @@ def _cells(run: GridRun, grid: Grid, sweep: SweepFolder, why: str) -> dict[str, 
         "uniform_value": uniform_value(game),
     }
     cells |= {name: summary.get(name) for name in _MEASURED}
+    cells["rounds_done"] = summary.get("rounds")
     cells["state"] = summary.get("state", cells["state"])
     cells["score"] = score(cells["value"], cells["uniform_value"], cells["optimal_value"])
     return cells
