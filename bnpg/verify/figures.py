@@ -61,14 +61,13 @@ def _gap_against_rounds() -> tuple[str, str, str]:
         rounds = np.arange(1, len(course.nash_gaps) + 1)
         axes.plot(rounds, np.maximum.accumulate(course.nash_gaps[::-1])[::-1], color=colour, alpha=0.25)
         axes.plot(rounds, course.nash_gaps, color=colour, label=f"Nash gap, {label}")
-    size = sizes(case.game, case.dag)
     for form, dash in (("printed", ":"), ("corrected", "-."), ("tight", "--")):
         bound = nash_bound(_LAMBDA, 1.0, form)  # type: ignore[arg-type]
         axes.axhline(bound, color=_GREY, linestyle=dash, linewidth=1.2)
         if form != "corrected":
             axes.annotate(f"Lemma 2, {form}", (1.2, bound * 1.12), color=_GREY, fontsize=9)
     axes.set(xscale="log", yscale="log", xlabel="round", ylabel="Nash gap")
-    axes.legend(frameon=False, loc="lower left")
+    axes.legend(frameon=False, loc="upper right")
     what = (
         f"Exact ascent on the climbing game at the certified step (lambda = {_LAMBDA}, M = 1). "
         "Near a stationary point the Nash gap lies below what Lemma 2 promises: lambda M in the tight form."
@@ -113,10 +112,11 @@ def _landscape() -> tuple[str, str, str]:
         axes.grid(visible=False)
     left.set_ylabel("logit difference of agent 1")
     what = (
-        "The value of the stag hunt over both agents' logits, darker is better, with paths of exact ascent from "
-        "the open dots. The product policy has two basins, and starts at the lower left end in the bad "
-        "equilibrium. With the edge 0 → 1 the second agent answers each action of the first separately (drawn "
-        "is the mean of its answers); the bad equilibrium is none any more, and paths end at the optimum."
+        "The value of the stag hunt over both agents' logits, darker is better, with paths of exact ascent "
+        "from the open dots (lambda = 0.05). The product policy has two basins; starts at the lower left end "
+        "in the bad equilibrium. With the edge 0 → 1 the second agent answers each action of the first "
+        "separately (drawn is the mean of its answers); the bad equilibrium is none any more, and every path "
+        "ends at the optimum."
     )
     return "Landscape: what an edge does to a bad equilibrium", what, _svg(figure)
 
@@ -138,7 +138,7 @@ def _path(case: Case, start: tuple[float, float]) -> FloatArray:
     for _ in range(60):
         differences = [float((theta[..., 0] - theta[..., 1]).mean()) for theta in thetas]
         points.append(np.clip(differences, -4.0, 4.0))
-        thetas = ascend(case, thetas, 0.0, 0.5 / max(case.game.reward_range, 1e-9), 40).thetas
+        thetas = ascend(case, thetas, 0.05, 1.0 / case.game.reward_range, 60).thetas
     return np.array(points)
 
 
