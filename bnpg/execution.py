@@ -7,15 +7,13 @@ from typing import Any
 
 import msgspec
 
-from bnpg.certificate import write_certificate
+from bnpg.certificate import FILE as CERTIFICATE_FILE
 from bnpg.exports.exporting import exporting
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.run_folder import in_use
 from bnpg.summary import draw_curves, finish_summary
 from bnpg.trace.heads import forget_heads, write_heads
 from bnpg_math.errors import InputError
-from coordinator.experiment import read_experiment
-from protocol.exit_codes import ExitCode
 
 OnLine = Callable[[dict[str, Any]], None]
 Launch = Callable[[Path, LaunchSettings, OnLine], Outcome]
@@ -99,7 +97,8 @@ def execute(
     with in_use(folder):
         if announce is not None:
             announce()
-        (folder / "summary.json").unlink(missing_ok=True)
+        for stale in ("summary.json", CERTIFICATE_FILE):
+            (folder / stale).unlink(missing_ok=True)
         forget_heads(folder)
         with exporting(folder, settings.log) as exports:
 
@@ -110,7 +109,5 @@ def execute(
             outcome = launch(folder, settings, on_line)
         write_heads(folder, folder / TRACE_FOLDER)
         summary = finish_summary(folder, outcome)
-        if outcome.code == ExitCode.DONE and read_experiment(folder / "experiment.toml").evaluate_every:
-            write_certificate(folder, summary["rounds"])
         warnings = [*exports.troubles, draw_curves(folder) if curves else ""]
     return Execution(outcome, summary, tuple(warning for warning in warnings if warning))

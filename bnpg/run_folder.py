@@ -214,8 +214,9 @@ def finished(folder: Path) -> bool:
     """Whether all rounds of the experiment are done, or as many as its certificate needed."""
     summary = read_summary(folder) or {}
     experiment = read_experiment(folder / "experiment.toml")
-    enough = summary.get("rounds") == experiment.rounds or experiment.stop_at_epsilon > 0
-    return summary.get("state") == "done" and enough
+    # One that stopped early, or tried in vain, is finished as long as it is not given other rounds.
+    tried = experiment.stop_at_epsilon > 0 and summary.get("rounds_total") == experiment.rounds
+    return summary.get("state") == "done" and (summary.get("rounds") == experiment.rounds or tried)
 
 
 @contextmanager

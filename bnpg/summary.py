@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.checkpoint import load_latest
-from bnpg.certificate import in_words
+from bnpg.certificate import certificate_lines, certify, uncertified
 from bnpg.launchers.settings import Outcome
 from bnpg.run_folder import read_identity, read_summary
 from bnpg_math.arrays import FloatArray
@@ -58,6 +58,8 @@ def finish_summary(folder: Path, outcome: Outcome) -> dict[str, Any]:
     summary["processes"] = outcome.processes
     summary |= _measured(experiment, lines)
     summary |= _digest(folder, load_game(experiment, folder).agents, summary["rounds"])
+    done = summary["state"] == "done"
+    summary |= certify(folder, summary["rounds"]) if done else uncertified("the run is not done")
     summary |= {
         "game": identity["game"],
         "mode": experiment.mode,
@@ -147,10 +149,8 @@ def human_summary(folder: Path, summary: dict[str, Any]) -> str:
     rows = _rows(summary)
     width = max((len(value) for _, value, _ in rows), default=0)
     lines += [f"  {name:<15} {value:<{width}}   {meaning}".rstrip() for name, value, meaning in rows]
-    if (folder / "certificate.json").exists():
-        certificate = json.loads((folder / "certificate.json").read_text())
-        lines += ["", "Certificate: " + in_words(certificate)]
-        lines += _predictions(certificate)
+    told = certificate_lines(folder, summary)
+    lines += ["", *told] if told else []
     lines += ["", f"Files in {folder}"]
     for name, meaning in _FILES:
         if (folder / name).exists():
@@ -168,19 +168,6 @@ _FILES = (
     ("certificate.json", "what is proved for this policy"),
     ("trace", "every message"),
 )
-
-
-def _predictions(certificate: dict[str, Any]) -> list[str]:
-    """Say how many rounds the theorems ask for, beside those that were needed."""
-    lines = []
-    for theorem, forms in certificate["predicted_rounds"].items():
-        known = [f"{form} {rate['rounds']:.3g}" for form, rate in forms.items() if rate["rounds"] is not None]
-        if known:
-            asked = ", ".join(known)
-            lines.append(
-                f"  Theorem {theorem[-1]} asks for {asked} rounds; this run made {certificate['rounds']}"
-            )
-    return lines
 
 
 def _headline(summary: dict[str, Any]) -> str:

@@ -74,6 +74,7 @@ def measure(
     regularization: float,
     mismatch: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    M: float | None = None,
 ) -> Evaluation:
     """Measure a policy that fits its game.
 
@@ -87,6 +88,8 @@ def measure(
         Whether to compute M, twice S solved games.
     progress : callable, optional
         Called with (states done, S) meanwhile.
+    M : float, optional
+        The mismatch coefficient, where it is known already.
 
     Returns
     -------
@@ -101,7 +104,7 @@ def measure(
         gap = max(best - values.value, 0.0)
         nash = nash_gap(game, dag, tables, values)
         found = mismatch_of(game, progress) if mismatch else None
-        M = None if found is None else found.M
+        M = M if found is None else found.M
         promises = bounds(game, dag, regularization, grads, nash_gap=nash.gap, optimality_gap=gap, M=M)
     return Evaluation(
         value=values.value,
