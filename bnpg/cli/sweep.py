@@ -133,9 +133,12 @@ def _in_words(ended: "Sweep") -> str:
 
 def _table(aggregates: "list[Aggregate]") -> list[str]:
     """Return the interquartile means with their intervals as lines of text."""
+    from bnpg.sweep.aggregates import ALL_GAMES
+
     configurations: dict[str, dict[str, Aggregate]] = {}
     for one in aggregates:
         words = ", ".join(f"{name} {value}" for name, value in one.configuration.items()) or "all runs"
+        words = words.replace(f"game {ALL_GAMES}", ALL_GAMES)
         configurations.setdefault(words, {})[one.measure] = one
     shown = {
         measure: name
