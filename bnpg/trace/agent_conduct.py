@@ -36,7 +36,8 @@ class AgentConduct(Conduct):
         self._states = 0
         self._heard: dict[str, int] = {}
         self._ahead: list[TraceEvent] = []
-        self._signal: TraceEvent | None = None
+        self._acted: dict[tuple[int, int], TraceEvent] = {}
+        self._applied: dict[int, TraceEvent] = {}
         self.acts = 0
         self.updates = 0
 
@@ -50,9 +51,10 @@ class AgentConduct(Conduct):
             self._phase = "roster"
             self._unconfirmed = {*self._parents, *self._children}
             self._ahead = []
+            self._acted = {}
             self.duties.extend(send(child, "EdgeHello") for child in self._children)
         elif not (self.broken and event.kind == "send" and event["kind"] == "Farewell"):
-            raise self.wrong(event, f"does what nothing asked it to: {event.kind}")
+            raise self.wrong(event, self.explain(event) or f"does what nothing asked it to: {event.kind}")
 
     def react(self, event: TraceEvent) -> Iterable[Duty]:
         """Answer one message."""
@@ -94,6 +96,7 @@ class AgentConduct(Conduct):
         """Demand that a drawn action is the one that is sent."""
         if event.kind == "act":
             self.acts += 1
+            self._acted[event["r"], event["s"]] = event
             for one in self.duties:
                 if one.kind != "send" or one.fields["kind"] != "ActionsChosen":
                     break
@@ -101,6 +104,30 @@ class AgentConduct(Conduct):
                     one.fields["p"] = event["p"]
         elif event.kind == "apply":
             self.updates += 1
+            self._applied[event["r"]] = event
+
+    def explain(self, event: TraceEvent) -> str | None:
+        """Say what is wrong with an act or an update that has no place here."""
+        round_ = event.fields.get("r")
+        if event.kind == "act":
+            at = (event["r"], event["s"])
+            where = f"at round {round_}, step {event['s']}"
+            if at in self._acted:
+                return f"acts twice {where}"
+            heard = {COORDINATOR: self._states} | self._heard
+            lacks = [name for name, count in heard.items() if round_ != self._round or count <= event["s"]]
+            if lacks:
+                what = "the states" if lacks[0] == COORDINATOR else f"the actions of {lacks[0]}"
+                return f"acts {where} before it has {what}"
+            return f"acts out of order {where}"
+        if event.kind == "apply":
+            if round_ in self._applied:
+                return f"applies update {round_} twice"
+            owed = self.duties[0] if self.duties else None
+            if owed is not None and owed.kind == "apply" and owed.fields["r"] == round_:
+                return f"applies update {round_} from another signal than it received"
+            return f"applies update {round_} out of order"
+        return None
 
     def _confirm(self) -> Iterable[Duty]:
         if not self._unconfirmed:

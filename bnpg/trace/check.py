@@ -4,12 +4,13 @@ What is proved, in this order; each step may rely on those before:
 
 1. `reading`: every file is whole: numbered, chained, every line an event.
 2. `lives`: the files belong to one run, none is missing, each end that is missing is explained by a kill.
-3. `messages`: Lamport's clock; first in first out on each link of each epoch; every receive has its send,
-   with the same content; every needed send has its receive.
+3. `messages`: first in first out on each link of each epoch; every receive has its send, with the same
+   content; every needed send has its receive.
 4. `agent_conduct`, `coordinator_conduct`: each process does exactly what the protocol has it do with what it
    received: acts after its states and all its parents' actions, applies every update once and in order, tells
    everybody, begins no round before everybody has finished the last.
 5. `said`: nobody contradicts itself, in no replay either; the chain of thetas is unbroken over all lives.
+6. `messages` again: time and Lamport's clock, which leave no event of a process another place than its own.
 
 `reference` then compares all of it with the run recomputed in one process.
 """
@@ -64,12 +65,12 @@ def check_trace(lives: list[Life], done: bool) -> Proof:
     """
     run = Lives(lives, done)
     run.check()
-    for life in lives:
-        check_clocks(life)
     messages = check_messages(run)
     check_coordinators(run)
     acts, applied = check_agents(run)
     said = collect(run)
+    for life in lives:
+        check_clocks(life)
     reached = [max(thetas, default=0) for thetas in said.thetas]
     for agent, thetas in enumerate(said.thetas):
         missing = sorted(set(range(max(thetas, default=0) + 1)) - set(thetas))

@@ -29,7 +29,7 @@ class Duty:
     def __str__(self) -> str:
         parts = [("kind", ""), ("r", "of round "), ("s", "step "), ("peer", "to ")]
         said = [f"{word}{self.fields[key]}" for key, word in parts if self.fields.get(key) is not None]
-        return " ".join([f"a {self.kind}", *said])
+        return " ".join([self.kind, *said])
 
 
 def send(peer: str, kind: str, round_: int | None = None, step: int | None = None, **more: Any) -> Duty:
@@ -84,6 +84,10 @@ class Conduct:
     def met(self, event: TraceEvent) -> None:
         """Note that a duty was met by an event."""
 
+    def explain(self, event: TraceEvent) -> str | None:  # noqa: ARG002
+        """Say what is wrong with an event that has no place here; None leaves it at what is owed."""
+        return None
+
     def gives_up(self, event: TraceEvent) -> bool:
         """Whether this event says that the process cannot go on."""
         raise NotImplementedError
@@ -121,7 +125,8 @@ class Conduct:
 
     def _unmet(self, event: TraceEvent) -> None:
         before = self._life.events[event.number - 1]
-        raise Violation(f"{self.me} owes {self.duties[0]}, but this comes first", before, event)
+        why = self.explain(event) or f"owes {self.duties[0]}, but something else comes first"
+        raise Violation(f"{self.me} {why}", before, event)
 
     def wrong(self, event: TraceEvent, why: str) -> Violation:
         """Return a violation that names the process."""

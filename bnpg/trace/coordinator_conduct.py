@@ -61,7 +61,18 @@ class CoordinatorConduct(Conduct):
         elif event.kind == "conclude":
             self._conclude(event)
         else:
-            raise self.wrong(event, f"does what nothing asked it to: {event.kind}")
+            raise self.wrong(event, self.explain(event) or f"does what nothing asked it to: {event.kind}")
+
+    def explain(self, event: TraceEvent) -> str | None:
+        """Say what is wrong with a message that has no place here."""
+        if event.kind != "send":
+            return None
+        said = f"sends {event['kind']}" + ("" if event["r"] is None else f" of round {event['r']}")
+        said += "" if event["s"] is None else f", step {event['s']}"
+        missing = [agent for agent in self._agents if agent not in self._answered]
+        if self.duties or self._phase != "running" or not missing:
+            return f"{said} out of order"
+        return f"{said} before {missing[0]} has answered (round {self._round}, {self._part})"
 
     def react(self, event: TraceEvent) -> Iterable[Duty]:
         """Answer one message."""

@@ -100,12 +100,6 @@ class Lives:
         for event in life.events[1:]:
             if event.kind == "start":
                 raise Violation(f"{life.process} starts twice in one life", start, event)
-        self._check_order(life)
-
-    def _check_order(self, life: Life) -> None:
-        for before, after in zip(life.events, life.events[1:], strict=False):
-            if after["t"] < before["t"]:
-                raise Violation(f"time goes back in the trace of {life.process}", before, after)
 
     def _check_joined(self) -> None:
         """Whoever the coordinator took in, and whoever is a neighbour in an epoch, has a trace.

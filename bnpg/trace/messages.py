@@ -36,6 +36,8 @@ def check_clocks(life: Life) -> None:
     """
     before = life.events[0]
     for event in life.events[1:]:
+        if event["t"] < before["t"]:
+            raise Violation(f"time goes back in the trace of {life.process}", before, event)
         clock = before["lamport"]
         match event.kind:
             case "send" | "bare":

@@ -1,7 +1,8 @@
 """Traces to be tampered with."""
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,20 @@ class Recorded:
         return proof
 
 
+@pytest.fixture(scope="session")
+def _original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run in memory that the tests copy."""
+    folder = tmp_path_factory.mktemp("original") / "run"
+    _train(folder, ("--launcher", "memory"))
+    return folder
+
+
+@pytest.fixture
+def recorded(_original: Path, tmp_path: Path) -> Recorded:
+    """A copy of a recorded run, to be tampered with."""
+    return Recorded(Path(shutil.copytree(_original, tmp_path / "copy")))
+
+
 Record = Callable[..., Recorded]
 
 
@@ -82,23 +97,18 @@ def record(tmp_path: Path) -> Record:
 
     def run(*options: str, plan: str = "", launcher: str = "memory") -> Recorded:
         folder = tmp_path / "run"
-        arguments = ["train", "random(agents=3, states=2, actions=2, branching=2)", "--dag", "0-1,2-1"]
-        arguments += [
-            "--rounds",
-            "5",
-            "--lanes",
-            "3",
-            "--horizon",
-            "2",
-            "--trace",
-            "--out",
-            str(folder),
-            "--quiet",
-        ]
+        more = [*options, "--launcher", launcher]
         if plan:
             (tmp_path / "plan.toml").write_text(plan)
-            arguments += ["--faults", str(tmp_path / "plan.toml")]
-        assert bnpg.main([*arguments, "--launcher", launcher, *options], standalone_mode=False) == 0
+            more += ["--faults", str(tmp_path / "plan.toml")]
+        _train(folder, more)
         return Recorded(folder)
 
     return run
+
+
+def _train(folder: Path, more: Sequence[str]) -> None:
+    game = "random(agents=3, states=2, actions=2, branching=2)"
+    arguments = ["train", game, "--dag", "0-1,2-1", "--rounds", "5", "--lanes", "3", "--horizon", "2"]
+    arguments += ["--trace", "--out", str(folder), "--quiet", *more]
+    assert bnpg.main(arguments, standalone_mode=False) == 0
