@@ -1,6 +1,7 @@
 """The certificate of a run: what is proved for the very theta it ended with, and by what."""
 
 import json
+import math
 import platform
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def _certificate(experiment: Experiment, game: Game, policy: Policy, rounds: int
     document = as_json(measured)
     if measured.mismatch is None:
         document["mismatch_reason"] = "expensive in this game: ask for it with bnpg evaluate --mismatch"
-    predicted = predicted_rounds(game, policy.dag, weight, measured.mismatch, epsilon)
+    predicted = predicted_rounds(game, policy.dag, weight, measured.mismatch, epsilon or None)
     certificate = {
         "proved": _proved(measured),
         "stop_at_epsilon": epsilon or None,
@@ -106,7 +107,9 @@ def _certificate(experiment: Experiment, game: Game, policy: Policy, rounds: int
         },
     }
     if predicted is None:
-        certificate["predicted_rounds_reason"] = "the theorems need a regularization greater than 0"
+        certificate["predicted_rounds_reason"] = (
+            "the theorems need a regularization that is not 0, nor next to it"
+        )
     return certificate
 
 
@@ -125,7 +128,7 @@ def _proved(measured: Evaluation) -> list[dict[str, Any]]:
     kinds = {"lemma_2": "epsilon-nash", "lemma_3": "epsilon-optimal"}
     # The printed form is history: it proves nothing where it differs.
     promises = [bound for bound in measured.bounds if bound.lemma in kinds and bound.form != "printed"]
-    return claims + [
+    claims += [
         {
             "claim": kinds[bound.lemma],
             "epsilon": bound.bound,
@@ -138,15 +141,20 @@ def _proved(measured: Evaluation) -> list[dict[str, Any]]:
         for bound in promises
         if bound.met and bound.bound is not None
     ]
+    return [claim for claim in claims if math.isfinite(claim["epsilon"])]
 
 
 def in_words(certificate: dict[str, Any]) -> str:
     """Return what is proved as one plain sentence."""
-    nash, optimal = certificate["proved"][:2]
-    text = (
-        f"this policy is {nash['epsilon']:.4g}-Nash and {optimal['epsilon']:.4g}-optimal, "
-        "both gaps computed exactly"
-    )
+    kinds = {"epsilon-nash": "Nash", "epsilon-optimal": "optimal"}
+    exact = [
+        f"{claim['epsilon']:.4g}-{kinds[claim['claim']]}"
+        for claim in certificate["proved"]
+        if claim["by"].startswith("exact")
+    ]
+    if not exact:
+        return "nothing is proved for this policy: its gaps are not finite numbers"
+    text = f"this policy is {' and '.join(exact)}, computed exactly"
     gaps = {"epsilon-nash": "a Nash gap", "epsilon-optimal": "an optimality gap"}
     promised = [
         f"{gaps[claim['claim']]} of at most {claim['epsilon']:.4g} "

@@ -24,23 +24,41 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "objective": evaluation.objective,
         "gradient_norm": evaluation.gradient_norm,
         "gradient_max": evaluation.gradient_max,
+        "mismatch": evaluation.mismatch,
     }
-    M = evaluation.mismatch
-    document["mismatch"] = M if M is not None and math.isfinite(M) else None
-    if M is None:
+    if evaluation.mismatch is None:
         document["mismatch_reason"] = "not asked for: --mismatch"
-    elif document["mismatch"] is None:
-        document["mismatch_reason"] = evaluation.mismatch_reason
-    document["bounds"] = {
-        lemma: {bound.form: _bound(bound) for bound in evaluation.bounds if bound.lemma == lemma}
+    elif evaluation.mismatch_reason is not None:
+        document |= {"mismatch": None, "mismatch_reason": evaluation.mismatch_reason}
+    bounds = {
+        lemma: {
+            bound.form: finite_fields(_bound(bound)) for bound in evaluation.bounds if bound.lemma == lemma
+        }
         for lemma in _LEMMAS
     }
-    return document
+    return finite_fields(document) | {"bounds": bounds}
 
 
 def _bound(bound: Bound) -> dict[str, Any]:
     fields = ("norm", "gradient", "threshold", "met", "bound", "measured", "holds", "reason")
     return {field: getattr(bound, field) for field in fields}
+
+
+def finite_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """Replace what overflowed by None, with a reason beside it."""
+    result = dict(fields)
+    for key, value in fields.items():
+        numbers = value if isinstance(value, list) else [value]
+        lost = [number for number in numbers if _is_lost(number)]
+        if lost:
+            kept = [None if _is_lost(number) else number for number in numbers]
+            result[key] = kept if isinstance(value, list) else None
+            result[f"{key}_reason"] = f"{lost[0]} is not finite"
+    return result
+
+
+def _is_lost(number: object) -> bool:
+    return isinstance(number, float) and not math.isfinite(number)
 
 
 def as_text(evaluation: Evaluation, form: Format) -> str:
@@ -76,26 +94,54 @@ def _table(evaluation: Evaluation) -> str:
     rows = [(name, _number(number)) for name, _, number in _quantities(evaluation)]
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {number}" for name, number in rows]
-    if evaluation.mismatch_reason:
-        lines.append(f"  M is infinite: {evaluation.mismatch_reason}; the lemmas promise nothing")
-    head = ("", "form", "norm", "gradient", "threshold", "met", "bound", "measured", "holds")
-    table = [head, *(_row(bound) for bound in evaluation.bounds)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    table = [("", *_HEADS), *(_row(bound) for bound in evaluation.bounds)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines.append("")
     lines += [
         "  " + "  ".join(f"{cell:<{size}}" for cell, size in zip(row, widths, strict=True)).rstrip()
         for row in table
     ]
+    notes = _notes(evaluation)
+    lines += ["", *(f"  {note}" for note in notes)] if notes else []
     return "\n".join(lines)
+
+
+_HEADS = ("form", "norm", "gradient", "threshold", "met", "bound", "measured", "holds")
+
+
+def _notes(evaluation: Evaluation) -> list[str]:
+    """Say once why numbers are missing."""
+    reasons = {bound.reason: _LEMMAS[bound.lemma] for bound in reversed(evaluation.bounds) if bound.reason}
+    notes = [f"{lemma}: {reason}" for reason, lemma in reversed(reasons.items())]
+    if evaluation.mismatch_reason:
+        notes.insert(0, f"M is infinite: {evaluation.mismatch_reason}")
+    return notes
 
 
 def _latex(evaluation: Evaluation) -> str:
     lines = [r"\begin{tabular}{lr}", r"\hline"]
-    lines += [rf"{symbol} & ${_number(number)}$ \\" for _, symbol, number in _quantities(evaluation)]
+    lines += [rf"{symbol} & {_tex(number)} \\" for _, symbol, number in _quantities(evaluation)]
     lines += [r"\hline", r"\end{tabular}", "", r"\begin{tabular}{lllrrlrrl}", r"\hline"]
-    lines.append(r" & form & norm & gradient & threshold & met & bound & measured & holds \\ \hline")
-    lines += [" & ".join(_row(bound)) + r" \\" for bound in evaluation.bounds]
-    return "\n".join([*lines, r"\hline", r"\end{tabular}"]).replace("∞", r"\infty")
+    lines += [" & ".join(("", *_HEADS)) + r" \\", r"\hline"]
+    for bound in evaluation.bounds:
+        numbers = [_tex(bound.gradient), _tex(bound.threshold), _truth(bound.met), _tex(bound.bound)]
+        cells = [_LEMMAS[bound.lemma], bound.form, _TEX_NORMS[bound.norm], *numbers]
+        lines.append(" & ".join([*cells, _tex(bound.measured), _truth(bound.holds)]) + r" \\")
+    lines += [r"\hline", r"\end{tabular}"]
+    return "\n".join([*lines, *(f"% {note}" for note in _notes(evaluation))])
+
+
+_TEX_NORMS = {"l2": r"$\|\cdot\|_2$", "max": r"$\|\cdot\|_\infty$", "path": "path", "none": "-"}
+
+
+def _tex(number: float | None) -> str:
+    """Return a number in math mode, with a power of ten instead of an e."""
+    if number is None:
+        return "-"
+    if not math.isfinite(number):
+        return {math.inf: r"$\infty$", -math.inf: r"$-\infty$"}.get(number, "-")
+    mantissa, e, exponent = f"{number:.6g}".partition("e")
+    return rf"${mantissa} \times 10^{{{int(exponent)}}}$" if e else f"${mantissa}$"
 
 
 def _csv(evaluation: Evaluation) -> str:
@@ -126,7 +172,7 @@ def _row(bound: Bound) -> tuple[str, ...]:
 def _number(number: float | None) -> str:
     if number is None:
         return "-"
-    return f"{number:.6g}" if math.isfinite(number) else "∞"
+    return f"{number:.6g}".replace("inf", "∞")
 
 
 def _truth(truth: bool | None) -> str:

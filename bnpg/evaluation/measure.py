@@ -4,13 +4,15 @@ The same functions in the same order as a run's own measurements: the numbers of
 the run's last line, bit for bit.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.bounds import Bound, bounds
+from bnpg_math.curvature import curvature
 from bnpg_math.equilibrium import nash_gap
 from bnpg_math.game import Game
 from bnpg_math.joint import joint_policy
@@ -50,7 +52,8 @@ class Evaluation:
     mismatch_reason : str or None
         Why M is infinite, naming the state that causes it.
     bounds : tuple of Bound
-        Lemmas 2, 3 and 4 in printed, corrected and tight form.
+        Lemmas 2, 3 and 4 in printed, corrected and tight form. What is measured for Lemma 4 is the curvature
+        along the gradient, the direction of the next update.
     """
 
     value: float
@@ -105,7 +108,16 @@ def measure(
         nash = nash_gap(game, dag, tables, values)
         found = mismatch_of(game, progress) if mismatch else None
         M = M if found is None else found.M
-        promises = bounds(game, dag, regularization, grads, nash_gap=nash.gap, optimality_gap=gap, M=M)
+        promises = bounds(
+            game,
+            dag,
+            regularization,
+            grads,
+            nash_gap=nash.gap,
+            optimality_gap=gap,
+            M=M,
+            curvature=_curvature(game, policy, grads, regularization),
+        )
     return Evaluation(
         value=values.value,
         value_per_state=values.V,
@@ -121,3 +133,13 @@ def measure(
         mismatch_reason=None if found is None else found.reason,
         bounds=tuple(promises),
     )
+
+
+def _curvature(
+    game: Game, policy: Policy, grads: Sequence[FloatArray], regularization: float
+) -> float | None:
+    """Measure how L_lambda bends where the next update goes; None at a stationary point."""
+    if gradient_norm(grads) == 0.0:
+        return None
+    found = curvature(game, policy.dag, policy.thetas, grads, regularization, width=1e-4)
+    return found if math.isfinite(found) else None

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bnpg.evaluation.document import finite_fields
 from bnpg_math.dag import Dag
 from bnpg_math.game import Game
 from bnpg_math.rates import Rate, rates
@@ -10,12 +11,17 @@ Prediction = dict[str, dict[str, dict[str, Any]]]
 """By theorem and form: `rounds`, `epsilon`, `regularization`, `step_size`, `reason`."""
 
 ASSUMED = "it speaks of exact updates from zeros at the certified learning rate"
+_GAPS = {"theorem_1": "a Nash gap", "theorem_2": "an optimality gap"}
 
 
 def predicted_rounds(
-    game: Game, dag: Dag, regularization: float, M: float | None, epsilon: float = 0.0
+    game: Game, dag: Dag, regularization: float, M: float | None, epsilon: float | None = None
 ) -> Prediction | None:
-    """Return T of both theorems in printed, corrected and tight form.
+    """Return T of both theorems in printed, corrected and tight form, all for the same gap.
+
+    Every form is given the lambda that it would choose for that gap, so that their rounds can be compared.
+    Where M is infinite or unknown no gap is certified: then all forms have the run's lambda, and `epsilon` is
+    None with a reason.
 
     Parameters
     ----------
@@ -25,32 +31,42 @@ def predicted_rounds(
         lambda >= 0 of the run.
     M : float or None
         Mismatch coefficient; None if it is not known.
-    epsilon : float
-        The gap that was asked for. Every form then speaks of that gap, with the lambda it would choose
-        itself, so that their rounds can be compared. With 0 every form speaks of the run's lambda and says
-        which gap that certifies.
+    epsilon : float, optional
+        The gap that was asked for; that which lambda certifies in tight form, lambda M, if left out.
 
     Returns
     -------
     dict or None
-        None if lambda is 0, of which the theorems say nothing.
+        None if lambda is 0, of which the theorems say nothing, or so small that T exceeds all numbers.
     """
     if not regularization > 0.0:
         return None
+    try:
+        return _predicted(game, dag, regularization, M, epsilon)
+    except (OverflowError, ZeroDivisionError):
+        return None
+
+
+def _predicted(
+    game: Game, dag: Dag, regularization: float, M: float | None, epsilon: float | None
+) -> Prediction:
+    goal = regularization * M if epsilon is None and M is not None else epsilon
     found: Prediction = {"theorem_1": {}, "theorem_2": {}}
     for first in rates(game, dag, regularization, M):
         weight, rate = regularization, first
-        if epsilon > 0.0 and first.epsilon is not None:
+        if goal is not None and first.epsilon is not None:
             # What a lambda certifies is proportional to it, in every form.
-            weight = regularization * (epsilon / first.epsilon)
+            weight = regularization * (goal / first.epsilon)
             rate = _like(first, rates(game, dag, weight, M))
-        found[rate.theorem][rate.form] = {
-            "rounds": rate.rounds,
-            "epsilon": rate.epsilon,
-            "regularization": None if rate.rounds is None else weight,
-            "step_size": rate.step_size,
-            "reason": rate.reason,
-        }
+        found[rate.theorem][rate.form] = finite_fields(
+            {
+                "rounds": rate.rounds,
+                "epsilon": rate.epsilon,
+                "regularization": None if rate.rounds is None else weight,
+                "step_size": rate.step_size,
+                "reason": rate.reason,
+            }
+        )
     return found
 
 
@@ -59,7 +75,7 @@ def _like(wanted: Rate, among: list[Rate]) -> Rate:
 
 
 def prediction_in_words(prediction: Prediction, rounds: int, as_assumed: bool) -> list[str]:
-    """Return a line for each theorem that applies.
+    """Return a line for each theorem that promises something.
 
     Parameters
     ----------
@@ -71,10 +87,12 @@ def prediction_in_words(prediction: Prediction, rounds: int, as_assumed: bool) -
     """
     lines = []
     for theorem, forms in prediction.items():
-        asked = [f"{row['rounds']:.3g} ({form})" for form, row in forms.items() if row["rounds"] is not None]
-        if asked:
+        promises = {form: row for form, row in forms.items() if None not in (row["epsilon"], row["rounds"])}
+        if promises:
+            gap = f"{_GAPS[theorem]} of {next(iter(promises.values()))['epsilon']:.4g}"
+            asked = ", ".join(f"{row['rounds']:.3g} ({form})" for form, row in promises.items())
             caveat = "" if as_assumed else f"; {ASSUMED}"
             lines.append(
-                f"Theorem {theorem[-1]} asks for {', '.join(asked)} rounds, this run made {rounds}{caveat}"
+                f"for {gap} Theorem {theorem[-1]} asks for {asked} rounds, this run made {rounds}{caveat}"
             )
     return lines
