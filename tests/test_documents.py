@@ -1,0 +1,134 @@
+"""The documents say what the code does: each claim that can be compared with the code is."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from bnpg.cli.root import bnpg
+from protocol import codec, link, links
+from protocol.exit_codes import ExitCode
+from protocol.messages import KINDS
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
+PROTOCOL = (DOCS / "protocol.md").read_text(encoding="utf-8")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def _rows(text: str) -> Iterator[list[str]]:
+    """The cells of every table row."""
+    for line in text.splitlines():
+        if line.startswith("|"):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def _documented_messages() -> dict[str, list[str]]:
+    """The fields of every message that `docs/protocol.md` lists, by kind, in its order."""
+    found: dict[str, list[str]] = {}
+    kind = ""
+    for cells in _rows(PROTOCOL[PROTOCOL.index("## Messages") : PROTOCOL.index("## Joining")]):
+        if len(cells) != 5 or cells[0] in ("kind", "---"):
+            continue
+        if cells[0]:
+            kind = cells[0].strip("`")
+            found[kind] = []
+        found[kind] += re.findall(r"`(\w+)`", cells[2])
+    return found
+
+
+def _console_commands() -> list[tuple[Path, str]]:
+    """Every `bnpg ..` in the console blocks of the documents."""
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            lines = re.sub(r"\\\n\s*", "", block).splitlines()
+            found += [(page, line[2:]) for line in lines if re.match(r"\$ \S*\bbnpg ", line)]
+    return found
+
+
+def test_the_protocol_lists_every_message_with_its_fields_in_wire_order() -> None:
+    assert _documented_messages() == {name: list(kind.__struct_fields__) for name, kind in KINDS.items()}
+
+
+def test_the_protocol_puts_every_message_inside_or_outside_the_order_as_the_code_does() -> None:
+    outside = PROTOCOL[PROTOCOL.index("### Outside the order") : PROTOCOL.index("### In order")]
+    named = {cells[0].strip("`") for cells in _rows(outside) if cells[0].startswith("`")}
+    assert named == {name for name, kind in KINDS.items() if not kind.sequenced}
+
+
+def test_the_protocol_lists_the_envelope_in_wire_order() -> None:
+    rows = [cells for cells in _rows(PROTOCOL) if cells[0].isdigit() and len(cells) == 4]
+    assert [cells[1].strip("`") for cells in rows] == list(codec._HEADER_FIELDS)
+    assert [int(cells[0]) for cells in rows] == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("constant", "value"),
+    [
+        ("WINDOW", link.WINDOW),
+        ("PATIENCE", link.PATIENCE),
+        ("LONGEST_PATIENCE", link.LONGEST_PATIENCE),
+        ("ACKNOWLEDGE_AFTER", link.ACKNOWLEDGE_AFTER),
+        ("ACKNOWLEDGE_EVERY", link.ACKNOWLEDGE_EVERY),
+        ("EARLY", links.EARLY),
+    ],
+)
+def test_the_protocol_gives_the_constants_of_a_link(constant: str, value: float) -> None:
+    [cells] = [cells for cells in _rows(PROTOCOL) if cells[0] == f"`{constant}`"]
+    assert float(cells[1].split()[0]) == value
+
+
+def test_every_reject_code_is_documented() -> None:
+    source = (ROOT / "coordinator" / "membership.py").read_text() + (
+        ROOT / "coordinator" / "machine.py"
+    ).read_text()
+    codes = set(re.findall(r'Reject\(\s*"(\w+)"', source))
+    documented = PROTOCOL[PROTOCOL.index("| `Reject.code`") : PROTOCOL.index("All but `over`")]
+    assert codes == {cells[0].strip("`") for cells in _rows(documented)} - {"Reject.code", "---"}
+
+
+def test_every_exit_code_is_documented() -> None:
+    text = (DOCS / "reference" / "exit-codes.md").read_text(encoding="utf-8")
+    documented = {int(cells[0]): cells[1].strip("`") for cells in _rows(text) if cells[0].isdigit()}
+    assert documented == {int(code): code.name for code in ExitCode}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    targets = [target for target in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in target]
+    missing = [target for target in targets if not (page.parent / target.split("#")[0]).exists()]
+    assert missing == []
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = DOCS / "index.md"
+    reached = {(DOCS / target.split("#")[0]).resolve() for target in LINK.findall(index.read_text())}
+    pages = {page.resolve() for page in DOCS.rglob("*.md")} - {index.resolve()}
+    assert {str(page.relative_to(DOCS)) for page in pages - reached} == set()
+
+
+@pytest.mark.parametrize(
+    ("page", "line"), _console_commands(), ids=lambda value: value.name if isinstance(value, Path) else None
+)
+def test_every_command_shown_exists_with_its_options(page: Path, line: str) -> None:
+    words = re.sub(r"[\"'].*?[\"']", "QUOTED", line).split()
+    words = words[next(at for at, word in enumerate(words) if re.fullmatch(r"(\S*/)?bnpg", word)) + 1 :]
+    command: click.Command = bnpg
+    context = click.Context(command)
+    while words and isinstance(command, click.Group) and not words[0].startswith("-"):
+        name = words.pop(0)
+        chosen = command.get_command(context, name)
+        assert chosen is not None, f"there is no command {name!r}"
+        command = chosen
+    known = {
+        option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    known |= {"-h", "--help"}
+    ends = ("|", ">", "&", "&&", ";", "#")
+    stop = next((at for at, word in enumerate(words) if word in ends), len(words))
+    options = {word.split("=")[0] for word in words[:stop] if re.match(r"--?[a-z]", word)}
+    assert options - known == set()
