@@ -12,6 +12,7 @@ import scipy
 from agents.checkpoint import load_latest
 from bnpg import __version__
 from bnpg.evaluation.document import as_json
+from bnpg.evaluation.effort import is_affordable
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.evaluation.prediction import predicted_rounds, prediction_in_words
 from bnpg_math.dag_text import parse_dag
@@ -22,14 +23,7 @@ from coordinator.loading import load_game
 from protocol.files import write_atomically
 
 FILE = "certificate.json"
-AFFORDABLE = 2_000_000_000
-"""Most work for which M is computed unasked: a few seconds on one core, see :func:`mismatch_work`."""
 _LEMMA_OF_GAP = {"nash": "lemma_2", "optimality": "lemma_3"}
-
-
-def mismatch_work(game: Game) -> int:
-    """Return an estimate of the work of M: 2S games, each a few solves (S^3) and backups (S^2 A)."""
-    return game.states**3 * (game.states + game.joint_actions)
 
 
 def certify(folder: Path, rounds: int) -> dict[str, Any]:
@@ -77,7 +71,7 @@ def uncertified(reason: str) -> dict[str, Any]:
 
 def _certificate(experiment: Experiment, game: Game, policy: Policy, rounds: int) -> dict[str, Any]:
     weight, epsilon = experiment.regularization, experiment.stop_at_epsilon
-    affordable = mismatch_work(game) <= AFFORDABLE
+    affordable = is_affordable(game)
     # lambda was chosen as epsilon / M: where M is expensive, it need not be computed a second time.
     known = epsilon / weight if epsilon and not affordable else None
     measured = measure(game, policy, weight, mismatch=affordable, M=known)

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from bnpg.counting import counting
+from bnpg.evaluation.effort import is_affordable
 from bnpg_math.dag import FAMILIES, Dag
 from bnpg_math.dag_text import parse_dag
 from bnpg_math.errors import InputError
@@ -73,7 +75,7 @@ def read_fields(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: nested too deeply") from None
 
 
-def plan_experiment(fields: dict[str, Any], base: Path = Path()) -> ExperimentPlan:
+def plan_experiment(fields: dict[str, Any], base: Path = Path(), quiet: bool = True) -> ExperimentPlan:
     """Check an experiment.
 
     Parameters
@@ -82,6 +84,8 @@ def plan_experiment(fields: dict[str, Any], base: Path = Path()) -> ExperimentPl
         Fields of an experiment file, by the names they have there.
     base : Path
         The folder from which relative paths start; one that is not there is looked for in the present folder.
+    quiet : bool
+        Whether nothing is said on stderr while M is computed for `stop-at-epsilon`.
 
     Returns
     -------
@@ -93,15 +97,16 @@ def plan_experiment(fields: dict[str, Any], base: Path = Path()) -> ExperimentPl
         One line: the field or file that cannot be used, and why.
     """
     try:
-        return _Planner(fields, base).plan()
+        return _Planner(fields, base, quiet).plan()
     except OSError as error:
         raise InputError(f"{error.filename or 'a file'} cannot be read: {error.strerror or error}") from None
 
 
 class _Planner:
-    def __init__(self, fields: dict[str, Any], base: Path) -> None:
+    def __init__(self, fields: dict[str, Any], base: Path, quiet: bool) -> None:
         self._given = fields
         self._base = base
+        self._quiet = quiet
         try:
             self._asked = msgspec.convert(fields, Experiment)
         except msgspec.ValidationError as error:
@@ -130,6 +135,8 @@ class _Planner:
         )
         if experiment.stop_at_epsilon:
             experiment = self._aimed(experiment, game, dag)
+        elif experiment.stop_gap != "nash":
+            raise InputError(f"stop-gap {experiment.stop_gap} says what stop-at-epsilon means: give it too")
         _check_sizes(experiment, game)
         _check_learning_rate(experiment, game, dag)
         return ExperimentPlan(experiment, game, dag, path, initial)
@@ -142,14 +149,16 @@ class _Planner:
             )
         if not experiment.evaluate_every:
             raise InputError("stop-at-epsilon needs evaluations: evaluate-every must be at least 1, got 0")
-        found = mismatch(game)
+        quiet = self._quiet or is_affordable(game)
+        with counting("mismatch coefficient M: states", game.states, quiet) as count:
+            found = mismatch(game, lambda _done, _of: count())
         if not math.isfinite(found.M):
             raise InputError(f"stop-at-epsilon needs a finite mismatch coefficient M: {found.reason}")
         chosen = experiment.stop_at_epsilon / found.M
         if "regularization" in self._given and self._given["regularization"] != chosen:
             raise InputError(
-                f"stop-at-epsilon chooses regularization = {chosen!r} (epsilon / M, M = {found.M:.6g}); "
-                f"got regularization = {self._given['regularization']!r}"
+                f"stop-at-epsilon chooses regularization = {chosen!r} (epsilon / M, M = {found.M:.6g}), "
+                f"got {self._given['regularization']!r}; leave it out"
             )
         return msgspec.structs.replace(experiment, regularization=chosen)
 

@@ -126,7 +126,7 @@ def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, A
     asked = {"game": subject}
     if subject.endswith(".toml"):
         asked, base = read_fields(Path(subject)), Path(subject).parent
-    plan = plan_experiment(asked | fields, base)
+    plan = plan_experiment(asked | fields, base, quiet=False)
     number = 1
     target = out
     while go_on and out is not None and target is not None and target.is_dir():

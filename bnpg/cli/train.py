@@ -59,7 +59,7 @@ def train(
     fields, base = {"game": subject}, Path()
     if subject.endswith(".toml"):
         fields, base = read_fields(Path(subject)), Path(subject).parent
-    plan = plan_experiment(fields | given(options, EXPERIMENT_FIELDS), base)
+    plan = plan_experiment(fields | given(options, EXPERIMENT_FIELDS), base, quiet)
     settings = settings_from(given(options, LAUNCH_FIELDS) | ({"faults": FAULTS_FILE} if faults else {}))
     folder = create_run_folder(plan, settings, out, None if faults is None else read_faults(faults))
     return launch_run(folder, settings, as_json=as_json, quiet=quiet)
