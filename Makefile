@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check lint types imports format lock clean fuzz containers
+.PHONY: help run test soak check lint types imports format lock clean fuzz containers model
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: $(VENV)/dev.done ## the whole test suite
 SCHEDULES ?= 10000
 soak: $(VENV)/run.done ## simulate runs under random faults, SCHEDULES=10000 of them
 	@$(BIN)/bnpg soak --schedules $(SCHEDULES)
+
+model: ## check the formal model of joining and of a round; needs spin
+	@model/check.sh
 
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/fuzz.done ## fuzz the decoder of messages, FUZZ_SECONDS=60 long
