@@ -145,7 +145,7 @@ def bounds(
     return found
 
 
-def _conditional(  # noqa: PLR0917 (the parts of one statement)
+def _conditional(
     name: tuple[str, Form],
     measure: tuple[str, float],
     threshold: float | None,

@@ -157,7 +157,7 @@ def returns_to_go(rewards: Sequence[FloatArray], discount: float) -> list[FloatA
     return returns
 
 
-def signal_weights(  # noqa: PLR0917 (a pure function of a whole round)
+def signal_weights(
     rewards: Sequence[FloatArray],
     states: Sequence[IntArray],
     gamma: float,

@@ -107,7 +107,7 @@ def generator(
     return np.random.Generator(bits)
 
 
-def uniforms(  # noqa: PLR0917 (an address has five parts)
+def uniforms(
     seed: int,
     purpose: Purpose,
     index: int,

@@ -20,7 +20,7 @@ from bnpg_math.transitions.sparse import SparseTransition
 _DENSE_UP_TO = 1 << 22
 
 
-def random_game(  # noqa: PLR0917 (called by keyword, through the registry)
+def random_game(
     states: int = 5,
     agents: int = 2,
     actions: int = 3,
