@@ -8,7 +8,12 @@ HEAVY = ("asyncio", "click", "matplotlib", "networkx", "pandas", "prometheus_cli
 
 def test_the_import_rules_hold() -> None:
     checked = subprocess.run(
-        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache"],
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command; lint_imports_command()",
+            "--no-cache",
+        ],
         capture_output=True,
         text=True,
         timeout=100,
@@ -19,5 +24,7 @@ def test_the_import_rules_hold() -> None:
 
 def test_an_agent_process_imports_nothing_heavy() -> None:
     program = f"import sys, agents.__main__; print([name for name in {HEAVY} if name in sys.modules])"
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
     assert ran.stdout.strip() == "[]"
