@@ -19,10 +19,14 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
 from bnpg_math.game import Game
-from bnpg_math.gradient import local_flow
+from bnpg_math.gradient import local_flow, local_flows
 from bnpg_math.joint import joint_policy, spread
 from bnpg_math.optimum import rounding
+from bnpg_math.short_axis import choice, largest, total
 from bnpg_math.values import Values, evaluate, state_values
+
+_DIVISIBLE = 1e-100
+"""Probabilities above this are divided out of the joint policy without any loss; below, products may be 0."""
 
 
 class BestResponse(NamedTuple):
@@ -66,20 +70,37 @@ def best_response(
     BestResponse
         Rows where no action is better than the present mixture keep it.
     """
-    others = _others(tables, dag, agent)
+    present = values if values is not None else evaluate(game, joint_policy(tables, dag))
+    others = _others(tables, dag, agent, present)
+    return _respond(game, dag, tables, agent, present, local_flow(others * present.Q, dag.families[agent]))
+
+
+def _respond(
+    game: Game,
+    dag: Dag,
+    tables: Sequence[FloatArray],
+    agent: int,
+    present: Values,
+    conditional: FloatArray,
+) -> BestResponse:
+    """Policy iteration from the first step's pi(aP|s) E[Q | s, aP, ai]."""
     family = dag.families[agent]
-    table = tables[agent].copy()
-    V = values.V if values is not None else evaluate(game, joint_policy(tables, dag)).V
+    table, V, Q = tables[agent].copy(), present.V, present.Q
+    others: FloatArray | None = None
+    joint = Q
     while True:
-        Q = game.reward + game.gamma * game.transition.expectation(V)
-        conditional = local_flow(np.broadcast_to(others * Q, Q.shape), family)
-        gain = conditional.max(axis=-1) - (table * conditional).sum(axis=-1)
+        gain = largest(conditional) - total(table * conditional)
         improves = gain > rounding(Q, game.gamma)
         if not improves.any():
             return BestResponse(V, float(game.initial @ V), table)
-        greedy = np.eye(table.shape[-1])[conditional.argmax(axis=-1)]
-        table = np.where(improves[..., None], greedy, table)
-        V = state_values(game, others * spread(table, family, dag.agents))
+        best = choice(conditional)
+        for action in range(table.shape[-1]):
+            np.copyto(table[..., action], best == action, where=improves)
+        if others is None:
+            others, joint, Q = _others(tables, dag, agent, present), np.empty_like(Q), np.empty_like(Q)
+        V = state_values(game, np.multiply(others, spread(table, family, dag.agents), out=joint))
+        np.add(game.reward, game.transition.expectation(game.gamma * V), out=Q)
+        conditional = local_flow(np.multiply(others, Q, out=joint), family)
 
 
 def nash_gap(game: Game, dag: Dag, tables: Sequence[FloatArray], values: Values | None = None) -> NashGap:
@@ -95,18 +116,25 @@ def nash_gap(game: Game, dag: Dag, tables: Sequence[FloatArray], values: Values 
     NashGap
     """
     present = values if values is not None else evaluate(game, joint_policy(tables, dag))
-    gains = tuple(
+    flows = local_flows(present.pi * present.Q, dag.families)
+    gains = []
+    for agent, (table, m) in enumerate(zip(tables, flows, strict=True)):
+        if table.min() > _DIVISIBLE:
+            answer = _respond(game, dag, tables, agent, present, m / table)
+        else:
+            answer = best_response(game, dag, tables, agent, present)
         # Staying put is always allowed: a negative gain is rounding.
-        max(0.0, best_response(game, dag, tables, agent, present).value - present.value)
-        for agent in range(dag.agents)
-    )
-    return NashGap(max(gains), gains)
+        gains.append(max(0.0, answer.value - present.value))
+    return NashGap(max(gains), tuple(gains))
 
 
-def _others(tables: Sequence[FloatArray], dag: Dag, agent: int) -> FloatArray:
-    """Product of everyone else's tables, with length 1 along axes nobody else depends on."""
-    product = np.ones((tables[0].shape[0], *(1,) * dag.agents))
-    for other, table in enumerate(tables):
+def _others(tables: Sequence[FloatArray], dag: Dag, agent: int, present: Values) -> FloatArray:
+    """Product of everyone else's tables."""
+    table = tables[agent]
+    if table.min() > _DIVISIBLE:
+        return np.divide(present.pi, spread(table, dag.families[agent], dag.agents), order="C")
+    product = np.ones((table.shape[0], *(1,) * dag.agents))
+    for other, theirs in enumerate(tables):
         if other != agent:
-            product = product * spread(table, dag.families[other], dag.agents)
-    return product
+            product = product * spread(theirs, dag.families[other], dag.agents)
+    return np.array(np.broadcast_to(product, present.pi.shape))

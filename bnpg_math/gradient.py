@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.short_axis import scaled, total
 
 
 def flow(d: FloatArray, pi: FloatArray, Q: FloatArray) -> FloatArray:
@@ -58,10 +59,63 @@ def local_flow(W: FloatArray, members: Sequence[int]) -> FloatArray:
     agents = W.ndim - 1
     if len(set(members)) != len(members) or not all(0 <= member < agents for member in members):
         raise ValueError(f"members must be distinct agents in 0..{agents - 1}, got {tuple(members)}")
+    marginal = _sum_out(W, range(agents), members)
     kept = sorted(members)
-    outside = tuple(agent + 1 for agent in range(agents) if agent not in kept)
-    marginal = W.sum(axis=outside) if outside else W
     return np.transpose(marginal, (0, *(1 + kept.index(member) for member in members)))
+
+
+def local_flows(W: FloatArray, families: Sequence[Sequence[int]]) -> list[FloatArray]:
+    """:func:`local_flow` of every family, sharing partial sums: for one who needs them all.
+
+    Parameters
+    ----------
+    W : (S, A_1, .., A_N) float
+        As in :func:`local_flow`.
+    families : sequence of N sequences of int
+        P^i_+ of every agent.
+
+    Returns
+    -------
+    list of N arrays (S, A_p1, .., A_pk, A_i) float
+        Equal to those of :func:`local_flow` up to rounding.
+    """
+    found: dict[int, FloatArray] = {}
+
+    def divide(tensor: FloatArray, present: Sequence[int], wanted: list[int]) -> None:
+        members = sorted({member for number in wanted for member in families[number]})
+        marginal = _sum_out(tensor, present, members)
+        left = []
+        for number in wanted:
+            if len(families[number]) == len(members):
+                axes = (1 + members.index(member) for member in families[number])
+                found[number] = np.transpose(marginal, (0, *axes))
+            else:
+                left.append(number)
+        halves = [left] if len(left) < len(wanted) else [left[: len(left) // 2], left[len(left) // 2 :]]
+        for half in halves:
+            if half:
+                divide(marginal, members, half)
+
+    divide(W, range(W.ndim - 1), list(range(len(families))))
+    return [found[number] for number in range(len(families))]
+
+
+def _sum_out(tensor: FloatArray, present: Sequence[int], members: Sequence[int]) -> FloatArray:
+    """Sum over the agents that are no members, in an order that keeps numpy's inner loops long."""
+    present = list(present)
+    last = len(present)
+    while last and present[last - 1] not in members:
+        last -= 1
+    if last < len(present):
+        tensor = tensor.reshape(*tensor.shape[: last + 1], -1)
+        tensor = total(tensor)
+    axis = 1
+    for agent in present[:last]:
+        if agent in members:
+            axis += 1
+        else:
+            tensor = tensor.sum(axis=axis)
+    return tensor
 
 
 def local_gradient(m: FloatArray, pi: FloatArray) -> FloatArray:
@@ -86,7 +140,7 @@ def local_gradient(m: FloatArray, pi: FloatArray) -> FloatArray:
     """
     if m.shape != pi.shape:
         raise ValueError(f"flow and policy must share a shape, got {m.shape} and {pi.shape}")
-    result: FloatArray = m - pi * m.sum(axis=-1, keepdims=True)
+    result: FloatArray = m - scaled(pi, total(m))
     return result
 
 

@@ -1,6 +1,7 @@
 """The joint policy of a Bayesian network (section 3): pi(a|s) = prod_i pi^i(a^i | s, a^{P^i})."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,12 +29,20 @@ def spread(table: FloatArray, members: Sequence[int], agents: int) -> FloatArray
     (S, .., ..) float, N + 1 axes
         A view with length 1 along the agents outside the family.
     """
-    ascending = np.argsort(np.asarray(members, dtype=np.intp), kind="stable")
-    transposed = np.transpose(table, (0, *(1 + int(axis) for axis in ascending)))
+    order, places = _layout(tuple(members))
     lengths = [1] * agents
-    for axis, member in enumerate(sorted(members)):
-        lengths[member] = transposed.shape[1 + axis]
+    transposed = table if order is None else np.transpose(table, order)
+    for axis, member in enumerate(places, 1):
+        lengths[member] = transposed.shape[axis]
     return transposed.reshape((table.shape[0], *lengths))
+
+
+@lru_cache(maxsize=4096)
+def _layout(members: tuple[int, ...]) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
+    """The axes of a family's table in ascending order of its members (None: as they are), and the members."""
+    places = tuple(sorted(members))
+    order = None if places == members else (0, *(1 + members.index(member) for member in places))
+    return order, places
 
 
 def joint_policy(tables: Sequence[FloatArray], dag: "Dag") -> FloatArray:
@@ -61,6 +70,6 @@ def joint_policy(tables: Sequence[FloatArray], dag: "Dag") -> FloatArray:
         raise ValueError(f"expected {dag.agents} tables, one an agent, got {len(tables)}")
     joint = spread(tables[0], dag.families[0], dag.agents)
     for agent in range(1, dag.agents):
-        joint = joint * spread(tables[agent], dag.families[agent], dag.agents)
+        joint = np.multiply(joint, spread(tables[agent], dag.families[agent], dag.agents), order="C")
     # With a single agent the product is a view of its table: the result is the caller's own.
     return joint if joint.base is None else joint.copy()

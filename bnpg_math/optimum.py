@@ -70,7 +70,7 @@ def policy_iteration(
     while True:
         rewards = reward[(states, *np.unravel_index(choice, transition.actions))]
         V = factorise(transition.under_choice(choice), gamma)[0](rewards)
-        Q = (reward + gamma * transition.expectation(V)).reshape(transition.states, -1)
+        Q = (reward + transition.expectation(gamma * V)).reshape(transition.states, -1)
         best = Q.argmax(axis=1)
         improves = Q[states, best] > Q[states, choice] + rounding(Q, gamma)
         if not improves.any():
@@ -94,4 +94,4 @@ def rounding(Q: FloatArray, gamma: float) -> float:
     -------
     float
     """
-    return float(16.0 * np.finfo(np.float64).eps * np.abs(Q).max() / (1.0 - gamma))
+    return float(16.0 * np.finfo(np.float64).eps * max(Q.max(), -Q.min()) / (1.0 - gamma))

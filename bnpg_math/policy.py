@@ -10,6 +10,7 @@ import numpy as np
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.errors import PolicyError
+from bnpg_math.short_axis import largest, lowered, total
 from bnpg_math.streams import Purpose, generator
 
 
@@ -26,10 +27,8 @@ def log_policy(theta: FloatArray) -> FloatArray:
     (S, *P, A) float
         At most 0. Stays finite where the probability itself underflows.
     """
-    shifted = theta - theta.max(axis=-1, keepdims=True)
-    normaliser = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    result: FloatArray = shifted - normaliser
-    return result
+    shifted = lowered(theta, largest(theta))
+    return lowered(shifted, np.log(total(np.exp(shifted))))
 
 
 def policy(theta: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
 from bnpg_math.game import Game
-from bnpg_math.gradient import barrier_gradient, flow, local_flow, local_gradient
+from bnpg_math.gradient import barrier_gradient, flow, local_flows, local_gradient
 from bnpg_math.joint import joint_policy, spread
 from bnpg_math.values import Values, evaluate
 
@@ -40,12 +40,11 @@ def gradients(
     list of N arrays (S, *P, A_i) float
         Every row sums to zero.
     """
-    pi = joint_policy(tables, dag)
-    present = values if values is not None else evaluate(game, pi)
-    W = flow(present.d, pi, present.Q)
+    present = values if values is not None else evaluate(game, joint_policy(tables, dag))
+    W = flow(present.d, present.pi, present.Q)
     return [
-        local_gradient(local_flow(W, family), table) + barrier_gradient(table, regularization)
-        for family, table in zip(dag.families, tables, strict=True)
+        local_gradient(m, table) + barrier_gradient(table, regularization)
+        for m, table in zip(local_flows(W, dag.families), tables, strict=True)
     ]
 
 

@@ -1,22 +1,27 @@
 """Exact evaluation of a joint policy: V, Q and the visitation d (section 2).
 
 Both are linear systems with the same matrix I - gamma P_pi, so one LU factorisation serves V (the
-matrix) and d (its transpose).
+matrix) and d (its transpose). From `ITERATIVE_FROM` states on, both are solved by `krylov` instead.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.linalg import lu_factor, lu_solve
+from scipy.linalg.lapack import dgetrf, dgetrs
 from scipy.sparse import csc_array, eye_array, issparse
 from scipy.sparse.linalg import splu
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.game import Game
+from bnpg_math.krylov import krylov_solver
 
 Solve = Callable[[FloatArray], FloatArray]
+
+ITERATIVE_FROM = 512
+"""States from which a factorisation costs more than iterating."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +38,15 @@ class Values:
         Unnormalised discounted visitation from mu; sums to 1/(1 - gamma).
     value : float
         V(mu).
+    pi : (S, A_1, .., A_N) float
+        The joint policy they are of.
     """
 
     V: FloatArray
     Q: FloatArray
     d: FloatArray
     value: float
+    pi: FloatArray
 
 
 def evaluate(game: Game, pi: FloatArray) -> Values:
@@ -65,8 +73,8 @@ def evaluate(game: Game, pi: FloatArray) -> Values:
     V = forward(expected_reward(game.reward, pi))
     # The system is an M-matrix, so d >= 0; rounding may leave -1e-20 where a state is never visited.
     d = np.maximum(backward(game.initial), 0.0)
-    Q = game.reward + game.gamma * game.transition.expectation(V)
-    return Values(V=V, Q=Q, d=d, value=float(game.initial @ V))
+    Q = game.reward + game.transition.expectation(game.gamma * V)
+    return Values(V=V, Q=Q, d=d, value=float(game.initial @ V), pi=pi)
 
 
 def state_values(game: Game, pi: FloatArray) -> FloatArray:
@@ -97,7 +105,8 @@ def expected_reward(reward: FloatArray, pi: FloatArray) -> FloatArray:
     -------
     (S,) float
     """
-    result: FloatArray = (pi * reward).reshape(pi.shape[0], -1).sum(axis=1)
+    states = pi.shape[0]
+    result: FloatArray = np.einsum("sa,sa->s", pi.reshape(states, -1), reward.reshape(states, -1))
     return result
 
 
@@ -114,11 +123,14 @@ def resolvent(game: Game, pi: FloatArray) -> tuple[Solve, Solve]:
     forward, backward : callables (S,) or (S, K) -> the same shape
         ``(I - gamma P_pi)^-1 x`` and ``(I - gamma P_pi)^-T x``.
     """
-    return factorise(game.transition.under(pi), game.gamma)
+    if game.states < ITERATIVE_FROM:
+        return _direct(game.transition.under(pi), game.gamma)
+    forward, backward = game.transition.along(pi)
+    return _iterative(forward, backward, lambda: game.transition.under(pi), game.gamma)
 
 
 def factorise(chain: Any, gamma: float) -> tuple[Solve, Solve]:
-    """Factorise I - gamma P for a Markov chain, dense or sparse.
+    """Prepare to solve with I - gamma P for a Markov chain, dense or sparse.
 
     Parameters
     ----------
@@ -132,20 +144,38 @@ def factorise(chain: Any, gamma: float) -> tuple[Solve, Solve]:
     forward, backward : callables
         As in :func:`resolvent`.
     """
+    if chain.shape[0] < ITERATIVE_FROM:
+        return _direct(chain, gamma)
+    return _iterative(lambda x: chain @ x, lambda x: chain.T @ x, lambda: chain, gamma)
+
+
+def _iterative(
+    forward: Solve, backward: Solve, chain: Callable[[], Any], gamma: float
+) -> tuple[Solve, Solve]:
+    factorised = cache(lambda: _direct(chain(), gamma))
+    return (
+        krylov_solver(forward, gamma, np.inf, lambda: factorised()[0]),
+        krylov_solver(backward, gamma, 1, lambda: factorised()[1]),
+    )
+
+
+def _direct(chain: Any, gamma: float) -> tuple[Solve, Solve]:
     if _is_sparse(chain):
         identity: Any = eye_array(chain.shape[0])
         lu: Any = splu(csc_array(identity - gamma * chain))
         return lu.solve, lambda x: lu.solve(x, "T")
     matrix = -gamma * chain
     matrix.flat[:: matrix.shape[0] + 1] += 1.0
-    factors = lu_factor(matrix, overwrite_a=True, check_finite=False)
+    # LAPACK itself: for small systems, scipy's checks around it take several times as long. A C-ordered
+    # matrix is the transposed one to LAPACK, which saves a copy: so the two solvers swap places.
+    factors, pivots, _ = dgetrf(matrix.T, overwrite_a=True)
 
     def forward(x: FloatArray) -> FloatArray:
-        result: FloatArray = lu_solve(factors, x, check_finite=False)
+        result: FloatArray = dgetrs(factors, pivots, x, trans=1)[0]
         return result
 
     def backward(x: FloatArray) -> FloatArray:
-        result: FloatArray = lu_solve(factors, x, trans=1, check_finite=False)
+        result: FloatArray = dgetrs(factors, pivots, x)[0]
         return result
 
     return forward, backward

@@ -11,6 +11,7 @@ from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import GameError
 from bnpg_math.probabilities import check_distributions, frozen
 from bnpg_math.sampling import cumulative, invert
+from bnpg_math.transitions.interface import Apply, along_chain
 
 
 class DenseTransition:
@@ -50,6 +51,10 @@ class DenseTransition:
         rows = pi.reshape(self.states, 1, -1)
         chain: FloatArray = np.matmul(rows, self._table.reshape(self.states, -1, self.states))
         return chain[:, 0, :]
+
+    def along(self, pi: FloatArray) -> tuple[Apply, Apply]:
+        """See :meth:`Transition.along`."""
+        return along_chain(self.under(pi))
 
     def under_choice(self, choice: IntArray) -> FloatArray:
         """See :meth:`Transition.under_choice`."""

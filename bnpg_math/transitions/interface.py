@@ -1,6 +1,6 @@
 """What a transition kernel can do, whatever it is stored as."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     Chain: TypeAlias = FloatArray | csr_array[Any]
 """The state's Markov chain under a policy, ``[S, S]``, dense or sparse."""
+
+Apply: TypeAlias = Callable[[FloatArray], FloatArray]
+"""A linear map of vectors over the states."""
 
 
 class Transition(Protocol):
@@ -58,6 +61,19 @@ class Transition(Protocol):
         (S, S) float, an array or a scipy sparse array
         """
 
+    def along(self, pi: FloatArray) -> "tuple[Apply, Apply]":
+        """P_pi as two functions, x -> P_pi x and x -> P_pi^T x: without its matrix where structure saves it.
+
+        Parameters
+        ----------
+        pi : (S, A_1, .., A_N) float
+            Must not change as long as the functions are used.
+
+        Returns
+        -------
+        forward, backward : callables (S,) -> (S,)
+        """
+
     def under_choice(self, choice: IntArray) -> "Chain":
         """The chain of a deterministic policy: rows P(.|s, a(s)).
 
@@ -94,3 +110,38 @@ class Transition(Protocol):
 
     def content(self) -> Iterator[NDArray[Any]]:
         """The arrays that define the kernel, in a fixed order, for digests."""
+
+
+def along_chain(chain: Any) -> tuple[Apply, Apply]:
+    """The two functions of :meth:`Transition.along` for a chain that is at hand as a matrix.
+
+    Parameters
+    ----------
+    chain : (S, S) float, an array or a scipy sparse array
+
+    Returns
+    -------
+    forward, backward : callables (S,) -> (S,)
+    """
+    return lambda x: chain @ x, lambda x: chain.T @ x
+
+
+def along_actions(pi: FloatArray, forward: Apply, backward: Apply) -> tuple[Apply, Apply]:
+    """The two functions of :meth:`Transition.along` for a kernel that forgets the current state.
+
+    Then P_pi = pi K with K[a, s'], and each function costs two thin products.
+
+    Parameters
+    ----------
+    pi : (S, A_1, .., A_N) float
+    forward : callable (S,) -> (A,)
+        x -> K x, over flat joint actions.
+    backward : callable (A,) -> (S,)
+        y -> K^T y.
+
+    Returns
+    -------
+    forward, backward : callables (S,) -> (S,)
+    """
+    table = pi.reshape(pi.shape[0], -1)
+    return lambda x: table @ forward(x), lambda x: backward(table.T @ x)

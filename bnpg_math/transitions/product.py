@@ -23,10 +23,11 @@ from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import GameError
 from bnpg_math.probabilities import check_distributions, frozen
 from bnpg_math.sampling import cumulative, invert
+from bnpg_math.transitions.interface import Apply, along_actions, along_chain
 
 # Neighbouring components are merged up to this many entries: a few contractions with larger kernels run
 # at the speed of matrix products, and one uniform then draws several components.
-_LARGEST_MERGED = 1 << 12
+_LARGEST_MERGED = 1 << 10
 
 # einsum names an axis with one letter.
 _LABELS = len(ascii_letters)
@@ -95,6 +96,7 @@ class ProductTransition:
         )
         self._blocks, self._block_sizes = self._merge()
         self.draws = len(self._blocks)
+        self._factors = self._separate()
 
     def _check(self, number: int, component: Component) -> None:
         name = f"kernel of component {number}"
@@ -136,6 +138,13 @@ class ProductTransition:
             blocks[-1] = Component(frozen(kernel.reshape(*rows, sizes[-1])), current, agents)
         return blocks, sizes
 
+    def _separate(self) -> list[FloatArray] | None:
+        """Matrices whose Kronecker product is K[a, s'], if the kernel forgets the current state that way."""
+        agents = [agent for block in self._blocks for agent in block.agents]
+        if agents != list(range(len(self.actions))) or any(block.components for block in self._blocks):
+            return None
+        return [block.kernel.reshape(-1, block.kernel.shape[-1]) for block in self._blocks]
+
     # Labels of the axes: current components, then agents, then blocks of next components.
     def _agent(self, agent: int) -> int:
         return len(self.sizes) + agent
@@ -148,6 +157,9 @@ class ProductTransition:
 
     def expectation(self, value: FloatArray) -> FloatArray:
         """See :meth:`Transition.expectation`; a broadcast view where an axis does not matter."""
+        if self._factors is not None:
+            expected = _kronecker([factor.T for factor in self._factors], value[None])
+            return np.broadcast_to(expected.reshape(self.actions), (self.states, *self.actions))
         tensor = _Labelled(
             value.reshape(self._block_sizes), tuple(self._next(b) for b in range(len(self._blocks)))
         )
@@ -168,6 +180,8 @@ class ProductTransition:
 
     def under(self, pi: FloatArray) -> FloatArray:
         """See :meth:`Transition.under`."""
+        if self._factors is not None:
+            return _kronecker(self._factors, pi.reshape(self.states, -1))
         current = tuple(range(len(self.sizes)))
         agents = tuple(self._agent(agent) for agent in range(len(self.actions)))
         tensor = _Labelled(pi.reshape(*self.sizes, *self.actions), (*current, *agents))
@@ -179,6 +193,18 @@ class ProductTransition:
         order = [*current, *(self._next(b) for b in range(len(self._blocks)))]
         chain = np.transpose(tensor.array, [tensor.labels.index(label) for label in order])
         return chain.reshape(self.states, self.states)
+
+    def along(self, pi: FloatArray) -> tuple[Apply, Apply]:
+        """See :meth:`Transition.along`."""
+        factors = self._factors
+        if factors is None:
+            return along_chain(self.under(pi))
+        transposed = [factor.T for factor in factors]
+        return along_actions(
+            pi,
+            lambda x: _kronecker(transposed, x[None])[0],
+            lambda y: _kronecker(factors, y[None])[0],
+        )
 
     def under_choice(self, choice: IntArray) -> FloatArray:
         """See :meth:`Transition.under_choice`."""
@@ -229,6 +255,18 @@ class ProductTransition:
             cumulative(block.kernel.reshape(-1, size))
             for block, size in zip(self._blocks, self._block_sizes, strict=True)
         ]
+
+
+def _kronecker(factors: Sequence[FloatArray], rows: FloatArray) -> FloatArray:
+    """Multiply every row by the Kronecker product of the factors, one factor at a time."""
+    left, right = rows.shape[1], 1
+    tensor = rows
+    for factor in reversed(factors):
+        left //= factor.shape[0]
+        tensor = tensor.reshape(len(rows) * left, factor.shape[0], right)
+        tensor = tensor[:, :, 0] @ factor if right == 1 else np.matmul(factor.T, tensor)
+        right *= factor.shape[1]
+    return tensor.reshape(len(rows), right)
 
 
 def _contract(tensor: _Labelled, kernel: _Labelled, summed: set[int]) -> _Labelled:

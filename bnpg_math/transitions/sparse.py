@@ -13,6 +13,7 @@ from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import GameError
 from bnpg_math.probabilities import check_finite, check_sums
 from bnpg_math.sampling import bisect, cumulative
+from bnpg_math.transitions.interface import Apply, along_chain
 
 
 class SparseTransition:
@@ -67,6 +68,10 @@ class SparseTransition:
             shape=(self.states, size),
         )
         return csr_array(mixer @ self._matrix)
+
+    def along(self, pi: FloatArray) -> tuple[Apply, Apply]:
+        """See :meth:`Transition.along`."""
+        return along_chain(self.under(pi))
 
     def under_choice(self, choice: IntArray) -> "csr_array[Any]":
         """See :meth:`Transition.under_choice`."""

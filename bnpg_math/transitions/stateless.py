@@ -11,6 +11,7 @@ from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import GameError
 from bnpg_math.probabilities import check_distributions, frozen
 from bnpg_math.sampling import cumulative, invert
+from bnpg_math.transitions.interface import Apply, along_actions
 
 
 class StatelessTransition:
@@ -48,6 +49,11 @@ class StatelessTransition:
         """See :meth:`Transition.under`."""
         chain: FloatArray = pi.reshape(self.states, -1) @ self._table.reshape(-1, self.states)
         return chain
+
+    def along(self, pi: FloatArray) -> tuple[Apply, Apply]:
+        """See :meth:`Transition.along`."""
+        kernel = self._table.reshape(-1, self.states)
+        return along_actions(pi, lambda x: kernel @ x, lambda y: kernel.T @ y)
 
     def under_choice(self, choice: IntArray) -> FloatArray:
         """See :meth:`Transition.under_choice`."""

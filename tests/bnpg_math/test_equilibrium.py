@@ -10,6 +10,7 @@ from bnpg_math.equilibrium import best_response, nash_gap
 from bnpg_math.games.registry import game as built_in
 from bnpg_math.joint import joint_policy
 from bnpg_math.optimum import optimal_value
+from bnpg_math.policy import policy
 from bnpg_math.values import evaluate
 
 
@@ -78,3 +79,17 @@ def test_rows_that_are_never_reached_do_not_matter():
     response = best_response(game, complete(2), [leader, follower], 1)
     assert response.value == 11.0
     np.testing.assert_array_equal(response.policy, follower)
+
+
+def test_probabilities_that_underflow_leave_the_gap_exact(problem):
+    """Where pi^i is 0 it cannot be divided out of the joint policy: the others are multiplied instead."""
+    case = problem(3, dag=complete(3), states=2)
+    thetas = [theta.copy() for theta in case.thetas]
+    for theta in thetas:
+        theta[..., 0] += 800.0
+    tables = [policy(theta) for theta in thetas]
+    assert any(table.min() == 0.0 for table in tables)
+    for agent in range(3):
+        gain = nash_gap(case.game, case.dag, tables).per_agent[agent]
+        floored = [np.maximum(table, 1e-90) for table in tables]
+        assert gain == pytest.approx(nash_gap(case.game, case.dag, floored).per_agent[agent], abs=1e-9)

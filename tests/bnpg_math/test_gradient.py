@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnpg_math.gradient import barrier_gradient, flow, local_flow, local_gradient, update
+from bnpg_math.gradient import barrier_gradient, flow, local_flow, local_flows, local_gradient, update
 from bnpg_math.joint import joint_policy
 from bnpg_math.objective import objective
 from bnpg_math.policy import log_policy, policy
@@ -80,6 +80,20 @@ def test_local_flow_keeps_the_order_of_the_family():
         local_flow(W, (0, 0))
     with pytest.raises(ValueError, match="distinct agents"):
         local_flow(W, (3,))
+
+
+@given(seed=st.integers(0, 10**6))
+def test_shared_sums_over_many_families_are_those_of_each_alone(seed):
+    rng = np.random.default_rng(seed)
+    agents = int(rng.integers(1, 6))
+    W = rng.normal(size=(2, *rng.integers(1, 10, size=agents)))
+    families = [
+        tuple(int(i) for i in rng.permutation(agents)[: rng.integers(1, agents + 1)]) for _ in range(agents)
+    ]
+    for found, members in zip(local_flows(W, families), families, strict=True):
+        obvious = np.einsum(W, range(agents + 1), [0, *(1 + member for member in members)])
+        np.testing.assert_allclose(found, obvious, atol=1e-11)
+        np.testing.assert_allclose(local_flow(W, members), obvious, atol=1e-11)
 
 
 def test_the_barrier_pushes_towards_the_uniform_policy():

@@ -64,6 +64,9 @@ def check_against_tensor(transition, tensor, rng):
     chain = transition.under(pi)
     chain = chain.toarray() if issparse(chain) else chain
     np.testing.assert_allclose(chain, np.einsum("sa,sat->st", pi.reshape(states, -1), flat), atol=1e-13)
+    forward, backward = transition.along(pi)
+    np.testing.assert_allclose(forward(value), chain @ value, atol=1e-13)
+    np.testing.assert_allclose(backward(value), chain.T @ value, atol=1e-13)
     choice = rng.integers(flat.shape[1], size=states)
     chosen = transition.under_choice(choice)
     chosen = chosen.toarray() if issparse(chosen) else chosen
