@@ -1,6 +1,8 @@
-"""`bnpg evaluate`, certificates, and training until something is certified."""
+"""`bnpg evaluate` comes to the numbers of slow, obvious twins, and says them in the promised forms."""
 
-import json
+import csv
+import io
+import itertools
 import math
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import pytest
 
 from bnpg.__main__ import main
 from bnpg_math.equilibrium import best_response
+from bnpg_math.game_file import save_game
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policy_file import load_policy
+from bnpg_math.mismatch import mismatch
+from bnpg_math.policy_file import Policy, load_policy, save_policy
 
 KEYS = {
     "value", "value_per_state", "optimal_value", "optimality_gap", "nash_gap", "nash_gap_per_agent",
@@ -18,143 +22,265 @@ KEYS = {
     "gradient_norm", "gradient_max", "mismatch", "bounds",
 }  # fmt: skip
 GAME = "coordination(agents=2)"
+SMALL = "random(states=2, agents=2, actions=2, branching=2, gamma=0.5, seed=3)"
 
 
-def train(folder: Path, *options: str, game: str = GAME) -> dict:
-    base = [
-        "train",
-        game,
-        "--mode",
-        "exact",
-        "--launcher",
-        "memory",
-        "--out",
-        str(folder),
-        "--quiet",
-        "--json",
-    ]
-    assert main([*base, "--save-policy", *options]) == 0
-    return json.loads((folder / "summary.json").read_text())
+class Twin:
+    """A game with two agents and states, and a policy on the DAG 0-1, all by enumeration."""
+
+    def __init__(self, game: str, policy: Path) -> None:
+        self.game = find_game(game)
+        self.theta_0, self.theta_1 = load_policy(policy).thetas
+        shape = (self.game.states, *self.game.actions)
+        self.P = np.stack(
+            [self.game.transition.expectation(row) for row in np.eye(self.game.states)], axis=-1
+        ).reshape(*shape, self.game.states)
+
+    def joint(self, theta_0: np.ndarray, theta_1: np.ndarray) -> np.ndarray:
+        first, second = (np.exp(theta) for theta in (theta_0, theta_1))
+        first /= first.sum(axis=-1, keepdims=True)
+        second /= second.sum(axis=-1, keepdims=True)
+        return first[:, :, None] * second
+
+    def values(self, pi: np.ndarray) -> np.ndarray:
+        V = np.zeros(self.game.states)
+        for _ in range(200):
+            V = (pi * (self.game.reward + self.game.gamma * self.P @ V)).sum(axis=(1, 2))
+        return V
+
+    def value(self, pi: np.ndarray) -> float:
+        return float(self.game.initial @ self.values(pi))
+
+    def objective(self, theta_0: np.ndarray, theta_1: np.ndarray, weight: float) -> float:
+        logs = [theta - np.log(np.exp(theta).sum(-1, keepdims=True)) for theta in (theta_0, theta_1)]
+        barrier = sum(weight * float(np.mean(log) + math.log(log.shape[-1])) for log in logs)
+        return self.value(self.joint(theta_0, theta_1)) + barrier
+
+    def deterministic(self, shape: tuple[int, ...]) -> "itertools.product[tuple[int, ...]]":
+        return itertools.product(range(shape[-1]), repeat=int(np.prod(shape[:-1])))
+
+    def best_gain(self, agent: int) -> float:
+        thetas = [self.theta_0, self.theta_1]
+        shape = thetas[agent].shape
+        found = []
+        for choice in self.deterministic(shape):
+            answer = np.full(shape, -1e3)
+            answer.reshape(-1, shape[-1])[np.arange(len(choice)), choice] = 0.0
+            thetas[agent] = answer
+            found.append(self.value(self.joint(*thetas)))
+        return max(found) - self.value(self.joint(self.theta_0, self.theta_1))
+
+    def best_value(self) -> float:
+        shape = (self.game.states, int(np.prod(self.game.actions)))
+        pis = (
+            np.eye(shape[1])[list(choice)].reshape(self.P.shape[:-1]) for choice in self.deterministic(shape)
+        )
+        return max(self.value(pi) for pi in pis)
+
+    def gradient(self, agent: int, weight: float) -> np.ndarray:
+        thetas = [self.theta_0, self.theta_1]
+        result = np.zeros(thetas[agent].shape)
+        for index in np.ndindex(result.shape):
+            ends = []
+            for sign in (1, -1):
+                moved = [theta.copy() for theta in thetas]
+                moved[agent][index] += sign * 1e-5
+                ends.append(self.objective(*moved, weight))
+            result[index] = (ends[0] - ends[1]) / 2e-5
+        return result
 
 
-def evaluate(capsys: pytest.CaptureFixture[str], *options: str) -> dict:
-    capsys.readouterr()
-    assert main(["evaluate", *options, "--json", "--quiet"]) == 0
-    return json.loads(capsys.readouterr().out)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_number_is_that_of_a_slow_twin(evaluate, policy_file, tmp_path: Path, seed: int) -> None:
+    policy = policy_file(SMALL, seed=seed)
+    out = tmp_path / "gradient.npz"
+    found = evaluate(SMALL, "--policy", policy, "--regularization", 0.2, "--gradient-out", out)
+    twin = Twin(SMALL, policy)
+    pi = twin.joint(twin.theta_0, twin.theta_1)
+    close = {"abs": 1e-9, "rel": 1e-9}
+    assert found["value_per_state"] == pytest.approx(twin.values(pi).tolist(), **close)
+    assert found["value"] == pytest.approx(twin.value(pi), **close)
+    assert found["optimal_value"] == pytest.approx(twin.best_value(), **close)
+    assert found["optimality_gap"] == pytest.approx(twin.best_value() - twin.value(pi), **close)
+    gains = [twin.best_gain(agent) for agent in range(2)]
+    assert found["nash_gap_per_agent"] == pytest.approx(gains, **close)
+    assert found["nash_gap"] == pytest.approx(max(gains), **close)
+    assert found["objective"] == pytest.approx(twin.objective(twin.theta_0, twin.theta_1, 0.2), **close)
+    grads = [twin.gradient(agent, 0.2) for agent in range(2)]
+    with np.load(out) as written:
+        assert set(written) == {"grad_0", "grad_1"}
+        for agent, gradient in enumerate(grads):
+            np.testing.assert_allclose(written[f"grad_{agent}"], gradient, atol=1e-8)
+    assert found["gradient_norm"] == pytest.approx(
+        math.sqrt(sum((gradient**2).sum() for gradient in grads)), abs=1e-8
+    )
+    assert found["gradient_max"] == pytest.approx(max(abs(gradient).max() for gradient in grads), abs=1e-8)
 
 
-def test_the_keys_are_those_promised(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train(tmp_path / "run", "--rounds", "3")
-    found = evaluate(capsys, GAME, "--policy", str(tmp_path / "run/policy.npz"))
-    assert set(found) >= KEYS
+def test_the_keys_are_those_promised(evaluate, policy_file) -> None:
+    policy = policy_file(GAME)
+    found = evaluate(GAME, "--policy", policy)
+    assert set(found) == KEYS | {"mismatch_reason", "policy_digest", "game_digest"}
     assert found["mismatch"] is None
-    assert found["mismatch_reason"]
+    assert "--mismatch" in found["mismatch_reason"]
+    assert found["policy_digest"] == load_policy(policy).digest
+    assert found["game_digest"] == find_game(GAME).digest
     assert set(found["bounds"]) == {"lemma_2", "lemma_3", "lemma_4"}
     for forms in found["bounds"].values():
-        assert set(forms) == {"printed", "corrected", "tight"}
+        assert list(forms) == ["printed", "corrected", "tight"]
         assert all({"threshold", "met", "bound", "measured", "holds"} <= set(form) for form in forms.values())
 
 
-def test_a_saved_policy_has_the_very_numbers_of_the_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    summary = train(tmp_path / "run", "--rounds", "7", "--regularization", "0.01", "--initial", "normal")
-    policy = str(tmp_path / "run/policy.npz")
-    found = evaluate(capsys, GAME, "--policy", policy, "--regularization", "0.01", "--mismatch")
-    for key in ("value", "nash_gap", "optimality_gap", "objective", "gradient_norm"):
-        assert found[key] == summary[key]
-    certificate = json.loads((tmp_path / "run/certificate.json").read_text())
-    assert {key: found[key] for key in KEYS} == {key: certificate[key] for key in KEYS}
-    assert certificate["policy_digest"] == found["policy_digest"] == summary["policy_digest"]
-    assert certificate["mismatch"] == pytest.approx(35.5, abs=0.05)
+def test_the_bounds_are_the_constants_of_the_paper(evaluate, policy_file) -> None:
+    found = evaluate(GAME, "--policy", policy_file(GAME, "complete"), "--mismatch", "--regularization", 0.3)
+    assert "mismatch_reason" not in found
+    M = mismatch(find_game(GAME)).M
+    assert found["mismatch"] == M
+    lemma_2, lemma_3, lemma_4 = (found["bounds"][lemma] for lemma in ("lemma_2", "lemma_3", "lemma_4"))
+    # S = 4, two binary agents with an edge: K = A = 4, max A_i = 2, R = 3.
+    assert lemma_2["tight"]["threshold"] == pytest.approx(0.3 / (4 * 4))
+    assert lemma_2["tight"]["bound"] == pytest.approx(0.3 * M)
+    assert lemma_2["printed"]["threshold"] == pytest.approx(0.3 / (2 * 4 * 4 * 2))
+    assert lemma_2["printed"]["bound"] == pytest.approx(2 * 0.3 * M)
+    assert lemma_2["tight"]["gradient"] == found["gradient_max"]
+    assert lemma_2["printed"]["gradient"] == found["gradient_norm"]
+    assert lemma_3["tight"]["threshold"] == pytest.approx(0.3 / (4 * 4))
+    assert lemma_3["tight"]["bound"] == pytest.approx(0.3 * M)
+    assert lemma_3["printed"]["bound"] == pytest.approx(2**3 * 2 * 0.3 * M)
+    assert lemma_4["tight"]["bound"] == pytest.approx(3 / (2 * 0.05**2) + 0.3 / (2 * 4))
+    for row in (*lemma_2.values(), *lemma_3.values(), *lemma_4.values()):
+        assert row["holds"] is (row["measured"] <= row["bound"])
+        assert row["reason"] is None
+    assert {row["measured"] for row in lemma_2.values()} == {found["nash_gap"]}
+    assert {row["measured"] for row in lemma_3.values()} == {found["optimality_gap"]}
+    assert lemma_4["tight"]["measured"] > 0
 
 
-def test_gradient_and_best_responses_can_be_had(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train(tmp_path / "run", "--rounds", "2")
-    policy = tmp_path / "run/policy.npz"
-    files = ["--gradient-out", str(tmp_path / "g.npz"), "--best-response", str(tmp_path / "b.npz")]
-    found = evaluate(capsys, GAME, "--policy", str(policy), *files)
-    gradient = np.load(tmp_path / "g.npz")
-    assert math.sqrt(
-        sum(float((gradient[f"grad_{agent}"] ** 2).sum()) for agent in range(2))
-    ) == pytest.approx(found["gradient_norm"])
-    loaded = load_policy(policy)
-    answer = best_response(find_game(GAME), loaded.dag, loaded.tables, 1)
-    np.testing.assert_array_equal(np.load(tmp_path / "b.npz")["pi_1"], answer.policy)
-
-
-@pytest.mark.parametrize(
-    ("form", "sign"), [("table", "Lemma 2"), ("latex", r"\begin{tabular}"), ("csv", "Nash gap,")]
-)
-def test_people_get_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str, sign: str) -> None:
-    train(tmp_path / "run", "--rounds", "1")
-    capsys.readouterr()
-    assert main(["evaluate", GAME, "--policy", str(tmp_path / "run/policy.npz"), "--format", form]) == 0
-    assert sign in capsys.readouterr().out
-
-
-def test_an_infinite_mismatch_is_said_and_its_state_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    train(tmp_path / "run", "--rounds", "1", game="slotted_aloha")
-    found = evaluate(capsys, "slotted_aloha", "--policy", str(tmp_path / "run/policy.npz"), "--mismatch")
+def test_an_infinite_mismatch_is_said_and_its_state_named(evaluate, policy_file) -> None:
+    game = "slotted_aloha"
+    found = evaluate(game, "--policy", policy_file(game), "--mismatch", "--regularization", 1)
     assert found["mismatch"] is None
     assert "state 0" in found["mismatch_reason"]
+    for row in found["bounds"]["lemma_2"].values():
+        assert row["bound"] is row["holds"] is None
+        assert "infinite" in row["reason"]
 
 
-def test_a_policy_of_another_game_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train(tmp_path / "run", "--rounds", "1")
+def test_what_overflows_is_null_with_a_reason(evaluate, policy_file, tmp_path: Path) -> None:
+    game = find_game("climbing")
+    path = tmp_path / "huge.npz"
+    arrays = {"transition": np.ones((1, 3, 3, 1)), "initial": np.ones(1), "gamma": 0.9}
+    np.savez(path, reward=game.reward / 30 * 1.7e308, **arrays)
+    found = evaluate(path, "--policy", policy_file("climbing"), "--mismatch", "--regularization", 1)
+    assert found["optimal_value"] is None
+    assert "not finite" in found["optimal_value_reason"]
+
+
+def test_a_game_of_ones_own_is_judged_like_a_built_in_one(evaluate, policy_file, tmp_path: Path) -> None:
+    save_game(find_game(SMALL), tmp_path / "game.npz")
+    policy = policy_file(SMALL)
+    mine, built_in = (evaluate(game, "--policy", policy) for game in (tmp_path / "game.npz", SMALL))
+    for key in KEYS - {"value_per_state", "nash_gap_per_agent", "mismatch", "bounds"}:
+        assert mine[key] == pytest.approx(built_in[key], rel=1e-9, abs=1e-12)
+
+
+def test_every_agents_best_response_can_be_had_and_gains_the_gap(
+    evaluate, policy_file, tmp_path: Path
+) -> None:
+    policy, out = policy_file(GAME), tmp_path / "best.npz"
+    found = evaluate(GAME, "--policy", policy, "--best-response", out)
+    judged = load_policy(policy)
+    with np.load(out) as written:
+        assert set(written) == {"pi_0", "pi_1"}
+        for agent in range(2):
+            answer = best_response(find_game(GAME), judged.dag, judged.tables, agent)
+            np.testing.assert_array_equal(written[f"pi_{agent}"], answer.policy)
+            thetas = list(judged.thetas)
+            thetas[agent] = np.where(written[f"pi_{agent}"] > 0, 0.0, -1e3)
+            save_policy(Policy(judged.dag, tuple(thetas)), tmp_path / "answered.npz")
+            better = evaluate(GAME, "--policy", tmp_path / "answered.npz")
+            gain = better["value"] - found["value"]
+            assert gain == pytest.approx(found["nash_gap_per_agent"][agent], abs=1e-9)
+            assert better["nash_gap_per_agent"][agent] == pytest.approx(0, abs=1e-9)
+
+
+def said(capsys: pytest.CaptureFixture[str], *options: object) -> str:
     capsys.readouterr()
-    assert main(["evaluate", "climbing", "--policy", str(tmp_path / "run/policy.npz")]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
+    assert main(["evaluate", *map(str, options), "--quiet"]) == 0
+    return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("gap", ["nash", "optimality"])
-def test_training_stops_when_the_gap_is_certified(tmp_path: Path, gap: str) -> None:
-    options = [
-        "--dag",
-        "complete",
-        "--learning-rate",
-        "certified",
-        "--stop-gap",
-        gap,
-        "--stop-at-epsilon",
-        "0.5",
-    ]
-    summary = train(tmp_path / "run", "--rounds", "5000", *options, game="penalty")
-    assert summary["rounds"] < 5000
-    assert summary["nash_gap" if gap == "nash" else "optimality_gap"] <= 0.5
-    lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
-    assert json.loads(lines[-1])["round"] == summary["rounds"] == len(lines) - 1
-    certificate = json.loads((tmp_path / "run/certificate.json").read_text())
-    lemma = "Lemma 2, tight form" if gap == "nash" else "Lemma 3, tight form"
-    claims = {claim["by"]: claim["epsilon"] for claim in certificate["proved"]}
-    assert claims[lemma] == pytest.approx(0.5)
-    assert certificate["predicted_rounds"]["theorem_1"]["tight"]["rounds"] >= summary["rounds"]
-    earlier = train(tmp_path / "earlier", "--rounds", str(summary["rounds"] - 1), *options, game="penalty")
-    assert earlier["rounds"] == summary["rounds"] - 1
+def test_people_get_a_table_with_every_number(capsys: pytest.CaptureFixture[str], policy_file) -> None:
+    text = said(capsys, "slotted_aloha", "--policy", policy_file("slotted_aloha"), "--mismatch")
+    for line in ("Nash gap of agent 2", "mismatch coefficient M  ∞", "value from state 7", "Lemma 4  tight"):
+        assert line in text
+    assert "M is infinite: Assumption 1 fails: some joint policy never visits state 0" in text
+    assert text.count("Lemma 3 speaks of complete DAGs only") == 1
+
+
+def test_latex_has_numbers_in_math_mode_and_no_character_it_does_not_know(
+    capsys: pytest.CaptureFixture[str], policy_file
+) -> None:
+    options = ("--policy", policy_file("slotted_aloha"), "--mismatch", "--regularization", 1e-5)
+    text = said(capsys, "slotted_aloha", *options, "--format", "latex")
+    assert text.isascii()
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
+    wide = [line for line in text.splitlines() if line.startswith(("Lemma", " & form"))]
+    assert len(wide) == 10
+    assert {line.count("&") for line in wide} == {8}
+    assert all(line.endswith(r" \\") and line.count("$") % 2 == 0 for line in wide)
+    outside = "".join("".join(line.split("$")[::2]) for line in text.splitlines() if line[:1] != "%")
+    assert not any(sign in outside for sign in ("^", "_", r"\infty", r"\times"))
+    assert r"\times 10^{-7}$" in text
+    assert r"$M$ & $\infty$ \\" in text
+
+
+def test_csv_is_read_back_without_loss(capsys: pytest.CaptureFixture[str], evaluate, policy_file) -> None:
+    options = (GAME, "--policy", policy_file(GAME), "--mismatch", "--regularization", 0.1)
+    found = evaluate(*options)
+    rows = dict(csv.reader(io.StringIO(said(capsys, *options, "--format", "csv"))))
+    assert float(rows["Nash gap"]) == found["nash_gap"]
+    assert float(rows["mismatch coefficient M"]) == found["mismatch"]
+    assert float(rows["lemma_2 tight bound"]) == found["bounds"]["lemma_2"]["tight"]["bound"]
+    assert rows["lemma_2 tight met"] == str(found["bounds"]["lemma_2"]["tight"]["met"])
+
+
+def test_the_progress_of_the_mismatch_goes_to_stderr(capsys: pytest.CaptureFixture[str], policy_file) -> None:
+    policy = policy_file(GAME)
+    capsys.readouterr()
+    assert main(["evaluate", GAME, "--policy", str(policy), "--mismatch", "--json"]) == 0
+    heard = capsys.readouterr()
+    assert heard.out.count("\n") == 1
+    assert "states 4/4" in heard.err
 
 
 @pytest.mark.parametrize(
-    ("game", "options", "complaint"),
+    ("options", "complaint"),
     [
-        ("slotted_aloha", ["--stop-at-epsilon", "0.5"], "state 0"),
-        (
-            "penalty",
-            ["--stop-at-epsilon", "0.5", "--stop-gap", "optimality", "--dag", "empty"],
-            "complete DAG",
-        ),
-        ("penalty", ["--stop-at-epsilon", "0.5", "--regularization", "3"], "regularization"),
-        ("penalty", ["--stop-at-epsilon", "0.5", "--evaluate-every", "0"], "evaluate-every"),
+        (["climbing"], "states"),
+        (["coordination(agents=3)"], "agents"),
+        (["no-such-game"], "no-such-game"),
+        ([GAME, "--regularization", "-1"], "-1"),
+        ([GAME, "--policy", "nowhere.npz"], "nowhere.npz"),
+        ([GAME, "--policy", __file__], "test_evaluate.py"),
     ],
 )
-def test_what_cannot_be_certified_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], game: str, options: list[str], complaint: str
+def test_what_cannot_be_judged_is_refused_in_one_line(
+    capsys: pytest.CaptureFixture[str], policy_file, options: list[str], complaint: str
 ) -> None:
-    assert main(["train", game, *options, "--out", str(tmp_path / "run")]) == 2
-    said = capsys.readouterr().err
-    assert complaint in said
-    assert said.count("\n") == 1
-    assert not (tmp_path / "run").exists()
+    policy = policy_file(GAME)
+    capsys.readouterr()
+    assert main(["evaluate", "--policy", str(policy), *options, "--json"]) == 2
+    heard = capsys.readouterr()
+    assert heard.out == ""
+    assert heard.err.count("\n") == 1
+    assert complaint in heard.err
+
+
+def test_a_file_that_cannot_be_written_is_named(
+    capsys: pytest.CaptureFixture[str], policy_file, tmp_path: Path
+) -> None:
+    where = tmp_path / "no-folder" / "gradient.npz"
+    policy = policy_file(GAME)
+    assert main(["evaluate", GAME, "--policy", str(policy), "--gradient-out", str(where)]) == 7
+    assert str(where) in capsys.readouterr().err

@@ -1,0 +1,176 @@
+"""Every run that ends with an evaluation has a certificate, and `bnpg evaluate` comes to the same numbers."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bnpg.certificate import certify
+from bnpg.launchers.settings import Outcome
+from bnpg.run_folder import read_summary
+from bnpg.summary import human_summary
+from bnpg_math.games.registry import game as find_game
+from bnpg_math.rates import rates
+from coordinator.run_record import read_lines
+from protocol.exit_codes import ExitCode
+
+GAME = "coordination(agents=2)"
+MEASURED = ("value", "nash_gap", "optimality_gap", "objective", "gradient_norm")
+MODES = {
+    "exact": {"mode": "exact", "dag": "complete"},
+    "sampled": {"mode": "sampled", "lanes": 4, "horizon": 5, "dag": "empty"},
+}
+
+
+def certificate_of(folder: Path) -> dict:
+    return json.loads((folder / "certificate.json").read_text())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_certificate_has_the_very_numbers_of_the_run_and_of_evaluate(
+    start, go_on, evaluate, mode: str
+) -> None:
+    folder = start(
+        game=GAME, rounds=7, regularization=0.01, initial="normal", save_policy=True, **MODES[mode]
+    )
+    summary = go_on(folder)
+    found = evaluate(GAME, "--policy", folder / "policy.npz", "--regularization", 0.01, "--mismatch")
+    certificate = certificate_of(folder)
+    last = read_lines(folder / "metrics.jsonl")[-1]
+    for key in MEASURED:
+        assert found[key] == summary[key] == last[key] == certificate[key]
+    assert {key: certificate[key] for key in found} == found
+    assert certificate["policy_digest"] == summary["policy_digest"]
+    assert certificate["game_digest"] == find_game(GAME).digest
+    assert certificate["regularization"] == 0.01
+    assert certificate["rounds"] == 7
+    assert set(certificate["versions"]) == {"bnpg", "python", "numpy", "scipy"}
+
+
+def test_a_policy_that_was_not_gathered_is_certified_from_the_agents_folders(start, go_on) -> None:
+    folder = start(game="penalty", rounds=2)
+    summary = go_on(folder)
+    assert not (folder / "policy.npz").exists()
+    assert certificate_of(folder)["policy_digest"] == summary["policy_digest"]
+
+
+def test_a_policy_that_was_gathered_from_other_hosts_is_certified(start, go_on) -> None:
+    folder = start(game="penalty", rounds=2, save_policy=True)
+    go_on(folder)
+    expected = certificate_of(folder)
+    shutil.rmtree(folder / "agents")
+    (folder / "certificate.json").unlink()
+    certify(folder, 2)
+    assert certificate_of(folder) == expected
+    (folder / "policy.npz").unlink()
+    assert "--save-policy" in certify(folder, 2)["certificate_reason"]
+
+
+def test_what_is_proved_are_the_exact_gaps_and_the_lemmas_whose_condition_is_met(start, go_on) -> None:
+    # Far beyond convergence: every form of every lemma is met.
+    folder = start(game="penalty", rounds=1500, dag="0-1", regularization=1.0, learning_rate=0.05)
+    summary = go_on(folder)
+    certificate = certificate_of(folder)
+    proved = {claim["by"]: claim for claim in certificate["proved"]}
+    assert list(proved) == [
+        "exact best responses",
+        "exact policy iteration",
+        "Lemma 2, corrected form",
+        "Lemma 2, tight form",
+        "Lemma 3, corrected form",
+        "Lemma 3, tight form",
+    ]
+    assert proved["exact best responses"]["epsilon"] == summary["nash_gap"]
+    assert proved["exact policy iteration"]["epsilon"] == summary["optimality_gap"]
+    tight = proved["Lemma 2, tight form"]
+    assert (tight["claim"], tight["epsilon"], tight["mismatch"]) == ("epsilon-nash", 1.0, 1.0)
+    assert tight["gradient"] == certificate["gradient_max"] <= tight["threshold"] == pytest.approx(1 / 9)
+    for claim in certificate["proved"]:
+        gap = summary["nash_gap" if claim["claim"] == "epsilon-nash" else "optimality_gap"]
+        assert gap <= claim["epsilon"]
+    assert summary["certificate"].endswith(
+        "; its gradient alone proves a Nash gap of at most 1 (Lemma 2, tight form, M = 1) "
+        "and an optimality gap of at most 1 (Lemma 3, tight form, M = 1)"
+    )
+    assert summary["certificate"] in human_summary(folder, summary)
+
+
+def test_nothing_is_promised_where_the_mismatch_is_infinite(start, go_on) -> None:
+    folder = start(game="slotted_aloha", rounds=2, regularization=1e9, learning_rate=1e-12)
+    summary = go_on(folder)
+    certificate = certificate_of(folder)
+    assert certificate["mismatch"] is None
+    assert "state 0" in certificate["mismatch_reason"]
+    assert certificate["bounds"]["lemma_2"]["tight"]["met"] is True
+    assert [claim["by"].split()[0] for claim in certificate["proved"]] == ["exact", "exact"]
+    assert "Theorem" not in human_summary(folder, summary)
+
+
+def test_an_expensive_mismatch_is_left_out_with_a_reason(
+    start, go_on, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bnpg.evaluation.effort.AFFORDABLE", 0)
+    folder = start(game="penalty", rounds=2, regularization=0.1)
+    go_on(folder)
+    assert certificate_of(folder)["mismatch"] is None
+    assert "--mismatch" in certificate_of(folder)["mismatch_reason"]
+
+
+def test_the_theorems_are_compared_at_the_same_gap(start, go_on) -> None:
+    folder = start(game=GAME, rounds=1, dag="complete", regularization=0.01)
+    predicted = go_on(folder)["predicted_rounds"]
+    certificate = certificate_of(folder)
+    assert certificate["predicted_rounds"] == predicted
+    M, gap = certificate["mismatch"], 0.01 * certificate["mismatch"]
+    game = find_game(GAME)
+    # What the forms of the lemmas promise with lambda, in gaps per lambda M.
+    factors = {"theorem_1": {"printed": 2, "corrected": 2, "tight": 1}}
+    factors["theorem_2"] = {"printed": 16, "corrected": 16, "tight": 1}
+    for theorem, forms in predicted.items():
+        for form, row in forms.items():
+            assert row["epsilon"] == pytest.approx(gap)
+            assert row["regularization"] == pytest.approx(gap / M / factors[theorem][form])
+            own = rates(game, _complete(), row["regularization"], M)
+            assert row["rounds"] in [rate.rounds for rate in own if rate.theorem == theorem]
+    # T = 2 beta (R / (1 - gamma)) S^2 K^2 / lambda^2, with R = 3, S = K = 4.
+    beta = 3 / (2 * 0.05**2) + 0.01 / (2 * 4)
+    expected = 2 * beta * (3 / 0.05) * 4**2 * 4**2 / 0.01**2
+    assert predicted["theorem_1"]["tight"]["rounds"] == pytest.approx(expected)
+
+
+def _complete():
+    from bnpg_math.dag_text import parse_dag
+
+    return parse_dag("complete", 2)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1e-300, 1e-160])
+def test_no_rounds_are_predicted_where_there_is_nothing_to_predict(start, go_on, weight: float) -> None:
+    folder = start(game="penalty", rounds=1, regularization=weight)
+    summary = go_on(folder)
+    assert summary["predicted_rounds"] is None
+    assert "regularization" in summary["predicted_rounds_reason"]
+    assert all(math.isfinite(claim["epsilon"]) for claim in certificate_of(folder)["proved"])
+
+
+def test_a_run_without_an_evaluation_has_no_certificate_and_says_so(start, go_on) -> None:
+    folder = start(game="penalty", rounds=1, evaluate_every=0)
+    summary = go_on(folder)
+    assert summary["certificate"] is None
+    assert "evaluate-every" in summary["certificate_reason"]
+    assert not (folder / "certificate.json").exists()
+    assert "Certificate" not in human_summary(folder, summary)
+
+
+def test_a_run_that_goes_on_loses_its_old_certificate(start, go_on) -> None:
+    folder = start(game="penalty", rounds=1)
+    go_on(folder)
+    assert (folder / "certificate.json").exists()
+    interrupted = Outcome(ExitCode.INTERRUPTED, "interrupted", 1)
+    summary = go_on(folder, launch=lambda *run: interrupted)
+    assert not (folder / "certificate.json").exists()
+    assert summary["certificate"] is None
+    assert summary["certificate_reason"] == "the run is not done"
+    assert read_summary(folder) == summary
