@@ -6,6 +6,7 @@ Nothing leaves these namespaces: the bridge lives in one of them and has no way 
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -118,6 +119,8 @@ class Hosts:
 def hosts(scratch: Scratch) -> Iterator[Hosts]:
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
+    if shutil.which("ip") is None and not os.environ.get("CI"):
+        pytest.skip("network namespaces need iproute2 (Debian: apt-get install iproute2)")
     made = Hosts(scratch)
     try:
         yield made
