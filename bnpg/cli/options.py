@@ -232,7 +232,7 @@ experiment_options = together(
         "--stop-at-epsilon",
         type=Number(positive=True),
         metavar="EPS",
-        help="Train until a gap of EPS is certified, with lambda = EPS/M; --rounds is the most then.  [0: never]",
+        help="Train until a gap of EPS is certified, with lambda = EPS/M; --rounds at the most.  [0: never]",
     ),
     click.option(
         "--stop-gap",
