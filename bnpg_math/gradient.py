@@ -7,6 +7,9 @@ so the factor 1/(1 - gamma) printed in Lemma 1 is not applied a second time.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 
@@ -32,8 +35,10 @@ def flow(d: FloatArray, pi: FloatArray, Q: FloatArray) -> FloatArray:
     """
     if pi.shape != Q.shape or d.shape != pi.shape[:1]:
         raise ValueError(f"d, pi and Q must fit, got shapes {d.shape}, {pi.shape} and {Q.shape}")
-    result: FloatArray = d.reshape((-1,) + (1,) * (pi.ndim - 1)) * pi * Q
-    return result
+    W = pi * Q
+    rows = W.reshape(len(d), -1)  # a view: products of C-ordered arrays are C-ordered
+    rows *= d[:, None]
+    return rows.reshape(pi.shape)
 
 
 def local_flow(W: FloatArray, members: Sequence[int]) -> FloatArray:
@@ -59,9 +64,9 @@ def local_flow(W: FloatArray, members: Sequence[int]) -> FloatArray:
     agents = W.ndim - 1
     if len(set(members)) != len(members) or not all(0 <= member < agents for member in members):
         raise ValueError(f"members must be distinct agents in 0..{agents - 1}, got {tuple(members)}")
-    marginal = _sum_out(W, range(agents), members)
-    kept = sorted(members)
-    return np.transpose(marginal, (0, *(1 + kept.index(member) for member in members)))
+    summing, axes = _reduction(tuple(range(agents)), tuple(members))
+    marginal = _sum_out(W, summing)
+    return marginal if axes is None else np.transpose(marginal, axes)
 
 
 def local_flows(W: FloatArray, families: Sequence[Sequence[int]]) -> list[FloatArray]:
@@ -79,42 +84,77 @@ def local_flows(W: FloatArray, families: Sequence[Sequence[int]]) -> list[FloatA
     list of N arrays (S, A_p1, .., A_pk, A_i) float
         Equal to those of :func:`local_flow` up to rounding.
     """
-    found: dict[int, FloatArray] = {}
-
-    def divide(tensor: FloatArray, present: Sequence[int], wanted: list[int]) -> None:
-        members = sorted({member for number in wanted for member in families[number]})
-        marginal = _sum_out(tensor, present, members)
-        left = []
-        for number in wanted:
-            if len(families[number]) == len(members):
-                axes = (1 + members.index(member) for member in families[number])
-                found[number] = np.transpose(marginal, (0, *axes))
-            else:
-                left.append(number)
-        halves = [left] if len(left) < len(wanted) else [left[: len(left) // 2], left[len(left) // 2 :]]
-        for half in halves:
-            if half:
-                divide(marginal, members, half)
-
-    divide(W, range(W.ndim - 1), list(range(len(families))))
-    return [found[number] for number in range(len(families))]
+    tensors = [W]
+    found: list[FloatArray] = [W] * len(families)
+    for source, summing, outputs in _plan(W.ndim - 1, tuple(map(tuple, families))):
+        marginal = _sum_out(tensors[source], summing)
+        tensors.append(marginal)
+        for family, axes in outputs:
+            found[family] = marginal if axes is None else np.transpose(marginal, axes)
+    return found
 
 
-def _sum_out(tensor: FloatArray, present: Sequence[int], members: Sequence[int]) -> FloatArray:
-    """Sum over the agents that are no members, in an order that keeps numpy's inner loops long."""
-    present = list(present)
+@dataclass(frozen=True)
+class _Summing:
+    """Which axes of a tensor are summed: the last ones from `last` on together, then others one by one."""
+
+    last: int | None
+    axes: tuple[int, ...]
+
+
+_Axes: TypeAlias = tuple[int, ...] | None
+_Step: TypeAlias = tuple[int, _Summing, tuple[tuple[int, _Axes], ...]]
+
+
+@lru_cache(maxsize=4096)
+def _reduction(present: tuple[int, ...], members: tuple[int, ...]) -> tuple[_Summing, _Axes]:
+    """How to sum out those who are no members, in an order that keeps numpy's inner loops long.
+
+    Returns also how to transpose what is left into the order of the members; None if it is in order.
+    """
     last = len(present)
     while last and present[last - 1] not in members:
         last -= 1
-    if last < len(present):
-        tensor = tensor.reshape(*tensor.shape[: last + 1], -1)
-        tensor = total(tensor)
-    axis = 1
+    axes, axis = [], 1
     for agent in present[:last]:
         if agent in members:
             axis += 1
         else:
-            tensor = tensor.sum(axis=axis)
+            axes.append(axis)
+    kept = sorted(members)
+    order = None if kept == list(members) else (0, *(1 + kept.index(member) for member in members))
+    return _Summing(last if last < len(present) else None, tuple(axes)), order
+
+
+@lru_cache(maxsize=256)
+def _plan(agents: int, families: tuple[tuple[int, ...], ...]) -> tuple[_Step, ...]:
+    """Steps that sum a tensor over agents into every family, halving the families until each stands alone.
+
+    A step sums an earlier tensor (0 is the first) and says which families its result belongs to.
+    """
+    steps: list[_Step] = []
+
+    def divide(source: int, present: tuple[int, ...], wanted: list[int]) -> None:
+        members = tuple(sorted({member for family in wanted for member in families[family]}))
+        done = [family for family in wanted if len(families[family]) == len(members)]
+        left = [family for family in wanted if family not in done]
+        outputs = tuple((family, _reduction(members, families[family])[1]) for family in done)
+        steps.append((source, _reduction(present, members)[0], outputs))
+        number = len(steps)
+        half = len(left) // 2
+        for part in [left] if done else [left[:half], left[half:]]:
+            if part:
+                divide(number, members, part)
+
+    divide(0, tuple(range(agents)), list(range(len(families))))
+    return tuple(steps)
+
+
+def _sum_out(tensor: FloatArray, summing: _Summing) -> FloatArray:
+    if summing.last is not None:
+        tensor = total(tensor.reshape(*tensor.shape[: summing.last + 1], -1))
+    for axis in summing.axes:
+        tensor = tensor.sum(axis=axis)
     return tensor
 
 
@@ -141,6 +181,33 @@ def local_gradient(m: FloatArray, pi: FloatArray) -> FloatArray:
     if m.shape != pi.shape:
         raise ValueError(f"flow and policy must share a shape, got {m.shape} and {pi.shape}")
     result: FloatArray = m - scaled(pi, total(m))
+    return result
+
+
+def regularized_gradient(m: FloatArray, pi: FloatArray, regularization: float) -> FloatArray:
+    """:func:`local_gradient` plus :func:`barrier_gradient`, in one go.
+
+    The barrier acts like a uniform flow of weight lambda / (S |A_P|): its gradient is the local one of that.
+
+    Parameters
+    ----------
+    m, pi : (S, *P, A) float
+        As in :func:`local_gradient`.
+    regularization : float
+        lambda >= 0.
+
+    Returns
+    -------
+    (S, *P, A) float
+        dL_lambda/dtheta^i; every row sums to zero.
+    """
+    if m.shape != pi.shape:
+        raise ValueError(f"flow and policy must share a shape, got {m.shape} and {pi.shape}")
+    weight = regularization * pi.shape[-1] / pi.size
+    # In place: touching fresh memory costs more than the arithmetic once tables are large.
+    result = scaled(pi, total(m) + weight)
+    np.subtract(m, result, out=result)
+    result += regularization / pi.size
     return result
 
 

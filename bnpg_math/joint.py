@@ -58,8 +58,8 @@ def joint_policy(tables: Sequence[FloatArray], dag: "Dag") -> FloatArray:
     Returns
     -------
     (S, A_1, .., A_N) float
-        Sums to one over the joint actions. The product is taken in agent order, so that it is the
-        same to the last bit wherever it is computed.
+        Sums to one over the joint actions. The order of the products depends on the DAG alone, for the
+        last bit.
 
     Raises
     ------
@@ -68,8 +68,14 @@ def joint_policy(tables: Sequence[FloatArray], dag: "Dag") -> FloatArray:
     """
     if len(tables) != dag.agents:
         raise ValueError(f"expected {dag.agents} tables, one an agent, got {len(tables)}")
-    joint = spread(tables[0], dag.families[0], dag.agents)
-    for agent in range(1, dag.agents):
-        joint = np.multiply(joint, spread(tables[agent], dag.families[agent], dag.agents), order="C")
+    factors = [spread(table, family, dag.agents) for table, family in zip(tables, dag.families, strict=True)]
+    # Pairs, then pairs of pairs, keep numpy's inner loops long. But once a table spans all agents, every
+    # product with it is as large as the whole, and one after the other makes fewer of them.
+    spans_all = any(len(family) == dag.agents for family in dag.families)
+    while len(factors) > 1:
+        paired = 1 if spans_all else len(factors) // 2
+        pairs = [np.multiply(*factors[2 * k : 2 * k + 2], order="C") for k in range(paired)]
+        factors = [*pairs, *factors[2 * paired :]]
+    joint = factors[0]
     # With a single agent the product is a view of its table: the result is the caller's own.
     return joint if joint.base is None else joint.copy()

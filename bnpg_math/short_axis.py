@@ -1,7 +1,7 @@
 """Sums, maxima, choices and row factors along a short last axis, as tables of few actions have.
 
 numpy works along the last axis number by number when it is short: for two actions that is ten times slower
-than adding two columns. Up to seven columns the result is numpy's own to the last bit.
+than adding two columns. The result is numpy's own to the last bit.
 """
 
 import numpy as np
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from bnpg_math.arrays import FloatArray
 
 SHORT = 7
-"""Longer axes are left to numpy."""
+"""Longer axes are left to numpy; it adds up to seven numbers one after the other, as is done here."""
+SMALL = 512
+"""So are smaller tables: there a call costs more than its work."""
 
 
 def total(array: FloatArray) -> FloatArray:
@@ -24,7 +26,7 @@ def total(array: FloatArray) -> FloatArray:
     -------
     (...) float
     """
-    if array.shape[-1] > SHORT:
+    if array.shape[-1] > SHORT or array.size <= SMALL:
         summed: FloatArray = array.sum(axis=-1)
         return summed
     result = array[..., 0].copy()
@@ -45,7 +47,7 @@ def largest(array: FloatArray) -> FloatArray:
     -------
     (...) float
     """
-    if array.shape[-1] > SHORT:
+    if array.shape[-1] > SHORT or array.size <= SMALL:
         found: FloatArray = array.max(axis=-1)
         return found
     result = array[..., 0].copy()
@@ -66,7 +68,7 @@ def choice(array: FloatArray) -> NDArray[np.intp]:
     -------
     (...) int
     """
-    if array.shape[-1] > SHORT:
+    if array.shape[-1] > SHORT or array.size <= SMALL:
         found: NDArray[np.intp] = array.argmax(axis=-1)
         return found
     best = array[..., 0].copy()
@@ -90,7 +92,7 @@ def scaled(array: FloatArray, factor: FloatArray) -> FloatArray:
     -------
     (..., K) float
     """
-    if array.shape[-1] > SHORT:
+    if array.shape[-1] > SHORT or array.size <= SMALL:
         return array * factor[..., None]
     result = np.empty_like(array)
     for column in range(array.shape[-1]):
@@ -110,7 +112,7 @@ def lowered(array: FloatArray, amount: FloatArray) -> FloatArray:
     -------
     (..., K) float
     """
-    if array.shape[-1] > SHORT:
+    if array.shape[-1] > SHORT or array.size <= SMALL:
         return array - amount[..., None]
     result = np.empty_like(array)
     for column in range(array.shape[-1]):

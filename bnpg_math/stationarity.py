@@ -8,7 +8,7 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
 from bnpg_math.game import Game
-from bnpg_math.gradient import barrier_gradient, flow, local_flows, local_gradient
+from bnpg_math.gradient import flow, local_flows, regularized_gradient
 from bnpg_math.joint import joint_policy, spread
 from bnpg_math.values import Values, evaluate
 
@@ -43,7 +43,7 @@ def gradients(
     present = values if values is not None else evaluate(game, joint_policy(tables, dag))
     W = flow(present.d, present.pi, present.Q)
     return [
-        local_gradient(m, table) + barrier_gradient(table, regularization)
+        regularized_gradient(m, table, regularization)
         for m, table in zip(local_flows(W, dag.families), tables, strict=True)
     ]
 

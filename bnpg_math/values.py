@@ -106,7 +106,7 @@ def expected_reward(reward: FloatArray, pi: FloatArray) -> FloatArray:
     (S,) float
     """
     states = pi.shape[0]
-    result: FloatArray = np.einsum("sa,sa->s", pi.reshape(states, -1), reward.reshape(states, -1))
+    result: FloatArray = np.vecdot(pi.reshape(states, -1), reward.reshape(states, -1))
     return result
 
 

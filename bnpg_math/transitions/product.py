@@ -23,7 +23,7 @@ from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import GameError
 from bnpg_math.probabilities import check_distributions, frozen
 from bnpg_math.sampling import cumulative, invert
-from bnpg_math.transitions.interface import Apply, along_actions, along_chain
+from bnpg_math.transitions.interface import Apply, along_actions, along_chain, repeated
 
 # Neighbouring components are merged up to this many entries: a few contractions with larger kernels run
 # at the speed of matrix products, and one uniform then draws several components.
@@ -97,6 +97,7 @@ class ProductTransition:
         self._blocks, self._block_sizes = self._merge()
         self.draws = len(self._blocks)
         self._factors = self._separate()
+        self._transposed = [factor.T for factor in self._factors or ()]
 
     def _check(self, number: int, component: Component) -> None:
         name = f"kernel of component {number}"
@@ -158,8 +159,7 @@ class ProductTransition:
     def expectation(self, value: FloatArray) -> FloatArray:
         """See :meth:`Transition.expectation`; a broadcast view where an axis does not matter."""
         if self._factors is not None:
-            expected = _kronecker([factor.T for factor in self._factors], value[None])
-            return np.broadcast_to(expected.reshape(self.actions), (self.states, *self.actions))
+            return repeated(_kronecker(self._transposed, value[None]).reshape(self.actions), self.states)
         tensor = _Labelled(
             value.reshape(self._block_sizes), tuple(self._next(b) for b in range(len(self._blocks)))
         )
@@ -199,10 +199,9 @@ class ProductTransition:
         factors = self._factors
         if factors is None:
             return along_chain(self.under(pi))
-        transposed = [factor.T for factor in factors]
         return along_actions(
             pi,
-            lambda x: _kronecker(transposed, x[None])[0],
+            lambda x: _kronecker(self._transposed, x[None])[0],
             lambda y: _kronecker(factors, y[None])[0],
         )
 
@@ -259,6 +258,8 @@ class ProductTransition:
 
 def _kronecker(factors: Sequence[FloatArray], rows: FloatArray) -> FloatArray:
     """Multiply every row by the Kronecker product of the factors, one factor at a time."""
+    if len(factors) == 1:
+        return rows @ factors[0]
     left, right = rows.shape[1], 1
     tensor = rows
     for factor in reversed(factors):

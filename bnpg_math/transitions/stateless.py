@@ -11,7 +11,7 @@ from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import GameError
 from bnpg_math.probabilities import check_distributions, frozen
 from bnpg_math.sampling import cumulative, invert
-from bnpg_math.transitions.interface import Apply, along_actions
+from bnpg_math.transitions.interface import Apply, along_actions, repeated
 
 
 class StatelessTransition:
@@ -43,7 +43,7 @@ class StatelessTransition:
 
     def expectation(self, value: FloatArray) -> FloatArray:
         """See :meth:`Transition.expectation`; a broadcast view over the current states."""
-        return np.broadcast_to(self._table @ value, (self.states, *self.actions))
+        return repeated(self._table @ value, self.states)
 
     def under(self, pi: FloatArray) -> FloatArray:
         """See :meth:`Transition.under`."""

@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnpg_math.gradient import barrier_gradient, flow, local_flow, local_flows, local_gradient, update
+from bnpg_math.gradient import (
+    barrier_gradient,
+    flow,
+    local_flow,
+    local_flows,
+    local_gradient,
+    regularized_gradient,
+    update,
+)
 from bnpg_math.joint import joint_policy
 from bnpg_math.objective import objective
 from bnpg_math.policy import log_policy, policy
@@ -94,6 +102,14 @@ def test_shared_sums_over_many_families_are_those_of_each_alone(seed):
         obvious = np.einsum(W, range(agents + 1), [0, *(1 + member for member in members)])
         np.testing.assert_allclose(found, obvious, atol=1e-11)
         np.testing.assert_allclose(local_flow(W, members), obvious, atol=1e-11)
+
+
+@given(seed=st.integers(0, 10**6))
+def test_the_regularized_gradient_is_the_sum_of_its_parts(problem, seed):
+    case = problem(seed)
+    m = np.random.default_rng(seed).normal(size=case.tables[0].shape)
+    parts = local_gradient(m, case.tables[0]) + barrier_gradient(case.tables[0], 0.7)
+    np.testing.assert_allclose(regularized_gradient(m, case.tables[0], 0.7), parts, atol=1e-14)
 
 
 def test_the_barrier_pushes_towards_the_uniform_policy():
