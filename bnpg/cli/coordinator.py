@@ -64,6 +64,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
       bnpg coordinator examples/coordination.toml --listen tcp://0.0.0.0:7000 \\
           --key keys/coordinator.key --roster keys/roster.toml --out runs/first
     """  # noqa: D301 (\b keeps click from wrapping)
+    from bnpg.certificate import FILE as CERTIFICATE_FILE
     from bnpg.cli.launching import show_finished
     from bnpg.launchers.settings import TRACE_FOLDER, Outcome
     from bnpg.run_folder import finished, in_use
@@ -82,7 +83,8 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
     if finished(folder):
         return show_finished(folder, as_json=as_json)
     with in_use(folder):
-        (folder / "summary.json").unlink(missing_ok=True)
+        for stale in ("summary.json", CERTIFICATE_FILE):
+            (folder / stale).unlink(missing_ok=True)
         experiment = read_experiment(folder / "experiment.toml")
         code = run_coordinator(
             CoordinatorOptions(
