@@ -40,6 +40,9 @@ def send(peer: str, kind: str, round_: int | None = None, step: int | None = Non
 class Conduct:
     """Model of one life of a process. Subclasses say how it answers."""
 
+    answers_to_the_end = False
+    """Whether the process goes on answering when it has said that it cannot go on."""
+
     def __init__(self, life: Life) -> None:
         self._life = life
         self.duties: deque[Duty] = deque()
@@ -120,7 +123,7 @@ class Conduct:
     def _answer(self) -> None:
         inbox, self._inbox = self._inbox, []
         for event in inbox:
-            if not self.broken:
+            if not self.broken or self.answers_to_the_end:
                 self.duties.extend(self.react(event))
 
     def _unmet(self, event: TraceEvent) -> None:

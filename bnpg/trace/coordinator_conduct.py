@@ -20,6 +20,8 @@ class CoordinatorConduct(Conduct):
     life : Life
     """
 
+    answers_to_the_end = True  # it takes farewells
+
     def __init__(self, run: Lives, life: Life) -> None:
         super().__init__(life)
         start = life.events[0]
