@@ -51,6 +51,8 @@ class Cluster:
         Called with (process, level, event, fields).
     trace
         Called with a life at its start; returns the recorder of its trace.
+    network : MemoryNetwork, optional
+        Instead of one of this seed.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Cluster:
         patience: float = 600.0,
         write_log: WriteLog | None = None,
         trace: Callable[[int], TraceRecorder] | None = None,
+        network: MemoryNetwork | None = None,
     ) -> None:
         self._setup = setup
         self._carry = carry
@@ -85,7 +88,7 @@ class Cluster:
         self._writing: TraceRecorder | None = None
         self.deaths = 0
         self._injectors: list[FaultInjector] = []
-        self.simulation = Simulation(MemoryNetwork(seed), self._revive)
+        self.simulation = Simulation(network or MemoryNetwork(seed), self._revive)
         self._start_coordinator()
         for agent in range(len(thetas)):
             self._start_agent(agent)
