@@ -4,6 +4,7 @@ import click
 
 from bnpg import __version__
 from bnpg.cli.agent import agent
+from bnpg.cli.bench import bench
 from bnpg.cli.coordinator import coordinator
 from bnpg.cli.evaluate import evaluate
 from bnpg.cli.games import games
@@ -66,6 +67,7 @@ _COMMANDS = (
     verify,
     games,
     soak,
+    bench,
     coordinator,
     agent,
     keys,

@@ -1,0 +1,107 @@
+"""Benchmarks one after the other, into one document."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from bnpg import __version__
+from bnpg.bench.document import FORMAT, Benchmark, Results
+from bnpg.bench.effort import Effort
+from bnpg.bench.machine import this_machine
+from bnpg.bench.many_lanes import many_lanes
+from bnpg.bench.measured_run import BenchmarkFailed
+from bnpg.bench.one_step import one_step
+from bnpg.bench.start_up import start_up
+from bnpg.bench.switches import switches
+from bnpg.bench.usage import steal_of
+from bnpg_math.errors import InputError
+
+Measure = Callable[[Effort], Benchmark]
+
+BENCHMARKS: Mapping[str, Measure] = {"a": one_step, "b": many_lanes, "f": start_up, "g": switches}
+"""Those that need nothing but this package."""
+
+
+def run_suite(
+    benchmarks: Mapping[str, Measure], effort: Effort, on_benchmark: Callable[[Benchmark], None]
+) -> Results:
+    """Measure, and go on if one of them fails.
+
+    Parameters
+    ----------
+    benchmarks : mapping
+        By letter.
+    effort : Effort
+    on_benchmark
+        Called with each as soon as it is done.
+    """
+    results = Results(
+        bnpg=__version__,
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+        quick=effort.sizes != "full",
+        machine=this_machine(),
+        benchmarks=[],
+    )
+    with steal_of() as steal:
+        for letter, measure in benchmarks.items():
+            started = time.monotonic()
+            try:
+                found = measure(effort)
+            except BenchmarkFailed as error:
+                results.not_measured[letter] = str(error)
+                continue
+            found.seconds = time.monotonic() - started
+            results.benchmarks.append(found)
+            on_benchmark(found)
+    results.machine.steal = steal()
+    results.machine.load_after = os.getloadavg()[0]
+    return results
+
+
+def write_results(results: Results, path: Path) -> None:
+    """Write the JSON.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def check_place(path: Path) -> None:
+    """Find out whether results can be written there before minutes are spent on them.
+
+    Raises
+    ------
+    InputError
+        If not.
+    """
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"cannot write {path}: expected a file in a folder that can be written")
+
+
+def read_results(path: Path) -> Results:
+    """Read the JSON.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or is something else.
+    """
+    try:
+        results = msgspec.json.decode(path.read_bytes(), type=Results)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path}: no results of benchmarks: {error}") from None
+    if results.format != FORMAT:
+        raise InputError(f"{path}: expected format {FORMAT} of results, got {results.format}")
+    return results

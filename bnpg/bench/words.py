@@ -1,0 +1,79 @@
+"""Numbers of benchmarks in words, for the terminal and for pages."""
+
+from bnpg.bench.document import Benchmark, Case, Spread, Target
+
+
+def duration(seconds: float) -> str:
+    """Three digits and a unit."""
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if seconds >= factor:
+            return f"{three_digits(seconds / factor)} {unit}"
+    return f"{three_digits(seconds / 1e-9)} ns"
+
+
+def size(count: float) -> str:
+    """Bytes, in decimal units."""
+    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= factor:
+            return f"{three_digits(count / factor)} {unit}"
+    return f"{count:.0f} B"
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def with_quartiles(spread: Spread) -> str:
+    """Median and quartiles of a ratio."""
+    return f"{three_digits(spread.median)} ({three_digits(spread.low)} to {three_digits(spread.high)})"
+
+
+def verdict(target: Target, ratio: Spread) -> str:
+    """Whether a target is met, by the median."""
+    return f"{target.sense} {target.ratio:.3g}: {'met' if target.met(ratio.median) else 'missed'}"
+
+
+LIMITS = {"seconds": "the time is meant to be", "agent_resident_bytes": "an agent's memory is meant to be"}
+
+
+def limit_verdict(field: str, limit: float, found: float) -> str:
+    """Whether a limit is kept."""
+    shown = duration(limit) if field == "seconds" else size(limit)
+    return f"at most {shown}: {'met' if found <= limit else 'missed'}"
+
+
+def benchmark_lines(found: Benchmark) -> list[str]:
+    """One benchmark, for the terminal."""
+    lines = [f"{found.letter}. {found.title}, time {found.unit}: median (quartiles)"]
+    return lines + [line for case in found.cases for line in case_lines(case)]
+
+
+def case_lines(case: Case) -> list[str]:
+    """One case, for the terminal."""
+    lines = [f"  {case.name}"]
+    if case.messages is not None:
+        lines[0] += f": {case.messages.count:.4g} messages, {size(case.messages.bytes)} a step"
+    for side in case.samples:
+        spread = case.spread(side)
+        line = f"    {side:<32} {duration(spread.median):>9}"
+        line += f"  ({duration(spread.low)} to {duration(spread.high)})"
+        resident, own = (case.median(side, f"agent_{kind}bytes") for kind in ("resident_", ""))
+        if case.lanes > 1:
+            line += f"  {case.lanes / spread.median / 1e6:.2f} M/s"
+        if resident and own:
+            line += f"  an agent has {size(resident)}, {size(own)} of its own"
+        lines.append(line)
+        if side != case.ours:
+            ratio = case.ratio(side)
+            lines[-1] += f"  {case.ours} takes {with_quartiles(ratio)} times as long"
+            if side in case.targets:
+                lines[-1] += f"; {verdict(case.targets[side], ratio)}"
+    for field, limit in case.limits.items():
+        found = case.median(case.ours, field)
+        if found is not None:
+            lines.append(f"    {LIMITS[field]} {limit_verdict(field, limit, found)}")
+    lines += [f"    {side:<32} not measured: {why}" for side, why in case.left_out.items()]
+    return lines

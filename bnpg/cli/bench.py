@@ -1,0 +1,63 @@
+"""`bnpg bench`: measure this machine, side by side with the bare sockets and with one process."""
+
+from pathlib import Path
+
+import click
+
+from bnpg.cli.options import Words, debug_option, json_option, quiet_option
+from protocol.exit_codes import ExitCode
+
+LETTERS = ("a", "b", "f", "g")
+
+
+@click.command(short_help="Measure speed, side by side with bare sockets.")
+@click.option(
+    "--only",
+    type=Words(LETTERS),
+    default=",".join(LETTERS),
+    metavar="LETTER,..",
+    help="Some of: a one step, b many lanes, f start-up, g switches.  [all]",
+)
+@click.option("--quick", is_flag=True, help="Fewer repetitions, and only the sizes with a target.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.json",
+    help="Keep every sample there.",
+)
+@json_option
+@quiet_option
+@debug_option
+def bench(only: tuple[str, ...], quick: bool, out: Path | None, as_json: bool, quiet: bool) -> int:
+    """Measure how fast runs are on this machine.
+
+    Every benchmark measures bnpg and what it is compared with in turns, several times, and shows the median
+    of the ratios with its quartiles. Everything takes about five minutes, with --quick about one. The
+    system's temporary folder holds the runs meanwhile.
+
+    \b
+    Examples:
+      bnpg bench --quick
+      bnpg bench --only a --out step.json
+    """  # noqa: D301 (\b keeps click from wrapping)
+    import msgspec
+
+    from bnpg.bench.document import Benchmark
+    from bnpg.bench.effort import FULL, QUICK
+    from bnpg.bench.suite import BENCHMARKS, check_place, run_suite, write_results
+    from bnpg.bench.words import benchmark_lines
+
+    def show(found: Benchmark) -> None:
+        if not (as_json and quiet):
+            click.echo("\n".join(benchmark_lines(found)), err=as_json)
+
+    if out is not None:
+        check_place(out)
+    results = run_suite({letter: BENCHMARKS[letter] for letter in only}, QUICK if quick else FULL, show)
+    if out is not None:
+        write_results(results, out)
+    for letter, why in results.not_measured.items():
+        click.echo(f"bnpg: error: {letter} could not be measured: {why}", err=True)
+    if as_json:
+        click.echo(msgspec.json.encode(results))
+    return int(ExitCode.PEER_FAILED if results.not_measured else ExitCode.DONE)
