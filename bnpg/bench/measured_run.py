@@ -57,6 +57,7 @@ class Watch:
         self._rounds = rounds
         self._launched = time.monotonic()
         self._processes = processes
+        self._others = {child.pid for child in psutil.Process().children()}
         self._looks: list[Usage] = []
         self.ready_seconds: float | None = None
         self.round_seconds: list[float] = []
@@ -66,7 +67,9 @@ class Watch:
     def line(self, line: dict[str, Any]) -> None:
         """Take in a line of the run record."""
         round_ = line["round"]
-        processes = self._processes if self._processes is not None else psutil.Process().children()
+        processes = self._processes
+        if processes is None:
+            processes = [one for one in psutil.Process().children() if one.pid not in self._others]
         if round_ == 0:
             self.ready_seconds = time.monotonic() - self._launched
         if 0 < round_ < self._rounds:
