@@ -91,15 +91,17 @@ class Learner:
         if self.latest > round_ + 1:
             self._rounds = {held: tables for held, tables in self._rounds.items() if held <= round_}
 
-    def act(self, round_: int, step: int, states: IntArray, parent_actions: "list[IntArray]") -> IntArray:
-        """Draw this agent's actions in all lanes; the same call draws the same actions again."""
+    def act(
+        self, round_: int, time: int, lane: int, states: IntArray, parent_actions: "list[IntArray]"
+    ) -> IntArray:
+        """Draw this agent's actions in the lanes from `lane` on; the same call draws them again."""
         tables = self._rounds[round_]
         if tables.cumulative is None:
             tables.cumulative = cumulative(tables.policy)
         welcome = self._welcome
-        drawn = uniforms(welcome.seed, Purpose.ACTIONS, welcome.agent, round_, step, len(states))
+        drawn = uniforms(welcome.seed, Purpose.ACTIONS, welcome.agent, round_, time, len(states), lane)
         chosen = sample_actions(tables.cumulative, states, parent_actions, drawn)
-        actions: IntArray = chosen.astype(self.actions_dtype)
+        actions: IntArray = chosen.astype(self.actions_dtype, copy=False)
         actions.flags.writeable = False
         return actions
 

@@ -27,13 +27,12 @@ applied again.
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from msgspec import Struct
 
 from agents.effects import Adopt, Store
 from agents.learner import Learner, digest
 from agents.round_buffer import RoundBuffer
-from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays import FloatArray, IntArray
 from protocol.addresses import COORDINATOR, name, names
 from protocol.effects import Admit, Connect, Effect, Log, Stop, Transmit
 from protocol.envelope import Envelope
@@ -125,6 +124,8 @@ class AgentMachine:
         self._learner: Learner | None = None
         self._unconfirmed: set[tuple[str, int]] = set()
         self._parents: tuple[int, ...] = ()
+        self._choices: dict[int, int] = {}
+        """How many actions each parent has."""
         self._children: tuple[int, ...] = ()
         self._child_routes: dict[str, int] = {}
         self._early: list[tuple[Envelope, str]] = []
@@ -197,15 +198,12 @@ class AgentMachine:
         effects: list[Effect] = []
         if isinstance(message, Roster) and self._is_newer(envelope) and origin == COORDINATOR_ROUTE:
             effects += self._enter(envelope, message, now)
-        elif not self._in_range(message):
+        elif not self._in_range(envelope.sender, message):
             return self._refuse(envelope, "out of range")
-        before = self._links.refused.total()
         try:
             delivered, transmissions = self._links.receive(envelope, origin, now)
         except OrderViolation as error:
             return [*effects, *self._refuse(envelope, "out of order", str(error))]
-        if self._links.refused.total() > before:
-            return effects
         effects += transmissions
         for one in delivered:
             self._progress_at = now
@@ -308,6 +306,7 @@ class AgentMachine:
                 self._observer(Started(self._facts(envelope.run, welcome)))
         newcomer = self._welcome is None and not self._setup.held
         self._welcome = welcome
+        self._choices = dict(zip(welcome.parents, welcome.parent_actions, strict=True))
         self.phase = "welcomed"
         effects: list[Effect] = [
             Log("info", "welcomed", {"agent": welcome.agent, "generation": self._generation})
@@ -444,7 +443,7 @@ class AgentMachine:
         if isinstance(message, StatesAnnounced):
             if sender != COORDINATOR:
                 raise OrderViolation(f"{name(sender)} announces states, which only the coordinator may")
-            buffer.hear_states(message.step, message.states)
+            buffer.hear_states(message.step, message.time, message.lane, message.states)
         else:
             if sender not in buffer.heard:
                 raise OrderViolation(f"{name(sender)} sends actions, but is no parent of {name(self.agent)}")
@@ -470,7 +469,7 @@ class AgentMachine:
         while not buffer.missing():
             step = buffer.step
             states, parent_actions = buffer.inputs()
-            actions = self.learner.act(buffer.round, step, states, parent_actions)
+            actions = self.learner.act(buffer.round, *buffer.places[step], states, parent_actions)
             buffer.chosen.append(actions)
             chosen = ActionsChosen(buffer.round, step, actions)
             if self._observer is not None:
@@ -561,14 +560,14 @@ class AgentMachine:
         fields = {"kind": type(envelope.message).__name__, "sender": name(envelope.sender), "reason": reason}
         return [Log("warning", "refused", fields | ({"detail": detail} if detail else {}))]
 
-    def _in_range(self, message: Message) -> bool:
+    def _in_range(self, sender: int, message: Message) -> bool:
         """Whether states and actions name something that exists."""
-        welcome = self._welcome
-        assert welcome is not None
-        if isinstance(message, StatesAnnounced):
-            return _within(message.states, welcome.states)
         if isinstance(message, ActionsChosen):
-            return _within(message.actions, max(welcome.parent_actions, default=0))
+            choices = self._choices.get(sender)
+            return choices is None or _within(message.actions, choices)
+        if isinstance(message, StatesAnnounced):
+            assert self._welcome is not None
+            return _within(message.states, self._welcome.states)
         return True
 
     def _awaited(self) -> str:
@@ -603,5 +602,6 @@ class AgentMachine:
         return self._links.bare(COORDINATOR, COORDINATOR_ROUTE, message)
 
 
-def _within(array: "Sequence[int] | np.ndarray", bound: int) -> bool:
-    return len(array) > 0 and int(np.min(array)) >= 0 and int(np.max(array)) < bound
+def _within(array: IntArray, bound: int) -> bool:
+    """Whether there is a number, and none is too large: what came over the wire is never negative."""
+    return len(array) > 0 and bool(array.max() < bound)

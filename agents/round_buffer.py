@@ -18,6 +18,8 @@ class RoundBuffer:
     def __init__(self, round_: int, parents: tuple[int, ...]) -> None:
         self.round = round_
         self.states: list[IntArray] = []
+        self.places: list[tuple[int, int]] = []
+        """(time, first lane) of every turn."""
         self.heard: dict[int, list[IntArray]] = {parent: [] for parent in parents}
         self.chosen: list[IntArray] = []
 
@@ -32,9 +34,24 @@ class RoundBuffer:
         waiting = [parent for parent, heard in self.heard.items() if len(heard) <= step]
         return waiting if len(self.states) > step else [COORDINATOR, *waiting]
 
-    def hear_states(self, step: int, states: IntArray) -> bool:
-        """Take in the states of a step; return False for a duplicate."""
-        return self._hear("states", COORDINATOR, self.states, step, states)
+    def hear_states(self, step: int, time: int, lane: int, states: IntArray) -> bool:
+        """Take in the states of a turn; return False for a duplicate.
+
+        Raises
+        ------
+        Equivocation
+            If the coordinator said something else for this turn before.
+        OrderViolation
+            If it skips a turn.
+        """
+        fresh = self._hear("states", COORDINATOR, self.states, step, states)
+        if fresh:
+            self.places.append((time, lane))
+        elif self.places[step] != (time, lane):
+            raise Equivocation(
+                f"{name(COORDINATOR)} says two different places for round {self.round}, step {step}"
+            )
+        return fresh
 
     def hear_actions(self, parent: int, step: int, actions: IntArray) -> bool:
         """Take in a parent's actions of a step; return False for a duplicate.

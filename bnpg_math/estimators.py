@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.cells import cells
 from bnpg_math.errors import InputError
 from bnpg_math.streams import Purpose, uniforms
 
@@ -271,8 +272,8 @@ def sampled_flow(
     (S, A_p1, .., A_pk, A_i) float
         Summed in the order given, hence the same bits in every process.
     """
-    cells = np.ravel_multi_index((states, *parent_actions, actions), shape)
-    sums: FloatArray = np.bincount(cells, weights=weights, minlength=math.prod(shape)).astype(np.float64)
+    places = cells((states, *parent_actions, actions), shape)
+    sums: FloatArray = np.bincount(places, weights=weights, minlength=math.prod(shape)).astype(np.float64)
     return sums.reshape(shape)
 
 

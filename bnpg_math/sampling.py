@@ -11,9 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.cells import cells
 
-# Up to this many outcomes, comparing a lane's whole row in one vectorised pass beats bisection.
-_COMPARE_UP_TO = 64
+# Up to this many outcomes, comparing with one column after the other beats bisection.
+_COMPARE_UP_TO = 16
+
+# Buckets of a guide table: entries it may have in all, and a row.
+_GUIDE_ENTRIES = 1 << 20
+_GUIDE_ROW = 1 << 12
 
 
 def cumulative(pi: FloatArray) -> FloatArray:
@@ -36,7 +41,7 @@ def cumulative(pi: FloatArray) -> FloatArray:
     return sums
 
 
-def invert(table: FloatArray, rows: IntArray, uniforms: FloatArray) -> NDArray[np.int64]:
+def invert(table: FloatArray, rows: IntArray, uniforms: FloatArray) -> IntArray:
     """Smallest index k with ``table[row, k] > u``, for every lane.
 
     Parameters
@@ -54,15 +59,79 @@ def invert(table: FloatArray, rows: IntArray, uniforms: FloatArray) -> NDArray[n
         In 0..K-1.
     """
     outcomes = table.shape[1]
-    if outcomes == 2:
-        second: NDArray[np.int64] = (table[rows, 0] <= uniforms).astype(np.int64)
-        return second
     if outcomes <= _COMPARE_UP_TO:
-        passed: NDArray[np.int64] = (table[rows] <= uniforms[:, None]).sum(axis=1, dtype=np.int64)
+        passed = np.zeros(len(rows), dtype=np.uint8)
+        for column in range(outcomes - 1):
+            passed += table[:, column].take(rows) <= uniforms
         return passed
     first = np.asarray(rows, dtype=np.int64) * outcomes
     positions: NDArray[np.int64] = bisect(table.reshape(-1), first, first + outcomes, uniforms) - first
     return positions
+
+
+class InverseCdf:
+    """A table that is drawn from again and again, with a guide to where the search begins.
+
+    [0, 1) is cut into equal buckets, and for each row and bucket the smallest outcome that a uniform of the
+    bucket can have is kept (Chen & Asau 1974). Most uniforms end there; the few whose bucket holds a step of
+    the distribution go on from outcome to outcome. What is drawn is what :func:`invert` draws.
+
+    Parameters
+    ----------
+    table : (R, K) float
+        From :func:`cumulative`.
+    """
+
+    def __init__(self, table: FloatArray) -> None:
+        rows, outcomes = table.shape
+        self._table = np.ascontiguousarray(table)
+        self._sums = self._table.reshape(-1)
+        # A power of two, so that a uniform's bucket is exact.
+        most = max(1, min(_GUIDE_ROW, _GUIDE_ENTRIES // rows, 32 * outcomes))
+        self._buckets = 1 << (most.bit_length() - 1)
+        self._guide: IntArray | None = None
+        if 2 < outcomes <= self._buckets:
+            self._guide = self._first_outcomes()
+
+    def _first_outcomes(self) -> IntArray:
+        """How many sums lie at or below the lower edge of each bucket, row by row, laid end to end."""
+        rows, outcomes = self._table.shape
+        width = self._buckets + 1
+        passed_at = np.ceil(self._table * self._buckets).astype(np.intp)
+        passed_at += width * np.arange(rows)[:, None]
+        counts = np.bincount(passed_at.reshape(-1), minlength=rows * width).reshape(rows, width)
+        first = np.cumsum(counts[:, :-1], axis=1).astype(np.min_scalar_type(outcomes))
+        return first.reshape(-1)
+
+    def draw(self, rows: IntArray, uniforms: FloatArray) -> IntArray:
+        """Smallest index k with ``table[row, k] > u``, for every lane.
+
+        Parameters
+        ----------
+        rows : (B,) int
+            Each lane's row.
+        uniforms : (B,) float
+            In [0, 1).
+
+        Returns
+        -------
+        (B,) int
+            In 0..K-1.
+        """
+        if self._guide is None:
+            return invert(self._table, rows, uniforms)
+        wide = rows.astype(np.intp)
+        buckets = (uniforms * self._buckets).astype(np.intp)
+        buckets += wide * self._buckets
+        drawn: IntArray = self._guide.take(buckets)
+        outcomes = self._table.shape[1]
+        wide *= outcomes
+        beyond = np.flatnonzero(self._sums.take(wide + drawn) <= uniforms)
+        if beyond.size:
+            first = wide[beyond]
+            found = bisect(self._sums, first + drawn[beyond], first + outcomes, uniforms[beyond])
+            drawn[beyond] = found - first
+        return drawn
 
 
 def bisect(
@@ -95,7 +164,7 @@ def bisect(
 
 def sample_actions(
     cumulative: FloatArray, states: IntArray, parent_actions: Sequence[NDArray[Any]], uniforms: FloatArray
-) -> NDArray[np.int64]:
+) -> IntArray:
     """One agent's actions in every lane, given the state and its parents' actions.
 
     Parameters
@@ -103,9 +172,9 @@ def sample_actions(
     cumulative : (S, A_p1, .., A_pk, A) float
         From :func:`cumulative` on the agent's policy.
     states : (B,) int
-        Each lane's state.
+        Each lane's state, in range.
     parent_actions : sequence of k arrays (B,) int
-        In ascending agent index.
+        In ascending agent index, in range.
     uniforms : (B,) float
         In [0, 1).
 
@@ -117,7 +186,7 @@ def sample_actions(
     Raises
     ------
     ValueError
-        If the number of parents, or a length, does not fit; or a state or action is out of range.
+        If the number of parents, or a length, does not fit.
     """
     if len(parent_actions) != cumulative.ndim - 2:
         raise ValueError(f"expected actions of {cumulative.ndim - 2} parents, got {len(parent_actions)}")
@@ -125,5 +194,5 @@ def sample_actions(
     if any(array.shape != uniforms.shape for array in (states, *parent_actions)):
         lengths = [array.shape for array in (states, *parent_actions)]
         raise ValueError(f"states and parents' actions must have shape {uniforms.shape}, got {lengths}")
-    rows = np.ravel_multi_index((states, *parent_actions), cumulative.shape[:-1])
+    rows = cells((states, *parent_actions), cumulative.shape[:-1])
     return invert(cumulative.reshape(-1, cumulative.shape[-1]), rows, uniforms)

@@ -22,6 +22,9 @@ from bnpg_math.errors import InputError
 _WORD = 2**64
 _HALF_WORD = 2**32
 
+BLOCK = 4
+"""Uniforms that one value of the counter gives."""
+
 
 @unique
 class Purpose(IntEnum):
@@ -51,7 +54,7 @@ class Purpose(IntEnum):
 _idle: list[np.random.Generator] = []
 
 
-def _address(seed: int, purpose: Purpose, index: int, round_: int, step: int) -> Any:
+def _address(seed: int, purpose: Purpose, index: int, round_: int, step: int, block: int = 0) -> Any:
     """State of a Philox at the beginning of a stream; the address is checked here."""
     if not 0 <= seed < _WORD:
         raise InputError(f"seed must be in 0..2**64-1, got {seed}")
@@ -62,7 +65,7 @@ def _address(seed: int, purpose: Purpose, index: int, round_: int, step: int) ->
     return {
         "bit_generator": "Philox",
         "state": {
-            "counter": (0, int(step), int(round_), 0),
+            "counter": (int(block), int(step), int(round_), 0),
             "key": (int(seed), int(purpose) * _HALF_WORD + int(index)),
         },
         "buffer": (0, 0, 0, 0),
@@ -114,11 +117,12 @@ def uniforms(
     round: int,  # noqa: A002
     step: int,
     count: int,
+    first: int = 0,
 ) -> FloatArray:
-    """First `count` uniforms in [0, 1) of a stream, each with 53 random bits.
+    """Uniforms number `first` .. `first + count - 1` of a stream, in [0, 1), each with 53 random bits.
 
-    Asking for fewer gives a prefix: lanes that are still alive draw the same numbers whether or not
-    the dead ones are asked for.
+    What is drawn for a lane does not depend on the other lanes asked for: living lanes draw the same numbers
+    whether or not the dead ones are asked for, and a part of the lanes the same as all at once.
 
     Parameters
     ----------
@@ -126,6 +130,8 @@ def uniforms(
         The address, as in :func:`generator`.
     count : int
         How many, at least 0.
+    first : int
+        Where to begin, a multiple of `BLOCK`.
 
     Returns
     -------
@@ -134,9 +140,11 @@ def uniforms(
     Raises
     ------
     InputError
-        If a part of the address is out of its range.
+        If a part of the address is out of its range, or `first` is not the beginning of a block.
     """
-    address = _address(seed, purpose, index, round, step)
+    if first % BLOCK:
+        raise InputError(f"first uniform of a stream must be a multiple of {BLOCK}, got {first}")
+    address = _address(seed, purpose, index, round, step, first // BLOCK)
     try:
         borrowed = _idle.pop()
     except IndexError:

@@ -1,14 +1,20 @@
-"""The environment of one sampled round: all lanes of the game, stepped together.
+"""The environment of one sampled round: all lanes of the game, stepped together or in parts.
 
-Everything random is addressed by (seed, round, step): a round that is replayed meets the same initial
-states and the same transitions.
+Everything random is addressed by (seed, round, time, lane): a round that is replayed meets the same initial
+states and the same transitions, and so does one whose lanes are stepped in other parts.
+
+A part of the lanes taking one step is a *turn*. Turns are numbered through a round, by time and then by part:
+while the agents choose actions in one turn, the environment and the messages of another are under way.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+from msgspec import Struct
 
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.cells import cells
 from bnpg_math.estimators import (
     ReturnStatistics,
     episode_lengths,
@@ -18,8 +24,24 @@ from bnpg_math.estimators import (
 )
 from bnpg_math.game import Game
 from bnpg_math.sampling import cumulative, invert
-from bnpg_math.streams import Purpose, uniforms
+from bnpg_math.streams import BLOCK, Purpose, uniforms
 from coordinator.experiment import Experiment
+
+PARTS = 4
+"""Parts that a round's lanes are stepped in, at the most."""
+LANES_A_PART = 4096
+"""Lanes below which a part costs more in messages than it saves in waiting."""
+
+
+class Turn(Struct, frozen=True):
+    """One part of the lanes at one time."""
+
+    time: int
+    """Steps its lanes have made."""
+    lane: int
+    """Its first lane."""
+    states: IntArray
+    """(n,) int, the states of its living lanes, read-only."""
 
 
 class Environment:
@@ -31,14 +53,20 @@ class Environment:
         What is played.
     experiment : Experiment
         Lanes, horizon, baseline and seed.
+    parts : int, optional
+        How many parts the lanes are stepped in; 0 is what their number suggests. It decides nothing but the
+        speed.
     """
 
-    def __init__(self, game: Game, experiment: Experiment) -> None:
+    def __init__(self, game: Game, experiment: Experiment, parts: int = 0) -> None:
         self._game = game
         self._experiment = experiment
         self._initial = cumulative(game.initial)[None, :]
+        self._joint = math.prod(game.actions)
         self._reward = game.reward.reshape(-1)
-        self._shape = game.reward.shape
+        self._announced = np.min_scalar_type(max(game.states - 1, 1))
+        self.width = _width(experiment.lanes, parts)
+        """Lanes of a part."""
 
     def begin(self, round_: int) -> "Episodes":
         """Return the episodes of a round, at their initial states."""
@@ -48,19 +76,30 @@ class Environment:
         first = invert(self._initial, np.zeros(experiment.lanes, dtype=np.int64), drawn)
         return Episodes(self, round_, first, episode_lengths(*address), visit_times(*address))
 
-    def reward(self, states: IntArray, actions: Sequence[IntArray]) -> FloatArray:
+    def joint(self, actions: Sequence[IntArray]) -> IntArray:
+        """Return every lane's joint action as a flat position."""
+        return cells(actions, self._game.actions)
+
+    def reward(self, states: IntArray, joint: IntArray) -> FloatArray:
         """Return the team reward of every lane."""
-        taken: FloatArray = self._reward[np.ravel_multi_index((states, *actions), self._shape)]
+        taken: FloatArray = self._reward.take(cells((states, joint), (self._game.states, self._joint)))
         return taken
 
-    def successors(self, round_: int, step: int, states: IntArray, actions: Sequence[IntArray]) -> IntArray:
-        """Return the next state of every lane."""
-        transition = self._game.transition
-        drawn = [
-            uniforms(self._experiment.seed, Purpose.TRANSITIONS, index, round_, step, len(states))
-            for index in range(transition.draws)
-        ]
-        return transition.sample(states, actions, np.stack(drawn) if drawn else np.zeros((0, len(states))))
+    def successors(self, round_: int, turn: Turn, states: IntArray, joint: IntArray) -> IntArray:
+        """Return the next state of the lanes of a turn that live on."""
+        transition, seed = self._game.transition, self._experiment.seed
+        drawn = np.empty((transition.draws, len(states)))
+        for index in range(transition.draws):
+            drawn[index] = uniforms(
+                seed, Purpose.TRANSITIONS, index, round_, turn.time, len(states), turn.lane
+            )
+        return transition.sample(states, joint, drawn)
+
+    def announced(self, states: IntArray) -> IntArray:
+        """Return states as they are announced: in the smallest unsigned integers, read-only."""
+        frozen = np.ascontiguousarray(states, dtype=self._announced)
+        frozen.flags.writeable = False
+        return frozen
 
     def weights(self, rewards: list[FloatArray], states: list[IntArray], visits: IntArray) -> FloatArray:
         """Return the shared signal of a finished round, step by step, laid end to end."""
@@ -82,7 +121,11 @@ class Environment:
 
 
 class Episodes:
-    """One round: the lanes alive at step t are a prefix, so the arrays only ever get shorter."""
+    """One round: the lanes alive at step t are a prefix, so the arrays only ever get shorter.
+
+    Turns are announced and taken in their order; the next turn of a part is there as soon as the last one was
+    taken.
+    """
 
     def __init__(
         self, environment: Environment, round_: int, first: IntArray, lengths: IntArray, visits: IntArray
@@ -92,47 +135,76 @@ class Episodes:
         self._lengths = lengths
         self._visits = visits
         self._steps = int(lengths[0])
+        states = environment.announced(first)
+        width = environment.width
+        self.turns = [Turn(0, lane, states[lane : lane + width]) for lane in range(0, len(states), width)]
+        """All turns so far whose states are known."""
         self._rewards: list[FloatArray] = []
-        self._states: list[IntArray] = [_announced(first)]
 
     @property
-    def step(self) -> int:
-        """The step whose actions are awaited."""
+    def taken(self) -> int:
+        """Number of turns whose actions were taken; the number of the turn that is to be taken next."""
         return len(self._rewards)
-
-    @property
-    def states(self) -> IntArray:
-        """States of the lanes alive at the present step, (n_t,) int32, read-only."""
-        return self._states[-1]
 
     @property
     def done(self) -> bool:
         """Whether every episode has ended."""
-        return self.step == self._steps
+        return self.taken == len(self.turns)
 
-    def advance(self, actions: Sequence[IntArray]) -> None:
-        """Take the joint action of every living lane, in agent order, and go on to the next step."""
-        states, step = self.states, self.step
-        self._rewards.append(self._environment.reward(states, actions))
-        if self.done:
-            return
-        alive = int(np.searchsorted(-self._lengths, -(step + 1), side="left"))
-        survivors = [chosen[:alive] for chosen in actions]
-        following = self._environment.successors(self.round, step, states[:alive], survivors)
-        self._states.append(_announced(following))
+    def advance(self, actions: Sequence[IntArray]) -> Turn | None:
+        """Take the joint actions of the next turn, in agent order; return the one that follows for its lanes.
+
+        It is the last of `turns`; None if no lane of the part lives on.
+        """
+        turn = self.turns[self.taken]
+        joint = self._environment.joint(actions)
+        self._rewards.append(self._environment.reward(turn.states, joint))
+        alive = self._alive(turn.time + 1) - turn.lane
+        if alive <= 0:
+            return None
+        states, joint = turn.states[:alive], joint[:alive]
+        following = self._environment.successors(self.round, turn, states, joint)
+        self.turns.append(Turn(turn.time + 1, turn.lane, self._environment.announced(following)))
+        return self.turns[-1]
 
     def weights(self) -> FloatArray:
         """Return the shared signal, (sum n_t,) float, read-only."""
-        weights = self._environment.weights(self._rewards, self._states, self._visits)
+        states = self._by_step([turn.states for turn in self.turns])
+        weights = self._environment.weights(self._by_step(self._rewards), states, self._visits)
         weights.flags.writeable = False
         return weights
 
     def statistics(self) -> ReturnStatistics:
         """Return mean and standard error of the returns."""
-        return self._environment.statistics(self._rewards, self._visits)
+        return self._environment.statistics(self._by_step(self._rewards), self._visits)
+
+    def _alive(self, time: int) -> int:
+        """Return how many lanes live at a time."""
+        if time >= self._steps:
+            return 0
+        return int(np.searchsorted(-self._lengths, -time, side="left"))
+
+    def _by_step(self, arrays: Sequence[np.ndarray]) -> "list[np.ndarray]":
+        """Join what belongs to the turns of one time."""
+        steps: list[list[np.ndarray]] = [[] for _ in range(self._steps)]
+        for turn, array in zip(self.turns, arrays, strict=True):
+            steps[turn.time].append(array)
+        return [parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in steps]
 
 
-def _announced(states: IntArray) -> IntArray:
-    frozen = np.ascontiguousarray(states, dtype=np.int32)
-    frozen.flags.writeable = False
-    return frozen
+def parts_of(lanes: int, parts: int = 0) -> int:
+    """Return how many parts the lanes of a round are stepped in.
+
+    Parameters
+    ----------
+    lanes : int
+    parts : int
+        How many they are wished to be; 0 is what the number of lanes suggests.
+    """
+    return -(-lanes // _width(lanes, parts))
+
+
+def _width(lanes: int, parts: int) -> int:
+    """Return the lanes of a part: whole blocks of the random stream, so that no number is drawn twice."""
+    wished = parts or max(1, min(PARTS, lanes // LANES_A_PART))
+    return -(-lanes // (wished * BLOCK)) * BLOCK

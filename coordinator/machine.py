@@ -29,6 +29,7 @@ from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
 from bnpg_math.game import Game
 from coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
+from coordinator.environment import parts_of
 from coordinator.experiment import Experiment
 from coordinator.membership import Membership
 from coordinator.oracle import Oracle
@@ -90,6 +91,8 @@ class CoordinatorSetup(Struct, frozen=True):
     numerics: str
     patience: float = 120.0
     """Seconds without any progress after which the run is given up, naming whom it waited for."""
+    parts: int = 0
+    """How many parts the lanes of a round are stepped in; 0 is what their number suggests."""
     admission: Admission | None = None
     """Which key belongs to which agent, where there is security."""
 
@@ -116,7 +119,7 @@ class CoordinatorMachine:
         self._links.generation = setup.generation
         self._membership = Membership(setup.dag, setup.digest, setup.numerics, setup.admission)
         oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
-        self._rounds = Rounds(setup.experiment, setup.game, setup.dag, oracle)
+        self._rounds = Rounds(setup.experiment, setup.game, setup.dag, oracle, setup.parts)
         self.phase = "gathering"
         self._epoch = 0
         self._progress_at = now
@@ -497,6 +500,7 @@ def _facts(setup: CoordinatorSetup) -> dict[str, Any]:
         "edges": [list(edge) for edge in setup.dag.edges],
         "mode": setup.experiment.mode,
         "rounds": setup.experiment.rounds,
+        "parts": parts_of(setup.experiment.lanes, setup.parts),
         "evaluate_every": setup.experiment.evaluate_every,
         "save_policy": setup.experiment.save_policy,
         "stops_early": setup.experiment.stop_at_epsilon > 0,

@@ -6,16 +6,15 @@ theta_r is to be evaluated. *steps*: states are announced and all agents' action
 recorded before its signal goes out, so a line is never missing for an update that was applied.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.dag import Dag
 from bnpg_math.game import Game
-from coordinator.environment import Environment, Episodes
+from coordinator.environment import Environment, Episodes, Turn
 from coordinator.experiment import Experiment
 from coordinator.oracle import Oracle
 from protocol.addresses import name
@@ -44,9 +43,11 @@ class Rounds:
     dag : Dag
     oracle : Oracle
         Exact evaluation, for the exact mode and for measurements.
+    parts : int
+        How many parts the lanes are stepped in, see `coordinator.environment`.
     """
 
-    def __init__(self, experiment: Experiment, game: Game, dag: Dag, oracle: Oracle) -> None:
+    def __init__(self, experiment: Experiment, game: Game, dag: Dag, oracle: Oracle, parts: int = 0) -> None:
         self._experiment = experiment
         self._oracle = oracle
         self._agents = range(dag.agents)
@@ -54,7 +55,7 @@ class Rounds:
             (game.states, *(game.actions[parent] for parent in dag.parents[agent]), game.actions[agent])
             for agent in self._agents
         ]
-        self._environment = Environment(game, experiment)
+        self._environment = Environment(game, experiment, parts)
         self.round = 0
         self.finished = False
         self.metrics: dict[str, Any] = {}
@@ -62,22 +63,22 @@ class Rounds:
         self._part = "steps"
         self._episodes: Episodes | None = None
         self._tables: dict[int, FloatArray] = {}
-        self._chosen: dict[int, IntArray] = {}
         self._applied: dict[int, str] = {}
         self._ahead: dict[int, FloatArray] = {}
-        self._said: dict[int, list[int]] = {}
+        self._said: dict[int, list[IntArray]] = {agent: [] for agent in self._agents}
+        """What every agent chose in the turns of the round so far."""
         self._line: dict[str, Any] = {}
 
     @property
     def step(self) -> int:
-        """Step of the present round whose actions are awaited."""
-        return 0 if self._episodes is None else self._episodes.step
+        """Turn of the present round whose actions are awaited."""
+        return 0 if self._episodes is None else self._episodes.taken
 
     def awaited(self) -> tuple[list[int], str]:
         """Return the agents whose answer is awaited, and what they are to send."""
-        parts: dict[str, tuple[Mapping[int, object], str]] = {
+        parts: dict[str, tuple[Container[int], str]] = {
             "tables": (self._tables, "the table"),
-            "steps": (self._chosen, "the actions"),
+            "steps": ([one for one in self._agents if len(self._said[one]) > self.step], "the actions"),
             "signal": (self._applied, "the application of the signal"),
         }
         answers, what = parts[self._part]
@@ -98,7 +99,7 @@ class Rounds:
         self.finished = False
         self._episodes = None
         self._tables, self._ahead = self._ahead, {}
-        self._chosen, self._applied = {}, {}
+        self._applied = {}
         self._said = {agent: [] for agent in self._agents}
         self._line = {"round": round_}
         if self._experiment.mode == "exact":
@@ -147,34 +148,35 @@ class Rounds:
     def _actions(self, agent: int, message: ActionsChosen) -> Outcome:
         where = f"round {message.round}, step {message.step}"
         said = self._said[agent]
-        if message.step >= len(said) and (message.step != self.step or self._part != "steps"):
+        if message.step < len(said):
+            if not np.array_equal(said[message.step], message.actions):
+                raise Equivocation(f"{name(agent)} says two different things for the actions of {where}")
+            return []
+        episodes = self._episodes
+        if message.step != len(said) or self._part != "steps" or episodes is None:
             raise OrderViolation(
                 f"{name(agent)} acts at {where}; "
                 f"awaited: {self.awaited()[1]} of round {self.round}, step {self.step}"
             )
-        checksum = crc32(message.actions.tobytes())
-        if message.step < len(said):
-            if said[message.step] != checksum:
-                raise Equivocation(f"{name(agent)} says two different things for the actions of {where}")
-            return []
-        assert self._episodes is not None
-        if len(message.actions) != len(self._episodes.states):
+        if message.step >= len(episodes.turns):
+            raise OrderViolation(f"{name(agent)} acts at {where}, whose states were not announced")
+        lanes = len(episodes.turns[message.step].states)
+        if len(message.actions) != lanes:
             raise OrderViolation(
-                f"{name(agent)} chose {len(message.actions)} actions "
-                f"for {len(self._episodes.states)} lanes at {where}"
+                f"{name(agent)} chose {len(message.actions)} actions for {lanes} lanes at {where}"
             )
-        said.append(checksum)
-        self._chosen[agent] = message.actions
-        if not self._all(self._chosen):
+        said.append(message.actions)
+        taken = episodes.taken
+        if any(len(said) <= taken for said in self._said.values()):
             return []
-        actions = [self._chosen[one] for one in self._agents]
-        self._chosen = {}
-        self._episodes.advance(actions)
-        if not self._episodes.done:
-            return [StatesAnnounced(self.round, self._episodes.step, self._episodes.states)]
-        statistics = self._episodes.statistics()
+        turn = episodes.advance([self._said[one][taken] for one in self._agents])
+        if turn is not None:
+            return [_announcement(self.round, len(episodes.turns) - 1, turn)]
+        if not episodes.done:
+            return []
+        statistics = episodes.statistics()
         self._line |= {"return_mean": statistics.mean, "return_stderr": statistics.stderr}
-        return self._signal(SignalBroadcast(self.round, self._episodes.weights()))
+        return self._signal(SignalBroadcast(self.round, episodes.weights()))
 
     def _table(self, agent: int, message: TableShown) -> Outcome:
         self._check_table(agent, message.log_policy)
@@ -197,7 +199,7 @@ class Rounds:
     def _first_step(self) -> Outcome:
         self._part = "steps"
         self._episodes = self._environment.begin(self.round)
-        return [StatesAnnounced(self.round, 0, self._episodes.states)]
+        return [_announcement(self.round, step, turn) for step, turn in enumerate(self._episodes.turns)]
 
     def _signal(self, signal: Message) -> Outcome:
         """Record the round's line, then let the signal go out."""
@@ -230,3 +232,7 @@ class Rounds:
             raise OrderViolation(
                 f"the table of {name(agent)} must hold log probabilities, its rows do not sum to 1"
             )
+
+
+def _announcement(round_: int, step: int, turn: Turn) -> StatesAnnounced:
+    return StatesAnnounced(round_, step, turn.time, turn.lane, turn.states)

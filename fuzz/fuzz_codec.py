@@ -1,8 +1,8 @@
 """Fuzz the decoder, guided by coverage: `make fuzz`.
 
-The input is a header and, behind it, the bytes of the arrays. The checksum is put before them, as liars would
-do, as no fuzzer would ever get past it. Only `MalformedMessage` may come out. Anything else is a finding,
-which libFuzzer writes to a file: put it into `fuzz/corpus/`, and `make test` will try it for ever.
+The input is a header and, behind it, the bytes of the arrays. Length and checksum are put before them, as
+liars would do, as no fuzzer would ever get past them. Only `MalformedMessage` may come out. Anything else is
+a finding, which libFuzzer writes to a file: put it into `fuzz/corpus/`, and `make test` will try it for ever.
 """
 
 import sys
@@ -17,14 +17,13 @@ with atheris.instrument_imports(include=["protocol", "msgpack", "msgspec"]):
 
 def one_input(data: bytes) -> None:
     """Decode one input, whole and cut into frames."""
-    for tensor in (0, 8, len(data) // 2):
+    for tensor, inline in ((0, True), (8, True), (8, False), (len(data) // 2, True)):
         cut = len(data) - tensor
-        header, frames = data[:cut], [data[cut:]] if tensor else []
-        value = crc32(header)
-        for frame in frames:
-            value = crc32(frame, value)
+        rest = cut.to_bytes(4, "little") + (data if inline else data[:cut])
+        frames = [] if inline else [data[cut:]]
+        value = 0 if inline else crc32(data[cut:])
         try:
-            envelope = decode([value.to_bytes(4, "little") + header, *frames])
+            envelope = decode([crc32(rest, value).to_bytes(4, "little") + rest, *frames])
         except MalformedMessage:
             continue
         # What is taken for a message must be one: it can be said again, and means the same.

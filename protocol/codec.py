@@ -1,9 +1,10 @@
 """Envelopes to frames and back; the only file that knows MessagePack.
 
-Frame 0 is a CRC-32 over everything that follows it (4 bytes, little-endian), then a MessagePack array:
-version, run, generation, epoch, sender, incarnation, seq, ack, lamport, kind, scalars, tensors. A tensor is
-described by its dtype and shape; its elements follow as a frame of their own, raw, little-endian, C order.
-Nothing is ever pickled.
+Frame 0 is a CRC-32 over everything that follows it (4 bytes, little-endian), the length of the header (4
+bytes), and the header, a MessagePack array: version, run, generation, epoch, sender, incarnation, seq, ack,
+lamport, kind, scalars, tensors. A tensor is described by its dtype and shape; its elements are raw,
+little-endian, in C order. Small tensors follow the header in frame 0, one behind the other; if they have
+`ZERO_COPY` bytes or more together, each is a frame of its own. Nothing is ever pickled.
 
 Decoding is strict and in this order: number of parts, sizes, checksum, header, kind, scalars, dtype,
 shape against bytes, finiteness. Whatever is wrong is a `MalformedMessage` that names the field.
@@ -12,7 +13,7 @@ shape against bytes, finiteness. Whatever is wrong is a `MalformedMessage` that 
 import math
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 from zlib import crc32
 
 import msgpack
@@ -31,9 +32,12 @@ MAX_TENSOR = 1 << 30
 """Bytes a tensor may have, unless a transport sets less."""
 MAX_AXES = 64
 ZERO_COPY = 64 * 1024
-"""Bytes from which an array travels from its own memory instead of a copy."""
+"""Bytes from which arrays travel from their own memory instead of a copy."""
+MOST_KNOWN = 256
+"""Beginnings of headers that are kept."""
 
 Frame = bytes | memoryview
+_ARRAY_OF_12 = b"\x9c"
 _UINT = Annotated[int, msgspec.Meta(ge=0)]
 _SIGNED = Annotated[int, msgspec.Meta(ge=-2)]
 
@@ -84,41 +88,59 @@ _LAYOUTS = {name: _layout(kind) for name, kind in KINDS.items()}
 _HEADER_FIELDS = _Header.__struct_fields__
 
 
+class _Content(NamedTuple):
+    """What of a message is the same for everybody it goes to."""
+
+    message: Message
+    described: bytes
+    """The end of the header: kind, scalars, tensors."""
+    inline: bytes
+    frames: list[Frame]
+    checksum: int
+    """Of the frames."""
+
+
+_latest: _Content | None = None
+# Broadcasts: the same message goes out to one neighbour after the other.
+_known: dict[tuple[str, int, int, int, int], bytes] = {}
+# The beginning of the header, which is the same for a whole epoch.
+
+
 def encode(envelope: Envelope) -> list[Frame]:
     """Return the frames of an envelope.
 
-    Arrays of `ZERO_COPY` bytes and more are views of the message's memory: they must not change afterwards,
+    Arrays with a frame of their own are views of the message's memory: they must not change afterwards,
     which read-only arrays guarantee.
     """
-    message = envelope.message
+    global _latest  # noqa: PLW0603 - a cache of one entry
+    content = _latest
+    if content is None or content.message is not envelope.message:
+        content = _latest = _content(envelope.message)
+    beginning = (envelope.run, envelope.generation, envelope.epoch, envelope.sender, envelope.incarnation)
+    begun = _known.get(beginning)
+    if begun is None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        begun = _known[beginning] = _ARRAY_OF_12 + msgpack.packb((WIRE_VERSION, *beginning))[1:]
+    counters = msgpack.packb((envelope.seq, envelope.ack, envelope.lamport))[1:]
+    size = len(begun) + len(counters) + len(content.described)
+    rest = b"".join((size.to_bytes(4, "little"), begun, counters, content.described, content.inline))
+    return [crc32(rest, content.checksum).to_bytes(4, "little") + rest, *content.frames]
+
+
+def _content(message: Message) -> _Content:
     layout = _LAYOUTS[type(message).__name__]
-    frames: list[Frame] = [b""]
-    described = []
+    arrays = []
     for field, _ in layout.tensors:
         array = getattr(message, field)
-        little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-        described.append((little.dtype.str, array.shape))
-        frames.append(
-            little.reshape(-1).view(np.uint8).data if little.nbytes >= ZERO_COPY else little.tobytes()
-        )
-    header = msgpack.packb(
-        (
-            WIRE_VERSION,
-            envelope.run,
-            envelope.generation,
-            envelope.epoch,
-            envelope.sender,
-            envelope.incarnation,
-            envelope.seq,
-            envelope.ack,
-            envelope.lamport,
-            layout.kind.__name__,
-            [getattr(message, field) for field in layout.scalars],
-            described,
-        )
-    )
-    frames[0] = _checksum(header, frames[1:]).to_bytes(4, "little") + header
-    return frames
+        arrays.append(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")))
+    scalars = [getattr(message, field) for field in layout.scalars]
+    tensors = [(array.dtype.str, array.shape) for array in arrays]
+    described = msgpack.packb((layout.kind.__name__, scalars, tensors))[1:]
+    if sum(array.nbytes for array in arrays) < ZERO_COPY:
+        return _Content(message, described, b"".join(array.tobytes() for array in arrays), [], 0)
+    frames: list[Frame] = [array.reshape(-1).view(np.uint8).data for array in arrays]
+    return _Content(message, described, b"", frames, _checksum(frames))
 
 
 def decode(frames: list[Frame]) -> Envelope:
@@ -132,14 +154,19 @@ def decode(frames: list[Frame]) -> Envelope:
     if not frames:
         raise MalformedMessage("no frame at all")
     first = bytes(frames[0])
-    if not 4 < len(first) <= MAX_HEADER:
-        raise MalformedMessage(f"header must have 5 to {MAX_HEADER} bytes, got {len(first)}")
-    for frame in frames[1:]:
+    if len(first) <= 8:
+        raise MalformedMessage(f"frame 0 must have more than 8 bytes, got {len(first)}")
+    for frame in frames:
         if len(frame) > MAX_TENSOR:
-            raise MalformedMessage(f"a tensor may have {MAX_TENSOR} bytes, got {len(frame)}")
-    if int.from_bytes(first[:4], "little") != _checksum(first[4:], frames[1:]):
+            raise MalformedMessage(f"a frame may have {MAX_TENSOR} bytes, got {len(frame)}")
+    if int.from_bytes(first[:4], "little") != crc32(memoryview(first)[4:], _checksum(frames[1:])):
         raise MalformedMessage("checksum differs: bits were flipped on the way")
-    header = _header(first[4:])
+    end = 8 + int.from_bytes(first[4:8], "little")
+    if not 8 < end <= min(len(first), 8 + MAX_HEADER):
+        raise MalformedMessage(
+            f"header must have 1 to {MAX_HEADER} bytes, got {end - 8} of {len(first) - 8} that are there"
+        )
+    header = _header(first[8:end])
     layout = _LAYOUTS.get(header.kind)
     if layout is None:
         raise MalformedMessage(f"unknown kind of message {header.kind[:40]!r}")
@@ -148,13 +175,10 @@ def decode(frames: list[Frame]) -> Envelope:
     except msgspec.ValidationError as error:
         raise MalformedMessage(f"{header.kind}: {_named(error, layout.scalars)}") from None
     fields: dict[str, Any] = {field: getattr(scalars, field) for field in layout.scalars}
-    if not len(header.tensors) == len(layout.tensors) == len(frames) - 1:
-        raise MalformedMessage(
-            f"{header.kind} has {len(layout.tensors)} tensors, "
-            f"got {len(header.tensors)} described in {len(frames) - 1} frames"
-        )
-    for (field, rule), (code, shape), frame in zip(layout.tensors, header.tensors, frames[1:], strict=True):
-        fields[field] = _array(f"{header.kind}.{field}", rule, code, shape, frame)
+    if layout.tensors or header.tensors or len(frames) > 1:
+        fields |= _tensors(header, layout, frames, first[end:])
+    elif end != len(first):
+        raise MalformedMessage(f"{header.kind} has no tensors, got {len(first) - end} bytes behind it")
     return Envelope(
         header.run,
         header.generation,
@@ -168,9 +192,35 @@ def decode(frames: list[Frame]) -> Envelope:
     )
 
 
-def _checksum(header: bytes, tensors: list[Frame]) -> int:
-    value = crc32(header)
-    for frame in tensors:
+def _tensors(header: _Header, layout: _Layout, frames: list[Frame], inline: bytes) -> dict[str, Any]:
+    """Return the arrays of a message, from behind the header or from frames of their own."""
+    kind, count = header.kind, len(layout.tensors)
+    if len(header.tensors) != count or len(frames) not in (1, 1 + count):
+        raise MalformedMessage(
+            f"{kind} has {count} tensors, got {len(header.tensors)} described in {len(frames)} frames"
+        )
+    fields: dict[str, Any] = {}
+    if len(frames) > 1:
+        if inline:
+            raise MalformedMessage(f"{kind} has frames of tensors, and {len(inline)} bytes behind the header")
+        for (field, rule), (code, shape), frame in zip(
+            layout.tensors, header.tensors, frames[1:], strict=True
+        ):
+            fields[field] = _array(f"{kind}.{field}", rule, code, shape, frame)
+        return fields
+    start = 0
+    for index, ((field, rule), (code, shape)) in enumerate(zip(layout.tensors, header.tensors, strict=True)):
+        dtype = rule.dtypes.get(code)
+        size = 0 if dtype is None else math.prod(shape) * dtype.itemsize
+        end = len(inline) if index == count - 1 else start + size
+        fields[field] = _array(f"{kind}.{field}", rule, code, shape, inline[start:end])
+        start = end
+    return fields
+
+
+def _checksum(frames: list[Frame]) -> int:
+    value = 0
+    for frame in frames:
         value = crc32(frame, value)
     return value
 
@@ -206,7 +256,9 @@ def _array(where: str, rule: Tensor, code: str, shape: list[int], frame: Frame) 
     if math.prod(shape) * dtype.itemsize != len(frame):
         raise MalformedMessage(f"{where}: shape {shape} of {dtype} does not fill {len(frame)} bytes exactly")
     try:
-        array = np.frombuffer(frame, dtype=dtype).reshape(shape)
+        array = np.frombuffer(frame, dtype=dtype)
+        if len(shape) != 1:
+            array = array.reshape(shape)
     except ValueError as error:
         raise MalformedMessage(f"{where}: no array has the shape {shape[:4]}..: {error}") from None
     if dtype.kind == "f" and not np.isfinite(array).all():

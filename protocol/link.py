@@ -7,7 +7,8 @@ is overdue or asked for. The link knows no clock: the time is an argument.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from protocol.errors import OrderViolation, WindowFull
 from protocol.messages import Message
@@ -23,19 +24,17 @@ ACKNOWLEDGE_EVERY = 64
 """Messages after which an acknowledgement waits no longer."""
 
 
-@dataclass(slots=True)
-class _Unacknowledged:
+class _Unacknowledged(Struct):
     message: Message
     lamport: int
     due: float
     patience: float = PATIENCE
 
 
-@dataclass(slots=True)
-class Receipt:
+class Receipt(Struct):
     """What came of one arrival."""
 
-    delivered: list[tuple[int, int, Message]] = field(default_factory=list)
+    delivered: list[tuple[int, int, Message]] = []
     """(seq, lamport, message), in order."""
     duplicate: bool = False
     acknowledge: bool = False

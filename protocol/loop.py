@@ -20,6 +20,8 @@ from protocol.transport.interface import Arrival, Transport
 
 LONGEST_WAIT = 0.5
 """Seconds the loop sleeps at the most before it looks at signals and at its lifeline."""
+LOOK_AROUND = 0.005
+"""Seconds a loop that is busy with messages goes on before it looks at anything else."""
 
 REFUSALS = frozenset({"refused", "rejected"})
 """Events that count against whoever caused them, and that nobody may fill a log with."""
@@ -41,7 +43,7 @@ class Loop:
     on_signal
         Called when SIGTERM or SIGINT came; returns what is to be done because of it.
     each
-        Called once a turn, for housekeeping that no message asks for; returns what is to be done.
+        Called now and then, for housekeeping that no message asks for; returns what is to be done.
     faults : FaultExecution, optional
         Carries out what a fault plan has in store for this process.
     admission : Admission, optional
@@ -76,6 +78,7 @@ class Loop:
         self._recorder = recorder
         self._clock = clock
         self._signalled = False
+        self._next_tick = 0.0
 
     def run(self) -> Stop:
         """Work until the machine stops; return how it ended."""
@@ -88,28 +91,39 @@ class Loop:
             self._transport.close()
 
     def _run(self) -> Stop:
-        machine, transport, clock = self._machine, self._transport, self._clock
-        next_tick = clock()
+        transport, clock = self._transport, self._clock
+        due = clock()
         while True:
             now = clock()
-            effects = self._each(now)
-            if self._signalled:
-                self._signalled = False
-                effects += self._on_signal(now)
-            if now >= next_tick:
-                effects += machine.tick(now)
-            stop = self._act(effects)
-            if stop is not None:
-                return stop
-            wanted = machine.next_event()
-            next_tick = now + LONGEST_WAIT if wanted is None else min(wanted, now + LONGEST_WAIT)
-            wait = next_tick - clock()
+            if now >= due or self._signalled:
+                stop = self._look_around(now, now >= self._next_tick)
+                if stop is not None:
+                    return stop
+                due = self._next_tick
+            wait = due - now
             if self._faults is not None:
                 wait = min(wait, self._faults.release(transport))
-            for arrival in transport.receive(max(0.0, wait)):
+            arrivals = transport.receive(max(0.0, wait))
+            for arrival in arrivals:
                 stop = self._arrived(arrival)
                 if stop is not None:
                     return stop
+            # What arrived may have changed what is wanted when, but nothing is wanted at once.
+            due = min(due, now + LOOK_AROUND) if arrivals else now
+
+    def _look_around(self, now: float, tick: bool) -> Stop | None:
+        """Do what no message asks for, and find out when there is more of it to do."""
+        machine = self._machine
+        effects = self._each(now)
+        if self._signalled:
+            self._signalled = False
+            effects += self._on_signal(now)
+        if tick:
+            effects += machine.tick(now)
+        stop = self._act(effects)
+        wanted = machine.next_event()
+        self._next_tick = now + LONGEST_WAIT if wanted is None else min(wanted, now + LONGEST_WAIT)
+        return stop
 
     def _arrived(self, arrival: Arrival) -> Stop | None:
         """Let an arrival in or refuse it; whatever is wrong with it, this process goes on."""
@@ -129,11 +143,13 @@ class Loop:
         if self._faults is not None:
             self._faults.arrival(envelope)
         effects = machine.receive(envelope, arrival.origin, now, arrival.key)
-        if any(isinstance(effect, Log) and effect.event in REFUSALS for effect in effects):
-            effects += self._offence(arrival, now)
+        for effect in effects:
+            if type(effect) is Log and effect.event in REFUSALS:
+                effects += self._offence(arrival, now)
+                break
         else:
             self._quarantine.accepted(sender)
-        return self._act(effects)
+        return self._act(effects) if effects else None
 
     def _refused(self, arrival: Arrival, reason: str, detail: str) -> Stop | None:
         """Count and log an arrival that the machine never sees."""

@@ -30,7 +30,7 @@ class Tensor:
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
-States = Annotated[NDArray[np.integer[Any]], Tensor("<i4")]
+States = Annotated[NDArray[np.integer[Any]], Tensor("|u1", "<u2", "<u4")]
 Actions = Annotated[NDArray[np.integer[Any]], Tensor("|u1", "<u2")]
 Weights = Annotated[NDArray[np.float64], Tensor("<f8")]
 Table = Annotated[NDArray[np.float64], Tensor("<f8", axes=None)]
@@ -136,15 +136,24 @@ class Start(Message, frozen=True):
 
 
 class StatesAnnounced(Message, frozen=True):
-    """The states of all living lanes at (round, step)."""
+    """The states of some living lanes: one *turn* of the round.
+
+    The lanes of a round are stepped in parts, so that agents, environment and messages overlap. Turns are
+    numbered through the round in the order they are announced, by time and then by part.
+    """
 
     round: Count
     step: Count
+    """Number of the turn in the round."""
+    time: Count
+    """Steps the lanes have made; the number of the turn, where the lanes are not parted."""
+    lane: Annotated[int, Meta(ge=0, multiple_of=4)]
+    """First of the lanes."""
     states: States
 
 
 class ActionsChosen(Message, frozen=True):
-    """The sender's actions in all living lanes at (round, step)."""
+    """The sender's actions in all lanes of a turn."""
 
     round: Count
     step: Count

@@ -71,7 +71,7 @@ def _values(hint: Any) -> st.SearchStrategy[Any]:
             return tensors(rule)
         assert isinstance(rule, msgspec.Meta)
         if plain is int:
-            return counts()
+            return counts().map(lambda drawn: drawn - drawn % (rule.multiple_of or 1))
         return st.floats(0, exclude_min=rule.gt is not None, allow_nan=False, allow_infinity=False)
     if get_origin(hint) is tuple:
         first, *rest = get_args(hint)

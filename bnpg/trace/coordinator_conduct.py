@@ -28,6 +28,7 @@ class CoordinatorConduct(Conduct):
         self._agents = run.agent_names
         self._exact = run.mode == "exact"
         self._rounds = int(start["rounds"])
+        self._parts = int(start["parts"])
         self._evaluate_every = int(start["evaluate_every"])
         self._save_policy = bool(start["save_policy"])
         self._stops_early = bool(start["stops_early"])
@@ -38,6 +39,8 @@ class CoordinatorConduct(Conduct):
         self._part = ""
         self._round = 0
         self._step = 0
+        self._announced = 0
+        self._acted: dict[str, int] = {}
         self._answered: set[str] = set()
         self._ahead: set[str] = set()
         self._farewells: set[str] = set()
@@ -71,7 +74,7 @@ class CoordinatorConduct(Conduct):
             return None
         said = f"sends {event['kind']}" + ("" if event["r"] is None else f" of round {event['r']}")
         said += "" if event["s"] is None else f", step {event['s']}"
-        missing = [agent for agent in self._agents if agent not in self._answered]
+        missing = [agent for agent in self._agents if self._lacks(agent)]
         if self.duties or self._phase != "running" or not missing:
             return f"{said} out of order"
         return f"{said} before {missing[0]} has answered (round {self._round}, {self._part})"
@@ -94,10 +97,14 @@ class CoordinatorConduct(Conduct):
                 yield from self._count(event, "table", self._all_tables)
             case "running", "TableShown" if event["r"] == self._round + 1 and self._exact:
                 self._ahead.add(peer)
-            case "running", "ActionsChosen" if (event["r"], event["s"]) == (self._round, self._step) and (
+            case "running", "ActionsChosen" if (
                 self._part == "steps"
+                and event["r"] == self._round
+                and (self._acted[peer] == event["s"] < self._announced)
             ):
-                yield from self._count(event, "actions", self._all_acted)
+                self._acted[peer] += 1
+                if min(self._acted.values()) > self._step:
+                    yield from self._all_acted()
             case "running", "SignalApplied" if event["r"] == self._round and self._part == "signal":
                 self._latest[peer] = max(self._latest[peer], event["r"] + 1)
                 yield from self._count(event, "application", self._all_applied)
@@ -149,7 +156,7 @@ class CoordinatorConduct(Conduct):
     # Rounds
 
     def _begin(self, round_: int) -> Iterable[Duty]:
-        self._round, self._step = round_, 0
+        self._round = round_
         self._answered, self._ahead = self._ahead, set()
         if self._exact:
             self._part = "tables"
@@ -174,17 +181,21 @@ class CoordinatorConduct(Conduct):
 
     def _announce(self) -> Iterable[Duty]:
         self._part = "steps"
-        yield from self._tell("StatesAnnounced", self._round, self._step)
+        self._step, self._announced = 0, self._parts
+        self._acted = dict.fromkeys(self._agents, 0)
+        for step in range(self._parts):
+            yield from self._tell("StatesAnnounced", self._round, step)
 
     def _all_acted(self) -> Iterable[Duty]:
-        """Either one more step or the signal: what the coordinator says next decides it."""
-        following = self.upcoming
-        if following is not None and following.fields.get("kind") == "SignalBroadcast":
+        """One more turn, no more for these lanes, or the signal: what is said next decides it."""
+        self._step += 1
+        following = None if self.upcoming is None else self.upcoming.fields.get("kind")
+        if following == "StatesAnnounced":
+            yield from self._tell("StatesAnnounced", self._round, self._announced)
+            self._announced += 1
+        elif self._step == self._announced:
             self._part = "signal"
             yield from self._tell("SignalBroadcast", self._round)
-        else:
-            self._step += 1
-            yield from self._announce()
 
     def _all_applied(self) -> Iterable[Duty]:
         yield from self._begin(self._round + 1)
@@ -230,6 +241,12 @@ class CoordinatorConduct(Conduct):
         if len(self._answered) == len(self._agents):
             self._answered = set()
             yield from complete()
+
+    def _lacks(self, agent: str) -> bool:
+        """Whether an agent's answer is awaited."""
+        if self._part == "steps":
+            return self._acted[agent] <= self._step
+        return agent not in self._answered
 
     def _tell(self, kind: str, round_: int | None = None, step: int | None = None) -> Iterable[Duty]:
         """Return the duty to tell everybody; that all are told the same, `said` proves."""

@@ -8,6 +8,9 @@ Epoch = tuple[int, int]
 """Generation of the coordinator, and number of the epoch within it."""
 
 
+_SETTINGS = ("agents", "edges", "mode", "rounds", "evaluate_every", "save_policy", "stops_early", "parts")
+
+
 class Lives:
     """All lives of all processes of one run.
 
@@ -31,7 +34,7 @@ class Lives:
             raise Violation("there is no trace of the coordinator")
         # A resumed run may have been given more rounds: the last life knows.
         self.start = self.coordinators[-1].events[0]
-        for field in ("agents", "edges", "mode", "rounds", "evaluate_every", "save_policy", "stops_early"):
+        for field in _SETTINGS:
             if field not in self.start.fields:
                 raise Violation(f"the coordinator does not say its {field}", self.start)
         self.agents = int(self.start["agents"])

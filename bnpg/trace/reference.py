@@ -57,8 +57,9 @@ def check_reference(folder: Path, proof: Proof) -> None:
     _check_experiment(setup, proof)
     said = dict(proof.said.messages)
     rounds = max(max(thetas) for thetas in proof.said.thetas)
+    parts = int(proof.run.start["parts"])
     with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum
-        for round_, (words, thetas) in enumerate(recompute(setup, rounds)):
+        for round_, (words, thetas) in enumerate(recompute(setup, rounds, parts)):
             for agent, expected in enumerate(thetas):
                 known = proof.said.thetas[agent].get(round_)
                 if known is not None and known[0] != expected:
@@ -93,7 +94,7 @@ def _compare(key: Key, event: TraceEvent, expected: Message | None) -> None:
         raise Violation(why, event)
 
 
-def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, list[str]]]:
+def recompute(setup: CoordinatorSetup, rounds: int, parts: int) -> Iterator[tuple[Words, list[str]]]:
     """Play the rounds 0 .. `rounds`, the last one without its update.
 
     Yields
@@ -104,7 +105,7 @@ def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, lis
         Digest of theta_round of every agent.
     """
     learners = [Learner(_welcome(setup, agent), {}) for agent in range(setup.dag.agents)]
-    environment = Environment(setup.game, setup.experiment)
+    environment = Environment(setup.game, setup.experiment, parts)
     oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
     for round_ in range(rounds + 1):
         thetas = [digest(learner.theta(round_)) for learner in learners]
@@ -133,24 +134,23 @@ def _play(
     """Play the episodes of a sampled round and apply its update."""
     parents = setup.dag.parents
     episodes = environment.begin(round_)
-    states: list[IntArray] = []
     chosen: list[list[IntArray]] = [[] for _ in learners]
-    while not episodes.done:
-        step = episodes.step
-        states.append(episodes.states)
-        words["coordinator", "StatesAnnounced", round_, step] = StatesAnnounced(round_, step, states[-1])
+    for step, turn in enumerate(episodes.turns):  # which grow as the turns are taken
+        said = StatesAnnounced(round_, step, turn.time, turn.lane, turn.states)
+        words["coordinator", "StatesAnnounced", round_, step] = said
         for agent in setup.dag.order:
             heard = [chosen[parent][step] for parent in parents[agent]]
-            actions = learners[agent].act(round_, step, states[-1], heard)
+            actions = learners[agent].act(round_, turn.time, turn.lane, turn.states, heard)
             chosen[agent].append(actions)
             words[f"agent-{agent}", "ActionsChosen", round_, step] = ActionsChosen(round_, step, actions)
         episodes.advance([actions[step] for actions in chosen])
     weights = episodes.weights()
     words["coordinator", "SignalBroadcast", round_, None] = SignalBroadcast(round_, weights)
+    states = np.concatenate([turn.states for turn in episodes.turns])
     joined = [np.concatenate(actions) for actions in chosen]
     for agent, learner in enumerate(learners):
         heard = [joined[parent] for parent in parents[agent]]
-        learner.apply_weights(round_, np.concatenate(states), heard, joined[agent], weights)
+        learner.apply_weights(round_, states, heard, joined[agent], weights)
 
 
 def _welcome(setup: CoordinatorSetup, agent: int) -> Welcome:

@@ -40,6 +40,7 @@ class Started(Line, tag="start", frozen=True):
     evaluate_every: Count | UnsetType = UNSET
     save_policy: bool | UnsetType = UNSET
     stops_early: bool | UnsetType = UNSET
+    parts: int | UnsetType = UNSET
 
 
 class InEpoch(Line, frozen=True):

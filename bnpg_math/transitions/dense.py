@@ -1,6 +1,7 @@
 """A kernel stored as the whole tensor: small games and games from files."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -8,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.cells import cells
 from bnpg_math.errors import GameError
 from bnpg_math.probabilities import check_distributions, frozen
-from bnpg_math.sampling import cumulative, invert
+from bnpg_math.sampling import InverseCdf, cumulative
 from bnpg_math.transitions.interface import Apply, along_chain
 
 
@@ -61,12 +63,10 @@ class DenseTransition:
         flat = self._table.reshape(self.states, -1, self.states)
         return flat[np.arange(self.states), choice]
 
-    def sample(
-        self, states: IntArray, actions: Sequence[IntArray], uniforms: FloatArray
-    ) -> NDArray[np.int64]:
+    def sample(self, states: IntArray, actions: IntArray, uniforms: FloatArray) -> IntArray:
         """See :meth:`Transition.sample`."""
-        rows = np.ravel_multi_index((states, *actions), (self.states, *self.actions))
-        return invert(self._cumulative, rows, uniforms[0])
+        rows = cells((states, actions), (self.states, math.prod(self.actions)))
+        return self._inverse_cdf.draw(rows, uniforms[0])
 
     def to_dense(self) -> FloatArray:
         """See :meth:`Transition.to_dense`; the stored array itself, read-only."""
@@ -77,5 +77,5 @@ class DenseTransition:
         yield self._table
 
     @cached_property
-    def _cumulative(self) -> FloatArray:
-        return cumulative(self._table.reshape(-1, self.states))
+    def _inverse_cdf(self) -> InverseCdf:
+        return InverseCdf(cumulative(self._table.reshape(-1, self.states)))

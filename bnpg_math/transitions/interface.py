@@ -1,6 +1,6 @@
 """What a transition kernel can do, whatever it is stored as."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -87,15 +87,14 @@ class Transition(Protocol):
         (S, S) float, an array or a scipy sparse array
         """
 
-    def sample(
-        self, states: IntArray, actions: Sequence[IntArray], uniforms: FloatArray
-    ) -> NDArray[np.int64]:
+    def sample(self, states: IntArray, actions: IntArray, uniforms: FloatArray) -> IntArray:
         """Next states of B lanes.
 
         Parameters
         ----------
         states : (B,) int
-        actions : sequence of N arrays (B,) int
+        actions : (B,) int
+            Joint actions, as flat positions in C order of (a_1, .., a_N).
         uniforms : (draws, B) float
             In [0, 1).
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import GameError
 from bnpg_math.probabilities import check_distributions, frozen
-from bnpg_math.sampling import cumulative, invert
+from bnpg_math.sampling import InverseCdf, cumulative
 from bnpg_math.transitions.interface import Apply, along_actions, along_chain, repeated
 
 # Neighbouring components are merged up to this many entries: a few contractions with larger kernels run
@@ -216,22 +216,16 @@ class ProductTransition:
             chain = (chain[:, :, None] * rows[:, None, :]).reshape(self.states, -1)
         return chain
 
-    def sample(
-        self, states: IntArray, actions: Sequence[IntArray], uniforms: FloatArray
-    ) -> NDArray[np.int64]:
+    def sample(self, states: IntArray, actions: IntArray, uniforms: FloatArray) -> IntArray:
         """See :meth:`Transition.sample`."""
-        # Digits are taken only if some kernel looks at the current state.
-        digits = np.unravel_index(states, self.sizes) if any(b.components for b in self._blocks) else ()
-        following = np.zeros(uniforms.shape[1], dtype=np.int64)
+        following = np.zeros(uniforms.shape[1], dtype=np.intp)
         for number, block in enumerate(self._blocks):
-            given = [
-                *(digits[component] for component in block.components),
-                *(actions[agent] for agent in block.agents),
-            ]
-            shape = block.kernel.shape[:-1]
-            rows = np.ravel_multi_index(tuple(given), shape) if given else np.zeros_like(following)
+            of_states, of_actions = self._rows[number]
+            rows = of_actions.take(actions)
+            if block.components:
+                rows += of_states.take(states)
             following *= self._block_sizes[number]
-            following += invert(self._cumulative[number], rows, uniforms[number])
+            following += self._inverse_cdfs[number].draw(rows, uniforms[number])
         return following
 
     def to_dense(self) -> FloatArray:
@@ -249,11 +243,28 @@ class ProductTransition:
             yield component.kernel
 
     @cached_property
-    def _cumulative(self) -> list[FloatArray]:
+    def _inverse_cdfs(self) -> list[InverseCdf]:
         return [
-            cumulative(block.kernel.reshape(-1, size))
+            InverseCdf(cumulative(block.kernel.reshape(-1, size)))
             for block, size in zip(self._blocks, self._block_sizes, strict=True)
         ]
+
+    @cached_property
+    def _rows(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """What a state and what a joint action add to the row of each block's kernel."""
+        digits = np.unravel_index(np.arange(self.states), self.sizes)
+        chosen = np.unravel_index(np.arange(math.prod(self.actions)), self.actions)
+        rows = []
+        for block in self._blocks:
+            of_states = np.zeros(self.states, dtype=np.intp)
+            for component in block.components:
+                of_states = of_states * self.sizes[component] + digits[component]
+            agents = math.prod(self.actions[agent] for agent in block.agents)
+            of_actions = np.zeros(math.prod(self.actions), dtype=np.intp)
+            for agent in block.agents:
+                of_actions = of_actions * self.actions[agent] + chosen[agent]
+            rows.append((of_states * agents, of_actions))
+        return rows
 
 
 def _kronecker(factors: Sequence[FloatArray], rows: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.cells import cells
 from bnpg_math.errors import GameError
 from bnpg_math.probabilities import check_finite, check_sums
 from bnpg_math.sampling import bisect, cumulative
@@ -79,14 +80,12 @@ class SparseTransition:
         chain: csr_array[Any] = self._matrix[rows]
         return chain
 
-    def sample(
-        self, states: IntArray, actions: Sequence[IntArray], uniforms: FloatArray
-    ) -> NDArray[np.int64]:
+    def sample(self, states: IntArray, actions: IntArray, uniforms: FloatArray) -> IntArray:
         """See :meth:`Transition.sample`."""
-        rows = np.ravel_multi_index((states, *actions), (self.states, *self.actions))
+        rows = cells((states, actions), (self.states, math.prod(self.actions)))
         starts = self._starts
         positions = bisect(self._cumulative, starts[rows], starts[rows + 1], uniforms[0])
-        following: NDArray[np.int64] = self._matrix.indices[positions].astype(np.int64)
+        following: IntArray = self._matrix.indices.take(positions)
         return following
 
     def to_dense(self) -> FloatArray:

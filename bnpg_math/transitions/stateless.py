@@ -1,6 +1,6 @@
 """A kernel that forgets the current state: P(s'|a). Matrix games and repeated draws."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import GameError
 from bnpg_math.probabilities import check_distributions, frozen
-from bnpg_math.sampling import cumulative, invert
+from bnpg_math.sampling import InverseCdf, cumulative
 from bnpg_math.transitions.interface import Apply, along_actions, repeated
 
 
@@ -59,13 +59,10 @@ class StatelessTransition:
         """See :meth:`Transition.under_choice`."""
         return self._table.reshape(-1, self.states)[choice]
 
-    def sample(
-        self, states: IntArray, actions: Sequence[IntArray], uniforms: FloatArray
-    ) -> NDArray[np.int64]:
+    def sample(self, states: IntArray, actions: IntArray, uniforms: FloatArray) -> IntArray:
         """See :meth:`Transition.sample`."""
         del states
-        rows = np.ravel_multi_index(tuple(actions), self.actions)
-        return invert(self._cumulative, rows, uniforms[0])
+        return self._inverse_cdf.draw(actions, uniforms[0])
 
     def to_dense(self) -> FloatArray:
         """See :meth:`Transition.to_dense`."""
@@ -76,5 +73,5 @@ class StatelessTransition:
         yield self._table
 
     @cached_property
-    def _cumulative(self) -> FloatArray:
-        return cumulative(self._table.reshape(-1, self.states))
+    def _inverse_cdf(self) -> InverseCdf:
+        return InverseCdf(cumulative(self._table.reshape(-1, self.states)))

@@ -18,11 +18,11 @@ def learner(agent=1, held=None, **fields):
 
 
 def acted(one, round_=0, step=0):
-    return one.act(round_, step, STATES, [PARENT]).tolist()
+    return one.act(round_, step, 0, STATES, [PARENT]).tolist()
 
 
 def updated(one, round_=0):
-    actions = one.act(round_, 0, STATES, [PARENT])
+    actions = one.act(round_, 0, 0, STATES, [PARENT])
     return one.apply_weights(round_, STATES, [PARENT], actions, np.linspace(-1, 1, LANES))
 
 
@@ -46,9 +46,9 @@ def test_seed_agent_round_and_step_each_draw_anew():
 
 
 def test_actions_are_small_and_cannot_be_written_to():
-    actions = learner().act(0, 0, STATES, [PARENT])
+    actions = learner().act(0, 0, 0, STATES, [PARENT])
     assert actions.dtype == np.uint8
-    assert learner(actions=300).act(0, 0, STATES, [PARENT]).dtype == np.uint16
+    assert learner(actions=300).act(0, 0, 0, STATES, [PARENT]).dtype == np.uint16
     with pytest.raises(ValueError, match="read-only"):
         actions[0] = 0
 
@@ -65,7 +65,7 @@ def test_theta_0_is_what_the_experiment_says(initial):
 def test_an_update_is_update_3_of_the_paper():
     one = learner(learning_rate=0.25, regularization=0.4)
     theta, pi = one.theta(0), np.exp(one.log_policy(0))
-    actions = one.act(0, 0, STATES, [PARENT])
+    actions = one.act(0, 0, 0, STATES, [PARENT])
     m = sampled_flow(STATES, [PARENT], actions, np.linspace(-1, 1, LANES), theta.shape)
     barrier = 0.4 / (4 * 2) * (1 / 3 - pi)
     expected = theta + 0.25 * (m - pi * m.sum(axis=-1, keepdims=True) + barrier)
@@ -103,6 +103,6 @@ def test_a_theta_of_another_game_is_refused():
 
 def test_an_update_that_overflows_says_so():
     one = learner(learning_rate=1e300)
-    actions = one.act(0, 0, STATES, [PARENT])
+    actions = one.act(0, 0, 0, STATES, [PARENT])
     with pytest.raises(FloatingPointError, match="choose a smaller learning rate"), np.errstate(all="ignore"):
         one.apply_weights(0, STATES, [PARENT], actions, np.full(LANES, 1e200))

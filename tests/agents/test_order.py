@@ -47,8 +47,8 @@ def script():
     said.append((COORDINATOR, Start(0)))
     for round_ in range(ROUNDS):
         for step in range(STEPS):
-            states = numbers(STATES, 100 * round_ + step).astype("<i4")
-            said.append((COORDINATOR, StatesAnnounced(round_, step, states)))
+            states = numbers(STATES, 100 * round_ + step).astype("|u1")
+            said.append((COORDINATOR, StatesAnnounced(round_, step, step, 0, states)))
             for parent in PARENTS:
                 actions = numbers(2, 1000 * round_ + 10 * step + parent).astype("|u1")
                 said.append((parent, ActionsChosen(round_, step, actions)))
@@ -118,7 +118,7 @@ def by_hand():
             elif getattr(message, "round", None) == round_ and isinstance(message, ActionsChosen):
                 parents[-1].append(message.actions)
             elif isinstance(message, SignalBroadcast) and message.round == round_:
-                own = [learner.act(round_, step, states[step], parents[step]) for step in range(STEPS)]
+                own = [learner.act(round_, step, 0, states[step], parents[step]) for step in range(STEPS)]
                 learner.apply_weights(
                     round_,
                     np.concatenate(states),

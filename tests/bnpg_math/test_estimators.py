@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bnpg_math.cells import cells
 from bnpg_math.errors import InputError
 from bnpg_math.estimators import (
     episode_lengths,
@@ -48,7 +49,7 @@ def rollout(case, horizon, lanes, seed, round_):
         draws = [
             uniforms(seed, Purpose.TRANSITIONS, k, round_, step, alive) for k in range(game.transition.draws)
         ]
-        state = game.transition.sample(state, joint, np.stack(draws))
+        state = game.transition.sample(state, cells(joint, game.actions), np.stack(draws))
     return states, actions, rewards
 
 

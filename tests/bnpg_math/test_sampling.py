@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnpg_math.sampling import bisect, cumulative, invert, sample_actions
+from bnpg_math.sampling import InverseCdf, bisect, cumulative, invert, sample_actions
 
 
 @given(seed=st.integers(0, 10**6), outcomes=st.integers(1, 200), edge=st.booleans())
@@ -15,9 +15,31 @@ def test_inversion_agrees_with_a_search_row_by_row(seed, outcomes, edge):
     if edge:
         u[::2] = np.nextafter(1.0, 0.0)
     expected = [int((table[row] <= x).sum()) for row, x in zip(rows, u, strict=True)]
-    drawn = invert(table, rows, u)
-    np.testing.assert_array_equal(drawn, expected)
-    assert ((drawn >= 0) & (drawn < outcomes)).all()
+    for drawn in (invert(table, rows, u), InverseCdf(table).draw(rows, u)):
+        np.testing.assert_array_equal(drawn, expected)
+        assert ((drawn >= 0) & (drawn < outcomes)).all()
+
+
+@given(seed=st.integers(0, 10**6), outcomes=st.integers(3, 100), power=st.integers(0, 12))
+def test_uniforms_on_the_very_edge_of_a_bucket_or_of_an_outcome_are_no_exception(seed, outcomes, power):
+    rng = np.random.default_rng(seed)
+    pi = rng.dirichlet(np.full(outcomes, 0.1), size=3)
+    pi[0] = 1 / outcomes
+    table = cumulative(np.where(np.isfinite(pi), pi, 1 / outcomes))
+    edges = rng.integers(2**power, size=20) / 2**power
+    sums = table[:, :-1].reshape(-1)
+    u = np.concatenate([edges, sums, np.nextafter(sums, 0.0)])
+    u = u[(u >= 0.0) & (u < 1.0)]
+    rows = rng.integers(3, size=u.size)
+    expected = [int((table[row] <= x).sum()) for row, x in zip(rows, u, strict=True)]
+    np.testing.assert_array_equal(InverseCdf(table).draw(rows, u), expected)
+
+
+def test_a_table_with_more_rows_than_a_guide_has_room_for_is_drawn_from_all_the_same(monkeypatch):
+    monkeypatch.setattr("bnpg_math.sampling._GUIDE_ENTRIES", 8)
+    table = cumulative(np.random.default_rng(0).dirichlet(np.ones(20), size=4))
+    rows, u = np.arange(4), np.array([0.1, 0.4, 0.7, 0.99])
+    np.testing.assert_array_equal(InverseCdf(table).draw(rows, u), invert(table, rows, u))
 
 
 def test_rows_end_in_exactly_one_and_impossible_outcomes_are_never_drawn():
@@ -51,5 +73,3 @@ def test_lanes_that_do_not_match_are_refused():
         sample_actions(table, np.zeros(4, int), [], np.zeros(4))
     with pytest.raises(ValueError, match="must have shape"):
         sample_actions(table, np.zeros(4, int), [np.zeros(1, int)], np.zeros(4))
-    with pytest.raises(ValueError, match="invalid entry"):
-        sample_actions(table, np.zeros(1, int), [np.array([3])], np.zeros(1))

@@ -102,7 +102,7 @@ def test_samples_have_the_distribution_of_the_row(seed):
         joint = tuple(int(rng.integers(count)) for count in transition.actions)
         drawn = transition.sample(
             np.full(lanes, state),
-            [np.full(lanes, action) for action in joint],
+            np.full(lanes, np.ravel_multi_index(joint, transition.actions)),
             rng.random((transition.draws, lanes)),
         )
         row = tensor[(state, *joint)]
@@ -116,7 +116,7 @@ def test_the_largest_uniform_stays_inside():
     for transition, tensor in kinds(rng):
         for state in range(transition.states):
             for joint in np.ndindex(*transition.actions):
-                lanes = (np.array([state]), [np.array([action]) for action in joint])
+                lanes = (np.array([state]), np.array([np.ravel_multi_index(joint, transition.actions)]))
                 for edge in (0.0, almost_one):
                     (drawn,) = transition.sample(*lanes, np.full((transition.draws, 1), edge))
                     assert tensor[(state, *joint, drawn)] > 0.0
@@ -132,7 +132,7 @@ def test_many_states_are_sampled_by_bisection():
         for s, a, x in zip(states, actions, u, strict=True)
     ]
     for transition in (DenseTransition(tensor), SparseTransition(csr_array(tensor.reshape(200, 100)), (2,))):
-        np.testing.assert_array_equal(transition.sample(states, [actions], u[None]), expected)
+        np.testing.assert_array_equal(transition.sample(states, actions, u[None]), expected)
 
 
 def test_structure_does_not_change_the_values(problem):

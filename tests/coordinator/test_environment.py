@@ -6,31 +6,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnpg_math.games.registry import game
-from coordinator.environment import Environment
+from coordinator.environment import Environment, parts_of
 from coordinator.experiment import Experiment
 
 GAME = game("random(agents=2, states=4, actions=3, seed=1)")
 
 
-def environment(**fields):
-    return Environment(GAME, Experiment(game="random", **fields))
+def environment(parts=1, **fields):
+    return Environment(GAME, Experiment(game="random", **fields), parts)
 
 
-def acted(episodes, step):
-    """Return arbitrary actions that depend on nothing but the step and the lane."""
-    lanes = np.arange(len(episodes.states))
-    return [(lanes + step) % 3, (2 * lanes + step) % 3]
+def acted(turn):
+    """Return arbitrary actions that depend on nothing but the time and the lane."""
+    lanes = turn.lane + np.arange(len(turn.states))
+    return [(lanes + turn.time) % 3, (2 * lanes + turn.time) % 3]
 
 
 def played(environment, round_):
-    """Return the states announced at every step, the weights and the statistics of one round."""
+    """Return the states announced at every turn, the weights and the statistics of one round."""
     episodes = environment.begin(round_)
-    states = [episodes.states]
-    while True:
-        episodes.advance(acted(episodes, episodes.step))
-        if episodes.done:
-            return states, episodes.weights(), episodes.statistics()
-        states.append(episodes.states)
+    for turn in episodes.turns:  # which grow as they are taken
+        episodes.advance(acted(turn))
+    assert episodes.done
+    return [turn.states for turn in episodes.turns], episodes.weights(), episodes.statistics()
 
 
 @settings(max_examples=60)
@@ -77,14 +75,49 @@ def test_rounds_differ():
     assert [states.tolist() for states in one] != [states.tolist() for states in other]
 
 
+@settings(max_examples=100)
+@given(
+    lanes=st.integers(1, 60),
+    parts=st.integers(2, 7),
+    horizon=st.sampled_from([1, 3, "geometric", "geometric-visit"]),
+    seed=st.integers(0, 2**63 - 1),
+)
+def test_lanes_stepped_in_parts_meet_the_same_as_all_at_once(lanes, parts, horizon, seed):
+    whole, parted = (
+        played(environment(number, lanes=lanes, horizon=horizon, seed=seed), 3) for number in (1, parts)
+    )
+    assert b"".join(states.tobytes() for states in parted[0]) == b"".join(
+        states.tobytes() for states in whole[0]
+    )
+    assert parted[1].tobytes() == whole[1].tobytes()
+    assert parted[2] == whole[2]
+
+
+@given(lanes=st.integers(1, 60), parts=st.integers(1, 7), seed=st.integers(0, 99))
+def test_turns_are_numbered_by_time_and_then_by_lane(lanes, parts, seed):
+    episodes = environment(parts, lanes=lanes, seed=seed).begin(0)
+    assert len(episodes.turns) == parts_of(lanes, parts) <= parts
+    for turn in episodes.turns:
+        episodes.advance(acted(turn))
+    places = [(turn.time, turn.lane) for turn in episodes.turns]
+    assert places == sorted(set(places))
+    assert all(turn.lane % 4 == 0 and len(turn.states) for turn in episodes.turns)
+
+
+def test_many_lanes_are_stepped_in_parts_and_few_at_once():
+    assert [parts_of(lanes) for lanes in (1, 256, 4096)] == [1, 1, 1]
+    assert parts_of(16_384) > 1
+
+
 def test_what_is_announced_cannot_be_written_to():
     episodes = environment(lanes=3).begin(0)
     with pytest.raises(ValueError, match="read-only"):
-        episodes.states[0] = 1
+        episodes.turns[0].states[0] = 1
 
 
 def test_the_reward_is_that_of_the_joint_action():
     states = np.array([0, 3, 1])
     actions = [np.array([0, 1, 2]), np.array([2, 0, 1])]
-    reward = environment().reward(states, actions)
+    there = environment()
+    reward = there.reward(states, there.joint(actions))
     assert reward.tolist() == GAME.reward[(states, *actions)].tolist()

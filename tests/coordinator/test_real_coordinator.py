@@ -69,7 +69,7 @@ async def answer(process, channels, welcomes, seed):
             states.append(announced[0].states)
             for agent in ORDER:
                 parents = [chosen[parent][step] for parent in PARENTS[agent]]
-                chosen[agent].append(learners[agent].act(round_, step, states[step], parents))
+                chosen[agent].append(learners[agent].act(round_, step, 0, states[step], parents))
             for agent in random.permutation(AGENTS):
                 message = ActionsChosen(round_, step, chosen[agent][step])
                 sent = await channels[agent].send(message)

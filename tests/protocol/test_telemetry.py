@@ -64,7 +64,7 @@ def test_metrics_are_the_latest_snapshot_and_line(watched: Telemetry) -> None:
 
 
 def test_a_step_is_timed_from_states_to_states_or_signal(watched: Telemetry) -> None:
-    states = StatesAnnounced(0, 0, np.zeros(1, dtype=np.int32))
+    states = StatesAnnounced(0, 0, 0, 0, np.zeros(1, dtype=np.uint8))
     signal = SignalBroadcast(0, np.zeros(1))
     for message in (states, states, signal, states, signal):
         for agent in (0, 1):

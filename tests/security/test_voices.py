@@ -22,7 +22,7 @@ def heard(sender: int, origin: str, message: Message) -> AgentMachine:
 
 @pytest.mark.parametrize(
     "message",
-    [StatesAnnounced(0, 0, np.zeros(1, dtype=np.int32)), Summons(), Reject("full", "nobody", "you")],
+    [StatesAnnounced(0, 0, 0, 0, np.zeros(1, dtype=np.uint8)), Summons(), Reject("full", "nobody", "you")],
 )
 def test_nobody_at_the_inbox_is_the_coordinator(message: Message) -> None:
     machine = heard(COORDINATOR, "agent-0#nonce", message)
