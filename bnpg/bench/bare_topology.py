@@ -42,6 +42,9 @@ class BareTopology:
         Bytes a message.
     """
 
+    program = Path(bare_node.__file__)
+    """What every process runs."""
+
     def __init__(self, sends: Sequence[Sequence[int]], first: Sequence[int], payload: int) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="bnpg-bare-")
         self._payload = bytes(range(1, 251)) * (payload // 250) + b"x" * (payload % 250)
@@ -77,9 +80,8 @@ class BareTopology:
 
     def _start(self, node: int, awaits: int, outs: Sequence[int]) -> None:
         words = [str(awaits), self._endpoint(node), *(self._endpoint(out) for out in outs)]
-        program = str(Path(bare_node.__file__))
         self._processes.append(
-            subprocess.Popen([sys.executable, "-P", program, *words], stdin=subprocess.PIPE)
+            subprocess.Popen([sys.executable, "-P", str(self.program), *words], stdin=subprocess.PIPE)
         )
 
     def step(self) -> None:
@@ -89,16 +91,19 @@ class BareTopology:
         for _ in range(self._awaits):
             self._inbox.recv()
 
+    def steps(self, count: int) -> None:
+        """Make steps, one after the other."""
+        for _ in range(count):
+            self.step()
+
     def measure(self, seconds: float) -> Sample:
         """Make steps for about so long, and return the time of one."""
         started = time.perf_counter()
-        for _ in range(WARM_UP):
-            self.step()
+        self.steps(WARM_UP)
         steps = max(10, round(seconds * WARM_UP / (time.perf_counter() - started)))
         before = usage(self._look)
         started = time.perf_counter()
-        for _ in range(steps):
-            self.step()
+        self.steps(steps)
         elapsed = time.perf_counter() - started
         after = usage(self._look)
         return Sample(
