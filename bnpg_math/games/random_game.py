@@ -5,12 +5,10 @@ interval at uniform points, and a reward uniform in [0, 1). All numbers come fro
 seed names the same game everywhere.
 """
 
-import math
-
 import numpy as np
 from scipy.sparse import csr_array
 
-from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.game import Game, dense_game
 from bnpg_math.games.parameters import between, fits
 from bnpg_math.streams import Purpose, generator
@@ -18,6 +16,9 @@ from bnpg_math.transitions.sparse import SparseTransition
 
 # Up to this many entries (32 MB) the whole tensor is faster than its sparse form.
 _DENSE_UP_TO = 1 << 22
+# Up to this many, successors are picked by a uniform for every state; beyond, drawn until they are distinct,
+# which ends soon if they are few.
+_PICKED_UP_TO = 1 << 27
 
 
 def random_game(
@@ -37,11 +38,12 @@ def random_game(
     ):
         between(f"random: {name}", value, 1)
     between("random: branching", branching, 1, states)
-    fits("random", states * states * actions**agents)
+    rows = states * actions**agents
+    drawn = rows * states > _PICKED_UP_TO and branching**2 <= states
+    fits("random", rows * (branching if drawn else states))
     counts = (actions,) * agents
-    rows = states * math.prod(counts)
-    # The smallest `branching` of S uniforms are a uniform choice of distinct successors.
-    picks = generator(seed, Purpose.GAME, 0).random((rows, states)).argsort(axis=1, kind="stable")
+    drawing = generator(seed, Purpose.GAME, 0)
+    successors = (_drawn if drawn else _picked)(drawing, rows, states, branching)
     cuts = np.sort(generator(seed, Purpose.GAME, 1).random((rows, branching - 1)), axis=1)
     probabilities = np.diff(cuts, axis=1, prepend=0.0, append=1.0)
     reward = generator(seed, Purpose.GAME, 2).random((states, *counts))
@@ -49,7 +51,7 @@ def random_game(
     matrix = csr_array(
         (
             probabilities.reshape(-1),
-            picks[:, :branching].reshape(-1),
+            successors.reshape(-1),
             np.arange(0, rows * branching + 1, branching),
         ),
         shape=(rows, states),
@@ -58,3 +60,21 @@ def random_game(
         table: FloatArray = np.asarray(matrix.toarray(), dtype=np.float64)
         return dense_game("random", table.reshape(states, *counts, states), reward, initial, gamma)
     return Game("random", SparseTransition(matrix, counts), reward, initial, gamma)
+
+
+def _picked(drawing: np.random.Generator, rows: int, states: int, branching: int) -> IntArray:
+    """Return distinct successors of every state and joint action, `[rows, branching]`."""
+    # The smallest `branching` of S uniforms are a uniform choice of distinct successors.
+    order: IntArray = drawing.random((rows, states)).argsort(axis=1, kind="stable")
+    return order[:, :branching]
+
+
+def _drawn(drawing: np.random.Generator, rows: int, states: int, branching: int) -> IntArray:
+    """Return the same for a few successors of many states, without a number for every state."""
+    successors: IntArray = drawing.integers(states, size=(rows, branching))
+    while True:
+        ordered = np.sort(successors, axis=1)
+        twice = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
+        if not twice.size:
+            return successors
+        successors[twice] = drawing.integers(states, size=(twice.size, branching))

@@ -65,6 +65,7 @@ def test_the_list_shows_every_game_with_its_sizes():
         ("coordination(gamma=1e999)", "gamma must be in"),
         (f"penalty(k={'9' * 400})", "must be a float64"),
         ("congestion(agents=40)", "needs a table of"),
+        ("random(states=20000, branching=2000)", "needs a table of"),
         ("random(branching=9)", r"branching must be in \[1, 5\], got 9"),
         ("coordination(", "must be a name with parameters"),
         ("", "must be a name with parameters"),
@@ -102,6 +103,16 @@ def test_random_games_are_named_by_their_seed():
     assert first.digest == again.digest != other.digest
     tensor = first.transition.to_dense()
     assert ((tensor > 0).sum(axis=-1) == 3).all()
+
+
+def test_random_games_of_very_many_states_have_few_distinct_successors_spread_over_all():
+    transition = game("random(states=30000, actions=2)").transition
+    assert isinstance(transition, SparseTransition)
+    successors, starts = (array for array in transition.content() if array.dtype.kind in "iu")
+    assert (np.diff(starts) == 3).all()
+    ordered = np.sort(successors.reshape(-1, 3), axis=1)
+    assert (np.diff(ordered, axis=1) > 0).all()
+    assert abs(np.histogram(successors, bins=10, range=(0, 30000))[0] / 36000 - 1).max() < 0.03
 
 
 def test_large_random_games_are_sparse():
