@@ -19,11 +19,11 @@ MEMORY, EINSUM = "ours in memory", "einsum"
 EINSUM_BYTES = 2e9
 """Largest tensor that einsum is given."""
 ABOUT = """\
-Exact rounds of `coordination(agents=n)` on the complete DAG, where the tables are largest: every agent shows its
-table, the coordinator evaluates the policy and broadcasts the flow W, every agent updates. *Einsum* is one
-process that does the same arithmetic in the straightforward way, with the whole tensor P[s, a_1, .., a_n, s'] and
-one einsum a formula; it sends, checks and stores nothing. With ten agents that tensor has 8.6 GB, and it is left
-out."""
+Exact rounds of `coordination(agents=n)` on the complete DAG, where the tables are largest: every agent
+shows its table, the coordinator evaluates the policy and broadcasts the flow W, every agent updates.
+*Einsum* is one process that does the same arithmetic in the straightforward way, with the whole tensor P[s,
+a_1, .., a_n, s'] and one einsum a formula; it sends, checks and stores nothing. With ten agents that tensor
+has 8.6 GB, and it is left out."""
 
 
 def exact_rounds(effort: Effort) -> Benchmark:

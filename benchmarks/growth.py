@@ -1,19 +1,10 @@
 """e. How cost grows: with agents and edges, with lanes, with states."""
 
-import tempfile
-from pathlib import Path
-
-import numpy as np
-from scipy.sparse import csr_array
-
 from bnpg.bench.counted_messages import count_messages
 from bnpg.bench.document import Benchmark, Case, Sample
 from bnpg.bench.effort import Effort
 from bnpg.bench.measured_run import Workload, measure
 from bnpg.bench.turns import take_turns
-from bnpg_math.game import Game
-from bnpg_math.game_file import save_game
-from bnpg_math.transitions.sparse import SparseTransition
 
 AGENTS = {"full": (1, 2, 4, 8, 16, 32, 62), "quick": (1, 4, 16), "tiny": (2,)}
 LANES = {"full": (1, 16, 256, 1024, 4096, 16384), "quick": (1, 256, 4096), "tiny": (4,)}
@@ -21,16 +12,17 @@ STATES = {"full": (8, 100, 1000, 10_000, 100_000), "quick": (8, 10_000), "tiny":
 DAGS = ("empty", "star", "line", "complete")
 MANY = 16
 """Agents from which a run is not repeated: starting it takes longest."""
-ACTIONS, BRANCHING, TEAM = 2, 3, 3
+ACTIONS, TEAM = 2, 3
 """Of the sparse games."""
 ABOUT = """\
-Only ours, to see what cost follows. *Agents*: as many processes on whatever cores there are, one lane, a random
-game of eight states; every agent has a single action, because the joint actions of 62 agents with two would not
-fit anywhere, so this is the cost of processes and messages alone. 62 is what the axes of a numpy array allow. As
-long as there are cores, the time of a step should follow the depth of the DAG; on fewer cores than processes it
-follows their work, that is the messages. *Lanes*: `coordination(agents=5)`, line. *States*: three agents with two
-actions, line, 256 lanes, three successors of each state and joint action, kept sparse. An agent's memory should
-follow its own table, and neither the number of agents nor the size of the joint problem."""
+Only ours, to see what cost follows. *Agents*: as many processes on whatever cores there are, one lane, a
+random game of eight states; every agent has a single action, because the joint actions of 62 agents with
+two would not fit anywhere, so this is the cost of processes and messages alone. 62 is what the axes of a
+numpy array allow. As long as there are cores, the time of a step should follow the depth of the DAG; on
+fewer cores than processes it follows their work, that is the messages. *Lanes*: `coordination(agents=5)`,
+line. *States*: three agents with two actions, line, 256 lanes, three successors of each state and joint
+action, kept sparse. An agent's memory should follow its own table, and neither the number of agents nor the
+size of the joint problem."""
 
 
 def growth(effort: Effort) -> Benchmark:
@@ -59,7 +51,7 @@ def _agents(effort: Effort, agents: int, dag: str) -> Case:
 def _lanes(effort: Effort, lanes: int) -> Case:
     workload = Workload(game="coordination(agents=5)", dag="line", lanes=lanes, horizon=50, rounds=6)
     return Case(
-        name=f"{lanes} lanes",
+        name=f"{lanes:,} lanes",
         parameters={"grows": "lanes", "lanes": lanes, "dag": "line"},
         samples=_measured(workload, _repetitions(effort)),
         messages=count_messages(workload),
@@ -68,38 +60,15 @@ def _lanes(effort: Effort, lanes: int) -> Case:
 
 
 def _states(effort: Effort, states: int) -> Case:
-    with tempfile.TemporaryDirectory(prefix="bnpg-game-") as folder:
-        file = Path(folder) / "sparse.npz"
-        save_game(sparse_game(states), file)
-        workload = Workload(game=str(file), dag="line", lanes=256, horizon=50, rounds=6)
-        samples = _measured(workload, _repetitions(effort))
+    game = f"random(states={states}, agents={TEAM}, actions={ACTIONS}, branching=3)"
+    workload = Workload(game=game, dag="line", lanes=256, horizon=50, rounds=6)
     return Case(
-        name=f"{states} states",
-        parameters={"grows": "states", "states": states, "dag": "line", "largest_table": 8 * states * 4},
-        samples=samples,
+        name=f"{states:,} states",
+        parameters={"grows": "states", "states": states, "dag": "line"},
+        samples=_measured(workload, _repetitions(effort)),
         lanes=256,
     )
 
 
 def _measured(workload: Workload, repetitions: int) -> dict[str, list[Sample]]:
     return take_turns({"ours": lambda: measure(workload)}, repetitions)
-
-
-def sparse_game(states: int) -> Game:
-    """A random game of any number of states: few successors, so that its size follows their number."""
-    rng = np.random.default_rng(states)
-    counts = (ACTIONS,) * TEAM
-    rows = states * ACTIONS**TEAM
-    # Distinct successors: a random one, and two at random distances from it.
-    gaps = rng.integers(1, max(2, states // BRANCHING), size=(rows, BRANCHING)).cumsum(axis=1)
-    successors = np.sort((rng.integers(states, size=(rows, 1)) + gaps) % states, axis=1)
-    matrix = csr_array(
-        (
-            rng.dirichlet(np.ones(BRANCHING), size=rows).reshape(-1),
-            successors.reshape(-1),
-            np.arange(0, rows * BRANCHING + 1, BRANCHING),
-        ),
-        shape=(rows, states),
-    )
-    reward = rng.random((states, *counts))
-    return Game("sparse", SparseTransition(matrix, counts), reward, np.full(states, 1 / states), 0.95)
