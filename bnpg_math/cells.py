@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -26,9 +28,16 @@ def cells(coordinates: Sequence[IntArray], shape: Sequence[int]) -> IntArray:
     (B,) unsigned int
         In 0..prod(shape)-1. A new array.
     """
-    dtype = np.min_scalar_type(math.prod(shape))
+    dtype, lengths = _integers(tuple(shape))
     flat = coordinates[0].astype(dtype)
-    for values, length in zip(coordinates[1:], shape[1:], strict=True):
-        flat *= dtype.type(length)
-        flat += values.astype(dtype, copy=False)
+    for values, length in zip(coordinates[1:], lengths, strict=True):
+        flat *= length
+        flat += values if values.dtype == dtype else values.astype(dtype)
     return flat
+
+
+@lru_cache(maxsize=1024)
+def _integers(shape: tuple[int, ...]) -> tuple[np.dtype[Any], list[Any]]:
+    """The integers that hold all positions of a shape, and the lengths of the later axes as such."""
+    dtype = np.min_scalar_type(math.prod(shape))
+    return dtype, [dtype.type(length) for length in shape[1:]]
