@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check lint types imports format lock clean fuzz containers model
+.PHONY: help run test soak check lint types imports format lock clean fuzz containers model bench
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ soak: $(VENV)/run.done ## simulate runs under random faults, SCHEDULES=10000 of 
 
 model: ## check the formal model of joining and of a round; needs spin
 	@model/check.sh
+
+BENCH ?=
+bench: $(VENV)/bench.done ## measure everything side by side and renew docs/benchmarks.md; BENCH="--quick --only a,b"
+	$(BIN)/python -m benchmarks $(BENCH)
 
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/fuzz.done ## fuzz the decoder of messages, FUZZ_SECONDS=60 long
@@ -50,7 +54,7 @@ format: $(VENV)/dev.done ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 
 lock: $(VENV)/dev.done ## renew the hash-pinned requirements
-	for kind in run dev fuzz; do \
+	for kind in run dev fuzz bench; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    requirements/$$kind.in -o requirements/$$kind.txt || exit 1; \
@@ -72,6 +76,11 @@ $(VENV)/run.done: requirements/run.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/fuzz.done: requirements/fuzz.txt $(VENV)/run.done
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
+$(VENV)/bench.done: requirements/bench.txt $(VENV)/run.done
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt || \
+	  echo "Ray could not be installed: the benchmark leaves it out and says so" >&2
 	@touch $@
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done

@@ -4,6 +4,7 @@ Ray is an optional dependency, see `requirements/bench.in`. These are ordinary a
 graphs that Ray also has.
 """
 
+import logging
 import os
 import tempfile
 from types import TracebackType
@@ -42,7 +43,7 @@ class RayTeam:
             num_cpus=dag.agents,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             object_store_memory=256 * 2**20,
             _temp_dir=self._folder.name,
             _node_ip_address="127.0.0.1",

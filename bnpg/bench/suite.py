@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
 from bnpg import __version__
 from bnpg.bench.document import FORMAT, Benchmark, Results
@@ -74,6 +75,35 @@ def write_results(results: Results, path: Path) -> None:
         path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def check_mixable(earlier: Results, quick: bool) -> None:
+    """Find out whether what is measured now may stand beside earlier results.
+
+    Raises
+    ------
+    InputError
+        If those are of another machine or effort.
+    """
+    now = this_machine()
+    for what in ("processor", "cores", "python"):
+        before, here = getattr(earlier.machine, what), getattr(now, what)
+        if before != here:
+            raise InputError(f"the earlier results are of another machine: {what} {before!r}, now {here!r}")
+    if earlier.quick != quick:
+        raise InputError("the earlier results were measured with another effort; choose another --out")
+
+
+def merged(earlier: Results, later: Results) -> Results:
+    """Return the later results, and of the earlier ones what was not measured again."""
+    again = {found.letter for found in later.benchmarks} | set(later.not_measured)
+    kept = [found for found in earlier.benchmarks if found.letter not in again]
+    failed = {letter: why for letter, why in earlier.not_measured.items() if letter not in again}
+    return structs.replace(
+        later,
+        benchmarks=sorted([*kept, *later.benchmarks], key=lambda found: found.letter),
+        not_measured=failed | later.not_measured,
+    )
 
 
 def check_place(path: Path) -> None:

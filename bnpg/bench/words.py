@@ -1,6 +1,6 @@
 """Numbers of benchmarks in words, for the terminal and for pages."""
 
-from bnpg.bench.document import Benchmark, Case, Spread, Target
+from bnpg.bench.document import Benchmark, Case, Messages, Spread, Target
 
 
 def duration(seconds: float) -> str:
@@ -55,25 +55,44 @@ def case_lines(case: Case) -> list[str]:
     """One case, for the terminal."""
     lines = [f"  {case.name}"]
     if case.messages is not None:
-        lines[0] += f": {case.messages.count:.4g} messages, {size(case.messages.bytes)} a step"
+        lines[0] += f": {travels(case.messages)} a step"
     for side in case.samples:
         spread = case.spread(side)
-        line = f"    {side:<32} {duration(spread.median):>9}"
-        line += f"  ({duration(spread.low)} to {duration(spread.high)})"
-        resident, own = (case.median(side, f"agent_{kind}bytes") for kind in ("resident_", ""))
-        if case.lanes > 1:
-            line += f"  {case.lanes / spread.median / 1e6:.2f} M/s"
-        if resident and own:
-            line += f"  an agent has {size(resident)}, {size(own)} of its own"
-        lines.append(line)
+        times = f"{duration(spread.median):>8} ({duration(spread.low)} to {duration(spread.high)})"
+        lines.append(f"    {side:<32} {times:<30} {', '.join(resources(case, side).values())}")
         if side != case.ours:
-            ratio = case.ratio(side)
-            lines[-1] += f"  {case.ours} takes {with_quartiles(ratio)} times as long"
+            line = f"      {case.ours} takes {with_quartiles(case.ratio(side))} times as long"
             if side in case.targets:
-                lines[-1] += f"; {verdict(case.targets[side], ratio)}"
+                line += f", {verdict(case.targets[side], case.ratio(side))}"
+            lines.append(line)
     for field, limit in case.limits.items():
         found = case.median(case.ours, field)
         if found is not None:
             lines.append(f"    {LIMITS[field]} {limit_verdict(field, limit, found)}")
     lines += [f"    {side:<32} not measured: {why}" for side, why in case.left_out.items()]
     return lines
+
+
+def travels(messages: Messages) -> str:
+    """Messages and bytes."""
+    return f"{messages.count:.4g} messages, {size(messages.bytes)}"
+
+
+def resources(case: Case, side: str) -> dict[str, str]:
+    """What a side did and used, medians: rate, CPU time, wake-ups, steal, memory; by the name of a column."""
+    shown = {}
+    if case.lanes > 1:
+        shown["transitions"] = f"{case.lanes / case.spread(side).median / 1e6:.2f} M transitions/s"
+    cpu, switched, steal, own, resident = (
+        case.median(side, field)
+        for field in ("cpu_seconds", "switches", "steal", "agent_bytes", "agent_resident_bytes")
+    )
+    if cpu:
+        shown["CPU"] = f"{duration(cpu)} of CPU"
+    if switched is not None:
+        shown["wake-ups"] = f"{three_digits(switched)} wake-ups"
+    if steal is not None:
+        shown["steal"] = f"{100 * steal:.1f} % steal"
+    if own and resident:
+        shown["memory"] = f"{size(resident)} resident, {size(own)} own"
+    return shown
