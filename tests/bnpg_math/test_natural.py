@@ -1,0 +1,85 @@
+"""The natural direction against the Fisher matrix itself, and what it keeps."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bnpg_math.dag_text import parse_dag
+from bnpg_math.games.registry import game as find_game
+from bnpg_math.gradient import local_flows
+from bnpg_math.joint import joint_policy
+from bnpg_math.natural import natural_direction
+from bnpg_math.policy import policy, theta_shape
+from bnpg_math.stationarity import gradients
+from bnpg_math.values import evaluate
+
+
+def case(seed: int, regularization: float, edges: str = "0-1,0-2"):
+    game, dag = (
+        find_game(f"random(states=3, agents=3, actions=2, branching=2, seed={seed})"),
+        parse_dag(edges, 3),
+    )
+    rng = np.random.default_rng(seed)
+    tables = [
+        policy(rng.normal(size=theta_shape(3, game.actions, dag.parents[agent], agent))) for agent in range(3)
+    ]
+    values = evaluate(game, joint_policy(tables, dag))
+    grads = gradients(game, dag, tables, regularization, values)
+    visits = local_flows(values.pi * values.d.reshape(-1, 1, 1, 1), dag.families)
+    return game, tables, values, grads, visits
+
+
+@pytest.mark.parametrize("regularization", [0.0, 0.3])
+@pytest.mark.parametrize("seed", range(4))
+def test_it_is_the_gradient_times_the_pseudo_inverse_of_the_metric(seed: int, regularization: float) -> None:
+    _, tables, _, grads, visits = case(seed, regularization)
+    for table, gradient, visit in zip(tables, grads, visits, strict=True):
+        found = natural_direction(gradient, table, visit, regularization)
+        for row in np.ndindex(table.shape[:-1]):
+            pi = table[row]
+            weight = visit[row].sum() + regularization / (table.size / pi.size)
+            metric = weight * (np.diag(pi) - np.outer(pi, pi))
+            assert np.allclose(found[row], np.linalg.pinv(metric, rcond=1e-10) @ gradient[row], atol=1e-9)
+
+
+def test_without_a_barrier_it_is_the_advantage_of_the_agents_own_actions() -> None:
+    _, tables, values, grads, visits = case(7, 0.0)
+    # Agent 1 sees agent 0; agent 2 is averaged over.
+    table = tables[2]  # pi^2[s, a0, a2]
+    Q = np.einsum("sabc,sac->sab", values.Q, table)
+    advantage = Q - (Q * tables[1]).sum(axis=-1, keepdims=True)
+    found = natural_direction(grads[1], tables[1], visits[1], 0.0)
+    assert np.allclose(
+        found - found.mean(axis=-1, keepdims=True), advantage - advantage.mean(axis=-1, keepdims=True)
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from([0.0, 1e-3, 10.0]),
+    st.floats(0.0, 600.0),
+    st.sampled_from([2, 3, 9]),
+)
+def test_it_never_points_downhill_and_keeps_row_sums(
+    seed: int, regularization: float, spread: float, actions: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (4, 2, actions)
+    pi = policy(spread * rng.normal(size=shape))
+    rows = rng.random(shape[:-1])[..., None] * (rng.random((4, 2, 1)) < 0.7)  # some rows are never met
+    visits = rows * pi
+    m = visits * rng.normal(size=shape)
+    gradient = m - pi * m.sum(-1, keepdims=True) + regularization / 8 * (1 / actions - pi)
+    found = natural_direction(gradient, pi, visits, regularization)
+    assert np.isfinite(found).all()
+    assert np.vdot(found, gradient) >= -1e-12 * np.abs(found).max() * np.abs(gradient).max()
+    assert np.allclose(found.sum(-1), 0.0, atol=1e-9 * max(1.0, np.abs(found).max()))
+    if regularization == 0.0:
+        assert not found[np.broadcast_to(rows == 0, shape)].any()
+
+
+def test_arrays_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="must share a shape"):
+        natural_direction(np.zeros((2, 3)), np.full((2, 3), 1 / 3), np.zeros((2, 2)), 0.0)
