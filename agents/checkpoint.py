@@ -2,7 +2,8 @@
 
 A checkpoint is `theta-ROUND-DIGEST.npy`, written to a temporary file, synced and renamed. The one before it
 is kept, so that a round which not everybody has finished can be played again. A file whose bytes do not match
-the digest in its name is left out, before anything is read from it.
+the digest in its name is left out, before anything is read from it. With momentum it holds more than theta,
+see `agents.held`.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from agents.held import Held, theta_of
 from bnpg_math.arrays import FloatArray
 from protocol.errors import StorageFailed
 from protocol.files import next_count, write_atomically
@@ -64,7 +66,7 @@ class CheckpointFolder:
         content = json.dumps({"agent": agent, "experiment": experiment})
         write_atomically(self.path / "agent.json", content.encode(), self._fsync)
 
-    def store(self, round_: int, theta: FloatArray) -> None:
+    def store(self, round_: int, theta: Held) -> None:
         """Make theta_round durable, then forget all but the round before it.
 
         Raises
@@ -75,14 +77,14 @@ class CheckpointFolder:
         self.write(round_, theta)
         self.forget(before=round_ - 1)
 
-    def write(self, round_: int, theta: FloatArray) -> None:
+    def write(self, round_: int, theta: Held) -> None:
         """Make theta_round durable and keep everything else."""
         buffer = io.BytesIO()
         np.save(buffer, theta, allow_pickle=False)
         content = buffer.getvalue()
         write_atomically(self.path / f"theta-{round_:08d}-{_digest(content)}.npy", content, self._fsync)
 
-    def tear(self, round_: int, theta: FloatArray) -> None:
+    def tear(self, round_: int, theta: Held) -> None:
         """Leave what a death in the midst of `write` leaves: half a temporary file."""
         half = theta.tobytes()[: theta.nbytes // 2]
         (self.path / f".theta-{round_:08d}.torn.tmp").write_bytes(half)
@@ -107,17 +109,22 @@ class CheckpointFolder:
 
 def load_latest(folder: Path) -> dict[int, FloatArray]:
     """Return the thetas in an agent's folder by round; empty if there is none."""
-    thetas: dict[int, FloatArray] = {}
+    return {round_: theta_of(one) for round_, one in load_held(folder).items()}
+
+
+def load_held(folder: Path) -> dict[int, Held]:
+    """Return all that is stored in an agent's folder, by round: what it goes on with."""
+    found: dict[int, Held] = {}
     for file, round_, expected in _files(folder):
         try:
             content = file.read_bytes()
         except OSError:
             continue
         if _digest(content) == expected:
-            theta: FloatArray = np.load(io.BytesIO(content), allow_pickle=False)
-            theta.flags.writeable = False
-            thetas[round_] = theta
-    return dict(sorted(thetas.items()))
+            one: Held = np.load(io.BytesIO(content), allow_pickle=False)
+            one.flags.writeable = False
+            found[round_] = one
+    return dict(sorted(found.items()))
 
 
 def _digest(content: bytes) -> str:

@@ -1,8 +1,6 @@
 """What an agent asks its shell to do, beside what every process asks."""
 
-import numpy as np
-from numpy.typing import NDArray
-
+from agents.held import Held
 from protocol.effects import Effect
 
 
@@ -10,7 +8,8 @@ class Store(Effect, frozen=True):
     """Make theta_round durable before any later effect is carried out; keep the one before it too."""
 
     round: int
-    theta: NDArray[np.float64]
+    theta: Held
+    """With momentum more than theta, see `agents.held`."""
 
 
 class Adopt(Effect, frozen=True):

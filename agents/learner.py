@@ -1,5 +1,7 @@
 """What one agent learns with: its theta of the last two rounds, and what follows from them.
 
+With momentum there belongs to a theta the point that it was extrapolated from, its *origin*.
+
 Two rounds are kept because a round may have to be replayed: an agent that has already applied update r acts
 in the replay of round r with theta_r, exactly as it did the first time.
 """
@@ -9,13 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agents.held import Held, held, origin_of, theta_of
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.estimators import sampled_flow
 from bnpg_math.gradient import barrier_gradient, local_flow, local_gradient, update
+from bnpg_math.momentum import extrapolate
+from bnpg_math.natural import natural_direction
 from bnpg_math.policy import initial_normal, log_policy
 from bnpg_math.sampling import cumulative, sample_actions
 from bnpg_math.streams import Purpose, uniforms
-from protocol.messages import Welcome
+from protocol.errors import OrderViolation
+from protocol.messages import FlowBroadcast, Welcome
 
 
 def digest(theta: FloatArray) -> str:
@@ -40,6 +46,7 @@ class _Round:
     theta: FloatArray
     log_policy: FloatArray
     policy: FloatArray
+    origin: FloatArray
     cumulative: FloatArray | None = None
 
 
@@ -50,20 +57,20 @@ class Learner:
     ----------
     welcome : Welcome
         Sizes, seed and step size.
-    held : dict from round to (S, *P, A) float
-        Thetas from a checkpoint; empty for a newcomer, who starts at theta_0.
+    checkpoint : dict from round to array
+        What was stored, see `agents.held`; empty for a newcomer, who starts at theta_0.
     """
 
-    def __init__(self, welcome: Welcome, held: dict[int, FloatArray]) -> None:
+    def __init__(self, welcome: Welcome, checkpoint: dict[int, Held]) -> None:
         self._welcome = welcome
         self._family = (*welcome.parents, welcome.agent)
         self.shape = (welcome.states, *welcome.parent_actions, welcome.actions)
         self.actions_dtype = np.uint8 if welcome.actions <= 256 else np.uint16
-        thetas = held or {0: initial_theta(welcome)}
-        for theta in thetas.values():
-            if theta.shape != self.shape:
-                raise ValueError(f"theta must have shape {self.shape}, got {theta.shape}")
-        self._rounds = {round_: _tables(theta) for round_, theta in thetas.items()}
+        known = checkpoint or {0: initial_theta(welcome)}
+        for one in known.values():
+            if one.shape != self.shape:
+                raise ValueError(f"theta must have shape {self.shape}, got {one.shape}")
+        self._rounds = {round_: _tables(theta_of(one), origin_of(one)) for round_, one in known.items()}
 
     @property
     def held(self) -> tuple[int, ...]:
@@ -112,28 +119,59 @@ class Learner:
         parent_actions: "list[IntArray]",
         actions: IntArray,
         weights: FloatArray,
-    ) -> FloatArray:
-        """Apply update (3) from the sampled signal and what this agent saw; return theta_{round+1}."""
+    ) -> Held:
+        """Apply update (3) from the sampled signal and what this agent saw; return what is to be stored."""
         return self._apply(round_, sampled_flow(states, parent_actions, actions, weights, self.shape))
 
-    def apply_flow(self, round_: int, flow: FloatArray) -> FloatArray:
-        """Apply update (3) from the shared tensor W; return theta_{round+1}."""
-        return self._apply(round_, local_flow(flow, self._family))
+    def apply_flow(self, signal: FlowBroadcast) -> Held:
+        """Apply update (3), or what the signal says instead, from the shared tensor W.
 
-    def _apply(self, round_: int, m: FloatArray) -> FloatArray:
+        Returns
+        -------
+        (S, *P, A) array
+            What is to be stored of round + 1, see `agents.held`.
+
+        Raises
+        ------
+        OrderViolation
+            If the signal's two tensors do not fit each other.
+        FloatingPointError
+            If theta overflows.
+        """
+        return self._apply(signal.round, local_flow(signal.flow, self._family), signal)
+
+    def _apply(self, round_: int, m: FloatArray, signal: FlowBroadcast | None = None) -> Held:
         if round_ != self.latest:
             raise AssertionError(f"update {round_} after {self.latest} updates")
         now = self._rounds[round_]
-        gradient = local_gradient(m, now.policy) + barrier_gradient(now.policy, self._welcome.regularization)
-        theta = update(now.theta, gradient, self._welcome.learning_rate)
+        if signal is not None and signal.retreat:
+            theta = reached = now.origin
+        else:
+            eta = (signal.step_size if signal is not None else 0.0) or self._welcome.learning_rate
+            theta = reached = update(now.theta, self._direction(m, now.policy, signal), eta)
+            if signal is not None and signal.momentum:
+                theta = extrapolate(reached, now.origin, signal.momentum)
         if not np.isfinite(theta).all():
             raise FloatingPointError(f"theta overflows in round {round_}: choose a smaller learning rate")
-        theta.flags.writeable = False
-        self._rounds = {round_: now, round_ + 1: _tables(theta)}
-        return theta
+        theta.flags.writeable = reached.flags.writeable = False
+        self._rounds = {round_: now, round_ + 1: _tables(theta, reached)}
+        return held(theta, None if theta is reached else reached)
+
+    def _direction(self, m: FloatArray, pi: FloatArray, signal: FlowBroadcast | None) -> FloatArray:
+        """Return what is added to theta, up to the step size."""
+        regularization = self._welcome.regularization
+        gradient = local_gradient(m, pi) + barrier_gradient(pi, regularization)
+        if signal is None or not signal.occupancy.size:
+            return gradient
+        if signal.occupancy.shape != signal.flow.shape:
+            raise OrderViolation(
+                f"the signal of round {signal.round} has a flow of shape {signal.flow.shape} and "
+                f"an occupancy of shape {signal.occupancy.shape}"
+            )
+        return natural_direction(gradient, pi, local_flow(signal.occupancy, self._family), regularization)
 
 
-def _tables(theta: FloatArray) -> _Round:
+def _tables(theta: FloatArray, origin: FloatArray | None = None) -> _Round:
     log_pi = log_policy(theta)
     log_pi.flags.writeable = False
-    return _Round(theta, log_pi, np.exp(log_pi))
+    return _Round(theta, log_pi, np.exp(log_pi), theta if origin is None else origin)

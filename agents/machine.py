@@ -31,7 +31,7 @@ from msgspec import Struct
 
 from agents.effects import Adopt, Store
 from agents.learner import Learner, digest
-from agents.round_buffer import RoundBuffer
+from agents.rounds import Outcome, Rounds
 from bnpg_math.arrays import FloatArray, IntArray
 from protocol.addresses import COORDINATOR, name, names
 from protocol.effects import Admit, Connect, Effect, Log, Stop, Transmit
@@ -53,18 +53,16 @@ from protocol.messages import (
     Message,
     Reject,
     Roster,
-    SignalApplied,
     SignalBroadcast,
     Start,
     StatesAnnounced,
     Summons,
     TableRequested,
-    TableShown,
     ThetaRequested,
     ThetaShown,
     Welcome,
 )
-from protocol.trace.events import Acted, Applied, Begun, Kept, Observer, Started
+from protocol.trace.events import Observer, Started
 from protocol.version import PROTOCOL_VERSIONS
 
 COORDINATOR_ROUTE = "coordinator"
@@ -130,8 +128,7 @@ class AgentMachine:
         self._child_routes: dict[str, int] = {}
         self._early: list[tuple[Envelope, str]] = []
         self._ahead: list[tuple[int, ActionsChosen]] = []
-        self._round: RoundBuffer | None = None
-        self._previous: RoundBuffer | None = None
+        self._rounds: Rounds | None = None
         self._hello_due = now
         self._hello_patience = HELLO_EVERY
         self._beacon_due = now
@@ -162,7 +159,7 @@ class AgentMachine:
     def status(self) -> dict[str, Any]:
         """Return where the agent is and whom it waits for."""
         round_, step = self._where()
-        waits = self.phase in ("greeting", "welcomed", "edges", "ready") or self._round is not None
+        waits = self.phase in ("greeting", "welcomed", "edges", "ready") or self._rounds is not None
         return {
             "agent": self.agent,
             "phase": self.phase,
@@ -353,7 +350,7 @@ class AgentMachine:
         self._unconfirmed = {("parent", one) for one in self._parents} | {
             ("child", one) for one in self._children
         }
-        self._round = self._previous = None
+        self._rounds = None
         self._ahead = []
         self.phase = "edges"
         effects += [self._links.send(child, EdgeHello(), now) for child in self._children]
@@ -380,12 +377,12 @@ class AgentMachine:
             case _ if self.phase == "failing" and not isinstance(message, Finish):
                 return []  # received, so that the Finish behind it can be
             case StatesAnnounced() | ActionsChosen() if self.phase == "running":
-                return self._heard(sender, message, now)
+                return self._carry(self._playing().hear(sender, message), now)
             case ActionsChosen() if self.phase == "ready" and sender in self._parents:
                 self._ahead.append((sender, message))
                 return []
             case SignalBroadcast() | FlowBroadcast() if sender == COORDINATOR and self.phase == "running":
-                return self._signal(message, now)
+                return self._carry(self._playing().apply(message), now)
             case Roster() if sender == COORDINATOR:
                 effects = self._confirm(now)
                 early, self._early = self._early, []
@@ -399,7 +396,7 @@ class AgentMachine:
             case Start(round=round_) if sender == COORDINATOR and self.phase == "ready":
                 return self._start(round_, now)
             case TableRequested(round=round_) if sender == COORDINATOR:
-                return [self._links.send(COORDINATOR, self._table(round_), now)]
+                return self._carry([self._playing().table(round_)], now)
             case ThetaRequested() if sender == COORDINATOR:
                 latest = self.learner.latest
                 return [self._links.send(COORDINATOR, ThetaShown(latest, self.learner.theta(latest)), now)]
@@ -410,116 +407,33 @@ class AgentMachine:
                 raise OrderViolation(f"{name(self.agent)} is {self.phase} and got {kind} from {name(sender)}")
 
     def _start(self, round_: int, now: float) -> list[Effect]:
-        if round_ not in self.learner.held:
-            held = ", ".join(map(str, self.learner.held))
-            raise OrderViolation(
-                f"the run goes on at round {round_}, but {name(self.agent)} holds theta of {held}"
-            )
-        self.learner.rewind(round_)
+        assert self._welcome is not None
+        exact = self._welcome.mode == "exact"
+        rounds = Rounds(self.agent, self.learner, self._parents, exact, self._observer)
+        outcome = rounds.start(round_)
+        self._rounds = rounds
         self.phase = "running"
-        if self._observer is not None:
-            self._observer(Begun(round_))
-        self._round = RoundBuffer(round_, self._parents)
-        effects = self._begin_round(now)
+        effects = self._carry(outcome, now)
         ahead, self._ahead = self._ahead, []
         for sender, message in ahead:
-            effects += self._heard(sender, message, now)
+            effects += self._carry(rounds.hear(sender, message), now)
         return effects
 
-    def _begin_round(self, now: float) -> list[Effect]:
-        assert self._round is not None
-        assert self._welcome is not None
-        if self._welcome.mode == "exact":
-            return [self._links.send(COORDINATOR, self._table(self._round.round), now)]
-        return []
-
-    def _table(self, round_: int) -> TableShown:
-        return TableShown(round_, self.learner.log_policy(round_))
-
-    def _heard(self, sender: int, message: StatesAnnounced | ActionsChosen, now: float) -> list[Effect]:
-        buffer = self._buffer(sender, message.round, type(message).__name__)
-        if buffer is None:
-            return []
-        if isinstance(message, StatesAnnounced):
-            if sender != COORDINATOR:
-                raise OrderViolation(f"{name(sender)} announces states, which only the coordinator may")
-            buffer.hear_states(message.step, message.time, message.lane, message.states)
-        else:
-            if sender not in buffer.heard:
-                raise OrderViolation(f"{name(sender)} sends actions, but is no parent of {name(self.agent)}")
-            buffer.hear_actions(sender, message.step, message.actions)
-        return self._act(now) if buffer is self._round else []
-
-    def _buffer(self, sender: int, round_: int, kind: str) -> RoundBuffer | None:
-        """Return the buffer a message of a round belongs to; None if it is too old to matter."""
-        assert self._round is not None
-        if round_ == self._round.round:
-            return self._round
-        if round_ > self._round.round:
-            where = f"round {self._round.round}"
-            raise OrderViolation(
-                f"{name(sender)} sends {kind} of round {round_}, {name(self.agent)} is in {where}"
-            )
-        return self._previous if self._previous is not None and round_ == self._previous.round else None
-
-    def _act(self, now: float) -> list[Effect]:
-        buffer = self._round
-        assert buffer is not None
+    def _carry(self, outcome: Outcome, now: float) -> list[Effect]:
+        """Send what the rounds have to say, in its order."""
         effects: list[Effect] = []
-        while not buffer.missing():
-            step = buffer.step
-            states, parent_actions = buffer.inputs()
-            actions = self.learner.act(buffer.round, *buffer.places[step], states, parent_actions)
-            buffer.chosen.append(actions)
-            chosen = ActionsChosen(buffer.round, step, actions)
-            if self._observer is not None:
-                self._observer(Acted(buffer.round, step, chosen))
-            effects += [self._links.send(child, chosen, now) for child in self._children]
-            effects.append(self._links.send(COORDINATOR, chosen, now))
+        for one in outcome:
+            if isinstance(one, Store):
+                effects.append(one)
+                continue
+            if isinstance(one, ActionsChosen):
+                effects += [self._links.send(child, one, now) for child in self._children]
+            effects.append(self._links.send(COORDINATOR, one, now))
         return effects
 
-    def _signal(self, message: SignalBroadcast | FlowBroadcast, now: float) -> list[Effect]:
-        buffer = self._round
-        assert buffer is not None
-        effects: list[Effect] = []
-        learner = self.learner
-        if message.round < buffer.round:
-            return [self._links.send(COORDINATOR, self._applied(message.round), now)]
-        if message.round > buffer.round:
-            where = f"round {buffer.round}"
-            raise OrderViolation(
-                f"the signal of round {message.round} came, {name(self.agent)} is in {where}"
-            )
-        if message.round == learner.latest:
-            if isinstance(message, FlowBroadcast):
-                theta = learner.apply_flow(message.round, message.flow)
-            else:
-                theta = self._apply_weights(buffer, message.weights)
-            effects.append(Store(message.round + 1, theta))
-            if self._observer is not None:
-                before, after = (digest(learner.theta(at)) for at in (message.round, message.round + 1))
-                self._observer(Applied(message.round, before, after, message))
-        elif self._observer is not None:
-            self._observer(Kept(message.round, digest(learner.theta(message.round + 1))))
-        self._previous = buffer
-        self._round = RoundBuffer(message.round + 1, self._parents)
-        effects.append(self._links.send(COORDINATOR, self._applied(message.round), now))
-        return effects + self._begin_round(now)
-
-    def _apply_weights(self, buffer: RoundBuffer, weights: FloatArray) -> FloatArray:
-        if buffer.step != len(buffer.states) or not buffer.states:
-            raise OrderViolation(
-                f"the signal of round {buffer.round} came before step {buffer.step} was acted in"
-            )
-        states, parent_actions, actions = buffer.all_steps()
-        if len(weights) != len(states):
-            raise OrderViolation(
-                f"the signal of round {buffer.round} has {len(weights)} weights for {len(states)} lane steps"
-            )
-        return self.learner.apply_weights(buffer.round, states, parent_actions, actions, weights)
-
-    def _applied(self, round_: int) -> SignalApplied:
-        return SignalApplied(round_, digest(self.learner.theta(round_ + 1)))
+    def _playing(self) -> Rounds:
+        assert self._rounds is not None
+        return self._rounds
 
     def _finish(self, reason: str, now: float) -> list[Effect]:
         self.phase = "leaving"
@@ -579,24 +493,18 @@ class AgentMachine:
             return "the edge to " + names({peer for _, peer in self._unconfirmed})
         if self.phase == "ready":
             return "the coordinator's Start"
-        assert self._round is not None
-        missing = self._round.missing()
-        where = f"round {self._round.round}, step {self._round.step}"
-        parents = [peer for peer in missing if peer != COORDINATOR]
-        if parents:
-            return f"the actions of {names(parents)} of {where}"
-        return f"the coordinator to announce states or a signal of {where}"
+        return self._playing().awaited()
 
     def _lacks(self) -> tuple[int, ...]:
         """Return the peers this agent waits for."""
         if self.phase == "edges":
             return tuple(sorted({peer for _, peer in self._unconfirmed}))
-        return () if self._round is None else tuple(self._round.missing())
+        return () if self._rounds is None else tuple(self._rounds.missing())
 
     def _where(self) -> tuple[int, int]:
-        if self._round is None:
+        if self._rounds is None:
             return (self._learner.latest if self._learner is not None else 0), 0
-        return self._round.round, self._round.step
+        return self._rounds.where
 
     def _to_coordinator(self, message: Message) -> Transmit:
         return self._links.bare(COORDINATOR, COORDINATOR_ROUTE, message)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from agents.checkpoint import CheckpointFolder, load_latest
+from agents.checkpoint import CheckpointFolder, load_held
 from agents.effects import Adopt, Store
 from agents.machine import COORDINATOR_ROUTE, AgentMachine, AgentSetup
 from bnpg_math.numerics import fingerprint
@@ -88,7 +88,7 @@ def run_agent(options: AgentOptions) -> ExitCode:
         identity = folder.identity()
         incarnation = folder.next_incarnation()
         plan = None if options.faults is None else read_plan(options.faults)
-        held = load_latest(options.state)
+        held = load_held(options.state)
         endpoint = _coordinator_endpoint(options)
         telemetry = _open_telemetry(options.metrics_listen)
         transport, advertised_at = _open_transport(options, identity, endpoint)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import agents.learner
+import agents.rounds
 import bnpg.soak.simulate
 import protocol.codec
 from agents.learner import Learner
-from agents.machine import AgentMachine
 from agents.round_buffer import RoundBuffer
 from bnpg.soak.promise import broken_promise
 from bnpg.soak.schedule import Schedule, draw_schedule
@@ -74,23 +74,22 @@ def applying_twice(patch: Patch) -> None:
     """A replayed signal is applied on top of its own effect."""
     apply = Learner._apply
 
-    def mutant(self: Learner, round_: int, m: object) -> object:
-        return apply(self, self.latest, m)
+    def mutant(self: Learner, round_: int, m: object, *signal: object) -> object:
+        return apply(self, self.latest, m, *signal)
 
-    def signal(self: AgentMachine, message: object, now: float) -> object:
-        learner = self.learner
-        if message.round == self._round.round and learner.latest == message.round + 1:
-            buffer = self._round
+    def apply_again(self: agents.rounds.Rounds, message: object) -> object:
+        learner, round_ = self._learner, message.round
+        if round_ == self._now.round and round_ < learner.latest:
             if hasattr(message, "weights"):
-                theta = self._apply_weights(buffer, message.weights)
+                theta = self._apply_weights(message.weights)
             else:
-                theta = learner.apply_flow(message.round, message.flow)
-            learner._rounds[message.round + 1] = agents.learner._tables(theta)
-        return original(self, message, now)
+                theta = learner.apply_flow(message)
+            learner._rounds[round_ + 1] = agents.learner._tables(theta)
+        return original(self, message)
 
-    original = AgentMachine._signal
+    original = agents.rounds.Rounds.apply
     patch.setattr(Learner, "_apply", mutant)
-    patch.setattr(AgentMachine, "_signal", signal)
+    patch.setattr(agents.rounds.Rounds, "apply", apply_again)
 
 
 def acting_before_a_parent(patch: Patch) -> None:
