@@ -8,11 +8,33 @@ al., ICML 2013)::
 
 where p_t is the gradient at theta_t. Row sums of theta are conserved as by (3), since both points have them.
 Momentum is built up as k / (k + 3) over the rounds k since it last began. It begins anew (O'Donoghue &
-Candes, Found. Comput. Math. 15, 2015) whenever x_{t+1} is not better than x_t: the agents go back to x_t
-then, so that the objective of x_t never falls, and the next step, a plain one, raises it.
+Candes, Found. Comput. Math. 15, 2015) whenever x_{t+1} is not better than x_t, see :func:`pays`: the agents
+go back to x_t then, and the next step, a plain one, raises the objective by what it promises. So the
+objective of x_t never falls, at least every other round raises it in proportion to the squared gradient, and
+the gradient goes to zero as it does without momentum.
 """
 
 from bnpg_math.arrays import FloatArray
+
+PROGRESS = 1e-4
+"""Share of the increase promised by the gradient that a round with momentum must keep."""
+
+
+def pays(reached: float, origin: float, promised: float) -> bool:
+    """Whether momentum was worth it.
+
+    Parameters
+    ----------
+    reached, origin : float
+        The objective of x_{t+1} and of x_t.
+    promised : float
+        eta <g, p> at theta_t, at least 0.
+
+    Returns
+    -------
+    bool
+    """
+    return reached >= origin + PROGRESS * promised
 
 
 def momentum_after(rounds: int) -> float:

@@ -74,9 +74,10 @@ def barzilai_borwein(
 ) -> float:
     """The step size that the step just made suggests for the next.
 
-    After Barzilai & Borwein (IMA J. Numer. Anal. 8, 1988) it is <s, s> / <s, -y> with the step s = eta p and the change y of the gradient: the inverse of the
-    objective's mean curvature along the step. For a direction p other than the gradient g, lengths are
-    measured in the metric that makes p of g: <s, s> is eta^2 <p, g>.
+    After Barzilai & Borwein (IMA J. Numer. Anal. 8, 1988) it is <s, s> / <s, -y> with the step s = eta p and
+    the change y of the gradient: the inverse of the objective's mean curvature along the step. For a
+    direction p other than the gradient g, lengths are measured in the metric that makes p of g: <s, s> is
+    eta^2 <p, g>.
 
     Parameters
     ----------

@@ -32,6 +32,12 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     """Number of updates (3)."""
     learning_rate: Positive | Literal["certified"] = 0.1
     """Step size eta; `certified` is 1/beta, tight form of Lemma 4."""
+    step_size: Literal["fixed", "backtracking", "barzilai-borwein"] = "fixed"
+    """Of exact rounds; unless it is fixed, eta is only the first one that is tried."""
+    direction: Literal["gradient", "natural"] = "gradient"
+    """What is added to theta in an exact round."""
+    momentum: Literal["none", "nesterov"] = "none"
+    """Whether exact rounds are extrapolated."""
     regularization: NotNegative = 0.0
     """Weight lambda of the log barrier."""
     lanes: Count = 256
@@ -57,17 +63,28 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         """Whether theta_round is evaluated exactly."""
         return bool(self.evaluate_every) and (round_ % self.evaluate_every == 0 or round_ == self.rounds)
 
+    @property
+    def remembers(self) -> bool:
+        """Whether a round needs to know of the rounds before it more than theta."""
+        return self.step_size != "fixed" or self.momentum != "none"
+
 
 MEASUREMENT = frozenset({"evaluate-every", "save-policy", "trace"})
 """Fields that never change a theta."""
 LENGTH = frozenset({"rounds", "stop-at-epsilon", "stop-gap"})
 """Fields that decide how many rounds there are, and nothing about any of them."""
+ASCENT = frozenset({"step-size", "direction", "momentum"})
+"""Fields that came later than the first runs: they count where they differ from the default."""
+
+
+_DEFAULTS = msgspec.to_builtins(Experiment(game=""))
 
 
 def experiment_digest(experiment: Experiment, game_digest: str, initial_digest: str) -> str:
     """Return the digest of all that decides the result; agents keep it beside their checkpoints."""
     fields = msgspec.to_builtins(experiment)
     left_out = MEASUREMENT | LENGTH | {"game", "initial"}
+    left_out |= {key for key in ASCENT if fields[key] == _DEFAULTS[key]}
     deciding = {key: value for key, value in fields.items() if key not in left_out}
     deciding |= {"game": game_digest, "initial": initial_digest}
     return hashlib.sha256(msgspec.json.encode(deciding, order="sorted")).hexdigest()[:32]

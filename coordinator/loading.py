@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.constants import sizes, smoothness
@@ -14,6 +15,7 @@ from bnpg_math.numerics import fingerprint
 from bnpg_math.policy_file import check_policy, load_policy
 from coordinator.experiment import Experiment, experiment_digest, read_experiment
 from coordinator.machine import CoordinatorSetup
+from coordinator.run_record import read_lines
 
 
 def load_game(experiment: Experiment, folder: Path) -> Game:
@@ -28,6 +30,11 @@ def certified_learning_rate(experiment: Experiment, game: Game, dag: Dag) -> flo
     if experiment.learning_rate == "certified":
         return 1.0 / smoothness(sizes(game, dag), experiment.regularization)
     return float(experiment.learning_rate)
+
+
+def last_lines(folder: Path, experiment: Experiment) -> tuple[dict[str, Any], ...]:
+    """Return what a coordinator must know of the rounds that were recorded before it was started."""
+    return tuple(read_lines(folder / "metrics.jsonl")[-2:]) if experiment.remembers else ()
 
 
 def load_setup(folder: Path, generation: int, patience: float) -> CoordinatorSetup:
@@ -66,4 +73,5 @@ def load_setup(folder: Path, generation: int, patience: float) -> CoordinatorSet
         initial=initial,
         numerics=fingerprint(),
         patience=patience,
+        recorded=last_lines(folder, experiment),
     )

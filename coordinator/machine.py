@@ -26,8 +26,10 @@ import numpy as np
 from msgspec import Struct
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.constants import sizes, smoothness
 from bnpg_math.dag import Dag
 from bnpg_math.game import Game
+from coordinator.ascent import Ascent
 from coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
 from coordinator.environment import parts_of
 from coordinator.experiment import Experiment
@@ -93,6 +95,8 @@ class CoordinatorSetup(Struct, frozen=True):
     """Seconds without any progress after which the run is given up, naming whom it waited for."""
     parts: int = 0
     """How many parts the lanes of a round are stepped in; 0 is what their number suggests."""
+    recorded: tuple[dict[str, Any], ...] = ()
+    """The last two lines of the run record, if a round needs to know of those before it."""
     admission: Admission | None = None
     """Which key belongs to which agent, where there is security."""
 
@@ -119,7 +123,8 @@ class CoordinatorMachine:
         self._links.generation = setup.generation
         self._membership = Membership(setup.dag, setup.digest, setup.numerics, setup.admission)
         oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
-        self._rounds = Rounds(setup.experiment, setup.game, setup.dag, oracle, setup.parts)
+        ascent = ascent_of(setup, oracle)
+        self._rounds = Rounds(setup.experiment, setup.game, setup.dag, oracle, setup.parts, ascent)
         self.phase = "gathering"
         self._epoch = 0
         self._progress_at = now
@@ -489,6 +494,13 @@ class CoordinatorMachine:
         others = [peer for peer in progress.lacks if peer != COORDINATOR]
         lacks = f", lacks the message of {names(others)}" if others else ""
         return f"alive, heard {silence:.1f} s ago, {where}{lacks}"
+
+
+def ascent_of(setup: CoordinatorSetup, oracle: Oracle) -> Ascent:
+    """Return what decides on the exact rounds of a run."""
+    beta = smoothness(sizes(setup.game, setup.dag), setup.experiment.regularization)
+    certified = 1.0 / beta if beta > 0.0 else 0.0
+    return Ascent(setup.experiment, oracle, setup.learning_rate, certified, setup.recorded)
 
 
 def _facts(setup: CoordinatorSetup) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Exact evaluation of the agents' tables: the shared signal of the exact mode, and all measurements."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,12 +12,55 @@ from bnpg_math.constants import nash_threshold, optimality_threshold, sizes
 from bnpg_math.dag import Dag
 from bnpg_math.equilibrium import nash_gap
 from bnpg_math.game import Game
-from bnpg_math.gradient import flow
+from bnpg_math.gradient import flow, local_flows
 from bnpg_math.joint import joint_policy
+from bnpg_math.natural import natural_direction
 from bnpg_math.objective import objective
 from bnpg_math.optimum import optimal_value
+from bnpg_math.policy import log_policy
 from bnpg_math.stationarity import gradient_max, gradient_norm, gradients, path_norm
-from bnpg_math.values import Values, evaluate
+from bnpg_math.step_size import inner
+from bnpg_math.values import Values, evaluate, state_values
+
+
+@dataclass(frozen=True)
+class Climb:
+    """A point of the objective, and the way the agents will take from it.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    log_tables : sequence of N arrays (S, *P, A_i) float
+        log pi^i there.
+    objective : float
+        L_lambda there.
+    gradient, direction : lists of N arrays (S, *P, A_i) float
+        dL_lambda/dtheta^i, and what is added to theta^i, up to the step size.
+    """
+
+    oracle: "Oracle"
+    log_tables: Sequence[FloatArray]
+    objective: float
+    gradient: list[FloatArray]
+    direction: list[FloatArray]
+
+    @cached_property
+    def slope(self) -> float:
+        """Derivative of the objective along the direction, at least 0 up to rounding."""
+        return inner(self.gradient, self.direction)
+
+    def ahead(self, eta: float) -> float:
+        """Return the objective after a step of this size."""
+        return self.oracle.objective(self._moved(eta))
+
+    def gradient_ahead(self, eta: float) -> list[FloatArray]:
+        """Return the gradient after a step of this size."""
+        return self.oracle.gradients([np.exp(table) for table in self._moved(eta)])
+
+    def _moved(self, eta: float) -> list[FloatArray]:
+        # A table's logarithm differs from its theta by a constant a row, which no softmax sees.
+        pairs = zip(self.log_tables, self.direction, strict=True)
+        return [log_policy(table + eta * step) for table, step in pairs]
 
 
 class Oracle:
@@ -49,6 +93,37 @@ class Oracle:
         W = flow(values.d, pi, values.Q)
         W.flags.writeable = False
         return values.value, W
+
+    def occupancy(self, log_tables: Sequence[FloatArray]) -> FloatArray:
+        """Return the tensor d(s) pi(a|s), read-only."""
+        _, pi, values = self._evaluated(log_tables)
+        occupied = flow(values.d, pi, np.ones_like(pi))
+        occupied.flags.writeable = False
+        return occupied
+
+    def objective(self, log_tables: Sequence[FloatArray]) -> float:
+        """Return L_lambda, and nothing else."""
+        pi = joint_policy([np.exp(table) for table in log_tables], self._dag)
+        value = float(self._game.initial @ state_values(self._game, pi))
+        return objective(value, log_tables, self._regularization)
+
+    def gradients(self, tables: Sequence[FloatArray]) -> list[FloatArray]:
+        """Return dL_lambda/dtheta^i of every agent."""
+        return gradients(self._game, self._dag, tables, self._regularization)
+
+    def climb(self, log_tables: Sequence[FloatArray], natural: bool) -> Climb:
+        """Return where the agents stand and which way they go: along the gradient, or the natural one."""
+        tables, _, values = self._evaluated(log_tables)
+        height = objective(values.value, log_tables, self._regularization)
+        grads = gradients(self._game, self._dag, tables, self._regularization, values)
+        if not natural:
+            return Climb(self, log_tables, height, grads, grads)
+        visits = local_flows(self.occupancy(log_tables), self._dag.families)
+        directions = [
+            natural_direction(gradient, table, visit, self._regularization)
+            for gradient, table, visit in zip(grads, tables, visits, strict=True)
+        ]
+        return Climb(self, log_tables, height, grads, directions)
 
     def measure(self, log_tables: Sequence[FloatArray]) -> dict[str, Any]:
         """Return the exact metrics of a policy: value, gaps, objective, gradient norm."""

@@ -14,6 +14,7 @@ import numpy as np
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.dag import Dag
 from bnpg_math.game import Game
+from coordinator.ascent import Ascent
 from coordinator.environment import Environment, Episodes, Turn
 from coordinator.experiment import Experiment
 from coordinator.oracle import Oracle
@@ -21,7 +22,6 @@ from protocol.addresses import name
 from protocol.errors import Equivocation, OrderViolation
 from protocol.messages import (
     ActionsChosen,
-    FlowBroadcast,
     Message,
     SignalApplied,
     SignalBroadcast,
@@ -45,11 +45,22 @@ class Rounds:
         Exact evaluation, for the exact mode and for measurements.
     parts : int
         How many parts the lanes are stepped in, see `coordinator.environment`.
+    ascent : Ascent, optional
+        Decides on the exact rounds, if they are not all alike.
     """
 
-    def __init__(self, experiment: Experiment, game: Game, dag: Dag, oracle: Oracle, parts: int = 0) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        game: Game,
+        dag: Dag,
+        oracle: Oracle,
+        parts: int = 0,
+        ascent: Ascent | None = None,
+    ) -> None:
         self._experiment = experiment
         self._oracle = oracle
+        self._ascent = ascent if ascent is not None else Ascent(experiment, oracle, 0.0)
         self._agents = range(dag.agents)
         self._table_shapes = [
             (game.states, *(game.actions[parent] for parent in dag.parents[agent]), game.actions[agent])
@@ -192,9 +203,9 @@ class Rounds:
             return self._end()
         if self._experiment.mode == "sampled":
             return self._first_step()
-        value, flow = self._oracle.signal(tables)
-        self._line |= {"value": value}
-        return self._signal(FlowBroadcast(self.round, flow))
+        signal, told = self._ascent.signal(self.round, tables)
+        self._line |= told
+        return self._signal(signal)
 
     def _first_step(self) -> Outcome:
         self._part = "steps"

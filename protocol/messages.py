@@ -15,7 +15,7 @@ import sys
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 from numpy.typing import NDArray
 
 
@@ -34,6 +34,13 @@ States = Annotated[NDArray[np.integer[Any]], Tensor("|u1", "<u2", "<u4")]
 Actions = Annotated[NDArray[np.integer[Any]], Tensor("|u1", "<u2")]
 Weights = Annotated[NDArray[np.float64], Tensor("<f8")]
 Table = Annotated[NDArray[np.float64], Tensor("<f8", axes=None)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+def _empty() -> NDArray[np.float64]:
+    table = np.zeros(0)
+    table.flags.writeable = False
+    return table
 
 
 class Message(Struct, frozen=True):
@@ -181,10 +188,21 @@ class TableShown(Message, frozen=True):
 
 
 class FlowBroadcast(Message, frozen=True):
-    """The shared gradient signal of an exact round: W(s, a) = d(s) pi(a|s) Q(s, a)."""
+    """The shared gradient signal of an exact round: W(s, a) = d(s) pi(a|s) Q(s, a).
+
+    The other fields say how it is followed, if not by update (3) with the step size of the Welcome.
+    """
 
     round: Count
     flow: Table
+    occupancy: Table = field(default_factory=_empty)
+    """d(s) pi(a|s), for the natural gradient; empty for the gradient."""
+    step_size: NotNegative = 0.0
+    """eta of this round; 0 is that of the Welcome."""
+    momentum: Share = 0.0
+    """How far theta is extrapolated, along the way since the point it was last extrapolated from."""
+    retreat: bool = False
+    """Whether to go back to that point instead."""
 
 
 class SignalApplied(Message, frozen=True):

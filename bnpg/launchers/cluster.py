@@ -7,8 +7,8 @@ from itertools import count
 from typing import Any
 
 from agents.effects import Adopt, Store
+from agents.held import Held
 from agents.machine import COORDINATOR_ROUTE, AgentMachine, AgentSetup
-from bnpg_math.arrays import FloatArray
 from coordinator.machine import CoordinatorMachine, CoordinatorSetup
 from protocol.effects import Effect, Log
 from protocol.errors import StorageFailed
@@ -59,7 +59,7 @@ class Cluster:
         self,
         setup: Callable[[int], CoordinatorSetup],
         carry: Callable[[Effect], None],
-        thetas: list[dict[int, FloatArray]],
+        thetas: list[dict[int, Held]],
         *,
         identities: list[str] | None = None,
         next_life: Callable[[int], int] | None = None,

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 from threadpoolctl import threadpool_limits
 
-from agents.checkpoint import CheckpointFolder, load_latest
+from agents.checkpoint import CheckpointFolder, load_held
 from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.launchers.signals import noting
-from coordinator.loading import load_setup
+from coordinator.loading import last_lines, load_setup
 from coordinator.run_record import RunRecord
 from coordinator.shell import recorder
 from protocol.effects import Stop
@@ -58,9 +58,11 @@ class _MemoryRun:
             self._record, folder, setup.dag, lambda *event: write_log(self._log, *event), on_line
         )
         self._cluster = Cluster(
-            lambda generation: msgspec.structs.replace(setup, generation=generation),
+            lambda generation: msgspec.structs.replace(
+                setup, generation=generation, recorded=last_lines(folder, setup.experiment)
+            ),
             carry,
-            [load_latest(one.path) for one in self._folders],
+            [load_held(one.path) for one in self._folders],
             identities=["" if identity is None else identity[1] for identity in identities],
             next_life=lambda agent: self._folders[agent].next_incarnation(),
             next_generation=self._record.next_generation,

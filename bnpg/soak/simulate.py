@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from agents.held import Held, theta_of
 from bnpg.launchers.cluster import Cluster
-from bnpg_math.arrays import FloatArray
 from bnpg_math.dag_text import parse_dag
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.numerics import fingerprint
@@ -92,9 +92,9 @@ def simulate(
             case Concluded():
                 pass
 
-    thetas: list[dict[int, FloatArray]] = [{} for _ in range(setup.dag.agents)]
+    thetas: list[dict[int, Held]] = [{} for _ in range(setup.dag.agents)]
     cluster = Cluster(
-        lambda generation: msgspec.structs.replace(setup, generation=generation),
+        lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines[-2:])),
         carry,
         thetas,
         seed=order,
@@ -109,7 +109,7 @@ def simulate(
         raise AssertionError(f"still running after {LONGEST} steps: {simulation.running}")
     complete = all(experiment.rounds in held for held in thetas)
     return Result(
-        digest=policy_digest([held[experiment.rounds] for held in thetas]) if complete else "",
+        digest=policy_digest([theta_of(held[experiment.rounds]) for held in thetas]) if complete else "",
         lines=lines,
         gathered=gathered[0] if gathered else "",
         stops={name: (stop.code, stop.why) for name, stop in simulation.stops.items()},

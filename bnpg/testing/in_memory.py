@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from threadpoolctl import threadpool_limits
 
+from agents.held import theta_of
 from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag_text import parse_dag
@@ -90,7 +91,7 @@ def play(experiment: Experiment, order: int | None = None, plan: FaultPlan | Non
                 pass
 
     cluster = Cluster(
-        lambda generation: msgspec.structs.replace(setup, generation=generation),
+        lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines[-2:])),
         carry,
         [{} for _ in range(setup.dag.agents)],
         seed=order,
@@ -99,7 +100,9 @@ def play(experiment: Experiment, order: int | None = None, plan: FaultPlan | Non
     simulation = cluster.simulation
     with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum
         simulation.run()
-    thetas = [held[max(held)] if held else _nothing(agent) for agent, held in enumerate(cluster.thetas)]
+    thetas = [
+        theta_of(held[max(held)]) if held else _nothing(agent) for agent, held in enumerate(cluster.thetas)
+    ]
     assert COORDINATOR in simulation.stops, f"the coordinator never ended: {simulation.stops}"
     return Result(
         lines, thetas, gathered, simulation.stops, cluster.deaths, simulation.delivered, simulation.now

@@ -72,12 +72,15 @@ def _values(hint: Any) -> st.SearchStrategy[Any]:
         assert isinstance(rule, msgspec.Meta)
         if plain is int:
             return counts().map(lambda drawn: drawn - drawn % (rule.multiple_of or 1))
-        return st.floats(0, exclude_min=rule.gt is not None, allow_nan=False, allow_infinity=False)
+        most = None if rule.le is None or rule.le > _LARGEST_COUNT else float(rule.le)
+        return st.floats(0, most, exclude_min=rule.gt is not None, allow_nan=False, allow_infinity=False)
     if get_origin(hint) is tuple:
         first, *rest = get_args(hint)
         if rest == [...]:
             return st.lists(_values(first), max_size=4).map(tuple)
         return st.tuples(*map(_values, get_args(hint)))
+    if hint is bool:
+        return st.booleans()
     if hint is int:
         return st.integers(-2, _LARGEST_COUNT)
     assert hint is str, hint

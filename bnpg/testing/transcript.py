@@ -26,6 +26,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import msgspec
 import numpy as np
 
 from agents.effects import Adopt, Store
@@ -228,8 +229,11 @@ class Stage:
 
     def _text(self, message: Message) -> str:
         words = [type(message).__name__]
+        defaults = _defaults(type(message))
         for field in message.__struct_fields__:
             value = getattr(message, field)
+            if field in defaults and np.array_equal(value, defaults[field]):
+                continue
             if isinstance(value, np.ndarray):
                 words.append(_array(value))
             elif isinstance(value, str):
@@ -262,10 +266,19 @@ def _message(kind: type[Message], text: str, named: Callable[[str], str]) -> Mes
     hints = get_type_hints(kind, include_extras=True)
     for field in kind.__struct_fields__:
         rule = next((one for one in get_args(hints[field]) if isinstance(one, Tensor)), None)
-        if rule is not None and field not in fields:
+        if rule is not None and field not in fields and field not in _defaults(kind):
             numbers = ast.literal_eval(f"[{array}") if bracket else []
             fields[field] = np.array(numbers, dtype=next(iter(rule.dtypes)))
     return kind(**fields)
+
+
+def _defaults(kind: type[Message]) -> dict[str, Any]:
+    """Return what a message says if it is not told otherwise; transcripts leave that out."""
+    fields = [field for field in msgspec.structs.fields(kind) if not field.required]
+    return {
+        field.name: field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+        for field in fields
+    }
 
 
 def _number(value: Any) -> str:

@@ -7,6 +7,7 @@ learners are asked in the order of the DAG, as the mathematics is written.
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -17,11 +18,10 @@ from bnpg.trace.said import Key
 from bnpg_math.arrays import IntArray
 from coordinator.environment import Environment
 from coordinator.loading import load_setup
-from coordinator.machine import CoordinatorSetup
+from coordinator.machine import CoordinatorSetup, ascent_of
 from coordinator.oracle import Oracle
 from protocol.messages import (
     ActionsChosen,
-    FlowBroadcast,
     Message,
     SignalApplied,
     SignalBroadcast,
@@ -107,6 +107,7 @@ def recompute(setup: CoordinatorSetup, rounds: int, parts: int) -> Iterator[tupl
     learners = [Learner(_welcome(setup, agent), {}) for agent in range(setup.dag.agents)]
     environment = Environment(setup.game, setup.experiment, parts)
     oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
+    ascent = ascent_of(msgspec.structs.replace(setup, recorded=()), oracle)
     for round_ in range(rounds + 1):
         thetas = [digest(learner.theta(round_)) for learner in learners]
         words: Words = {("coordinator", "TableRequested", round_, None): TableRequested(round_)}
@@ -116,10 +117,10 @@ def recompute(setup: CoordinatorSetup, rounds: int, parts: int) -> Iterator[tupl
             words[name, "ThetaShown", round_, None] = ThetaShown(round_, learner.theta(round_))
         if round_ < setup.experiment.rounds:
             if setup.experiment.mode == "exact":
-                _, flow = oracle.signal([learner.log_policy(round_) for learner in learners])
-                words["coordinator", "FlowBroadcast", round_, None] = FlowBroadcast(round_, flow)
+                signal, _ = ascent.signal(round_, [learner.log_policy(round_) for learner in learners])
+                words["coordinator", "FlowBroadcast", round_, None] = signal
                 for learner in learners:
-                    learner.apply_flow(round_, flow)
+                    learner.apply_flow(signal)
             else:
                 _play(setup, environment, learners, round_, words)
             for agent, learner in enumerate(learners):

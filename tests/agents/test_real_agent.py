@@ -222,7 +222,7 @@ async def test_the_exact_mode_shows_tables_and_applies_its_share_of_the_flow(fak
     assert np.array_equal(shown.log_policy, learner.log_policy(0))
     flow = np.random.default_rng(4).normal(size=(3, 2, 5))
     await coordinator.send(FlowBroadcast(0, flow))
-    learner.apply_flow(0, flow)
+    learner.apply_flow(FlowBroadcast(0, flow))
     assert await coordinator.expect(SignalApplied) == SignalApplied(0, digest(learner.theta(1)))
     assert np.array_equal((await coordinator.expect(TableShown)).log_policy, learner.log_policy(1))
     await coordinator.send(Finish("enough"))
