@@ -91,6 +91,9 @@ def _certificate(experiment: Experiment, game: Game, policy: Policy, rounds: int
         "rounds": rounds,
         "regularization": weight,
         "learning_rate": experiment.learning_rate,
+        "step_size": experiment.step_size,
+        "direction": experiment.direction,
+        "momentum": experiment.momentum,
         "predicted_rounds": predicted,
         **document,
         "versions": {
@@ -175,8 +178,7 @@ def certificate_lines(folder: Path, summary: dict[str, Any]) -> list[str]:
             else f"  {goal} is not certified within {most} rounds: give it more, or another learning rate"
         )
     if summary["predicted_rounds"]:
-        assumed = experiment.learning_rate == "certified" and experiment.initial == "zeros"
-        exact = assumed and experiment.mode == "exact"
+        exact = experiment.ascends and experiment.initial == "zeros"
         told = prediction_in_words(summary["predicted_rounds"], summary["rounds"], exact)
         lines += [f"  {line}" for line in told]
     return lines

@@ -137,6 +137,7 @@ class _Planner:
             experiment = self._aimed(experiment, game, dag)
         elif experiment.stop_gap != "nash":
             raise InputError(f"stop-gap {experiment.stop_gap} says what stop-at-epsilon means: give it too")
+        _check_ascent(experiment)
         _check_sizes(experiment, game)
         _check_learning_rate(experiment, game, dag)
         return ExperimentPlan(experiment, game, dag, path, initial)
@@ -225,11 +226,37 @@ def edges_text(dag: Dag) -> str:
     return ",".join(f"{parent}-{child}" for parent, child in dag.edges)
 
 
+def _check_ascent(experiment: Experiment) -> None:
+    """Refuse ways of climbing that are not there, or not together."""
+    if experiment.mode == "sampled":
+        for field, plain in (("step_size", "fixed"), ("direction", "gradient"), ("momentum", "none")):
+            chosen = getattr(experiment, field)
+            if chosen != plain:
+                raise InputError(
+                    f"{field.replace('_', '-')} {chosen} needs mode exact, where the coordinator knows the "
+                    "objective; in sampled mode it only has estimates"
+                )
+    if experiment.step_size == "barzilai-borwein" and experiment.momentum != "none":
+        raise InputError(
+            "step-size barzilai-borwein measures the curvature along plain steps: expected momentum none, "
+            f"got {experiment.momentum}"
+        )
+    if (
+        experiment.direction == "natural"
+        and experiment.step_size == "fixed"
+        and experiment.learning_rate == "certified"
+    ):
+        raise InputError(
+            "learning-rate certified is 1/beta of gradient steps, which says nothing of natural ones: "
+            "give a number, or step-size backtracking"
+        )
+
+
 def _check_sizes(experiment: Experiment, game: Game) -> None:
     """Refuse what no message could hold, before an hour of work is lost on it."""
     if experiment.mode == "exact":
         size, what = (
-            game.states * game.joint_actions,
+            game.states * game.joint_actions * (2 if experiment.direction == "natural" else 1),
             f"{game.states} states x {game.joint_actions} joint actions",
         )
     elif isinstance(experiment.horizon, int):

@@ -68,6 +68,12 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         """Whether a round needs to know of the rounds before it more than theta."""
         return self.step_size != "fixed" or self.momentum != "none"
 
+    @property
+    def ascends(self) -> bool:
+        """Whether every update raises L_lambda by at least ||grad||^2 / (2 beta), as the theorems assume."""
+        chosen = self.step_size != "fixed" or self.learning_rate == "certified"
+        return self.mode == "exact" and self.direction == "gradient" and self.momentum == "none" and chosen
+
 
 MEASUREMENT = frozenset({"evaluate-every", "save-policy", "trace"})
 """Fields that never change a theta."""

@@ -56,6 +56,9 @@ def train(
     dag: str | Dag | Iterable[tuple[int, int]] | None = None,
     rounds: int | None = None,
     learning_rate: float | Literal["certified"] | None = None,
+    step_size: Literal["fixed", "backtracking", "barzilai-borwein"] | None = None,
+    direction: Literal["gradient", "natural"] | None = None,
+    momentum: Literal["none", "nesterov"] | None = None,
     regularization: float | None = None,
     lanes: int | None = None,
     horizon: int | Literal["geometric", "geometric-visit"] | None = None,
@@ -98,6 +101,12 @@ def train(
         Number of updates.
     learning_rate : float or 'certified'
         Step size; ``certified`` is 1/beta, for which exact updates never do harm.
+    step_size : {'fixed', 'backtracking', 'barzilai-borwein'}
+        Of exact updates: the learning rate each, or chosen by the coordinator, which tries that first.
+    direction : {'gradient', 'natural'}
+        Of exact updates: the gradient, or the natural one.
+    momentum : {'none', 'nesterov'}
+        Of exact updates, begun anew whenever it does not pay.
     regularization : float
         Weight of the log barrier.
     lanes : int
@@ -175,6 +184,7 @@ def train(
     with _as_text(game, initial) as (subject, initial_text):
         given = {
             "mode": mode, "dag": _dag_text(dag), "rounds": rounds, "learning-rate": learning_rate,
+            "step-size": step_size, "direction": direction, "momentum": momentum,
             "regularization": regularization, "lanes": lanes, "horizon": horizon, "baseline": baseline,
             "initial": initial_text, "seed": seed, "evaluate-every": evaluate_every,
             "stop-at-epsilon": stop_at_epsilon, "stop-gap": stop_gap, "trace": trace,

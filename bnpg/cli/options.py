@@ -199,6 +199,21 @@ experiment_options = together(
         help="Step size; certified is 1/beta, for which exact updates never do harm.  [0.1]",
     ),
     click.option(
+        "--step-size",
+        type=click.Choice(["fixed", "backtracking", "barzilai-borwein"]),
+        help="Of exact updates: ETA each, or chosen by the coordinator, ETA being the first tried.  [fixed]",
+    ),
+    click.option(
+        "--direction",
+        type=click.Choice(["gradient", "natural"]),
+        help="Of exact updates: the gradient, or the natural one.  [gradient]",
+    ),
+    click.option(
+        "--momentum",
+        type=click.Choice(["none", "nesterov"]),
+        help="Of exact updates, begun anew whenever it does not pay.  [none]",
+    ),
+    click.option(
         "--regularization",
         type=Number(positive=False),
         metavar="LAMBDA",
@@ -249,8 +264,8 @@ experiment_options = together(
 """The fields of an experiment file, as options. One that is not given is None."""
 
 EXPERIMENT_FIELDS = (
-    "mode", "dag", "rounds", "learning_rate", "regularization", "lanes", "horizon", "baseline", "initial",
-    "seed", "evaluate_every", "stop_at_epsilon", "stop_gap", "trace", "save_policy",
+    "mode", "dag", "rounds", "learning_rate", "step_size", "direction", "momentum", "regularization", "lanes",
+    "horizon", "baseline", "initial", "seed", "evaluate_every", "stop_at_epsilon", "stop_gap", "trace", "save_policy",
 )  # fmt: skip
 
 

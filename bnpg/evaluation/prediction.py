@@ -10,7 +10,7 @@ from bnpg_math.rates import Rate, rates
 Prediction = dict[str, dict[str, dict[str, Any]]]
 """By theorem and form: `rounds`, `epsilon`, `regularization`, `step_size`, `reason`."""
 
-ASSUMED = "it speaks of exact updates from zeros at the certified learning rate"
+ASSUMED = "it speaks of exact gradient updates from zeros with certified or chosen step sizes"
 _GAPS = {"theorem_1": "a Nash gap", "theorem_2": "an optimality gap"}
 
 

@@ -149,11 +149,10 @@ def gradient_chart(run: RecordedRun, events: tuple[Event, ...] = ()) -> Chart:
 def _descent(run: RecordedRun, rounds: FloatArray, beta: float) -> FloatArray | None:
     """Return sqrt(2 beta (V* - L_0) / (t + 1)).
 
-    An exact update with eta = 1/beta raises L by at least ||grad||^2 / (2 beta), and L never exceeds V*.
+    An exact update with eta = 1/beta, or with a chosen step size, raises L by at least
+    ||grad||^2 / (2 beta), and L never exceeds V*.
     """
-    experiment = run.experiment
-    certified = experiment.mode == "exact" and experiment.learning_rate == "certified"
-    if not certified or run.optimum is None or not len(rounds):
+    if not run.experiment.ascends or run.optimum is None or not len(rounds):
         return None
     _, objective = run.column("objective")
     room = max(run.optimum - float(objective[0]), 0.0)  # the barrier is at most 0, so L* <= V*

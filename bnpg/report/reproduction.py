@@ -11,6 +11,7 @@ from coordinator.experiment import Experiment, experiment_toml
 
 _OPTIONS = {
     "mode": "--mode", "dag": "--dag", "rounds": "--rounds", "learning-rate": "--learning-rate",
+    "step-size": "--step-size", "direction": "--direction", "momentum": "--momentum",
     "regularization": "--regularization", "lanes": "--lanes", "horizon": "--horizon",
     "baseline": "--baseline", "seed": "--seed", "evaluate-every": "--evaluate-every",
 }  # fmt: skip

@@ -84,6 +84,26 @@ def test_the_resolved_file_reads_back(fields: dict[str, Any]) -> None:
         assert plan_experiment(read_fields(path), path.parent).experiment == experiment
 
 
+@pytest.mark.parametrize("step_size", ["fixed", "backtracking", "barzilai-borwein"])
+@pytest.mark.parametrize("direction", ["gradient", "natural"])
+@pytest.mark.parametrize("momentum", ["none", "nesterov"])
+def test_ways_of_climbing_are_the_same_as_flags_and_in_a_file(
+    step_size: str, direction: str, momentum: str
+) -> None:
+    fields = {"mode": "exact", "step-size": step_size, "direction": direction, "momentum": momentum}
+    if (step_size, momentum) == ("barzilai-borwein", "nesterov"):
+        with pytest.raises(InputError, match="expected momentum none, got nesterov"):
+            from_file({"game": "coordination"} | fields)
+        return
+    experiment = from_file({"game": "coordination"} | fields).experiment
+    assert experiment == from_flags(["coordination", *as_flags(fields)]).experiment
+    assert (experiment.step_size, experiment.direction, experiment.momentum) == (
+        step_size,
+        direction,
+        momentum,
+    )
+
+
 def test_the_help_names_the_defaults() -> None:
     fields = Experiment(game="x")
     shown = {option.name: option.help for option in train.params if hasattr(option, "help")}

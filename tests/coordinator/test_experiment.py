@@ -100,6 +100,9 @@ def digest(**fields):
         {"mode": "exact"},
         {"dag": "empty"},
         {"learning_rate": 0.2},
+        {"step_size": "backtracking"},
+        {"direction": "natural"},
+        {"momentum": "nesterov"},
         {"regularization": 1.0},
         {"lanes": 3},
         {"horizon": 3},
@@ -129,3 +132,9 @@ def test_rounds_are_evaluated_every_so_often_and_at_the_end():
     experiment = Experiment(game="x", rounds=7, evaluate_every=3)
     assert [round_ for round_ in range(8) if experiment.evaluates(round_)] == [0, 3, 6, 7]
     assert not any(Experiment(game="x", evaluate_every=0).evaluates(round_) for round_ in range(300))
+
+
+def test_runs_from_before_there_were_other_ways_of_climbing_keep_their_digest():
+    assert digest() == "5ff9d431a999ae025f2d697db39f41f3"
+    plain = {"step_size": "fixed", "direction": "gradient", "momentum": "none"}
+    assert digest(**plain) == digest()

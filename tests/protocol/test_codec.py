@@ -237,7 +237,7 @@ def test_numbers_that_are_not_finite_are_refused(value):
 def test_impossible_shapes_of_nothing_are_refused(shape):
     frames = encode(envelope(FlowBroadcast(0, np.zeros((1, 0)))))
     header, _ = parts_of(frames)
-    header[-1] = [["<f8", shape]]
+    header[-1] = [["<f8", shape], ["<f8", [0]]]
     with pytest.raises(MalformedMessage, match=r"FlowBroadcast\.flow"):
         decode(sealed(header))
 
