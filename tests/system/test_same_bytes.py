@@ -60,6 +60,11 @@ def test_every_transport_gives_the_bytes_of_memory(case, transport, start_run, p
         ),
         pytest.param(
             "ipc",
+            {"game": "coordination(agents=3)", "dag": "line", "lanes": 9001, "horizon": "geometric"},
+            id="so-many-lanes-that-they-are-stepped-in-parts",
+        ),
+        pytest.param(
+            "ipc",
             {"game": "random(agents=2)", "dag": "1-0", "mode": "exact", "save_policy": True},
             id="exact-and-backwards",
         ),
