@@ -265,7 +265,8 @@ experiment_options = together(
 
 EXPERIMENT_FIELDS = (
     "mode", "dag", "rounds", "learning_rate", "step_size", "direction", "momentum", "regularization", "lanes",
-    "horizon", "baseline", "initial", "seed", "evaluate_every", "stop_at_epsilon", "stop_gap", "trace", "save_policy",
+    "horizon", "baseline", "initial", "seed", "evaluate_every", "stop_at_epsilon", "stop_gap", "trace",
+    "save_policy",
 )  # fmt: skip
 
 
