@@ -10,8 +10,8 @@ AGENTS = {"full": (1, 2, 4, 8, 16, 32, 62), "quick": (1, 4, 16), "tiny": (2,)}
 LANES = {"full": (1, 16, 256, 1024, 4096, 16384), "quick": (1, 256, 4096), "tiny": (4,)}
 STATES = {"full": (8, 100, 1000, 10_000, 100_000), "quick": (8, 10_000), "tiny": (8,)}
 DAGS = ("empty", "star", "line", "complete")
-MANY = 16
-"""Agents from which a run is not repeated: starting it takes longest."""
+STEPS = 500
+"""Steps of all agents together in one round, so that large teams take no longer than they must."""
 ACTIONS, TEAM = 2, 3
 """Of the sparse games."""
 ABOUT = """\
@@ -39,11 +39,11 @@ def _repetitions(effort: Effort) -> int:
 
 def _agents(effort: Effort, agents: int, dag: str) -> Case:
     game = f"random(states=8, agents={agents}, actions=1)"
-    workload = Workload(game=game, dag=dag, horizon=100, rounds=4)
+    workload = Workload(game=game, dag=dag, horizon=max(10, min(100, STEPS // agents)), rounds=4)
     return Case(
         name=f"{agents} agents, {dag}",
         parameters={"grows": "agents", "agents": agents, "dag": dag},
-        samples=_measured(workload, 1 if agents >= MANY else _repetitions(effort)),
+        samples=_measured(workload, _repetitions(effort)),
         messages=count_messages(workload),
     )
 

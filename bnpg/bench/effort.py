@@ -31,6 +31,6 @@ class Effort(Struct, frozen=True, kw_only=True):
         return structs.replace(workload, rounds=1 + max(3, min(MOST, round(self.seconds / round_seconds))))
 
 
-FULL = Effort(repetitions=7, seconds=1.0)
+FULL = Effort(repetitions=5, seconds=0.6)
 QUICK = Effort(repetitions=3, seconds=0.5, sizes="quick")
 TINY = Effort(repetitions=2, seconds=0.02, sizes="tiny")

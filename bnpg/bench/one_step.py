@@ -37,7 +37,7 @@ def one_step(effort: Effort) -> Benchmark:
                 RING: lambda: ring.measure(effort.seconds),
                 GRAPH: lambda: graph.measure(effort.seconds),
             },
-            effort.repetitions,
+            2 * effort.repetitions,
         )
     case = Case(
         name="line of 5, 1 lane",

@@ -67,8 +67,8 @@ class PlainTeam:
         taken: NDArray[np.intp] = (self._rng.random(len(states)) >= self._zero[agent][rows]).astype(np.intp)
         return taken
 
-    def play(self, learn: bool) -> None:
-        """One round: `horizon` steps of all lanes, and the update if wished."""
+    def play(self, learn: bool) -> float:
+        """One round: `horizon` steps of all lanes, and the update if wished; return the mean return."""
         policies = [_softmax(theta) for theta in self._thetas]
         self._zero = [policy[:, 0] for policy in policies]
         states = self._rng.integers(self._states, size=self._lanes)
@@ -85,6 +85,7 @@ class PlainTeam:
             states = self.successors(states, actions)
         if learn:
             self._update(policies, kept)
+        return float(returns.mean())
 
     def _update(self, policies: list[NDArray[np.float64]], kept: list[tuple]) -> None:  # type: ignore[type-arg]
         """REINFORCE with the mean of each state as baseline."""

@@ -1,0 +1,119 @@
+"""Every benchmark, at a size of nothing: all sides are measured, the document is sane, no time is asserted."""
+
+import math
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from benchmarks import against_rivals
+from benchmarks.exact_rounds import exact_rounds
+from benchmarks.growth import growth
+from benchmarks.rivals import ray_actors
+from bnpg.bench.document import Benchmark, Case
+from bnpg.bench.effort import TINY, Effort
+from bnpg.bench.many_lanes import many_lanes
+from bnpg.bench.one_step import one_step
+from bnpg.bench.start_up import start_up
+from bnpg.bench.switches import switches
+
+Measure = Callable[[Effort], Benchmark]
+
+
+def measured(measure: Measure) -> dict[str, Case]:
+    """Measure, check what every benchmark must fulfil, and return the cases by name."""
+    found = measure(TINY)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Benchmark) == found
+    assert found.about
+    for case in found.cases:
+        assert case.ours in case.samples
+        lengths = {len(samples) for samples in case.samples.values()}
+        assert len(lengths) == 1, "sides were not measured equally often"
+        for side, samples in case.samples.items():
+            assert side not in case.left_out
+            for sample in samples:
+                assert 0.0 < sample.seconds < math.inf
+                assert sample.steal is not None
+            if side != case.ours:
+                ratio = case.ratio(side)
+                assert 0.0 < ratio.low <= ratio.median <= ratio.high
+        assert set(case.targets) <= set(case.samples)
+    assert len({case.name for case in found.cases}) == len(found.cases)
+    return {case.name: case for case in found.cases}
+
+
+def weighed(case: Case, side: str = "ours") -> None:
+    """An agent process has some memory of its own, and more with what it shares."""
+    own, resident = (case.median(side, field) for field in ("agent_bytes", "agent_resident_bytes"))
+    assert own is not None
+    assert resident is not None
+    assert 1e6 < own < resident < 1e9
+
+
+def test_a_one_step_is_measured_against_the_ring_and_against_every_message() -> None:
+    (case,) = measured(one_step).values()
+    assert list(case.samples) == ["ours", "bare pyzmq ring", "bare pyzmq, every message"]
+    assert case.parameters["hops"] == 6
+    assert case.targets["bare pyzmq ring"].ratio == 1.5
+    assert case.messages is not None
+    assert case.messages.by_kind["StatesAnnounced"] + case.messages.by_kind["ActionsChosen"] == 14
+    assert case.parameters["payload"] == round(case.messages.bytes_by_kind["ActionsChosen"])
+    weighed(case)
+
+
+def test_b_lanes_are_measured_in_memory_and_by_plain_loops_and_come_to_the_same_bits() -> None:
+    cases = measured(many_lanes)
+    assert set(cases) == {"line, 8 lanes", "empty, 8 lanes"}
+    for case in cases.values():
+        digests = {sample.digest for side in ("ours", "ours in memory") for sample in case.samples[side]}
+        assert len(digests) == 1
+        assert digests != {""}
+
+
+def test_c_rivals_are_measured_and_ray_is_or_it_says_why_not() -> None:
+    cases = measured(against_rivals.against_rivals)
+    bare, ray = cases["pipes and asyncio, 4 lanes"], cases["Ray, 4 lanes"]
+    assert list(bare.samples) == ["ours", "pipe ring", "pipes", "asyncio-zmq ring", "bare pyzmq ring"]
+    assert ("Ray actors" in ray.samples) == (not ray_actors.missing())
+
+
+def test_c_without_ray_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    ray = measured(against_rivals.against_rivals)["Ray, 4 lanes"]
+    assert "install requirements/bench.txt" in ray.left_out["Ray actors"]
+    assert list(ray.samples) == ["ours"]
+
+
+def test_d_exact_rounds_are_measured_against_einsum() -> None:
+    (case,) = measured(exact_rounds).values()
+    assert list(case.samples) == ["ours", "ours in memory", "einsum"]
+
+
+def test_e_growth_is_measured_with_agents_lanes_and_states() -> None:
+    cases = measured(growth)
+    assert {case.parameters["grows"] for case in cases.values()} == {"agents", "lanes", "states"}
+    for case in cases.values():
+        weighed(case)
+        assert case.median("ours", "ready_seconds") is not None
+        assert case.median("ours", "coordinator_bytes") is not None
+
+
+def test_f_start_up_weighs_an_agent_and_what_it_imports() -> None:
+    cases = measured(start_up)
+    team = cases["2 agents ready"]
+    assert set(team.limits) == {"seconds", "agent_resident_bytes"}
+    weighed(team)
+    imports = cases["imports of an agent process"]
+    for side in ("ours", "numpy and zmq", "nothing"):
+        weighed(imports, side)
+
+
+def test_g_switches_are_measured_on_and_off() -> None:
+    cases = measured(switches)
+    assert [name.split(",")[0] for name in cases] == ["CURVE", "trace", "fsync"]
+    for case in cases.values():
+        on, off = case.samples
+        assert case.ours == on
+        assert (on.split()[0], off) == ("with", "without")
+        # What is switched changes no bit of the result.
+        assert len({sample.digest for side in (on, off) for sample in case.samples[side]}) == 1

@@ -1,0 +1,63 @@
+"""The page says what the results say."""
+
+from pathlib import Path
+
+from benchmarks.page import PAGE, ROOT, make_page
+from bnpg.bench.document import Benchmark, Case, Messages, Results, Sample, Target
+from bnpg.bench.machine import this_machine
+from bnpg.bench.suite import read_results
+
+
+def results() -> Results:
+    case = Case(
+        name="line of 5",
+        parameters={},
+        samples={
+            "ours": [Sample(seconds=0.003, cpu_seconds=0.004, switches=12.0, steal=0.25)] * 3,
+            "ring": [Sample(seconds=0.001, steal=0.25)] * 3,
+        },
+        targets={"ring": Target(sense="at most", ratio=1.5)},
+        limits={"seconds": 2.0},
+        left_out={"Ray actors": "no module"},
+        messages=Messages(by_kind={"ActionsChosen": 9.0}, bytes_by_kind={"ActionsChosen": 100.0}),
+        lanes=600,
+    )
+    found = Benchmark(letter="a", title="One step", about="How.", unit="a step", cases=[case], seconds=61.0)
+    return Results(
+        bnpg="1.2.3",
+        written="2026-01-02T03:04:05+00:00",
+        quick=False,
+        machine=this_machine(),
+        benchmarks=[found],
+        not_measured={"g": "no keys"},
+    )
+
+
+def test_the_page_holds_every_number(tmp_path: Path) -> None:
+    make_page(results(), tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "Measured 2026-01-02 with bnpg 1.2.3" in page
+    assert "| a | line of 5: time of ours over ring | at most 1.5: missed | 3.00 (3.00 to 3.00) |" in page
+    assert "| a | line of 5: the time | at most 2.00 s: met | 3.00 ms |" in page
+    row = (
+        "| line of 5<br>9 messages, 900 B a step | ours | 3.00 ms (3.00 ms to 3.00 ms) |  | 0.20 | 4.00 ms |"
+    )
+    assert f"{row} 12.0 | 25.0 % |" in page
+    assert "|  | ring | 1.00 ms (1.00 ms to 1.00 ms) | 3.00 (3.00 to 3.00) | 0.60 |" in page
+    assert "Ray actors | not measured: no module" in page
+    assert "**g** could not be measured: no keys" in page
+
+
+def test_every_row_of_a_table_has_as_many_cells_as_its_heading(tmp_path: Path) -> None:
+    make_page(results(), tmp_path / "page.md")
+    tables = [block for block in (tmp_path / "page.md").read_text().split("\n\n") if block.startswith("|")]
+    assert len(tables) == 2
+    for table in tables:
+        assert len({line.count("|") for line in table.strip().splitlines()}) == 1
+
+
+def test_the_page_of_the_documents_is_made_from_the_results_that_are_kept(tmp_path: Path) -> None:
+    make_page(read_results(ROOT / "benchmarks" / "results.json"), tmp_path / "benchmarks.md")
+    assert (tmp_path / "benchmarks.md").read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
+    assert (tmp_path / "images" / "benchmarks-growth.png").exists()
+    assert (PAGE.parent / "images" / "benchmarks-growth.png").exists()
