@@ -47,6 +47,9 @@ def main() -> int:
     except InputError as error:
         print(f"benchmarks: error: {error}", file=sys.stderr)
         return ExitCode.USAGE
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted, nothing is kept", file=sys.stderr)
+        return ExitCode.INTERRUPTED
 
 
 def _measure(given: argparse.Namespace) -> int:

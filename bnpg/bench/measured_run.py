@@ -130,6 +130,8 @@ def measure(workload: Workload, launch: Launch | None = None, **settings: Any) -
     ------
     BenchmarkFailed
         If the run does not come to its end.
+    KeyboardInterrupt
+        If somebody ended it.
     """
     chosen: LaunchSettings = settings_from(
         {name.replace("_", "-"): value for name, value in settings.items()}
@@ -140,6 +142,8 @@ def measure(workload: Workload, launch: Launch | None = None, **settings: Any) -
         own = [psutil.Process()] if chosen.launcher == "memory" else None
         watch = Watch(workload.rounds, own)
         ended = execute(folder, chosen, launch or find_launcher(chosen.launcher), watch.line, curves=False)
+    if ended.outcome.code == ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt  # the launcher took it as meant for its run alone
     if ended.outcome.code != ExitCode.DONE:
         raise BenchmarkFailed(
             f"{workload.game}, DAG {workload.dag}: {ended.outcome.why or ended.outcome.code}"

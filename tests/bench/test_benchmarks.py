@@ -1,4 +1,4 @@
-"""Every benchmark, at a size of nothing: all sides are measured, the document is sane, no time is asserted."""
+"""Every benchmark, at a size of nothing: all sides are measured, the document is sane."""
 
 import math
 from collections.abc import Callable
