@@ -13,6 +13,7 @@ from agents.effects import Adopt, Store
 from agents.machine import COORDINATOR_ROUTE, AgentMachine, AgentSetup
 from bnpg_math.numerics import fingerprint
 from protocol.addresses import UNASSIGNED
+from protocol.allocation import keep_freed_memory
 from protocol.effects import Effect, Log, Stop
 from protocol.errors import InsecureSetup, StorageFailed
 from protocol.exit_codes import ExitCode
@@ -82,6 +83,7 @@ def run_agent(options: AgentOptions) -> ExitCode:
     """Run one agent process to its end."""
     name = "bnpg-agent" if options.agent == UNASSIGNED else f"bnpg-agent-{options.agent}"
     set_title(name)
+    keep_freed_memory()
     log = open_log(name, options.log_format, options.log_level)
     try:
         folder = CheckpointFolder(options.state, options.fsync)

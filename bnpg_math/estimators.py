@@ -213,12 +213,12 @@ def signal_weights(
 
 def _step_scales(
     alive: Sequence[int], gamma: float, horizon: Horizon, visits: IntArray | None
-) -> list[FloatArray]:
+) -> Sequence[FloatArray | float]:
     """What each step's return is multiplied with, before the division by the lanes."""
     if not isinstance(horizon, str):
-        return [np.full(n, gamma**t) for t, n in enumerate(alive)]
+        return [gamma**t for t in range(len(alive))]
     if horizon == "geometric":
-        return [np.ones(n) for n in alive]
+        return [1.0] * len(alive)
     if visits is None:
         raise InputError("horizon 'geometric-visit' needs the lanes' visit times")
     return [(visits[:n] == t) / (1.0 - gamma) for t, n in enumerate(alive)]
@@ -235,15 +235,17 @@ def _cross_fit(
     Lengths are drawn before any action, so given the lengths a lane's actions are independent of the other
     half: the baseline stays out of the expectation although the lanes were sorted.
     """
-    halves = np.concatenate([np.arange(value.size) % 2 for value in returns])
-    keys = np.concatenate(list(states)) + n_states * halves
+    parity = (np.arange(max(value.size for value in returns)) % 2).astype(np.uint8)
+    halves = np.concatenate([parity[: value.size] for value in returns])
+    keys = cells((halves, np.concatenate(list(states))), (2, n_states))
     values = np.concatenate(list(returns))
-    ones = np.ones(values.size) if counted is None else np.concatenate(list(counted)).astype(np.float64)
+    ones = None if counted is None else np.concatenate(list(counted)).astype(np.float64)
+    taken = values if ones is None else ones * values
     visits = np.bincount(keys, weights=ones, minlength=2 * n_states).reshape(2, n_states)
-    sums = np.bincount(keys, weights=ones * values, minlength=2 * n_states).reshape(2, n_states)
+    sums = np.bincount(keys, weights=taken, minlength=2 * n_states).reshape(2, n_states)
     overall = sums.sum(axis=1, keepdims=True) / np.maximum(visits.sum(axis=1, keepdims=True), 1.0)
     means = np.where(visits > 0.0, sums / np.maximum(visits, 1.0), overall)
-    flat = means[::-1].reshape(-1)[keys]
+    flat = means[::-1].reshape(-1).take(keys)
     return np.split(flat, np.cumsum([value.size for value in returns])[:-1])
 
 

@@ -17,6 +17,7 @@ from coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
 from coordinator.loading import load_setup
 from coordinator.machine import CoordinatorMachine, CoordinatorSetup
 from coordinator.run_record import RunRecord
+from protocol.allocation import keep_freed_memory
 from protocol.effects import Effect, Log
 from protocol.errors import InsecureSetup, StorageFailed
 from protocol.exit_codes import ExitCode
@@ -151,6 +152,7 @@ def _all_of(observers: list[Observer]) -> Observer | None:
 def run_coordinator(options: CoordinatorOptions) -> ExitCode:
     """Run the coordinator process to its end."""
     set_title(NAME)
+    keep_freed_memory()
     log = open_log(NAME, options.log_format, options.log_level)
     record = RunRecord(options.folder, options.fsync)
     try:

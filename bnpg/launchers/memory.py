@@ -12,9 +12,10 @@ from agents.checkpoint import CheckpointFolder, load_held
 from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.launchers.signals import noting
-from coordinator.loading import last_lines, load_setup
+from coordinator.loading import recorded_lines, load_setup
 from coordinator.run_record import RunRecord
 from coordinator.shell import recorder
+from protocol.allocation import keep_freed_memory
 from protocol.effects import Stop
 from protocol.exit_codes import ExitCode
 from protocol.faults.plan import read_plan
@@ -36,6 +37,7 @@ def launch(folder: Path, settings: LaunchSettings, on_line: Callable[[dict[str, 
     on_line
         Called with every line of the run record as it is written.
     """
+    keep_freed_memory()
     with threadpool_limits(limits=1):
         return _MemoryRun(folder, settings, on_line).run()
 
@@ -59,7 +61,7 @@ class _MemoryRun:
         )
         self._cluster = Cluster(
             lambda generation: msgspec.structs.replace(
-                setup, generation=generation, recorded=last_lines(folder, setup.experiment)
+                setup, generation=generation, recorded=recorded_lines(folder, setup.experiment)
             ),
             carry,
             [load_held(one.path) for one in self._folders],
