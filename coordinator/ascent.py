@@ -52,7 +52,7 @@ class Ascent:
     certified : float
         1/beta of the tight Lemma 4, below which no chosen gradient step is cut; 0 if there is none.
     recorded : iterable of dict
-        Lines of the run record from an earlier life of the coordinator, at least the last two.
+        The run record of earlier lives of the coordinator.
     """
 
     def __init__(

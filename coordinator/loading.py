@@ -32,9 +32,9 @@ def certified_learning_rate(experiment: Experiment, game: Game, dag: Dag) -> flo
     return float(experiment.learning_rate)
 
 
-def last_lines(folder: Path, experiment: Experiment) -> tuple[dict[str, Any], ...]:
-    """Return what a coordinator must know of the rounds that were recorded before it was started."""
-    return tuple(read_lines(folder / "metrics.jsonl")[-2:]) if experiment.remembers else ()
+def recorded_lines(folder: Path, experiment: Experiment) -> tuple[dict[str, Any], ...]:
+    """Return the run record that a coordinator finds, if its rounds need to know of those before them."""
+    return tuple(read_lines(folder / "metrics.jsonl")) if experiment.remembers else ()
 
 
 def load_setup(folder: Path, generation: int, patience: float) -> CoordinatorSetup:
@@ -73,5 +73,5 @@ def load_setup(folder: Path, generation: int, patience: float) -> CoordinatorSet
         initial=initial,
         numerics=fingerprint(),
         patience=patience,
-        recorded=last_lines(folder, experiment),
+        recorded=recorded_lines(folder, experiment),
     )

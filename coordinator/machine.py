@@ -96,7 +96,7 @@ class CoordinatorSetup(Struct, frozen=True):
     parts: int = 0
     """How many parts the lanes of a round are stepped in; 0 is what their number suggests."""
     recorded: tuple[dict[str, Any], ...] = ()
-    """The last two lines of the run record, if a round needs to know of those before it."""
+    """The run record of earlier lives, if a round needs to know of those before it."""
     admission: Admission | None = None
     """Which key belongs to which agent, where there is security."""
 

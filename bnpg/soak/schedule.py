@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import tomli_w
 from msgspec import Struct
 
@@ -61,6 +62,8 @@ def draw_schedule(number: int) -> Schedule:
     """
     rng = random.Random(f"schedule {number}")  # noqa: S311
     experiment = draw_experiment(rng)
+    if experiment.mode == "exact":
+        experiment = msgspec.structs.replace(experiment, **draw_ascent(number))
     agents = int(experiment.game.split("agents=")[1].split(",")[0])
     return Schedule(experiment, draw_plan(rng, agents, experiment.rounds), rng.randrange(2**32))
 
@@ -86,6 +89,18 @@ def draw_experiment(rng: random.Random) -> Experiment:
         evaluate_every=rng.choice((0, 0, 1)) if agents <= 4 else 0,
         save_policy=rng.random() < 0.3,
     )
+
+
+def draw_ascent(number: int) -> dict[str, str]:
+    """Draw how the exact rounds of a schedule are climbed."""
+    rng = random.Random(f"ascent {number}")  # noqa: S311
+    step_size = rng.choice(("fixed", "backtracking", "barzilai-borwein"))
+    momentum = "none" if step_size == "barzilai-borwein" else rng.choice(("none", "nesterov"))
+    return {
+        "step_size": step_size,
+        "direction": rng.choice(("gradient", "natural")),
+        "momentum": momentum,
+    }
 
 
 def draw_edges(rng: random.Random, agents: int) -> str:

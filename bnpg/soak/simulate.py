@@ -94,7 +94,7 @@ def simulate(
 
     thetas: list[dict[int, Held]] = [{} for _ in range(setup.dag.agents)]
     cluster = Cluster(
-        lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines[-2:])),
+        lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines)),
         carry,
         thetas,
         seed=order,

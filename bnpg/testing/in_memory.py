@@ -91,7 +91,7 @@ def play(experiment: Experiment, order: int | None = None, plan: FaultPlan | Non
                 pass
 
     cluster = Cluster(
-        lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines[-2:])),
+        lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines)),
         carry,
         [{} for _ in range(setup.dag.agents)],
         seed=order,

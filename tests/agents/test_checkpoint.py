@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.checkpoint import CheckpointFolder, load_latest
+from agents.checkpoint import CheckpointFolder, load_held, load_latest
+from agents.held import held as holding
+from agents.held import origin_of, theta_of
 from protocol.errors import StorageFailed
 from protocol.files import next_count, write_atomically
 
@@ -35,6 +37,18 @@ def test_the_last_two_thetas_are_kept_bit_for_bit(folder):
     for round_ in range(5):
         folder.store(round_, theta(round_))
         assert held(folder) == expected(*range(max(0, round_ - 1), round_ + 1))
+
+
+def test_with_momentum_the_origin_is_kept_beside_theta_and_only_the_agent_sees_it(folder):
+    folder.store(0, theta(0))
+    folder.store(1, holding(theta(1), theta(7)))
+    assert held(folder) == expected(0, 1)
+    before, after = load_held(folder.path).values()
+    assert origin_of(before) is None
+    assert theta_of(after).tobytes() == theta(1).tobytes()
+    assert origin_of(after).tobytes() == theta(7).tobytes()
+    for array in (after, theta_of(after), origin_of(after)):
+        assert not array.flags.writeable
 
 
 def test_what_was_loaded_cannot_be_written_to(folder):

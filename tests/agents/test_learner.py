@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from agents.held import origin_of, theta_of
 from agents.learner import Learner, digest, initial_theta
 from bnpg.testing.fakes import welcome
 from bnpg_math.estimators import sampled_flow
+from protocol.errors import OrderViolation
+from protocol.messages import FlowBroadcast
 
 LANES = 64
 STATES = np.arange(LANES) % 4
@@ -106,3 +109,62 @@ def test_an_update_that_overflows_says_so():
     actions = one.act(0, 0, 0, STATES, [PARENT])
     with pytest.raises(FloatingPointError, match="choose a smaller learning rate"), np.errstate(all="ignore"):
         one.apply_weights(0, STATES, [PARENT], actions, np.full(LANES, 1e200))
+
+
+FLOW = np.random.default_rng(1).normal(size=(4, 2, 3))
+
+
+def told(round_=0, **fields):
+    return FlowBroadcast(round_, FLOW, **fields)
+
+
+def gradient_of(one, round_=0, regularization=0.01):
+    pi = np.exp(one.log_policy(round_))
+    return FLOW - pi * FLOW.sum(axis=-1, keepdims=True) + regularization / 8 * (1 / 3 - pi)
+
+
+def test_an_exact_update_has_the_announced_step_size_or_that_of_the_welcome():
+    for announced, expected in ((0.0, 0.5), (0.125, 0.125)):
+        one = learner()
+        moved = one.apply_flow(told(step_size=announced)) - one.theta(0)
+        assert np.allclose(moved, expected * gradient_of(one), rtol=0, atol=1e-14)
+
+
+def test_an_exact_update_follows_the_natural_gradient_if_an_occupancy_comes_along():
+    one = learner(regularization=0.0)
+    pi = np.exp(one.log_policy(0))
+    rows = np.random.default_rng(2).random((4, 2, 1))
+    moved = one.apply_flow(told(occupancy=rows * pi, step_size=1.0)) - one.theta(0)
+    advantage = gradient_of(one, regularization=0.0) / (rows * pi)
+    assert np.allclose(moved, advantage - advantage.mean(axis=-1, keepdims=True), rtol=0, atol=1e-12)
+
+
+def test_an_occupancy_that_does_not_fit_is_refused():
+    with pytest.raises(OrderViolation, match=r"shape \(4, 2, 3\) and an occupancy of shape \(4, 2\)"):
+        learner().apply_flow(told(occupancy=np.zeros((4, 2))))
+
+
+def test_momentum_extrapolates_from_where_the_last_step_led_and_a_retreat_goes_back_there():
+    one = learner()
+    first = one.apply_flow(told(momentum=0.25))
+    reached = one.theta(0) + 0.5 * gradient_of(one)
+    assert np.allclose(origin_of(first), reached, rtol=0, atol=1e-14)
+    assert np.allclose(theta_of(first), reached + 0.25 * (reached - one.theta(0)), rtol=0, atol=1e-14)
+    second = one.apply_flow(told(1, momentum=0.4))
+    assert np.allclose(
+        theta_of(second), origin_of(second) + 0.4 * (origin_of(second) - origin_of(first)), rtol=0, atol=1e-14
+    )
+    third = one.apply_flow(told(2, retreat=True, step_size=9.0))
+    assert third.tobytes() == one.theta(3).tobytes() == origin_of(second).tobytes()
+
+
+def test_an_agent_that_comes_back_goes_on_with_the_momentum_it_had():
+    whole, stored = learner(), {}
+    for round_ in range(4):
+        back = learner(held=dict(stored))
+        before = stored.get(round_, back.theta(round_))
+        signal = told(round_, momentum=0.5) if round_ < 3 else told(round_, retreat=True)
+        kept = whole.apply_flow(signal)
+        assert back.apply_flow(signal).tobytes() == kept.tobytes()
+        stored = {round_: before, round_ + 1: kept}
+        assert learner(held=stored).theta(round_ + 1).tobytes() == whole.theta(round_ + 1).tobytes()

@@ -78,6 +78,41 @@ def test_other_sizes_give_the_bytes_of_memory(case, transport, start_run, play):
     assert run.lines == expected.lines
 
 
+WAYS = [
+    {"step_size": "backtracking"},
+    {"step_size": "barzilai-borwein", "direction": "natural"},
+    {"step_size": "backtracking", "momentum": "nesterov", "direction": "natural"},
+    {"momentum": "nesterov"},
+]
+
+
+@pytest.mark.parametrize(
+    ("transport", "way"), [("ipc", WAYS[0]), ("tcp", WAYS[1]), ("tcp", WAYS[2]), ("ipc", WAYS[3])]
+)
+def test_every_way_of_climbing_gives_the_bytes_of_memory(way, transport, start_run, play):
+    case = {"game": "coordination(agents=3)", "dag": "2-0,0-1", "mode": "exact", "save_policy": True}
+    case |= COMMON | way | {"rounds": 40}
+    run = start_run(**case, settings={"transport": transport, "fsync": False})
+    assert run.wait() == ExitCode.DONE, run.log
+    expected = play(**case)
+    assert run.digest == expected.digest
+    assert run.lines == expected.lines
+    gathered = np.load(run.folder / "policy.npz")
+    assert all(np.array_equal(gathered[f"theta_{i}"], theta) for i, theta in enumerate(run.thetas))
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(way.values()))
+def test_any_order_of_delivery_climbs_the_same_way(way, play):
+    case = {"game": "coordination(agents=4)", "dag": "3-0,0-2,1-2", "mode": "exact"} | COMMON | way
+    case |= {"rounds": 12}
+    expected = play(**case)
+    assert len({line["step_size"] for line in expected.lines[:-1]}) > 1 or "step_size" not in way
+    for order in (1, 2):
+        shuffled = play(**case, order=order)
+        assert shuffled.digest == expected.digest
+        assert shuffled.lines == expected.lines
+
+
 def test_agents_with_different_numbers_of_actions_give_the_bytes_of_memory(mixed_game, start_run, play):
     case = {"game": mixed_game, "dag": "1-0,1-2,0-2", "lanes": 33, "horizon": "geometric-visit"}
     run = start_run(**COMMON, **case, save_policy=True, settings={"fsync": False})

@@ -1,0 +1,74 @@
+"""However exact rounds are climbed: deaths and a bad network change no bit of it."""
+
+import random
+
+import pytest
+
+from bnpg.soak.promise import broken_promise
+from bnpg.soak.schedule import Schedule, draw_edges, draw_plan
+from bnpg.soak.simulate import simulate
+from coordinator.experiment import Experiment
+from protocol.faults.plan import FaultPlan, Kill, Phase
+
+WAYS = [
+    {"step_size": "backtracking"},
+    {"step_size": "barzilai-borwein"},
+    {"step_size": "backtracking", "direction": "natural", "momentum": "nesterov"},
+    {"step_size": "barzilai-borwein", "direction": "natural"},
+    {"momentum": "nesterov", "learning_rate": 10.0},
+    {"direction": "natural"},
+]
+IDS = ["-".join(map(str, way.values())) for way in WAYS]
+
+
+def experiment(way: dict, number: int, **fields) -> Experiment:
+    rng = random.Random(f"{way} {number}")
+    common = {
+        "game": f"random(agents=3, states=2, actions=2, branching=2, seed={number})",
+        "mode": "exact", "dag": draw_edges(rng, 3), "rounds": 8, "learning_rate": 0.5,
+        "regularization": 0.05, "initial": "normal", "seed": number, "evaluate_every": 3, "save_policy": True,
+    }  # fmt: skip
+    return Experiment(**(common | way | fields))
+
+
+@pytest.mark.parametrize("way", WAYS, ids=IDS)
+def test_schedules_of_all_faults_keep_the_promise(way: dict) -> None:
+    for number in range(12):
+        chosen = experiment(way, number)
+        plan = draw_plan(random.Random(number), 3, chosen.rounds)
+        why = broken_promise(Schedule(chosen, plan, order=number))
+        assert why is None, f"{number}: {why}"
+
+
+AGENT: tuple[Phase, ...] = ("signal", "storing", "stored")
+COORDINATOR: tuple[Phase, ...] = ("recorded", "signalling")
+
+
+@pytest.mark.parametrize("way", WAYS, ids=IDS)
+@pytest.mark.parametrize(
+    ("process", "phase"),
+    [*(("coordinator", phase) for phase in COORDINATOR), *(("agent-1", phase) for phase in AGENT)],
+)
+def test_a_death_in_any_round_at_any_moment_changes_nothing(way: dict, process: str, phase: Phase) -> None:
+    """Also when agents and coordinator die together, and nobody but the disks remembers anything."""
+    chosen = experiment(way, 1)
+    reference = simulate(chosen)
+    for round_ in range(chosen.rounds):
+        deaths = [Kill(process=process, phase=phase, round=round_)]
+        if round_ % 2:
+            deaths.append(Kill(process="coordinator", phase="signalling", round=round_))
+            deaths.append(Kill(process="agent-0", phase="stored", round=round_))
+        result = simulate(chosen, FaultPlan(kill=tuple(deaths)), order=round_)
+        assert result.deaths >= 1
+        assert (result.digest, result.lines, result.gathered) == (
+            reference.digest,
+            reference.lines,
+            reference.gathered,
+        )
+
+
+def test_momentum_is_begun_anew_in_these_runs() -> None:
+    """Or the tests above would say nothing of going back."""
+    lines = [line for number in range(12) for line in simulate(experiment(WAYS[4], number)).lines]
+    assert any(line.get("step_size") == 0.0 for line in lines)
+    assert any(line.get("momentum", 0.0) > 0.5 for line in lines)
