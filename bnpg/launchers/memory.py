@@ -12,7 +12,7 @@ from agents.checkpoint import CheckpointFolder, load_held
 from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.launchers.signals import noting
-from coordinator.loading import recorded_lines, load_setup
+from coordinator.loading import load_setup, recorded_lines
 from coordinator.run_record import RunRecord
 from coordinator.shell import recorder
 from protocol.allocation import keep_freed_memory
