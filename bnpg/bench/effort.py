@@ -26,9 +26,9 @@ class Effort(Struct, frozen=True, kw_only=True):
         """
         if self.sizes == "tiny":
             return structs.replace(workload, horizon=min(workload.horizon, 20), rounds=3)
-        shortest = structs.replace(workload, rounds=3)
+        shortest = structs.replace(workload, rounds=2)
         round_seconds = measure(shortest, **settings).seconds * workload.steps
-        return structs.replace(workload, rounds=1 + max(3, min(MOST, round(self.seconds / round_seconds))))
+        return structs.replace(workload, rounds=1 + max(2, min(MOST, round(self.seconds / round_seconds))))
 
 
 FULL = Effort(repetitions=5, seconds=0.6)
