@@ -48,6 +48,31 @@ def test_agents_and_coordinator_killed_while_joining_and_in_any_round(start_run,
     finishes(run)
 
 
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"step_size": "backtracking", "momentum": "nesterov", "direction": "natural"},
+        {"step_size": "barzilai-borwein"},
+    ],
+    ids=["momentum", "step-size"],
+)
+def test_what_a_round_knows_of_earlier_ones_survives_agents_and_coordinator(way, start_run, play):
+    case = {"game": "coordination(agents=3)", "dag": "0-2,1-2", "mode": "exact", "rounds": 300}
+    case |= {"initial": "normal", "regularization": 0.01, "evaluate_every": 100} | way
+    run = start_run(**case, settings=SETTINGS)
+    for name, round_ in [("agent-2", 10), ("coordinator", 60), ("agent-1", 110)]:
+        run.until_round(round_)
+        run.kill(name)
+    run.until_round(160)
+    run.kill_everything()
+    assert 160 < run.recorded < 300
+    run.start()
+    assert run.wait() == ExitCode.DONE, run.log
+    expected = play(**case)
+    assert run.digest == expected.digest
+    assert run.lines == expected.lines
+
+
 def test_a_killed_coordinator_is_found_again_over_tcp(start_run, finishes):
     run = start_run(**CASE, settings=SETTINGS | {"transport": "tcp"})
     run.until_round(30)
