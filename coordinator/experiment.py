@@ -26,6 +26,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     game: str
     """A built-in game such as `coordination(agents=5)`, or the path of a game file."""
     mode: Literal["sampled", "exact"] = "sampled"
+    """Play episodes, or compute every gradient exactly from the agents' probability tables."""
     dag: str = "line"
     """`empty`, `line`, `star`, `complete`, edges such as `0-1,0-2`, or the path of a file with edges."""
     rounds: Annotated[int, Meta(ge=0)] = 200
@@ -45,9 +46,11 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     horizon: Count | Literal["geometric", "geometric-visit"] = "geometric"
     """Steps of an episode: an integer truncates, `geometric` is unbiased."""
     baseline: Literal["cross-fit", "none"] = "cross-fit"
+    """What is subtracted from returns: the mean of the other half of the lanes, or nothing."""
     initial: str = "zeros"
     """Starting theta: `zeros`, `normal` (N(0,1) keyed by the seed), or the path of a policy file."""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    """Key of every random number of the run."""
     evaluate_every: Annotated[int, Meta(ge=0)] = 10
     """Exact metrics every so many rounds and at the end; 0 means never."""
     stop_at_epsilon: NotNegative = 0.0
@@ -57,7 +60,9 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     stop_gap: Literal["nash", "optimality"] = "nash"
     """Which gap: of Nash (tight Lemma 2) or to the optimum (tight Lemma 3, complete DAG)."""
     save_policy: bool = False
+    """Gather every agent's theta at the end, as `policy.npz`."""
     trace: bool = False
+    """Record every message, for `bnpg trace`."""
 
     def evaluates(self, round_: int) -> bool:
         """Whether theta_round is evaluated exactly."""
