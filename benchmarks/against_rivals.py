@@ -9,6 +9,7 @@ from bnpg.bench.document import Benchmark, Case, Target
 from bnpg.bench.effort import Effort
 from bnpg.bench.measured_run import Workload, measure
 from bnpg.bench.turns import take_turns
+from bnpg.bench.words import counted
 from bnpg_math.dag import line
 
 AGENTS = 5
@@ -56,7 +57,7 @@ def _bare(effort: Effort, workload: Workload) -> Case:
         }
         samples = take_turns(sides, effort.repetitions)
     return Case(
-        name=f"pipes and asyncio, {lanes} lanes",
+        name=f"pipes and asyncio, {counted(lanes, 'lane')}",
         parameters={"agents": AGENTS, "dag": "line", "lanes": lanes, "hops": hops, "payload": payload},
         samples=samples,
         targets={PIPE_RING: Target(sense="at most", ratio=2.5)} if lanes == 1 else {},
@@ -67,7 +68,7 @@ def _bare(effort: Effort, workload: Workload) -> Case:
 
 def _ray(effort: Effort, workload: Workload) -> Case:
     case = Case(
-        name=f"Ray, {workload.lanes} lanes",
+        name=f"Ray, {counted(workload.lanes, 'lane')}",
         parameters={"agents": AGENTS, "dag": "line", "lanes": workload.lanes},
         samples={},
         targets={RAY: Target(sense="at most", ratio=0.2)} if workload.lanes == 1 else {},

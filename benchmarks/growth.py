@@ -5,6 +5,7 @@ from bnpg.bench.document import Benchmark, Case, Sample
 from bnpg.bench.effort import Effort
 from bnpg.bench.measured_run import Workload, measure
 from bnpg.bench.turns import take_turns
+from bnpg.bench.words import counted
 
 AGENTS = {"full": (1, 2, 4, 8, 16, 32, 62), "quick": (1, 4, 16), "tiny": (2,)}
 LANES = {"full": (1, 16, 256, 1024, 4096, 16384), "quick": (1, 256, 4096), "tiny": (4,)}
@@ -41,7 +42,7 @@ def _agents(effort: Effort, agents: int, dag: str) -> Case:
     game = f"random(states=8, agents={agents}, actions=1)"
     workload = Workload(game=game, dag=dag, horizon=max(10, min(100, STEPS // agents)), rounds=4)
     return Case(
-        name=f"{agents} agents, {dag}",
+        name=f"{counted(agents, 'agent')}, {dag}",
         parameters={"grows": "agents", "agents": agents, "dag": dag},
         samples=_measured(workload, _repetitions(effort)),
         messages=count_messages(workload),
@@ -51,7 +52,7 @@ def _agents(effort: Effort, agents: int, dag: str) -> Case:
 def _lanes(effort: Effort, lanes: int) -> Case:
     workload = Workload(game="coordination(agents=5)", dag="line", lanes=lanes, horizon=50, rounds=6)
     return Case(
-        name=f"{lanes:,} lanes",
+        name=counted(lanes, "lane"),
         parameters={"grows": "lanes", "lanes": lanes, "dag": "line"},
         samples=_measured(workload, _repetitions(effort)),
         messages=count_messages(workload),
@@ -63,7 +64,7 @@ def _states(effort: Effort, states: int) -> Case:
     game = f"random(states={states}, agents={TEAM}, actions={ACTIONS}, branching=3)"
     workload = Workload(game=game, dag="line", lanes=256, horizon=50, rounds=6)
     return Case(
-        name=f"{states:,} states",
+        name=counted(states, "state"),
         parameters={"grows": "states", "states": states, "dag": "line"},
         samples=_measured(workload, _repetitions(effort)),
         lanes=256,

@@ -6,6 +6,7 @@ from bnpg.bench.effort import Effort
 from bnpg.bench.measured_run import BenchmarkFailed, Workload, measure
 from bnpg.bench.plain_team import PlainTeam
 from bnpg.bench.turns import take_turns
+from bnpg.bench.words import counted
 from bnpg_math.dag import FAMILIES
 
 AGENTS = 5
@@ -50,7 +51,7 @@ def _case(effort: Effort, family: str, lanes: int) -> Case:
         raise BenchmarkFailed(f"{family}, {lanes} lanes: two runs came to different policies")
     share = TARGETS.get((family, lanes))
     return Case(
-        name=f"{family}, {lanes} lanes",
+        name=f"{family}, {counted(lanes, 'lane')}",
         parameters={"agents": AGENTS, "dag": family, "lanes": lanes, "horizon": HORIZON},
         samples=samples,
         targets={} if share is None else {PLAIN: Target(sense="at most", ratio=1 / share)},

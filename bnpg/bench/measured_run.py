@@ -134,7 +134,7 @@ def measure(workload: Workload, launch: Launch | None = None, **settings: Any) -
         If somebody ended it.
     """
     chosen: LaunchSettings = settings_from(
-        {name.replace("_", "-"): value for name, value in settings.items()}
+        {"log-level": "error"} | {name.replace("_", "-"): value for name, value in settings.items()}
     )
     plan = plan_experiment(workload.experiment())
     with tempfile.TemporaryDirectory(prefix="bnpg-bench-") as parent:

@@ -10,6 +10,7 @@ from bnpg.bench.effort import Effort
 from bnpg.bench.keyed_launch import KeyedLaunch, make_keys
 from bnpg.bench.measured_run import Workload, measure
 from bnpg.bench.turns import Side, take_turns
+from bnpg.bench.words import counted
 
 AGENTS = 5
 GAME = f"coordination(agents={AGENTS})"
@@ -34,12 +35,12 @@ def switches(effort: Effort) -> Benchmark:
             traced = msgspec.structs.replace(plain, trace=True)
             cases += [
                 _case(
-                    effort, f"CURVE, {lanes} lanes", plain, "with CURVE", "without",
+                    effort, f"CURVE, {counted(lanes, 'lane')}", plain, "with CURVE", "without",
                     lambda plain=plain: measure(plain, launch=KeyedLaunch(keys)),  # type: ignore[misc]
                     lambda plain=plain: measure(plain, launch=KeyedLaunch(None)),  # type: ignore[misc]
                 ),
                 _case(
-                    effort, f"trace, {lanes} lanes", plain, "with trace", "without",
+                    effort, f"trace, {counted(lanes, 'lane')}", plain, "with trace", "without",
                     lambda traced=traced: measure(traced),  # type: ignore[misc]
                     lambda plain=plain: measure(plain),  # type: ignore[misc]
                 ),

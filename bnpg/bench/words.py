@@ -26,6 +26,11 @@ def three_digits(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def counted(count: int, what: str) -> str:
+    """A number and what it counts, in the plural where it is one."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
 def with_quartiles(spread: Spread) -> str:
     """Median and quartiles of a ratio."""
     return f"{three_digits(spread.median)} ({three_digits(spread.low)} to {three_digits(spread.high)})"
