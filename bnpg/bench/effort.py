@@ -33,4 +33,4 @@ class Effort(Struct, frozen=True, kw_only=True):
 
 FULL = Effort(repetitions=5, seconds=0.6)
 QUICK = Effort(repetitions=3, seconds=0.5, sizes="quick")
-TINY = Effort(repetitions=2, seconds=0.02, sizes="tiny")
+TINY = Effort(repetitions=1, seconds=0.02, sizes="tiny")

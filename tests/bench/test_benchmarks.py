@@ -17,6 +17,8 @@ from bnpg.bench.one_step import one_step
 from bnpg.bench.start_up import start_up
 from bnpg.bench.switches import switches
 
+pytestmark = pytest.mark.timeout(300)  # many processes are started one after the other
+
 Measure = Callable[[Effort], Benchmark]
 
 
