@@ -1,6 +1,7 @@
 """An agent with a valid key that says two different things: run like `python -m agents`."""
 
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -10,18 +11,22 @@ from agents.machine import AgentMachine
 from protocol.addresses import COORDINATOR
 from protocol.messages import ActionsChosen
 
+LIE_IN = 5
+assert hasattr(AgentMachine, "_carry"), "the liar has nowhere left to lie"
+
 
 class Equivocator(AgentMachine):
-    def _act(self, now):
-        effects = super()._act(now)
-        buffer = self._round
-        if buffer.round == 5 and len(buffer.chosen) == 1 and not getattr(self, "lied", False):
-            self.lied = True
-            other = np.array(1 - np.minimum(buffer.chosen[0], 1), dtype=buffer.chosen[0].dtype)
-            effects.append(self._links.send(COORDINATOR, ActionsChosen(5, 0, other), now))
+    """Tells the coordinator, right after its first choice of a round, that it chose something else."""
+
+    def _carry(self, outcome: Any, now: float) -> Any:
+        effects = super()._carry(outcome, now)
+        for one in outcome:
+            if isinstance(one, ActionsChosen) and (one.round, one.step) == (LIE_IN, 0):
+                other = np.array(1 - np.minimum(one.actions, 1), dtype=one.actions.dtype)
+                effects.append(self._links.send(COORDINATOR, ActionsChosen(LIE_IN, 0, other), now))
         return effects
 
 
-shell.AgentMachine = Equivocator
+shell.AgentMachine = Equivocator  # type: ignore[misc]
 if __name__ == "__main__":
     sys.exit(program.main())
