@@ -406,7 +406,7 @@ class CoordinatorMachine:
         if self._setup.experiment.save_policy:
             self._thetas = {}
             return [self._links.send(agent, ThetaRequested(), now) for agent in range(self._setup.dag.agents)]
-        return self.end(ExitCode.DONE, "all rounds are done", now)
+        return self.end(ExitCode.DONE, self._why_done(), now)
 
     def _gather(self, agent: int, message: ThetaShown, now: float) -> list[Effect]:
         if message.round != self._rounds.round:
@@ -420,9 +420,16 @@ class CoordinatorMachine:
         if len(self._thetas) < self._setup.dag.agents:
             return []
         thetas = tuple(theta for _, theta in sorted(self._thetas.items()))
-        return [Gathered(thetas), *self.end(ExitCode.DONE, "all rounds are done", now)]
+        return [Gathered(thetas), *self.end(ExitCode.DONE, self._why_done(), now)]
 
     # The end
+
+    def _why_done(self) -> str:
+        if not self._rounds.certified:
+            return "all rounds are done"
+        experiment = self._setup.experiment
+        gap = {"nash": "a Nash gap", "optimality": "an optimality gap"}[experiment.stop_gap]
+        return f"{gap} of at most {experiment.stop_at_epsilon:g} is certified"
 
     def _conclude(self) -> list[Effect]:
         assert self._stop is not None

@@ -69,6 +69,8 @@ class Rounds:
         self._environment = Environment(game, experiment, parts)
         self.round = 0
         self.finished = False
+        self.certified = False
+        """Whether the rounds are finished because theta_round is certified."""
         self.metrics: dict[str, Any] = {}
         """What the last evaluation measured."""
         self._part = "steps"
@@ -107,7 +109,7 @@ class Rounds:
     def begin(self, round_: int) -> Outcome:
         """Begin a round, or the end if there is none left."""
         self.round = round_
-        self.finished = False
+        self.finished = self.certified = False
         self._episodes = None
         self._tables, self._ahead = self._ahead, {}
         self._applied = {}
@@ -200,6 +202,7 @@ class Rounds:
             self.metrics = self._oracle.measure(tables)
             self._line |= self.metrics
         if certified or self.round == self._experiment.rounds:
+            self.certified = certified
             return self._end()
         if self._experiment.mode == "sampled":
             return self._first_step()

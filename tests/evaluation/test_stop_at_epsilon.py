@@ -24,6 +24,7 @@ from coordinator.oracle import Oracle
 from coordinator.run_record import read_lines
 
 GAPS = {"nash": "nash_gap", "optimality": "optimality_gap"}
+WORDS = {"nash": "a Nash gap", "optimality": "an optimality gap"}
 QUICK = {"game": "penalty", "dag": "0-1", "stop_at_epsilon": 2.0, "learning_rate": 0.05, "rounds": 4000}
 
 
@@ -55,6 +56,7 @@ def test_a_run_ends_with_the_first_certified_round(start, go_on, evaluate, gap: 
         np.testing.assert_allclose(theta, expected, atol=1e-9)
     assert gathered.digest == summary["policy_digest"]
     assert summary["certified"] is True
+    assert summary["why"] == f"{WORDS[gap]} of at most 2 is certified"
     assert summary[GAPS[gap]] <= 2.0
     lines = read_lines(folder / "metrics.jsonl")
     assert [line["round"] for line in lines] == list(range(round_ + 1))
@@ -157,6 +159,7 @@ def test_a_run_that_was_too_short_says_so_and_goes_on_when_it_is_given_more(star
     summary = go_on(folder)
     assert (summary["state"], summary["rounds"]) == ("done", needed["rounds"] - 1)
     assert summary["certified"] is False
+    assert summary["why"] == "all rounds are done"
     assert "is not certified within" in human_summary(folder, summary)
     assert finished(folder)
     longer = msgspec.structs.replace(read_experiment(folder / "experiment.toml"), rounds=4000)
