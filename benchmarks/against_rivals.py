@@ -55,7 +55,7 @@ def _bare(effort: Effort, workload: Workload) -> Case:
             ASYNCIO: lambda: loops.measure(effort.seconds / 2),
             "bare pyzmq ring": lambda: bare.measure(effort.seconds / 2),
         }
-        samples = take_turns(sides, effort.repetitions)
+        samples = take_turns(sides, effort.repetitions, effort.budget)
     return Case(
         name=f"pipes and asyncio, {counted(lanes, 'lane')}",
         parameters={"agents": AGENTS, "dag": "line", "lanes": lanes, "hops": hops, "payload": payload},
@@ -82,5 +82,5 @@ def _ray(effort: Effort, workload: Workload) -> Case:
         return case
     with RayTeam(line(AGENTS), workload.lanes) as team:
         sides = {"ours": lambda: measure(workload), RAY: lambda: team.measure(effort.seconds / 2)}
-        case.samples = take_turns(sides, effort.repetitions)
+        case.samples = take_turns(sides, effort.repetitions, effort.budget)
     return case

@@ -48,7 +48,7 @@ def _case(effort: Effort, agents: int) -> Case:
         sides[EINSUM] = lambda: twin.measure(effort.seconds / 2)
     else:
         left_out[EINSUM] = f"its tensor needs {needed / 1e9:.1f} GB"
-    samples = take_turns(sides, effort.repetitions)
+    samples = take_turns(sides, effort.repetitions, effort.budget)
     if len({sample.digest for side in ("ours", MEMORY) for sample in samples[side]}) != 1:
         raise BenchmarkFailed(f"{agents} agents: two runs came to different policies")
     return Case(

@@ -75,13 +75,15 @@ def _machine(results: Results) -> str:
     machine = results.machine
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     took = sum(found.seconds for found in results.benchmarks)
-    quick = " These are the numbers of a quick run." if results.quick else ""
+    remark = " These are the numbers of a quick run." if results.quick else ""
+    if max(machine.load, machine.steal * machine.cores) > machine.cores / 2:
+        remark += " The machine was busy with other things meanwhile, so all of them are worth little."
     return (
         f"Measured {results.written[:10]} with bnpg {results.bnpg} on {machine.cores} cores of "
         f"{machine.processor}, {size(machine.memory_bytes)} of memory, {machine.system}, Python "
         f"{machine.python}, {packages}; run folders on {machine.folder}. The load average was "
         f"{machine.load:.1f} before, steal {100 * machine.steal:.1f} % over all; it took "
-        f"{took / 60:.0f} minutes.{quick}\n"
+        f"{took / 60:.0f} minutes.{remark}\n"
     )
 
 

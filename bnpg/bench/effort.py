@@ -16,6 +16,8 @@ class Effort(Struct, frozen=True, kw_only=True):
     repetitions: int
     seconds: float
     """About how long one side is measured in one repetition, start-up not counted."""
+    budget: float = 20.0
+    """Seconds after which a case is not repeated any more, once it was a few times."""
     sizes: str = "full"
     """`full`, `quick` for the sizes that targets are about, `tiny` for tests."""
 

@@ -46,6 +46,7 @@ def _case(effort: Effort, family: str, lanes: int) -> Case:
             BITS: lambda: quicker.measure(effort.seconds / 2),
         },
         effort.repetitions,
+        effort.budget,
     )
     if len({sample.digest for side in ("ours", MEMORY) for sample in samples[side]}) != 1:
         raise BenchmarkFailed(f"{family}, {lanes} lanes: two runs came to different policies")

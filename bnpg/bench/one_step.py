@@ -38,6 +38,7 @@ def one_step(effort: Effort) -> Benchmark:
                 GRAPH: lambda: graph.measure(effort.seconds),
             },
             2 * effort.repetitions,
+            3 * effort.budget,
         )
     case = Case(
         name="line of 5, 1 lane",

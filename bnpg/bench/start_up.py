@@ -59,7 +59,7 @@ def _team(effort: Effort) -> Case:
     return Case(
         name=f"{agents} agents ready",
         parameters={"agents": agents, "dag": "line"},
-        samples=take_turns({"ours": ours, "bare pyzmq processes": bare}, effort.repetitions),
+        samples=take_turns({"ours": ours, "bare pyzmq processes": bare}, effort.repetitions, effort.budget),
         limits={"seconds": READY_WITHIN, "agent_resident_bytes": AGENT_LIMIT},
     )
 
@@ -72,7 +72,7 @@ def _imports(effort: Effort) -> Case:
     return Case(
         name="imports of an agent process",
         parameters={},
-        samples=take_turns(sides, effort.repetitions),
+        samples=take_turns(sides, effort.repetitions, effort.budget),
     )
 
 

@@ -69,7 +69,7 @@ def _case(
     return Case(
         name=name,
         parameters={"agents": AGENTS, "dag": "line", "lanes": workload.lanes, "horizon": workload.horizon},
-        samples=take_turns({on: with_it, off: without}, effort.repetitions),
+        samples=take_turns({on: with_it, off: without}, effort.repetitions, effort.budget),
         ours=on,
         lanes=1,
     )

@@ -42,6 +42,11 @@ def test_sides_take_turns_and_every_other_repetition_the_other_way_round() -> No
     assert all(0.0 <= sample.steal <= 1.0 for one in samples.values() for sample in one)
 
 
+def test_a_case_that_takes_too_long_is_not_repeated_more_often_than_the_spread_needs() -> None:
+    samples = take_turns({"ours": lambda: Sample(seconds=1.0)}, 100, budget=0.0)
+    assert len(samples["ours"]) == 3
+
+
 def test_ratios_are_taken_within_a_repetition() -> None:
     # The machine was ten times as slow in the second repetition, for both: the ratio does not see it.
     measured = case([2.0, 20.0, 2.2], [1.0, 10.0, 1.0])
