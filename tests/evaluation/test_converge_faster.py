@@ -91,10 +91,14 @@ def test_interrupted_runs_come_to_the_same_bytes_also_if_the_agents_lost_some_ro
     assert lines(folder) == lines(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("way", WAYS, ids=IDS)
-def test_the_trace_is_what_the_recomputed_run_comes_to(way, start, go_on) -> None:
+@pytest.mark.parametrize(
+    ("way", "launcher"),
+    [*((way, "memory") for way in WAYS), (WAYS[5], "local"), (WAYS[7], "local")],
+    ids=[*IDS, f"{IDS[5]}-processes", f"{IDS[7]}-processes"],
+)
+def test_the_trace_is_what_the_recomputed_run_comes_to(way, launcher, start, go_on) -> None:
     folder = start(game=GAME, rounds=12, regularization=0.02, trace=True, save_policy=True, **way)
-    go_on(folder)
+    go_on(folder, launcher)
     proof = check_trace(read_trace(folder / "trace"), done=True)
     check_reference(folder, proof)
     assert proof.updates == 36
