@@ -50,7 +50,7 @@ def draw(outcomes: list[Outcome], share: float, most: int, path: Path) -> None:
     axes[1].set_xlabel("seconds until it is certified")
     games = len({outcome.where for outcome in outcomes})
     figure.suptitle(
-        f"Until a Nash gap of {100 * share:g} % of the range of returns is certified, in {games} games with DAGs"
+        f"Until a Nash gap of {100 * share:g} % of the range of returns is certified, {games} games with DAGs"
         f"\nbar: median; triangle: not within {most:,} rounds",
         fontsize=11,
     )
