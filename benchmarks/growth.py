@@ -6,14 +6,15 @@ from bnpg.bench.effort import Effort
 from bnpg.bench.measured_run import Workload, measure
 from bnpg.bench.turns import take_turns
 from bnpg.bench.words import counted
+from bnpg_math.dag import FAMILIES
 
 AGENTS = {"full": (1, 2, 4, 8, 16, 32, 62), "quick": (1, 4, 16), "tiny": (2,)}
 LANES = {"full": (1, 16, 256, 1024, 4096, 16384), "quick": (1, 256, 4096), "tiny": (4,)}
 STATES = {"full": (8, 100, 1000, 10_000, 100_000), "quick": (8, 10_000), "tiny": (8,)}
 EVERY = ("empty", "star", "line", "complete")
 DAGS = {"tiny": ("star",)}
-STEPS = 500
-"""Steps of all agents together in one round, so that large teams take no longer than they must."""
+MESSAGES = 10_000
+"""In one round, so that large teams take no longer than they must."""
 ACTIONS, TEAM = 2, 3
 """Of the sparse games."""
 ABOUT = """\
@@ -45,12 +46,13 @@ def _repetitions(effort: Effort) -> int:
 
 def _agents(effort: Effort, agents: int, dag: str) -> Case:
     game = f"random(states=8, agents={agents}, actions=1)"
-    workload = Workload(game=game, dag=dag, horizon=max(10, min(100, STEPS // agents)), rounds=4)
+    each = 2 * agents + len(FAMILIES[dag](agents).edges)
+    workload = Workload(game=game, dag=dag, horizon=max(5, min(100, MESSAGES // each)), rounds=4)
     return Case(
         name=f"{counted(agents, 'agent')}, {dag}",
         parameters={"grows": "agents", "agents": agents, "dag": dag},
         samples=_measured(workload, _repetitions(effort)),
-        messages=count_messages(workload),
+        messages=count_messages(workload, steps=max(16, 256 // agents)),
     )
 
 

@@ -37,9 +37,16 @@ class CountingNetwork(MemoryNetwork):
         self.bytes[kind] += sum(len(frame) for frame in encode(envelope))
 
 
-def count_messages(workload: Workload) -> Messages:
-    """Return what travels in one step: the difference between a longer and a shorter run of one round."""
-    steps = 256
+def count_messages(workload: Workload, steps: int = 256) -> Messages:
+    """Return what travels in one step: the difference between a longer and a shorter run of one round.
+
+    Parameters
+    ----------
+    workload : Workload
+    steps : int
+        By how many the two differ. Acknowledgements that travel alone are rare, and counted well only if
+        these are many.
+    """
     short, long = (_counted(workload, horizon) for horizon in (steps, 2 * steps))
     kinds = [kind for kind, count in long.messages.items() if count != short.messages[kind]]
     return Messages(
