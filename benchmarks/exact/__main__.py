@@ -1,9 +1,10 @@
 """Exact evaluation against plain einsum, side by side in one run: `python benchmarks/exact`.
 
-Two amounts of work: evaluating the policy (the joint policy, V, Q, d), and a whole exact round (that, the shared
-signal W, and every agent's gradient). Both sides take turns, so that whatever else the machine does meets both
-alike; a line shows medians in ms, and how many times as fast we are: the median and the middle 80 percent of the
-pairwise ratios. Einsum is left out where its tensor does not fit. The Nash gap is that of all agents.
+Two amounts of work: evaluating the policy (the joint policy, V, Q, d), and a whole exact round (that, the
+shared signal W, and every agent's gradient). Both sides take turns, so that whatever else the machine does
+meets both alike; a line shows medians in ms, and how many times as fast we are: the median and the middle 80
+percent of the pairwise ratios. Einsum is left out where its tensor does not fit. The Nash gap is that of all
+agents.
 """
 
 import os
