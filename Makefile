@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check lint types imports format lock clean fuzz containers model bench
+.PHONY: help run test soak check lint types imports format lock clean fuzz containers model bench docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,14 @@ soak: $(VENV)/run.done ## simulate runs under random faults, SCHEDULES=10000 of 
 
 model: ## check the formal model of joining and of a round; needs spin
 	@model/check.sh
+
+SPHINX = $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --nitpicky --jobs 2 -d build/doctrees
+docs: $(VENV)/docs.done ## build the documentation site in build/docs; any warning is an error
+	$(SPHINX) -b html docs build/docs
+	@echo "build/docs/index.html"
+
+docs-links: $(VENV)/docs.done ## look whether the links of the documents to other sites still lead somewhere
+	$(SPHINX) -b linkcheck docs build/docs-links
 
 BENCH ?=
 bench: $(VENV)/bench.done ## measure everything side by side and renew docs/benchmarks.md; BENCH="--quick --only a,b"
@@ -54,7 +62,7 @@ format: $(VENV)/dev.done ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 
 lock: $(VENV)/dev.done ## renew the hash-pinned requirements
-	for kind in run dev fuzz bench; do \
+	for kind in run dev fuzz bench docs; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    requirements/$$kind.in -o requirements/$$kind.txt || exit 1; \
@@ -81,6 +89,10 @@ $(VENV)/fuzz.done: requirements/fuzz.txt $(VENV)/run.done
 $(VENV)/bench.done: requirements/bench.txt $(VENV)/run.done
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt || \
 	  echo "Ray could not be installed: the benchmark leaves it out and says so" >&2
+	@touch $@
+
+$(VENV)/docs.done: requirements/docs.txt $(VENV)/run.done
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
 	@touch $@
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done

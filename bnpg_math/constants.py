@@ -9,19 +9,21 @@
 
 A lemma reads: if the gradient is at most a threshold, a gap is at most a bound. Each form has its own norm.
 
-Lemma 2, Nash gap, any DAG
-    printed    ||grad||_2 <= lambda / (2 S A max_i A_i)   gap <= 2 lambda M
-    corrected  ||grad||_2 <= lambda / (2 S K)             gap <= 2 lambda M
-    tight      max |e|    <= lambda / (S K)               gap <= lambda M
-Lemma 3, optimality gap, complete DAG only
-    printed    ||grad||_2 <= lambda / (2 S A max_i A_i)   gap <= 2^(N+1) N lambda M
-    corrected  the same numbers, as long as sqrt(N) <= 2 max_i A_i: the printed proof rests on (4), which is
-               false, and the statement follows from the tight form instead. Beyond, the threshold is
-               lambda / (sqrt(N) S A).
-    tight      max_(s,a) sum_i |e_i| <= lambda / (S A)    gap <= lambda M
-Lemma 4, smoothness, any DAG
-    printed, corrected  beta = 8 N R / (1-gamma)^3 + sum_i 2 lambda / (S A_P)
-    tight               beta = R / (2 (1-gamma)^2) + max_i lambda / (2 S A_P)
+::
+
+    Lemma 2, Nash gap, any DAG
+      printed    ||grad||_2 <= lambda / (2 S A max_i A_i)   gap <= 2 lambda M
+      corrected  ||grad||_2 <= lambda / (2 S K)             gap <= 2 lambda M
+      tight      max |e|    <= lambda / (S K)               gap <= lambda M
+    Lemma 3, optimality gap, complete DAG only
+      printed    ||grad||_2 <= lambda / (2 S A max_i A_i)   gap <= 2^(N+1) N lambda M
+      corrected  the same numbers, as long as sqrt(N) <= 2 max_i A_i: the printed proof rests on (4), which is
+                 false, and the statement follows from the tight form instead. Beyond, the threshold is
+                 lambda / (sqrt(N) S A).
+      tight      max_(s,a) sum_i |e_i| <= lambda / (S A)    gap <= lambda M
+    Lemma 4, smoothness, any DAG
+      printed, corrected  beta = 8 N R / (1-gamma)^3 + sum_i 2 lambda / (S A_P)
+      tight               beta = R / (2 (1-gamma)^2) + max_i lambda / (2 S A_P)
 
 with A = prod_i A_i, A_P = the parents' joint action count, K = max_i A_P A_i, R the reward range and e the
 entries of the gradient.

@@ -1,4 +1,4 @@
-"""The events of a trace, as the machine of a process tells them. Messages are the `Passage`s of its links."""
+"""The events of a trace, as the machine of a process tells them. Messages are passages of its links."""
 
 from collections.abc import Callable
 from typing import Any

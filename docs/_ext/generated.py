@@ -1,0 +1,172 @@
+"""Pages made from the code: the directives `messages`, `settings` and `modules`, for Markdown pages.
+
+Each turns what the code declares into Markdown, so that the page cannot say anything else than the code.
+"""
+
+import importlib
+import pkgutil
+import re
+import typing
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import msgspec
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.ext.napoleon import Config, NumpyDocstring
+from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.docutils import SphinxDirective
+
+from coordinator import experiment
+from coordinator.experiment import Experiment
+from protocol import messages
+from protocol.messages import KINDS
+
+_PLAIN = {int: "integer", str: "text", bool: "true or false", float: "number"}
+_NAMED = (
+    (messages.Count, "count"),
+    (messages.Positive, "number > 0"),
+    (messages.NotNegative, "number ≥ 0"),
+    (messages.Share, "number in [0, 1]"),
+    (messages.States, "states"),
+    (messages.Actions, "actions"),
+    (messages.Weights, "weights"),
+    (messages.Table, "table"),
+)
+_SCHEMA = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false"}
+
+
+def _comments(module: ModuleType) -> dict[tuple[str, str], str]:
+    """What stands below each attribute of a module's classes, by class and attribute."""
+    found = ModuleAnalyzer.for_module(module.__name__).find_attr_docs()
+    return {place: " ".join(" ".join(lines).split()) for place, lines in found.items()}
+
+
+def _type(hint: Any) -> str:
+    """A field's type in the words of `docs/protocol.md`."""
+    named = [name for alias, name in _NAMED if hint == alias]
+    if named:
+        return named[0]
+    if typing.get_origin(hint) is tuple:
+        of = typing.get_args(hint)
+        return f"list of {_type(of[0])}" if of[1:] == (...,) else f"({', '.join(map(_type, of))})"
+    if typing.get_origin(hint) is typing.Annotated:
+        plain, *limits = typing.get_args(hint)
+        [limit] = limits
+        return f"{_type(plain)} ≥ {limit.ge}" + (
+            f", a multiple of {limit.multiple_of}" * bool(limit.multiple_of)
+        )
+    return _PLAIN[hint]
+
+
+def _message(name: str, kind: type[messages.Message], comments: dict[tuple[str, str], str]) -> Iterator[str]:
+    """One message: what it says, and its fields in wire order."""
+    yield f"### `{name}`\n"
+    yield f"{kind.__doc__}\n"
+    hints = typing.get_type_hints(kind, include_extras=True)
+    if kind.__struct_fields__:
+        yield "| field | type | meaning |\n|---|---|---|"
+    for field in kind.__struct_fields__:
+        yield f"| `{field}` | {_type(hints[field])} | {comments.get((name, field), '')} |"
+    yield ""
+
+
+class Messages(SphinxDirective):
+    """Every kind of message, from `protocol/messages.py`."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the part of the page that stands for the directive."""
+        comments = _comments(messages)
+        lines = []
+        for title, sequenced in (("Outside the order", False), ("In order", True)):
+            lines.append(f"## {title}\n")
+            for name, kind in KINDS.items():
+                if kind.sequenced is sequenced:
+                    lines += _message(name, kind, comments)
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+
+
+def _values(schema: dict[str, Any]) -> str:
+    """The values a setting may have, from its JSON schema."""
+    if "anyOf" in schema:
+        return " or ".join(_values(choice) for choice in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(f'`"{value}"`' for value in schema["enum"])
+    words = _SCHEMA[schema["type"]]
+    if "exclusiveMinimum" in schema:
+        words += f" > {schema['exclusiveMinimum']}"
+    if "minimum" in schema:
+        words += f" ≥ {schema['minimum']}"
+    return words
+
+
+def _default(value: Any) -> str:
+    return f"`{msgspec.json.encode(value).decode()}`"  # of these types, TOML writes what JSON does
+
+
+class Settings(SphinxDirective):
+    """Every key of an experiment file, from the schema that reads it."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the part of the page that stands for the directive."""
+        comments = _comments(experiment)
+        [properties] = [part["properties"] for part in msgspec.json.schema(Experiment)["$defs"].values()]
+        lines = ["| key | values | default | meaning |", "|---|---|---|---|"]
+        for name, key in zip(Experiment.__struct_fields__, Experiment.__struct_encode_fields__, strict=True):
+            schema = properties[key]
+            default = _default(schema["default"]) if "default" in schema else "*must be given*"
+            lines.append(
+                f"| `{key}` | {_values(schema)} | {default} | {comments[Experiment.__name__, name]} |"
+            )
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+class Modules(SphinxDirective):
+    """The modules of a package, each a section with all that is public in it."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the part of the page that stands for the directive."""
+        package = importlib.import_module(self.arguments[0])
+        inside = [found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+        lines = []
+        for name in [package.__name__, *(name for name in inside if not name.endswith(".__main__"))]:
+            lines += [f"## `{name}`\n", "```{eval-rst}", f".. automodule:: {name}"]
+            lines += ["   :members:", "   :undoc-members:", "   :show-inheritance:", "```\n"]
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+
+
+_CONFIG = Config(
+    napoleon_use_param=False, napoleon_use_rtype=False, napoleon_custom_sections=["Phases", "Exceptions"]
+)  # types are prose such as "(S, A) float", no references
+_SPECIAL = re.compile(r"\||(?<=[ (\[])\*(?=\w+[,)\]])")
+
+
+def _as_numpydoc(app: Sphinx, what: str, name: str, of: Any, options: Any, lines: list[str]) -> None:
+    """Read a docstring as numpydoc, in which |A| is no substitution and (S, *P) no emphasis.
+
+    What stands below an attribute is prose: napoleon would take all before its first colon for a type.
+    """
+    for at, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            lines[at] = _SPECIAL.sub(r"\\\g<0>", line)
+    if what not in ("attribute", "data"):
+        kind = "method" if what == "property" else what
+        lines[:] = NumpyDocstring(lines, _CONFIG, app, kind, name, of, options).lines()
+
+
+def _as_text(_app: Sphinx, _context: object, lines: list[str]) -> None:
+    """Help texts are plain: `runs/*` begins no emphasis."""
+    lines[:] = [line.replace("*", r"\*") for line in lines]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Name the directives."""
+    app.add_directive("messages", Messages)
+    app.add_directive("settings", Settings)
+    app.add_directive("modules", Modules)
+    app.connect("autodoc-process-docstring", _as_numpydoc)
+    app.connect("sphinx-click-process-description", _as_text)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
