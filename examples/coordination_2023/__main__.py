@@ -36,6 +36,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=49)
     parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--every", type=int, default=10, help="rounds between two measurements [10]")
+    parser.add_argument(
+        "--as-published", action="store_true", help="with the mu of the source's code, which sums to 2^n / n"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes [one a core]")
     parser.add_argument("--out", type=Path, default=Path("coordination-2023"), metavar="DIR")
     options = parser.parse_args()
@@ -49,7 +52,7 @@ def main() -> None:
     ):
         futures = {
             team: [
-                pool.submit(train, *team, seed, options.rounds, options.every)
+                pool.submit(train, *team, seed, options.rounds, options.every, options.as_published)
                 for seed in range(options.seeds)
             ]
             for team in teams

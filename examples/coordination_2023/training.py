@@ -17,7 +17,9 @@ SPEC = "coordination(agents={}, epsilon=0.1, gamma=0.95)"
 LEARNING_RATE = 0.01
 
 
-def train(agents: int, dag_name: str, seed: int, rounds: int, every: int) -> FloatArray:
+def train(
+    agents: int, dag_name: str, seed: int, rounds: int, every: int, as_published: bool = False
+) -> FloatArray:
     """Train from theta ~ N(0, 1), keyed by the seed; the numbers are those of `bnpg train`, to the last bit.
 
     Parameters
@@ -29,6 +31,9 @@ def train(agents: int, dag_name: str, seed: int, rounds: int, every: int) -> Flo
         Number of updates.
     every : int
         Rounds between two measurements.
+    as_published : bool
+        Learn as the code of the source does, whose initial distribution sums to 2^n / n instead of 1: the
+        gradient is linear in it, so every update is that much larger.
 
     Returns
     -------
@@ -42,6 +47,7 @@ def train(agents: int, dag_name: str, seed: int, rounds: int, every: int) -> Flo
         initial_normal(seed, agent, theta_shape(game.states, game.actions, dag.parents[agent], agent))
         for agent in range(agents)
     ]
+    learning_rate = LEARNING_RATE * (game.states / agents if as_published else 1.0)
     course = []
     for round_ in range(rounds + 1):
         tables = [policy(theta) for theta in thetas]
@@ -49,5 +55,5 @@ def train(agents: int, dag_name: str, seed: int, rounds: int, every: int) -> Flo
         if round_ % every == 0 or round_ == rounds:
             course.append((round_, values.value / best, nash_gap(game, dag, tables, values).gap))
         grads = gradients(game, dag, tables, 0.0, values)
-        thetas = [update(theta, grad, LEARNING_RATE) for theta, grad in zip(thetas, grads, strict=True)]
+        thetas = [update(theta, grad, learning_rate) for theta, grad in zip(thetas, grads, strict=True)]
     return np.array(course)
