@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10_000, help="at the most, a run [10000]")
     parser.add_argument("--seeds", type=int, default=1, help="of the random games [1]")
     parser.add_argument("--quick", action="store_true", help="fewer games")
+    parser.add_argument("--first", type=int, metavar="N", help="of the games only")
     parser.add_argument("--launcher", choices=["memory", "local"], default="memory")
     parser.add_argument("--out", type=Path, default=Path("convergence"), metavar="DIR")
     options = parser.parse_args()
@@ -46,6 +47,7 @@ def main() -> None:
     started = time.monotonic()
     # Where M is infinite no gap is certified, by whatever way.
     found = [case for case in cases(options.seeds, options.quick) if math.isfinite(mismatch(case.game).M)]
+    found = found[: options.first]
     outcomes = []
     with counting("runs", len(found) * len(WAYS), quiet=False) as count:
         for case in found:

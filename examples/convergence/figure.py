@@ -25,7 +25,7 @@ def draw(outcomes: list[Outcome], share: float, most: int, path: Path) -> None:
                 NATURAL if "direction" in way.fields else PLAIN if way.name.startswith("plain") else CHOSEN
             )
             # The same game has the same height in every row.
-            heights = row + np.linspace(-0.28, 0.28, len(own))
+            heights = row + np.linspace(-0.12, 0.32, len(own))
             axis.scatter(numbers[certified], heights[certified], s=14, color=colour, alpha=0.55, lw=0)
             axis.scatter(
                 numbers[~certified], heights[~certified], s=22, marker=">", facecolors="none",
@@ -35,9 +35,9 @@ def draw(outcomes: list[Outcome], share: float, most: int, path: Path) -> None:
             if np.isfinite(middle):
                 axis.plot([middle, middle], [row - 0.36, row + 0.36], color=colour, lw=2.4)
                 axis.annotate(
-                    f"{middle:.0f}" if measure == "rounds" else f"{middle:.2g} s", (middle, row - 0.28),
+                    f"{middle:.0f}" if measure == "rounds" else f"{middle:.2g} s", (middle, row - 0.3),
                     xytext=(4, 0), textcoords="offset points", ha="left", va="center", fontsize=8,
-                    color=colour, bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 0.6},
+                    color=colour,
                 )  # fmt: skip
         axis.set_xscale("log")
         axis.spines[["top", "right"]].set_visible(False)
