@@ -13,6 +13,9 @@ from bnpg_math.probabilities import check_distributions, check_finite, frozen
 from bnpg_math.transitions.dense import DenseTransition
 from bnpg_math.transitions.interface import Transition
 
+MOST_AGENTS = 62
+"""An array has 64 axes at the most, and P has one for each agent and two for states."""
+
 
 @dataclass(frozen=True, eq=False)
 class Game:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from bnpg_math.arrays import FloatArray, IntArray
-from bnpg_math.game import Game, dense_game
+from bnpg_math.game import MOST_AGENTS, Game, dense_game
 from bnpg_math.games.parameters import between, fits
 from bnpg_math.streams import Purpose, generator
 from bnpg_math.transitions.sparse import SparseTransition
@@ -37,6 +37,7 @@ def random_game(
         ("branching", branching),
     ):
         between(f"random: {name}", value, 1)
+    between("random: agents", agents, 1, MOST_AGENTS)
     between("random: branching", branching, 1, states)
     rows = states * actions**agents
     drawn = rows * states > _PICKED_UP_TO and branching**2 <= states

@@ -66,6 +66,7 @@ def test_the_list_shows_every_game_with_its_sizes():
         (f"penalty(k={'9' * 400})", "must be a float64"),
         ("congestion(agents=40)", "needs a table of"),
         ("random(states=20000, branching=2000)", "needs a table of"),
+        ("random(agents=63, actions=1)", r"agents must be in \[1, 62\], got 63"),
         ("random(branching=9)", r"branching must be in \[1, 5\], got 9"),
         ("coordination(", "must be a name with parameters"),
         ("", "must be a name with parameters"),
