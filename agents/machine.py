@@ -117,6 +117,8 @@ class AgentMachine:
         self._links = Links(setup.agent, setup.incarnation, "", observer)
         self._observer = observer
         self.phase = "greeting"
+        self.done = False
+        """Whether the coordinator has said that the run is done, and not only broken off."""
         self._welcome: Welcome | None = None
         self._generation = 0
         self._learner: Learner | None = None
@@ -265,8 +267,9 @@ class AgentMachine:
             return self._refuse(envelope, "not from the coordinator")
         if envelope.generation < self._generation:
             return self._refuse(envelope, "an older coordinator")
-        if isinstance(message, Reject) and message.code == "over":
+        if isinstance(message, Reject) and message.code in ("over", "broken off"):
             self.phase = "finished"
+            self.done = message.code == "over"
             return [Stop(ExitCode.DONE, message.expected)]
         if isinstance(message, Reject):
             if message.code == "full" and self._setup.spare:
@@ -400,7 +403,8 @@ class AgentMachine:
             case ThetaRequested() if sender == COORDINATOR:
                 latest = self.learner.latest
                 return [self._links.send(COORDINATOR, ThetaShown(latest, self.learner.theta(latest)), now)]
-            case Finish(reason=reason) if sender == COORDINATOR:
+            case Finish(reason=reason, code=code) if sender == COORDINATOR:
+                self.done = code == ExitCode.DONE
                 return self._finish(reason, now)
             case _:
                 kind = type(message).__name__

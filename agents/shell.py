@@ -163,7 +163,7 @@ def run_agent(options: AgentOptions) -> ExitCode:
             recorder.close(int(stop.code), stop.why)
     if telemetry is not None:
         telemetry.ended()
-    if options.archive and stop.code == ExitCode.DONE:
+    if options.archive and stop.code == ExitCode.DONE and machine.done:
         folder.archive()
     if options.stay and stop.code == ExitCode.DONE:
         ending = {signal.SIGTERM, signal.SIGINT}

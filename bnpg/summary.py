@@ -48,9 +48,14 @@ def finish_summary(folder: Path, outcome: Outcome) -> dict[str, Any]:
     recorded = read_summary(folder) or {
         "state": _STATES.get(outcome.code, "failed"),
         "why": outcome.why or f"the run ended with code {int(outcome.code)}",
-        "rounds": lines[-1]["round"] if lines else 0,
-        "seconds": math.fsum(float(line.get("seconds") or 0.0) for line in lines),
+        "rounds": 0,
+        "seconds": 0.0,
     }
+    if lines:
+        # One that ended before everybody was there knows nothing of the rounds of earlier lives.
+        seconds = math.fsum(float(line.get("seconds") or 0.0) for line in lines)
+        recorded["rounds"] = max(recorded["rounds"], lines[-1]["round"])
+        recorded["seconds"] = max(recorded["seconds"], round(seconds, 6))
     if outcome.code not in _STATES and recorded["state"] in _STATES.values():
         recorded |= {"state": "failed", "why": outcome.why or recorded["why"]}
     summary = {key: recorded[key] for key in ("state", "why", "rounds", "seconds")}

@@ -33,10 +33,10 @@ from coordinator.ascent import Ascent
 from coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
 from coordinator.environment import parts_of
 from coordinator.experiment import Experiment
-from coordinator.membership import Membership
+from coordinator.membership import Member, Membership
 from coordinator.oracle import Oracle
 from coordinator.rounds import Rounds
-from protocol.addresses import COORDINATOR, name, names
+from protocol.addresses import COORDINATOR, UNASSIGNED, name, names
 from protocol.effects import Effect, Log, Stop, Transmit
 from protocol.envelope import Envelope
 from protocol.errors import OrderViolation, ProtocolError
@@ -133,6 +133,8 @@ class CoordinatorMachine:
         self._farewells: set[int] = set()
         self._late: set[int] = set()
         self._late_until = now
+        self._rejected: dict[int, str] = {}
+        """Why agents that have not joined were not let in."""
         self._stop: Stop | None = None
         self._end_at = 0.0
 
@@ -161,18 +163,25 @@ class CoordinatorMachine:
                 str(agent): {
                     "incarnation": member.incarnation,
                     "heard_seconds_ago": round(now - member.heard_at, 3),
-                    "phase": member.progress.phase,
+                    "phase": self._phase_of(agent, member),
                     "round": member.progress.round,
                     "step": member.progress.step,
                     "lacks": [name(peer) for peer in member.progress.lacks],
                 }
                 for agent, member in sorted(members.items())
             },
+            "rejected": {str(agent): why for agent, why in sorted(self._rejected.items())},
             "delivered": self._links.delivered,
             "retransmitted": self._links.retransmitted,
             "duplicates": self._links.duplicates,
             "refused": dict(self._links.refused),
         }
+
+    def _phase_of(self, agent: int, member: Member) -> str:
+        if agent in self._farewells:
+            return "left"
+        # After the end nobody is heard any more, whatever they said last.
+        return "silent" if self.phase == "ended" else member.progress.phase
 
     # Events
 
@@ -250,8 +259,15 @@ class CoordinatorMachine:
         self._stop = Stop(code, why)
         self._end_at = now + (FAREWELL if code == ExitCode.DONE else HASTY_FAREWELL)
         if not in_epoch:
-            return self._conclude()
-        return [self._links.send(agent, Finish(why), now) for agent in self._membership.members]
+            members = self._membership.members.items()
+            told_so = [self._links.bare(agent, member.route, self._over()) for agent, member in members]
+            return [*told_so, *self._conclude()]
+        return [self._links.send(agent, Finish(why, int(code)), now) for agent in self._membership.members]
+
+    def abandon(self, why: str, now: float) -> list[Effect]:
+        """End at once and wait for nobody: whoever started the processes is gone, and the agents with it."""
+        effects = self.end(ExitCode.INTERRUPTED, why, now)
+        return effects if self.phase == "ended" else [*effects, *self._conclude()]
 
     def failed(self, code: ExitCode, why: str, now: float, undone: Sequence[Effect] = ()) -> list[Effect]:
         """Take note that the shell could not carry out an effect, nor therefore those behind it."""
@@ -260,7 +276,7 @@ class CoordinatorMachine:
             # The end was decided in the same breath as what failed: it is another end now.
             self._stop = Stop(code, why)
             return [
-                self._links.send(one.to, Finish(why), now)
+                self._links.send(one.to, Finish(why, int(code)), now)
                 for one in undone
                 if isinstance(one, Transmit) and isinstance(one.envelope.message, Finish)
             ]
@@ -280,6 +296,9 @@ class CoordinatorMachine:
                 "expected": agent.expected,
                 "got": agent.got,
             }
+            if hello.agent in (UNASSIGNED, *self._membership.absent):
+                why = f"{agent.code}: expected {agent.expected}, got {agent.got[:100]}"
+                self._rejected[hello.agent] = why
             return [Log("warning", "rejected", fields), self._links.bare(envelope.sender, origin, agent)]
         effects: list[Effect] = [self._links.bare(agent, origin, self._welcome(agent, hello))]
         admission = self._setup.admission
@@ -288,6 +307,7 @@ class CoordinatorMachine:
         if before.get(agent) == envelope.incarnation:
             return effects
         self._progress_at = now
+        self._rejected.pop(agent, None)
         who = {"agent": agent, "incarnation": envelope.incarnation, "held": list(hello.held)}
         effects.append(Log("info", "returned" if agent in before else "joined", who))
         if self._observer is not None:
@@ -299,12 +319,16 @@ class CoordinatorMachine:
 
         It goes without a farewell, so the coordinator stays until no further Hello of it comes.
         """
-        assert self._stop is not None
         member = self._membership.members.get(hello.agent)
         if member is not None and envelope.incarnation > member.incarnation:
             self._late.add(hello.agent)
             self._late_until = now + HASTY_FAREWELL
-        return [self._links.bare(hello.agent, origin, Reject("over", self._stop.why, "a Hello"))]
+        return [self._links.bare(hello.agent, origin, self._over())]
+
+    def _over(self) -> Reject:
+        """Return the last word to an agent that takes no part in the epoch, or not any more."""
+        assert self._stop is not None
+        return Reject("over" if self._stop.code == ExitCode.DONE else "broken off", self._stop.why, "a Hello")
 
     def _welcome(self, agent: int, hello: Hello) -> Welcome:
         setup, dag = self._setup, self._setup.dag
@@ -484,7 +508,8 @@ class CoordinatorMachine:
         if not missing:
             return "nobody"
         if self.phase in ("gathering", "ending"):
-            return f"{what} of {names(missing)}"
+            turned_away = [f"{name(one)} was rejected ({why})" for one, why in sorted(self._rejected.items())]
+            return "; ".join([f"{what} of {names(missing)}", *turned_away])
         return f"{what} {'from' if self.phase == 'edges' else 'of'} {self._described(missing, now)}"
 
     def _described(self, agents: list[int], now: float) -> str:

@@ -196,7 +196,7 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
         if hangup.came() and security is not None and options.roster is not None:
             effects.append(_read_roster_again(options.roster, options.folder, security.admission))
         if lifeline.cut():
-            effects += machine.end(ExitCode.INTERRUPTED, "its launcher is gone", now)
+            effects += machine.abandon("its launcher is gone", now)
         return effects
 
     def on_signal(now: float) -> list[Effect]:

@@ -230,6 +230,8 @@ class Finish(Message, frozen=True):
     """The run ends here for everybody."""
 
     reason: str
+    code: Count = 0
+    """Exit code of the run: 0 if it is done, anything else if it was broken off and may go on another day."""
 
 
 class Farewell(Message, frozen=True):

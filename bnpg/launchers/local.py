@@ -5,11 +5,13 @@ progress; how the run goes on is between the coordinator and the agents. The run
 record, so nothing depends on this process being quick, or being there at all.
 """
 
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ class _LocalRun:
         self._trace = experiment.trace
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._deaths: dict[str, int] = {}
-        self._since = time.time()
+        self._since = self._coordinator_since = time.time()
         self._interrupts = 0
 
     def run(self) -> Outcome:
@@ -100,23 +102,21 @@ class _LocalRun:
                 ended = self._ended(name, status, asked)
                 if ended is not None:
                     return ended
+            self._look_after_the_gone(asked)
             time.sleep(LOOK_EVERY)
 
     def _ended(self, name: str, status: int, asked: bool) -> tuple[ExitCode, str] | None:
         """Decide what the end of a process means; None if the run goes on."""
         if name == COORDINATOR and status in set(ExitCode):
             return ExitCode(status), ""
-        if asked:
+        if asked or (name != COORDINATOR and status == ExitCode.DONE):
             del self._processes[name]
             return (ExitCode.INTERRUPTED, "interrupted") if name == COORDINATOR else None
-        if name != COORDINATOR and status == ExitCode.DONE:
-            del self._processes[name]
-            return None
         how = f"was killed by signal {-status}" if status < 0 else f"ended with code {status}"
         if status > 0 and status in set(ExitCode) - {ExitCode.INTERNAL}:
             # A process that says why it ends would end the same way again.
             self._wait_for_coordinator(told=status not in (ExitCode.USAGE, ExitCode.REJECTED))
-            return ExitCode(status), f"{name} {how}"
+            return ExitCode(status), f"{name} {self._rejection(name) or how}"
         if self._settings.on_loss == "fail":
             return ExitCode.PEER_FAILED, f"{name} {how}, and --on-loss is fail"
         self._deaths[name] = self._deaths.get(name, 0) + 1
@@ -126,14 +126,47 @@ class _LocalRun:
         self._start(name)
         return None
 
+    def _look_after_the_gone(self, asked: bool) -> None:
+        """Do what is to be done because agents have ended: the coordinator let them go, or nobody did.
+
+        It lets them go one by one. If it dies in between, its next life knows nothing of that, and waits for
+        all of them again. And when nobody is left it need not wait for a farewell that never comes.
+        """
+        coordinator = self._processes.get(COORDINATOR)
+        gone = [name for name in self._names() if name not in self._processes]
+        if coordinator is None or not gone:
+            return
+        phase = self._status().get("phase")
+        if phase == "gathering" and not asked:
+            for name in gone:
+                self._start(name)
+        elif phase == "ending" and len(self._processes) == 1 and coordinator.stdin is not None:
+            coordinator.stdin.close()
+
+    def _status(self) -> dict[str, Any]:
+        """Return what the coordinator has last said of itself in its present life; empty if nothing yet."""
+        try:
+            told = dict(json.loads((self._folder / "status.json").read_text(encoding="utf-8")))
+            return told if float(told["written"]) > self._coordinator_since else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
+    def _rejection(self, name: str) -> str:
+        """Return why the coordinator did not let an agent in; the empty text if that was not so."""
+        why = self._status().get("rejected", {}).get(name.removeprefix("agent-"))
+        return f"was rejected ({why})" if why else ""
+
     def _wait_for_coordinator(self, told: bool) -> None:
         """Give the coordinator a moment to end the run in order and to record why, if it was told at all."""
         coordinator = self._processes.get(COORDINATOR)
-        if coordinator is not None:
-            try:
-                coordinator.wait(GRACE if told else 0)
-            except subprocess.TimeoutExpired:
-                coordinator.terminate()
+        if coordinator is None:
+            return
+        try:
+            coordinator.wait(GRACE if told else 0)
+        except subprocess.TimeoutExpired:
+            coordinator.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                coordinator.wait(GRACE)
 
     def _start(self, name: str) -> None:
         # -P: the packages of this project, not folders of the same names where the user happens to be.
@@ -153,6 +186,8 @@ class _LocalRun:
         old = self._processes.get(name)
         if old is not None and old.stdin is not None:
             old.stdin.close()
+        if name == COORDINATOR:
+            self._coordinator_since = time.time()
         self._processes[name] = subprocess.Popen(
             command, stdin=subprocess.PIPE, start_new_session=True, env=_environment()
         )

@@ -90,6 +90,10 @@ class _MemoryRun:
             self._record.write_status(time.monotonic(), lambda: status, at_once=True)
             self._record.close()
         stop = simulation.stops.get(COORDINATOR, Stop(ExitCode.INTERNAL, "the coordinator never ended"))
+        if stop.code == ExitCode.DEADLINE:
+            # Who waited for an agent that was not let in waited in vain.
+            rejected = [one for one in simulation.stops.values() if one.code == ExitCode.REJECTED]
+            stop = rejected[0] if rejected else stop
         return Outcome(stop.code, stop.why, 1)
 
     def _until_stopped(self) -> None:

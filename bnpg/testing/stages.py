@@ -76,7 +76,8 @@ class AgentStage(Stage):
 class CoordinatorStage(Stage):
     """A coordinator; `given` takes the fields of its experiment, `generation` and `patience`.
 
-    `(end INTERRUPTED: interrupted)` is the shell that was told to end the run.
+    `(end INTERRUPTED: interrupted)` is the shell that was told to end the run, `(abandoned: its launcher is
+    gone)` the one whose lifeline was cut.
     """
 
     me = COORDINATOR
@@ -115,7 +116,10 @@ class CoordinatorStage(Stage):
         return f"from agent {sender}#{incarnation}"
 
     def _line(self, line: str) -> list[str]:
-        ended = _ENDED.fullmatch(line)
+        ended, abandoned = _ENDED.fullmatch(line), _ABANDONED.fullmatch(line)
+        if abandoned:
+            assert isinstance(self.machine, CoordinatorMachine)
+            return self._shown(self.machine.abandon(abandoned[1], self.now))
         if ended:
             assert isinstance(self.machine, CoordinatorMachine)
             return self._shown(self.machine.end(ExitCode[ended[1]], ended[2], self.now))
@@ -127,6 +131,7 @@ class CoordinatorStage(Stage):
 
 
 _ENDED = re.compile(r"\(end (\w+): (.*)\)")
+_ABANDONED = re.compile(r"\(abandoned: (.*)\)")
 _HELLO = ("versions=(1,)", "agent=AGENT", 'endpoint="there"', "held=()", 'experiment=""', 'numerics="F"')
 
 

@@ -3,6 +3,8 @@
 The agents are sockets of this test (zmq.asyncio); the coordinator is `python -m coordinator`.
 """
 
+import json
+
 import numpy as np
 import pytest
 
@@ -170,3 +172,25 @@ async def test_unassigned_agents_get_different_ids(fake_agent, start_coordinator
     assert sorted(ids) == [0, 1, 2]
     late = await fake_agent(-2).join(process.endpoint)
     assert (await late.expect(Reject)).code == "full"
+
+
+async def test_agents_that_wait_for_the_others_are_told_when_it_ends(fake_agent, start_coordinator):
+    process = start_coordinator(**CASE)
+    channel = await fake_agent(0).join(process.endpoint)
+    await channel.expect(Welcome)
+    process.popen.terminate()
+    assert await channel.find(Reject) == Reject("broken off", "interrupted", "a Hello")
+    assert await process.ended() == ExitCode.INTERRUPTED
+
+
+async def test_after_the_end_the_status_says_who_has_left(team):
+    process, channels, _ = await team()
+    process.popen.terminate()
+    for agent in AGENTS[:-1]:
+        assert (await channels[agent].find(Finish)).code == ExitCode.INTERRUPTED
+        await channels[agent].send(Farewell())
+    assert await process.ended() == ExitCode.INTERRUPTED
+    status = json.loads((process.folder / "status.json").read_text())
+    assert status["phase"] == "ended"
+    phases = {agent: told["phase"] for agent, told in status["agents"].items()}
+    assert phases == {"0": "left", "1": "left", "2": "silent"}
