@@ -76,6 +76,8 @@ FAILED_FOR = 5.0
 
 FAREWELL_FOR = 2.0
 """Seconds a leaving agent waits for the acknowledgement of its farewell."""
+FEW = 16
+"""Numbers that are looked through faster one by one than as an array."""
 
 
 class AgentSetup(Struct, frozen=True):
@@ -267,7 +269,7 @@ class AgentMachine:
             return self._refuse(envelope, "not from the coordinator")
         if envelope.generation < self._generation:
             return self._refuse(envelope, "an older coordinator")
-        if isinstance(message, Reject) and message.code in ("over", "broken off"):
+        if isinstance(message, Reject) and message.code in ("over", "ended"):
             self.phase = "finished"
             self.done = message.code == "over"
             return [Stop(ExitCode.DONE, message.expected)]
@@ -516,4 +518,6 @@ class AgentMachine:
 
 def _within(array: IntArray, bound: int) -> bool:
     """Whether there is a number, and none is too large: what came over the wire is never negative."""
-    return len(array) > 0 and bool(array.max() < bound)
+    if len(array) <= FEW:
+        return len(array) > 0 and max(array.tolist()) < bound
+    return bool(array.max() < bound)

@@ -328,7 +328,9 @@ class CoordinatorMachine:
     def _over(self) -> Reject:
         """Return the last word to an agent that takes no part in the epoch, or not any more."""
         assert self._stop is not None
-        return Reject("over" if self._stop.code == ExitCode.DONE else "broken off", self._stop.why, "a Hello")
+        if self._stop.code == ExitCode.DONE:
+            return Reject("over", self._stop.why, "a Hello")
+        return Reject("ended", self._stop.why, "a Hello")
 
     def _welcome(self, agent: int, hello: Hello) -> Welcome:
         setup, dag = self._setup, self._setup.dag

@@ -179,7 +179,7 @@ async def test_agents_that_wait_for_the_others_are_told_when_it_ends(fake_agent,
     channel = await fake_agent(0).join(process.endpoint)
     await channel.expect(Welcome)
     process.popen.terminate()
-    assert await channel.find(Reject) == Reject("broken off", "interrupted", "a Hello")
+    assert await channel.find(Reject) == Reject("ended", "interrupted", "a Hello")
     assert await process.ended() == ExitCode.INTERRUPTED
 
 
