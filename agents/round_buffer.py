@@ -34,6 +34,17 @@ class RoundBuffer:
         waiting = [parent for parent, heard in self.heard.items() if len(heard) <= step]
         return waiting if len(self.states) > step else [COORDINATOR, *waiting]
 
+    @property
+    def ready(self) -> bool:
+        """Whether the next action waits for nobody."""
+        step = len(self.chosen)
+        if len(self.states) <= step:
+            return False
+        for heard in self.heard.values():  # noqa: SIM110 - on the way of every message
+            if len(heard) <= step:
+                return False
+        return True
+
     def hear_states(self, step: int, time: int, lane: int, states: IntArray) -> bool:
         """Take in the states of a turn; return False for a duplicate.
 

@@ -158,7 +158,7 @@ class Rounds:
     def _act(self) -> Outcome:
         buffer = self._now
         outcome: Outcome = []
-        while not buffer.missing():
+        while buffer.ready:
             step = buffer.step
             states, parent_actions = buffer.inputs()
             actions = self._learner.act(buffer.round, *buffer.places[step], states, parent_actions)

@@ -59,6 +59,9 @@ def invert(table: FloatArray, rows: IntArray, uniforms: FloatArray) -> IntArray:
         In 0..K-1.
     """
     outcomes = table.shape[1]
+    if outcomes == 2:
+        second: IntArray = (table[:, 0].take(rows) <= uniforms).view(np.uint8)
+        return second
     if outcomes <= _COMPARE_UP_TO:
         passed = np.zeros(len(rows), dtype=np.uint8)
         for column in range(outcomes - 1):
@@ -190,9 +193,11 @@ def sample_actions(
     """
     if len(parent_actions) != cumulative.ndim - 2:
         raise ValueError(f"expected actions of {cumulative.ndim - 2} parents, got {len(parent_actions)}")
-    # All arrays share one length: broadcasting one lane over the others would be a silent mistake.
-    if any(array.shape != uniforms.shape for array in (states, *parent_actions)):
-        lengths = [array.shape for array in (states, *parent_actions)]
-        raise ValueError(f"states and parents' actions must have shape {uniforms.shape}, got {lengths}")
-    rows = cells((states, *parent_actions), cumulative.shape[:-1])
+    given = (states, *parent_actions)
+    for array in given:
+        # All arrays share one length: broadcasting one lane over the others would be a silent mistake.
+        if array.shape != uniforms.shape:
+            lengths = [one.shape for one in given]
+            raise ValueError(f"states and parents' actions must have shape {uniforms.shape}, got {lengths}")
+    rows = cells(given, cumulative.shape[:-1])
     return invert(cumulative.reshape(-1, cumulative.shape[-1]), rows, uniforms)

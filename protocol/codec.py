@@ -200,20 +200,23 @@ def _tensors(header: _Header, layout: _Layout, frames: list[Frame], inline: byte
             f"{kind} has {count} tensors, got {len(header.tensors)} described in {len(frames)} frames"
         )
     fields: dict[str, Any] = {}
+    if count == 1 and len(frames) == 1:
+        (field, rule), (code, shape) = layout.tensors[0], header.tensors[0]
+        return {field: _array(kind, field, rule, code, shape, inline)}
     if len(frames) > 1:
         if inline:
             raise MalformedMessage(f"{kind} has frames of tensors, and {len(inline)} bytes behind the header")
         for (field, rule), (code, shape), frame in zip(
             layout.tensors, header.tensors, frames[1:], strict=True
         ):
-            fields[field] = _array(f"{kind}.{field}", rule, code, shape, frame)
+            fields[field] = _array(kind, field, rule, code, shape, frame)
         return fields
     start = 0
     for index, ((field, rule), (code, shape)) in enumerate(zip(layout.tensors, header.tensors, strict=True)):
         dtype = rule.dtypes.get(code)
         size = 0 if dtype is None else math.prod(shape) * dtype.itemsize
         end = len(inline) if index == count - 1 else start + size
-        fields[field] = _array(f"{kind}.{field}", rule, code, shape, inline[start:end])
+        fields[field] = _array(kind, field, rule, code, shape, inline[start:end])
         start = end
     return fields
 
@@ -247,7 +250,10 @@ def _header(data: bytes) -> _Header:
     return header
 
 
-def _array(where: str, rule: Tensor, code: str, shape: list[int], frame: Frame) -> np.ndarray[Any, Any]:
+def _array(
+    kind: str, field: str, rule: Tensor, code: str, shape: list[int], frame: Frame
+) -> np.ndarray[Any, Any]:
+    where = f"{kind}.{field}"
     dtype = rule.dtypes.get(code)
     if dtype is None:
         raise MalformedMessage(f"{where} must be {', '.join(sorted(rule.dtypes))}, got dtype {code[:20]!r}")

@@ -113,6 +113,7 @@ def acting_before_a_parent(patch: Patch) -> None:
         return np.concatenate(self.states), joined, np.concatenate(self.chosen)
 
     patch.setattr(RoundBuffer, "missing", missing)
+    patch.setattr(RoundBuffer, "ready", property(lambda self: not missing(self)))
     patch.setattr(RoundBuffer, "inputs", inputs)
     patch.setattr(RoundBuffer, "all_steps", all_steps)
 
