@@ -27,8 +27,7 @@ exclude_patterns = ["_ext", "_static"]
 
 # Pages
 
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "substitution"]
-myst_substitutions = {"protocol_version": _spoken, "version": release}
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 myst_dmath_double_inline = True
 highlight_language = "none"

@@ -50,7 +50,7 @@ def _type(hint: Any) -> str:
         return named[0]
     if typing.get_origin(hint) is tuple:
         of = typing.get_args(hint)
-        return f"list of {_type(of[0])}" if of[1:] == (...,) else f"({', '.join(map(_type, of))})"
+        return f"{_type(of[0])}s" if of[1:] == (...,) else f"({', '.join(map(_type, of))})"
     if typing.get_origin(hint) is typing.Annotated:
         plain, *limits = typing.get_args(hint)
         [limit] = limits
@@ -60,15 +60,22 @@ def _type(hint: Any) -> str:
     return _PLAIN[hint]
 
 
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
 def _message(name: str, kind: type[messages.Message], comments: dict[tuple[str, str], str]) -> Iterator[str]:
     """One message: what it says, and its fields in wire order."""
     yield f"### `{name}`\n"
     yield f"{kind.__doc__}\n"
     hints = typing.get_type_hints(kind, include_extras=True)
-    if kind.__struct_fields__:
-        yield "| field | type | meaning |\n|---|---|---|"
-    for field in kind.__struct_fields__:
-        yield f"| `{field}` | {_type(hints[field])} | {comments.get((name, field), '')} |"
+    fields = {field: comments.get((name, field), "") for field in kind.__struct_fields__}
+    columns = 3 if any(fields.values()) else 2
+    if fields:
+        yield _row(["field", "type", "meaning"][:columns])
+        yield _row(["---"] * columns)
+    for field, meaning in fields.items():
+        yield _row([f"`{field}`", _type(hints[field]), meaning][:columns])
     yield ""
 
 
@@ -77,6 +84,7 @@ class Messages(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the part of the page that stands for the directive."""
+        self.env.note_dependency(messages.__file__)
         comments = _comments(messages)
         lines = []
         for title, sequenced in (("Outside the order", False), ("In order", True)):
@@ -110,9 +118,10 @@ class Settings(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the part of the page that stands for the directive."""
+        self.env.note_dependency(experiment.__file__)
         comments = _comments(experiment)
         [properties] = [part["properties"] for part in msgspec.json.schema(Experiment)["$defs"].values()]
-        lines = ["| key | values | default | meaning |", "|---|---|---|---|"]
+        lines = [_row(["key", "values", "default", "meaning"]), _row(["---"] * 4)]
         for name, key in zip(Experiment.__struct_fields__, Experiment.__struct_encode_fields__, strict=True):
             schema = properties[key]
             default = _default(schema["default"]) if "default" in schema else "*must be given*"
@@ -129,12 +138,13 @@ class Modules(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the part of the page that stands for the directive."""
+        self.env.note_reread()  # there may be a new module
         package = importlib.import_module(self.arguments[0])
         inside = [found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
         lines = []
         for name in [package.__name__, *(name for name in inside if not name.endswith(".__main__"))]:
             lines += [f"## `{name}`\n", "```{eval-rst}", f".. automodule:: {name}"]
-            lines += ["   :members:", "   :undoc-members:", "   :show-inheritance:", "```\n"]
+            lines += ["   :members:", "```\n"]
         return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
 

@@ -3,6 +3,9 @@
 `docs/decisions/0013-formulas-as-mathml.md` says why. A formula that cannot be read is a warning of the build.
 """
 
+import html
+import re
+
 from docutils import nodes
 from math_core import LatexError, LatexToMathML
 from sphinx.application import Sphinx
@@ -10,13 +13,9 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
-_MACROS = {
-    "argmax": r"\operatorname*{arg\,max}",
-    "argmin": r"\operatorname*{arg\,min}",
-    "E": r"\mathbb{E}",
-    "pa": r"\operatorname{pa}",
-}
-_converter = LatexToMathML(macros=_MACROS, fancy_error=False, annotation=True)
+# The glyph of a prime is high already; browsers would raise it once more.
+_PRIMED = re.compile(r"<msup>(<mi>[^<]*</mi>)(<mo>[′″‴]</mo>)</msup>")
+_converter = LatexToMathML(fancy_error=False, annotation=True)
 _log = logging.getLogger(__name__)
 
 
@@ -25,10 +24,11 @@ def _markup(node: nodes.Element, *, display: bool) -> str:
     if display and r"\\" in latex and r"\begin{" not in latex:
         latex = rf"\begin{{aligned}}{latex}\end{{aligned}}"
     try:
-        return _converter.convert_with_local_state(latex, displaystyle=display)
+        mathml = _converter.convert_with_local_state(latex, displaystyle=display)
     except LatexError as error:
         _log.warning("formula %r: %s", latex, error, location=node, type="mathml")
-        return f"<code>{nodes.unescape(latex)}</code>"
+        return f"<code>{html.escape(latex)}</code>"
+    return _PRIMED.sub(r"<mrow>\1\2</mrow>", mathml)
 
 
 def _inline(writer: HTML5Translator, node: nodes.math) -> None:
