@@ -1,10 +1,13 @@
 """A secured run of three real agents, with a fourth key on the roster that a test may misuse."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,11 @@ from protocol.messages import Message
 from protocol.security.keys import KeyFile, KeyPair, read_key_file
 
 GAME = "coordination(agents=3)"
-OPTIONS = ["--rounds", "150", "--lanes", "8", "--horizon", "4", "--evaluate-every", "100", "--save-policy"]
+OPTIONS = ["--rounds", "60", "--lanes", "8", "--horizon", "4", "--evaluate-every", "100", "--save-policy"]
+HELD = "agent-2"
+"""The agent that is stopped while a test attacks: without its answers the run cannot end too early."""
+STALL = 20.0
+"""Seconds a run may take for one round on the busiest machine."""
 ROGUE = 3
 """An id that is on the roster, but has no place in the game."""
 
@@ -100,6 +107,16 @@ class SecuredRun:
         for agent in agents or (0, 1, 2):
             self.start_agent(agent)
 
+    def under_way(self) -> None:
+        """Start everything and hold the run in its midst, until `finish` lets it go on.
+
+        An attack takes its time, and on a busy machine the run would be over before it began.
+        """
+        self.start()
+        self.reach(5)
+        os.kill(self.processes[HELD].pid, signal.SIGSTOP)
+        assert not (self.run / "summary.json").exists(), "the run is too short to be held"
+
     def inbox(self, agent: int) -> str:
         return f"ipc://{self.path}/inbox-{agent}.ipc"
 
@@ -147,20 +164,29 @@ class SecuredRun:
     def refused(self, reason: str, counter: str = "refused") -> int:
         return int(self.status().get(counter, {}).get(reason, 0))
 
-    def reach(self, round_: int) -> None:
-        def reached() -> bool:
-            file = self.run / "metrics.jsonl"
-            return file.exists() and file.read_bytes().count(b"\n") >= round_
+    def rounds(self) -> int:
+        file = self.run / "metrics.jsonl"
+        return file.read_bytes().count(b"\n") if file.exists() else 0
 
-        self.until(f"round {round_}", reached)
+    def reach(self, round_: int) -> None:
+        self.until(f"round {round_}", lambda: self.rounds() >= round_)
 
     def resident(self) -> int:
         """Bytes of memory the coordinator has."""
         return int(psutil.Process(self.processes["coordinator"].pid).memory_info().rss)
 
     def finish(self) -> str:
-        """Wait for the end of the run; return its policy digest."""
-        assert self.processes["coordinator"].wait(60) == 0, self.log("coordinator")
+        """Let the run go on, and wait for its end as long as it makes progress; return its policy digest."""
+        held, coordinator = self.processes.get(HELD), self.processes["coordinator"]
+        if held is not None and held.poll() is None:
+            os.kill(held.pid, signal.SIGCONT)
+        rounds = -1
+        while coordinator.poll() is None:
+            reached, rounds = rounds, self.rounds()
+            assert rounds > reached, f"no round in {STALL:g} s\n{self.status()}\n{self.log('coordinator')}"
+            with suppress(subprocess.TimeoutExpired):
+                coordinator.wait(STALL)
+        assert coordinator.returncode == 0, self.log("coordinator")
         return str(json.loads((self.run / "summary.json").read_text())["policy_digest"])
 
     def close(self) -> None:
@@ -170,6 +196,7 @@ class SecuredRun:
             file.unlink()
         for process in self.processes.values():
             if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
                 process.terminate()
         for process in self.processes.values():
             try:

@@ -117,8 +117,7 @@ def test_a_rotated_key_takes_over_while_the_run_goes_on(secured, right_digest) -
 
 
 def test_private_keys_are_told_to_nobody(secured, right_digest) -> None:
-    secured.start()
-    secured.reach(5)
+    secured.under_way()
     secrets = [secured.key(agent).secret for agent in range(3)]
     secrets.append(read_key_file(secured.keys / "coordinator.key").secret)
     told = b""
