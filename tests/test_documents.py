@@ -1,5 +1,6 @@
 """The documents say what the code does: each claim that can be compared with the code is."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +9,22 @@ import click
 import pytest
 
 from bnpg.cli.root import bnpg
+from coordinator.experiment import Experiment
 from protocol import codec, link, links
 from protocol.exit_codes import ExitCode
 from protocol.messages import KINDS
+from protocol.version import PROTOCOL_VERSIONS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
 PROTOCOL = (DOCS / "protocol.md").read_text(encoding="utf-8")
+INCLUDED = {
+    (page.parent / name).resolve()
+    for page in DOCS.rglob("*.md")
+    for name in re.findall(r"^```\{include\} (\S+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+}
+"""Parts of other pages."""
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -48,6 +57,25 @@ def _console_commands() -> list[tuple[Path, str]]:
             lines = re.sub(r"\\\n\s*", "", block).splitlines()
             found += [(page, line[2:]) for line in lines if re.match(r"\$ \S*\bbnpg ", line)]
     return found
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors that the headings of a page make, as forges and MyST do."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _next(page: Path) -> set[Path]:
+    """The pages that a page leads to, by links and tables of contents."""
+    text = page.read_text(encoding="utf-8")
+    found = {(page.parent / target.split("#")[0]).resolve() for target in LINK.findall(text)}
+    for block in re.findall(r"^```\{toctree\}\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        entries = [line for line in block.splitlines() if line and not line.startswith(":")]
+        for entry in entries:
+            name = re.sub(r".*<(.*)>", r"\1", entry)
+            found |= {match.resolve() for match in page.parent.glob(f"{name}.md")}
+    return {target for target in found if target.is_relative_to(DOCS) and target.suffix == ".md"}
 
 
 def test_the_protocol_lists_every_message_with_its_fields_in_wire_order() -> None:
@@ -104,11 +132,35 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_anchor_is_a_heading(page: Path) -> None:
+    links = [target.split("#") for target in LINK.findall(page.read_text(encoding="utf-8")) if "#" in target]
+    lost = [
+        f"{target}#{anchor}"
+        for target, anchor in (link for link in links if "://" not in link[0])
+        if anchor not in _anchors(page.parent / target if target else page)
+    ]
+    assert lost == []
+
+
 def test_the_index_leads_to_every_page() -> None:
-    index = DOCS / "index.md"
-    reached = {(DOCS / target.split("#")[0]).resolve() for target in LINK.findall(index.read_text())}
-    pages = {page.resolve() for page in DOCS.rglob("*.md")} - {index.resolve()}
+    reached: set[Path] = set()
+    pending = {DOCS / "index.md"}
+    while pending:
+        reached |= pending
+        pending = {found for page in pending for found in _next(page)} - reached
+    pages = {page for page in DOCS.rglob("*.md") if page not in INCLUDED}
     assert {str(page.relative_to(DOCS)) for page in pages - reached} == set()
+
+
+def test_the_protocol_page_is_of_the_version_that_is_spoken() -> None:
+    assert PROTOCOL.startswith(f"# The wire protocol, version {PROTOCOL_VERSIONS[-1]}\n")
+
+
+def test_every_setting_of_an_experiment_says_what_it_means() -> None:
+    source = inspect.getsource(Experiment)
+    for field in Experiment.__struct_fields__:
+        assert re.search(rf'^    {field}: .*\n    """\S', source, re.M), field
 
 
 @pytest.mark.parametrize(
