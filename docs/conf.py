@@ -31,7 +31,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 myst_dmath_double_inline = True
 highlight_language = "none"
-numfig = False
+smartquotes = False  # would make a dash of --out
 
 # The reference; `_ext/generated.py` reads the docstrings, which are numpydoc.
 
@@ -40,6 +40,7 @@ autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 default_role = "literal"
 add_module_names = False
+python_maximum_signature_line_length = 100
 
 # Warnings are errors. A name of ours that does not exist is one; libraries' documents cannot be looked into.
 
@@ -47,6 +48,7 @@ nitpicky = True
 _OURS = r"(?:agents|bnpg_math|coordinator|protocol)\.|bnpg\.(?:testing\.\w+\.)?\w+$"
 nitpick_ignore_regex = [(r"py:.*", rf"(?!{_OURS}).*"), (r"py:.*", r".*\._\w+|.*\.Kind")]
 suppress_warnings = ["ref.python"]  # bnpg.InputError and bnpg_math.errors.InputError are the same
+linkcheck_ignore = [r"tcp://", r"http://(127\.0\.0\.1|localhost)"]
 linkcheck_anchors_ignore_for_url = [r"https://github\.com/.*"]
 
 # How it looks

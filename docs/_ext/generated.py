@@ -164,12 +164,15 @@ def _as_numpydoc(app: Sphinx, what: str, name: str, of: Any, options: Any, lines
             lines[at] = _SPECIAL.sub(r"\\\g<0>", line)
     if what not in ("attribute", "data"):
         kind = "method" if what == "property" else what
-        lines[:] = NumpyDocstring(lines, _CONFIG, app, kind, name, of, options).lines()
+        read = NumpyDocstring(lines, _CONFIG, app, kind, name, of, options).lines()
+        lines[:] = [line.replace("* -- ", "* – ").replace("*) -- ", "*) – ") for line in read]
 
 
 def _as_text(_app: Sphinx, _context: object, lines: list[str]) -> None:
-    """Help texts are plain: `runs/*` begins no emphasis."""
-    lines[:] = [line.replace("*", r"\*") for line in lines]
+    """Show the examples of a help text as code, and let `runs/*` begin no emphasis in the rest."""
+    for at, line in enumerate(lines):
+        example = re.fullmatch(r"(\| +)(bnpg .*)", line)
+        lines[at] = f"{example[1]}``{example[2]}``" if example else line.replace("*", r"\*")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
