@@ -343,7 +343,9 @@ class AgentMachine:
         child_keys = roster.child_keys or ("",) * len(roster.children)
         self._child_routes = {}
         for (child, incarnation, endpoint), key in zip(roster.children, child_keys, strict=True):
-            route = f"child-{child}#{incarnation}"
+            # One name for all its lives: the new connection takes the place of the old one. If both stayed,
+            # a child that came back to its endpoint would keep only one of them, perhaps the wrong one.
+            route = f"child-{child}"
             neighbours[child] = Neighbour(incarnation, route)
             self._child_routes[route] = child
             effects.append(Connect(route, endpoint, key))

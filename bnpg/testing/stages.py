@@ -65,7 +65,7 @@ class AgentStage(Stage):
 
     def origin(self, sender: int, incarnation: int) -> str:
         """Return the connection of a peer."""
-        return COORDINATOR_ROUTE if sender == COORDINATOR else f"child-{sender}#{incarnation}"
+        return COORDINATOR_ROUTE if sender == COORDINATOR else f"child-{sender}"
 
     def _line(self, line: str) -> list[str]:
         if line == "> coordinator: Welcome":

@@ -36,6 +36,7 @@ from protocol.transport.curve import (
     events,
 )
 from protocol.transport.interface import Arrival, Notice
+from protocol.transport.socket_file import SocketFile
 
 # As plain numbers: joining flags costs more than sending with them.
 _NOBLOCK = int(zmq.NOBLOCK)
@@ -117,6 +118,7 @@ class ZeroMQTransport:
         self._notices: deque[Notice] = deque(maxlen=NOTICES)
         self.trouble: dict[str, Trouble] = {}
         """Routes whose handshakes fail."""
+        self._bound = SocketFile("")
         self.endpoint = ""
         """Where others reach this process; read back after binding."""
         self.lost = 0
@@ -241,6 +243,7 @@ class ZeroMQTransport:
         for socket in [*self._dealers.values(), *([self._front] if self._front is not None else [])]:
             socket.close(linger=LINGER)
         self._context.term()
+        self._bound.remove()
 
     def _bind(self, bind: str, largest: int) -> None:
         if leaves_machine(bind) and self._security is None:
@@ -257,6 +260,7 @@ class ZeroMQTransport:
             front.close(linger=0)
             raise InsecureSetup(f"cannot listen on {bind}: {error.strerror}") from None
         self.endpoint = front.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
+        self._bound = SocketFile(self.endpoint)
 
     def _socket(self, kind: int, endpoint: str) -> "zmq.Socket[bytes]":
         socket: zmq.Socket[bytes] = self._context.socket(kind)

@@ -99,9 +99,7 @@ def heard(deliveries):
     note(machine.receive(Envelope("run", 1, 0, COORDINATOR, 1, 0, 0, 0, WELCOME), COORDINATOR_ROUTE, 0.0))
     for envelope in deliveries:
         sender = envelope.sender
-        route = (
-            COORDINATOR_ROUTE if sender == COORDINATOR else f"child-{sender}#1" if sender == 4 else "inbox"
-        )
+        route = COORDINATOR_ROUTE if sender == COORDINATOR else f"child-{sender}" if sender == 4 else "inbox"
         note(machine.receive(envelope, route, 0.0))
     return said, stored
 

@@ -4,6 +4,7 @@ The peers are sockets of this test (zmq.asyncio); the agent is `python -m agents
 """
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,6 +193,7 @@ async def test_a_rejected_agent_says_what_was_expected_and_ends(fake_coordinator
     await channel.send(Reject("experiment", "this one", "that one"))
     assert await process.ended() == ExitCode.REJECTED
     assert "rejected (experiment): expected this one, got that one" in process.log
+    assert not Path(process.endpoint.removeprefix("ipc://")).exists(), "it leaves no socket behind"
 
 
 async def test_actions_go_straight_to_the_children(fake_coordinator, fake_agent, start_agent):
@@ -210,6 +212,25 @@ async def test_actions_go_straight_to_the_children(fake_coordinator, fake_agent,
     assert np.array_equal(to_child.actions, to_coordinator.actions)
     await coordinator.send(Finish("enough"))
     assert await process.ended() == ExitCode.DONE
+
+
+async def test_a_child_that_comes_back_to_its_endpoint_is_reached_over_one_connection(
+    fake_coordinator, fake_agent, start_agent
+):
+    child = fake_agent(1)
+    start_agent(fake_coordinator.endpoint, 0)
+    coordinator, _ = await fake_coordinator.admit(0, children=(1,), states=STATES)
+    for life in range(1, 8):
+        # As after a kill: the same place, another process. Of two connections from one peer ZeroMQ keeps one.
+        coordinator.enter(life)
+        await coordinator.send(Roster((), ((1, life, child.endpoint),)))
+        child.incarnation = life
+        edge = await child.channel(0)
+        edge.incarnation = life
+        edge.enter(life)
+        await edge.find(EdgeHello)
+        await edge.send(EdgeWelcome())
+        assert await coordinator.expect(EdgesConfirmed) == EdgesConfirmed((), (1,))
 
 
 async def test_the_exact_mode_shows_tables_and_applies_its_share_of_the_flow(fake_coordinator, start_agent):

@@ -131,3 +131,21 @@ def test_a_large_array_arrives_whole(transport):
     _, message = transport.receive()
     assert message.weights.tobytes() == weights.tobytes()
     assert not message.weights.flags.writeable
+
+
+def test_the_file_of_an_ipc_socket_goes_with_it(tmp_path):
+    file = tmp_path / "socket"
+    first = ZeroMQTransport("first", f"ipc://{file}")
+    assert file.is_socket()
+    first.close()
+    assert not file.exists()
+
+
+def test_but_not_the_file_of_a_successor(tmp_path):
+    file = tmp_path / "socket"
+    first = ZeroMQTransport("first", f"ipc://{file}")
+    second = ZeroMQTransport("second", f"ipc://{file}")
+    first.close()
+    assert file.is_socket()
+    second.close()
+    assert not file.exists()

@@ -8,7 +8,10 @@ from protocol.addresses import COORDINATOR
 from protocol.effects import Log
 from protocol.envelope import Envelope
 from protocol.messages import Message, Reject, StatesAnnounced, Summons
+from protocol.security.admission import Admission
+from protocol.security.credentials import Security
 from protocol.throttle import AT_ONCE, PER_SECOND, Throttle
+from protocol.transport.curve import new_key_pair
 from protocol.transport.zeromq import ZeroMQTransport
 
 
@@ -43,6 +46,40 @@ def test_a_log_cannot_be_filled() -> None:
     assert sum(written) + len(written) + throttle._left_out == len(passed)
 
 
+def test_a_child_that_comes_back_is_reached_over_the_connection_of_its_name(scratch) -> None:
+    """Of two connections with one identity ZeroMQ keeps one: a route that is opened again is the only one."""
+    own, others = new_key_pair(), new_key_pair()
+    inbox = ZeroMQTransport("agent-1", f"ipc://{scratch.path}/inbox", Security(others, Admission()))
+    parent = ZeroMQTransport("agent-0", None, Security(own, Admission()))
+
+    def answers(rounds: int) -> list[str]:
+        heard = []
+        for _ in range(rounds):
+            for arrival in inbox.receive(0.005):
+                inbox.send(arrival.origin, [b"answer"])
+            heard += [arrival.origin for arrival in parent.receive(0.005)]
+        return heard
+
+    try:
+        # The child has no roster yet and refuses; meanwhile its next life is announced at the same place.
+        for _life in (1, 2):
+            parent.connect("child-1", inbox.endpoint, others.public)
+            while not (refusals := parent.trouble.get("child-1")) or not refusals.failures:
+                answers(1)
+        assert inbox.admission is not None
+        inbox.admission.replace({own.public: 0})
+        heard: list[str] = []
+        for _ in range(400):
+            parent.send("child-1", [b"question"])
+            heard += answers(2)
+            if len(heard) >= 20:
+                break
+        assert heard[:20] == ["child-1"] * 20
+    finally:
+        parent.close()
+        inbox.close()
+
+
 def test_an_endpoint_that_a_peer_made_up_is_told_and_leads_nowhere() -> None:
     transport = ZeroMQTransport("test", "tcp://127.0.0.1:*")
     try:
@@ -55,9 +92,9 @@ def test_an_endpoint_that_a_peer_made_up_is_told_and_leads_nowhere() -> None:
             "pgm://1;2:3",
             "tcp://a b",
         ):
-            transport.connect("child-1#1", endpoint)
+            transport.connect("child-1", endpoint)
             [notice] = transport.notices()
             assert (notice.level, notice.event) == ("error", "not connected")
-            assert not transport.send("child-1#1", [b"x"])
+            assert not transport.send("child-1", [b"x"])
     finally:
         transport.close()

@@ -1,0 +1,35 @@
+"""The file of an ipc socket, which ZeroMQ leaves behind when the socket is closed."""
+
+import os
+import stat
+from contextlib import suppress
+
+
+class SocketFile:
+    """The file that was made by binding an endpoint.
+
+    Parameters
+    ----------
+    endpoint : str
+        What was bound; only `ipc://PATH` has a file.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        self._path = endpoint.removeprefix("ipc://") if endpoint.startswith("ipc://") else ""
+        self._made = self._identity()
+
+    def remove(self) -> None:
+        """Remove the file, unless somebody else has bound the same path meanwhile: then it is theirs."""
+        if self._made is not None and self._identity() == self._made:
+            with suppress(OSError):
+                os.unlink(self._path)
+
+    def _identity(self) -> tuple[int, int, int] | None:
+        if not self._path:
+            return None
+        try:
+            status = os.stat(self._path, follow_symlinks=False)
+        except OSError:
+            return None  # an abstract name, or removed by whoever owned the folder
+        # The time too: a file made anew may get the number of the one that was removed.
+        return (status.st_dev, status.st_ino, status.st_ctime_ns) if stat.S_ISSOCK(status.st_mode) else None
