@@ -27,11 +27,6 @@ from bnpg_math.sampling import cumulative, invert
 from bnpg_math.streams import BLOCK, Purpose, uniforms
 from coordinator.experiment import Experiment
 
-PARTS = 4
-"""Parts that a round's lanes are stepped in, at the most."""
-LANES_A_PART = 4096
-"""Lanes below which a part costs more in messages than it saves in waiting."""
-
 
 class Turn(Struct, frozen=True):
     """One part of the lanes at one time."""
@@ -52,20 +47,17 @@ class Environment:
     game : Game
         What is played.
     experiment : Experiment
-        Lanes, horizon, baseline and seed.
-    parts : int, optional
-        How many parts the lanes are stepped in; 0 is what their number suggests. It decides nothing but the
-        speed.
+        Lanes, parts, horizon, baseline and seed.
     """
 
-    def __init__(self, game: Game, experiment: Experiment, parts: int = 0) -> None:
+    def __init__(self, game: Game, experiment: Experiment) -> None:
         self._game = game
         self._experiment = experiment
         self._initial = cumulative(game.initial)[None, :]
         self._joint = math.prod(game.actions)
         self._reward = game.reward.reshape(-1)
         self._announced = np.min_scalar_type(max(game.states - 1, 1))
-        self.width = _width(experiment.lanes, parts)
+        self.width = _width(experiment)
         """Lanes of a part."""
 
     def begin(self, round_: int) -> "Episodes":
@@ -192,19 +184,11 @@ class Episodes:
         return [parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in steps]
 
 
-def parts_of(lanes: int, parts: int = 0) -> int:
-    """Return how many parts the lanes of a round are stepped in.
-
-    Parameters
-    ----------
-    lanes : int
-    parts : int
-        How many they are wished to be; 0 is what the number of lanes suggests.
-    """
-    return -(-lanes // _width(lanes, parts))
+def parts_of(experiment: Experiment) -> int:
+    """Return how many parts the lanes are stepped in: no more than wished, and none of them empty."""
+    return -(-experiment.lanes // _width(experiment))
 
 
-def _width(lanes: int, parts: int) -> int:
+def _width(experiment: Experiment) -> int:
     """Return the lanes of a part: whole blocks of the random stream, so that no number is drawn twice."""
-    wished = parts or max(1, min(PARTS, lanes // LANES_A_PART))
-    return -(-lanes // (wished * BLOCK)) * BLOCK
+    return -(-experiment.lanes // (experiment.parts * BLOCK)) * BLOCK

@@ -21,7 +21,7 @@ Count = Annotated[int, Meta(ge=1)]
 
 
 class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", kw_only=True):
-    """What is run. Everything but `evaluate_every`, `save_policy` and `trace` decides the result."""
+    """What is run. Everything but `evaluate_every`, `parts`, `save_policy` and `trace` decides the result."""
 
     game: str
     """A built-in game such as `coordination(agents=5)`, or the path of a game file."""
@@ -43,6 +43,8 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     """Weight lambda of the log barrier."""
     lanes: Count = 256
     """Parallel episodes of a sampled round."""
+    parts: Count = 1
+    """Parts the lanes are stepped in, so that agents and environment overlap; changes only the speed."""
     horizon: Count | Literal["geometric", "geometric-visit"] = "geometric"
     """Steps of an episode: an integer truncates, `geometric` is unbiased."""
     baseline: Literal["cross-fit", "none"] = "cross-fit"
@@ -80,7 +82,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         return self.mode == "exact" and self.direction == "gradient" and self.momentum == "none" and chosen
 
 
-MEASUREMENT = frozenset({"evaluate-every", "save-policy", "trace"})
+MEASUREMENT = frozenset({"evaluate-every", "parts", "save-policy", "trace"})
 """Fields that never change a theta."""
 LENGTH = frozenset({"rounds", "stop-at-epsilon", "stop-gap"})
 """Fields that decide how many rounds there are, and nothing about any of them."""

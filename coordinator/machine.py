@@ -93,8 +93,6 @@ class CoordinatorSetup(Struct, frozen=True):
     numerics: str
     patience: float = 120.0
     """Seconds without any progress after which the run is given up, naming whom it waited for."""
-    parts: int = 0
-    """How many parts the lanes of a round are stepped in; 0 is what their number suggests."""
     recorded: tuple[dict[str, Any], ...] = ()
     """The run record of earlier lives, if a round needs to know of those before it."""
     admission: Admission | None = None
@@ -124,7 +122,7 @@ class CoordinatorMachine:
         self._membership = Membership(setup.dag, setup.digest, setup.numerics, setup.admission)
         oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
         ascent = ascent_of(setup, oracle)
-        self._rounds = Rounds(setup.experiment, setup.game, setup.dag, oracle, setup.parts, ascent)
+        self._rounds = Rounds(setup.experiment, setup.game, setup.dag, oracle, ascent)
         self.phase = "gathering"
         self._epoch = 0
         self._progress_at = now
@@ -546,7 +544,7 @@ def _facts(setup: CoordinatorSetup) -> dict[str, Any]:
         "edges": [list(edge) for edge in setup.dag.edges],
         "mode": setup.experiment.mode,
         "rounds": setup.experiment.rounds,
-        "parts": parts_of(setup.experiment.lanes, setup.parts),
+        "parts": parts_of(setup.experiment),
         "evaluate_every": setup.experiment.evaluate_every,
         "save_policy": setup.experiment.save_policy,
         "stops_early": setup.experiment.stop_at_epsilon > 0,

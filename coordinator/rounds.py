@@ -43,8 +43,6 @@ class Rounds:
     dag : Dag
     oracle : Oracle
         Exact evaluation, for the exact mode and for measurements.
-    parts : int
-        How many parts the lanes are stepped in, see `coordinator.environment`.
     ascent : Ascent, optional
         Decides on the exact rounds, if they are not all alike.
     """
@@ -55,7 +53,6 @@ class Rounds:
         game: Game,
         dag: Dag,
         oracle: Oracle,
-        parts: int = 0,
         ascent: Ascent | None = None,
     ) -> None:
         self._experiment = experiment
@@ -66,7 +63,7 @@ class Rounds:
             (game.states, *(game.actions[parent] for parent in dag.parents[agent]), game.actions[agent])
             for agent in self._agents
         ]
-        self._environment = Environment(game, experiment, parts)
+        self._environment = Environment(game, experiment)
         self.round = 0
         self.finished = False
         self.certified = False

@@ -61,6 +61,7 @@ def train(
     momentum: Literal["none", "nesterov"] | None = None,
     regularization: float | None = None,
     lanes: int | None = None,
+    parts: int | None = None,
     horizon: int | Literal["geometric", "geometric-visit"] | None = None,
     baseline: Literal["cross-fit", "none"] | None = None,
     initial: Pathlike | Policy | None = None,
@@ -111,6 +112,8 @@ def train(
         Weight of the log barrier.
     lanes : int
         Episodes of a sampled round.
+    parts : int
+        In which they are stepped, so that agents and environment overlap; changes only the speed.
     horizon : int, 'geometric' or 'geometric-visit'
         Steps of an episode: an integer truncates, the geometric ones are unbiased.
     baseline : {'cross-fit', 'none'}
@@ -185,8 +188,9 @@ def train(
         given = {
             "mode": mode, "dag": _dag_text(dag), "rounds": rounds, "learning-rate": learning_rate,
             "step-size": step_size, "direction": direction, "momentum": momentum,
-            "regularization": regularization, "lanes": lanes, "horizon": horizon, "baseline": baseline,
-            "initial": initial_text, "seed": seed, "evaluate-every": evaluate_every,
+            "regularization": regularization, "lanes": lanes, "parts": parts,
+            "horizon": horizon, "baseline": baseline, "initial": initial_text,
+            "seed": seed, "evaluate-every": evaluate_every,
             "stop-at-epsilon": stop_at_epsilon, "stop-gap": stop_gap, "trace": trace,
             "save-policy": save_policy,
         }  # fmt: skip

@@ -219,6 +219,12 @@ experiment_options = together(
         metavar="LAMBDA",
         help="Weight of the log barrier.  [0]",
     ),
+    click.option(
+        "--parts",
+        type=Integer(1),
+        metavar="P",
+        help="Parts the lanes are stepped in, to overlap; changes only the speed.  [1]",
+    ),
     click.option("--lanes", type=Integer(1), metavar="B", help="Episodes of a sampled round.  [256]"),
     click.option(
         "--horizon",
@@ -265,8 +271,8 @@ experiment_options = together(
 
 EXPERIMENT_FIELDS = (
     "mode", "dag", "rounds", "learning_rate", "step_size", "direction", "momentum", "regularization", "lanes",
-    "horizon", "baseline", "initial", "seed", "evaluate_every", "stop_at_epsilon", "stop_gap", "trace",
-    "save_policy",
+    "parts", "horizon", "baseline", "initial", "seed", "evaluate_every", "stop_at_epsilon", "stop_gap",
+    "trace", "save_policy",
 )  # fmt: skip
 
 

@@ -12,10 +12,10 @@ from coordinator.experiment import Experiment, experiment_toml
 _OPTIONS = {
     "mode": "--mode", "dag": "--dag", "rounds": "--rounds", "learning-rate": "--learning-rate",
     "step-size": "--step-size", "direction": "--direction", "momentum": "--momentum",
-    "regularization": "--regularization", "lanes": "--lanes", "horizon": "--horizon",
+    "regularization": "--regularization", "lanes": "--lanes", "parts": "--parts", "horizon": "--horizon",
     "baseline": "--baseline", "seed": "--seed", "evaluate-every": "--evaluate-every",
 }  # fmt: skip
-_SAMPLED_ONLY = {"lanes", "horizon", "baseline"}
+_SAMPLED_ONLY = {"lanes", "parts", "horizon", "baseline"}
 
 
 @dataclass(frozen=True)

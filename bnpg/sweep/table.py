@@ -37,7 +37,7 @@ COLUMNS: dict[str, DataType] = {
     "run": TEXT, "state": TEXT, "game": TEXT, "agents": INTEGER, "states": INTEGER, "mode": TEXT, "dag": TEXT,
     "edges": INTEGER, "rounds": INTEGER, "learning_rate": NUMBER, "certified": TRUTH,
     "step_size": TEXT, "direction": TEXT, "momentum": TEXT, "regularization": NUMBER, "lanes": INTEGER,
-    "horizon": TEXT, "baseline": TEXT, "initial": TEXT,
+    "parts": INTEGER, "horizon": TEXT, "baseline": TEXT, "initial": TEXT,
     "seed": INTEGER, "stop_at_epsilon": NUMBER, "stop_gap": TEXT, "rounds_done": INTEGER,
     "value": NUMBER, "optimal_value": NUMBER, "uniform_value": NUMBER, "score": NUMBER,
     "optimality_gap": NUMBER, "nash_gap": NUMBER, "objective": NUMBER, "gradient_norm": NUMBER,

@@ -16,7 +16,7 @@ from bnpg.trace.check import Proof
 from bnpg.trace.reading import TraceEvent, Violation
 from bnpg.trace.said import Key
 from bnpg_math.arrays import IntArray
-from coordinator.environment import Environment
+from coordinator.environment import Environment, parts_of
 from coordinator.loading import load_setup
 from coordinator.machine import CoordinatorSetup, ascent_of
 from coordinator.oracle import Oracle
@@ -57,9 +57,8 @@ def check_reference(folder: Path, proof: Proof) -> None:
     _check_experiment(setup, proof)
     said = dict(proof.said.messages)
     rounds = max(max(thetas) for thetas in proof.said.thetas)
-    parts = int(proof.run.start["parts"])
     with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum
-        for round_, (words, thetas) in enumerate(recompute(setup, rounds, parts)):
+        for round_, (words, thetas) in enumerate(recompute(setup, rounds)):
             for agent, expected in enumerate(thetas):
                 known = proof.said.thetas[agent].get(round_)
                 if known is not None and known[0] != expected:
@@ -70,11 +69,16 @@ def check_reference(folder: Path, proof: Proof) -> None:
 
 
 def _check_experiment(setup: CoordinatorSetup, proof: Proof) -> None:
-    start = proof.run.start
+    start, experiment = proof.run.start, setup.experiment
     for field, expected in (
         ("run", setup.run),
-        ("mode", setup.experiment.mode),
+        ("mode", experiment.mode),
         ("agents", setup.dag.agents),
+        ("rounds", experiment.rounds),
+        ("parts", parts_of(experiment)),
+        ("evaluate_every", experiment.evaluate_every),
+        ("save_policy", experiment.save_policy),
+        ("stops_early", experiment.stop_at_epsilon > 0),
     ):
         if start[field] != expected:
             raise Violation(
@@ -94,7 +98,7 @@ def _compare(key: Key, event: TraceEvent, expected: Message | None) -> None:
         raise Violation(why, event)
 
 
-def recompute(setup: CoordinatorSetup, rounds: int, parts: int) -> Iterator[tuple[Words, list[str]]]:
+def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, list[str]]]:
     """Play the rounds 0 .. `rounds`, the last one without its update.
 
     Yields
@@ -105,7 +109,7 @@ def recompute(setup: CoordinatorSetup, rounds: int, parts: int) -> Iterator[tupl
         Digest of theta_round of every agent.
     """
     learners = [Learner(_welcome(setup, agent), {}) for agent in range(setup.dag.agents)]
-    environment = Environment(setup.game, setup.experiment, parts)
+    environment = Environment(setup.game, setup.experiment)
     oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
     ascent = ascent_of(msgspec.structs.replace(setup, recorded=()), oracle)
     for round_ in range(rounds + 1):

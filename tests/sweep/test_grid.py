@@ -30,8 +30,9 @@ def test_every_field_of_an_experiment_may_vary(here: Path) -> None:
         "game": '["climbing"]', "mode": '["sampled", "exact"]', "dag": '["line"]', "rounds": "[1]",
         "learning-rate": '[0.5, "certified"]', "regularization": "[0, 0.1]",
         "step-size": '["fixed"]', "direction": '["gradient"]', "momentum": '["none"]', "lanes": "[2]",
-        "horizon": '[3, "geometric"]', "baseline": '["none"]', "initial": '["zeros", "normal"]',
-        "seed": "[0]", "evaluate-every": "[1]", "stop-at-epsilon": "[0]", "stop-gap": '["nash"]',
+        "parts": "[1]", "horizon": '[3, "geometric"]', "baseline": '["none"]',
+        "initial": '["zeros", "normal"]', "seed": "[0]", "evaluate-every": "[1]",
+        "stop-at-epsilon": "[0]", "stop-gap": '["nash"]',
         "save-policy": "[false, true]", "trace": "[false]",
     }  # fmt: skip
     assert set(axes) == set(grid.FIELDS)

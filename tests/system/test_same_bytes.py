@@ -60,8 +60,14 @@ def test_every_transport_gives_the_bytes_of_memory(case, transport, start_run, p
         ),
         pytest.param(
             "ipc",
-            {"game": "coordination(agents=3)", "dag": "line", "lanes": 9001, "horizon": "geometric"},
-            id="so-many-lanes-that-they-are-stepped-in-parts",
+            {
+                "game": "coordination(agents=3)",
+                "dag": "line",
+                "lanes": 90,
+                "parts": 3,
+                "horizon": "geometric",
+            },
+            id="lanes-that-are-stepped-in-parts",
         ),
         pytest.param(
             "ipc",
