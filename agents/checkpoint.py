@@ -51,9 +51,21 @@ class CheckpointFolder:
         return next_count(self.path / "incarnation", self._fsync)
 
     def identity(self) -> tuple[int, str] | None:
-        """Return the agent's id and the digest of its experiment, or None for a newcomer."""
+        """Return the agent's id and the digest of its experiment, or None for a newcomer.
+
+        Raises
+        ------
+        StorageFailed
+            If there are thetas and nothing says whose they are, or what says so cannot be read.
+        """
         file = self.path / "agent.json"
         if not file.exists():
+            if _files(self.path):
+                # It is written before the first theta, so no crash leaves this behind.
+                raise StorageFailed(
+                    f"{self.path} holds thetas, but no agent.json that says whose they are and of which "
+                    "experiment: put it back, or remove the thetas to begin anew"
+                )
             return None
         try:
             content = json.loads(file.read_text())

@@ -115,7 +115,8 @@ class _LocalRun:
         how = f"was killed by signal {-status}" if status < 0 else f"ended with code {status}"
         if status > 0 and status in set(ExitCode) - {ExitCode.INTERNAL}:
             # A process that says why it ends would end the same way again.
-            self._wait_for_coordinator(told=status not in (ExitCode.USAGE, ExitCode.REJECTED))
+            joined = name.removeprefix("agent-") in self._status().get("agents", {})
+            self._wait_for_coordinator(told=joined and status != ExitCode.REJECTED)
             return ExitCode(status), f"{name} {self._rejection(name) or how}"
         if self._settings.on_loss == "fail":
             return ExitCode.PEER_FAILED, f"{name} {how}, and --on-loss is fail"

@@ -145,6 +145,16 @@ def test_an_identity_that_is_none_is_said(folder, text):
         folder.identity()
 
 
+def test_thetas_that_nobody_says_whose_they_are_are_not_trusted(folder):
+    folder.adopt(3, "digest")
+    folder.store(0, np.zeros((2, 2)))
+    assert folder.identity() == (3, "digest")
+    (folder.path / "agent.json").unlink()
+    with pytest.raises(StorageFailed, match=r"holds thetas, but no agent\.json") as told:
+        folder.identity()
+    assert "\n" not in str(told.value)
+
+
 def test_a_file_is_replaced_in_one_step_or_not_at_all(tmp_path, monkeypatch):
     file = tmp_path / "file"
     write_atomically(file, b"old", fsync=True)

@@ -278,6 +278,15 @@ async def test_an_agent_that_is_started_again_says_what_it_holds(fake_coordinato
     assert await second.ended() == ExitCode.DONE
 
 
+async def test_thetas_without_an_identity_end_an_agent(fake_coordinator, start_agent, tmp_path):
+    state = tmp_path / "state"
+    CheckpointFolder(state).store(4, np.zeros((STATES, 2)))
+    process = start_agent(fake_coordinator.endpoint, 0, state)
+    assert await process.ended() == ExitCode.STORAGE
+    [line] = process.log.splitlines()
+    assert "holds thetas, but no agent.json" in line
+
+
 async def test_a_folder_of_another_agent_is_refused(fake_coordinator, start_agent, tmp_path):
     CheckpointFolder(tmp_path / "state").adopt(1, "digest")
     process = start_agent(fake_coordinator.endpoint, 0, tmp_path / "state")
