@@ -31,7 +31,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 myst_dmath_double_inline = True
 highlight_language = "none"
-smartquotes = False  # would make a dash of --out
+smartquotes_action = "D"  # dashes; quotes stay as they are typed
 
 # The reference; `_ext/generated.py` reads the docstrings, which are numpydoc.
 

@@ -153,6 +153,8 @@ _CONFIG = Config(
 )  # types are prose such as "(S, A) float", no references
 _SPECIAL = re.compile(r"\||(?<=[ (\[])\*(?=\w+[,)\]])")
 
+_OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+
 
 def _as_numpydoc(app: Sphinx, what: str, name: str, of: Any, options: Any, lines: list[str]) -> None:
     """Read a docstring as numpydoc, in which |A| is no substitution and (S, *P) no emphasis.
@@ -164,15 +166,18 @@ def _as_numpydoc(app: Sphinx, what: str, name: str, of: Any, options: Any, lines
             lines[at] = _SPECIAL.sub(r"\\\g<0>", line)
     if what not in ("attribute", "data"):
         kind = "method" if what == "property" else what
-        read = NumpyDocstring(lines, _CONFIG, app, kind, name, of, options).lines()
-        lines[:] = [line.replace("* -- ", "* – ").replace("*) -- ", "*) – ") for line in read]
+        lines[:] = NumpyDocstring(lines, _CONFIG, app, kind, name, of, options).lines()
 
 
 def _as_text(_app: Sphinx, _context: object, lines: list[str]) -> None:
-    """Show the examples of a help text as code, and let `runs/*` begin no emphasis in the rest."""
+    """Show what can be typed as code: examples of a help text, and options; `runs/*` begins no emphasis."""
     for at, line in enumerate(lines):
-        example = re.fullmatch(r"(\| +)(bnpg .*)", line)
-        lines[at] = f"{example[1]}``{example[2]}``" if example else line.replace("*", r"\*")
+        if example := re.fullmatch(r"(\| +)(bnpg .*)", line):
+            lines[at] = f"{example[1]}``{example[2]}``"
+        elif not line.lstrip().startswith(".."):
+            parts = re.split(r"(`[^`]+`)", line)
+            parts[::2] = [_OPTION.sub(r"``\g<0>``", part.replace("*", r"\*")) for part in parts[::2]]
+            lines[at] = "".join(parts)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -182,4 +187,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("modules", Modules)
     app.connect("autodoc-process-docstring", _as_numpydoc)
     app.connect("sphinx-click-process-description", _as_text)
+    app.connect("sphinx-click-process-options", _as_text)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
