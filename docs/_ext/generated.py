@@ -19,7 +19,7 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 from coordinator import experiment
-from coordinator.experiment import Experiment
+from coordinator.experiment import MEASUREMENT, Experiment
 from protocol import messages
 from protocol.messages import KINDS
 
