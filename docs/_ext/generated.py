@@ -128,6 +128,8 @@ class Settings(SphinxDirective):
             lines.append(
                 f"| `{key}` | {_values(schema)} | {default} | {comments[Experiment.__name__, name]} |"
             )
+        idle = ", ".join(f"`{key}`" for key in Experiment.__struct_encode_fields__ if key in MEASUREMENT)
+        lines.append(f"\nNothing in the result depends on {idle}; all other keys decide it.")
         return self.parse_text_to_nodes("\n".join(lines))
 
 
