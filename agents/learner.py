@@ -7,6 +7,7 @@ in the replay of round r with theta_r, exactly as it did the first time.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,9 @@ from bnpg_math.sampling import cumulative, sample_actions
 from bnpg_math.streams import Purpose, uniforms
 from protocol.errors import OrderViolation
 from protocol.messages import FlowBroadcast, Welcome
+
+LARGEST_THETA = 1 << 27
+"""Numbers a theta may have: a message holds at most 1 GiB."""
 
 
 def digest(theta: FloatArray) -> str:
@@ -59,17 +63,30 @@ class Learner:
         Sizes, seed and step size.
     checkpoint : dict from round to array
         What was stored, see `agents.held`; empty for a newcomer, who starts at theta_0.
+
+    Raises
+    ------
+    OrderViolation
+        If the Welcome contradicts itself, or what is stored does not have its shape.
     """
 
     def __init__(self, welcome: Welcome, checkpoint: dict[int, Held]) -> None:
         self._welcome = welcome
         self._family = (*welcome.parents, welcome.agent)
+        if len(welcome.parents) != len(welcome.parent_actions) or len(set(self._family)) != len(self._family):
+            raise OrderViolation(
+                f"the Welcome names parents {welcome.parents} with {welcome.parent_actions} actions"
+            )
         self.shape = (welcome.states, *welcome.parent_actions, welcome.actions)
         self.actions_dtype = np.uint8 if welcome.actions <= 256 else np.uint16
+        if not 0 < math.prod(self.shape) <= LARGEST_THETA:
+            raise OrderViolation(
+                f"the Welcome asks for a theta of shape {self.shape}: expected 1 to {LARGEST_THETA} numbers"
+            )
         known = checkpoint or {0: initial_theta(welcome)}
         for one in known.values():
             if one.shape != self.shape:
-                raise ValueError(f"theta must have shape {self.shape}, got {one.shape}")
+                raise OrderViolation(f"theta must have shape {self.shape}, got {one.shape}")
         self._rounds = {round_: _tables(theta_of(one), origin_of(one)) for round_, one in known.items()}
 
     @property
@@ -84,11 +101,17 @@ class Learner:
 
     def theta(self, round_: int) -> FloatArray:
         """Return theta_round."""
-        return self._rounds[round_].theta
+        return self._at(round_).theta
 
     def log_policy(self, round_: int) -> FloatArray:
         """Return the log conditional probability table of theta_round."""
-        return self._rounds[round_].log_policy
+        return self._at(round_).log_policy
+
+    def _at(self, round_: int) -> _Round:
+        if round_ not in self._rounds:
+            held = ", ".join(map(str, self.held))
+            raise OrderViolation(f"theta of round {round_} is asked for, but only {held} are held")
+        return self._rounds[round_]
 
     def rewind(self, round_: int) -> None:
         """Go back to theta_round, unless only the update of that very round is ahead of it.
@@ -134,10 +157,16 @@ class Learner:
         Raises
         ------
         OrderViolation
-            If the signal's two tensors do not fit each other.
+            If the signal's tensors do not fit this agent, or each other.
         FloatingPointError
             If theta overflows.
         """
+        shape, family = signal.flow.shape, self._family
+        if len(shape) <= 1 + max(family) or (shape[0], *(shape[1 + one] for one in family)) != self.shape:
+            raise OrderViolation(
+                f"the flow of round {signal.round} has shape {shape}, expected {self._welcome.states} states "
+                f"and {self.shape[1:]} actions of agents {family}"
+            )
         return self._apply(signal.round, local_flow(signal.flow, self._family), signal)
 
     def _apply(self, round_: int, m: FloatArray, signal: FlowBroadcast | None = None) -> Held:

@@ -33,6 +33,7 @@ from agents.effects import Adopt, Store
 from agents.learner import Learner, digest
 from agents.rounds import Outcome, Rounds
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.errors import InputError
 from protocol.addresses import COORDINATOR, name, names
 from protocol.effects import Admit, Connect, Effect, Log, Stop, Transmit
 from protocol.envelope import Envelope
@@ -74,6 +75,8 @@ FAILED_EVERY = 0.5
 FAILED_FOR = 5.0
 """Seconds a failing agent goes on telling the coordinator."""
 
+_LASTING = ("agent", "experiment", "mode", "states", "actions", "parents", "parent_actions", "children")
+"""Fields of the Welcome that no later coordinator may change."""
 FAREWELL_FOR = 2.0
 """Seconds a leaving agent waits for the acknowledgement of its farewell."""
 FEW = 16
@@ -198,6 +201,8 @@ class AgentMachine:
             return self._refuse(envelope, "another run")
         effects: list[Effect] = []
         if isinstance(message, Roster) and self._is_newer(envelope) and origin == COORDINATOR_ROUTE:
+            if not self._fits(message):
+                return self._fail(ExitCode.PROTOCOL, "the Roster has other neighbours than the Welcome", now)
             effects += self._enter(envelope, message, now)
         elif not self._in_range(envelope.sender, message):
             return self._refuse(envelope, "out of range")
@@ -210,7 +215,7 @@ class AgentMachine:
             self._progress_at = now
             try:
                 effects += self._deliver(envelope.sender, one, now)
-            except (ProtocolError, FloatingPointError) as error:
+            except (ProtocolError, FloatingPointError, InputError) as error:
                 effects += self._fail(ExitCode.PROTOCOL, str(error), now)
         return effects
 
@@ -297,13 +302,20 @@ class AgentMachine:
         self._hello_patience = HELLO_EVERY
 
     def _welcomed(self, envelope: Envelope, welcome: Welcome, now: float) -> list[Effect]:
+        before = self._welcome
+        if before is not None and any(getattr(before, one) != getattr(welcome, one) for one in _LASTING):
+            why = f"the Welcome of generation {envelope.generation} contradicts the one before"
+            return self._fail(ExitCode.PROTOCOL, why, now)
         self._generation = envelope.generation
         self._progress_at = now
         self._links.run = envelope.run
         self._links.me = welcome.agent
         self._links.leave(envelope.generation)
         if self._learner is None:
-            self._learner = Learner(welcome, self._setup.held)
+            try:
+                self._learner = Learner(welcome, self._setup.held)
+            except (ProtocolError, InputError) as error:
+                return self._fail(ExitCode.PROTOCOL, str(error), now)
             if self._observer is not None:
                 self._observer(Started(self._facts(envelope.run, welcome)))
         newcomer = self._welcome is None and not self._setup.held
@@ -332,6 +344,15 @@ class AgentMachine:
     def _is_newer(self, envelope: Envelope) -> bool:
         at = (envelope.generation, envelope.epoch)
         return at > (self._links.generation, self._links.epoch) and envelope.generation == self._generation
+
+    def _fits(self, roster: Roster) -> bool:
+        """Whether a roster has the neighbours of the Welcome, and a key for each or for none."""
+        assert self._welcome is not None
+        parents, children = tuple(one[0] for one in roster.parents), tuple(one[0] for one in roster.children)
+        return (parents, children) == (self._welcome.parents, self._welcome.children) and all(
+            len(keys) in (0, len(peers))
+            for keys, peers in ((roster.parent_keys, parents), (roster.child_keys, children))
+        )
 
     def _enter(self, envelope: Envelope, roster: Roster, now: float) -> list[Effect]:
         """Enter a new epoch: fresh links to the roster's neighbours, whose early messages count now."""
@@ -402,7 +423,7 @@ class AgentMachine:
                 return self._edge(sender, "child", now)
             case Start(round=round_) if sender == COORDINATOR and self.phase == "ready":
                 return self._start(round_, now)
-            case TableRequested(round=round_) if sender == COORDINATOR:
+            case TableRequested(round=round_) if sender == COORDINATOR and self.phase == "running":
                 return self._carry([self._playing().table(round_)], now)
             case ThetaRequested() if sender == COORDINATOR:
                 latest = self.learner.latest

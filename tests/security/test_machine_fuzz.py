@@ -1,0 +1,132 @@
+"""No message that the codec lets in brings a machine down, whoever sends it and whenever it comes.
+
+What makes no sense is refused and counted, or ends the run with one line; it is never a traceback.
+"""
+
+import json
+from typing import Any
+
+import msgspec
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bnpg.testing.messages import any_message, messages
+from bnpg.testing.stages import AgentStage, CoordinatorStage
+from bnpg.testing.transcript import Stage
+from protocol.addresses import COORDINATOR
+from protocol.codec import encode
+from protocol.effects import Log, Stop, Transmit
+from protocol.exit_codes import ExitCode
+from protocol.messages import (
+    FlowBroadcast,
+    Hello,
+    Message,
+    Roster,
+    SignalBroadcast,
+    Start,
+    StatesAnnounced,
+    TableRequested,
+    ThetaRequested,
+    Welcome,
+)
+
+FAMILY = "agent=1 parents=(0,) parent_actions=(2,) children=(2,)"
+AGENT_SCENES = [
+    f"given {FAMILY}\n",
+    f"given {FAMILY}\n> coordinator: Welcome\n",
+    f"given {FAMILY}\njoined\n",
+    f'given {FAMILY} mode="exact"\njoined\n',
+    f"given {FAMILY} held=(3,4)\njoined round=4\n"
+    "> coordinator: StatesAnnounced round=4 step=0 time=0 lane=0 [0]\n",
+]
+COORDINATOR_SCENES = [
+    "given\n",
+    "given\n> agent 0: Hello\n",
+    "given\njoined\n",
+    'given mode="exact" rounds=2\njoined\n',
+    "given rounds=0 save_policy=True\njoined\n",
+    "given rounds=0\njoined\n",
+]
+EXPECTED = set(ExitCode) - {ExitCode.INTERNAL}
+
+
+@st.composite
+def plausible(draw: Any, kinds: st.SearchStrategy[Message] | None = None) -> Message:
+    """Return any message, often about the present: nothing else gets far."""
+    message = draw(any_message() if kinds is None else kinds)
+    for field in ("round", "step", "time", "lane"):
+        if hasattr(message, field) and draw(st.integers(0, 3)):
+            message = msgspec.structs.replace(message, **{field: 4 * draw(st.integers(0, 1))})
+    return message
+
+
+def hear(stage: Stage, sender: int, message: Message) -> None:
+    """Let a message in and check what comes of it."""
+    machine = stage.machine
+    assert machine is not None
+    envelope = stage._envelope(sender, message, {})
+    arrived = machine.receive(envelope, stage.origin(sender, envelope.incarnation), stage.now)
+    stage.now += 0.3
+    for effect in [*arrived, *machine.tick(stage.now)]:
+        if isinstance(effect, Transmit):
+            encode(effect.envelope)
+        elif isinstance(effect, Log):
+            json.dumps(effect.fields)
+        elif isinstance(effect, Stop):
+            assert effect.code in EXPECTED
+            assert "\n" not in effect.why
+    machine.next_event()
+
+
+def play(stage: Stage, scene: str, said: list[tuple[int, int, Message]]) -> None:
+    stage.play(scene)
+    with np.errstate(all="ignore"):
+        for generation, sender, message in said:
+            stage.generation = generation
+            hear(stage, sender, message)
+
+
+GENERATIONS = st.sampled_from([1, 1, 1, 2])
+FOR_AGENTS = (
+    messages(FlowBroadcast)
+    | messages(SignalBroadcast)
+    | messages(StatesAnnounced)
+    | messages(Welcome)
+    | messages(Roster)
+    | messages(Start)
+    | messages(TableRequested)
+    | messages(ThetaRequested)
+)
+
+
+@settings(max_examples=400)
+@given(
+    st.sampled_from(AGENT_SCENES),
+    st.lists(
+        st.tuples(
+            GENERATIONS,
+            st.sampled_from([COORDINATOR, COORDINATOR, 0, 2]),
+            plausible() | plausible(FOR_AGENTS),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+)
+def test_an_agent(scene: str, said: list[tuple[int, int, Message]]) -> None:
+    play(AgentStage(), scene, said)
+
+
+@settings(max_examples=400)
+@given(
+    st.sampled_from(COORDINATOR_SCENES),
+    st.lists(
+        st.tuples(GENERATIONS, st.sampled_from([0, 1, 2]), plausible() | plausible(messages(Hello))),
+        min_size=1,
+        max_size=5,
+    ),
+)
+def test_a_coordinator(scene: str, said: list[tuple[int, int, Message]]) -> None:
+    stage = CoordinatorStage()
+    play(stage, scene, said)
+    json.dumps(stage.machine.status(stage.now))  # type: ignore[union-attr]
