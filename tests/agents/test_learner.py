@@ -100,7 +100,7 @@ def test_a_replayed_round_keeps_the_update_that_is_ahead_of_it_and_nothing_more(
 
 
 def test_a_theta_of_another_game_is_refused():
-    with pytest.raises(ValueError, match=r"theta must have shape \(4, 2, 3\), got \(4, 3\)"):
+    with pytest.raises(OrderViolation, match=r"theta must have shape \(4, 2, 3\), got \(4, 3\)"):
         learner(held={0: np.zeros((4, 3))})
 
 
