@@ -31,7 +31,7 @@ LABEL org.opencontainers.image.title="bnpg" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/bnpg /opt/bnpg
 COPY examples/ /examples/
-COPY deploy/prepare.sh deploy/probe.py deploy/supervise.sh /opt/bnpg/bin/
+COPY deploy/prepare.sh deploy/probe.py deploy/supervise.sh deploy/watch.sh /opt/bnpg/bin/
 # Volumes take over the mode of these folders, so that whoever the container runs as can write into its own.
 RUN mkdir -p /tmp && chmod 1777 /tmp \
  && mkdir -m 1777 /state /keys /keys/coordinator /keys/public /keys/enrolled /runs

@@ -191,6 +191,35 @@ def test_the_overlay_with_a_bad_network_changes_nothing(deployment: Deployment, 
     assert deployment.summary()["policy_digest"] == digest_in_memory(GAME, SHORT)
 
 
+def test_the_overlay_to_observe_shows_the_run_to_whoever_knows_the_token(deployment: Deployment) -> None:
+    deployment.files.append("docker-compose.observe.yml")
+    # Port 0: any that is free. Prometheus is an image of others, which this engine cannot pull.
+    deployment.environment["BNPG_WATCH_PORT"] = "0"
+    deployment.plan(GAME, LONG)
+    deployment.start("coordinator", "agent", "watch")
+    deployment.reach(1)
+    watch = deployment.container("watch")
+    deployment.until(watch, ".State.Health.Status", "healthy")
+    token = docker("exec", watch, "cat", "/state/token").stdout.strip()
+    assert len(token) >= 16
+    ask = (
+        "import sys, urllib.request as u, urllib.error as e\n"
+        "r = u.Request('http://127.0.0.1:8765/', headers={'Authorization': 'Bearer ' + sys.argv[1]})\n"
+        "try: print(u.urlopen(r).read().decode())\n"
+        "except e.HTTPError as error: print(error.code)\n"
+    )
+    page, shut = (
+        docker("exec", watch, "/opt/bnpg/bin/python3", "-c", ask, word).stdout for word in (token, "guess")
+    )
+    assert "agent 4" in page
+    assert shut.strip() == "401"
+    told = deployment.compose("logs", "--no-color").stdout + docker("inspect", watch).stdout
+    assert token not in told
+    assert deployment.inspect(watch, ".HostConfig.PortBindings").count("127.0.0.1") == 1
+    assert deployment.inspect(watch, ".Config.User") == "10001:10001"
+    assert deployment.wait() == 0
+
+
 def test_a_mistake_ends_with_exit_2_and_one_line(deployment: Deployment) -> None:
     deployment.plan("cooordination(agents=5)", SHORT)
     done = deployment.up()
