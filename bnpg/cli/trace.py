@@ -55,7 +55,12 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
     counts = {field: getattr(proof, field) for field in fields}
     rare = {"cut_off": proof.cut_off, "applied_again": proof.again}
     if as_json:
-        more = {"state": proof.state, "reference": reference, "sealed": sealed}
+        more = {
+            "state": proof.state,
+            "reference": reference,
+            "sealed": sealed,
+            "broken_off": list(proof.broken_off),
+        }
         click.echo(json.dumps({"violation": None} | counts | rare | more))
         return int(ExitCode.DONE)
     click.echo("in order: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
@@ -63,6 +68,8 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
         click.echo(f"{proof.cut_off} messages were cut off by deaths or by the end, as they may be")
     if proof.again:
         click.echo(f"{proof.again} updates were applied again after a death, with the same result")
+    for place in proof.broken_off:
+        click.echo(f"{place} is the last line before a full disk: what that process did then is not recorded")
     if reference:
         click.echo("all that was said, and every theta, is that of the run recomputed in memory, bit for bit")
     if proof.state != "done":

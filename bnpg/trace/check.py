@@ -44,6 +44,8 @@ class Proof:
     """Updates applied, over all agents, each counted once."""
     again: int
     """Updates that were applied again because a process died before they were durable."""
+    broken_off: tuple[str, ...] = ()
+    """Files, and the line after which each breaks off because its process's disk was full."""
     state: str = field(default="interrupted")
     """How the run ended, as far as it did."""
 
@@ -87,6 +89,7 @@ def check_trace(lives: list[Life], done: bool) -> Proof:
         events=sum(len(life.events) for life in lives),
         messages=messages.received,
         cut_off=messages.cut_off,
+        broken_off=messages.broken_off,
         acts=acts,
         rounds=min(reached),
         updates=sum(reached),

@@ -3,12 +3,16 @@
 A message may rightly stay unreceived in two cases, which are counted as cut off: its epoch was given up,
 because a process died or a new coordinator came; or its receiver ended before, because the run was broken off
 or, in a run that is done, because the coordinator waited for a farewell no longer, and says whose.
+
+And a message may have been received that its sender could not record any more: the last word, `Finish` or
+`Farewell`, of a process whose disk was full. Its trace breaks off there, which is told.
 """
 
 from dataclasses import dataclass
 
 from bnpg.trace.lives import Epoch, Lives
 from bnpg.trace.reading import Life, TraceEvent, Violation
+from protocol.exit_codes import ExitCode
 
 BARE = (("Hello", "Beacon", "Failed"), ("Welcome", "Reject", "Summons"))
 """Messages outside the order: of an agent, of the coordinator."""
@@ -23,6 +27,8 @@ class Counts:
     received: int
     cut_off: int
     """Sent, but rightly never received."""
+    broken_off: tuple[str, ...] = ()
+    """Files that end before their processes did, because a disk was full, and after which line."""
 
 
 def check_clocks(life: Life) -> None:
@@ -72,12 +78,17 @@ def check_messages(run: Lives) -> Counts:
         _follow(run, life, sent, received, entered)
     for (process, epoch), event in entered.items():
         _check_neighbours(process, epoch, event, entered)
+    broken_off = set()
     for place, event in received.items():
-        _match(sent.get(place), event)
+        speaker = _of_last_word(run, place, event, sent, entered)
+        if speaker is None:
+            _match(sent.get(place), event)
+        else:
+            broken_off.add(f"{speaker.process}.{speaker.life}.jsonl:{len(speaker.events)}")
     lost = [place for place in sent if place not in received]
     if run.conclusion is not None and run.conclusion["state"] == "done":
         _check_nothing_needed(run, lost, sent)
-    return Counts(len(received), len(lost))
+    return Counts(len(received), len(lost), tuple(sorted(broken_off)))
 
 
 def _follow(
@@ -143,6 +154,34 @@ def _check_neighbours(
             raise Violation(f"{process} and {peer} do not mean each other in epoch {epoch}", event, other)
     if process != "coordinator" and ("coordinator", epoch) not in entered:
         raise Violation(f"{process} enters an epoch that the coordinator never formed", event)
+
+
+def _of_last_word(
+    run: Lives,
+    place: Place,
+    event: TraceEvent,
+    sent: dict[Place, TraceEvent],
+    entered: dict[tuple[str, Epoch], TraceEvent],
+) -> Life | None:
+    """Return the life whose last word this is, if it was said when its trace had broken off already.
+
+    Its disk was full: it has no end in its file, and the coordinator, if it could, recorded that the run
+    ended for that reason. What the last lines say was to be sent may have been taken back unrecorded.
+    """
+    sender, receiver, epoch, seq = place
+    from_coordinator = sender == "coordinator"
+    if event["kind"] != ("Finish" if from_coordinator else "Farewell"):
+        return None
+    recorded = sent.get(place)
+    if recorded is not None and recorded["kind"] == event["kind"]:
+        return None
+    if (sender, receiver, epoch, seq + 1) in sent or (receiver, epoch) not in entered:
+        return None
+    number = entered[receiver, epoch]["neighbours"].get(sender)
+    lives = [life for life in run.of(sender) if life.life == number and not life.closed]
+    heads = [life for life in run.coordinators if life.life == epoch[0]]
+    full = [life for life in heads if not life.closed or life.events[-1]["code"] == ExitCode.STORAGE]
+    return lives[0] if lives and full else None
 
 
 def _match(sent: TraceEvent | None, event: TraceEvent) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from bnpg.testing.run import Run
@@ -21,6 +22,7 @@ CASE = {
     "trace": True,
 }
 SETTINGS = {"fsync": False}
+NEWLINE = b"\n"
 StartRun = Callable[..., Run]
 
 
@@ -64,6 +66,20 @@ def test_an_interrupted_run_is_in_order_as_far_as_it_went(start_run: StartRun) -
         check_trace(read_trace(run.trace_folder), done=True)
 
 
+def test_a_last_word_is_missed_where_no_disk_was_full(start_run: StartRun) -> None:
+    run = start_run(**CASE, settings=SETTINGS)
+    run.until_round(5)
+    run.interrupt()
+    assert run.wait() == ExitCode.INTERRUPTED
+    file = run.trace_folder / "agent-0.1.jsonl"
+    *lines, farewell, end, nothing = file.read_bytes().split(NEWLINE)
+    assert b'"Farewell"' in farewell
+    assert b'"k":"end"' in end
+    file.write_bytes(NEWLINE.join([*lines, nothing]))
+    with pytest.raises(Violation, match="coordinator received what agent-0 never sent"):
+        proof_of(run, done=False)
+
+
 def test_what_a_killed_process_told_others_is_in_its_file(start_run: StartRun) -> None:
     """Half a line at the end of a killed process is no violation; the loss of what its peers have seen is."""
     run = start_run(**CASE, settings=SETTINGS)
@@ -79,3 +95,25 @@ def test_what_a_killed_process_told_others_is_in_its_file(start_run: StartRun) -
     file.write_bytes(b"".join(lines[: sends[-2]]))
     with pytest.raises(Violation, match="received what agent-0 never sent"):
         proof_of(run)
+
+
+@pytest.mark.parametrize("victim", ["agent-0", "coordinator"])
+def test_a_trace_that_breaks_off_at_a_full_disk_says_where_and_goes_on(
+    victim: str, start_run: StartRun
+) -> None:
+    run = start_run(**CASE, settings=SETTINGS)
+    run.until_round(15)
+    file = run.trace_folder / f"{victim}.1.jsonl"
+    most = file.stat().st_size + 2000
+    run.process(victim).rlimit(psutil.RLIMIT_FSIZE, (most, most))
+    assert run.wait() == ExitCode.STORAGE, run.log
+    assert f"cannot write {file}" in run.summary["why"]
+    broken = proof_of(run, done=False)
+    assert broken.state in ("failed", "interrupted")
+    [place] = broken.broken_off
+    assert place == f"{victim}.1.jsonl:{file.read_bytes().count(NEWLINE)}"
+    run.start()
+    assert run.wait() == ExitCode.DONE, run.log
+    proof = proof_of(run)
+    assert (proof.state, proof.lives, proof.updates) == ("done", 8, 180)
+    assert proof.broken_off == (place,)
