@@ -47,6 +47,11 @@ def _from_folder(folder: Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} cannot be read: {error}") from None
+    if told.get("phase") == "ended":
+        from bnpg.run_folder import read_summary
+
+        ended = read_summary(folder) or {}
+        told |= {key: ended[key] for key in ("state", "why") if key in ended}
     return told | {"seconds_old": round(age, 1), "up": age < STALE and told.get("phase") != "ended"}
 
 
@@ -69,6 +74,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
     head += f", step {told.get('step', '?')}"
     if not told["up"] and told.get("phase") != "ended":
         head += f"; nobody has renewed this for {told['seconds_old']:.0f} s"
+    head += f"; {told['state']}: {told['why']}" if "state" in told else ""
     lines = [head]
     if told.get("waiting_for"):
         lines.append(f"waiting for {told['waiting_for']}")
@@ -77,6 +83,9 @@ def _lines(told: dict[str, Any]) -> list[str]:
             f"  agent {agent:>3}  {state['phase']:<9} round {state['round']}, step {state['step']}, "
             f"start {state['incarnation']}, heard {state['heard_seconds_ago']:.1f} s before"
         )
+    for agent, why in sorted(told.get("rejected", {}).items()):
+        who = f"agent {agent}" if int(agent) >= 0 else "an agent without an id"
+        lines.append(f"  {who} was rejected ({why})")
     for key, meaning in (("refused", "messages refused"), ("turned_away", "connections turned away")):
         for reason, count in sorted(told.get(key, {}).items()):
             lines.append(f"  {count} {meaning}: {reason}")

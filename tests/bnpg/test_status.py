@@ -46,6 +46,27 @@ def test_of_a_folder_nobody_writes_to_any_more(tmp_path: Path) -> None:
     assert "nobody has renewed this" in status(written(tmp_path, 60.0)).output
 
 
+def test_of_a_run_that_has_ended(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    experiment = ["coordination(agents=2)", "--rounds", "2", "--lanes", "2", "--horizon", "2"]
+    assert main(["train", *experiment, "--launcher", "memory", "--out", str(folder), "--quiet"]) == 0
+    told = json.loads(status(str(folder), "--json").output)
+    assert (told["phase"], told["up"], told["state"]) == ("ended", False, "done")
+    assert {agent["phase"] for agent in told["agents"].values()} == {"left"}
+    shown = status(str(folder)).output
+    assert "ended: round 2 of 2, step 0; done: all rounds are done" in shown
+    assert "running" not in shown
+
+
+def test_of_agents_that_were_not_let_in(tmp_path: Path) -> None:
+    rejected = {"1": "experiment: expected a, got b", "-2": "full: expected 2 agents, got one more"}
+    told = STATUS | {"written": time.time(), "rejected": rejected}
+    (tmp_path / "status.json").write_text(json.dumps(told))
+    shown = status(str(tmp_path)).output
+    assert "agent 1 was rejected (experiment: expected a, got b)" in shown
+    assert "an agent without an id was rejected (full: expected 2 agents, got one more)" in shown
+
+
 def test_of_an_address() -> None:
     watched = Telemetry("127.0.0.1:0")
     try:
