@@ -63,7 +63,7 @@ class AgentStage(Stage):
         del fields["theta"]
         return "> coordinator: Welcome " + " ".join(f"{key}={_tight(one)}" for key, one in fields.items())
 
-    def origin(self, sender: int, incarnation: int) -> str:
+    def origin(self, sender: int, incarnation: int) -> str:  # noqa: ARG002 - one connection a neighbour, through all its lives
         """Return the connection of a peer."""
         return COORDINATOR_ROUTE if sender == COORDINATOR else f"child-{sender}"
 
