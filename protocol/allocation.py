@@ -4,8 +4,10 @@ import ctypes
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
+_FROM_THE_HEAP = 1 << 25
+"""Bytes an array may have to come from the heap: glibc takes no more than this."""
 _KEPT = 1 << 28
-"""Bytes: arrays up to this size come from the heap, and so much free heap is kept."""
+"""Bytes of free heap that are kept."""
 
 
 def keep_freed_memory() -> None:
@@ -17,5 +19,5 @@ def keep_freed_memory() -> None:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _KEPT)
+        mallopt(_M_MMAP_THRESHOLD, _FROM_THE_HEAP)
         mallopt(_M_TRIM_THRESHOLD, _KEPT)
