@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.held import Held, held, origin_of, theta_of
+from bnpg_math.ahead import UniformsAhead
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.estimators import sampled_flow
 from bnpg_math.gradient import barrier_gradient, local_flow, local_gradient, update
@@ -20,7 +21,7 @@ from bnpg_math.momentum import extrapolate
 from bnpg_math.natural import natural_direction
 from bnpg_math.policy import initial_normal, log_policy
 from bnpg_math.sampling import cumulative, sample_actions
-from bnpg_math.streams import Purpose, uniforms
+from bnpg_math.streams import Purpose
 from protocol.errors import OrderViolation
 from protocol.messages import FlowBroadcast, Welcome
 
@@ -88,6 +89,8 @@ class Learner:
             if one.shape != self.shape:
                 raise OrderViolation(f"theta must have shape {self.shape}, got {one.shape}")
         self._rounds = {round_: _tables(theta_of(one), origin_of(one)) for round_, one in known.items()}
+        own = range(welcome.agent, welcome.agent + 1)
+        self._uniforms = UniformsAhead(welcome.seed, Purpose.ACTIONS, own)
 
     @property
     def held(self) -> tuple[int, ...]:
@@ -128,12 +131,15 @@ class Learner:
         tables = self._rounds[round_]
         if tables.cumulative is None:
             tables.cumulative = cumulative(tables.policy)
-        welcome = self._welcome
-        drawn = uniforms(welcome.seed, Purpose.ACTIONS, welcome.agent, round_, time, len(states), lane)
+        drawn = self._uniforms.take(round_, time, lane, len(states))[0]
         chosen = sample_actions(tables.cumulative, states, parent_actions, drawn)
         actions: IntArray = chosen.astype(self.actions_dtype, copy=False)
         actions.flags.writeable = False
         return actions
+
+    def prepare(self) -> None:
+        """Draw the random numbers of the next turn, which depend on nothing that is awaited."""
+        self._uniforms.draw()
 
     def apply_weights(
         self,

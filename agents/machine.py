@@ -32,7 +32,8 @@ from msgspec import Struct
 from agents.effects import Adopt, Store
 from agents.learner import Learner, digest
 from agents.rounds import Outcome, Rounds
-from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays import FloatArray
+from bnpg_math.cells import within
 from bnpg_math.errors import InputError
 from protocol.addresses import COORDINATOR, name, names
 from protocol.effects import Admit, Connect, Effect, Log, Stop, Transmit
@@ -79,8 +80,6 @@ _LASTING = ("agent", "experiment", "mode", "states", "actions", "parents", "pare
 """Fields of the Welcome that no later coordinator may change."""
 FAREWELL_FOR = 2.0
 """Seconds a leaving agent waits for the acknowledgement of its farewell."""
-FEW = 16
-"""Numbers that are looked through faster one by one than as an array."""
 
 
 class AgentSetup(Struct, frozen=True):
@@ -218,6 +217,11 @@ class AgentMachine:
             except (ProtocolError, FloatingPointError, InputError) as error:
                 effects += self._fail(ExitCode.PROTOCOL, str(error), now)
         return effects
+
+    def prepare(self) -> None:
+        """Do ahead what depends on nothing that is awaited; nobody can tell, but by the time it takes."""
+        if self._learner is not None:
+            self._learner.prepare()
 
     def tick(self, now: float) -> list[Effect]:
         """Return what is to be done because time has passed."""
@@ -507,10 +511,10 @@ class AgentMachine:
         """Whether states and actions name something that exists."""
         if isinstance(message, ActionsChosen):
             choices = self._choices.get(sender)
-            return choices is None or _within(message.actions, choices)
+            return choices is None or within(message.actions, choices)
         if isinstance(message, StatesAnnounced):
             assert self._welcome is not None
-            return _within(message.states, self._welcome.states)
+            return within(message.states, self._welcome.states)
         return True
 
     def _awaited(self) -> str:
@@ -537,10 +541,3 @@ class AgentMachine:
 
     def _to_coordinator(self, message: Message) -> Transmit:
         return self._links.bare(COORDINATOR, COORDINATOR_ROUTE, message)
-
-
-def _within(array: IntArray, bound: int) -> bool:
-    """Whether there is a number, and none is too large: what came over the wire is never negative."""
-    if len(array) <= FEW:
-        return len(array) > 0 and max(array.tolist()) < bound
-    return bool(array.max() < bound)

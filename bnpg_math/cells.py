@@ -9,6 +9,9 @@ import numpy as np
 
 from bnpg_math.arrays import IntArray
 
+FEW = 4
+"""Lanes that are faster counted one by one than as an array."""
+
 
 def cells(coordinates: Sequence[IntArray], shape: Sequence[int]) -> IntArray:
     """Flat position, in C order, of every lane's coordinates.
@@ -29,11 +32,35 @@ def cells(coordinates: Sequence[IntArray], shape: Sequence[int]) -> IntArray:
         In 0..prod(shape)-1. A new array.
     """
     dtype, lengths = _integers(tuple(shape))
+    if len(coordinates[0]) <= FEW:
+        return np.array(places(coordinates, shape), dtype)
     flat = coordinates[0].astype(dtype)
     for values, length in zip(coordinates[1:], lengths, strict=True):
         flat *= length
         flat += values if values.dtype == dtype else values.astype(dtype)
     return flat
+
+
+def places(coordinates: Sequence[IntArray], shape: Sequence[int]) -> list[int]:
+    """The same positions as :func:`cells`, one by one; axes of `shape` without coordinates are left out."""
+    flat: list[int] = coordinates[0].tolist()
+    for values, length in zip(coordinates[1:], shape[1:], strict=False):
+        flat = [place * length + value for place, value in zip(flat, values.tolist(), strict=True)]
+    return flat
+
+
+def within(coordinates: IntArray, length: int) -> bool:
+    """Whether there is a coordinate, and all are in the range of an axis.
+
+    Parameters
+    ----------
+    coordinates : (B,) unsigned int
+    length : int
+        Of the axis.
+    """
+    if len(coordinates) <= FEW:
+        return len(coordinates) > 0 and max(coordinates.tolist()) < length
+    return bool(coordinates.max() < length)
 
 
 @lru_cache(maxsize=1024)

@@ -118,6 +118,7 @@ def uniforms(
     step: int,
     count: int,
     first: int = 0,
+    out: FloatArray | None = None,
 ) -> FloatArray:
     """Uniforms number `first` .. `first + count - 1` of a stream, in [0, 1), each with 53 random bits.
 
@@ -132,6 +133,8 @@ def uniforms(
         How many, at least 0.
     first : int
         Where to begin, a multiple of `BLOCK`.
+    out : (count,) float, optional
+        Where to put them, contiguous; a new array otherwise.
 
     Returns
     -------
@@ -150,6 +153,6 @@ def uniforms(
     except IndexError:
         borrowed = np.random.Generator(np.random.Philox(key=0))
     borrowed.bit_generator.state = address
-    drawn: FloatArray = borrowed.random(count)
+    drawn: FloatArray = borrowed.random(count, out=out)
     _idle.append(borrowed)
     return drawn

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
+from bnpg_math.ahead import UniformsAhead
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.cells import cells
 from bnpg_math.estimators import (
@@ -57,6 +58,8 @@ class Environment:
         self._joint = math.prod(game.actions)
         self._reward = game.reward.reshape(-1)
         self._announced = np.min_scalar_type(max(game.states - 1, 1))
+        draws = range(game.transition.draws)
+        self._uniforms = UniformsAhead(experiment.seed, Purpose.TRANSITIONS, draws)
         self.width = _width(experiment)
         """Lanes of a part."""
 
@@ -79,13 +82,12 @@ class Environment:
 
     def successors(self, round_: int, turn: Turn, states: IntArray, joint: IntArray) -> IntArray:
         """Return the next state of the lanes of a turn that live on."""
-        transition, seed = self._game.transition, self._experiment.seed
-        drawn = np.empty((transition.draws, len(states)))
-        for index in range(transition.draws):
-            drawn[index] = uniforms(
-                seed, Purpose.TRANSITIONS, index, round_, turn.time, len(states), turn.lane
-            )
-        return transition.sample(states, joint, drawn)
+        drawn = self._uniforms.take(round_, turn.time, turn.lane, len(states))
+        return self._game.transition.sample(states, joint, drawn)
+
+    def prepare(self) -> None:
+        """Draw the random numbers of the next transitions, which depend on nothing that is awaited."""
+        self._uniforms.draw()
 
     def announced(self, states: IntArray) -> IntArray:
         """Return states as they are announced: in the smallest unsigned integers, read-only."""
@@ -124,9 +126,10 @@ class Episodes:
     ) -> None:
         self._environment = environment
         self.round = round_
-        self._lengths = lengths
         self._visits = visits
         self._steps = int(lengths[0])
+        self._alive = np.searchsorted(-lengths, -np.arange(self._steps), side="left").tolist()
+        """How many lanes live at each time."""
         states = environment.announced(first)
         width = environment.width
         self.turns = [Turn(0, lane, states[lane : lane + width]) for lane in range(0, len(states), width)]
@@ -151,12 +154,13 @@ class Episodes:
         turn = self.turns[self.taken]
         joint = self._environment.joint(actions)
         self._rewards.append(self._environment.reward(turn.states, joint))
-        alive = self._alive(turn.time + 1) - turn.lane
+        time = turn.time + 1
+        alive = self._alive[time] - turn.lane if time < self._steps else 0
         if alive <= 0:
             return None
         states, joint = turn.states[:alive], joint[:alive]
         following = self._environment.successors(self.round, turn, states, joint)
-        self.turns.append(Turn(turn.time + 1, turn.lane, self._environment.announced(following)))
+        self.turns.append(Turn(time, turn.lane, self._environment.announced(following)))
         return self.turns[-1]
 
     def weights(self) -> FloatArray:
@@ -169,12 +173,6 @@ class Episodes:
     def statistics(self) -> ReturnStatistics:
         """Return mean and standard error of the returns."""
         return self._environment.statistics(self._by_step(self._rewards), self._visits)
-
-    def _alive(self, time: int) -> int:
-        """Return how many lanes live at a time."""
-        if time >= self._steps:
-            return 0
-        return int(np.searchsorted(-self._lengths, -time, side="left"))
 
     def _by_step(self, arrays: Sequence[np.ndarray]) -> "list[np.ndarray]":
         """Join what belongs to the turns of one time."""

@@ -26,6 +26,7 @@ import numpy as np
 from msgspec import Struct
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.cells import within
 from bnpg_math.constants import sizes, smoothness
 from bnpg_math.dag import Dag
 from bnpg_math.game import Game
@@ -218,6 +219,10 @@ class CoordinatorMachine:
         if not self._in_range(envelope.sender, message):
             return self._refuse(envelope, "out of range")
         return self._sequenced(envelope, origin, now)
+
+    def prepare(self) -> None:
+        """Do ahead what depends on nothing that is awaited; nobody can tell, but by the time it takes."""
+        self._rounds.prepare()
 
     def tick(self, now: float) -> list[Effect]:
         """Return what is to be done because time has passed."""
@@ -474,7 +479,7 @@ class CoordinatorMachine:
     def _in_range(self, agent: int, message: Message) -> bool:
         """Whether actions name something that exists."""
         if isinstance(message, ActionsChosen):
-            return len(message.actions) > 0 and int(message.actions.max()) < self._setup.game.actions[agent]
+            return within(message.actions, self._setup.game.actions[agent])
         return True
 
     def _where(self) -> str:

@@ -120,6 +120,10 @@ class Rounds:
             return [TableRequested(round_)]
         return self._end() if round_ == self._experiment.rounds else self._first_step()
 
+    def prepare(self) -> None:
+        """Do ahead what depends on no answer."""
+        self._environment.prepare()
+
     def receive(self, agent: int, message: Message) -> Outcome:
         """Take in an agent's answer; return what is to be sent to everybody, and lines to record.
 
@@ -177,8 +181,9 @@ class Rounds:
             )
         said.append(message.actions)
         taken = episodes.taken
-        if any(len(said) <= taken for said in self._said.values()):
-            return []
+        for one in self._said.values():
+            if len(one) <= taken:
+                return []
         turn = episodes.advance([self._said[one][taken] for one in self._agents])
         if turn is not None:
             return [_announcement(self.round, len(episodes.turns) - 1, turn)]

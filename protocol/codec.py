@@ -4,7 +4,8 @@ Frame 0 is a CRC-32 over everything that follows it (4 bytes, little-endian), th
 bytes), and the header, a MessagePack array: version, run, generation, epoch, sender, incarnation, seq, ack,
 lamport, kind, scalars, tensors. A tensor is described by its dtype and shape; its elements are raw,
 little-endian, in C order. Small tensors follow the header in frame 0, one behind the other; if they have
-`ZERO_COPY` bytes or more together, each is a frame of its own. Nothing is ever pickled.
+`ZERO_COPY` bytes or more together, each is a frame of its own. Nothing is ever pickled. Headers are written
+by msgpack, and read by msgspec, which checks types while it reads.
 
 Decoding is strict and in this order: number of parts, sizes, checksum, header, kind, scalars, dtype,
 shape against bytes, finiteness. Whatever is wrong is a `MalformedMessage` that names the field.
@@ -12,6 +13,7 @@ shape against bytes, finiteness. Whatever is wrong is a `MalformedMessage` that 
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 from zlib import crc32
@@ -19,6 +21,7 @@ from zlib import crc32
 import msgpack
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 
 from protocol.envelope import Envelope
 from protocol.errors import MalformedMessage
@@ -37,6 +40,7 @@ MOST_KNOWN = 256
 """Beginnings of headers that are kept."""
 
 Frame = bytes | memoryview
+_Array = np.ndarray[Any, Any]
 _ARRAY_OF_12 = b"\x9c"
 _UINT = Annotated[int, msgspec.Meta(ge=0)]
 _SIGNED = Annotated[int, msgspec.Meta(ge=-2)]
@@ -53,19 +57,21 @@ class _Header(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froze
     ack: _UINT
     lamport: _UINT
     kind: str
-    scalars: list[Any]
+    scalars: msgspec.Raw
     tensors: list[tuple[str, list[_UINT]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Layout:
     """How the fields of one kind of message are spread over header and frames."""
 
     kind: type[Message]
     scalars: tuple[str, ...]
     tensors: tuple[tuple[str, Tensor], ...]
-    checked: type[msgspec.Struct]
-    """Twin of the kind that holds the scalar fields only; decoding validates against it."""
+    order: tuple[int, ...] | None
+    """Where each field of the kind is among scalars and then tensors; None if it is in this order."""
+    decode_scalars: Callable[[msgspec.Raw], msgspec.Struct]
+    """Decodes into a twin of the kind that holds the scalar fields only, and validates."""
 
 
 def _layout(kind: type[Message]) -> _Layout:
@@ -78,14 +84,17 @@ def _layout(kind: type[Message]) -> _Layout:
             tensors.append((field, get_args(hint)[1]))
         else:
             scalars.append((field, hint))
-    checked = msgspec.defstruct(
-        kind.__name__, scalars, array_like=True, forbid_unknown_fields=True, frozen=True
-    )
-    return _Layout(kind, tuple(field for field, _ in scalars), tuple(tensors), checked)
+    names = tuple(field for field, _ in scalars)
+    laid = [*names, *(field for field, _ in tensors)]
+    order = None if (*laid,) == kind.__struct_fields__ else tuple(map(laid.index, kind.__struct_fields__))
+    twin = msgspec.defstruct(kind.__name__, scalars, array_like=True, forbid_unknown_fields=True, frozen=True)
+    return _Layout(kind, names, tuple(tensors), order, msgspec.msgpack.Decoder(twin).decode)
 
 
 _LAYOUTS = {name: _layout(kind) for name, kind in KINDS.items()}
 _HEADER_FIELDS = _Header.__struct_fields__
+_decode_header = msgspec.msgpack.Decoder(_Header).decode
+_pack = msgpack.Packer().pack
 
 
 class _Content(NamedTuple):
@@ -94,7 +103,7 @@ class _Content(NamedTuple):
     message: Message
     described: bytes
     """The end of the header: kind, scalars, tensors."""
-    inline: bytes
+    inline: Frame
     frames: list[Frame]
     checksum: int
     """Of the frames."""
@@ -121,11 +130,13 @@ def encode(envelope: Envelope) -> list[Frame]:
     if begun is None:
         if len(_known) >= MOST_KNOWN:
             _known.clear()
-        begun = _known[beginning] = _ARRAY_OF_12 + msgpack.packb((WIRE_VERSION, *beginning))[1:]
-    counters = msgpack.packb((envelope.seq, envelope.ack, envelope.lamport))[1:]
-    size = len(begun) + len(counters) + len(content.described)
-    rest = b"".join((size.to_bytes(4, "little"), begun, counters, content.described, content.inline))
-    return [crc32(rest, content.checksum).to_bytes(4, "little") + rest, *content.frames]
+        begun = _known[beginning] = _ARRAY_OF_12 + _pack((WIRE_VERSION, *beginning))[1:]
+    counters = _pack((envelope.seq, envelope.ack, envelope.lamport))[1:]
+    _, described, inline, frames, checksum = content
+    size = len(begun) + len(counters) + len(described)
+    start = b"".join((size.to_bytes(4, "little"), begun, counters, described))
+    checksum = crc32(inline, crc32(start, checksum))
+    return [b"".join((checksum.to_bytes(4, "little"), start, inline)), *frames]
 
 
 def _content(message: Message) -> _Content:
@@ -136,9 +147,9 @@ def _content(message: Message) -> _Content:
         arrays.append(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")))
     scalars = [getattr(message, field) for field in layout.scalars]
     tensors = [(array.dtype.str, array.shape) for array in arrays]
-    described = msgpack.packb((layout.kind.__name__, scalars, tensors))[1:]
-    if sum(array.nbytes for array in arrays) < ZERO_COPY:
-        return _Content(message, described, b"".join(array.tobytes() for array in arrays), [], 0)
+    described = _pack((layout.kind.__name__, scalars, tensors))[1:]
+    if sum([array.nbytes for array in arrays]) < ZERO_COPY:
+        return _Content(message, described, b"".join([array.tobytes() for array in arrays]), [], 0)
     frames: list[Frame] = [array.reshape(-1).view(np.uint8).data for array in arrays]
     return _Content(message, described, b"", frames, _checksum(frames))
 
@@ -153,13 +164,14 @@ def decode(frames: list[Frame]) -> Envelope:
     """
     if not frames:
         raise MalformedMessage("no frame at all")
-    first = bytes(frames[0])
+    first = memoryview(frames[0])
     if len(first) <= 8:
         raise MalformedMessage(f"frame 0 must have more than 8 bytes, got {len(first)}")
     for frame in frames:
         if len(frame) > MAX_TENSOR:
             raise MalformedMessage(f"a frame may have {MAX_TENSOR} bytes, got {len(frame)}")
-    if int.from_bytes(first[:4], "little") != crc32(memoryview(first)[4:], _checksum(frames[1:])):
+    checksum = _checksum(frames[1:]) if len(frames) > 1 else 0
+    if int.from_bytes(first[:4], "little") != crc32(first[4:], checksum):
         raise MalformedMessage("checksum differs: bits were flipped on the way")
     end = 8 + int.from_bytes(first[4:8], "little")
     if not 8 < end <= min(len(first), 8 + MAX_HEADER):
@@ -171,14 +183,14 @@ def decode(frames: list[Frame]) -> Envelope:
     if layout is None:
         raise MalformedMessage(f"unknown kind of message {header.kind[:40]!r}")
     try:
-        scalars = msgspec.convert(header.scalars, layout.checked)
-    except msgspec.ValidationError as error:
+        scalars = astuple(layout.decode_scalars(header.scalars))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedMessage(f"{header.kind}: {_named(error, layout.scalars)}") from None
-    fields: dict[str, Any] = {field: getattr(scalars, field) for field in layout.scalars}
     if layout.tensors or header.tensors or len(frames) > 1:
-        fields |= _tensors(header, layout, frames, first[end:])
+        scalars = (*scalars, *_tensors(header, layout, frames, first[end:]))
     elif end != len(first):
         raise MalformedMessage(f"{header.kind} has no tensors, got {len(first) - end} bytes behind it")
+    fields = scalars if layout.order is None else [scalars[place] for place in layout.order]
     return Envelope(
         header.run,
         header.generation,
@@ -188,37 +200,37 @@ def decode(frames: list[Frame]) -> Envelope:
         header.seq,
         header.ack,
         header.lamport,
-        layout.kind(**fields),
+        layout.kind(*fields),
     )
 
 
-def _tensors(header: _Header, layout: _Layout, frames: list[Frame], inline: bytes) -> dict[str, Any]:
+def _tensors(header: _Header, layout: _Layout, frames: list[Frame], inline: memoryview) -> list[_Array]:
     """Return the arrays of a message, from behind the header or from frames of their own."""
     kind, count = header.kind, len(layout.tensors)
     if len(header.tensors) != count or len(frames) not in (1, 1 + count):
         raise MalformedMessage(
             f"{kind} has {count} tensors, got {len(header.tensors)} described in {len(frames)} frames"
         )
-    fields: dict[str, Any] = {}
     if count == 1 and len(frames) == 1:
         (field, rule), (code, shape) = layout.tensors[0], header.tensors[0]
-        return {field: _array(kind, field, rule, code, shape, inline)}
+        return [_array(kind, field, rule, code, shape, inline)]
+    arrays = []
     if len(frames) > 1:
         if inline:
             raise MalformedMessage(f"{kind} has frames of tensors, and {len(inline)} bytes behind the header")
         for (field, rule), (code, shape), frame in zip(
             layout.tensors, header.tensors, frames[1:], strict=True
         ):
-            fields[field] = _array(kind, field, rule, code, shape, frame)
-        return fields
+            arrays.append(_array(kind, field, rule, code, shape, frame))
+        return arrays
     start = 0
     for index, ((field, rule), (code, shape)) in enumerate(zip(layout.tensors, header.tensors, strict=True)):
         dtype = rule.dtypes.get(code)
         size = 0 if dtype is None else math.prod(shape) * dtype.itemsize
         end = len(inline) if index == count - 1 else start + size
-        fields[field] = _array(kind, field, rule, code, shape, inline[start:end])
+        arrays.append(_array(kind, field, rule, code, shape, inline[start:end]))
         start = end
-    return fields
+    return arrays
 
 
 def _checksum(frames: list[Frame]) -> int:
@@ -228,52 +240,44 @@ def _checksum(frames: list[Frame]) -> int:
     return value
 
 
-def _header(data: bytes) -> _Header:
+def _header(data: memoryview) -> _Header:
     try:
-        raw = msgpack.unpackb(
-            data,
-            max_str_len=4096,
-            max_bin_len=0,
-            max_array_len=4096,
-            max_map_len=0,
-            max_ext_len=0,
-            use_list=True,
-        )
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise MalformedMessage(f"header is no MessagePack: {str(error) or type(error).__name__}") from None
-    try:
-        header = msgspec.convert(raw, _Header)
+        header = _decode_header(data)
     except msgspec.ValidationError as error:
         raise MalformedMessage(f"header: {_named(error, _HEADER_FIELDS)}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedMessage(f"header is no MessagePack: {error}") from None
     if header.version not in PROTOCOL_VERSIONS:
         raise MalformedMessage(f"header.version must be one of {PROTOCOL_VERSIONS}, got {header.version}")
     return header
 
 
-def _array(
-    kind: str, field: str, rule: Tensor, code: str, shape: list[int], frame: Frame
-) -> np.ndarray[Any, Any]:
-    where = f"{kind}.{field}"
+def _array(kind: str, field: str, rule: Tensor, code: str, shape: list[int], frame: Frame) -> _Array:
     dtype = rule.dtypes.get(code)
     if dtype is None:
-        raise MalformedMessage(f"{where} must be {', '.join(sorted(rule.dtypes))}, got dtype {code[:20]!r}")
+        expected = ", ".join(sorted(rule.dtypes))
+        raise MalformedMessage(f"{kind}.{field} must be {expected}, got dtype {code[:20]!r}")
     if len(shape) > MAX_AXES or (rule.axes is not None and len(shape) != rule.axes):
-        raise MalformedMessage(f"{where} must have {rule.axes or f'up to {MAX_AXES}'} axes, got {len(shape)}")
-    if math.prod(shape) * dtype.itemsize != len(frame):
-        raise MalformedMessage(f"{where}: shape {shape} of {dtype} does not fill {len(frame)} bytes exactly")
+        expected = str(rule.axes or f"up to {MAX_AXES}")
+        raise MalformedMessage(f"{kind}.{field} must have {expected} axes, got {len(shape)}")
+    count = shape[0] if len(shape) == 1 else math.prod(shape)
+    if count * dtype.itemsize != len(frame):
+        wrong = f"shape {shape} of {dtype} does not fill {len(frame)} bytes exactly"
+        raise MalformedMessage(f"{kind}.{field}: {wrong}")
     try:
         array = np.frombuffer(frame, dtype=dtype)
         if len(shape) != 1:
             array = array.reshape(shape)
     except ValueError as error:
-        raise MalformedMessage(f"{where}: no array has the shape {shape[:4]}..: {error}") from None
+        raise MalformedMessage(f"{kind}.{field}: no array has the shape {shape[:4]}..: {error}") from None
     if dtype.kind == "f" and not np.isfinite(array).all():
-        raise MalformedMessage(f"{where} must be finite, got NaN or infinity")
-    array.flags.writeable = False
+        raise MalformedMessage(f"{kind}.{field} must be finite, got NaN or infinity")
+    if not isinstance(frame, bytes) and not frame.readonly:
+        array.flags.writeable = False
     return array
 
 
-def _named(error: msgspec.ValidationError, fields: tuple[str, ...]) -> str:
+def _named(error: Exception, fields: tuple[str, ...]) -> str:
     """Replace the position in a validation error by the name of the field."""
 
     def field(match: "re.Match[str]") -> str:

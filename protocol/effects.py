@@ -8,7 +8,7 @@ from protocol.envelope import Envelope
 from protocol.exit_codes import ExitCode
 
 
-class Effect(Struct, frozen=True):
+class Effect(Struct, frozen=True, gc=False):
     """Base of all effects."""
 
 

@@ -5,7 +5,7 @@ from msgspec import Struct
 from protocol.messages import Message
 
 
-class Envelope(Struct, frozen=True):
+class Envelope(Struct, frozen=True, gc=False):
     """A message with its sender, its place in the order and the epoch it belongs to."""
 
     run: str

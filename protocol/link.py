@@ -24,14 +24,14 @@ ACKNOWLEDGE_EVERY = 64
 """Messages after which an acknowledgement waits no longer."""
 
 
-class _Unacknowledged(Struct):
+class _Unacknowledged(Struct, gc=False):
     message: Message
     lamport: int
     due: float
     patience: float = PATIENCE
 
 
-class Receipt(Struct):
+class Receipt(Struct, gc=False):
     """What came of one arrival."""
 
     delivered: list[tuple[int, int, Message]] = []

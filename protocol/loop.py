@@ -108,6 +108,8 @@ class Loop:
                 stop = self._arrived(arrival)
                 if stop is not None:
                     return stop
+            if arrivals:
+                self._machine.prepare()
             # What arrived may have changed what is wanted when, but nothing is wanted at once.
             due = min(due, now + LOOK_AROUND) if arrivals else now
 

@@ -22,6 +22,9 @@ class Machine(Protocol):
         `key` is the public key its connection was authenticated with; empty where there is no security.
         """
 
+    def prepare(self) -> None:
+        """Do ahead what depends on nothing that is awaited; nobody can tell, but by the time it takes."""
+
     def tick(self, now: float) -> list[Effect]:
         """Return what is to be done because time has passed."""
 

@@ -43,7 +43,7 @@ def _empty() -> NDArray[np.float64]:
     return table
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """Base of all messages."""
 
     sequenced: ClassVar[bool] = True

@@ -125,6 +125,7 @@ class Simulation:
             process.inbox.append(delivery)
             return
         self._act(name, process.machine.receive(delivery.envelope, delivery.origin, self.now))
+        process.machine.prepare()
 
     def _let_time_pass(self) -> bool:
         """Jump to the next moment somebody asked for, and do what is due there."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 from protocol.codec import Frame
 
 
-class Arrival(Struct, frozen=True):
+class Arrival(Struct, frozen=True, gc=False):
     """Frames that came in."""
 
     origin: str

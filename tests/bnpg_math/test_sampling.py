@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bnpg_math.cells import FEW
 from bnpg_math.sampling import InverseCdf, bisect, cumulative, invert, sample_actions
 
 
@@ -73,3 +74,20 @@ def test_lanes_that_do_not_match_are_refused():
         sample_actions(table, np.zeros(4, int), [], np.zeros(4))
     with pytest.raises(ValueError, match="must have shape"):
         sample_actions(table, np.zeros(4, int), [np.zeros(1, int)], np.zeros(4))
+
+
+@given(seed=st.integers(0, 10**6), lanes=st.integers(1, 2 * FEW), parents=st.integers(0, 3))
+def test_a_few_lanes_draw_what_they_draw_among_many(seed, lanes, parents):
+    rng = np.random.default_rng(seed)
+    shape = (5, *rng.integers(1, 4, size=parents), int(rng.integers(1, 6)))
+    table = cumulative(rng.dirichlet(np.full(shape[-1], 0.3), size=shape[:-1]))
+    table[~np.isfinite(table)] = 1.0
+    given_ = [rng.integers(length, size=50).astype(np.uint8) for length in shape[:-1]]
+    u = rng.random(50)
+    u[::3] = table[tuple(given_)][::3, 0] % 1.0
+    many = sample_actions(table, given_[0], given_[1:], u)
+    few = sample_actions(table, given_[0][:lanes], [one[:lanes] for one in given_[1:]], u[:lanes])
+    np.testing.assert_array_equal(few, many[:lanes])
+    rows = np.ravel_multi_index(tuple(given_), shape[:-1])
+    guided = InverseCdf(table.reshape(-1, shape[-1]))
+    np.testing.assert_array_equal(guided.draw(rows[:lanes], u[:lanes]), many[:lanes])
