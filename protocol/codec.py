@@ -247,6 +247,8 @@ def _header(data: memoryview) -> _Header:
         raise MalformedMessage(f"header: {_named(error, _HEADER_FIELDS)}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedMessage(f"header is no MessagePack: {error}") from None
+    except RecursionError:
+        raise MalformedMessage("header is nested deeper than any message") from None
     if header.version not in PROTOCOL_VERSIONS:
         raise MalformedMessage(f"header.version must be one of {PROTOCOL_VERSIONS}, got {header.version}")
     return header

@@ -1,6 +1,7 @@
 """Nothing that can arrive crashes the decoder or makes it take more memory than the message itself."""
 
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
 
@@ -120,10 +121,23 @@ def test_a_true_message_cut_short(envelope: Envelope, length: int) -> None:
         assert outcome([cut, *frames[1:]]) is None
 
 
+def headers_with(part: bytes) -> Iterator[bytes]:
+    """Yield a part on its own, and as each field of an honest header."""
+    yield part
+    fields = [
+        *(msgpack.packb(one) for one in (1, "run", 1, 1, -1, 1, 1, 0, 1, "SignalBroadcast")),
+        b"\x90",
+        b"\x90",
+    ]
+    for place in range(len(fields)):
+        yield b"\x9c" + b"".join([*fields[:place], part, *fields[place + 1 :]])
+
+
 @pytest.mark.parametrize("depth", [10, 1000, 60_000])
 def test_nesting_of_any_depth(depth: int) -> None:
-    assert outcome(framed(b"\x91" * depth)) is None
-    assert outcome(framed(b"\x81\x01" * (depth // 2))) is None
+    for nested in (b"\x91" * depth + b"\x90", b"\x81\x01" * (depth // 2) + b"\x01", b"\x91" * depth):
+        for header in headers_with(nested):
+            assert outcome(framed(header)) is None
 
 
 @pytest.mark.parametrize(
@@ -137,8 +151,8 @@ def test_nesting_of_any_depth(depth: int) -> None:
     ],
 )
 def test_announced_sizes_cost_nothing(announced: bytes) -> None:
-    assert outcome(framed(announced)) is None
-    assert outcome(framed(b"\x92" + announced)) is None
+    for header in headers_with(announced):
+        assert outcome(framed(header)) is None
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

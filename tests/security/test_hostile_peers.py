@@ -116,8 +116,8 @@ def sealed(header: bytes, inline: bytes = b"") -> list[bytes]:
 
 
 def nested() -> list[bytes]:
-    deep = b"\x91" * 5000
-    return sealed(deep)
+    header = msgpack.packb((1, "r", 1, 1, ROGUE, 1, 1, 0, 1, "TableShown"))
+    return sealed(b"\x9c" + header[1:] + b"\x91" * 5000)
 
 
 def with_nan() -> list[bytes]:
@@ -137,6 +137,7 @@ BROKEN = {
     "truncated": truncated(),
     "missing tensor": sealed(msgpack.packb((1, "r", 1, 1, ROGUE, 1, 1, 0, 1, "TableShown", [0], []))),
     "many parts": [b"x"] * 1000,
+    "no MessagePack": sealed(b"\xc1"),
     "nested": nested(),
     "NaN": with_nan(),
     "header too long": sealed(b"\0" * 70_000),
@@ -151,7 +152,7 @@ def test_broken_messages_are_counted_and_change_nothing(secured, right_digest) -
     secured.until("each one is counted", lambda: secured.refused("malformed") == len(BROKEN))
     assert secured.finish() == right_digest
     log = secured.log("coordinator")
-    for hint in ("must be finite", "checksum differs", "header must have", "MessagePack"):
+    for hint in ("must be finite", "checksum differs", "header must have", "is no MessagePack", "is nested"):
         assert hint in log
 
 

@@ -10,6 +10,7 @@ import agents.learner
 import agents.rounds
 import bnpg.soak.simulate
 import protocol.codec
+from agents.held import Held
 from agents.learner import Learner
 from agents.round_buffer import RoundBuffer
 from bnpg.soak.promise import broken_promise
@@ -23,7 +24,7 @@ from coordinator.rounds import Rounds
 from protocol.faults.plan import Delay, Drop, FaultPlan, Kill
 from protocol.link import PATIENCE, Link, Receipt
 from protocol.links import Links
-from protocol.messages import SignalApplied
+from protocol.messages import SignalApplied, Welcome
 
 ENOUGH = 400
 """Schedules within which a mutation must be caught."""
@@ -148,14 +149,23 @@ def replaying_with_the_new_theta(patch: Patch) -> None:
 
 def drawing_next_instead_of_by_address(patch: Patch) -> None:
     """Actions come from a generator that runs on, so a replay draws other ones."""
-    generators: dict[int, np.random.Generator] = {}
+    init = Learner.__init__
 
-    def mutant(seed: int, purpose: int, index: int, round_: int, step: int, count: int) -> object:
-        key = seed * 1000 + index
-        generators.setdefault(key, np.random.default_rng(key))
-        return generators[key].random(count)
+    class Next:
+        def __init__(self, agent: int) -> None:
+            self.generator = np.random.default_rng(agent)
 
-    patch.setattr(agents.learner, "uniforms", mutant)
+        def take(self, round_: int, time: int, lane: int, count: int) -> object:
+            return self.generator.random((1, count))
+
+        def draw(self) -> None:
+            """Draw nothing ahead."""
+
+    def mutant(self: Learner, welcome: Welcome, checkpoint: dict[int, Held]) -> None:
+        init(self, welcome, checkpoint)
+        self._uniforms = Next(welcome.agent)
+
+    patch.setattr(Learner, "__init__", mutant)
 
 
 def forgetting_the_theta_before(patch: Patch) -> None:
