@@ -136,7 +136,9 @@ def visit_times(
     return _episodes(horizon, gamma, lanes, seed, round)[1]
 
 
-def returns_to_go(rewards: Sequence[FloatArray], discount: float) -> list[FloatArray]:
+def returns_to_go(
+    rewards: Sequence[FloatArray], discount: float, out: Sequence[FloatArray] | None = None
+) -> Sequence[FloatArray]:
     """Sum of the rewards from each step on, while the lane is alive.
 
     Parameters
@@ -145,17 +147,28 @@ def returns_to_go(rewards: Sequence[FloatArray], discount: float) -> list[FloatA
         n_t non-increasing.
     discount : float
         Factor a step, in [0, 1].
+    out : list over t of (n_t,) float, optional
+        Where the result goes; new arrays by default.
 
     Returns
     -------
     list over t of (n_t,) float
         G_t = r_t + discount G_{t+1}.
     """
-    returns: list[FloatArray] = [np.array(reward, dtype=np.float64) for reward in rewards]
-    for t in range(len(returns) - 2, -1, -1):
-        following = returns[t + 1]
-        returns[t][: following.size] += discount * following
+    returns = [np.empty(reward.size) for reward in rewards] if out is None else out
+    following = np.empty(0)
+    for value, reward in zip(reversed(returns), reversed(rewards), strict=True):
+        _discounted(reward, discount, following, value)
+        following = value
     return returns
+
+
+def _discounted(reward: FloatArray, discount: float, following: FloatArray, out: FloatArray) -> None:
+    """Put reward + discount following into `out`, which may be where `following` is."""
+    alive = following.size
+    np.multiply(following, discount, out=out[:alive])
+    out[:alive] += reward[:alive]
+    out[alive:] = reward[alive:]
 
 
 def signal_weights(
@@ -166,7 +179,7 @@ def signal_weights(
     baseline: Baseline,
     n_states: int,
     visits: IntArray | None = None,
-) -> list[FloatArray]:
+) -> FloatArray:
     """Weights of the sampled signal, one a lane and step, already divided by the number of lanes.
 
     Parameters
@@ -188,8 +201,8 @@ def signal_weights(
 
     Returns
     -------
-    list over t of (n_t,) float
-        Summing them over (s, a) estimates W(s, a), up to the baseline.
+    (sum n_t,) float
+        Step after step. Summing them over (s, a) estimates W(s, a), up to the baseline.
 
     Raises
     ------
@@ -200,15 +213,19 @@ def signal_weights(
         raise InputError(f"baseline must be one of {', '.join(BASELINES)}, got {baseline!r}")
     lanes = rewards[0].size
     discount = 1.0 if isinstance(horizon, str) else gamma
-    returns = returns_to_go(rewards, discount)
-    scale = _step_scales([reward.size for reward in rewards], gamma, horizon, visits)
+    sizes = [reward.size for reward in rewards]
+    weights = np.empty(sum(sizes))
+    returns = returns_to_go(rewards, discount, out=np.split(weights, np.cumsum(sizes)[:-1]))
+    scales = _step_scales(sizes, gamma, horizon, visits)
     if baseline == "cross-fit":
         # From its visit on, a lane's remaining length is geometric; before, it is longer and its returns
         # would not estimate the value.
         counted = None if visits is None else [t >= visits[: r.size] for t, r in enumerate(returns)]
-        baselines = _cross_fit(returns, states, n_states, counted)
-        returns = [value - b for value, b in zip(returns, baselines, strict=True)]
-    return [factor * value / lanes for factor, value in zip(scale, returns, strict=True)]
+        _subtract_cross_fit(returns, states, n_states, counted)
+    for value, scale in zip(returns, scales, strict=True):
+        np.multiply(value, scale, out=value)
+        np.divide(value, lanes, out=value)
+    return weights
 
 
 def _step_scales(
@@ -224,29 +241,32 @@ def _step_scales(
     return [(visits[:n] == t) / (1.0 - gamma) for t, n in enumerate(alive)]
 
 
-def _cross_fit(
+def _subtract_cross_fit(
     returns: Sequence[FloatArray],
     states: Sequence[IntArray],
     n_states: int,
     counted: Sequence[NDArray[np.bool_]] | None,
-) -> list[FloatArray]:
-    """Each lane's baseline: the mean return to go, by state, of the lanes of the other parity.
+) -> None:
+    """Subtract each lane's baseline: the mean return to go, by state, of the lanes of the other parity.
 
     Lengths are drawn before any action, so given the lengths a lane's actions are independent of the other
     half: the baseline stays out of the expectation although the lanes were sorted.
     """
-    parity = (np.arange(max(value.size for value in returns)) % 2).astype(np.uint8)
-    halves = np.concatenate([parity[: value.size] for value in returns])
-    keys = cells((halves, np.concatenate(list(states))), (2, n_states))
-    values = np.concatenate(list(returns))
-    ones = None if counted is None else np.concatenate(list(counted)).astype(np.float64)
-    taken = values if ones is None else ones * values
-    visits = np.bincount(keys, weights=ones, minlength=2 * n_states).reshape(2, n_states)
-    sums = np.bincount(keys, weights=taken, minlength=2 * n_states).reshape(2, n_states)
+    parity = (np.arange(returns[0].size) % 2).astype(np.uint8)
+    keys = [cells((parity[: state.size], state), (2, n_states)) for state in states]
+    visits, sums = np.zeros((2, n_states)), np.zeros((2, n_states))
+    for t, (key, value) in enumerate(zip(keys, returns, strict=True)):
+        # Step after step in one table, so that sums run in the order of steps and lanes.
+        where, taken = key.astype(np.intp), value
+        if counted is not None:
+            where, taken = where[counted[t]], value[counted[t]]
+        np.add.at(visits.reshape(-1), where, 1.0)
+        np.add.at(sums.reshape(-1), where, taken)
     overall = sums.sum(axis=1, keepdims=True) / np.maximum(visits.sum(axis=1, keepdims=True), 1.0)
     means = np.where(visits > 0.0, sums / np.maximum(visits, 1.0), overall)
-    flat = means[::-1].reshape(-1).take(keys)
-    return np.split(flat, np.cumsum([value.size for value in returns])[:-1])
+    other = means[::-1].reshape(-1)
+    for key, value in zip(keys, returns, strict=True):
+        np.subtract(value, other.take(key), out=value)
 
 
 def sampled_flow(
@@ -305,6 +325,10 @@ def return_statistics(
         if visits is None:
             raise InputError("horizon 'geometric-visit' needs the lanes' visit times")
         rewards = [np.where(t <= visits[: r.size], r, 0.0) for t, r in enumerate(rewards)]
-    returns = returns_to_go(rewards, 1.0 if isinstance(horizon, str) else gamma)[0]
+    returns, discount = np.zeros_like(rewards[0]), 1.0 if isinstance(horizon, str) else gamma
+    alive = 0
+    for reward in reversed(rewards):
+        _discounted(reward, discount, returns[:alive], returns[: reward.size])
+        alive = reward.size
     stderr = float(returns.std(ddof=1) / math.sqrt(returns.size)) if returns.size > 1 else None
     return ReturnStatistics(mean=float(returns.mean()), stderr=stderr)

@@ -98,7 +98,7 @@ class Environment:
     def weights(self, rewards: list[FloatArray], states: list[IntArray], visits: IntArray) -> FloatArray:
         """Return the shared signal of a finished round, step by step, laid end to end."""
         experiment = self._experiment
-        weights = signal_weights(
+        return signal_weights(
             rewards,
             states,
             self._game.gamma,
@@ -107,7 +107,6 @@ class Environment:
             self._game.states,
             visits,
         )
-        return np.concatenate(weights)
 
     def statistics(self, rewards: list[FloatArray], visits: IntArray) -> ReturnStatistics:
         """Return mean and standard error of the lanes' returns."""

@@ -58,9 +58,7 @@ def estimate(case, horizon, baseline, *, lanes, seed, round_):
     game, dag = case.game, case.dag
     visits = visit_times(horizon, game.gamma, lanes, seed, round_)
     states, actions, rewards = rollout(case, horizon, lanes, seed, round_)
-    weights = np.concatenate(
-        signal_weights(rewards, states, game.gamma, horizon, baseline, game.states, visits)
-    )
+    weights = signal_weights(rewards, states, game.gamma, horizon, baseline, game.states, visits)
     flat_states = np.concatenate(states)
     flat = [np.concatenate([joint[agent] for joint in actions]) for agent in range(game.agents)]
     parts = []
@@ -191,27 +189,43 @@ def test_returns_to_go_by_hand():
 
 def test_weights_by_hand():
     truncated = signal_weights(REWARDS, STATES, 0.5, 3, "none", 2)
-    assert [w.tolist() for w in truncated] == [[31 / 3, 4, 1], [10, 10 / 3], [25 / 3]]
+    assert truncated.tolist() == [31 / 3, 4, 1, 10, 10 / 3, 25 / 3]
     geometric = signal_weights(REWARDS, STATES, 0.5, "geometric", "none", 2)
-    assert [w.tolist() for w in geometric] == [[37, 22 / 3, 1], [110 / 3, 20 / 3], [100 / 3]]
+    assert geometric.tolist() == [37, 22 / 3, 1, 110 / 3, 20 / 3, 100 / 3]
     visits = np.array([1, 0, 0])
     visited = signal_weights(REWARDS, STATES, 0.5, "geometric-visit", "none", 2, visits)
-    assert [w.tolist() for w in visited] == [[0, 44 / 3, 2], [220 / 3, 0], [0]]
+    assert visited.tolist() == [0, 44 / 3, 2, 220 / 3, 0, 0]
 
 
 def test_the_cross_fitted_baseline_by_hand():
     # Even lanes 0 and 2 visit state 0 with returns 111 and 3, state 1 with 110 and 100; lane 1 visits
     # state 1 with 22 and state 0 with 20.
     weights = signal_weights(REWARDS, STATES, 0.5, "geometric", "cross-fit", 2)
-    expected = [[111 - 20, 22 - 105, 3 - 20], [110 - 22, 20 - 57], [100 - 22]]
-    for got, want in zip(weights, expected, strict=True):
-        np.testing.assert_allclose(got, np.array(want) / 3)
+    expected = [111 - 20, 22 - 105, 3 - 20, 110 - 22, 20 - 57, 100 - 22]
+    np.testing.assert_allclose(weights, np.array(expected) / 3)
 
 
 def test_an_unvisited_state_takes_the_other_halfs_overall_mean():
     rewards, states = [np.array([5.0, 7.0])], [np.array([0, 1])]
-    (weights,) = signal_weights(rewards, states, 0.5, "geometric", "cross-fit", 3)
+    weights = signal_weights(rewards, states, 0.5, "geometric", "cross-fit", 3)
     np.testing.assert_allclose(weights, [(5 - 7) / 2, (7 - 5) / 2])
+
+
+def test_sums_of_the_cross_fitted_baseline_run_in_the_order_of_steps_and_lanes():
+    # The bits of a run depend on this order: 2**53 swallows a 1, but not two of them at once.
+    rewards = [np.array([2.0**53, 0.0]), np.array([1.0, 0.0]), np.array([1.0, 0.0])]
+    states = [np.zeros(2, dtype=np.uint8)] * 3
+    weights = signal_weights(rewards, states, 0.0, 3, "cross-fit", 1)
+    assert -2 * weights[1] == 2.0**53 / 3
+
+
+def test_rewards_are_left_as_they_were():
+    before = [reward.copy() for reward in REWARDS]
+    for horizon in (3, "geometric"):
+        signal_weights(REWARDS, STATES, 0.5, horizon, "cross-fit", 2)
+        return_statistics(REWARDS, 0.5, horizon)
+    for reward, was in zip(REWARDS, before, strict=True):
+        np.testing.assert_array_equal(reward, was)
 
 
 def test_return_statistics_by_hand():
