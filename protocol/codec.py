@@ -5,7 +5,8 @@ bytes), and the header, a MessagePack array: version, run, generation, epoch, se
 lamport, kind, scalars, tensors. A tensor is described by its dtype and shape; its elements are raw,
 little-endian, in C order. Small tensors follow the header in frame 0, one behind the other; if they have
 `ZERO_COPY` bytes or more together, each is a frame of its own. Nothing is ever pickled. Headers are written
-by msgpack, and read by msgspec, which checks types while it reads.
+by msgpack, and read by msgspec, which checks types while it reads; the CRC-32 is that of ISA-L, whose values are
+those of zlib at a tenth of the time.
 
 Decoding is strict and in this order: number of parts, sizes, checksum, header, kind, scalars, dtype,
 shape against bytes, finiteness. Whatever is wrong is a `MalformedMessage` that names the field.
@@ -16,11 +17,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
-from zlib import crc32
 
 import msgpack
 import msgspec
 import numpy as np
+from isal.isal_zlib import crc32
 from msgspec.structs import astuple
 
 from protocol.envelope import Envelope
