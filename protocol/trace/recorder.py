@@ -14,10 +14,10 @@ from hashlib import blake2s
 from io import RawIOBase
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import msgspec
 import numpy as np
+from isal.isal_zlib import crc32
 
 from protocol.addresses import COORDINATOR, UNASSIGNED
 from protocol.errors import StorageFailed
