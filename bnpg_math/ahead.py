@@ -11,6 +11,11 @@ from bnpg_math.streams import Purpose, uniforms
 
 _Turn = tuple[int, int, int]
 
+BATCH = 256
+"""Numbers up to which several turns are drawn at once: a stream costs more to address than to read."""
+MOST_TURNS = 16
+"""Turns that are drawn at once at the most; a round may end before they are all wanted."""
+
 
 class UniformsAhead:
     """The uniforms of one purpose, turn after turn of the same lanes.
@@ -58,12 +63,15 @@ class UniformsAhead:
         """Take note that the uniforms of a turn will be wanted soon, for at most `count` lanes."""
         if self._drawn and next(iter(self._drawn))[0] != round_:
             self._drawn.clear()
-        self._wanted[round_, time, lane] = count
+        if (round_, time, lane) not in self._drawn:
+            self._wanted[round_, time, lane] = count
 
     def draw(self) -> None:
-        """Draw all that is expected and not drawn yet."""
-        for turn, count in self._wanted.items():
-            self._drawn[turn] = self._draw(turn, count)
+        """Draw all that is expected and not drawn yet, and the turns that follow, if they are small."""
+        for (round_, time, lane), count in self._wanted.items():
+            turns = max(1, min(MOST_TURNS, BATCH // max(1, len(self._indices) * count)))
+            for later in range(time, time + turns):
+                self._drawn[round_, later, lane] = self._draw((round_, later, lane), count)
         self._wanted.clear()
 
     def _draw(self, turn: _Turn, count: int) -> FloatArray:

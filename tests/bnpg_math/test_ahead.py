@@ -39,4 +39,18 @@ def test_numbers_of_an_earlier_round_are_not_kept():
     for round_ in range(5):
         ahead.take(round_, 0, 0, 4)
         ahead.draw()
-    assert len(ahead._drawn) == 1
+    assert {round_ for round_, _, _ in ahead._drawn} == {4}
+
+
+def test_small_turns_are_drawn_several_at_once_and_large_ones_one_by_one(monkeypatch):
+    small, large = (UniformsAhead(7, Purpose.ACTIONS, range(1)) for _ in range(2))
+    small.take(0, 0, 0, 16)
+    large.take(0, 0, 0, 4096)
+    small.draw()
+    large.draw()
+    assert len(large._drawn) == 1
+    monkeypatch.setattr("bnpg_math.ahead.uniforms", None)
+    for time in range(1, 16):
+        taken = small.take(0, time, 0, 16)
+        np.testing.assert_array_equal(taken[0], uniforms(7, Purpose.ACTIONS, 0, 0, time, 16))
+        small.draw()
