@@ -6,7 +6,7 @@ from typing import Any
 
 from bnpg.summary import METRICS, RETURNS
 
-COLUMNS = ("round", "seconds", *RETURNS, *METRICS)
+COLUMNS = ("round", "seconds", *RETURNS, *METRICS, "step_size")
 """The columns, always all and in this order, so that files of several runs can be put together."""
 
 

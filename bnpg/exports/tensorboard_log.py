@@ -7,7 +7,9 @@ from typing import Any
 
 from bnpg.summary import METRICS, RETURNS
 
-TAGS = {name: f"exact/{name}" for name in METRICS} | {name: f"sampled/{name}" for name in RETURNS}
+TAGS = {name: f"exact/{name}" for name in (*METRICS, "step_size")} | {
+    name: f"sampled/{name}" for name in RETURNS
+}
 """Under which name TensorBoard shows a number; it groups charts by what stands before the slash."""
 
 

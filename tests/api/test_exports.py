@@ -64,6 +64,21 @@ def test_exports_hold_the_record(launcher: Any) -> None:
     check(bnpg.train("climbing", rounds=7, launcher=launcher, log=["csv", "tensorboard"], out="run", **QUICK))
 
 
+def test_chosen_step_sizes_are_exported(capfd: pytest.CaptureFixture[str]) -> None:
+    options = "--mode exact --rounds 4 --step-size backtracking --launcher memory --quiet --out run"
+    assert main(["train", "climbing", *options.split(), "--log", "csv,tensorboard"]) == 0
+    capfd.readouterr()
+    run = bnpg.load_run("run")
+    sizes = [(line["round"], line["step_size"]) for line in run.lines if "step_size" in line]
+    assert len(sizes) == 4
+    with (run.folder / "metrics.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["step_size"]]
+    assert [(int(row["round"]), float(row["step_size"])) for row in rows] == sizes
+    (found,) = [found for tag, found in scalars(run.folder).items() if tag == "exact/step_size"]
+    assert [round_ for round_, _ in found] == [round_ for round_, _ in sizes]
+    assert [size for _, size in found] == pytest.approx([size for _, size in sizes])
+
+
 def test_a_resumed_run_goes_on_with_its_exports_without_gaps_or_repeats() -> None:
     def interrupt(line: dict[str, Any]) -> None:
         if line["round"] == 3:
