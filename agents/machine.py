@@ -31,16 +31,17 @@ from msgspec import Struct
 
 from agents.effects import Adopt, Store
 from agents.learner import Learner, digest
+from agents.neighbourhood import COORDINATOR_ROUTE, Neighbourhood, fits
 from agents.rounds import Outcome, Rounds
 from bnpg_math.arrays import FloatArray
 from bnpg_math.cells import within
 from bnpg_math.errors import InputError
 from protocol.addresses import COORDINATOR, name, names
-from protocol.effects import Admit, Connect, Effect, Log, Stop, Transmit
+from protocol.effects import Effect, Log, Stop, Transmit
 from protocol.envelope import Envelope
 from protocol.errors import OrderViolation, ProtocolError
 from protocol.exit_codes import ExitCode
-from protocol.links import Links, Neighbour
+from protocol.links import Links
 from protocol.messages import (
     ActionsChosen,
     Beacon,
@@ -67,7 +68,6 @@ from protocol.messages import (
 from protocol.trace.events import Observer, Started
 from protocol.version import PROTOCOL_VERSIONS
 
-COORDINATOR_ROUTE = "coordinator"
 HELLO_EVERY = 0.1
 """Seconds until an unanswered `Hello` is repeated; doubled up to `HELLO_AT_MOST`."""
 HELLO_AT_MOST = 2.0
@@ -126,12 +126,9 @@ class AgentMachine:
         self._welcome: Welcome | None = None
         self._generation = 0
         self._learner: Learner | None = None
-        self._unconfirmed: set[tuple[str, int]] = set()
-        self._parents: tuple[int, ...] = ()
+        self._around = Neighbourhood()
         self._choices: dict[int, int] = {}
         """How many actions each parent has."""
-        self._children: tuple[int, ...] = ()
-        self._child_routes: dict[str, int] = {}
         self._early: list[tuple[Envelope, str]] = []
         self._ahead: list[tuple[int, ActionsChosen]] = []
         self._rounds: Rounds | None = None
@@ -185,7 +182,7 @@ class AgentMachine:
     def receive(self, envelope: Envelope, origin: str, now: float, key: str = "") -> list[Effect]:  # noqa: ARG002
         """Take in one envelope and return what is to be done because of it."""
         message = envelope.message
-        if not self._may_speak(envelope.sender, origin):
+        if not self._around.may_speak(envelope.sender, origin):
             return self._refuse(envelope, "speaks for another")
         if self.phase == "leaving":
             return self._left(envelope, origin, now)
@@ -200,7 +197,7 @@ class AgentMachine:
             return self._refuse(envelope, "another run")
         effects: list[Effect] = []
         if isinstance(message, Roster) and self._is_newer(envelope) and origin == COORDINATOR_ROUTE:
-            if not self._fits(message):
+            if not fits(message, self._welcome):
                 return self._fail(ExitCode.PROTOCOL, "the Roster has other neighbours than the Welcome", now)
             effects += self._enter(envelope, message, now)
         elif not self._in_range(envelope.sender, message):
@@ -349,58 +346,30 @@ class AgentMachine:
         at = (envelope.generation, envelope.epoch)
         return at > (self._links.generation, self._links.epoch) and envelope.generation == self._generation
 
-    def _fits(self, roster: Roster) -> bool:
-        """Whether a roster has the neighbours of the Welcome, and a key for each or for none."""
-        assert self._welcome is not None
-        parents, children = tuple(one[0] for one in roster.parents), tuple(one[0] for one in roster.children)
-        return (parents, children) == (self._welcome.parents, self._welcome.children) and all(
-            len(keys) in (0, len(peers))
-            for keys, peers in ((roster.parent_keys, parents), (roster.child_keys, children))
-        )
-
     def _enter(self, envelope: Envelope, roster: Roster, now: float) -> list[Effect]:
         """Enter a new epoch: fresh links to the roster's neighbours, whose early messages count now."""
-        neighbours = {COORDINATOR: Neighbour(envelope.incarnation, COORDINATOR_ROUTE)}
-        effects: list[Effect] = []
-        if roster.parent_keys:
-            pairs = zip(roster.parent_keys, roster.parents, strict=True)
-            effects.append(Admit({key: parent for key, (parent, _) in pairs}))
-        child_keys = roster.child_keys or ("",) * len(roster.children)
-        self._child_routes = {}
-        for (child, incarnation, endpoint), key in zip(roster.children, child_keys, strict=True):
-            # One name for all its lives: the new connection takes the place of the old one. If both stayed,
-            # a child that came back to its endpoint would keep only one of them, perhaps the wrong one.
-            route = f"child-{child}"
-            neighbours[child] = Neighbour(incarnation, route)
-            self._child_routes[route] = child
-            effects.append(Connect(route, endpoint, key))
-        for parent, incarnation in roster.parents:
-            neighbours[parent] = Neighbour(incarnation, "")
+        neighbours, effects = self._around.enter(roster, envelope.incarnation)
         early = self._links.enter(envelope.generation, envelope.epoch, neighbours)
-        self._parents = tuple(parent for parent, _ in roster.parents)
-        self._children = tuple(child for child, _, _ in roster.children)
-        self._unconfirmed = {("parent", one) for one in self._parents} | {
-            ("child", one) for one in self._children
-        }
         self._rounds = None
         self._ahead = []
         self.phase = "edges"
-        effects += [self._links.send(child, EdgeHello(), now) for child in self._children]
+        effects += [self._links.send(child, EdgeHello(), now) for child in self._around.children]
         self._early = early
         return effects
 
     def _edge(self, sender: int, role: str, now: float) -> list[Effect]:
-        self._unconfirmed.discard((role, sender))
+        self._around.confirm(role, sender)
         effects: list[Effect] = []
         if role == "parent":
             effects.append(self._links.send(sender, EdgeWelcome(), now))
         return effects + self._confirm(now)
 
     def _confirm(self, now: float) -> list[Effect]:
-        if self.phase != "edges" or self._unconfirmed:
+        if self.phase != "edges" or self._around.unconfirmed():
             return []
         self.phase = "ready"
-        return [self._links.send(COORDINATOR, EdgesConfirmed(self._parents, self._children), now)]
+        around = self._around
+        return [self._links.send(COORDINATOR, EdgesConfirmed(around.parents, around.children), now)]
 
     # Delivered messages
 
@@ -410,7 +379,7 @@ class AgentMachine:
                 return []  # received, so that the Finish behind it can be
             case StatesAnnounced() | ActionsChosen() if self.phase == "running":
                 return self._carry(self._playing().hear(sender, message), now)
-            case ActionsChosen() if self.phase == "ready" and sender in self._parents:
+            case ActionsChosen() if self.phase == "ready" and sender in self._around.parents:
                 self._ahead.append((sender, message))
                 return []
             case SignalBroadcast() | FlowBroadcast() if sender == COORDINATOR and self.phase == "running":
@@ -421,9 +390,9 @@ class AgentMachine:
                 for envelope, origin in early:
                     effects += self.receive(envelope, origin, now)
                 return effects
-            case EdgeHello() if ("parent", sender) in self._unconfirmed:
+            case EdgeHello() if self._around.awaits("parent", sender):
                 return self._edge(sender, "parent", now)
-            case EdgeWelcome() if ("child", sender) in self._unconfirmed:
+            case EdgeWelcome() if self._around.awaits("child", sender):
                 return self._edge(sender, "child", now)
             case Start(round=round_) if sender == COORDINATOR and self.phase == "ready":
                 return self._start(round_, now)
@@ -442,7 +411,7 @@ class AgentMachine:
     def _start(self, round_: int, now: float) -> list[Effect]:
         assert self._welcome is not None
         exact = self._welcome.mode == "exact"
-        rounds = Rounds(self.agent, self.learner, self._parents, exact, self._observer)
+        rounds = Rounds(self.agent, self.learner, self._around.parents, exact, self._observer)
         outcome = rounds.start(round_)
         self._rounds = rounds
         self.phase = "running"
@@ -460,7 +429,7 @@ class AgentMachine:
                 effects.append(one)
                 continue
             if isinstance(one, ActionsChosen):
-                effects += [self._links.send(child, one, now) for child in self._children]
+                effects += [self._links.send(child, one, now) for child in self._around.children]
             effects.append(self._links.send(COORDINATOR, one, now))
         return effects
 
@@ -493,15 +462,6 @@ class AgentMachine:
         self._failing_until = now + FAILED_FOR
         return [Log("error", "failing", {"why": why}), *self.tick(now)]
 
-    def _may_speak(self, sender: int, origin: str) -> bool:
-        """Whether a connection is the one of the peer its message names: nobody borrows another's voice."""
-        if origin == COORDINATOR_ROUTE:
-            return sender == COORDINATOR
-        child = self._child_routes.get(origin)
-        if child is not None:
-            return sender == child
-        return sender != COORDINATOR and sender not in self._children
-
     def _refuse(self, envelope: Envelope, reason: str, detail: str = "") -> list[Effect]:
         self._links.refused[reason] += 1
         fields = {"kind": type(envelope.message).__name__, "sender": name(envelope.sender), "reason": reason}
@@ -523,7 +483,7 @@ class AgentMachine:
         if self.phase == "welcomed":
             return "the coordinator's Roster, which comes when every agent is there"
         if self.phase == "edges":
-            return "the edge to " + names({peer for _, peer in self._unconfirmed})
+            return "the edge to " + names(self._around.unconfirmed())
         if self.phase == "ready":
             return "the coordinator's Start"
         return self._playing().awaited()
@@ -531,7 +491,7 @@ class AgentMachine:
     def _lacks(self) -> tuple[int, ...]:
         """Return the peers this agent waits for."""
         if self.phase == "edges":
-            return tuple(sorted({peer for _, peer in self._unconfirmed}))
+            return tuple(self._around.unconfirmed())
         return () if self._rounds is None else tuple(self._rounds.missing())
 
     def _where(self) -> tuple[int, int]:

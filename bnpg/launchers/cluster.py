@@ -8,7 +8,8 @@ from typing import Any
 
 from agents.effects import Adopt, Store
 from agents.held import Held
-from agents.machine import COORDINATOR_ROUTE, AgentMachine, AgentSetup
+from agents.machine import AgentMachine, AgentSetup
+from agents.neighbourhood import COORDINATOR_ROUTE
 from coordinator.machine import CoordinatorMachine, CoordinatorSetup
 from protocol.effects import Effect, Log
 from protocol.errors import StorageFailed

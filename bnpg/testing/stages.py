@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from agents.machine import COORDINATOR_ROUTE, AgentMachine, AgentSetup
+from agents.machine import AgentMachine, AgentSetup
+from agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg.testing.fakes import welcome
 from bnpg.testing.in_memory import setup_of
 from bnpg.testing.transcript import Stage

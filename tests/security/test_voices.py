@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from agents.machine import COORDINATOR_ROUTE, AgentMachine, AgentSetup
+from agents.machine import AgentMachine, AgentSetup
+from agents.neighbourhood import COORDINATOR_ROUTE
 from protocol.addresses import COORDINATOR
 from protocol.effects import Log
 from protocol.envelope import Envelope
