@@ -17,6 +17,9 @@ from bnpg_math.cells import FEW, cells, places
 # Up to this many outcomes, comparing with one column after the other beats bisection.
 _COMPARE_UP_TO = 16
 
+# Up to this many lanes, bisection one by one beats bisection of all at once.
+_ONE_BY_ONE = 32
+
 # Buckets of a guide table: entries it may have in all, and a row.
 _GUIDE_ENTRIES = 1 << 20
 _GUIDE_ROW = 1 << 12
@@ -103,8 +106,9 @@ class InverseCdf:
     """A table that is drawn from again and again, with a guide to where the search begins.
 
     [0, 1) is cut into equal buckets, and for each row and bucket the smallest outcome that a uniform of the
-    bucket can have is kept (Chen & Asau 1974). Most uniforms end there; the few whose bucket holds a step of
-    the distribution go on from outcome to outcome. What is drawn is what :func:`invert` draws.
+    bucket can have is kept (Chen & Asau 1974), and whether it is the only one. Most uniforms end there; the
+    few whose bucket holds a step of the distribution go on from outcome to outcome. What is drawn is what
+    :func:`invert` draws.
 
     Parameters
     ----------
@@ -120,18 +124,22 @@ class InverseCdf:
         most = max(1, min(_GUIDE_ROW, _GUIDE_ENTRIES // rows, 32 * outcomes))
         self._buckets = 1 << (most.bit_length() - 1)
         self._guide: IntArray | None = None
+        # Above any outcome: added to that of a bucket which holds others as well.
+        self._unsure = 1 << 7 if outcomes <= 1 << 7 else 1 << 15
         if 2 < outcomes <= self._buckets:
             self._guide = self._first_outcomes()
 
     def _first_outcomes(self) -> IntArray:
         """How many sums lie at or below the lower edge of each bucket, row by row, laid end to end."""
-        rows, outcomes = self._table.shape
-        width = self._buckets + 1
+        rows, width = len(self._table), self._buckets + 1
         passed_at = np.ceil(self._table * self._buckets).astype(np.intp)
         passed_at += width * np.arange(rows)[:, None]
         counts = np.bincount(passed_at.reshape(-1), minlength=rows * width).reshape(rows, width)
-        first = np.cumsum(counts[:, :-1], axis=1).astype(np.min_scalar_type(outcomes))
-        return first.reshape(-1)
+        first = np.cumsum(counts[:, :-1], axis=1)
+        # Sums of exactly 1 are above every uniform: they are no steps.
+        counts[:, -1] -= (self._table == 1.0).sum(axis=1)
+        first += self._unsure * (counts[:, 1:] > 0)
+        return first.astype(np.min_scalar_type(2 * self._unsure - 1)).reshape(-1)
 
     def draw(self, rows: IntArray, uniforms: FloatArray) -> IntArray:
         """Smallest index k with ``table[row, k] > u``, for every lane.
@@ -148,22 +156,31 @@ class InverseCdf:
         (B,) int
             In 0..K-1.
         """
+        outcomes = self._table.shape[1]
         if len(rows) <= FEW:
-            return invert_few(self._sums, self._table.shape[1], rows.tolist(), uniforms)
+            return invert_few(self._sums, outcomes, rows.tolist(), uniforms)
         if self._guide is None:
             return invert(self._table, rows, uniforms)
-        wide = rows.astype(np.intp)
         buckets = (uniforms * self._buckets).astype(np.intp)
-        buckets += wide * self._buckets
+        buckets += np.multiply(rows, self._buckets, dtype=np.intp)
         drawn: IntArray = self._guide.take(buckets)
-        outcomes = self._table.shape[1]
-        wide *= outcomes
-        beyond = np.flatnonzero(self._sums.take(wide + drawn) <= uniforms)
-        if beyond.size:
-            first = wide[beyond]
-            found = bisect(self._sums, first + drawn[beyond], first + outcomes, uniforms[beyond])
-            drawn[beyond] = found - first
+        unsure = np.flatnonzero(drawn >= self._unsure)
+        if unsure.size:
+            first = np.multiply(rows[unsure], outcomes, dtype=np.intp)
+            drawn[unsure] = self._onwards(first, drawn[unsure] - self._unsure, uniforms[unsure])
         return drawn
+
+    def _onwards(self, first: NDArray[np.intp], least: IntArray, uniforms: FloatArray) -> NDArray[np.intp]:
+        """Go on from the smallest outcome of a bucket; `first` is where each lane's row begins."""
+        reached = first + least
+        # In most buckets there is one step, and it is passed or not.
+        reached += self._sums.take(reached) <= uniforms
+        further = np.flatnonzero(self._sums.take(reached) <= uniforms)
+        if further.size:
+            end = first[further] + self._table.shape[1]
+            search = _bisect_one_by_one if further.size <= _ONE_BY_ONE else bisect
+            reached[further] = search(self._sums, reached[further], end, uniforms[further])
+        return reached - first
 
 
 def bisect(
@@ -192,6 +209,14 @@ def bisect(
         high = np.where(above, middle, high)
         low = np.where(above, low, np.minimum(middle + 1, high))
     return low
+
+
+def _bisect_one_by_one(
+    sums: FloatArray, first: NDArray[np.int64], end: NDArray[np.int64], uniforms: FloatArray
+) -> list[int]:
+    """Do the same as :func:`bisect`, lane after lane."""
+    lanes = zip(uniforms.tolist(), first.tolist(), end.tolist(), strict=True)
+    return [bisect_right(sums, uniform, low, high) for uniform, low, high in lanes]
 
 
 def sample_actions(

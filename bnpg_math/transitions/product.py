@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.cells import cells
 from bnpg_math.errors import GameError
 from bnpg_math.probabilities import check_distributions, frozen
 from bnpg_math.sampling import InverseCdf, cumulative
@@ -218,15 +219,15 @@ class ProductTransition:
 
     def sample(self, states: IntArray, actions: IntArray, uniforms: FloatArray) -> IntArray:
         """See :meth:`Transition.sample`."""
-        following = np.zeros(uniforms.shape[1], dtype=np.intp)
+        drawn = []
         for number, block in enumerate(self._blocks):
             of_states, of_actions = self._rows[number]
-            rows = of_actions.take(actions)
+            # With all agents in a block, the joint action is where it already says.
+            rows = actions if len(block.agents) == len(self.actions) else of_actions.take(actions)
             if block.components:
-                rows += of_states.take(states)
-            following *= self._block_sizes[number]
-            following += self._inverse_cdfs[number].draw(rows, uniforms[number])
-        return following
+                rows = rows + of_states.take(states)
+            drawn.append(self._inverse_cdfs[number].draw(rows, uniforms[number]))
+        return drawn[0] if len(drawn) == 1 else cells(drawn, self._block_sizes)
 
     def to_dense(self) -> FloatArray:
         """See :meth:`Transition.to_dense`."""
@@ -250,7 +251,7 @@ class ProductTransition:
         ]
 
     @cached_property
-    def _rows(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    def _rows(self) -> list[tuple[IntArray, IntArray]]:
         """What a state and what a joint action add to the row of each block's kernel."""
         digits = np.unravel_index(np.arange(self.states), self.sizes)
         chosen = np.unravel_index(np.arange(math.prod(self.actions)), self.actions)
@@ -263,7 +264,9 @@ class ProductTransition:
             of_actions = np.zeros(math.prod(self.actions), dtype=np.intp)
             for agent in block.agents:
                 of_actions = of_actions * self.actions[agent] + chosen[agent]
-            rows.append((of_states * agents, of_actions))
+            of_states *= agents
+            smallest = np.min_scalar_type(of_states.max() + agents)
+            rows.append((of_states.astype(smallest), of_actions.astype(smallest)))
         return rows
 
 
