@@ -9,6 +9,7 @@ while the agents choose actions in one turn, the environment and the messages of
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from msgspec import Struct
@@ -133,12 +134,13 @@ class Episodes:
         width = environment.width
         self.turns = [Turn(0, lane, states[lane : lane + width]) for lane in range(0, len(states), width)]
         """All turns so far whose states are known."""
-        self._rewards: list[FloatArray] = []
+        self._joints: list[IntArray] = []
+        """The joint actions of the turns taken."""
 
     @property
     def taken(self) -> int:
         """Number of turns whose actions were taken; the number of the turn that is to be taken next."""
-        return len(self._rewards)
+        return len(self._joints)
 
     @property
     def done(self) -> bool:
@@ -152,7 +154,7 @@ class Episodes:
         """
         turn = self.turns[self.taken]
         joint = self._environment.joint(actions)
-        self._rewards.append(self._environment.reward(turn.states, joint))
+        self._joints.append(joint)
         time = turn.time + 1
         alive = self._alive[time] - turn.lane if time < self._steps else 0
         if alive <= 0:
@@ -165,13 +167,20 @@ class Episodes:
     def weights(self) -> FloatArray:
         """Return the shared signal, (sum n_t,) float, read-only."""
         states = self._by_step([turn.states for turn in self.turns])
-        weights = self._environment.weights(self._by_step(self._rewards), states, self._visits)
+        weights = self._environment.weights(self._rewards, states, self._visits)
         weights.flags.writeable = False
         return weights
 
     def statistics(self) -> ReturnStatistics:
         """Return mean and standard error of the returns."""
-        return self._environment.statistics(self._by_step(self._rewards), self._visits)
+        return self._environment.statistics(self._rewards, self._visits)
+
+    @cached_property
+    def _rewards(self) -> list[FloatArray]:
+        """The rewards by time: nobody waits for them before the round is over."""
+        reward = self._environment.reward
+        taken = zip(self.turns, self._joints, strict=True)
+        return self._by_step([reward(turn.states, joint) for turn, joint in taken])
 
     def _by_step(self, arrays: Sequence[np.ndarray]) -> "list[np.ndarray]":
         """Join what belongs to the turns of one time."""
