@@ -10,7 +10,10 @@ import hashlib
 import io
 import json
 import re
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +44,8 @@ class CheckpointFolder:
     def __init__(self, path: Path, fsync: bool = True) -> None:
         self.path = path
         self._fsync = fsync
+        self._rounds: dict[Path, int] | None = None
+        """The checkpoints there are, once somebody asked."""
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -78,23 +83,19 @@ class CheckpointFolder:
         content = json.dumps({"agent": agent, "experiment": experiment})
         write_atomically(self.path / "agent.json", content.encode(), self._fsync)
 
-    def store(self, round_: int, theta: Held) -> None:
-        """Make theta_round durable, then forget all but the round before it.
+    def write(self, round_: int, theta: Held) -> None:
+        """Make theta_round durable and keep everything else.
 
         Raises
         ------
         StorageFailed
             If it cannot be written; earlier checkpoints are untouched.
         """
-        self.write(round_, theta)
-        self.forget(before=round_ - 1)
-
-    def write(self, round_: int, theta: Held) -> None:
-        """Make theta_round durable and keep everything else."""
-        buffer = io.BytesIO()
-        np.save(buffer, theta, allow_pickle=False)
-        content = buffer.getvalue()
-        write_atomically(self.path / f"theta-{round_:08d}-{_digest(content)}.npy", content, self._fsync)
+        content = _npy(theta)
+        file = self.path / f"theta-{round_:08d}-{_digest(content)}.npy"
+        write_atomically(file, content, self._fsync)
+        if self._rounds is not None:
+            self._rounds[file] = round_
 
     def tear(self, round_: int, theta: Held) -> None:
         """Leave what a death in the midst of `write` leaves: half a temporary file."""
@@ -114,9 +115,12 @@ class CheckpointFolder:
 
     def forget(self, before: int) -> None:
         """Remove the checkpoints of earlier rounds."""
-        for file, round_, _ in _files(self.path):
-            if round_ < before:
+        if self._rounds is None:
+            self._rounds = {file: round_ for file, round_, _ in _files(self.path)}
+        for file in [file for file, round_ in self._rounds.items() if round_ < before]:
+            with suppress(OSError):  # one more file than needed does no harm
                 file.unlink(missing_ok=True)
+            del self._rounds[file]
 
 
 def load_latest(folder: Path) -> dict[int, FloatArray]:
@@ -137,6 +141,19 @@ def load_held(folder: Path) -> dict[int, Held]:
             one.flags.writeable = False
             found[round_] = one
     return dict(sorted(found.items()))
+
+
+def _npy(array: Held) -> bytes:
+    """Return what `np.save` writes of an array in C order."""
+    return _npy_header(array.shape, array.dtype) + array.tobytes()
+
+
+@lru_cache(maxsize=2)
+def _npy_header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
+    header = io.BytesIO()
+    described = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(dtype)}
+    np.lib.format.write_array_header_1_0(header, described)
+    return header.getvalue()
 
 
 def _digest(content: bytes) -> str:

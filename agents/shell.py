@@ -122,10 +122,14 @@ def run_agent(options: AgentOptions) -> ExitCode:
     recorder = None if options.trace is None else TraceRecorder(options.trace, incarnation)
     machine = AgentMachine(setup, time.monotonic(), recorder)
 
+    outdated = 0  # all rounds before: two thetas are kept, and nobody waits for the others to be removed
+
     def carry(effect: Effect) -> None:
+        nonlocal outdated
         match effect:
             case Store(round=round_, theta=theta):
-                folder.store(round_, theta)
+                folder.write(round_, theta)
+                outdated = round_ - 1
             case Adopt(agent=given, experiment=experiment):
                 folder.adopt(given, experiment)
                 set_title(f"bnpg-agent-{given}")
@@ -144,7 +148,14 @@ def run_agent(options: AgentOptions) -> ExitCode:
             FaultInjector(plan, f"agent-{agent}", incarnation), options.faults_since, tear
         )
 
+    def tidy() -> None:
+        nonlocal outdated
+        if outdated:
+            folder.forget(before=outdated)
+            outdated = 0
+
     def each(_now: float) -> list[Effect]:
+        tidy()
         if telemetry is not None:
             telemetry.turn(_now, lambda: {"process": name} | machine.status() | transport.counters())
         effects: list[Effect] = [Log(one.level, one.event, one.fields) for one in transport.notices()]
@@ -159,6 +170,7 @@ def run_agent(options: AgentOptions) -> ExitCode:
         return [Stop(ExitCode.INTERRUPTED, "interrupted")]
 
     stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission, recorder).run()
+    tidy()
     if recorder is not None:
         with suppress(StorageFailed):  # a full disk must not hide how the run ended
             recorder.close(int(stop.code), stop.why)

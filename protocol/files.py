@@ -22,18 +22,20 @@ def write_atomically(path: Path, content: bytes, fsync: bool) -> None:
     StorageFailed
         If it cannot be written, for example because the disk is full; the old content is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # As strings, because this is on the way of every round, and a Path is slow.
+    folder, file_name = os.path.split(path)
+    temporary = os.path.join(folder, f".{file_name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "wb") as file:
             file.write(content)
             if fsync:
                 file.flush()
                 os.fsync(file.fileno())
-        temporary.replace(path)
+        os.replace(temporary, path)
         if fsync:
-            _sync_folder(path.parent)
+            _sync_folder(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
         raise StorageFailed(f"cannot write {path}: {error.strerror or error}") from None
 
 
@@ -53,8 +55,8 @@ def next_count(path: Path, fsync: bool) -> int:
     return count
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder or os.curdir, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -1,6 +1,7 @@
 """Checkpoints: a crash at any instant leaves the thetas that were there before, or the new one as well."""
 
 import errno
+import io
 import json
 import os
 
@@ -35,13 +36,36 @@ def expected(*rounds):
 
 def test_the_last_two_thetas_are_kept_bit_for_bit(folder):
     for round_ in range(5):
-        folder.store(round_, theta(round_))
+        folder.write(round_, theta(round_))
+        assert held(folder) == expected(*range(max(0, round_ - 2), round_ + 1))
+        folder.forget(before=round_ - 1)
         assert held(folder) == expected(*range(max(0, round_ - 1), round_ + 1))
 
 
+def test_what_a_former_life_left_is_forgotten_too(folder):
+    for round_ in range(4):
+        folder.write(round_, theta(round_))
+    another = CheckpointFolder(folder.path, fsync=False)
+    another.write(4, theta(4))
+    another.forget(before=3)
+    assert held(folder) == expected(3, 4)
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (1,), (5, 1, 2, 3), (0, 2)])
+def test_a_checkpoint_is_a_file_of_numpy(folder, shape):
+    array = np.random.default_rng(0).normal(size=shape)
+    for written in (array, array.T, holding(array, array + 1.0)):
+        folder.write(7, written)
+        [file] = folder.path.glob("theta-00000007-*.npy")
+        plain = io.BytesIO()
+        np.save(plain, np.ascontiguousarray(written), allow_pickle=False)
+        assert file.read_bytes() == plain.getvalue()
+        file.unlink()
+
+
 def test_with_momentum_the_origin_is_kept_beside_theta_and_only_the_agent_sees_it(folder):
-    folder.store(0, theta(0))
-    folder.store(1, holding(theta(1), theta(7)))
+    folder.write(0, theta(0))
+    folder.write(1, holding(theta(1), theta(7)))
     assert held(folder) == expected(0, 1)
     before, after = load_held(folder.path).values()
     assert origin_of(before) is None
@@ -52,16 +76,16 @@ def test_with_momentum_the_origin_is_kept_beside_theta_and_only_the_agent_sees_i
 
 
 def test_what_was_loaded_cannot_be_written_to(folder):
-    folder.store(0, theta(0))
+    folder.write(0, theta(0))
     with pytest.raises(ValueError, match="read-only"):
         load_latest(folder.path)[0][0, 0] = 1.0
 
 
 def test_a_death_in_the_midst_of_writing_leaves_the_theta_before(folder):
-    folder.store(0, theta(0))
+    folder.write(0, theta(0))
     folder.tear(1, theta(1))
     assert held(folder) == expected(0)
-    folder.store(1, theta(1))
+    folder.write(1, theta(1))
     assert held(folder) == expected(0, 1)
 
 
@@ -69,8 +93,8 @@ def test_a_death_in_the_midst_of_writing_leaves_the_theta_before(folder):
 @given(data=st.data())
 def test_a_file_that_was_damaged_anywhere_is_left_out(data, tmp_path_factory):
     folder = CheckpointFolder(tmp_path_factory.mktemp("agent"), fsync=False)
-    folder.store(0, theta(0))
-    folder.store(1, theta(1))
+    folder.write(0, theta(0))
+    folder.write(1, theta(1))
     [file] = folder.path.glob("theta-00000001-*.npy")
     content = bytearray(file.read_bytes())
     if data.draw(st.booleans(), label="truncate"):
@@ -96,8 +120,8 @@ def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
 @pytest.mark.parametrize("call", ["write", "fsync", "replace"])
 def test_a_full_disk_is_said_and_leaves_everything_as_it_was(call, tmp_path, monkeypatch):
     folder = CheckpointFolder(tmp_path / "agent", fsync=True)
-    folder.store(0, theta(0))
-    folder.store(1, theta(1))
+    folder.write(0, theta(0))
+    folder.write(1, theta(1))
     before = sorted(file.name for file in folder.path.iterdir())
 
     def full(*_args, **_kwargs):
@@ -107,11 +131,11 @@ def test_a_full_disk_is_said_and_leaves_everything_as_it_was(call, tmp_path, mon
         if call == "fsync":
             patched.setattr(os, "fsync", full)
         elif call == "replace":
-            patched.setattr("pathlib.Path.replace", full)
+            patched.setattr(os, "replace", full)
         else:
-            patched.setattr("pathlib.Path.open", full)
+            patched.setattr("builtins.open", full)
         with pytest.raises(StorageFailed, match="No space left on device"):
-            folder.store(2, theta(2))
+            folder.write(2, theta(2))
     assert sorted(file.name for file in folder.path.iterdir()) == before
     assert held(folder) == expected(0, 1)
 
@@ -147,7 +171,7 @@ def test_an_identity_that_is_none_is_said(folder, text):
 
 def test_thetas_that_nobody_says_whose_they_are_are_not_trusted(folder):
     folder.adopt(3, "digest")
-    folder.store(0, np.zeros((2, 2)))
+    folder.write(0, np.zeros((2, 2)))
     assert folder.identity() == (3, "digest")
     (folder.path / "agent.json").unlink()
     with pytest.raises(StorageFailed, match=r"holds thetas, but no agent\.json") as told:

@@ -280,7 +280,7 @@ async def test_an_agent_that_is_started_again_says_what_it_holds(fake_coordinato
 
 async def test_thetas_without_an_identity_end_an_agent(fake_coordinator, start_agent, tmp_path):
     state = tmp_path / "state"
-    CheckpointFolder(state).store(4, np.zeros((STATES, 2)))
+    CheckpointFolder(state).write(4, np.zeros((STATES, 2)))
     process = start_agent(fake_coordinator.endpoint, 0, state)
     assert await process.ended() == ExitCode.STORAGE
     [line] = process.log.splitlines()
