@@ -1,9 +1,9 @@
 """An agent's own folder: who it is, how often it was started, and its theta of the last two rounds.
 
 A checkpoint is `theta-ROUND-DIGEST.npy`, written to a temporary file, synced and renamed. The one before it
-is kept, so that a round which not everybody has finished can be played again. A file whose bytes do not match
-the digest in its name is left out, before anything is read from it. With momentum it holds more than theta,
-see `agents.held`.
+is kept, so that a round which not everybody has finished can be played again; older ones are removed when
+nobody waits for it. A file whose bytes do not match the digest in its name is left out, before anything is
+read from it. With momentum it holds more than theta, see `agents.held`.
 """
 
 import hashlib
