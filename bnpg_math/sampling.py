@@ -76,25 +76,8 @@ def invert(table: FloatArray, rows: IntArray, uniforms: FloatArray) -> IntArray:
     return positions
 
 
-def invert_few(sums: FloatArray, outcomes: int, rows: Sequence[int], uniforms: FloatArray) -> IntArray:
-    """Invert one lane after the other, which for a few costs less than arrays do.
-
-    Parameters
-    ----------
-    sums : (R * K,) float
-        The rows of :func:`cumulative`, laid end to end.
-    outcomes : int
-        K.
-    rows : sequence of B int
-        Each lane's row.
-    uniforms : (B,) float
-        In [0, 1).
-
-    Returns
-    -------
-    (B,) int
-        In 0..K-1, as from :func:`invert`.
-    """
+def _invert_few(sums: FloatArray, outcomes: int, rows: Sequence[int], uniforms: FloatArray) -> IntArray:
+    """Do what :func:`invert` does with a table laid end to end, lane after lane: for few, that costs less."""
     drawn = []
     for row, uniform in zip(rows, uniforms.tolist(), strict=True):
         first = row * outcomes
@@ -158,7 +141,7 @@ class InverseCdf:
         """
         outcomes = self._table.shape[1]
         if len(rows) <= FEW:
-            return invert_few(self._sums, outcomes, rows.tolist(), uniforms)
+            return _invert_few(self._sums, outcomes, rows.tolist(), uniforms)
         if self._guide is None:
             return invert(self._table, rows, uniforms)
         buckets = (uniforms * self._buckets).astype(np.intp)
@@ -255,6 +238,6 @@ def sample_actions(
             raise ValueError(f"states and parents' actions must have shape {uniforms.shape}, got {lengths}")
     if len(uniforms) <= FEW:
         few = places(given, cumulative.shape)
-        return invert_few(cumulative.reshape(-1), cumulative.shape[-1], few, uniforms)
+        return _invert_few(cumulative.reshape(-1), cumulative.shape[-1], few, uniforms)
     rows = cells(given, cumulative.shape[:-1])
     return invert(cumulative.reshape(-1, cumulative.shape[-1]), rows, uniforms)
