@@ -151,7 +151,7 @@ def test_nesting_of_any_depth(depth: int) -> None:
     ],
 )
 def test_announced_sizes_cost_nothing(announced: bytes) -> None:
-    for header in headers_with(announced):
+    for header in (b"\x92" + announced, *headers_with(announced)):
         assert outcome(framed(header)) is None
 
 

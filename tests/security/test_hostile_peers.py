@@ -138,6 +138,7 @@ BROKEN = {
     "missing tensor": sealed(msgpack.packb((1, "r", 1, 1, ROGUE, 1, 1, 0, 1, "TableShown", [0], []))),
     "many parts": [b"x"] * 1000,
     "no MessagePack": sealed(b"\xc1"),
+    "nothing but brackets": sealed(b"\x91" * 5000),
     "nested": nested(),
     "NaN": with_nan(),
     "header too long": sealed(b"\0" * 70_000),
