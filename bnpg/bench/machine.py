@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,7 +27,7 @@ def this_machine() -> Machine:
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
         system=f"{platform.system()} {platform.release().split('-')[0]}",
-        python=platform.python_version(),
+        python=f"{platform.python_version()} ({Path(sys.executable).resolve()})",
         packages=packages,
         folder=_file_system(Path(tempfile.gettempdir()).resolve()),
         load=os.getloadavg()[0],

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from bnpg.launchers.adoption import Adopted, Order, adopt
 from bnpg.launchers.rendezvous import rendezvous
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.launchers.signals import noting
@@ -64,7 +65,7 @@ class _LocalRun:
         experiment = read_experiment(folder / "experiment.toml")
         self._agents = load_game(experiment, folder).agents
         self._trace = experiment.trace
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, subprocess.Popen[bytes] | Adopted] = {}
         self._deaths: dict[str, int] = {}
         self._since = self._coordinator_since = time.time()
         self._interrupts = 0
@@ -73,8 +74,7 @@ class _LocalRun:
         """Start everything, keep it running, and end everything."""
         with noting(self._note):
             try:
-                for name in self._names():
-                    self._start(name)
+                self._start_all()
                 code, why = self._watch()
             finally:
                 self._end_all()
@@ -169,9 +169,31 @@ class _LocalRun:
             with suppress(subprocess.TimeoutExpired):
                 coordinator.wait(GRACE)
 
+    def _start_all(self) -> None:
+        """Start every process, all of them at once where that is possible."""
+        names = self._names()
+        orders = [Order(package, arguments) for package, *arguments in map(self._command, names)]
+        self._coordinator_since = time.time()
+        self._processes.update(zip(names, adopt(orders, _environment()), strict=False))
+        for name in names:
+            if name not in self._processes:
+                self._start(name)
+
     def _start(self, name: str) -> None:
+        old = self._processes.get(name)
+        if old is not None and old.stdin is not None:
+            old.stdin.close()
+        if name == COORDINATOR:
+            self._coordinator_since = time.time()
         # -P: the packages of this project, not folders of the same names where the user happens to be.
-        command = [sys.executable, "-P", "-m", *self._arguments(name), "--lifeline"]
+        command = [sys.executable, "-P", "-m", *self._command(name)]
+        self._processes[name] = subprocess.Popen(
+            command, stdin=subprocess.PIPE, start_new_session=True, env=_environment()
+        )
+
+    def _command(self, name: str) -> list[str]:
+        """Return the package to run, and its arguments."""
+        command = [*self._arguments(name), "--lifeline"]
         command += ["--log-format", self._settings.log_format, "--log-level", self._settings.log_level]
         if not self._settings.fsync:
             command.append("--no-fsync")
@@ -184,14 +206,7 @@ class _LocalRun:
                 "--faults-since",
                 str(self._since),
             ]
-        old = self._processes.get(name)
-        if old is not None and old.stdin is not None:
-            old.stdin.close()
-        if name == COORDINATOR:
-            self._coordinator_since = time.time()
-        self._processes[name] = subprocess.Popen(
-            command, stdin=subprocess.PIPE, start_new_session=True, env=_environment()
-        )
+        return command
 
     def _arguments(self, name: str) -> list[str]:
         tcp = self._settings.transport == "tcp"

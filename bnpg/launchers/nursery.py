@@ -1,0 +1,52 @@
+"""The process that starts the others: it imports what all of them need, forks them, and is gone.
+
+A fork costs a hundredth of a fresh interpreter, which imports everything again. And the forked processes are
+alike down to the addresses of their code, so a core that turns from one to the next still knows its branches.
+
+    python -m bnpg.launchers.nursery < ORDERS
+
+Standard input holds a JSON list of orders; the process ids go to standard output, as a JSON list in the same
+order. Whoever started this process adopts them, see `bnpg.launchers.adoption`.
+"""
+
+import gc
+import json
+import os
+import sys
+from typing import Any
+
+from agents.__main__ import main as run_agent
+
+
+def main() -> int:
+    """Fork a process for every order; in those, run what was ordered."""
+    orders = json.load(sys.stdin)
+    gc.collect()
+    gc.freeze()  # what is here already is nothing to look through, and to copy, in every process
+    pids = []
+    for order in orders:
+        pid = os.fork()
+        if pid == 0:
+            return _run(order, [other["stdin"] for other in orders])
+        pids.append(pid)
+    print(json.dumps(pids), flush=True)
+    return 0
+
+
+def _run(order: dict[str, Any], pipes: list[int]) -> int:
+    """Be the process that was ordered: in a session and with a standard input of its own."""
+    os.setsid()
+    os.dup2(order["stdin"], 0)
+    os.dup2(2, 1)
+    for pipe in pipes:
+        os.close(pipe)
+    sys.argv = [order["package"], *order["arguments"]]
+    if order["package"] == "agents":
+        return run_agent()
+    from coordinator.__main__ import main as run_coordinator  # heavier than agents are allowed to be
+
+    return run_coordinator()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

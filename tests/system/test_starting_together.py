@@ -1,0 +1,154 @@
+"""All processes of a run are forked from one that is gone at once, and are this launcher's own children."""
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bnpg.__main__ import main
+from bnpg.launchers import adoption, local
+from bnpg.launchers.adoption import Adopted, Order, adopt
+from protocol.exit_codes import ExitCode
+
+CASE: dict[str, Any] = {
+    "game": "coordination(agents=3)",
+    "dag": "line",
+    "rounds": 3,
+    "lanes": 4,
+    "horizon": 3,
+}
+PATIENCE = 30.0
+linux = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux hands orphans to an ancestor")
+
+
+def waiting(folder: Path, agent: int) -> Order:
+    """Return the order of an agent whose coordinator never comes."""
+    state = ("--state", str(folder / str(agent)), "--agent", str(agent), "--lifeline")
+    sockets = ("--connect", f"ipc://{folder}/nobody", "--inbox", f"ipc://{inbox(folder, agent)}")
+    return Order("agents", [*state, *sockets])
+
+
+def inbox(folder: Path, agent: int) -> Path:
+    return folder / f"inbox-{agent}"
+
+
+def until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def pipes(pid: int) -> list[int]:
+    """Return the file descriptors of a process that are pipes, but for what it writes to."""
+    found = [(int(one.name), os.readlink(one)) for one in Path(f"/proc/{pid}/fd").iterdir()]
+    return sorted(number for number, what in found if what.startswith("pipe:") and number not in (1, 2))
+
+
+def is_subreaper() -> bool:
+    found = ctypes.c_int(-1)
+    ctypes.CDLL(None).prctl(37, ctypes.byref(found), 0, 0, 0)
+    return bool(found.value)
+
+
+def open_files() -> int:
+    return psutil.Process().num_fds()
+
+
+@linux
+def test_they_are_children_of_the_launcher_in_sessions_of_their_own(scratch) -> None:
+    before = open_files()
+    started = adopt([waiting(scratch.path, agent) for agent in range(3)], os.environ)
+    assert len({one.pid for one in started}) == 3
+    for agent, one in enumerate(started):
+        until(inbox(scratch.path, agent).exists)
+        process = psutil.Process(one.pid)
+        assert process.ppid() == os.getpid()
+        assert os.getsid(one.pid) == one.pid
+        assert one.poll() is None
+        assert pipes(one.pid) == [0], "its own lifeline, and nobody else's"
+    assert not is_subreaper()
+    assert all("nursery" not in " ".join(child.cmdline()) for child in psutil.Process().children())
+    for one in started:
+        one.kill()
+        assert one.wait(PATIENCE) == -9
+        assert one.poll() == -9
+        one.kill()  # which is nobody any more
+        one.stdin.close()
+    for agent in range(3):
+        inbox(scratch.path, agent).unlink()  # which who is killed cannot do
+    assert open_files() == before
+
+
+@linux
+def test_the_lifeline_and_signals_reach_the_one_they_are_meant_for(scratch) -> None:
+    first, second = adopt([waiting(scratch.path, agent) for agent in range(2)], os.environ)
+    with pytest.raises(subprocess.TimeoutExpired):
+        first.wait(0)
+    first.stdin.close()
+    assert first.wait(PATIENCE) == ExitCode.INTERRUPTED
+    assert second.poll() is None
+    second.terminate()
+    # By its own decision, or by the kernel's if it was not listening yet.
+    assert second.wait(PATIENCE) in {ExitCode.INTERRUPTED, -signal.SIGTERM}
+    second.stdin.close()
+
+
+@linux
+def test_exit_codes_are_those_of_the_processes(capfd) -> None:
+    helped, wrong, other = adopt(
+        [Order("agents", ["--help"]), Order("agents", ["--no-such"]), Order("coordinator", ["--help"])],
+        os.environ,
+    )
+    assert [one.wait(PATIENCE) for one in (helped, wrong, other)] == [0, 2, 0]
+    for one in (helped, wrong, other):
+        one.stdin.close()
+    out, err = capfd.readouterr()
+    assert out == "", "standard output is the launcher's own"
+    assert "bnpg-agent: error: " in err
+    assert "usage: bnpg-coordinator" in err
+
+
+@linux
+@pytest.mark.parametrize("interpreter", ["/bin/false", "/bin/echo"])
+def test_a_nursery_that_fails_leaves_nothing_open(monkeypatch, interpreter: str) -> None:
+    before = open_files()
+    monkeypatch.setattr(sys, "executable", interpreter)
+    assert adopt([Order("agents", ["--help"])], os.environ) == []
+    assert open_files() == before
+    assert not is_subreaper()
+
+
+@linux
+def test_a_nursery_that_hangs_is_given_up(monkeypatch, tmp_path) -> None:
+    hanging = tmp_path / "python"
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n")
+    hanging.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(hanging))
+    monkeypatch.setattr(adoption, "NURSERY_PATIENCE", 0.1)
+    assert adopt([Order("agents", ["--help"])], os.environ) == []
+
+
+def test_where_there_is_no_such_thing_they_are_started_one_by_one(monkeypatch, tmp_path, play) -> None:
+    asked: list[int] = []
+
+    def nobody(orders: Sequence[Order], environment: Mapping[str, str]) -> list[Adopted]:
+        asked.append(len(orders))
+        return []
+
+    monkeypatch.setattr(local, "adopt", nobody)
+    train = ["train", CASE["game"], "--dag", "line", "--rounds", "3", "--lanes", "4", "--horizon", "3"]
+    assert main([*train, "--out", str(tmp_path / "run"), "--quiet", "--save-policy"]) == 0
+    assert asked == [4]
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["processes"] == 4
+    assert summary["policy_digest"] == play(**CASE, save_policy=True).digest
