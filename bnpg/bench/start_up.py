@@ -16,6 +16,8 @@ from bnpg_math.dag import line
 
 AGENTS = {"full": 8, "quick": 8, "tiny": 2}
 GAME = "random(states=8, agents={agents}, actions=2)"
+ROUNDS = 100
+"""Enough that the processes are still there when they are weighed."""
 READY_WITHIN = 2.0
 ABOUT = """\
 *Ready* is from the call of the local launcher until the line of the first round is in the record: a
@@ -40,7 +42,7 @@ def start_up(effort: Effort) -> Benchmark:
 
 def _team(effort: Effort) -> Case:
     agents = AGENTS[effort.sizes]
-    workload = Workload(game=GAME.format(agents=agents), dag="line", lanes=1, horizon=1, rounds=4)
+    workload = Workload(game=GAME.format(agents=agents), dag="line", lanes=1, horizon=1, rounds=ROUNDS)
 
     def ours() -> Sample:
         sample = measure(workload)
