@@ -9,6 +9,7 @@ in the replay of round r with theta_r, exactly as it did the first time.
 import hashlib
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -79,7 +80,7 @@ class Learner:
                 f"the Welcome names parents {welcome.parents} with {welcome.parent_actions} actions"
             )
         self.shape = (welcome.states, *welcome.parent_actions, welcome.actions)
-        self.actions_dtype = np.uint8 if welcome.actions <= 256 else np.uint16
+        self._narrow: np.dtype[Any] = np.dtype(np.uint8 if welcome.actions <= 256 else np.uint16)
         if not 0 < math.prod(self.shape) <= LARGEST_THETA:
             raise OrderViolation(
                 f"the Welcome asks for a theta of shape {self.shape}: expected 1 to {LARGEST_THETA} numbers"
@@ -133,8 +134,8 @@ class Learner:
             tables.cumulative = cumulative(tables.policy)
         drawn = self._uniforms.take(round_, time, lane, len(states))[0]
         chosen = sample_actions(tables.cumulative, states, parent_actions, drawn)
-        actions: IntArray = chosen.astype(self.actions_dtype, copy=False)
-        actions.flags.writeable = False
+        actions: IntArray = chosen if chosen.dtype == self._narrow else chosen.astype(self._narrow)
+        actions.setflags(write=False)
         return actions
 
     def prepare(self) -> None:

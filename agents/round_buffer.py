@@ -84,10 +84,12 @@ class RoundBuffer:
         OrderViolation
             If a parent's actions are not as many as the states.
         """
-        step = self.step
+        step = len(self.chosen)
         states = self.states[step]
-        parents = [heard[step] for heard in self.heard.values()]
-        for parent, actions in zip(self.heard, parents, strict=True):
+        parents = []
+        for parent, heard in self.heard.items():
+            actions = heard[step]
+            parents.append(actions)
             if len(actions) != len(states):
                 raise OrderViolation(
                     f"{name(parent)} chose {len(actions)} actions for {len(states)} lanes "

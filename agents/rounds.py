@@ -110,14 +110,14 @@ class Rounds:
         buffer = self._buffer(sender, message.round, type(message).__name__)
         if buffer is None:
             return []
-        if isinstance(message, StatesAnnounced):
-            if sender != COORDINATOR:
-                raise OrderViolation(f"{name(sender)} announces states, which only the coordinator may")
-            buffer.hear_states(message.step, message.time, message.lane, message.states)
-        else:
+        if isinstance(message, ActionsChosen):
             if sender not in buffer.heard:
                 raise OrderViolation(f"{name(sender)} sends actions, but is no parent of {name(self._agent)}")
             buffer.hear_actions(sender, message.step, message.actions)
+        else:
+            if sender != COORDINATOR:
+                raise OrderViolation(f"{name(sender)} announces states, which only the coordinator may")
+            buffer.hear_states(message.step, message.time, message.lane, message.states)
         return self._act() if buffer is self._now else []
 
     def apply(self, message: SignalBroadcast | FlowBroadcast) -> Outcome:
@@ -159,7 +159,7 @@ class Rounds:
         buffer = self._now
         outcome: Outcome = []
         while buffer.ready:
-            step = buffer.step
+            step = len(buffer.chosen)
             states, parent_actions = buffer.inputs()
             actions = self._learner.act(buffer.round, *buffer.places[step], states, parent_actions)
             buffer.chosen.append(actions)

@@ -57,7 +57,7 @@ class UniformsAhead:
         if drawn is None or drawn.shape[1] < count:
             drawn = self._draw(turn, count)
         self.expect(round_, time + 1, lane, count)
-        return drawn[:, :count]
+        return drawn if drawn.shape[1] == count else drawn[:, :count]
 
     def expect(self, round_: int, time: int, lane: int, count: int) -> None:
         """Take note that the uniforms of a turn will be wanted soon, for at most `count` lanes."""

@@ -189,7 +189,7 @@ class CoordinatorMachine:
         if self.phase == "ended":
             return []
         message = envelope.message
-        if isinstance(message, Hello):
+        if type(message) is Hello:
             return self._hello(envelope, message, origin, now, key)
         if envelope.run != self._setup.run:
             return self._refuse(envelope, "another run")
@@ -209,10 +209,10 @@ class CoordinatorMachine:
         if origin != member.route:
             return self._refuse(envelope, "another connection than the one that greeted")
         member.heard_at = now
-        if isinstance(message, Beacon):
+        if type(message) is Beacon:
             member.progress = message
             return []
-        if isinstance(message, Failed):
+        if type(message) is Failed:
             why = f"{name(envelope.sender)} failed: {message.why}"
             code = message.code if message.code in set(ExitCode) - {ExitCode.DONE} else ExitCode.PROTOCOL
             return self.end(ExitCode(code), why, now)

@@ -142,16 +142,21 @@ def encode(envelope: Envelope) -> list[Frame]:
 
 def _content(message: Message) -> _Content:
     layout = _LAYOUTS[type(message).__name__]
-    arrays = []
+    arrays, tensors, size = [], [], 0
     for field, _ in layout.tensors:
         array = getattr(message, field)
-        arrays.append(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")))
+        code = array.dtype.str
+        if code[0] == ">":
+            array = array.astype(array.dtype.newbyteorder("<"))
+            code = array.dtype.str
+        arrays.append(array)
+        tensors.append((code, array.shape))
+        size += array.nbytes
     scalars = [getattr(message, field) for field in layout.scalars]
-    tensors = [(array.dtype.str, array.shape) for array in arrays]
     described = _pack((layout.kind.__name__, scalars, tensors))[1:]
-    if sum([array.nbytes for array in arrays]) < ZERO_COPY:
+    if size < ZERO_COPY:
         return _Content(message, described, b"".join([array.tobytes() for array in arrays]), [], 0)
-    frames: list[Frame] = [array.reshape(-1).view(np.uint8).data for array in arrays]
+    frames: list[Frame] = [np.ascontiguousarray(one).reshape(-1).view(np.uint8).data for one in arrays]
     return _Content(message, described, b"", frames, _checksum(frames))
 
 

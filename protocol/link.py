@@ -68,11 +68,6 @@ class Link:
         """Arrivals since the last acknowledgement went out."""
         self.acknowledge_by: float | None = None
 
-    @property
-    def ack(self) -> int:
-        """Everything up to here was received."""
-        return self.expected - 1
-
     def send(self, message: Message, lamport: int, now: float) -> int:
         """Number a message and keep it until it is acknowledged.
 
@@ -170,10 +165,11 @@ class Link:
                 late.append((seq, kept.lamport, kept.message))
         return late
 
-    def acknowledgement_sent(self) -> None:
-        """Note that an acknowledgement of everything received is on its way."""
+    def acknowledge(self) -> int:
+        """Return what is to be acknowledged: everything up to here was received, and nothing is owed now."""
         self.owed = 0
         self.acknowledge_by = None
+        return self.expected - 1
 
     def next_event(self) -> float | None:
         """Return when this link wants to be looked at again, or None."""

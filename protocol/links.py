@@ -226,9 +226,8 @@ class Links:
         return transmissions
 
     def _transmit(self, peer: int, seq: int, lamport: int, message: Message) -> Transmit:
-        link = self._links[peer]
-        link.acknowledgement_sent()
-        return Transmit(self._neighbours[peer].route, self._envelope(seq, link.ack, lamport, message), peer)
+        ack = self._links[peer].acknowledge()
+        return Transmit(self._neighbours[peer].route, self._envelope(seq, ack, lamport, message), peer)
 
     def _envelope(self, seq: int, ack: int, lamport: int, message: Message) -> Envelope:
         return Envelope(
