@@ -27,13 +27,11 @@ applied again.
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
-
 from agents.effects import Adopt, Store
 from agents.learner import Learner, digest
 from agents.neighbourhood import COORDINATOR_ROUTE, Neighbourhood, fits
 from agents.rounds import Outcome, Rounds
-from bnpg_math.arrays import FloatArray
+from agents.setup import AgentSetup
 from bnpg_math.cells import within
 from bnpg_math.errors import InputError
 from protocol.addresses import COORDINATOR, name, names
@@ -83,27 +81,6 @@ _INVITATIONS = (Welcome, Reject, Summons)
 _JOINING = (*_INVITATIONS, Roster)
 FAREWELL_FOR = 2.0
 """Seconds a leaving agent waits for the acknowledgement of its farewell."""
-
-
-class AgentSetup(Struct, frozen=True):
-    """What an agent process knows of itself before it has heard anything."""
-
-    agent: int
-    """Its id, or -2 to be given one."""
-    incarnation: int
-    """Start count of the process; larger than that of any earlier process of this agent."""
-    endpoint: str
-    """Where parents reach its inbox."""
-    numerics: str
-    """Fingerprint of this host's floating point."""
-    held: dict[int, FloatArray]
-    """Thetas of its checkpoint, by round."""
-    experiment: str = ""
-    """Digest of the experiment of the checkpoint; empty for a newcomer."""
-    patience: float = 600.0
-    """Seconds without any progress after which the agent gives up, naming whom it waited for."""
-    spare: bool = False
-    """Whether an agent without an id waits when the run has all it needs, instead of ending."""
 
 
 class AgentMachine:

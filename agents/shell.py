@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from agents.checkpoint import CheckpointFolder, load_held
 from agents.effects import Adopt, Store
-from agents.machine import AgentMachine, AgentSetup
+from agents.machine import AgentMachine
 from agents.neighbourhood import COORDINATOR_ROUTE
+from agents.setup import AgentSetup
 from bnpg_math.numerics import fingerprint
 from protocol.addresses import UNASSIGNED
 from protocol.allocation import keep_freed_memory

@@ -15,10 +15,12 @@ from typing import Any
 from msgspec import Struct
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.constants import sizes, smoothness
 from bnpg_math.momentum import momentum_after, pays
 from bnpg_math.step_size import GROWTH, backtrack, barzilai_borwein, longest_step
 from coordinator.experiment import Experiment
 from coordinator.oracle import Climb, Oracle
+from coordinator.setup import CoordinatorSetup
 from protocol.errors import OrderViolation
 from protocol.messages import FlowBroadcast
 
@@ -129,3 +131,10 @@ class Ascent:
             return eta, reached, GROWTH * eta
         then = barzilai_borwein(eta, climb.direction, climb.gradient, climb.gradient_ahead(eta))
         return eta, reached, then
+
+
+def ascent_of(setup: CoordinatorSetup, oracle: Oracle) -> Ascent:
+    """Return what decides on the exact rounds of a run."""
+    beta = smoothness(sizes(setup.game, setup.dag), setup.experiment.regularization)
+    certified = 1.0 / beta if beta > 0.0 else 0.0
+    return Ascent(setup.experiment, oracle, setup.learning_rate, certified, setup.recorded)

@@ -14,8 +14,8 @@ from bnpg_math.games.registry import game as find_game
 from bnpg_math.numerics import fingerprint
 from bnpg_math.policy_file import check_policy, load_policy
 from coordinator.experiment import Experiment, experiment_digest, read_experiment
-from coordinator.machine import CoordinatorSetup
 from coordinator.run_record import read_lines
+from coordinator.setup import CoordinatorSetup
 
 
 def load_game(experiment: Experiment, folder: Path) -> Game:

@@ -23,20 +23,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.cells import within
-from bnpg_math.constants import sizes, smoothness
-from bnpg_math.dag import Dag
-from bnpg_math.game import Game
-from coordinator.ascent import Ascent
+from coordinator.ascent import ascent_of
 from coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
 from coordinator.environment import parts_of
-from coordinator.experiment import Experiment
 from coordinator.membership import Member, Membership
 from coordinator.oracle import Oracle
 from coordinator.rounds import Rounds
+from coordinator.setup import CoordinatorSetup
+from coordinator.waiting import described
 from protocol.addresses import COORDINATOR, UNASSIGNED, name, names
 from protocol.effects import Effect, Log, Stop, Transmit
 from protocol.envelope import Envelope
@@ -61,43 +58,16 @@ from protocol.messages import (
     ThetaShown,
     Welcome,
 )
-from protocol.security.admission import Admission
 from protocol.trace import events as told
 from protocol.trace.events import Observer
 from protocol.version import common_version
 
 WARN_EVERY = 5.0
 """Seconds without progress after which, again and again, the log says who is waited for."""
-SILENT_AFTER = 3.0
-"""Seconds without any message, beacons included, after which an agent no longer counts as merely slow."""
 FAREWELL = 30.0
 """Seconds the farewells may take when all rounds are done."""
 HASTY_FAREWELL = 5.0
 """The same when the run is broken off."""
-
-
-class CoordinatorSetup(Struct, frozen=True):
-    """What the coordinator process starts with."""
-
-    run: str
-    """Identity of the run."""
-    generation: int
-    """Start count of the coordinator; larger than that of any earlier one of this run."""
-    experiment: Experiment
-    digest: str
-    """Digest of all that decides the result."""
-    game: Game
-    dag: Dag
-    learning_rate: float
-    initial: tuple[FloatArray, ...]
-    """Given theta_0, in agent order; empty for `zeros` and `normal`."""
-    numerics: str
-    patience: float = 120.0
-    """Seconds without any progress after which the run is given up, naming whom it waited for."""
-    recorded: tuple[dict[str, Any], ...] = ()
-    """The run record of earlier lives, if a round needs to know of those before it."""
-    admission: Admission | None = None
-    """Which key belongs to which agent, where there is security."""
 
 
 class CoordinatorMachine:
@@ -515,29 +485,8 @@ class CoordinatorMachine:
         if self.phase in ("gathering", "ending"):
             turned_away = [f"{name(one)} was rejected ({why})" for one, why in sorted(self._rejected.items())]
             return "; ".join([f"{what} of {names(missing)}", *turned_away])
-        return f"{what} {'from' if self.phase == 'edges' else 'of'} {self._described(missing, now)}"
-
-    def _described(self, agents: list[int], now: float) -> str:
-        return ", ".join(f"{name(agent)} ({self._condition(agent, now)})" for agent in agents)
-
-    def _condition(self, agent: int, now: float) -> str:
-        """Tell a slow agent, which still gives signs of life from its work loop, from a silent one."""
-        member = self._membership.members[agent]
-        progress = member.progress
-        silence = now - member.heard_at
-        where = f"{progress.phase} at {progress.round}/{progress.step}"
-        if silence > SILENT_AFTER:
-            return f"silent for {silence:.1f} s: dead, hung or cut off; last {where}"
-        others = [peer for peer in progress.lacks if peer != COORDINATOR]
-        lacks = f", lacks the message of {names(others)}" if others else ""
-        return f"alive, heard {silence:.1f} s ago, {where}{lacks}"
-
-
-def ascent_of(setup: CoordinatorSetup, oracle: Oracle) -> Ascent:
-    """Return what decides on the exact rounds of a run."""
-    beta = smoothness(sizes(setup.game, setup.dag), setup.experiment.regularization)
-    certified = 1.0 / beta if beta > 0.0 else 0.0
-    return Ascent(setup.experiment, oracle, setup.learning_rate, certified, setup.recorded)
+        whom = described(self._membership.members, missing, now)
+        return f"{what} {'from' if self.phase == 'edges' else 'of'} {whom}"
 
 
 def _facts(setup: CoordinatorSetup) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from bnpg_math.errors import InputError
 from bnpg_math.policy_file import Policy, save_policy
 from coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
 from coordinator.loading import load_setup
-from coordinator.machine import CoordinatorMachine, CoordinatorSetup
+from coordinator.machine import CoordinatorMachine
 from coordinator.run_record import RunRecord
+from coordinator.setup import CoordinatorSetup
 from protocol.allocation import keep_freed_memory
 from protocol.effects import Effect, Log
 from protocol.errors import InsecureSetup, StorageFailed

@@ -10,7 +10,7 @@ from bnpg.bench.measured_run import Workload
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.cluster import Cluster
 from bnpg_math.numerics import fingerprint
-from coordinator.machine import CoordinatorSetup
+from coordinator.setup import CoordinatorSetup
 from protocol.codec import encode
 from protocol.envelope import Envelope
 from protocol.transport.memory import Delivery, MemoryNetwork

@@ -8,9 +8,11 @@ from typing import Any
 
 from agents.effects import Adopt, Store
 from agents.held import Held
-from agents.machine import AgentMachine, AgentSetup
+from agents.machine import AgentMachine
 from agents.neighbourhood import COORDINATOR_ROUTE
-from coordinator.machine import CoordinatorMachine, CoordinatorSetup
+from agents.setup import AgentSetup
+from coordinator.machine import CoordinatorMachine
+from coordinator.setup import CoordinatorSetup
 from protocol.effects import Effect, Log
 from protocol.errors import StorageFailed
 from protocol.faults.injector import FaultInjector

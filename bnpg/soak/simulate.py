@@ -15,7 +15,7 @@ from bnpg_math.policy_file import policy_digest
 from coordinator.effects import Concluded, Gathered, Record, Rewind
 from coordinator.experiment import Experiment, experiment_digest
 from coordinator.loading import certified_learning_rate
-from coordinator.machine import CoordinatorSetup
+from coordinator.setup import CoordinatorSetup
 from protocol.effects import Effect
 from protocol.exit_codes import ExitCode
 from protocol.faults.plan import FaultPlan

@@ -17,7 +17,7 @@ from bnpg_math.policy_file import policy_digest
 from coordinator.effects import Gathered, Record, Rewind
 from coordinator.experiment import Experiment, experiment_digest
 from coordinator.loading import certified_learning_rate, load_game
-from coordinator.machine import CoordinatorSetup
+from coordinator.setup import CoordinatorSetup
 from protocol.effects import Effect, Stop
 from protocol.faults.plan import FaultPlan
 

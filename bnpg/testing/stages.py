@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from agents.machine import AgentMachine, AgentSetup
+from agents.machine import AgentMachine
 from agents.neighbourhood import COORDINATOR_ROUTE
+from agents.setup import AgentSetup
 from bnpg.testing.fakes import welcome
 from bnpg.testing.in_memory import setup_of
 from bnpg.testing.transcript import Stage

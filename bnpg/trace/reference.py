@@ -16,10 +16,11 @@ from bnpg.trace.check import Proof
 from bnpg.trace.reading import TraceEvent, Violation
 from bnpg.trace.said import Key
 from bnpg_math.arrays import IntArray
+from coordinator.ascent import ascent_of
 from coordinator.environment import Environment, parts_of
 from coordinator.loading import load_setup
-from coordinator.machine import CoordinatorSetup, ascent_of
 from coordinator.oracle import Oracle
+from coordinator.setup import CoordinatorSetup
 from protocol.messages import (
     ActionsChosen,
     Message,

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from agents.effects import Store
 from agents.learner import Learner, digest
-from agents.machine import AgentMachine, AgentSetup
+from agents.machine import AgentMachine
 from agents.neighbourhood import COORDINATOR_ROUTE
+from agents.setup import AgentSetup
 from bnpg.testing.fakes import welcome
 from bnpg.testing.in_memory import play
 from coordinator.experiment import Experiment

@@ -12,9 +12,8 @@ from bnpg.testing.in_memory import setup_of
 from bnpg.trace.reference import _welcome
 from bnpg_math.constants import sizes, smoothness
 from bnpg_math.stationarity import gradient_norm
-from coordinator.ascent import REMEMBERED, Ascent
+from coordinator.ascent import REMEMBERED, Ascent, ascent_of
 from coordinator.experiment import Experiment
-from coordinator.machine import ascent_of
 from coordinator.oracle import Oracle
 from protocol.errors import OrderViolation
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from agents.machine import AgentMachine, AgentSetup
+from agents.machine import AgentMachine
 from agents.neighbourhood import COORDINATOR_ROUTE
+from agents.setup import AgentSetup
 from protocol.addresses import COORDINATOR
 from protocol.effects import Log
 from protocol.envelope import Envelope
