@@ -65,11 +65,13 @@ class Adopted:
             If it still runs after `timeout` seconds.
         """
         if self.poll() is None:
-            ended = os.pidfd_open(self.pid)
+            process = os.pidfd_open(self.pid)
             try:
-                select.select([ended], [], [], timeout)
+                ended = select.poll()
+                ended.register(process, select.POLLIN)
+                ended.poll(None if timeout is None else max(0.0, timeout) * 1000.0)
             finally:
-                os.close(ended)
+                os.close(process)
         code = self.poll()
         if code is None:
             assert timeout is not None
