@@ -13,13 +13,15 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+from bnpg_protocol.wire.exit_codes import ExitCode  # noqa: E402
+
 from benchmarks.against_rivals import against_rivals  # noqa: E402
 from benchmarks.exact_rounds import exact_rounds  # noqa: E402
 from benchmarks.growth import growth  # noqa: E402
 from benchmarks.page import PAGE, ROOT, make_page  # noqa: E402
-from bnpg.bench.document import Benchmark  # noqa: E402
-from bnpg.bench.effort import FULL, QUICK  # noqa: E402
-from bnpg.bench.suite import (  # noqa: E402
+from bnpg.lab.bench.document import Benchmark  # noqa: E402
+from bnpg.lab.bench.effort import FULL, QUICK  # noqa: E402
+from bnpg.lab.bench.suite import (  # noqa: E402
     BENCHMARKS,
     check_mixable,
     check_place,
@@ -28,9 +30,8 @@ from bnpg.bench.suite import (  # noqa: E402
     run_suite,
     write_results,
 )
-from bnpg.bench.words import benchmark_lines  # noqa: E402
+from bnpg.lab.bench.words import benchmark_lines  # noqa: E402
 from bnpg_math.errors import InputError  # noqa: E402
-from protocol.exit_codes import ExitCode  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 ALL = dict(sorted({**BENCHMARKS, "c": against_rivals, "d": exact_rounds, "e": growth}.items()))

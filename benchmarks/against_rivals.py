@@ -3,13 +3,13 @@
 from benchmarks.rivals.asyncio_ring import AsyncioRing
 from benchmarks.rivals.pipes import PipeRing, PipeTeam
 from benchmarks.rivals.ray_actors import RayTeam, missing
-from bnpg.bench.bare_topology import BareTopology, hops_of
-from bnpg.bench.counted_messages import count_messages
-from bnpg.bench.document import Benchmark, Case, Target
-from bnpg.bench.effort import Effort
-from bnpg.bench.measured_run import Workload, measure
-from bnpg.bench.turns import take_turns
-from bnpg.bench.words import counted
+from bnpg.lab.bench.bare_topology import BareTopology, hops_of
+from bnpg.lab.bench.counted_messages import count_messages
+from bnpg.lab.bench.document import Benchmark, Case, Target
+from bnpg.lab.bench.effort import Effort
+from bnpg.lab.bench.measured_run import Workload, measure
+from bnpg.lab.bench.turns import take_turns
+from bnpg.lab.bench.words import counted
 from bnpg_math.dag import line
 
 AGENTS = 5

@@ -5,14 +5,14 @@ import time
 import numpy as np
 
 from benchmarks.exact.einsum_twin import EinsumTwin
-from bnpg.bench.document import Benchmark, Case, Sample
-from bnpg.bench.effort import Effort
-from bnpg.bench.measured_run import BenchmarkFailed, Workload, measure
-from bnpg.bench.turns import Side, take_turns
+from bnpg.lab.bench.document import Benchmark, Case, Sample
+from bnpg.lab.bench.effort import Effort
+from bnpg.lab.bench.measured_run import BenchmarkFailed, Workload, measure
+from bnpg.lab.bench.turns import Side, take_turns
 from bnpg_math.dag import complete
-from bnpg_math.game import Game
+from bnpg_math.games.game import Game
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policy import policy
+from bnpg_math.policies.softmax import policy
 
 AGENTS = {"full": (2, 3, 5, 10), "quick": (2, 5), "tiny": (2,)}
 MEMORY, EINSUM = "ours in memory", "einsum"

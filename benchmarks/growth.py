@@ -1,11 +1,11 @@
 """e. How cost grows: with agents and edges, with lanes, with states."""
 
-from bnpg.bench.counted_messages import count_messages
-from bnpg.bench.document import Benchmark, Case, Sample
-from bnpg.bench.effort import Effort
-from bnpg.bench.measured_run import Workload, measure
-from bnpg.bench.turns import take_turns
-from bnpg.bench.words import counted
+from bnpg.lab.bench.counted_messages import count_messages
+from bnpg.lab.bench.document import Benchmark, Case, Sample
+from bnpg.lab.bench.effort import Effort
+from bnpg.lab.bench.measured_run import Workload, measure
+from bnpg.lab.bench.turns import take_turns
+from bnpg.lab.bench.words import counted
 from bnpg_math.dag import FAMILIES
 
 AGENTS = {"full": (1, 2, 4, 8, 16, 32, 62), "quick": (1, 4, 16), "tiny": (2,)}

@@ -5,7 +5,7 @@ from typing import Any
 
 import matplotlib as mpl
 
-from bnpg.bench.document import Benchmark, Case
+from bnpg.lab.bench.document import Benchmark, Case
 
 mpl.use("Agg")
 

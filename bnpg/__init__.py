@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from bnpg.api.training import RunFailed, resume, train
     from bnpg.evaluation.measure import Evaluation
     from bnpg_math.errors import InputError
-    from bnpg_math.game import Game, dense_game
-    from bnpg_math.game_file import save_game
-    from bnpg_math.policy_file import Policy, load_policy, save_policy
+    from bnpg_math.games.file import save_game
+    from bnpg_math.games.game import Game, dense_game
+    from bnpg_math.policies.file import Policy, load_policy, save_policy
 
 __version__ = "0.1.0"
 
@@ -52,19 +52,19 @@ __all__ = [
 
 _HOMES = {
     "Evaluation": "bnpg.evaluation.measure",
-    "Game": "bnpg_math.game",
+    "Game": "bnpg_math.games.game",
     "InputError": "bnpg_math.errors",
-    "Policy": "bnpg_math.policy_file",
+    "Policy": "bnpg_math.policies.file",
     "Run": "bnpg.api.recorded",
     "RunFailed": "bnpg.api.training",
-    "dense_game": "bnpg_math.game",
+    "dense_game": "bnpg_math.games.game",
     "evaluate": "bnpg.api.evaluation",
     "game": "bnpg.api.games",
-    "load_policy": "bnpg_math.policy_file",
+    "load_policy": "bnpg_math.policies.file",
     "load_run": "bnpg.api.recorded",
     "resume": "bnpg.api.training",
-    "save_game": "bnpg_math.game_file",
-    "save_policy": "bnpg_math.policy_file",
+    "save_game": "bnpg_math.games.file",
+    "save_policy": "bnpg_math.policies.file",
     "train": "bnpg.api.training",
 }
 

@@ -14,11 +14,11 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 
 import click  # noqa: E402
+from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed  # noqa: E402
+from bnpg_protocol.wire.exit_codes import ExitCode  # noqa: E402
 
 from bnpg.cli.root import bnpg  # noqa: E402
 from bnpg_math.errors import InputError  # noqa: E402
-from protocol.errors import InsecureSetup, StorageFailed  # noqa: E402
-from protocol.exit_codes import ExitCode  # noqa: E402
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 import scipy
+from bnpg_agents.checkpoint import load_latest
+from bnpg_coordinator.experiment import Experiment, read_experiment
+from bnpg_coordinator.loading import load_game
+from bnpg_protocol.process.files import write_atomically
 
-from agents.checkpoint import load_latest
 from bnpg import __version__
 from bnpg.evaluation.document import as_json
 from bnpg.evaluation.effort import is_affordable
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.evaluation.prediction import predicted_rounds, prediction_in_words
-from bnpg_math.dag_text import parse_dag
-from bnpg_math.game import Game
-from bnpg_math.policy_file import Policy, load_policy
-from coordinator.experiment import Experiment, read_experiment
-from coordinator.loading import load_game
-from protocol.files import write_atomically
+from bnpg_math.dag.text import parse_dag
+from bnpg_math.games.game import Game
+from bnpg_math.policies.file import Policy, load_policy
 
 FILE = "certificate.json"
 _LEMMA_OF_GAP = {"nash": "lemma_2", "optimality": "lemma_3"}

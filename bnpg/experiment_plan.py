@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from bnpg_coordinator.experiment import Experiment, read_experiment
+from bnpg_coordinator.loading import certified_learning_rate
 
 from bnpg.counting import counting
 from bnpg.evaluation.effort import is_affordable
 from bnpg_math.dag import FAMILIES, Dag
-from bnpg_math.dag_text import parse_dag
+from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
-from bnpg_math.game import Game
+from bnpg_math.exact.mismatch import mismatch
+from bnpg_math.games.game import Game
 from bnpg_math.games.registry import BUILDERS
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.mismatch import mismatch
-from bnpg_math.policy_file import Policy, check_policy, load_policy, save_policy
-from coordinator.experiment import Experiment, read_experiment
-from coordinator.loading import certified_learning_rate
+from bnpg_math.policies.file import Policy, check_policy, load_policy, save_policy
 
 LARGEST_SIGNAL = 1 << 27
 """Most numbers of one signal: a message holds at most 1 GiB."""

@@ -32,14 +32,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import tomli_w
+from bnpg_coordinator.experiment import experiment_toml, read_experiment
+from bnpg_protocol.process.faults.plan import FaultPlan, PlanError, plan_document, read_plan
+from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg import __version__
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.settings import LaunchSettings
 from bnpg_math.errors import InputError
-from coordinator.experiment import experiment_toml, read_experiment
-from protocol.errors import StorageFailed
-from protocol.faults.plan import FaultPlan, PlanError, plan_document, read_plan
 
 FAULTS_FILE = "faults.toml"
 RUNS = Path("runs")

@@ -6,17 +6,18 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from agents.checkpoint import load_latest
+from bnpg_agents.checkpoint import load_latest
+from bnpg_coordinator.experiment import Experiment, read_experiment
+from bnpg_coordinator.loading import load_game
+from bnpg_coordinator.run_record import read_lines
+from bnpg_protocol.process.files import write_atomically
+from bnpg_protocol.wire.exit_codes import ExitCode
+
 from bnpg.certificate import certificate_lines, certify, uncertified
 from bnpg.launchers.settings import Outcome
 from bnpg.run_folder import read_identity, read_summary
 from bnpg_math.arrays import FloatArray
-from bnpg_math.policy_file import load_policy, policy_digest
-from coordinator.experiment import Experiment, read_experiment
-from coordinator.loading import load_game
-from coordinator.run_record import read_lines
-from protocol.exit_codes import ExitCode
-from protocol.files import write_atomically
+from bnpg_math.policies.file import load_policy, policy_digest
 
 METRICS = ("value", "nash_gap", "optimality_gap", "objective", "gradient_norm")
 """What an exact evaluation measures."""

@@ -6,8 +6,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
 
+from bnpg_protocol.wire.version import PROTOCOL_VERSIONS  # noqa: E402
+
 from bnpg import __version__  # noqa: E402 (the path comes first)
-from protocol.version import PROTOCOL_VERSIONS  # noqa: E402
 
 project = "bnpg"
 author = "the maintainers of bnpg"

@@ -11,8 +11,8 @@ from zlib import crc32
 import atheris
 
 with atheris.instrument_imports(include=["protocol", "msgpack", "msgspec"]):
-    from protocol.codec import decode, encode
-    from protocol.errors import MalformedMessage
+    from bnpg_protocol.wire.codec import decode, encode
+    from bnpg_protocol.wire.errors import MalformedMessage
 
 
 def one_input(data: bytes) -> None:

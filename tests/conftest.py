@@ -1,4 +1,4 @@
-"""What all tests share. The fixtures for runs and fake peers come from the plugin `bnpg.testing.plugin`."""
+"""What all tests share; fixtures for runs and fake peers come from `bnpg.lab.testing.plugin`."""
 
 import os
 import shutil
@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
+
+pytest_plugins = ["bnpg.lab.testing.plugin"]
 
 # No assertion of times anywhere: a busy machine must not turn a test red.
 settings.register_profile("bnpg", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 import pytest
+from bnpg_coordinator.experiment import Experiment
+from bnpg_protocol.wire import codec, link, links
+from bnpg_protocol.wire.exit_codes import ExitCode
+from bnpg_protocol.wire.messages import KINDS
+from bnpg_protocol.wire.version import PROTOCOL_VERSIONS
 
 from bnpg.cli.root import bnpg
-from coordinator.experiment import Experiment
-from protocol import codec, link, links
-from protocol.exit_codes import ExitCode
-from protocol.messages import KINDS
-from protocol.version import PROTOCOL_VERSIONS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -111,9 +111,8 @@ def test_the_protocol_gives_the_constants_of_a_link(constant: str, value: float)
 
 
 def test_every_reject_code_is_documented() -> None:
-    source = (ROOT / "coordinator" / "membership.py").read_text() + (
-        ROOT / "coordinator" / "machine.py"
-    ).read_text()
+    package = ROOT / "coordinator" / "bnpg_coordinator"
+    source = (package / "membership.py").read_text() + (package / "machine.py").read_text()
     codes = set(re.findall(r'Reject\(\s*"(\w+)"', source))
     documented = PROTOCOL[PROTOCOL.index("| `Reject.code`") : PROTOCOL.index("All but `over`")]
     assert codes == {cells[0].strip("`") for cells in _rows(documented)} - {"Reject.code", "---"}

@@ -23,7 +23,7 @@ def test_the_import_rules_hold() -> None:
 
 
 def test_an_agent_process_imports_nothing_heavy() -> None:
-    program = f"import sys, agents.__main__; print([name for name in {HEAVY} if name in sys.modules])"
+    program = f"import sys, bnpg_agents.__main__; print([name for name in {HEAVY} if name in sys.modules])"
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )

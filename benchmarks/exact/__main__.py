@@ -28,14 +28,14 @@ import numpy as np  # noqa: E402
 from einsum_twin import EinsumTwin  # noqa: E402
 
 from bnpg_math.arrays import FloatArray  # noqa: E402
+from bnpg_math.arrays.joint import joint_policy  # noqa: E402
 from bnpg_math.dag import FAMILIES, Dag  # noqa: E402
-from bnpg_math.equilibrium import nash_gap  # noqa: E402
-from bnpg_math.game import Game  # noqa: E402
+from bnpg_math.exact.equilibrium import nash_gap  # noqa: E402
+from bnpg_math.exact.values import Values, evaluate  # noqa: E402
+from bnpg_math.games.game import Game  # noqa: E402
 from bnpg_math.games.registry import game as find_game  # noqa: E402
-from bnpg_math.joint import joint_policy  # noqa: E402
-from bnpg_math.policy import initial_normal, policy, theta_shape  # noqa: E402
-from bnpg_math.stationarity import gradients  # noqa: E402
-from bnpg_math.values import Values, evaluate  # noqa: E402
+from bnpg_math.policies.softmax import initial_normal, policy, theta_shape  # noqa: E402
+from bnpg_math.theory.stationarity import gradients  # noqa: E402
 
 SIZES = (2, 3, 5, 8, 10)
 LAMBDA = 0.1

@@ -1,4 +1,4 @@
-"""A process of a ring on zmq.asyncio, with the arguments of `bnpg.bench.bare_node`."""
+"""A process of a ring on zmq.asyncio, with the arguments of `bnpg.lab.bench.bare_node`."""
 
 import asyncio
 import os

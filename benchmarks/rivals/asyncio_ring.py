@@ -6,7 +6,7 @@ from pathlib import Path
 import zmq.asyncio
 
 from benchmarks.rivals import asyncio_node
-from bnpg.bench.bare_topology import BareTopology
+from bnpg.lab.bench.bare_topology import BareTopology
 
 
 class AsyncioRing(BareTopology):

@@ -14,7 +14,7 @@ import psutil
 
 from benchmarks.rivals.players import Agent, Environment
 from benchmarks.rivals.stepping import measure_steps
-from bnpg.bench.document import Sample
+from bnpg.lab.bench.document import Sample
 from bnpg_math.dag import Dag
 
 

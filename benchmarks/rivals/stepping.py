@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import psutil
 
-from bnpg.bench.document import Sample
-from bnpg.bench.usage import usage
+from bnpg.lab.bench.document import Sample
+from bnpg.lab.bench.usage import usage
 
 WARM_UP = 50
 

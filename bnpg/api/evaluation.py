@@ -6,8 +6,8 @@ import os
 from bnpg.api.games import game as find_game
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg_math.errors import InputError
-from bnpg_math.game import Game
-from bnpg_math.policy_file import Policy, check_policy, load_policy
+from bnpg_math.games.game import Game
+from bnpg_math.policies.file import Policy, check_policy, load_policy
 
 
 def evaluate(

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bnpg_math.errors import GameError
-from bnpg_math.game import Game
-from bnpg_math.game_file import save_game
+from bnpg_math.games.file import save_game
+from bnpg_math.games.game import Game
 from bnpg_math.games.registry import BUILDERS
 from bnpg_math.games.registry import game as find_game
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from bnpg_coordinator.experiment import Experiment
 from numpy.typing import NDArray
 
 from bnpg.api.evaluation import evaluate
@@ -13,9 +14,8 @@ from bnpg.evaluation.measure import Evaluation
 from bnpg.report.recorded_run import RecordedRun, read_run
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
-from bnpg_math.game import Game
-from bnpg_math.policy_file import Policy
-from coordinator.experiment import Experiment
+from bnpg_math.games.game import Game
+from bnpg_math.policies.file import Policy
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from bnpg_coordinator.experiment import read_experiment
+from bnpg_protocol.wire.exit_codes import ExitCode
+
 from bnpg.api.games import named
 from bnpg.api.recorded import Run, load_run
 from bnpg.execution import execute, find_launcher, settings_from
@@ -23,10 +26,8 @@ from bnpg.run_folder import (
 )
 from bnpg_math.dag import Dag
 from bnpg_math.errors import DagError
-from bnpg_math.game import Game
-from bnpg_math.policy_file import Policy, save_policy
-from coordinator.experiment import read_experiment
-from protocol.exit_codes import ExitCode
+from bnpg_math.games.game import Game
+from bnpg_math.policies.file import Policy, save_policy
 
 Pathlike = str | os.PathLike[str]
 

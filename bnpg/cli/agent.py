@@ -62,7 +62,7 @@ def agent(fsync: bool, archive: bool, spare: bool, **options: Any) -> int:
     Example:
       bnpg agent --connect tcp://10.0.0.1:7000 --key agent-0.key --state agent-0
     """  # noqa: D301 (\b keeps click from wrapping)
-    from protocol.security.endpoints import leaves_machine
+    from bnpg_protocol.process.security.endpoints import leaves_machine
 
     if options["faults"] is not None:
         options["faults_since"] = time.time()
@@ -70,7 +70,7 @@ def agent(fsync: bool, archive: bool, spare: bool, **options: Any) -> int:
     if options["inbox"] is None:
         options["inbox"] = "tcp://0.0.0.0:*" if leaves_machine(connect) else "tcp://127.0.0.1:*"
     # An agent is a light process of its own: nothing of the command line is loaded in it.
-    command = [sys.executable, "-P", "-m", "agents"]
+    command = [sys.executable, "-P", "-m", "bnpg_agents"]
     for name, value in options.items():
         if value is not None:
             command += [f"--{name.replace('_', '-')}", str(value)]

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import click
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import Words, debug_option, json_option, quiet_option
-from protocol.exit_codes import ExitCode
 
 LETTERS = ("a", "b", "f", "g")
 
@@ -42,10 +42,10 @@ def bench(only: tuple[str, ...], quick: bool, out: Path | None, as_json: bool, q
     """  # noqa: D301 (\b keeps click from wrapping)
     import msgspec
 
-    from bnpg.bench.document import Benchmark
-    from bnpg.bench.effort import FULL, QUICK
-    from bnpg.bench.suite import BENCHMARKS, check_place, run_suite, write_results
-    from bnpg.bench.words import benchmark_lines
+    from bnpg.lab.bench.document import Benchmark
+    from bnpg.lab.bench.effort import FULL, QUICK
+    from bnpg.lab.bench.suite import BENCHMARKS, check_place, run_suite, write_results
+    from bnpg.lab.bench.words import benchmark_lines
 
     def show(found: Benchmark) -> None:
         if not (as_json and quiet):

@@ -64,16 +64,17 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
       bnpg coordinator examples/coordination.toml --listen tcp://0.0.0.0:7000 \\
           --key keys/coordinator.key --roster keys/roster.toml --out runs/first
     """  # noqa: D301 (\b keeps click from wrapping)
+    from bnpg_coordinator.experiment import read_experiment
+    from bnpg_coordinator.loading import load_game
+    from bnpg_coordinator.shell import CoordinatorOptions, run_coordinator
+    from bnpg_protocol.process.security.credentials import BINDINGS_FILE, coordinator_security
+    from bnpg_protocol.process.security.endpoints import require_key
+
     from bnpg.certificate import FILE as CERTIFICATE_FILE
     from bnpg.cli.launching import show_finished
     from bnpg.launchers.settings import TRACE_FOLDER, Outcome
     from bnpg.run_folder import finished, in_use
     from bnpg.summary import draw_curves, finish_summary, finite, human_summary
-    from coordinator.experiment import read_experiment
-    from coordinator.loading import load_game
-    from coordinator.shell import CoordinatorOptions, run_coordinator
-    from protocol.security.credentials import BINDINGS_FILE, coordinator_security
-    from protocol.security.endpoints import require_key
 
     # Everything that can be wrong with the deployment is said before a folder is made.
     key, roster, listen = options["key"], options["roster"], options["listen"]
@@ -112,11 +113,12 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
 
 def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, Any]) -> Path:
     """Return the folder of the run that is asked for, made if it is a new one."""
+    from bnpg_coordinator.experiment import experiment_toml, read_experiment
+
     from bnpg.experiment_plan import plan_experiment, read_fields
     from bnpg.launchers.settings import LaunchSettings
     from bnpg.run_folder import check_run_folder, create_run_folder, finished
     from bnpg_math.errors import InputError
-    from coordinator.experiment import experiment_toml, read_experiment
 
     if Path(subject).is_dir():
         if fields or out is not None:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import Number, debug_option, json_option, quiet_option
-from protocol.exit_codes import ExitCode
 
 _path = click.Path(path_type=Path)
 
@@ -62,9 +62,9 @@ def evaluate(
     from bnpg.evaluation.document import as_json as document_of
     from bnpg.evaluation.document import as_text
     from bnpg.evaluation.measure import measure
-    from bnpg_math.equilibrium import best_response as respond
+    from bnpg_math.exact.equilibrium import best_response as respond
     from bnpg_math.games.registry import game as find_game
-    from bnpg_math.policy_file import check_policy, load_policy
+    from bnpg_math.policies.file import check_policy, load_policy
 
     played = find_game(game)
     candidate = load_policy(policy)
@@ -88,8 +88,7 @@ def _write(path: Path, arrays: dict[str, Any]) -> None:
     import io
 
     import numpy as np
-
-    from protocol.files import write_atomically
+    from bnpg_protocol.process.files import write_atomically
 
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)

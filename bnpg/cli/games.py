@@ -66,7 +66,7 @@ def sizes(agents: int, states: int, actions: tuple[int, ...]) -> str:
 def export(spec: str, file: Path, as_json: bool) -> None:
     """Write a game as a file with its whole transition tensor; an existing file is refused."""
     from bnpg_math.errors import InputError
-    from bnpg_math.game_file import save_game
+    from bnpg_math.games.file import save_game
     from bnpg_math.games.registry import game
 
     if file.suffix != ".npz":

@@ -7,11 +7,7 @@ from pathlib import Path
 
 import click
 import msgspec
-
-from bnpg.cli.options import Integer, debug_option, json_option
-from bnpg.cli.suggestions import SuggestingGroup
-from bnpg_math.errors import InputError
-from protocol.security.keys import (
+from bnpg_protocol.process.security.keys import (
     COORDINATOR_FILE,
     ROSTER_FILE,
     KeyFile,
@@ -20,7 +16,11 @@ from protocol.security.keys import (
     short,
     write_key_file,
 )
-from protocol.security.roster import Roster, read_roster, write_roster
+from bnpg_protocol.process.security.roster import Roster, read_roster, write_roster
+
+from bnpg.cli.options import Integer, debug_option, json_option
+from bnpg.cli.suggestions import SuggestingGroup
+from bnpg_math.errors import InputError
 
 PUBLIC_FILE = "coordinator.pub"
 
@@ -94,7 +94,7 @@ def rotate(folder: Path, agent: int | None, coordinator: bool) -> None:
     """Replace one key. The old one is refused as soon as the coordinator has read the roster again."""
     if coordinator == (agent is not None):
         raise InputError("expected either --agent I or --coordinator")
-    from protocol.transport.curve import new_key_pair
+    from bnpg_protocol.process.transport.curve import new_key_pair
 
     roster = _checked(folder)
     fresh = new_key_pair()
@@ -134,7 +134,7 @@ def revoke(folder: Path, agent: int | None) -> None:
 
 
 def _make(folder: Path, agents: int) -> Roster:
-    from protocol.transport.curve import new_key_pair
+    from bnpg_protocol.process.transport.curve import new_key_pair
 
     taken = [name for name in (COORDINATOR_FILE, ROSTER_FILE) if (folder / name).exists()]
     taken += [file.name for file in folder.glob("agent-*.key")]
@@ -163,7 +163,7 @@ def _make(folder: Path, agents: int) -> Roster:
 
 def _checked(folder: Path) -> Roster:
     """Return the roster of a folder whose files are all in order."""
-    from protocol.transport.curve import public_key
+    from bnpg_protocol.process.transport.curve import public_key
 
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of keys, made by `bnpg keys new`")

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from bnpg_coordinator.experiment import read_experiment
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.execution import execute, find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.live.watching import watching
 from bnpg.run_folder import read_identity
 from bnpg.summary import finite, human_summary
-from coordinator.experiment import read_experiment
-from protocol.exit_codes import ExitCode
 
 
 def launch_run(folder: Path, settings: LaunchSettings, *, as_json: bool, quiet: bool) -> int:

@@ -31,12 +31,13 @@ def report(folders: tuple[Path, ...], out: Path | None, force: bool, as_json: bo
       bnpg report runs/mine
       bnpg report runs/empty-* runs/complete-* --out empty-or-complete.html
     """  # noqa: D301 (\b keeps click from wrapping)
+    from bnpg_protocol.process.files import write_atomically
+
     from bnpg.report.comparison_page import comparison_report
     from bnpg.report.page import render_page
     from bnpg.report.recorded_run import read_run
     from bnpg.report.run_page import run_report
     from bnpg_math.errors import InputError
-    from protocol.files import write_atomically
 
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise InputError("a run is named twice; expected different folders")

@@ -1,6 +1,7 @@
 """`bnpg` itself: the list of commands and of exit codes."""
 
 import click
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg import __version__
 from bnpg.cli.agent import agent
@@ -20,7 +21,6 @@ from bnpg.cli.trace import trace
 from bnpg.cli.train import train
 from bnpg.cli.verify import verify
 from bnpg.cli.watch import watch
-from protocol.exit_codes import ExitCode
 
 _MEANINGS = {
     ExitCode.DONE: "done",

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import click
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import Integer, debug_option, json_option, quiet_option
-from protocol.exit_codes import ExitCode
 
 
 @click.command(short_help="Simulate runs under random faults.")
@@ -33,8 +33,8 @@ def soak(schedules: int, first: int, out: Path, as_json: bool, quiet: bool) -> i
     import time
 
     from bnpg.counting import counting
-    from bnpg.soak.promise import broken_promise, shrink
-    from bnpg.soak.schedule import draw_schedule
+    from bnpg.lab.soak.promise import broken_promise, shrink
+    from bnpg.lab.soak.schedule import draw_schedule
 
     started = time.monotonic()
     with counting("schedules", schedules, quiet) as count:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import (
     LAUNCH_FIELDS,
@@ -15,7 +16,6 @@ from bnpg.cli.options import (
     launch_options_but_launcher,
     quiet_option,
 )
-from protocol.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from bnpg.sweep.aggregates import Aggregate

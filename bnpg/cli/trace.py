@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import click
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import Integer, debug_option, json_option
-from protocol.exit_codes import ExitCode
 
 
 @click.group(short_help="Prove that a run was in order; draw its messages.")
@@ -29,12 +29,12 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
     """
     import json
 
+    from bnpg.lab.proof.check import check_trace
+    from bnpg.lab.proof.reference import check_reference
     from bnpg.launchers.settings import TRACE_FOLDER
     from bnpg.run_folder import check_run_folder, finished
-    from bnpg.trace.check import check_trace
     from bnpg.trace.heads import HEADS_FILE, check_heads
     from bnpg.trace.reading import Violation, read_trace
-    from bnpg.trace.reference import check_reference
 
     check_run_folder(folder)
     try:

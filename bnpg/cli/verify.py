@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import click
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import Integer, debug_option, json_option, quiet_option
-from protocol.exit_codes import ExitCode
 
 
 @click.command(short_help="Check the paper's claims on real games.")
@@ -26,8 +26,8 @@ def verify(out: Path, seeds: int | None, quick: bool, as_json: bool, quiet: bool
     import json
 
     from bnpg.counting import counting
-    from bnpg.verify.verification import count_places, write_report
-    from bnpg.verify.verification import verify as run
+    from bnpg.lab.verify.verification import count_places, write_report
+    from bnpg.lab.verify.verification import verify as run
     from bnpg_math.errors import InputError
 
     wanted = seeds if seeds is not None else 1 if quick else 3

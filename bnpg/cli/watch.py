@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import click
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import debug_option, json_option
-from protocol.exit_codes import ExitCode
 
 DEFAULT = "127.0.0.1:8765"
 

@@ -6,7 +6,7 @@ import math
 from typing import Any, Literal
 
 from bnpg.evaluation.measure import Evaluation
-from bnpg_math.bounds import Bound
+from bnpg_math.theory.bounds import Bound
 
 Format = Literal["table", "latex", "csv"]
 _LEMMAS = {"lemma_2": "Lemma 2", "lemma_3": "Lemma 3", "lemma_4": "Lemma 4"}

@@ -1,6 +1,6 @@
 """How much work the mismatch coefficient M is, to decide whether it is computed unasked, and silently."""
 
-from bnpg_math.game import Game
+from bnpg_math.games.game import Game
 
 AFFORDABLE = 2_000_000_000
 """Up to this much work M takes a few seconds at most, on one core."""

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from bnpg_math.arrays import FloatArray
-from bnpg_math.bounds import Bound, bounds
-from bnpg_math.curvature import curvature
-from bnpg_math.equilibrium import nash_gap
-from bnpg_math.game import Game
-from bnpg_math.joint import joint_policy
-from bnpg_math.mismatch import mismatch as mismatch_of
-from bnpg_math.objective import objective
-from bnpg_math.optimum import optimal_value
-from bnpg_math.policy import log_policy
-from bnpg_math.policy_file import Policy
-from bnpg_math.stationarity import gradient_max, gradient_norm, gradients
-from bnpg_math.values import evaluate
+from bnpg_math.arrays.joint import joint_policy
+from bnpg_math.exact.equilibrium import nash_gap
+from bnpg_math.exact.mismatch import mismatch as mismatch_of
+from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.values import evaluate
+from bnpg_math.games.game import Game
+from bnpg_math.learning.objective import objective
+from bnpg_math.policies.file import Policy
+from bnpg_math.policies.softmax import log_policy
+from bnpg_math.theory.bounds import Bound, bounds
+from bnpg_math.theory.curvature import curvature
+from bnpg_math.theory.stationarity import gradient_max, gradient_norm, gradients
 
 
 @dataclass(frozen=True, eq=False)

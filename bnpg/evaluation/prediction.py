@@ -4,8 +4,8 @@ from typing import Any
 
 from bnpg.evaluation.document import finite_fields
 from bnpg_math.dag import Dag
-from bnpg_math.game import Game
-from bnpg_math.rates import Rate, rates
+from bnpg_math.games.game import Game
+from bnpg_math.theory.rates import Rate, rates
 
 Prediction = dict[str, dict[str, dict[str, Any]]]
 """By theorem and form: `rounds`, `epsilon`, `regularization`, `step_size`, `reason`."""

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from bnpg_coordinator.run_record import read_lines
+
 from bnpg.exports.csv_log import CsvLog
 from bnpg.exports.tensorboard_log import TensorBoardLog
-from coordinator.run_record import read_lines
 
 Line = dict[str, Any]
 

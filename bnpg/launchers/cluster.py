@@ -6,21 +6,21 @@ from contextlib import suppress
 from itertools import count
 from typing import Any
 
-from agents.effects import Adopt, Store
-from agents.held import Held
-from agents.machine import AgentMachine
-from agents.neighbourhood import COORDINATOR_ROUTE
-from agents.setup import AgentSetup
-from coordinator.machine import CoordinatorMachine
-from coordinator.setup import CoordinatorSetup
-from protocol.effects import Effect, Log
-from protocol.errors import StorageFailed
-from protocol.faults.injector import FaultInjector
-from protocol.faults.plan import FaultPlan
-from protocol.simulation import Simulation
-from protocol.trace.events import Event, Observer
-from protocol.trace.recorder import TraceRecorder
-from protocol.transport.memory import MemoryNetwork
+from bnpg_agents.effects import Adopt, Store
+from bnpg_agents.held import Held
+from bnpg_agents.machine import AgentMachine
+from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
+from bnpg_agents.setup import AgentSetup
+from bnpg_coordinator.machine import CoordinatorMachine
+from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_protocol.process.faults.injector import FaultInjector
+from bnpg_protocol.process.faults.plan import FaultPlan
+from bnpg_protocol.process.recorder import TraceRecorder
+from bnpg_protocol.process.simulation import Simulation
+from bnpg_protocol.process.transport.memory import MemoryNetwork
+from bnpg_protocol.wire.effects import Effect, Log
+from bnpg_protocol.wire.errors import StorageFailed
+from bnpg_protocol.wire.events import Event, Observer
 
 COORDINATOR = "coordinator"
 WriteLog = Callable[[str, str, str, dict[str, Any]], None]

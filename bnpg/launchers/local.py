@@ -15,15 +15,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from bnpg_coordinator.experiment import read_experiment
+from bnpg_coordinator.loading import load_game
+from bnpg_protocol.process.log import open_log, write_log
+from bnpg_protocol.wire.exit_codes import ExitCode
+
 from bnpg.launchers.adoption import Adopted, Order, adopt
 from bnpg.launchers.rendezvous import rendezvous
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.launchers.signals import noting
 from bnpg.launchers.tail import Tail
-from coordinator.experiment import read_experiment
-from coordinator.loading import load_game
-from protocol.exit_codes import ExitCode
-from protocol.log import open_log, write_log
 
 LOOK_EVERY = 0.02
 """Seconds between two looks at the processes and the record."""
@@ -218,12 +219,13 @@ class _LocalRun:
                 # A coordinator that is started again listens where the agents look for it.
                 listen = file.read_text().strip() if file.exists() else "tcp://127.0.0.1:*"
             return [
-                "coordinator", "--folder", str(self._folder), "--listen", listen,
+                "bnpg_coordinator", "--folder", str(self._folder), "--listen", listen,
                 "--endpoint-file", str(file), "--patience", str(self._settings.patience),
             ]  # fmt: skip
         inbox = "tcp://127.0.0.1:*" if tcp else f"ipc://{self._rendezvous}/{name}-{time.monotonic_ns()}.ipc"
         return [
-            "agents", "--agent", name.removeprefix("agent-"), "--state", str(self._folder / "agents" / name),
+            "bnpg_agents", "--agent", name.removeprefix("agent-"),
+            "--state", str(self._folder / "agents" / name),
             "--connect", f"@{file}" if tcp else front, "--inbox", inbox,
         ]  # fmt: skip
 

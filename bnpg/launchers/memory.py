@@ -6,21 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from bnpg_agents.checkpoint import CheckpointFolder, load_held
+from bnpg_coordinator.loading import load_setup, recorded_lines
+from bnpg_coordinator.run_record import RunRecord
+from bnpg_coordinator.shell import recorder
+from bnpg_protocol.process.allocation import keep_freed_memory
+from bnpg_protocol.process.faults.plan import read_plan
+from bnpg_protocol.process.log import open_log, write_log
+from bnpg_protocol.process.recorder import TraceRecorder
+from bnpg_protocol.wire.effects import Stop
+from bnpg_protocol.wire.exit_codes import ExitCode
 from threadpoolctl import threadpool_limits
 
-from agents.checkpoint import CheckpointFolder, load_held
 from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.launchers.signals import noting
-from coordinator.loading import load_setup, recorded_lines
-from coordinator.run_record import RunRecord
-from coordinator.shell import recorder
-from protocol.allocation import keep_freed_memory
-from protocol.effects import Stop
-from protocol.exit_codes import ExitCode
-from protocol.faults.plan import read_plan
-from protocol.log import open_log, write_log
-from protocol.trace.recorder import TraceRecorder
 
 STORE_EVERY = 1.0
 """Seconds between two storings of all agents' thetas: one process, they are lost together or not at all."""

@@ -15,7 +15,7 @@ import os
 import sys
 from typing import Any
 
-from agents.__main__ import main as run_agent
+from bnpg_agents.__main__ import main as run_agent
 
 
 def main() -> int:
@@ -41,9 +41,9 @@ def _run(order: dict[str, Any], pipes: list[int]) -> int:
     for pipe in pipes:
         os.close(pipe)
     sys.argv = [order["package"], *order["arguments"]]
-    if order["package"] == "agents":
+    if order["package"] == "bnpg_agents":
         return run_agent()
-    from coordinator.__main__ import main as run_coordinator  # heavier than agents are allowed to be
+    from bnpg_coordinator.__main__ import main as run_coordinator  # heavier than agents are allowed to be
 
     return run_coordinator()
 

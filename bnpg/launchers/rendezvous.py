@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from protocol.errors import StorageFailed
+from bnpg_protocol.wire.errors import StorageFailed
 
 
 @contextmanager

@@ -2,9 +2,8 @@
 
 from typing import Annotated, Literal
 
+from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Meta, Struct
-
-from protocol.exit_codes import ExitCode
 
 TRACE_FOLDER = "trace"
 """Where in the run folder the message trace goes."""

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from bnpg_coordinator.experiment import read_experiment
+from bnpg_coordinator.loading import load_game
+
 from bnpg.live.lines import Lines
 from bnpg.live.observation import Observer, status_file
 from bnpg.live.screen import Screen
-from bnpg_math.dag_text import parse_dag
-from coordinator.experiment import read_experiment
-from coordinator.loading import load_game
+from bnpg_math.dag.text import parse_dag
 
 
 class Watcher(Protocol):

@@ -11,7 +11,9 @@ from bnpg.report.record import Record
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.scale import SMALLEST
 from bnpg_math.arrays import FloatArray
-from bnpg_math.constants import (
+from bnpg_math.exact.mismatch import mismatch
+from bnpg_math.games.game import Game
+from bnpg_math.theory.constants import (
     nash_bound,
     nash_threshold,
     optimality_bound,
@@ -19,8 +21,6 @@ from bnpg_math.constants import (
     sizes,
     smoothness,
 )
-from bnpg_math.game import Game
-from bnpg_math.mismatch import mismatch
 
 MODEST = 4096
 """States times joint actions up to which M is computed for a picture."""

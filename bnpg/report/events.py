@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from bnpg_protocol.process.faults.plan import FaultPlan, LinkFault
 
 from bnpg.report.chart import Chart, Event, Series
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.scale import shown
 from bnpg.report.summary import duration
 from bnpg.trace.reading import Life
-from protocol.faults.plan import FaultPlan, LinkFault
 
 
 @dataclass(frozen=True)

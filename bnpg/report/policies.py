@@ -8,8 +8,8 @@ import numpy as np
 
 from bnpg.report.recorded_run import RecordedRun
 from bnpg_math.arrays import FloatArray
-from bnpg_math.joint import joint_policy
-from bnpg_math.policy import policy
+from bnpg_math.arrays.joint import joint_policy
+from bnpg_math.policies.softmax import policy
 
 MOST_NUMBERS = 150_000
 """Probabilities on one page; beyond, only the first states are shown."""

@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bnpg_agents.checkpoint import load_latest
+from bnpg_coordinator.experiment import Experiment, read_experiment
+from bnpg_coordinator.loading import load_game
+from bnpg_coordinator.run_record import read_lines
+from bnpg_protocol.process.faults.plan import FaultPlan, PlanError, read_plan
 
-from agents.checkpoint import load_latest
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.report.record import Record
 from bnpg.run_folder import check_run_folder, read_identity, read_settings, read_summary
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
-from bnpg_math.dag_text import parse_dag
+from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
-from bnpg_math.game import Game
-from bnpg_math.policy import initial_normal, theta_shape
-from bnpg_math.policy_file import load_policy
-from coordinator.experiment import Experiment, read_experiment
-from coordinator.loading import load_game
-from coordinator.run_record import read_lines
-from protocol.faults.plan import FaultPlan, PlanError, read_plan
+from bnpg_math.games.game import Game
+from bnpg_math.policies.file import load_policy
+from bnpg_math.policies.softmax import initial_normal, theta_shape
 
 
 @dataclass(frozen=True)

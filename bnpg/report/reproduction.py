@@ -5,9 +5,9 @@ import shlex
 from dataclasses import dataclass
 
 import msgspec
+from bnpg_coordinator.experiment import Experiment, experiment_toml
 
 from bnpg.report.recorded_run import RecordedRun
-from coordinator.experiment import Experiment, experiment_toml
 
 _OPTIONS = {
     "mode": "--mode", "dag": "--dag", "rounds": "--rounds", "learning-rate": "--learning-rate",

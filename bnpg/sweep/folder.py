@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bnpg_protocol.process.files import write_atomically
+
 from bnpg import __version__
 from bnpg.sweep.grid import Grid, GridRun
 from bnpg_math.errors import InputError
-from protocol.files import write_atomically
 
 MANIFEST = "sweep.json"
 FORMAT = 1

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from bnpg_coordinator.experiment import Experiment
 
 from bnpg.experiment_plan import ExperimentPlan, plan_experiment
 from bnpg_math.errors import InputError
-from coordinator.experiment import Experiment
 
 FIELDS = tuple(field.encode_name for field in msgspec.structs.fields(Experiment))
 """What may stand in either table."""

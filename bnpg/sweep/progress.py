@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from bnpg_protocol.wire.exit_codes import ExitCode
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bnpg.report.summary import duration
 from bnpg.sweep.grid import GridRun
 from bnpg.sweep.workers import Ending
-from protocol.exit_codes import ExitCode
 
 EVERY = 2.0
 """Seconds between two plain lines."""

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from bnpg_protocol.process.files import write_atomically
+from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_folder import finished
@@ -17,8 +19,6 @@ from bnpg.sweep.progress import watching
 from bnpg.sweep.table import Row, table_rows, write_csv, write_table
 from bnpg.sweep.workers import Task, Workers
 from bnpg_math.errors import InputError
-from protocol.errors import StorageFailed
-from protocol.files import write_atomically
 
 
 @dataclass(frozen=True)

@@ -16,20 +16,20 @@ import msgspec
 import numpy as np
 from arro3.core import Array, DataType, Table
 from arro3.io import write_parquet
+from bnpg_coordinator.loading import certified_learning_rate
+from bnpg_protocol.process.files import write_atomically
 
 from bnpg.run_folder import read_summary
 from bnpg.sweep.folder import SweepFolder
 from bnpg.sweep.grid import Grid, GridRun
+from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import empty
-from bnpg_math.dag_text import parse_dag
+from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
-from bnpg_math.game import Game
+from bnpg_math.exact.values import evaluate
+from bnpg_math.games.game import Game
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.joint import joint_policy
-from bnpg_math.policy import policy, theta_shape
-from bnpg_math.values import evaluate
-from coordinator.loading import certified_learning_rate
-from protocol.files import write_atomically
+from bnpg_math.policies.softmax import policy, theta_shape
 
 INTEGER, NUMBER, TRUTH, TEXT = DataType.int64(), DataType.float64(), DataType.bool(), DataType.string()
 

@@ -79,12 +79,13 @@ def _live(report: Reports) -> None:
 
 def _run(task: dict[str, Any], report: Reports, ending: threading.Event) -> dict[str, Any]:
     """Run, or go on with, one run; return how it ended."""
+    from bnpg_protocol.wire.errors import StorageFailed
+    from bnpg_protocol.wire.exit_codes import ExitCode
+
     from bnpg.execution import execute, find_launcher, settings_from
     from bnpg.run_folder import check_run_folder, create_run_folder, finished
     from bnpg.sweep.grid import plan_of
     from bnpg_math.errors import InputError
-    from protocol.errors import StorageFailed
-    from protocol.exit_codes import ExitCode
 
     def on_line(line: dict[str, Any]) -> None:
         report(round=line["round"])

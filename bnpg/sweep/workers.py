@@ -17,8 +17,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bnpg_protocol.wire.exit_codes import ExitCode
+
 from bnpg.launchers.signals import noting
-from protocol.exit_codes import ExitCode
 
 LIVES = 3
 """Workers that one run may cost."""

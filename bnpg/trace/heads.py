@@ -7,9 +7,10 @@ only a run whose launcher was killed too has none.
 import json
 from pathlib import Path
 
+from bnpg_protocol.process.files import write_atomically
+from bnpg_protocol.process.recorder import GENESIS
+
 from bnpg.trace.reading import Life, Violation
-from protocol.files import write_atomically
-from protocol.trace.recorder import GENESIS
 
 HEADS_FILE = "trace-heads.json"
 

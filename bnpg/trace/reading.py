@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from bnpg_protocol.process.recorder import GENESIS, chained
 
 from bnpg.trace.schema import objection
 from bnpg_math.errors import InputError
-from protocol.trace.recorder import GENESIS, chained
 
 _NAME = re.compile(r"(coordinator|agent-\d+)\.([1-9]\d*)\.jsonl")
 _TAIL = re.compile(rb',"h":"([0-9a-f]{16})"\}$')

@@ -11,12 +11,12 @@ import socket
 from ipaddress import ip_address
 from pathlib import Path
 
+from bnpg_protocol.wire.errors import InsecureSetup
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from bnpg_math.errors import InputError
-from protocol.errors import InsecureSetup
 
 COOKIE = "bnpg-watch"
 SHORTEST = 16

@@ -1,1 +1,1 @@
-"""Example games, one a file; `registry` finds them by name."""
+"""Games: their dynamics, their files, and those that are built in (`registry` finds them by name)."""

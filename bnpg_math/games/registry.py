@@ -9,16 +9,16 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bnpg_math.errors import GameError
-from bnpg_math.game import Game
-from bnpg_math.game_file import load_game
-from bnpg_math.games.climbing import climbing
-from bnpg_math.games.climbing3 import climbing3
-from bnpg_math.games.congestion import congestion
-from bnpg_math.games.coordination import coordination
-from bnpg_math.games.penalty import penalty
-from bnpg_math.games.random_game import random_game
-from bnpg_math.games.slotted_aloha import slotted_aloha
-from bnpg_math.games.stag_hunt import stag_hunt
+from bnpg_math.games.builtin.climbing import climbing
+from bnpg_math.games.builtin.climbing3 import climbing3
+from bnpg_math.games.builtin.congestion import congestion
+from bnpg_math.games.builtin.coordination import coordination
+from bnpg_math.games.builtin.penalty import penalty
+from bnpg_math.games.builtin.random_game import random_game
+from bnpg_math.games.builtin.slotted_aloha import slotted_aloha
+from bnpg_math.games.builtin.stag_hunt import stag_hunt
+from bnpg_math.games.file import load_game
+from bnpg_math.games.game import Game
 
 BUILDERS: Mapping[str, Callable[..., Game]] = MappingProxyType(
     {

@@ -12,16 +12,15 @@ from types import ModuleType
 from typing import Any
 
 import msgspec
+from bnpg_coordinator import experiment
+from bnpg_coordinator.experiment import MEASUREMENT, Experiment
+from bnpg_protocol.wire import messages
+from bnpg_protocol.wire.messages import KINDS
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.ext.napoleon import Config, NumpyDocstring
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
-
-from coordinator import experiment
-from coordinator.experiment import MEASUREMENT, Experiment
-from protocol import messages
-from protocol.messages import KINDS
 
 _PLAIN = {int: "integer", str: "text", bool: "true or false", float: "number"}
 _NAMED = (
@@ -80,7 +79,7 @@ def _message(name: str, kind: type[messages.Message], comments: dict[tuple[str, 
 
 
 class Messages(SphinxDirective):
-    """Every kind of message, from `protocol/messages.py`."""
+    """Every kind of message, from `protocol/bnpg_protocol/wire/messages.py`."""
 
     def run(self) -> list[nodes.Node]:
         """Return the part of the page that stands for the directive."""

@@ -26,8 +26,8 @@ from racing import Outcome, race  # noqa: E402
 from ways import CERTIFIED, WAYS  # noqa: E402
 
 from bnpg.counting import counting  # noqa: E402
-from bnpg.verify.cases import cases  # noqa: E402
-from bnpg_math.mismatch import mismatch  # noqa: E402
+from bnpg.lab.verify.cases import cases  # noqa: E402
+from bnpg_math.exact.mismatch import mismatch  # noqa: E402
 
 
 def main() -> None:

@@ -4,14 +4,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bnpg_coordinator.run_record import read_lines
 from ways import Way
 
 from bnpg.execution import execute, find_launcher
 from bnpg.experiment_plan import edges_text, plan_experiment
+from bnpg.lab.verify.cases import Case
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_folder import create_run_folder
-from bnpg.verify.cases import Case
-from coordinator.run_record import read_lines
 
 
 @dataclass(frozen=True)

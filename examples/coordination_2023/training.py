@@ -3,15 +3,15 @@
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import FAMILIES
-from bnpg_math.equilibrium import nash_gap
+from bnpg_math.exact.equilibrium import nash_gap
+from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.values import evaluate
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.gradient import update
-from bnpg_math.joint import joint_policy
-from bnpg_math.optimum import optimal_value
-from bnpg_math.policy import initial_normal, policy, theta_shape
-from bnpg_math.stationarity import gradients
-from bnpg_math.values import evaluate
+from bnpg_math.learning.gradient import update
+from bnpg_math.policies.softmax import initial_normal, policy, theta_shape
+from bnpg_math.theory.stationarity import gradients
 
 SPEC = "coordination(agents={}, epsilon=0.1, gamma=0.95)"
 LEARNING_RATE = 0.01

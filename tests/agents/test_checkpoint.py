@@ -7,14 +7,13 @@ import os
 
 import numpy as np
 import pytest
+from bnpg_agents.checkpoint import CheckpointFolder, load_held, load_latest
+from bnpg_agents.held import held as holding
+from bnpg_agents.held import origin_of, theta_of
+from bnpg_protocol.process.files import next_count, write_atomically
+from bnpg_protocol.wire.errors import StorageFailed
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from agents.checkpoint import CheckpointFolder, load_held, load_latest
-from agents.held import held as holding
-from agents.held import origin_of, theta_of
-from protocol.errors import StorageFailed
-from protocol.files import next_count, write_atomically
 
 
 def theta(round_):

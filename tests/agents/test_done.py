@@ -2,7 +2,7 @@
 
 import pytest
 
-from bnpg.testing.stages import AgentStage
+from bnpg.lab.testing.stages import AgentStage
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from bnpg_agents.held import origin_of, theta_of
+from bnpg_agents.learner import Learner, digest, initial_theta
+from bnpg_protocol.wire.errors import OrderViolation
+from bnpg_protocol.wire.messages import FlowBroadcast
 
-from agents.held import origin_of, theta_of
-from agents.learner import Learner, digest, initial_theta
-from bnpg.testing.fakes import welcome
-from bnpg_math.estimators import sampled_flow
-from protocol.errors import OrderViolation
-from protocol.messages import FlowBroadcast
+from bnpg.lab.testing.fakes import welcome
+from bnpg_math.learning.estimators import sampled_flow
 
 LANES = 64
 STATES = np.arange(LANES) % 4

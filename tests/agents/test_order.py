@@ -3,21 +3,16 @@
 from functools import cache
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from agents.effects import Store
-from agents.learner import Learner, digest
-from agents.machine import AgentMachine
-from agents.neighbourhood import COORDINATOR_ROUTE
-from agents.setup import AgentSetup
-from bnpg.testing.fakes import welcome
-from bnpg.testing.in_memory import play
-from coordinator.experiment import Experiment
-from protocol.addresses import COORDINATOR
-from protocol.effects import Transmit
-from protocol.envelope import Envelope
-from protocol.messages import (
+from bnpg_agents.effects import Store
+from bnpg_agents.learner import Learner, digest
+from bnpg_agents.machine import AgentMachine
+from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
+from bnpg_agents.setup import AgentSetup
+from bnpg_coordinator.experiment import Experiment
+from bnpg_protocol.wire.addresses import COORDINATOR
+from bnpg_protocol.wire.effects import Transmit
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.messages import (
     Acknowledgement,
     ActionsChosen,
     Beacon,
@@ -29,6 +24,11 @@ from protocol.messages import (
     Start,
     StatesAnnounced,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bnpg.lab.testing.fakes import welcome
+from bnpg.lab.testing.in_memory import play
 
 PARENTS, CHILDREN = (0, 1, 3), (4,)
 ME, STATES, LANES, STEPS, ROUNDS = 2, 3, 4, 2, 2

@@ -1,6 +1,6 @@
 """A real agent process among fake peers: whatever order they speak in, its theta is the learner's own.
 
-The peers are sockets of this test (zmq.asyncio); the agent is `python -m agents`.
+The peers are sockets of this test (zmq.asyncio); the agent is `python -m bnpg_agents`.
 """
 
 import itertools
@@ -8,14 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from agents.checkpoint import CheckpointFolder
-from agents.learner import Learner, digest
-from bnpg.testing.fakes import welcome
-from protocol.codec import encode
-from protocol.envelope import Envelope
-from protocol.exit_codes import ExitCode
-from protocol.messages import (
+from bnpg_agents.checkpoint import CheckpointFolder
+from bnpg_agents.learner import Learner, digest
+from bnpg_protocol.wire.codec import encode
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.exit_codes import ExitCode
+from bnpg_protocol.wire.messages import (
     ActionsChosen,
     EdgeHello,
     EdgesConfirmed,
@@ -32,6 +30,8 @@ from protocol.messages import (
     StatesAnnounced,
     TableShown,
 )
+
+from bnpg.lab.testing.fakes import welcome
 
 ME, STATES, LANES, STEPS = 2, 4, 5, 3
 FAMILY = {"parents": (0, 1), "parent_actions": (2, 3), "states": STATES, "actions": 3}

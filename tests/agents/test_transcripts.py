@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bnpg.testing.stages import AgentStage
-from bnpg.testing.transcript import transcripts
+from bnpg.lab.testing.stages import AgentStage
+from bnpg.lab.testing.transcript import transcripts
 
 FOLDER = Path(__file__).parents[1] / "traces" / "agents"
 

@@ -17,7 +17,7 @@ import bnpg
 from bnpg.__main__ import main
 from bnpg.cli.options import EXPERIMENT_FIELDS, LAUNCH_FIELDS
 from bnpg_math.errors import DagError, GameError, PolicyError
-from bnpg_math.games.climbing import payoff
+from bnpg_math.games.builtin.climbing import payoff
 
 QUICK: dict[str, Any] = {"rounds": 6, "lanes": 16, "horizon": 5, "evaluate_every": 2, "fsync": False}
 
@@ -185,9 +185,10 @@ def test_training_works_in_a_thread_too(launcher: Any) -> None:
 
 
 def test_a_failed_run_says_why_and_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bnpg_protocol.wire.exit_codes import ExitCode
+
     from bnpg.api import training
     from bnpg.launchers.settings import Outcome
-    from protocol.exit_codes import ExitCode
 
     outcome = Outcome(ExitCode.PEER_FAILED, "agent-1 was killed by signal 9", 3)
     with monkeypatch.context() as patch:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.rivals.asyncio_ring import AsyncioRing
 from benchmarks.rivals.pipes import PipeRing, PipeTeam
-from bnpg.bench.bare_topology import BareTopology, hops_of
+from bnpg.lab.bench.bare_topology import BareTopology, hops_of
 from bnpg_math.dag import complete, empty, line, star
 
 
@@ -45,7 +45,7 @@ def test_pipes_pass_on_and_play() -> None:
 def test_nodes_end_when_their_driver_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, psutil\n"
-        "from bnpg.bench.bare_topology import BareTopology\n"
+        "from bnpg.lab.bench.bare_topology import BareTopology\n"
         "bare = BareTopology.ring(4, 10)\n"
         "bare.step()\n"
         "print(*(child.pid for child in psutil.Process().children()), flush=True)\n"

@@ -10,12 +10,12 @@ from benchmarks import against_rivals
 from benchmarks.exact_rounds import exact_rounds
 from benchmarks.growth import growth
 from benchmarks.rivals import ray_actors
-from bnpg.bench.document import Benchmark, Case
-from bnpg.bench.effort import TINY, Effort
-from bnpg.bench.many_lanes import many_lanes
-from bnpg.bench.one_step import one_step
-from bnpg.bench.start_up import start_up
-from bnpg.bench.switches import switches
+from bnpg.lab.bench.document import Benchmark, Case
+from bnpg.lab.bench.effort import TINY, Effort
+from bnpg.lab.bench.many_lanes import many_lanes
+from bnpg.lab.bench.one_step import one_step
+from bnpg.lab.bench.start_up import start_up
+from bnpg.lab.bench.switches import switches
 
 pytestmark = pytest.mark.timeout(300)  # many processes are started one after the other
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from bnpg_protocol.wire.exit_codes import ExitCode
 from click.testing import CliRunner
 
-from bnpg.bench import suite
-from bnpg.bench.document import Benchmark, Case, Results, Sample
-from bnpg.bench.effort import Effort
-from bnpg.bench.measured_run import BenchmarkFailed
 from bnpg.cli.bench import LETTERS
 from bnpg.cli.root import bnpg
+from bnpg.lab.bench import suite
+from bnpg.lab.bench.document import Benchmark, Case, Results, Sample
+from bnpg.lab.bench.effort import Effort
+from bnpg.lab.bench.measured_run import BenchmarkFailed
 from bnpg_math.errors import InputError
-from protocol.exit_codes import ExitCode
 
 
 @pytest.fixture

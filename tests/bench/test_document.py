@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bnpg.bench.document import Benchmark, Case, Results, Sample, Target, spread_of
-from bnpg.bench.effort import TINY, Effort
-from bnpg.bench.machine import this_machine
-from bnpg.bench.measured_run import BenchmarkFailed
-from bnpg.bench.suite import check_mixable, merged, read_results, run_suite, write_results
-from bnpg.bench.turns import take_turns
+from bnpg.lab.bench.document import Benchmark, Case, Results, Sample, Target, spread_of
+from bnpg.lab.bench.effort import TINY, Effort
+from bnpg.lab.bench.machine import this_machine
+from bnpg.lab.bench.measured_run import BenchmarkFailed
+from bnpg.lab.bench.suite import check_mixable, merged, read_results, run_suite, write_results
+from bnpg.lab.bench.turns import take_turns
 from bnpg_math.errors import InputError
 
 

@@ -1,10 +1,10 @@
 """What of a run is measured, and what becomes of one that fails."""
 
 import pytest
+from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.bench.measured_run import BenchmarkFailed, Watch, Workload, measure
+from bnpg.lab.bench.measured_run import BenchmarkFailed, Watch, Workload, measure
 from bnpg.launchers.settings import Outcome
-from protocol.exit_codes import ExitCode
 
 WORKLOAD = Workload(game="climbing", dag="empty", horizon=2, rounds=3)
 

@@ -1,11 +1,11 @@
 """A step takes the messages that theory says, and not one more."""
 
 import pytest
+from bnpg_protocol.wire.link import ACKNOWLEDGE_EVERY
 
-from bnpg.bench.counted_messages import count_messages
-from bnpg.bench.measured_run import Workload
+from bnpg.lab.bench.counted_messages import count_messages
+from bnpg.lab.bench.measured_run import Workload
 from bnpg_math.dag import FAMILIES
-from protocol.link import ACKNOWLEDGE_EVERY
 
 EDGES = {"empty": 0, "line": 4, "star": 4, "complete": 10}
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from benchmarks.page import PAGE, ROOT, make_page
-from bnpg.bench.document import Benchmark, Case, Messages, Results, Sample, Target
-from bnpg.bench.machine import this_machine
-from bnpg.bench.suite import read_results
+from bnpg.lab.bench.document import Benchmark, Case, Messages, Results, Sample, Target
+from bnpg.lab.bench.machine import this_machine
+from bnpg.lab.bench.suite import read_results
 
 
 def results() -> Results:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks.rivals.players import Agent, Environment
-from bnpg.bench.plain_team import PlainTeam
+from bnpg.lab.bench.plain_team import PlainTeam
 from bnpg_math.dag import line
-from bnpg_math.games.coordination import coordination
+from bnpg_math.games.builtin.coordination import coordination
 
 
 @pytest.mark.parametrize("bits", [False, True])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tomli_w
+from bnpg_coordinator.experiment import Experiment, experiment_toml, read_experiment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from bnpg.cli import options as cli_options
 from bnpg.cli.train import train
 from bnpg.experiment_plan import ExperimentPlan, plan_experiment, read_fields
 from bnpg_math.errors import InputError
-from coordinator.experiment import Experiment, experiment_toml, read_experiment
 
 rates = st.floats(1e-6, 1e3)
 

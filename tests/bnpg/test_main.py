@@ -6,10 +6,10 @@ import sys
 from typing import Any
 
 import pytest
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg import __version__
 from bnpg.cli import launching
-from protocol.exit_codes import ExitCode
 
 
 def test_version_and_help(run: Any) -> None:

@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from bnpg_coordinator.experiment import Experiment, experiment_toml, read_experiment
+from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_folder import check_run_folder, create_run_folder, in_use, read_identity, read_settings
 from bnpg_math.errors import InputError
-from coordinator.experiment import Experiment, experiment_toml, read_experiment
-from protocol.errors import StorageFailed
 
 SETTINGS = LaunchSettings(launcher="memory", patience=7.5, fsync=False)
 

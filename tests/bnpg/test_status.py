@@ -4,11 +4,11 @@ import json
 import time
 from pathlib import Path
 
+from bnpg_protocol.process.telemetry import Telemetry
 from click.testing import CliRunner, Result
 
 from bnpg.__main__ import main
 from bnpg.cli.root import bnpg
-from protocol.telemetry import Telemetry
 
 STATUS = {
     "phase": "running",

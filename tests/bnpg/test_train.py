@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli import launching
 from bnpg.launchers.settings import LaunchSettings, Outcome
-from bnpg_math.policy_file import load_policy
-from protocol.exit_codes import ExitCode
+from bnpg_math.policies.file import load_policy
 
 SMALL = ["--rounds", 6, "--lanes", 16, "--horizon", 5, "--evaluate-every", 2, "--no-fsync"]
 KEYS = {

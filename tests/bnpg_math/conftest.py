@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, random_dag
-from bnpg_math.game import Game, dense_game
-from bnpg_math.joint import joint_policy
-from bnpg_math.policy import log_policy, policy, theta_shape
+from bnpg_math.games.game import Game, dense_game
+from bnpg_math.policies.softmax import log_policy, policy, theta_shape
 
 # The same examples everywhere, and no example fails for being slow.
 settings.register_profile("mathematics", deadline=None, derandomize=True)

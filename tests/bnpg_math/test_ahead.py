@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnpg_math.ahead import UniformsAhead
-from bnpg_math.streams import Purpose, uniforms
+from bnpg_math.chance.ahead import UniformsAhead
+from bnpg_math.chance.streams import Purpose, uniforms
 
 turns = st.lists(
     st.tuples(
@@ -29,7 +29,7 @@ def test_the_next_turn_is_drawn_while_there_is_time_and_not_again(monkeypatch):
     ahead = UniformsAhead(7, Purpose.ACTIONS, range(3, 4))
     ahead.take(0, 0, 0, 8)
     ahead.draw()
-    monkeypatch.setattr("bnpg_math.ahead.uniforms", None)
+    monkeypatch.setattr("bnpg_math.chance.ahead.uniforms", None)
     taken = ahead.take(0, 1, 0, 5)
     np.testing.assert_array_equal(taken[0], uniforms(7, Purpose.ACTIONS, 3, 0, 1, 5))
 
@@ -49,7 +49,7 @@ def test_small_turns_are_drawn_several_at_once_and_large_ones_one_by_one(monkeyp
     small.draw()
     large.draw()
     assert len(large._drawn) == 1
-    monkeypatch.setattr("bnpg_math.ahead.uniforms", None)
+    monkeypatch.setattr("bnpg_math.chance.ahead.uniforms", None)
     for time in range(1, 16):
         taken = small.take(0, time, 0, 16)
         np.testing.assert_array_equal(taken[0], uniforms(7, Purpose.ACTIONS, 0, 0, time, 16))

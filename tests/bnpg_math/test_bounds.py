@@ -5,8 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from bnpg_math.bounds import bounds
-from bnpg_math.constants import (
+from bnpg_math.dag import Dag, complete, empty
+from bnpg_math.errors import InputError
+from bnpg_math.games.registry import game
+from bnpg_math.theory.bounds import bounds
+from bnpg_math.theory.constants import (
     FORMS,
     certified_step_size,
     nash_threshold,
@@ -15,10 +18,7 @@ from bnpg_math.constants import (
     sizes,
     smoothness,
 )
-from bnpg_math.dag import Dag, complete, empty
-from bnpg_math.errors import InputError
-from bnpg_math.games.registry import game
-from bnpg_math.rates import rates, rounds
+from bnpg_math.theory.rates import rates, rounds
 
 
 def lookup(found, lemma, form):

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnpg_math.cells import FEW, cells
+from bnpg_math.arrays.cells import FEW, cells
 
 
 @given(

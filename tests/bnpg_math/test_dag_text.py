@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bnpg_math.dag import Dag, complete, line
-from bnpg_math.dag_text import parse_dag
+from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import DagError
 
 

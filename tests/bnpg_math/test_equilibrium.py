@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, complete, empty
-from bnpg_math.equilibrium import best_response, nash_gap
+from bnpg_math.exact.equilibrium import best_response, nash_gap
+from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.values import evaluate
 from bnpg_math.games.registry import game as built_in
-from bnpg_math.joint import joint_policy
-from bnpg_math.optimum import optimal_value
-from bnpg_math.policy import policy
-from bnpg_math.values import evaluate
+from bnpg_math.policies.softmax import policy
 
 
 def enumerated_best_value(case, agent):

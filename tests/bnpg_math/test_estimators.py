@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnpg_math.cells import cells
+from bnpg_math.arrays.cells import cells
+from bnpg_math.chance.sampling import cumulative, invert, sample_actions
+from bnpg_math.chance.streams import Purpose, uniforms
 from bnpg_math.errors import InputError
-from bnpg_math.estimators import (
+from bnpg_math.exact.values import evaluate
+from bnpg_math.learning.estimators import (
     episode_lengths,
     return_statistics,
     returns_to_go,
@@ -18,11 +21,8 @@ from bnpg_math.estimators import (
     signal_weights,
     visit_times,
 )
-from bnpg_math.gradient import local_gradient
-from bnpg_math.sampling import cumulative, invert, sample_actions
-from bnpg_math.stationarity import gradients
-from bnpg_math.streams import Purpose, uniforms
-from bnpg_math.values import evaluate
+from bnpg_math.learning.gradient import local_gradient
+from bnpg_math.theory.stationarity import gradients
 
 UNBIASED = ["geometric", "geometric-visit"]
 

@@ -5,10 +5,10 @@ import pytest
 
 from bnpg_math.dag import Dag, complete, empty
 from bnpg_math.errors import GameError, InputError, PolicyError
-from bnpg_math.game import dense_game
-from bnpg_math.game_file import load_game, save_game
+from bnpg_math.games.file import load_game, save_game
+from bnpg_math.games.game import dense_game
 from bnpg_math.games.registry import game as built_in
-from bnpg_math.policy_file import Policy, check_policy, load_policy, policy_digest, save_policy
+from bnpg_math.policies.file import Policy, check_policy, load_policy, policy_digest, save_policy
 
 GAME = {
     "transition": np.full((2, 3, 2), 0.5),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bnpg_math.errors import GameError
-from bnpg_math.game import dense_game
+from bnpg_math.games.game import dense_game
 
 P = np.full((2, 3, 2), 0.5)
 R = np.arange(6.0).reshape(2, 3)

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from bnpg_math.errors import GameError
-from bnpg_math.game_file import save_game
+from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.games.file import save_game
 from bnpg_math.games.registry import BUILDERS, game, list_games
-from bnpg_math.optimum import optimal_value
-from bnpg_math.transitions.dense import DenseTransition
-from bnpg_math.transitions.sparse import SparseTransition
+from bnpg_math.games.transitions.dense import DenseTransition
+from bnpg_math.games.transitions.sparse import SparseTransition
 
 
 def optimum(built):

@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnpg_math.gradient import (
+from bnpg_math.arrays.joint import joint_policy
+from bnpg_math.exact.values import evaluate
+from bnpg_math.learning.gradient import (
     barrier_gradient,
     flow,
     local_flow,
@@ -12,11 +14,9 @@ from bnpg_math.gradient import (
     regularized_gradient,
     update,
 )
-from bnpg_math.joint import joint_policy
-from bnpg_math.objective import objective
-from bnpg_math.policy import log_policy, policy
-from bnpg_math.stationarity import gradient_max, gradient_norm, gradients, path_norm
-from bnpg_math.values import evaluate
+from bnpg_math.learning.objective import objective
+from bnpg_math.policies.softmax import log_policy, policy
+from bnpg_math.theory.stationarity import gradient_max, gradient_norm, gradients, path_norm
 
 
 def regularised(case, thetas, regularization):

@@ -3,20 +3,26 @@
 import numpy as np
 import pytest
 
-from bnpg_math.bounds import bounds
-from bnpg_math.constants import certified_step_size, nash_threshold, optimality_threshold, sizes, smoothness
-from bnpg_math.curvature import curvature
+from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, complete
-from bnpg_math.equilibrium import nash_gap
-from bnpg_math.game import dense_game
-from bnpg_math.gradient import update
-from bnpg_math.joint import joint_policy
-from bnpg_math.mismatch import mismatch
-from bnpg_math.objective import objective
-from bnpg_math.optimum import optimal_value
-from bnpg_math.policy import log_policy, policy
-from bnpg_math.stationarity import gradient_max, gradient_norm, gradients, path_norm
-from bnpg_math.values import evaluate
+from bnpg_math.exact.equilibrium import nash_gap
+from bnpg_math.exact.mismatch import mismatch
+from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.values import evaluate
+from bnpg_math.games.game import dense_game
+from bnpg_math.learning.gradient import update
+from bnpg_math.learning.objective import objective
+from bnpg_math.policies.softmax import log_policy, policy
+from bnpg_math.theory.bounds import bounds
+from bnpg_math.theory.constants import (
+    certified_step_size,
+    nash_threshold,
+    optimality_threshold,
+    sizes,
+    smoothness,
+)
+from bnpg_math.theory.curvature import curvature
+from bnpg_math.theory.stationarity import gradient_max, gradient_norm, gradients, path_norm
 
 
 def ascend(game, dag, thetas, *, regularization, eta, stop, most):

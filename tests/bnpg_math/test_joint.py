@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag
-from bnpg_math.joint import joint_policy
 
 
 @given(seed=st.integers(0, 10**6))

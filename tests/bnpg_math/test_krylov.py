@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from bnpg_math import krylov, values
+from bnpg_math.arrays import krylov
+from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import complete
-from bnpg_math.equilibrium import nash_gap
+from bnpg_math.exact import values
+from bnpg_math.exact.equilibrium import nash_gap
+from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.values import evaluate, factorise
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.joint import joint_policy
-from bnpg_math.optimum import optimal_value
-from bnpg_math.policy import initial_normal, policy, theta_shape
-from bnpg_math.values import evaluate, factorise
+from bnpg_math.policies.softmax import initial_normal, policy, theta_shape
 
 GAMES = [
     "coordination(agents=3)",

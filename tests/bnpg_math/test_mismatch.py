@@ -3,9 +3,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from bnpg_math.game import dense_game
-from bnpg_math.mismatch import is_avoidable, mismatch
-from bnpg_math.values import evaluate
+from bnpg_math.exact.mismatch import is_avoidable, mismatch
+from bnpg_math.exact.values import evaluate
+from bnpg_math.games.game import dense_game
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnpg_math.dag_text import parse_dag
+from bnpg_math.arrays.joint import joint_policy
+from bnpg_math.dag.text import parse_dag
+from bnpg_math.exact.values import evaluate
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.gradient import local_flows
-from bnpg_math.joint import joint_policy
-from bnpg_math.natural import natural_direction
-from bnpg_math.policy import policy, theta_shape
-from bnpg_math.stationarity import gradients
-from bnpg_math.values import evaluate
+from bnpg_math.learning.gradient import local_flows
+from bnpg_math.learning.natural import natural_direction
+from bnpg_math.policies.softmax import policy, theta_shape
+from bnpg_math.theory.stationarity import gradients
 
 
 def case(seed: int, regularization: float, edges: str = "0-1,0-2"):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from bnpg_math import numerics
+from bnpg_math.arrays import numerics
 
 
 def test_the_fingerprint_is_stable_and_short():

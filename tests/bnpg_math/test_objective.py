@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnpg_math.objective import barrier, objective
+from bnpg_math.learning.objective import barrier, objective
 
 
 def divergence(pi):

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnpg_math.optimum import optimal_value
-from bnpg_math.values import evaluate, expected_reward
+from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.values import evaluate, expected_reward
 
 
 @given(seed=st.integers(0, 10**6))

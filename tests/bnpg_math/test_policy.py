@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bnpg_math.errors import PolicyError
-from bnpg_math.policy import initial_normal, log_policy, policy, theta_shape, validate_theta
+from bnpg_math.policies.softmax import initial_normal, log_policy, policy, theta_shape, validate_theta
 
 logits = arrays(np.float64, (2, 3, 4), elements=st.floats(-700, 700))
 

@@ -5,16 +5,16 @@ import resource
 import numpy as np
 import pytest
 
+from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, complete
-from bnpg_math.equilibrium import nash_gap
+from bnpg_math.exact.equilibrium import nash_gap
+from bnpg_math.exact.mismatch import mismatch
+from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.values import evaluate
 from bnpg_math.games.registry import game
-from bnpg_math.gradient import update
-from bnpg_math.joint import joint_policy
-from bnpg_math.mismatch import mismatch
-from bnpg_math.optimum import optimal_value
-from bnpg_math.policy import initial_normal, policy, theta_shape
-from bnpg_math.stationarity import gradient_norm, gradients
-from bnpg_math.values import evaluate
+from bnpg_math.learning.gradient import update
+from bnpg_math.policies.softmax import initial_normal, policy, theta_shape
+from bnpg_math.theory.stationarity import gradient_norm, gradients
 
 
 @pytest.mark.parametrize(("agents", "value"), [(2, 47.8000), (3, 43.1040), (5, 53.7782)])

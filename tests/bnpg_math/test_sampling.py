@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnpg_math.cells import FEW
-from bnpg_math.sampling import InverseCdf, bisect, cumulative, invert, sample_actions
+from bnpg_math.arrays.cells import FEW
+from bnpg_math.chance.sampling import InverseCdf, bisect, cumulative, invert, sample_actions
 
 
 @given(seed=st.integers(0, 10**6), outcomes=st.integers(1, 200), edge=st.booleans())
@@ -37,7 +37,7 @@ def test_uniforms_on_the_very_edge_of_a_bucket_or_of_an_outcome_are_no_exception
 
 
 def test_a_table_with_more_rows_than_a_guide_has_room_for_is_drawn_from_all_the_same(monkeypatch):
-    monkeypatch.setattr("bnpg_math.sampling._GUIDE_ENTRIES", 8)
+    monkeypatch.setattr("bnpg_math.chance.sampling._GUIDE_ENTRIES", 8)
     table = cumulative(np.random.default_rng(0).dirichlet(np.ones(20), size=4))
     rows, u = np.arange(4), np.array([0.1, 0.4, 0.7, 0.99])
     np.testing.assert_array_equal(InverseCdf(table).draw(rows, u), invert(table, rows, u))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from bnpg_math.short_axis import choice, largest, lowered, scaled, total
+from bnpg_math.arrays.short_axis import choice, largest, lowered, scaled, total
 
 tables = arrays(
     np.float64, array_shapes(min_dims=1, max_dims=4, max_side=9), elements=st.floats(-1e6, 1e6, width=32)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnpg_math.momentum import extrapolate, momentum_after
-from bnpg_math.step_size import LONGEST, SUFFICIENT, backtrack, barzilai_borwein, inner, longest_step
+from bnpg_math.learning.momentum import extrapolate, momentum_after
+from bnpg_math.learning.step_size import LONGEST, SUFFICIENT, backtrack, barzilai_borwein, inner, longest_step
 
 curvatures = st.floats(0.01, 100.0)
 

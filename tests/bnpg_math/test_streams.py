@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bnpg_math.chance.streams import Purpose, generator, uniforms
 from bnpg_math.errors import InputError
-from bnpg_math.streams import Purpose, generator, uniforms
 
 addresses = st.tuples(
     st.integers(0, 2**64 - 1),

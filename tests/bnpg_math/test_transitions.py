@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array, issparse
 
 from bnpg_math.errors import GameError
-from bnpg_math.game import Game, dense_game
-from bnpg_math.transitions import product
-from bnpg_math.transitions.dense import DenseTransition
-from bnpg_math.transitions.product import Component, ProductTransition
-from bnpg_math.transitions.sparse import SparseTransition
-from bnpg_math.transitions.stateless import StatelessTransition
-from bnpg_math.values import evaluate
+from bnpg_math.exact.values import evaluate
+from bnpg_math.games.game import Game, dense_game
+from bnpg_math.games.transitions import product
+from bnpg_math.games.transitions.dense import DenseTransition
+from bnpg_math.games.transitions.product import Component, ProductTransition
+from bnpg_math.games.transitions.sparse import SparseTransition
+from bnpg_math.games.transitions.stateless import StatelessTransition
 
 
 def random_product(rng):

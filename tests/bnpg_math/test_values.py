@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnpg_math.values import evaluate, expected_reward, state_values
+from bnpg_math.exact.values import evaluate, expected_reward, state_values
 
 
 @given(seed=st.integers(0, 10**6))

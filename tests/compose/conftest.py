@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bnpg.testing.containers import Deployment, docker
+from bnpg.lab.testing.containers import Deployment, docker
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bnpg.testing.containers import Deployment, docker
+from bnpg.lab.testing.containers import Deployment, docker
 
 GAME = "coordination(agents=5)"
 SHORT = "--rounds 20 --lanes 16 --horizon 6 --evaluate-every 10"

@@ -6,16 +6,16 @@ import json
 import msgspec
 import numpy as np
 import pytest
+from bnpg_agents.learner import Learner
+from bnpg_coordinator.ascent import REMEMBERED, Ascent, ascent_of
+from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.oracle import Oracle
+from bnpg_protocol.wire.errors import OrderViolation
 
-from agents.learner import Learner
-from bnpg.testing.in_memory import setup_of
-from bnpg.trace.reference import _welcome
-from bnpg_math.constants import sizes, smoothness
-from bnpg_math.stationarity import gradient_norm
-from coordinator.ascent import REMEMBERED, Ascent, ascent_of
-from coordinator.experiment import Experiment
-from coordinator.oracle import Oracle
-from protocol.errors import OrderViolation
+from bnpg.lab.proof.reference import _welcome
+from bnpg.lab.testing.in_memory import setup_of
+from bnpg_math.theory.constants import sizes, smoothness
+from bnpg_math.theory.stationarity import gradient_norm
 
 GAME = "random(states=3, agents=3, actions=2, branching=2, gamma=0.8, seed=4)"
 ROUNDS = 40

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from bnpg_coordinator.environment import Environment, parts_of
+from bnpg_coordinator.experiment import Experiment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnpg_math.games.registry import game
-from coordinator.environment import Environment, parts_of
-from coordinator.experiment import Experiment
 
 GAME = game("random(agents=2, states=4, actions=3, seed=1)")
 

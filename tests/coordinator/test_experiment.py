@@ -2,11 +2,11 @@
 
 import msgspec
 import pytest
+from bnpg_coordinator.experiment import Experiment, experiment_digest, experiment_toml, read_experiment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnpg_math.errors import InputError
-from coordinator.experiment import Experiment, experiment_digest, experiment_toml, read_experiment
 
 experiments = st.builds(
     Experiment,

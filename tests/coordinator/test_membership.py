@@ -1,14 +1,14 @@
 """Membership: ids, incarnations, and the round the run goes on with."""
 
 import pytest
+from bnpg_coordinator.membership import Membership
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.errors import OrderViolation
+from bnpg_protocol.wire.messages import EdgesConfirmed, Hello, Reject
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bnpg_math.dag import Dag
-from coordinator.membership import Membership
-from protocol.envelope import Envelope
-from protocol.errors import OrderViolation
-from protocol.messages import EdgesConfirmed, Hello, Reject
 
 DAG = Dag(3, ((2, 0), (0, 1)))
 

@@ -1,17 +1,16 @@
 """A real coordinator process among fake agents: whatever order they answer in, the record is the same.
 
-The agents are sockets of this test (zmq.asyncio); the coordinator is `python -m coordinator`.
+The agents are sockets of this test (zmq.asyncio); the coordinator is `python -m bnpg_coordinator`.
 """
 
 import json
 
 import numpy as np
 import pytest
-
-from agents.learner import Learner, digest
-from coordinator.run_record import read_lines
-from protocol.exit_codes import ExitCode
-from protocol.messages import (
+from bnpg_agents.learner import Learner, digest
+from bnpg_coordinator.run_record import read_lines
+from bnpg_protocol.wire.exit_codes import ExitCode
+from bnpg_protocol.wire.messages import (
     ActionsChosen,
     Farewell,
     Finish,

@@ -4,11 +4,10 @@ import json
 import math
 
 import pytest
+from bnpg_coordinator.run_record import RunRecord, read_lines
+from bnpg_protocol.wire.errors import StorageFailed
 from hypothesis import given
 from hypothesis import strategies as st
-
-from coordinator.run_record import RunRecord, read_lines
-from protocol.errors import StorageFailed
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from bnpg.execution import Launch, OnLine, execute, find_launcher
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_folder import create_run_folder
-from bnpg_math.dag_text import parse_dag
+from bnpg_math.dag.text import parse_dag
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policy import theta_shape
-from bnpg_math.policy_file import Policy, save_policy
+from bnpg_math.policies.file import Policy, save_policy
+from bnpg_math.policies.softmax import theta_shape
 
 Start = Callable[..., Path]
 

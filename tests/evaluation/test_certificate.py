@@ -6,15 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from bnpg_coordinator.run_record import read_lines
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.certificate import certify
 from bnpg.launchers.settings import Outcome
 from bnpg.run_folder import read_summary
 from bnpg.summary import human_summary
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.rates import rates
-from coordinator.run_record import read_lines
-from protocol.exit_codes import ExitCode
+from bnpg_math.theory.rates import rates
 
 GAME = "coordination(agents=2)"
 MEASURED = ("value", "nash_gap", "optimality_gap", "objective", "gradient_norm")
@@ -141,7 +141,7 @@ def test_the_theorems_are_compared_at_the_same_gap(start, go_on) -> None:
 
 
 def _complete():
-    from bnpg_math.dag_text import parse_dag
+    from bnpg_math.dag.text import parse_dag
 
     return parse_dag("complete", 2)
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bnpg_coordinator.run_record import read_lines
 
 from bnpg.certificate import certificate_lines
+from bnpg.lab.proof.check import check_trace
+from bnpg.lab.proof.reference import check_reference
 from bnpg.report.recorded_run import read_run
 from bnpg.report.reproduction import reproduction
-from bnpg.trace.check import check_trace
 from bnpg.trace.reading import read_trace
-from bnpg.trace.reference import check_reference
-from bnpg_math.policy_file import load_policy
-from coordinator.run_record import read_lines
+from bnpg_math.policies.file import load_policy
 
 GAME = "random(states=3, agents=3, actions=2, branching=3, gamma=0.8, seed=0)"
 AIM = {"game": GAME, "dag": "line", "stop_at_epsilon": 0.5, "learning_rate": "certified", "rounds": 5000}

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from bnpg.__main__ import main
-from bnpg_math.equilibrium import best_response
-from bnpg_math.game_file import save_game
+from bnpg_math.exact.equilibrium import best_response
+from bnpg_math.exact.mismatch import mismatch
+from bnpg_math.games.file import save_game
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.mismatch import mismatch
-from bnpg_math.policy_file import Policy, load_policy, save_policy
+from bnpg_math.policies.file import Policy, load_policy, save_policy
 
 KEYS = {
     "value", "value_per_state", "optimal_value", "optimality_gap", "nash_gap", "nash_gap_per_agent",

@@ -7,21 +7,21 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from bnpg_coordinator.experiment import experiment_toml, read_experiment
+from bnpg_coordinator.oracle import Oracle
+from bnpg_coordinator.run_record import read_lines
 
 from bnpg.__main__ import main
 from bnpg.run_folder import finished
 from bnpg.summary import human_summary
-from bnpg_math.bounds import bounds
 from bnpg_math.dag import random_dag
-from bnpg_math.dag_text import parse_dag
+from bnpg_math.dag.text import parse_dag
+from bnpg_math.exact.mismatch import mismatch
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.mismatch import mismatch
-from bnpg_math.policy import log_policy, policy, theta_shape
-from bnpg_math.policy_file import load_policy
-from bnpg_math.stationarity import gradients, path_norm
-from coordinator.experiment import experiment_toml, read_experiment
-from coordinator.oracle import Oracle
-from coordinator.run_record import read_lines
+from bnpg_math.policies.file import load_policy
+from bnpg_math.policies.softmax import log_policy, policy, theta_shape
+from bnpg_math.theory.bounds import bounds
+from bnpg_math.theory.stationarity import gradients, path_norm
 
 GAPS = {"nash": "nash_gap", "optimality": "optimality_gap"}
 WORDS = {"nash": "a Nash gap", "optimality": "an optimality gap"}

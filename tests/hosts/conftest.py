@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bnpg.testing.scratch import Scratch
+from bnpg.lab.testing.scratch import Scratch
 
 
 def ip(*arguments: str, check: bool = True) -> None:

@@ -7,16 +7,16 @@ from functools import cached_property
 import numpy as np
 import pytest
 
-from bnpg_math.constants import sizes, smoothness
+from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import FAMILIES, Dag
-from bnpg_math.game import Game, dense_game
-from bnpg_math.gradient import update
-from bnpg_math.joint import joint_policy
-from bnpg_math.mismatch import mismatch
-from bnpg_math.objective import objective
-from bnpg_math.policy import log_policy, policy, theta_shape
-from bnpg_math.stationarity import gradients
-from bnpg_math.values import Values, evaluate
+from bnpg_math.exact.mismatch import mismatch
+from bnpg_math.exact.values import Values, evaluate
+from bnpg_math.games.game import Game, dense_game
+from bnpg_math.learning.gradient import update
+from bnpg_math.learning.objective import objective
+from bnpg_math.policies.softmax import log_policy, policy, theta_shape
+from bnpg_math.theory.constants import sizes, smoothness
+from bnpg_math.theory.stationarity import gradients
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,8 +30,8 @@ def test_local_barriers_add_up_to_the_joint_one(place, dag):
 
 def test_edges_do_not_raise_the_optimum(place):
     """Full observability: a deterministic optimum is a product policy; edges change the landscape alone."""
-    from bnpg_math.joint import joint_policy
-    from bnpg_math.optimum import optimal_value
+    from bnpg_math.arrays.joint import joint_policy
+    from bnpg_math.exact.optimum import optimal_value
 
     here = place(2, "empty", actions=3)
     best = optimal_value(here.game)

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from bnpg_math.constants import nash_threshold
+from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import FAMILIES, Dag
-from bnpg_math.equilibrium import best_response, nash_gap
-from bnpg_math.game import dense_game
-from bnpg_math.joint import joint_policy
-from bnpg_math.mismatch import mismatch
-from bnpg_math.policy import policy
-from bnpg_math.stationarity import gradient_max, gradient_norm, gradients
-from bnpg_math.values import evaluate
+from bnpg_math.exact.equilibrium import best_response, nash_gap
+from bnpg_math.exact.mismatch import mismatch
+from bnpg_math.exact.values import evaluate
+from bnpg_math.games.game import dense_game
+from bnpg_math.policies.softmax import policy
+from bnpg_math.theory.constants import nash_threshold
+from bnpg_math.theory.stationarity import gradient_max, gradient_norm, gradients
 
 DAGS = sorted(FAMILIES)
 

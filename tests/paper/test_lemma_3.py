@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.optimize import root
 
-from bnpg_math.constants import nash_threshold, optimality_threshold, sizes
+from bnpg_math.arrays.joint import spread
 from bnpg_math.dag import Dag, complete
-from bnpg_math.game import dense_game
-from bnpg_math.joint import spread
-from bnpg_math.optimum import optimal_value
-from bnpg_math.policy import policy
-from bnpg_math.stationarity import gradient_norm, gradients, path_norm
+from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.games.game import dense_game
+from bnpg_math.policies.softmax import policy
+from bnpg_math.theory.constants import nash_threshold, optimality_threshold, sizes
+from bnpg_math.theory.stationarity import gradient_norm, gradients, path_norm
 
 REVERSED = Dag(3, ((2, 1), (2, 0), (1, 0)))
 

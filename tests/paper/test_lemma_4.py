@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnpg_math.constants import sizes, smoothness
 from bnpg_math.dag import FAMILIES
+from bnpg_math.theory.constants import sizes, smoothness
 
 
 def flat(parts):

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from bnpg_math.constants import nash_threshold, optimality_threshold
 from bnpg_math.dag import FAMILIES
-from bnpg_math.equilibrium import nash_gap
-from bnpg_math.optimum import optimal_value
-from bnpg_math.rates import rates
-from bnpg_math.stationarity import gradient_norm, path_norm
+from bnpg_math.exact.equilibrium import nash_gap
+from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.theory.constants import nash_threshold, optimality_threshold
+from bnpg_math.theory.rates import rates
+from bnpg_math.theory.stationarity import gradient_norm, path_norm
 
 
 def course(start, eta, rounds):

@@ -7,15 +7,22 @@ import msgpack
 import msgspec
 import numpy as np
 import pytest
+from bnpg_protocol.wire import codec
+from bnpg_protocol.wire.codec import decode, encode
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.errors import MalformedMessage
+from bnpg_protocol.wire.messages import (
+    KINDS,
+    ActionsChosen,
+    Beacon,
+    FlowBroadcast,
+    SignalBroadcast,
+    StatesAnnounced,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnpg.testing.messages import envelopes, messages
-from protocol import codec
-from protocol.codec import decode, encode
-from protocol.envelope import Envelope
-from protocol.errors import MalformedMessage
-from protocol.messages import KINDS, ActionsChosen, Beacon, FlowBroadcast, SignalBroadcast, StatesAnnounced
+from bnpg.lab.testing.messages import envelopes, messages
 
 
 def envelope(message=None, **fields):

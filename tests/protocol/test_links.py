@@ -3,17 +3,23 @@
 import itertools
 
 import pytest
+from bnpg_protocol.wire.addresses import COORDINATOR
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.errors import OrderViolation, WindowFull
+from bnpg_protocol.wire.events import Passage
+from bnpg_protocol.wire.link import (
+    ACKNOWLEDGE_AFTER,
+    ACKNOWLEDGE_EVERY,
+    LONGEST_PATIENCE,
+    PATIENCE,
+    WINDOW,
+    Link,
+)
+from bnpg_protocol.wire.links import EARLY, Links, Neighbour
+from bnpg_protocol.wire.messages import Acknowledgement, GapFound, Start
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
-from protocol.addresses import COORDINATOR
-from protocol.envelope import Envelope
-from protocol.errors import OrderViolation, WindowFull
-from protocol.link import ACKNOWLEDGE_AFTER, ACKNOWLEDGE_EVERY, LONGEST_PATIENCE, PATIENCE, WINDOW, Link
-from protocol.links import EARLY, Links, Neighbour
-from protocol.messages import Acknowledgement, GapFound, Start
-from protocol.trace.events import Passage
 
 
 class LossyChannel(RuleBasedStateMachine):

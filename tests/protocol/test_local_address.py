@@ -3,10 +3,9 @@
 import socket
 
 import pytest
-
-from protocol.errors import InsecureSetup
-from protocol.security.endpoints import advertised
-from protocol.transport.local_address import advertised_host
+from bnpg_protocol.process.security.endpoints import advertised
+from bnpg_protocol.process.transport.local_address import advertised_host
+from bnpg_protocol.wire.errors import InsecureSetup
 
 LOOPBACK = "tcp://127.0.0.1:7000"
 

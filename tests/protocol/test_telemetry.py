@@ -8,12 +8,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-
-from protocol import telemetry as module
-from protocol.errors import InsecureSetup
-from protocol.links import Passage
-from protocol.messages import SignalBroadcast, StatesAnnounced
-from protocol.telemetry import Telemetry
+from bnpg_protocol.process import telemetry as module
+from bnpg_protocol.process.telemetry import Telemetry
+from bnpg_protocol.wire.errors import InsecureSetup
+from bnpg_protocol.wire.links import Passage
+from bnpg_protocol.wire.messages import SignalBroadcast, StatesAnnounced
 
 SNAPSHOT = {
     "process": "bnpg-coordinator",

@@ -4,12 +4,11 @@ import time
 
 import numpy as np
 import pytest
-
-from protocol.codec import decode, encode
-from protocol.envelope import Envelope
-from protocol.messages import SignalBroadcast, Start
-from protocol.transport.memory import MemoryNetwork
-from protocol.transport.zeromq import ZeroMQTransport
+from bnpg_protocol.process.transport.memory import MemoryNetwork
+from bnpg_protocol.process.transport.zeromq import ZeroMQTransport
+from bnpg_protocol.wire.codec import decode, encode
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.messages import SignalBroadcast, Start
 
 DEADLINE = 20.0
 

@@ -12,7 +12,7 @@ from bnpg.report.events import fault_events, round_events, standing_faults, time
 from bnpg.report.recorded_run import RecordedRun, read_run
 from bnpg.report.summary import in_words, tiles
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policy_file import policy_digest
+from bnpg_math.policies.file import policy_digest
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,12 @@ from typing import Any
 import psutil
 import pytest
 import zmq
+from bnpg_protocol.process.security.keys import KeyFile, KeyPair, read_key_file
+from bnpg_protocol.wire.codec import encode
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.messages import Message
 
-from bnpg.testing.scratch import Scratch
-from protocol.codec import encode
-from protocol.envelope import Envelope
-from protocol.messages import Message
-from protocol.security.keys import KeyFile, KeyPair, read_key_file
+from bnpg.lab.testing.scratch import Scratch
 
 GAME = "coordination(agents=3)"
 OPTIONS = ["--rounds", "60", "--lanes", "8", "--horizon", "4", "--evaluate-every", "100", "--save-policy"]

@@ -1,15 +1,14 @@
-"""An agent with a valid key that says two different things: run like `python -m agents`."""
+"""An agent with a valid key that says two different things: run like `python -m bnpg_agents`."""
 
 import sys
 from typing import Any
 
 import numpy as np
-
-from agents import __main__ as program
-from agents import shell
-from agents.machine import AgentMachine
-from protocol.addresses import COORDINATOR
-from protocol.messages import ActionsChosen
+from bnpg_agents import __main__ as program
+from bnpg_agents import shell
+from bnpg_agents.machine import AgentMachine
+from bnpg_protocol.wire.addresses import COORDINATOR
+from bnpg_protocol.wire.messages import ActionsChosen
 
 LIE_IN = 5
 assert hasattr(AgentMachine, "_carry"), "the liar has nowhere left to lie"

@@ -8,13 +8,19 @@ from zlib import crc32
 import msgpack
 import numpy as np
 import pytest
+from bnpg_protocol.wire.codec import decode, encode
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.errors import MalformedMessage
+from bnpg_protocol.wire.messages import (
+    KINDS,
+    ActionsChosen,
+    Roster,
+    SignalBroadcast,
+    StatesAnnounced,
+    Welcome,
+)
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from protocol.codec import decode, encode
-from protocol.envelope import Envelope
-from protocol.errors import MalformedMessage
-from protocol.messages import KINDS, ActionsChosen, Roster, SignalBroadcast, StatesAnnounced, Welcome
 
 CORPUS = sorted((Path(__file__).parents[2] / "fuzz" / "corpus").iterdir())
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=20)

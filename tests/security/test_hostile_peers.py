@@ -9,11 +9,10 @@ import msgpack
 import numpy as np
 import pytest
 import zmq
-
-from protocol.codec import encode
-from protocol.envelope import Envelope
-from protocol.messages import ActionsChosen, Beacon, Hello
-from protocol.transport.curve import new_key_pair
+from bnpg_protocol.process.transport.curve import new_key_pair
+from bnpg_protocol.wire.codec import encode
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.messages import ActionsChosen, Beacon, Hello
 
 pytestmark = pytest.mark.timeout(200)
 ROGUE = 3

@@ -6,17 +6,16 @@ import stat
 from pathlib import Path
 
 import pytest
-
-from protocol.addresses import UNASSIGNED
-from protocol.envelope import Envelope
-from protocol.errors import InsecureSetup
-from protocol.messages import Beacon, Hello
-from protocol.security.admission import Admission
-from protocol.security.endpoints import leaves_machine, require_key
-from protocol.security.keys import KeyFile, read_key_file, write_key_file
-from protocol.security.quarantine import FIRST, FULL, Quarantine
-from protocol.security.roster import read_enrolled, read_roster
-from protocol.transport.curve import new_key_pair
+from bnpg_protocol.process.security.admission import Admission
+from bnpg_protocol.process.security.endpoints import leaves_machine, require_key
+from bnpg_protocol.process.security.keys import KeyFile, read_key_file, write_key_file
+from bnpg_protocol.process.security.quarantine import FIRST, FULL, Quarantine
+from bnpg_protocol.process.security.roster import read_enrolled, read_roster
+from bnpg_protocol.process.transport.curve import new_key_pair
+from bnpg_protocol.wire.addresses import UNASSIGNED
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.errors import InsecureSetup
+from bnpg_protocol.wire.messages import Beacon, Hello
 
 pytestmark = pytest.mark.timeout(120)
 HELLO = Hello((1,), UNASSIGNED, "ipc://x", (), "", "")

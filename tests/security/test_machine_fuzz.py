@@ -8,17 +8,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from bnpg.testing.messages import any_message, messages
-from bnpg.testing.stages import AgentStage, CoordinatorStage
-from bnpg.testing.transcript import Stage
-from protocol.addresses import COORDINATOR
-from protocol.codec import encode
-from protocol.effects import Log, Stop, Transmit
-from protocol.exit_codes import ExitCode
-from protocol.messages import (
+from bnpg_protocol.wire.addresses import COORDINATOR
+from bnpg_protocol.wire.codec import encode
+from bnpg_protocol.wire.effects import Log, Stop, Transmit
+from bnpg_protocol.wire.exit_codes import ExitCode
+from bnpg_protocol.wire.messages import (
     FlowBroadcast,
     Hello,
     Message,
@@ -30,6 +24,12 @@ from protocol.messages import (
     ThetaRequested,
     Welcome,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bnpg.lab.testing.messages import any_message, messages
+from bnpg.lab.testing.stages import AgentStage, CoordinatorStage
+from bnpg.lab.testing.transcript import Stage
 
 FAMILY = "agent=1 parents=(0,) parent_actions=(2,) children=(2,)"
 AGENT_SCENES = [

@@ -2,19 +2,18 @@
 
 import numpy as np
 import pytest
-
-from agents.machine import AgentMachine
-from agents.neighbourhood import COORDINATOR_ROUTE
-from agents.setup import AgentSetup
-from protocol.addresses import COORDINATOR
-from protocol.effects import Log
-from protocol.envelope import Envelope
-from protocol.messages import Message, Reject, StatesAnnounced, Summons
-from protocol.security.admission import Admission
-from protocol.security.credentials import Security
-from protocol.throttle import AT_ONCE, PER_SECOND, Throttle
-from protocol.transport.curve import new_key_pair
-from protocol.transport.zeromq import ZeroMQTransport
+from bnpg_agents.machine import AgentMachine
+from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
+from bnpg_agents.setup import AgentSetup
+from bnpg_protocol.process.security.admission import Admission
+from bnpg_protocol.process.security.credentials import Security
+from bnpg_protocol.process.throttle import AT_ONCE, PER_SECOND, Throttle
+from bnpg_protocol.process.transport.curve import new_key_pair
+from bnpg_protocol.process.transport.zeromq import ZeroMQTransport
+from bnpg_protocol.wire.addresses import COORDINATOR
+from bnpg_protocol.wire.effects import Log
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.messages import Message, Reject, StatesAnnounced, Summons
 
 
 def heard(sender: int, origin: str, message: Message) -> AgentMachine:

@@ -3,12 +3,12 @@
 import random
 
 import pytest
+from bnpg_coordinator.experiment import Experiment
+from bnpg_protocol.process.faults.plan import FaultPlan, Kill, Phase
 
-from bnpg.soak.promise import broken_promise
-from bnpg.soak.schedule import Schedule, draw_edges, draw_plan
-from bnpg.soak.simulate import simulate
-from coordinator.experiment import Experiment
-from protocol.faults.plan import FaultPlan, Kill, Phase
+from bnpg.lab.soak.promise import broken_promise
+from bnpg.lab.soak.schedule import Schedule, draw_edges, draw_plan
+from bnpg.lab.soak.simulate import simulate
 
 WAYS = [
     {"step_size": "backtracking"},

@@ -2,29 +2,29 @@
 
 from collections.abc import Callable
 
+import bnpg_agents.learner
+import bnpg_agents.rounds
+import bnpg_protocol.wire.codec
 import msgspec
 import numpy as np
 import pytest
+from bnpg_agents.held import Held
+from bnpg_agents.learner import Learner
+from bnpg_agents.round_buffer import RoundBuffer
+from bnpg_coordinator.effects import Record
+from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.machine import CoordinatorMachine
+from bnpg_coordinator.membership import Membership
+from bnpg_coordinator.rounds import Rounds
+from bnpg_protocol.process.faults.plan import Delay, Drop, FaultPlan, Kill
+from bnpg_protocol.wire.link import PATIENCE, Link, Receipt
+from bnpg_protocol.wire.links import Links
+from bnpg_protocol.wire.messages import SignalApplied, Welcome
 
-import agents.learner
-import agents.rounds
-import bnpg.soak.simulate
-import protocol.codec
-from agents.held import Held
-from agents.learner import Learner
-from agents.round_buffer import RoundBuffer
-from bnpg.soak.promise import broken_promise
-from bnpg.soak.schedule import Schedule, draw_schedule
-from bnpg.soak.simulate import simulate
-from coordinator.effects import Record
-from coordinator.experiment import Experiment
-from coordinator.machine import CoordinatorMachine
-from coordinator.membership import Membership
-from coordinator.rounds import Rounds
-from protocol.faults.plan import Delay, Drop, FaultPlan, Kill
-from protocol.link import PATIENCE, Link, Receipt
-from protocol.links import Links
-from protocol.messages import SignalApplied, Welcome
+import bnpg.lab.soak.simulate
+from bnpg.lab.soak.promise import broken_promise
+from bnpg.lab.soak.schedule import Schedule, draw_schedule
+from bnpg.lab.soak.simulate import simulate
 
 ENOUGH = 400
 """Schedules within which a mutation must be caught."""
@@ -79,19 +79,19 @@ def applying_twice(patch: Patch) -> None:
     def mutant(self: Learner, round_: int, m: object, *signal: object) -> object:
         return apply(self, self.latest, m, *signal)
 
-    def apply_again(self: agents.rounds.Rounds, message: object) -> object:
+    def apply_again(self: bnpg_agents.rounds.Rounds, message: object) -> object:
         learner, round_ = self._learner, message.round
         if round_ == self._now.round and round_ < learner.latest:
             if hasattr(message, "weights"):
                 theta = self._apply_weights(message.weights)
             else:
                 theta = learner.apply_flow(message)
-            learner._rounds[round_ + 1] = agents.learner._tables(theta)
+            learner._rounds[round_ + 1] = bnpg_agents.learner._tables(theta)
         return original(self, message)
 
-    original = agents.rounds.Rounds.apply
+    original = bnpg_agents.rounds.Rounds.apply
     patch.setattr(Learner, "_apply", mutant)
-    patch.setattr(agents.rounds.Rounds, "apply", apply_again)
+    patch.setattr(bnpg_agents.rounds.Rounds, "apply", apply_again)
 
 
 def acting_before_a_parent(patch: Patch) -> None:
@@ -226,7 +226,7 @@ def going_on_at_the_newest_theta(patch: Patch) -> None:
 
 def believing_flipped_bits(patch: Patch) -> None:
     """The checksum is not looked at."""
-    patch.setattr(protocol.codec, "crc32", lambda data, value=0: 0)
+    patch.setattr(bnpg_protocol.wire.codec, "crc32", lambda data, value=0: 0)
 
 
 def starting_before_every_edge_is_confirmed(patch: Patch) -> None:
@@ -293,7 +293,7 @@ MUTATIONS: list[Callable[[Patch], None]] = [
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.__name__)
 def test_a_broken_protocol_is_caught(mutation: Callable[[Patch], None], monkeypatch: Patch) -> None:
     mutation(monkeypatch)
-    monkeypatch.setattr(bnpg.soak.simulate, "LONGEST", 50_000)
+    monkeypatch.setattr(bnpg.lab.soak.simulate, "LONGEST", 50_000)
     aimed = [Schedule(SMALL, plan, order) for plan in AIMED for order in range(4)]
     for schedule in (*aimed, *map(draw_schedule, range(ENOUGH))):
         try:

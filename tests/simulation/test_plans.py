@@ -5,19 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tomli_w
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from bnpg.soak.schedule import draw_schedule
-from bnpg.soak.simulate import simulate
-from coordinator.experiment import Experiment
-from protocol.codec import decode, encode
-from protocol.effects import Transmit
-from protocol.envelope import Envelope
-from protocol.errors import MalformedMessage
-from protocol.faults.injector import FaultInjector, flip_bits
-from protocol.faults.moments import Moment
-from protocol.faults.plan import (
+from bnpg_coordinator.experiment import Experiment
+from bnpg_protocol.process.faults.injector import FaultInjector, flip_bits
+from bnpg_protocol.process.faults.moments import Moment
+from bnpg_protocol.process.faults.plan import (
     Delay,
     Drop,
     Duplicate,
@@ -29,7 +20,16 @@ from protocol.faults.plan import (
     plan_document,
     read_plan,
 )
-from protocol.messages import ActionsChosen
+from bnpg_protocol.wire.codec import decode, encode
+from bnpg_protocol.wire.effects import Transmit
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.errors import MalformedMessage
+from bnpg_protocol.wire.messages import ActionsChosen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bnpg.lab.soak.schedule import draw_schedule
+from bnpg.lab.soak.simulate import simulate
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "faults").glob("*.toml"))
 EXPERIMENT = Experiment(game="coordination(agents=3)", rounds=9, lanes=8, horizon=4, evaluate_every=0)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from bnpg.soak.promise import broken_promise
-from bnpg.soak.schedule import Schedule, draw_experiment, draw_plan, draw_schedule
-from bnpg.soak.simulate import simulate
+from bnpg.lab.soak.promise import broken_promise
+from bnpg.lab.soak.schedule import Schedule, draw_experiment, draw_plan, draw_schedule
+from bnpg.lab.soak.simulate import simulate
 
 SCHEDULES = 1000
 CHUNK = 50

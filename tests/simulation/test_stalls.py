@@ -1,11 +1,11 @@
 """No plan ends in a silent stall: what cannot go on ends with a deadline that names the blocker."""
 
 import pytest
+from bnpg_coordinator.experiment import Experiment
+from bnpg_protocol.process.faults.plan import Drop, FaultPlan, Partition, Pause
+from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.soak.simulate import simulate
-from coordinator.experiment import Experiment
-from protocol.exit_codes import ExitCode
-from protocol.faults.plan import Drop, FaultPlan, Partition, Pause
+from bnpg.lab.soak.simulate import simulate
 
 EXPERIMENT = Experiment(
     game="random(agents=3, states=2, actions=2, branching=2)", rounds=3, lanes=2, horizon=2
@@ -59,7 +59,7 @@ def test_a_hang_longer_than_patience_ends_with_a_deadline_that_names_the_hung() 
 
 
 def test_an_hour_of_delays_changes_nothing() -> None:
-    from protocol.faults.plan import Delay
+    from bnpg_protocol.process.faults.plan import Delay
 
     slow = FaultPlan(delay=(Delay(distribution="constant", seconds=60.0),))
     result = simulate(EXPERIMENT, slow)

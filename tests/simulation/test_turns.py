@@ -2,11 +2,11 @@
 
 import msgspec
 import pytest
+from bnpg_coordinator.environment import parts_of
 
-from bnpg.soak.promise import difference
-from bnpg.soak.schedule import Schedule, draw_schedule
-from bnpg.soak.simulate import simulate
-from coordinator.environment import parts_of
+from bnpg.lab.soak.promise import difference
+from bnpg.lab.soak.schedule import Schedule, draw_schedule
+from bnpg.lab.soak.simulate import simulate
 
 SCHEDULES = 60
 

@@ -3,10 +3,10 @@
 import sys
 
 import pytest
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.sweep import workers
 from bnpg.sweep.workers import Ending, Task, Workers
-from protocol.exit_codes import ExitCode
 
 DIES = "import sys; sys.stdin.readline(); sys.exit(9)"
 HANGS = "import sys; sys.stdin.readline(); sys.stdin.read()"

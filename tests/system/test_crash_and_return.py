@@ -5,9 +5,8 @@ import os
 
 import psutil
 import pytest
-
-from agents.checkpoint import load_latest
-from protocol.exit_codes import ExitCode
+from bnpg_agents.checkpoint import load_latest
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 CASE = {
     "game": "coordination(agents=3)",

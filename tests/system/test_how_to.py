@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bnpg.testing.stages import AgentStage
+from bnpg.lab.testing.stages import AgentStage
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "test-message-ordering.md"
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from protocol.exit_codes import ExitCode
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 COMMON = {"rounds": 5, "evaluate_every": 2, "initial": "normal", "learning_rate": 0.5, "regularization": 0.01}
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import psutil
 import pytest
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.__main__ import main
 from bnpg.launchers import adoption, local
 from bnpg.launchers.adoption import Adopted, Order, adopt
-from protocol.exit_codes import ExitCode
 
 CASE: dict[str, Any] = {
     "game": "coordination(agents=3)",

@@ -1,14 +1,14 @@
 """A disk that is full, wherever it strikes, ends a run with that reason and leaves nothing half done."""
 
 import pytest
+from bnpg_agents.effects import Store
+from bnpg_coordinator.effects import Concluded, Gathered, Record, Rewind
+from bnpg_coordinator.experiment import Experiment
+from bnpg_protocol.wire.errors import StorageFailed
+from bnpg_protocol.wire.exit_codes import ExitCode
 
-from agents.effects import Store
+from bnpg.lab.testing.in_memory import setup_of
 from bnpg.launchers.cluster import Cluster
-from bnpg.testing.in_memory import setup_of
-from coordinator.effects import Concluded, Gathered, Record, Rewind
-from coordinator.experiment import Experiment
-from protocol.errors import StorageFailed
-from protocol.exit_codes import ExitCode
 
 EXPERIMENT = Experiment(
     game="coordination(agents=3)", rounds=4, lanes=3, horizon=2, evaluate_every=2, save_policy=True

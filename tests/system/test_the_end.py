@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.__main__ import main
 from bnpg.launchers.local import COORDINATOR, _LocalRun
 from bnpg.launchers.settings import LaunchSettings
-from protocol.exit_codes import ExitCode
 
 CASE: dict[str, Any] = {
     "game": "coordination(agents=3)",

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bnpg_protocol.process.recorder import GENESIS, chained
 
 from bnpg.cli.root import bnpg
-from bnpg.trace.check import Proof, check_trace
+from bnpg.lab.proof.check import Proof, check_trace
+from bnpg.lab.proof.reference import check_reference
 from bnpg.trace.heads import HEADS_FILE, check_heads
 from bnpg.trace.reading import read_trace
-from bnpg.trace.reference import check_reference
-from protocol.trace.recorder import GENESIS, chained
 
 Lines = list[dict[str, Any]]
 KILLS = """

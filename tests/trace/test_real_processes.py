@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import psutil
 import pytest
+from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.testing.run import Run
-from bnpg.trace.check import Proof, check_trace
+from bnpg.lab.proof.check import Proof, check_trace
+from bnpg.lab.proof.reference import check_reference
+from bnpg.lab.testing.run import Run
 from bnpg.trace.reading import Violation, read_trace
-from bnpg.trace.reference import check_reference
-from protocol.exit_codes import ExitCode
 
 CASE = {
     "game": "coordination(agents=3)",

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bnpg.__main__ import main
-from bnpg.verify import claims
-from bnpg.verify.cases import Case, cases
-from bnpg.verify.finding import Finding, at_most
-from bnpg.verify.known import counterexamples
+from bnpg.lab.verify import claims
+from bnpg.lab.verify.cases import Case, cases
+from bnpg.lab.verify.finding import Finding, at_most
+from bnpg.lab.verify.known import counterexamples
 from bnpg_math.dag import line
 from bnpg_math.games.registry import game as find_game
 
@@ -23,7 +23,7 @@ def one_case() -> Case:
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "_ROUNDS", 300)
-    monkeypatch.setattr("bnpg.verify.figures._ROUNDS", 50)
+    monkeypatch.setattr("bnpg.lab.verify.figures._ROUNDS", 50)
 
 
 def test_every_claim_holds_on_a_small_game() -> None:
@@ -63,7 +63,7 @@ def test_cases_cover_every_family_of_dags() -> None:
 def test_the_command_writes_a_report_and_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from bnpg.verify import verification
+    from bnpg.lab.verify import verification
 
     monkeypatch.setattr(verification, "cases", lambda *_: [one_case()])
     monkeypatch.setattr(verification, "reference_values", lambda _quick: [])

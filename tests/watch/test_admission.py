@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bnpg_protocol.wire.errors import InsecureSetup
 from starlette.requests import Request
 
 from bnpg.watch.admission import (
@@ -16,7 +17,6 @@ from bnpg.watch.admission import (
     read_token,
 )
 from bnpg_math.errors import InputError
-from protocol.errors import InsecureSetup
 
 TOKEN = "0123456789abcdef"  # noqa: S105
 

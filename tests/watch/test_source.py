@@ -154,7 +154,7 @@ def test_another_server_is_recognised(coordinator: Coordinator, answer: Any) -> 
 
 
 def test_the_real_telemetry_of_a_coordinator_is_understood(tmp_path: Path) -> None:
-    from protocol.telemetry import Telemetry
+    from bnpg_protocol.process.telemetry import Telemetry
 
     coordinator = Coordinator()
     try:

@@ -1,0 +1,167 @@
+"""An agent's own folder: who it is, how often it was started, and its theta of the last two rounds.
+
+A checkpoint is `theta-ROUND-DIGEST.npy`, written to a temporary file, synced and renamed. The one before it
+is kept, so that a round which not everybody has finished can be played again; older ones are removed when
+nobody waits for it. A file whose bytes do not match the digest in its name is left out, before anything is
+read from it. With momentum it holds more than theta, see `bnpg_agents.held`.
+"""
+
+import hashlib
+import io
+import json
+import re
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bnpg_protocol.process.files import next_count, write_atomically
+from bnpg_protocol.wire.errors import StorageFailed
+
+from bnpg_agents.held import Held, theta_of
+from bnpg_math.arrays import FloatArray
+
+_NAME = re.compile(r"theta-(\d+)-([0-9a-f]{16})\.npy")
+
+
+class CheckpointFolder:
+    """State of one agent on disk.
+
+    Parameters
+    ----------
+    path : Path
+        Made if missing.
+    fsync : bool
+        Whether checkpoints must survive a crash of the machine, not only of the process.
+
+    Raises
+    ------
+    StorageFailed
+        If the folder cannot be made.
+    """
+
+    def __init__(self, path: Path, fsync: bool = True) -> None:
+        self.path = path
+        self._fsync = fsync
+        self._rounds: dict[Path, int] | None = None
+        """The checkpoints there are, once somebody asked."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageFailed(f"cannot make {path}: {error.strerror}") from None
+
+    def next_incarnation(self) -> int:
+        """Count this start of the agent and return which one it is, from 1."""
+        return next_count(self.path / "incarnation", self._fsync)
+
+    def identity(self) -> tuple[int, str] | None:
+        """Return the agent's id and the digest of its experiment, or None for a newcomer.
+
+        Raises
+        ------
+        StorageFailed
+            If there are thetas and nothing says whose they are, or what says so cannot be read.
+        """
+        file = self.path / "agent.json"
+        if not file.exists():
+            if _files(self.path):
+                # It is written before the first theta, so no crash leaves this behind.
+                raise StorageFailed(
+                    f"{self.path} holds thetas, but no agent.json that says whose they are and of which "
+                    "experiment: put it back, or remove the thetas to begin anew"
+                )
+            return None
+        try:
+            content = json.loads(file.read_text())
+            return int(content["agent"]), str(content["experiment"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StorageFailed(f"{file} is no identity of an agent: {error!r}") from None
+
+    def adopt(self, agent: int, experiment: str) -> None:
+        """Remember who this agent is and which experiment its thetas belong to."""
+        content = json.dumps({"agent": agent, "experiment": experiment})
+        write_atomically(self.path / "agent.json", content.encode(), self._fsync)
+
+    def write(self, round_: int, theta: Held) -> None:
+        """Make theta_round durable and keep everything else.
+
+        Raises
+        ------
+        StorageFailed
+            If it cannot be written; earlier checkpoints are untouched.
+        """
+        content = _npy(theta)
+        file = self.path / f"theta-{round_:08d}-{_digest(content)}.npy"
+        write_atomically(file, content, self._fsync)
+        if self._rounds is not None:
+            self._rounds[file] = round_
+
+    def tear(self, round_: int, theta: Held) -> None:
+        """Leave what a death in the midst of `write` leaves: half a temporary file."""
+        half = theta.tobytes()[: theta.nbytes // 2]
+        (self.path / f".theta-{round_:08d}.torn.tmp").write_bytes(half)
+
+    def archive(self) -> None:
+        """Put the thetas of a run that is done aside: whoever starts from this folder next is a newcomer."""
+        aside = self.path / "archive" / f"{len(list(self.path.glob('archive/*'))) + 1:04d}"
+        try:
+            aside.mkdir(parents=True)
+            for file in [*(one for one, _, _ in _files(self.path)), self.path / "agent.json"]:
+                if file.exists():
+                    file.rename(aside / file.name)
+        except OSError as error:
+            raise StorageFailed(f"cannot archive into {aside}: {error.strerror}") from None
+
+    def forget(self, before: int) -> None:
+        """Remove the checkpoints of earlier rounds."""
+        if self._rounds is None:
+            self._rounds = {file: round_ for file, round_, _ in _files(self.path)}
+        for file in [file for file, round_ in self._rounds.items() if round_ < before]:
+            with suppress(OSError):  # one more file than needed does no harm
+                file.unlink(missing_ok=True)
+            del self._rounds[file]
+
+
+def load_latest(folder: Path) -> dict[int, FloatArray]:
+    """Return the thetas in an agent's folder by round; empty if there is none."""
+    return {round_: theta_of(one) for round_, one in load_held(folder).items()}
+
+
+def load_held(folder: Path) -> dict[int, Held]:
+    """Return all that is stored in an agent's folder, by round: what it goes on with."""
+    found: dict[int, Held] = {}
+    for file, round_, expected in _files(folder):
+        try:
+            content = file.read_bytes()
+        except OSError:
+            continue
+        if _digest(content) == expected:
+            one: Held = np.load(io.BytesIO(content), allow_pickle=False)
+            one.flags.writeable = False
+            found[round_] = one
+    return dict(sorted(found.items()))
+
+
+def _npy(array: Held) -> bytes:
+    """Return what `np.save` writes of an array in C order."""
+    return _npy_header(array.shape, array.dtype) + array.tobytes()
+
+
+@lru_cache(maxsize=2)
+def _npy_header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
+    header = io.BytesIO()
+    described = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(dtype)}
+    np.lib.format.write_array_header_1_0(header, described)
+    return header.getvalue()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _files(folder: Path) -> list[tuple[Path, int, str]]:
+    if not folder.is_dir():
+        return []
+    matches = ((file, _NAME.fullmatch(file.name)) for file in sorted(folder.iterdir()))
+    return [(file, int(match[1]), match[2]) for file, match in matches if match]

@@ -1,0 +1,483 @@
+"""The agent as a pure machine: messages and the passing of time in, effects out.
+
+Phases
+------
+greeting
+    `Hello` goes to the coordinator again and again until a `Welcome` came.
+welcomed
+    Waiting for the `Roster`, which comes when every agent is there.
+edges
+    Every child is greeted and every parent answered; when all edges are confirmed the coordinator is told.
+ready
+    Waiting for `Start`. A parent that got its own `Start` first may already send actions: they are kept.
+running
+    Round by round: act when the states and all parents' actions of a step are there, apply the signal.
+failing
+    Something is beyond repair: the coordinator is told until it ends the run.
+leaving
+    The coordinator ended the run; the farewell is out and is repeated until it is acknowledged.
+finished
+    Nothing more comes.
+
+A new `Roster` leads back to *edges* from every phase, a `Summons` of a newer coordinator back to *greeting*.
+The round that was interrupted is replayed from its beginning; an update that was applied before is not
+applied again.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bnpg_protocol.wire.addresses import COORDINATOR, name, names
+from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.errors import OrderViolation, ProtocolError
+from bnpg_protocol.wire.events import Observer, Started
+from bnpg_protocol.wire.exit_codes import ExitCode
+from bnpg_protocol.wire.links import Links
+from bnpg_protocol.wire.messages import (
+    ActionsChosen,
+    Beacon,
+    EdgeHello,
+    EdgesConfirmed,
+    EdgeWelcome,
+    Failed,
+    Farewell,
+    Finish,
+    FlowBroadcast,
+    Hello,
+    Message,
+    Reject,
+    Roster,
+    SignalBroadcast,
+    Start,
+    StatesAnnounced,
+    Summons,
+    TableRequested,
+    ThetaRequested,
+    ThetaShown,
+    Welcome,
+)
+from bnpg_protocol.wire.version import PROTOCOL_VERSIONS
+
+from bnpg_agents.effects import Adopt, Store
+from bnpg_agents.learner import Learner, digest
+from bnpg_agents.neighbourhood import COORDINATOR_ROUTE, Neighbourhood, fits
+from bnpg_agents.rounds import Outcome, Rounds
+from bnpg_agents.setup import AgentSetup
+from bnpg_math.arrays.cells import within
+from bnpg_math.errors import InputError
+
+HELLO_EVERY = 0.1
+"""Seconds until an unanswered `Hello` is repeated; doubled up to `HELLO_AT_MOST`."""
+HELLO_AT_MOST = 2.0
+BEACON_EVERY = 0.5
+FAILED_EVERY = 0.5
+FAILED_FOR = 5.0
+"""Seconds a failing agent goes on telling the coordinator."""
+
+_LASTING = ("agent", "experiment", "mode", "states", "actions", "parents", "parent_actions", "children")
+"""Fields of the Welcome that no later coordinator may change."""
+# Looked up by type: to ask `isinstance` what a message is not costs three times as much.
+_INVITATIONS = (Welcome, Reject, Summons)
+_JOINING = (*_INVITATIONS, Roster)
+FAREWELL_FOR = 2.0
+"""Seconds a leaving agent waits for the acknowledgement of its farewell."""
+
+
+class AgentMachine:
+    """One agent.
+
+    Parameters
+    ----------
+    setup : AgentSetup
+        What the process knows of itself.
+    now : float
+        Seconds on the shell's monotonic clock.
+    observer
+        Called with every event of the trace.
+    """
+
+    def __init__(self, setup: AgentSetup, now: float, observer: Observer | None = None) -> None:
+        self._setup = setup
+        self._links = Links(setup.agent, setup.incarnation, "", observer)
+        self._observer = observer
+        self.phase = "greeting"
+        self.done = False
+        """Whether the coordinator has said that the run is done, and not only broken off."""
+        self._welcome: Welcome | None = None
+        self._generation = 0
+        self._learner: Learner | None = None
+        self._around = Neighbourhood()
+        self._choices: dict[int, int] = {}
+        """How many actions each parent has."""
+        self._early: list[tuple[Envelope, str]] = []
+        self._ahead: list[tuple[int, ActionsChosen]] = []
+        self._rounds: Rounds | None = None
+        self._hello_due = now
+        self._hello_patience = HELLO_EVERY
+        self._beacon_due = now
+        self._progress_at = now
+        self._failure: Stop | None = None
+        self._failing_until = 0.0
+        self._last_word = Stop(ExitCode.DONE, "")
+        self._leave_at = 0.0
+
+    # What the outside may look at
+
+    @property
+    def agent(self) -> int:
+        """The agent's id; -2 as long as it has none."""
+        return self._links.me
+
+    @property
+    def learner(self) -> Learner:
+        """The agent's thetas; there from the Welcome on."""
+        assert self._learner is not None
+        return self._learner
+
+    @property
+    def links(self) -> Links:
+        """The agent's links, with their counters."""
+        return self._links
+
+    def status(self) -> dict[str, Any]:
+        """Return where the agent is and whom it waits for."""
+        round_, step = self._where()
+        waits = self.phase in ("greeting", "welcomed", "edges", "ready") or self._rounds is not None
+        return {
+            "agent": self.agent,
+            "phase": self.phase,
+            "round": round_,
+            "step": step,
+            "epoch": self._links.epoch,
+            "generation": self._generation,
+            "incarnation": self._setup.incarnation,
+            "waiting_for": self._awaited() if waits and self.phase != "leaving" else "",
+            "retransmitted": self._links.retransmitted,
+            "duplicates": self._links.duplicates,
+            "refused": dict(self._links.refused),
+        }
+
+    # Events
+
+    def receive(self, envelope: Envelope, origin: str, now: float, key: str = "") -> list[Effect]:  # noqa: ARG002
+        """Take in one envelope and return what is to be done because of it."""
+        message = envelope.message
+        if not self._around.may_speak(envelope.sender, origin):
+            return self._refuse(envelope, "speaks for another")
+        if self.phase == "leaving":
+            return self._left(envelope, origin, now)
+        if self.phase == "finished" or (self.phase == "failing" and type(message) in _JOINING):
+            return []
+        if type(message) in _INVITATIONS:
+            return self._invited(envelope, origin, now)
+        if self._welcome is None:
+            return self._refuse(envelope, "before the Welcome")
+        if envelope.run != self._links.run:
+            return self._refuse(envelope, "another run")
+        effects: list[Effect] = []
+        if type(message) is Roster and self._is_newer(envelope) and origin == COORDINATOR_ROUTE:
+            if not fits(message, self._welcome):
+                return self._fail(ExitCode.PROTOCOL, "the Roster has other neighbours than the Welcome", now)
+            effects += self._enter(envelope, message, now)
+        elif not self._in_range(envelope.sender, message):
+            return self._refuse(envelope, "out of range")
+        try:
+            delivered, transmissions = self._links.receive(envelope, origin, now)
+        except OrderViolation as error:
+            return [*effects, *self._refuse(envelope, "out of order", str(error))]
+        effects += transmissions
+        for one in delivered:
+            self._progress_at = now
+            try:
+                effects += self._deliver(envelope.sender, one, now)
+            except (ProtocolError, FloatingPointError, InputError) as error:
+                effects += self._fail(ExitCode.PROTOCOL, str(error), now)
+        return effects
+
+    def prepare(self) -> None:
+        """Do ahead what depends on nothing that is awaited; nobody can tell, but by the time it takes."""
+        if self._learner is not None:
+            self._learner.prepare()
+
+    def tick(self, now: float) -> list[Effect]:
+        """Return what is to be done because time has passed."""
+        if self.phase == "finished":
+            return []
+        if self.phase == "leaving":
+            return [*self._links.tick(now), *([self._last_word] if now >= self._leave_at else [])]
+        if self._failure is not None:
+            if now >= self._failing_until:
+                return [self._failure]
+            self._beacon_due = now + FAILED_EVERY
+            return [self._to_coordinator(Failed(int(self._failure.code), self._failure.why))]
+        effects: list[Effect] = []
+        if self.phase == "greeting" and now >= self._hello_due:
+            effects.append(self._hello())
+            self._hello_due = now + self._hello_patience
+            self._hello_patience = min(2 * self._hello_patience, HELLO_AT_MOST)
+        effects += self._links.tick(now)
+        if self._welcome is not None and now >= self._beacon_due:
+            self._beacon_due = now + BEACON_EVERY
+            effects.append(self._to_coordinator(Beacon(self.phase, *self._where(), self._lacks())))
+        if now >= self._progress_at + self._setup.patience:
+            why = (
+                f"no progress for {self._setup.patience:g} s: {name(self.agent)} waits for {self._awaited()}"
+            )
+            effects.append(Stop(ExitCode.DEADLINE, why))
+        return effects
+
+    def next_event(self) -> float | None:
+        """Return when `tick` has something to do next."""
+        if self.phase == "finished":
+            return None
+        if self.phase == "leaving":
+            links = self._links.next_event()
+            return self._leave_at if links is None else min(self._leave_at, links)
+        if self._failure is not None:
+            return min(self._failing_until, self._beacon_due)
+        times = [self._progress_at + self._setup.patience, self._links.next_event()]
+        times.append(self._hello_due if self.phase == "greeting" else None)
+        times.append(self._beacon_due if self._welcome is not None else None)
+        return min(time for time in times if time is not None)
+
+    def failed(self, code: ExitCode, why: str, now: float, undone: Sequence[Effect] = ()) -> list[Effect]:
+        """Take note that the shell could not carry out an effect, nor therefore those behind it."""
+        self._links.unsend(undone)
+        return self._fail(code, why, now)
+
+    # Joining
+
+    def _invited(self, envelope: Envelope, origin: str, now: float) -> list[Effect]:
+        message = envelope.message
+        if origin != COORDINATOR_ROUTE or envelope.sender != COORDINATOR:
+            return self._refuse(envelope, "not from the coordinator")
+        if envelope.generation < self._generation:
+            return self._refuse(envelope, "an older coordinator")
+        if isinstance(message, Reject) and message.code in ("over", "ended"):
+            self.phase = "finished"
+            self.done = message.code == "over"
+            return [Stop(ExitCode.DONE, message.expected)]
+        if isinstance(message, Reject):
+            if message.code == "full" and self._setup.spare:
+                # One more than the run needs: it goes on asking, in case the next run is larger.
+                self._progress_at = now
+                return []
+            why = f"rejected ({message.code}): expected {message.expected}, got {message.got}"
+            self.phase = "finished"
+            return [Stop(ExitCode.REJECTED, f"{name(self.agent)} was {why}")]
+        if isinstance(message, Summons):
+            if envelope.generation == self._generation and self.phase != "greeting":
+                return []
+            self._links.leave(envelope.generation)
+            self._greet_again(now)
+            return self.tick(now)
+        if envelope.generation == self._generation:
+            return []
+        assert isinstance(message, Welcome)
+        return self._welcomed(envelope, message, now)
+
+    def _greet_again(self, now: float) -> None:
+        self.phase = "greeting"
+        self._hello_due = now
+        self._hello_patience = HELLO_EVERY
+
+    def _welcomed(self, envelope: Envelope, welcome: Welcome, now: float) -> list[Effect]:
+        before = self._welcome
+        if before is not None and any(getattr(before, one) != getattr(welcome, one) for one in _LASTING):
+            why = f"the Welcome of generation {envelope.generation} contradicts the one before"
+            return self._fail(ExitCode.PROTOCOL, why, now)
+        self._generation = envelope.generation
+        self._progress_at = now
+        self._links.run = envelope.run
+        self._links.me = welcome.agent
+        self._links.leave(envelope.generation)
+        if self._learner is None:
+            try:
+                self._learner = Learner(welcome, self._setup.held)
+            except (ProtocolError, InputError) as error:
+                return self._fail(ExitCode.PROTOCOL, str(error), now)
+            if self._observer is not None:
+                self._observer(Started(self._facts(envelope.run, welcome)))
+        newcomer = self._welcome is None and not self._setup.held
+        self._welcome = welcome
+        self._choices = dict(zip(welcome.parents, welcome.parent_actions, strict=True))
+        self.phase = "welcomed"
+        effects: list[Effect] = [
+            Log("info", "welcomed", {"agent": welcome.agent, "generation": self._generation})
+        ]
+        if newcomer:
+            effects += [Adopt(welcome.agent, welcome.experiment), Store(0, self._learner.theta(0))]
+        return effects
+
+    def _facts(self, run: str, welcome: Welcome) -> dict[str, object]:
+        """Return what the trace must know of the beginning of this life."""
+        held = {str(round_): digest(self.learner.theta(round_)) for round_ in self.learner.held}
+        return {"run": run, "agent": welcome.agent, "experiment": welcome.experiment, "held": held}
+
+    def _hello(self) -> Transmit:
+        held = self._learner.held if self._learner is not None else tuple(sorted(self._setup.held))
+        experiment = self._welcome.experiment if self._welcome is not None else self._setup.experiment
+        return self._to_coordinator(
+            Hello(PROTOCOL_VERSIONS, self.agent, self._setup.endpoint, held, experiment, self._setup.numerics)
+        )
+
+    def _is_newer(self, envelope: Envelope) -> bool:
+        at = (envelope.generation, envelope.epoch)
+        return at > (self._links.generation, self._links.epoch) and envelope.generation == self._generation
+
+    def _enter(self, envelope: Envelope, roster: Roster, now: float) -> list[Effect]:
+        """Enter a new epoch: fresh links to the roster's neighbours, whose early messages count now."""
+        neighbours, effects = self._around.enter(roster, envelope.incarnation)
+        early = self._links.enter(envelope.generation, envelope.epoch, neighbours)
+        self._rounds = None
+        self._ahead = []
+        self.phase = "edges"
+        effects += [self._links.send(child, EdgeHello(), now) for child in self._around.children]
+        self._early = early
+        return effects
+
+    def _edge(self, sender: int, role: str, now: float) -> list[Effect]:
+        self._around.confirm(role, sender)
+        effects: list[Effect] = []
+        if role == "parent":
+            effects.append(self._links.send(sender, EdgeWelcome(), now))
+        return effects + self._confirm(now)
+
+    def _confirm(self, now: float) -> list[Effect]:
+        if self.phase != "edges" or self._around.unconfirmed():
+            return []
+        self.phase = "ready"
+        around = self._around
+        return [self._links.send(COORDINATOR, EdgesConfirmed(around.parents, around.children), now)]
+
+    # Delivered messages
+
+    def _deliver(self, sender: int, message: Message, now: float) -> list[Effect]:
+        match message:
+            case _ if self.phase == "failing" and not isinstance(message, Finish):
+                return []  # received, so that the Finish behind it can be
+            case StatesAnnounced() | ActionsChosen() if self.phase == "running":
+                return self._carry(self._playing().hear(sender, message), now)
+            case ActionsChosen() if self.phase == "ready" and sender in self._around.parents:
+                self._ahead.append((sender, message))
+                return []
+            case SignalBroadcast() | FlowBroadcast() if sender == COORDINATOR and self.phase == "running":
+                return self._carry(self._playing().apply(message), now)
+            case Roster() if sender == COORDINATOR:
+                effects = self._confirm(now)
+                early, self._early = self._early, []
+                for envelope, origin in early:
+                    effects += self.receive(envelope, origin, now)
+                return effects
+            case EdgeHello() if self._around.awaits("parent", sender):
+                return self._edge(sender, "parent", now)
+            case EdgeWelcome() if self._around.awaits("child", sender):
+                return self._edge(sender, "child", now)
+            case Start(round=round_) if sender == COORDINATOR and self.phase == "ready":
+                return self._start(round_, now)
+            case TableRequested(round=round_) if sender == COORDINATOR and self.phase == "running":
+                return self._carry([self._playing().table(round_)], now)
+            case ThetaRequested() if sender == COORDINATOR:
+                latest = self.learner.latest
+                return [self._links.send(COORDINATOR, ThetaShown(latest, self.learner.theta(latest)), now)]
+            case Finish(reason=reason, code=code) if sender == COORDINATOR:
+                self.done = code == ExitCode.DONE
+                return self._finish(reason, now)
+            case _:
+                kind = type(message).__name__
+                raise OrderViolation(f"{name(self.agent)} is {self.phase} and got {kind} from {name(sender)}")
+
+    def _start(self, round_: int, now: float) -> list[Effect]:
+        assert self._welcome is not None
+        exact = self._welcome.mode == "exact"
+        rounds = Rounds(self.agent, self.learner, self._around.parents, exact, self._observer)
+        outcome = rounds.start(round_)
+        self._rounds = rounds
+        self.phase = "running"
+        effects = self._carry(outcome, now)
+        ahead, self._ahead = self._ahead, []
+        for sender, message in ahead:
+            effects += self._carry(rounds.hear(sender, message), now)
+        return effects
+
+    def _carry(self, outcome: Outcome, now: float) -> list[Effect]:
+        """Send what the rounds have to say, in its order."""
+        effects: list[Effect] = []
+        for one in outcome:
+            if isinstance(one, ActionsChosen):
+                effects += [self._links.send(child, one, now) for child in self._around.children]
+            elif isinstance(one, Store):
+                effects.append(one)
+                continue
+            effects.append(self._links.send(COORDINATOR, one, now))
+        return effects
+
+    def _playing(self) -> Rounds:
+        assert self._rounds is not None
+        return self._rounds
+
+    def _finish(self, reason: str, now: float) -> list[Effect]:
+        self.phase = "leaving"
+        self._last_word = self._failure or Stop(ExitCode.DONE, reason)
+        self._leave_at = now + FAREWELL_FOR
+        return [self._links.send(COORDINATOR, Farewell(), now)]
+
+    def _left(self, envelope: Envelope, origin: str, now: float) -> list[Effect]:
+        """Leave as soon as the coordinator has acknowledged the farewell."""
+        try:
+            _, transmissions = self._links.receive(envelope, origin, now)
+        except OrderViolation as error:
+            return self._refuse(envelope, str(error))
+        if COORDINATOR in self._links.unacknowledged_by():
+            return list(transmissions)
+        self.phase = "finished"
+        return [self._last_word]
+
+    # Trouble
+
+    def _fail(self, code: ExitCode, why: str, now: float) -> list[Effect]:
+        self.phase = "failing"
+        self._failure = Stop(code, why)
+        self._failing_until = now + FAILED_FOR
+        return [Log("error", "failing", {"why": why}), *self.tick(now)]
+
+    def _refuse(self, envelope: Envelope, reason: str, detail: str = "") -> list[Effect]:
+        self._links.refused[reason] += 1
+        fields = {"kind": type(envelope.message).__name__, "sender": name(envelope.sender), "reason": reason}
+        return [Log("warning", "refused", fields | ({"detail": detail} if detail else {}))]
+
+    def _in_range(self, sender: int, message: Message) -> bool:
+        """Whether states and actions name something that exists."""
+        if isinstance(message, ActionsChosen):
+            choices = self._choices.get(sender)
+            return choices is None or within(message.actions, choices)
+        if isinstance(message, StatesAnnounced):
+            assert self._welcome is not None
+            return within(message.states, self._welcome.states)
+        return True
+
+    def _awaited(self) -> str:
+        if self.phase == "greeting":
+            return "an answer of the coordinator to its Hello"
+        if self.phase == "welcomed":
+            return "the coordinator's Roster, which comes when every agent is there"
+        if self.phase == "edges":
+            return "the edge to " + names(self._around.unconfirmed())
+        if self.phase == "ready":
+            return "the coordinator's Start"
+        return self._playing().awaited()
+
+    def _lacks(self) -> tuple[int, ...]:
+        """Return the peers this agent waits for."""
+        if self.phase == "edges":
+            return tuple(self._around.unconfirmed())
+        return () if self._rounds is None else tuple(self._rounds.missing())
+
+    def _where(self) -> tuple[int, int]:
+        if self._rounds is None:
+            return (self._learner.latest if self._learner is not None else 0), 0
+        return self._rounds.where
+
+    def _to_coordinator(self, message: Message) -> Transmit:
+        return self._links.bare(COORDINATOR, COORDINATOR_ROUTE, message)

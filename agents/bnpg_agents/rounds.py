@@ -1,0 +1,198 @@
+"""The rounds of one agent, as pure logic: act when everything is there, apply every update once.
+
+What comes out are messages and thetas to store, in the order in which they are to be sent and stored.
+`ActionsChosen` is for the children and the coordinator, everything else for the coordinator.
+"""
+
+from bnpg_protocol.wire.addresses import COORDINATOR, name, names
+from bnpg_protocol.wire.errors import OrderViolation
+from bnpg_protocol.wire.events import Acted, Applied, Begun, Kept, Observer
+from bnpg_protocol.wire.messages import (
+    ActionsChosen,
+    FlowBroadcast,
+    Message,
+    SignalApplied,
+    SignalBroadcast,
+    StatesAnnounced,
+    TableShown,
+)
+
+from bnpg_agents.effects import Store
+from bnpg_agents.learner import Learner, digest
+from bnpg_agents.round_buffer import RoundBuffer
+from bnpg_math.arrays import FloatArray
+
+Outcome = list[Message | Store]
+
+
+class Rounds:
+    """All rounds of one agent, in one epoch.
+
+    Parameters
+    ----------
+    agent : int
+    learner : Learner
+        The agent's thetas.
+    parents : tuple of int
+        Whose actions it awaits, ascending.
+    exact : bool
+        Whether the run is exact, and a table is shown at the beginning of every round.
+    observer
+        Called with every event of the trace.
+    """
+
+    def __init__(
+        self,
+        agent: int,
+        learner: Learner,
+        parents: tuple[int, ...],
+        exact: bool,
+        observer: Observer | None = None,
+    ) -> None:
+        self._agent = agent
+        self._learner = learner
+        self._parents = parents
+        self._exact = exact
+        self._observer = observer
+        self._now = RoundBuffer(0, parents)
+        self._previous: RoundBuffer | None = None
+
+    @property
+    def where(self) -> tuple[int, int]:
+        """Round and step that are to be acted in next."""
+        return self._now.round, self._now.step
+
+    def missing(self) -> list[int]:
+        """Return whom the next action waits for."""
+        return self._now.missing()
+
+    def awaited(self) -> str:
+        """Say whom and what the agent waits for."""
+        where = f"round {self._now.round}, step {self._now.step}"
+        parents = [peer for peer in self.missing() if peer != COORDINATOR]
+        if parents:
+            return f"the actions of {names(parents)} of {where}"
+        return f"the coordinator to announce states or a signal of {where}"
+
+    def start(self, round_: int) -> Outcome:
+        """Go on with a round, at the beginning of an epoch.
+
+        Raises
+        ------
+        OrderViolation
+            If the agent does not hold the theta of that round.
+        """
+        learner = self._learner
+        if round_ not in learner.held:
+            held = ", ".join(map(str, learner.held))
+            raise OrderViolation(
+                f"the run goes on at round {round_}, but {name(self._agent)} holds theta of {held}"
+            )
+        learner.rewind(round_)
+        if self._observer is not None:
+            self._observer(Begun(round_))
+        self._now = RoundBuffer(round_, self._parents)
+        return self._begun()
+
+    def table(self, round_: int) -> TableShown:
+        """Return the table of a round."""
+        return TableShown(round_, self._learner.log_policy(round_))
+
+    def hear(self, sender: int, message: StatesAnnounced | ActionsChosen) -> Outcome:
+        """Take in states or a parent's actions, and act as far as everything is there.
+
+        Raises
+        ------
+        OrderViolation
+            If the sender has no say in this, or skips something.
+        Equivocation
+            If it said something else before.
+        """
+        buffer = self._buffer(sender, message.round, type(message).__name__)
+        if buffer is None:
+            return []
+        if isinstance(message, ActionsChosen):
+            if sender not in buffer.heard:
+                raise OrderViolation(f"{name(sender)} sends actions, but is no parent of {name(self._agent)}")
+            buffer.hear_actions(sender, message.step, message.actions)
+        else:
+            if sender != COORDINATOR:
+                raise OrderViolation(f"{name(sender)} announces states, which only the coordinator may")
+            buffer.hear_states(message.step, message.time, message.lane, message.states)
+        return self._act() if buffer is self._now else []
+
+    def apply(self, message: SignalBroadcast | FlowBroadcast) -> Outcome:
+        """Apply update (3) of a round, unless that was done before, and go on to the next one.
+
+        Raises
+        ------
+        OrderViolation
+            If the signal is not that of this round, or does not fit what was seen.
+        FloatingPointError
+            If theta overflows.
+        """
+        learner, round_ = self._learner, message.round
+        if round_ < self._now.round:
+            return [self._applied(round_)]
+        if round_ > self._now.round:
+            raise OrderViolation(
+                f"the signal of round {round_} came, {name(self._agent)} is in round {self._now.round}"
+            )
+        outcome: Outcome = []
+        if round_ == learner.latest:
+            if isinstance(message, FlowBroadcast):
+                theta = learner.apply_flow(message)
+            else:
+                theta = self._apply_weights(message.weights)
+            outcome.append(Store(round_ + 1, theta))
+            if self._observer is not None:
+                before, after = (digest(learner.theta(at)) for at in (round_, round_ + 1))
+                self._observer(Applied(round_, before, after, message))
+        elif self._observer is not None:
+            self._observer(Kept(round_, digest(learner.theta(round_ + 1))))
+        self._previous, self._now = self._now, RoundBuffer(round_ + 1, self._parents)
+        return [*outcome, self._applied(round_), *self._begun()]
+
+    def _begun(self) -> Outcome:
+        return [self.table(self._now.round)] if self._exact else []
+
+    def _act(self) -> Outcome:
+        buffer = self._now
+        outcome: Outcome = []
+        while buffer.ready:
+            step = len(buffer.chosen)
+            states, parent_actions = buffer.inputs()
+            actions = self._learner.act(buffer.round, *buffer.places[step], states, parent_actions)
+            buffer.chosen.append(actions)
+            chosen = ActionsChosen(buffer.round, step, actions)
+            if self._observer is not None:
+                self._observer(Acted(buffer.round, step, chosen))
+            outcome.append(chosen)
+        return outcome
+
+    def _buffer(self, sender: int, round_: int, kind: str) -> RoundBuffer | None:
+        """Return the buffer a message of a round belongs to; None if it is too old to matter."""
+        if round_ == self._now.round:
+            return self._now
+        if round_ > self._now.round:
+            where = f"round {self._now.round}"
+            raise OrderViolation(
+                f"{name(sender)} sends {kind} of round {round_}, {name(self._agent)} is in {where}"
+            )
+        return self._previous if self._previous is not None and round_ == self._previous.round else None
+
+    def _apply_weights(self, weights: FloatArray) -> FloatArray:
+        buffer = self._now
+        if buffer.step != len(buffer.states) or not buffer.states:
+            raise OrderViolation(
+                f"the signal of round {buffer.round} came before step {buffer.step} was acted in"
+            )
+        states, parent_actions, actions = buffer.all_steps()
+        if len(weights) != len(states):
+            raise OrderViolation(
+                f"the signal of round {buffer.round} has {len(weights)} weights for {len(states)} lane steps"
+            )
+        return self._learner.apply_weights(buffer.round, states, parent_actions, actions, weights)
+
+    def _applied(self, round_: int) -> SignalApplied:
+        return SignalApplied(round_, digest(self._learner.theta(round_ + 1)))

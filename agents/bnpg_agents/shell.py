@@ -1,0 +1,235 @@
+"""The shell of an agent process: sockets, clock and checkpoint around the pure machine."""
+
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bnpg_protocol.process.allocation import keep_freed_memory
+from bnpg_protocol.process.faults.execution import FaultExecution
+from bnpg_protocol.process.faults.injector import FaultInjector
+from bnpg_protocol.process.faults.plan import PlanError, read_plan
+from bnpg_protocol.process.lifeline import Lifeline
+from bnpg_protocol.process.log import open_log, write_log
+from bnpg_protocol.process.loop import Loop
+from bnpg_protocol.process.recorder import TraceRecorder
+from bnpg_protocol.process.security.credentials import agent_security, enrol
+from bnpg_protocol.process.security.endpoints import advertised, require_key
+from bnpg_protocol.process.title import set_title
+from bnpg_protocol.process.transport.curve import new_key_pair
+from bnpg_protocol.process.transport.local_address import advertised_host
+from bnpg_protocol.process.transport.zeromq import ZeroMQTransport
+from bnpg_protocol.wire.addresses import UNASSIGNED
+from bnpg_protocol.wire.effects import Effect, Log, Stop
+from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
+from bnpg_protocol.wire.exit_codes import ExitCode
+from msgspec import Struct
+
+from bnpg_agents.checkpoint import CheckpointFolder, load_held
+from bnpg_agents.effects import Adopt, Store
+from bnpg_agents.machine import AgentMachine
+from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
+from bnpg_agents.setup import AgentSetup
+from bnpg_math.arrays.numerics import fingerprint
+
+if TYPE_CHECKING:
+    from bnpg_protocol.process.telemetry import Telemetry
+
+LARGEST_ACTIONS = 64 * 1024 * 1024
+"""Bytes a frame from a parent may have: the actions of all lanes."""
+
+
+class AgentOptions(Struct, frozen=True):
+    """How an agent process is started."""
+
+    state: Path
+    """Folder of its own, for its checkpoints."""
+    connect: str
+    """Endpoint of the coordinator, or `@FILE` with a file that will hold it."""
+    inbox: str
+    """Endpoint to bind for the parents' connections."""
+    agent: int = UNASSIGNED
+    patience: float = 600.0
+    fsync: bool = True
+    lifeline: bool = False
+    """End when standard input is closed, that is, when whoever started this process is gone."""
+    faults: Path | None = None
+    """A fault plan."""
+    faults_since: float = 0.0
+    """Unix time at which the run started; the plan's times count from there."""
+    trace: Path | None = None
+    """Folder for the message trace."""
+    log_format: str = "text"
+    log_level: str = "info"
+    key: Path | None = None
+    """Its private key; mandatory as soon as an endpoint leaves this machine."""
+    coordinator_key: Path | None = None
+    """The coordinator's public key, if the key file does not hold it."""
+    enrol: Path | None = None
+    """Folder for its public key: the private one is made at the first start."""
+    advertise: str = "auto"
+    """Host under which the parents reach the inbox: `auto`, `hostname`, or the host itself."""
+    archive: bool = False
+    """Put the thetas of a run that is done aside, so that the next run starts anew."""
+    spare: bool = False
+    """Wait, instead of ending, when the run has all the agents it needs."""
+    stay: float = 0.0
+    """Seconds to stay after a run that is done, unless a signal comes: some launchers end everything at the
+    first process that ends."""
+    metrics_listen: str | None = None
+    """Where to serve metrics and health, `HOST:PORT`."""
+
+
+def run_agent(options: AgentOptions) -> ExitCode:
+    """Run one agent process to its end."""
+    name = "bnpg-agent" if options.agent == UNASSIGNED else f"bnpg-agent-{options.agent}"
+    set_title(name)
+    keep_freed_memory()
+    log = open_log(name, options.log_format, options.log_level)
+    try:
+        folder = CheckpointFolder(options.state, options.fsync)
+        identity = folder.identity()
+        incarnation = folder.next_incarnation()
+        plan = None if options.faults is None else read_plan(options.faults)
+        held = load_held(options.state)
+        endpoint = _coordinator_endpoint(options)
+        telemetry = _open_telemetry(options.metrics_listen)
+        transport, advertised_at = _open_transport(options, identity, endpoint)
+    except (StorageFailed, PlanError, InsecureSetup) as error:
+        write_log(log, "error", "stopped", {"why": str(error)})
+        return ExitCode.STORAGE if isinstance(error, StorageFailed) else ExitCode.USAGE
+    if endpoint is None or transport is None:
+        why = f"no endpoint of the coordinator in {options.connect[1:]} after {options.patience:g} s"
+        write_log(log, "error", "stopped", {"why": why})
+        return ExitCode.DEADLINE
+    agent = options.agent if identity is None else identity[0]
+    if options.agent not in (UNASSIGNED, agent):
+        why = f"{options.state} belongs to agent {agent}, not to agent {options.agent}"
+        write_log(log, "error", "stopped", {"why": why})
+        return ExitCode.USAGE
+    lifeline = Lifeline(options.lifeline)
+    lifeline.register(transport.watch)
+    setup = AgentSetup(
+        agent=agent,
+        incarnation=incarnation,
+        endpoint=advertised_at,
+        numerics=fingerprint(),
+        held=held,
+        experiment="" if identity is None else identity[1],
+        patience=options.patience,
+        spare=options.spare,
+    )
+    recorder = None if options.trace is None else TraceRecorder(options.trace, incarnation)
+    machine = AgentMachine(setup, time.monotonic(), recorder)
+
+    outdated = 0  # all rounds before: two thetas are kept, and nobody waits for the others to be removed
+
+    def carry(effect: Effect) -> None:
+        nonlocal outdated
+        match effect:
+            case Store(round=round_, theta=theta):
+                folder.write(round_, theta)
+                outdated = round_ - 1
+            case Adopt(agent=given, experiment=experiment):
+                folder.adopt(given, experiment)
+                set_title(f"bnpg-agent-{given}")
+            case Log(level=level, event=event, fields=fields):
+                write_log(log, level, event, fields)
+            case _:
+                raise AssertionError(effect)
+
+    def tear(effect: Effect) -> None:
+        if isinstance(effect, Store):
+            folder.tear(effect.round, effect.theta)
+
+    faults = None
+    if plan is not None:
+        faults = FaultExecution(
+            FaultInjector(plan, f"agent-{agent}", incarnation), options.faults_since, tear
+        )
+
+    def tidy() -> None:
+        nonlocal outdated
+        if outdated:
+            folder.forget(before=outdated)
+            outdated = 0
+
+    def each(_now: float) -> list[Effect]:
+        tidy()
+        if telemetry is not None:
+            telemetry.turn(_now, lambda: {"process": name} | machine.status() | transport.counters())
+        effects: list[Effect] = [Log(one.level, one.event, one.fields) for one in transport.notices()]
+        trouble = transport.trouble.get(COORDINATOR_ROUTE)
+        if trouble is not None and trouble.hopeless():
+            effects.append(Stop(ExitCode.REJECTED, f"not let in at {endpoint}: {trouble.reason}"))
+        if lifeline.cut():
+            effects.append(Stop(ExitCode.INTERRUPTED, "its launcher is gone"))
+        return effects
+
+    def on_signal(_now: float) -> list[Effect]:
+        return [Stop(ExitCode.INTERRUPTED, "interrupted")]
+
+    stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission, recorder).run()
+    tidy()
+    if recorder is not None:
+        with suppress(StorageFailed):  # a full disk must not hide how the run ended
+            recorder.close(int(stop.code), stop.why)
+    if telemetry is not None:
+        telemetry.ended()
+    if options.archive and stop.code == ExitCode.DONE and machine.done:
+        folder.archive()
+    if options.stay and stop.code == ExitCode.DONE:
+        ending = {signal.SIGTERM, signal.SIGINT}
+        signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+        signal.sigtimedwait(ending, options.stay)
+    level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) else "error"
+    write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})
+    return stop.code
+
+
+def _open_telemetry(listen: str | None) -> "Telemetry | None":
+    """Serve metrics and health, if asked to: an agent is light, so their library is not loaded otherwise."""
+    if listen is None:
+        return None
+    from bnpg_protocol.process.telemetry import Telemetry
+
+    def wrong(snapshot: dict[str, Any]) -> str:
+        joining = snapshot.get("phase") == "greeting"
+        return f"waits for {snapshot['waiting_for']}" if joining else ""
+
+    return Telemetry(listen, wrong)
+
+
+def _open_transport(
+    options: AgentOptions, identity: tuple[int, str] | None, coordinator: str | None
+) -> tuple[ZeroMQTransport | None, str]:
+    """Open the sockets; return them, and where parents reach the inbox."""
+    if coordinator is None:
+        return None, ""
+    if options.enrol is not None:
+        if options.key is None:
+            raise InsecureSetup("--enrol needs --key: where the private key is kept")
+        enrol(options.key, options.enrol, new_key_pair)
+    security, expected = agent_security(options.key, options.coordinator_key)
+    require_key(coordinator, "--connect", security is not None)
+    require_key(options.inbox, "--inbox", security is not None)
+    host = advertised_host(options.inbox, options.advertise, coordinator, options.patience)
+    name = f"agent-{options.agent if identity is None else identity[0]}"
+    transport = ZeroMQTransport(name, options.inbox, security, LARGEST_ACTIONS)
+    transport.connect(COORDINATOR_ROUTE, coordinator, expected)
+    return transport, advertised(transport.endpoint, host)
+
+
+def _coordinator_endpoint(options: AgentOptions) -> str | None:
+    """Return where the coordinator is, waiting for the file that says so if need be."""
+    if not options.connect.startswith("@"):
+        return options.connect
+    file = Path(options.connect[1:])
+    deadline = time.monotonic() + options.patience
+    lifeline = Lifeline(options.lifeline)
+    while not file.exists():
+        if time.monotonic() > deadline or lifeline.cut():
+            return None
+        time.sleep(0.01)
+    return file.read_text().strip()

@@ -1,0 +1,4 @@
+"""The laboratory: tools for tests, benchmarks, verification, soak, proofs from traces.
+
+Nobody but the command line imports it.
+"""

@@ -1,0 +1,137 @@
+"""The floor: the same hops over bare pyzmq, without anything said, checked, chosen or guaranteed.
+
+Two topologies. In the *ring* one message goes from the driver through every agent and back: as many hops,
+one after the other, as the longest chain of a step has. In the *graph* everything is sent that a step sends:
+the driver to every agent, every agent to its children and to the driver, each once it has heard from the
+driver and from all its parents.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+import zmq
+
+from bnpg.lab.bench import bare_node
+from bnpg.lab.bench.document import Sample
+from bnpg.lab.bench.usage import usage
+from bnpg_math.dag import Dag
+
+WARM_UP = 100
+"""Steps before anything is measured: connections are made, caches are warm."""
+DEADLINE = 30_000
+"""Milliseconds the driver waits for an answer."""
+
+
+class BareTopology:
+    """Processes that pass messages on, and their driver: this process.
+
+    Parameters
+    ----------
+    sends : sequence of sequence of int
+        To which nodes each node sends; -1 is the driver.
+    first : sequence of int
+        To which nodes the driver sends.
+    payload : int
+        Bytes a message.
+    """
+
+    program = Path(bare_node.__file__)
+    """What every process runs."""
+
+    def __init__(self, sends: Sequence[Sequence[int]], first: Sequence[int], payload: int) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="bnpg-bare-")
+        self._payload = bytes(range(1, 251)) * (payload // 250) + b"x" * (payload % 250)
+        self._context = zmq.Context()
+        self._inbox = self._context.socket(zmq.PULL)
+        self._inbox.set(zmq.RCVTIMEO, DEADLINE)
+        self._inbox.bind(self._endpoint(-1))
+        self._awaits = sum(node == -1 for outs in sends for node in outs)
+        self._processes: list[subprocess.Popen[bytes]] = []
+        for node, outs in enumerate(sends):
+            awaits = (node in first) + sum(node in others for others in sends)
+            self._start(node, awaits, outs)
+        self._pushes = []
+        for node in first:
+            push = self._context.socket(zmq.PUSH)
+            push.connect(self._endpoint(node))
+            self._pushes.append(push)
+        self._look = [psutil.Process(), *(psutil.Process(one.pid) for one in self._processes)]
+
+    @classmethod
+    def ring(cls, hops: int, payload: int) -> Self:
+        """One message through `hops` - 1 processes and back."""
+        nodes = hops - 1
+        return cls([[node + 1] for node in range(nodes - 1)] + [[-1]], [0], payload)
+
+    @classmethod
+    def graph(cls, dag: Dag, payload: int) -> Self:
+        """Everything a step sends."""
+        return cls([[*dag.children[one], -1] for one in range(dag.agents)], range(dag.agents), payload)
+
+    def _endpoint(self, node: int) -> str:
+        return f"ipc://{self._folder.name}/{'driver' if node < 0 else node}"
+
+    def _start(self, node: int, awaits: int, outs: Sequence[int]) -> None:
+        words = [str(awaits), self._endpoint(node), *(self._endpoint(out) for out in outs)]
+        self._processes.append(
+            subprocess.Popen([sys.executable, "-P", str(self.program), *words], stdin=subprocess.PIPE)
+        )
+
+    def step(self) -> None:
+        """Send everything once, and wait for all that comes back."""
+        for push in self._pushes:
+            push.send(self._payload)
+        for _ in range(self._awaits):
+            self._inbox.recv()
+
+    def steps(self, count: int) -> None:
+        """Make steps, one after the other."""
+        for _ in range(count):
+            self.step()
+
+    def measure(self, seconds: float) -> Sample:
+        """Make steps for about so long, and return the time of one."""
+        started = time.perf_counter()
+        self.steps(WARM_UP)
+        steps = max(10, round(seconds * WARM_UP / (time.perf_counter() - started)))
+        before = usage(self._look)
+        started = time.perf_counter()
+        self.steps(steps)
+        elapsed = time.perf_counter() - started
+        after = usage(self._look)
+        return Sample(
+            seconds=elapsed / steps,
+            steps=steps,
+            cpu_seconds=(after.cpu - before.cpu) / steps,
+            switches=(after.switches - before.switches) / steps,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all processes."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.close()
+        for process in self._processes:
+            process.wait(10)
+        self._context.destroy(linger=0)
+        self._folder.cleanup()
+
+
+def hops_of(dag: Dag) -> int:
+    """How many messages of a step wait for each other: to an agent, along the longest path, and back."""
+    return dag.depth + 2

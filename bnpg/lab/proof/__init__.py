@@ -1,0 +1,1 @@
+"""Proofs from a trace alone: order, exactly-once, conduct, arithmetic."""

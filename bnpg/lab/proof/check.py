@@ -1,0 +1,114 @@
+"""Proving from the files alone that a run was in order and that every update was applied exactly once.
+
+What is proved, in this order; each step may rely on those before:
+
+1. `reading`: every file is whole: numbered, chained, every line an event.
+2. `lives`: the files belong to one run, none is missing, each end that is missing is explained by a kill.
+3. `messages`: first in first out on each link of each epoch; every receive has its send, with the same
+   content; every needed send has its receive.
+4. `agent_conduct`, `coordinator_conduct`: each process does exactly what the protocol has it do with what it
+   received: acts after its states and all its parents' actions, applies every update once and in order, tells
+   everybody, begins no round before everybody has finished the last.
+5. `said`: nobody contradicts itself, in no replay either; the chain of thetas is unbroken over all lives.
+6. `messages` again: time and Lamport's clock, which leave no event of a process another place than its own.
+
+`reference` then compares all of it with the run recomputed in one process.
+"""
+
+from dataclasses import dataclass, field
+
+from bnpg.lab.proof.agent_conduct import check_agents
+from bnpg.lab.proof.coordinator_conduct import check_coordinators
+from bnpg.lab.proof.messages import check_clocks, check_messages
+from bnpg.lab.proof.said import Said, collect
+from bnpg.trace.lives import Lives
+from bnpg.trace.reading import Life, Violation
+
+
+@dataclass
+class Proof:
+    """What was counted while proving."""
+
+    run: Lives
+    said: Said
+    processes: int
+    lives: int
+    events: int
+    messages: int
+    cut_off: int
+    """Messages rightly never received: their epoch was given up, or the run ended before."""
+    acts: int
+    rounds: int
+    """Updates that every agent has applied."""
+    updates: int
+    """Updates applied, over all agents, each counted once."""
+    again: int
+    """Updates that were applied again because a process died before they were durable."""
+    broken_off: tuple[str, ...] = ()
+    """Files, and the line after which each breaks off because its process's disk was full."""
+    state: str = field(default="interrupted")
+    """How the run ended, as far as it did."""
+
+
+def check_trace(lives: list[Life], done: bool) -> Proof:
+    """Prove that a trace is in order.
+
+    Parameters
+    ----------
+    lives : list of Life
+        From `read_trace`.
+    done : bool
+        Whether the run folder says that all rounds are done; then nothing may be missing at the end.
+
+    Raises
+    ------
+    Violation
+        The first one found, with the events that show it.
+    """
+    run = Lives(lives, done)
+    run.check()
+    messages = check_messages(run)
+    check_coordinators(run)
+    acts, applied = check_agents(run)
+    said = collect(run)
+    for life in lives:
+        check_clocks(life)
+    reached = [max(thetas, default=0) for thetas in said.thetas]
+    for agent, thetas in enumerate(said.thetas):
+        missing = sorted(set(range(max(thetas, default=0) + 1)) - set(thetas))
+        if missing:
+            last = thetas[max(thetas)][1]
+            raise Violation(
+                f"agent-{agent} reaches theta of round {max(thetas)} without that of {missing[0]}", last
+            )
+    proof = Proof(
+        run=run,
+        said=said,
+        processes=run.agents + 1,
+        lives=len(lives),
+        events=sum(len(life.events) for life in lives),
+        messages=messages.received,
+        cut_off=messages.cut_off,
+        broken_off=messages.broken_off,
+        acts=acts,
+        rounds=min(reached),
+        updates=sum(reached),
+        again=applied - sum(reached),
+    )
+    if run.conclusion is not None:
+        proof.state = str(run.conclusion["state"])
+    if proof.state == "done":
+        _check_length(run, reached)
+    return proof
+
+
+def _check_length(run: Lives, reached: list[int]) -> None:
+    """In a run that is done, everybody has applied all updates; fewer only where it may stop early."""
+    assert run.conclusion is not None
+    rounds = run.conclusion["rounds"]
+    if rounds != run.rounds and not (run.stops_early and rounds < run.rounds):
+        raise Violation(f"the run is done after {rounds} rounds, expected {run.rounds}", run.conclusion)
+    for agent, updates in enumerate(reached):
+        if updates != rounds:
+            why = f"the run is done, but agent-{agent} has applied {updates} of {rounds} updates"
+            raise Violation(why, run.conclusion)

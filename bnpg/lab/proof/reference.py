@@ -1,0 +1,181 @@
+"""The oracle of a trace: the run recomputed in one process, without messages, and all that is said in it.
+
+Nothing of the machines, links or transports takes part: the coordinator's environment and the agents'
+learners are asked in the order of the DAG, as the mathematics is written.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from bnpg_agents.learner import Learner, digest
+from bnpg_coordinator.ascent import ascent_of
+from bnpg_coordinator.environment import Environment, parts_of
+from bnpg_coordinator.loading import load_setup
+from bnpg_coordinator.oracle import Oracle
+from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_protocol.process.recorder import payload
+from bnpg_protocol.wire.messages import (
+    ActionsChosen,
+    Message,
+    SignalApplied,
+    SignalBroadcast,
+    StatesAnnounced,
+    TableRequested,
+    TableShown,
+    ThetaShown,
+    Welcome,
+)
+from threadpoolctl import threadpool_limits
+
+from bnpg.lab.proof.check import Proof
+from bnpg.lab.proof.said import Key
+from bnpg.trace.reading import TraceEvent, Violation
+from bnpg_math.arrays import IntArray
+
+Words = dict[Key, Message]
+
+
+def check_reference(folder: Path, proof: Proof) -> None:
+    """Prove that all that was said in a run, and every theta, is what the recomputed run comes to.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    proof : Proof
+        What the trace proved of itself.
+
+    Raises
+    ------
+    InputError
+        If the folder's experiment cannot be read.
+    Violation
+        Naming the first event that differs.
+    """
+    setup = load_setup(folder, 0, patience=0.0)
+    _check_experiment(setup, proof)
+    said = dict(proof.said.messages)
+    rounds = max(max(thetas) for thetas in proof.said.thetas)
+    with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum
+        for round_, (words, thetas) in enumerate(recompute(setup, rounds)):
+            for agent, expected in enumerate(thetas):
+                known = proof.said.thetas[agent].get(round_)
+                if known is not None and known[0] != expected:
+                    what = f"theta of round {round_} of agent-{agent} is {known[0]}"
+                    raise Violation(f"{what}; in memory it comes to {expected}", known[1])
+            for key in [key for key in said if key[2] == round_]:
+                _compare(key, said.pop(key), words.get(key))
+
+
+def _check_experiment(setup: CoordinatorSetup, proof: Proof) -> None:
+    start, experiment = proof.run.start, setup.experiment
+    for field, expected in (
+        ("run", setup.run),
+        ("mode", experiment.mode),
+        ("agents", setup.dag.agents),
+        ("rounds", experiment.rounds),
+        ("parts", parts_of(experiment)),
+        ("evaluate_every", experiment.evaluate_every),
+        ("save_policy", experiment.save_policy),
+        ("stops_early", experiment.stop_at_epsilon > 0),
+    ):
+        if start[field] != expected:
+            raise Violation(
+                f"the trace is of another {field} than the run folder: expected {expected!r}", start
+            )
+    if [tuple(edge) for edge in start["edges"]] != list(setup.dag.edges):
+        raise Violation("the trace is of another DAG than the run folder", start)
+
+
+def _compare(key: Key, event: TraceEvent, expected: Message | None) -> None:
+    process, kind, round_, step = key
+    where = f"{kind} of {process}, round {round_}" + ("" if step is None else f", step {step}")
+    if expected is None:
+        raise Violation(f"{where}: there is no such message in the run in memory", event)
+    if payload(expected) != event["p"]:
+        why = f"{where} has the digest {event['p']}; in memory it comes to {payload(expected)}"
+        raise Violation(why, event)
+
+
+def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, list[str]]]:
+    """Play the rounds 0 .. `rounds`, the last one without its update.
+
+    Yields
+    ------
+    words : dict from (process, kind, round, step) to Message
+        All that may be said in the round.
+    thetas : list of str
+        Digest of theta_round of every agent.
+    """
+    learners = [Learner(_welcome(setup, agent), {}) for agent in range(setup.dag.agents)]
+    environment = Environment(setup.game, setup.experiment)
+    oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
+    ascent = ascent_of(msgspec.structs.replace(setup, recorded=()), oracle)
+    for round_ in range(rounds + 1):
+        thetas = [digest(learner.theta(round_)) for learner in learners]
+        words: Words = {("coordinator", "TableRequested", round_, None): TableRequested(round_)}
+        for agent, learner in enumerate(learners):
+            name = f"agent-{agent}"
+            words[name, "TableShown", round_, None] = TableShown(round_, learner.log_policy(round_))
+            words[name, "ThetaShown", round_, None] = ThetaShown(round_, learner.theta(round_))
+        if round_ < setup.experiment.rounds:
+            if setup.experiment.mode == "exact":
+                signal, _ = ascent.signal(round_, [learner.log_policy(round_) for learner in learners])
+                words["coordinator", "FlowBroadcast", round_, None] = signal
+                for learner in learners:
+                    learner.apply_flow(signal)
+            else:
+                _play(setup, environment, learners, round_, words)
+            for agent, learner in enumerate(learners):
+                after = digest(learner.theta(round_ + 1))
+                words[f"agent-{agent}", "SignalApplied", round_, None] = SignalApplied(round_, after)
+        yield words, thetas
+
+
+def _play(
+    setup: CoordinatorSetup, environment: Environment, learners: list[Learner], round_: int, words: Words
+) -> None:
+    """Play the episodes of a sampled round and apply its update."""
+    parents = setup.dag.parents
+    episodes = environment.begin(round_)
+    chosen: list[list[IntArray]] = [[] for _ in learners]
+    for step, turn in enumerate(episodes.turns):  # which grow as the turns are taken
+        said = StatesAnnounced(round_, step, turn.time, turn.lane, turn.states)
+        words["coordinator", "StatesAnnounced", round_, step] = said
+        for agent in setup.dag.order:
+            heard = [chosen[parent][step] for parent in parents[agent]]
+            actions = learners[agent].act(round_, turn.time, turn.lane, turn.states, heard)
+            chosen[agent].append(actions)
+            words[f"agent-{agent}", "ActionsChosen", round_, step] = ActionsChosen(round_, step, actions)
+        episodes.advance([actions[step] for actions in chosen])
+    weights = episodes.weights()
+    words["coordinator", "SignalBroadcast", round_, None] = SignalBroadcast(round_, weights)
+    states = np.concatenate([turn.states for turn in episodes.turns])
+    joined = [np.concatenate(actions) for actions in chosen]
+    for agent, learner in enumerate(learners):
+        heard = [joined[parent] for parent in parents[agent]]
+        learner.apply_weights(round_, states, heard, joined[agent], weights)
+
+
+def _welcome(setup: CoordinatorSetup, agent: int) -> Welcome:
+    """Return what the coordinator tells an agent when it joins."""
+    dag, actions = setup.dag, setup.game.actions
+    return Welcome(
+        version=0,
+        agent=agent,
+        experiment=setup.digest,
+        mode=setup.experiment.mode,
+        states=setup.game.states,
+        actions=actions[agent],
+        parents=dag.parents[agent],
+        parent_actions=tuple(actions[parent] for parent in dag.parents[agent]),
+        children=dag.children[agent],
+        rounds=setup.experiment.rounds,
+        seed=setup.experiment.seed,
+        learning_rate=setup.learning_rate,
+        regularization=setup.experiment.regularization,
+        initial="given" if setup.initial else setup.experiment.initial,
+        theta=setup.initial[agent] if setup.initial else np.zeros(0),
+    )

@@ -1,0 +1,120 @@
+"""One run in memory, without a disk, in virtual time, with or without faults."""
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+from bnpg_agents.held import Held, theta_of
+from bnpg_coordinator.effects import Concluded, Gathered, Record, Rewind
+from bnpg_coordinator.experiment import Experiment, experiment_digest
+from bnpg_coordinator.loading import certified_learning_rate
+from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_protocol.process.faults.plan import FaultPlan
+from bnpg_protocol.wire.effects import Effect
+from bnpg_protocol.wire.exit_codes import ExitCode
+from msgspec import Struct
+
+from bnpg.launchers.cluster import Cluster
+from bnpg_math.arrays.numerics import fingerprint
+from bnpg_math.dag.text import parse_dag
+from bnpg_math.games.registry import game as find_game
+from bnpg_math.policies.file import policy_digest
+
+LONGEST = 1_000_000
+"""Steps of a simulation after which it is called endless."""
+
+
+class Result(Struct, frozen=True):
+    """What a simulated run came to."""
+
+    digest: str
+    """SHA-256 over all thetas; empty if the agents are not all at the last round."""
+    lines: list[dict[str, Any]]
+    gathered: str
+    """Digest of the gathered policy; empty if none was asked for."""
+    stops: dict[str, tuple[ExitCode, str]]
+    deaths: int
+    delivered: int
+    seconds: float
+    """Virtual seconds."""
+    struck: Counter[str]
+    """How often each kind of fault struck, over all lives of all processes."""
+
+
+def coordinator_setup(experiment: Experiment, patience: float = 3600.0) -> CoordinatorSetup:
+    """Return what a coordinator of this experiment starts with."""
+    game = find_game(experiment.game)
+    dag = parse_dag(experiment.dag, game.agents)
+    return CoordinatorSetup(
+        run="simulated",
+        generation=1,
+        experiment=experiment,
+        digest=experiment_digest(experiment, game.digest, experiment.initial),
+        game=game,
+        dag=dag,
+        learning_rate=certified_learning_rate(experiment, game, dag),
+        initial=(),
+        numerics=fingerprint(),
+        patience=patience,
+    )
+
+
+def simulate(
+    experiment: Experiment,
+    plan: FaultPlan | None = None,
+    order: int | None = None,
+    patience: float = 3600.0,
+) -> Result:
+    """Simulate a run to its end.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Its game must be a built-in one.
+    plan : FaultPlan, optional
+    order : int, optional
+        Seed of the order of delivery; None delivers in the order of sending.
+    patience : float
+        Virtual seconds without progress after which the coordinator gives up; agents wait twice as long.
+    """
+    setup = coordinator_setup(experiment, patience)
+    lines: list[dict[str, Any]] = []
+    gathered: list[str] = []
+
+    def carry(effect: Effect) -> None:
+        match effect:
+            case Record(line=line):
+                lines.append(line)
+            case Rewind(round=round_):
+                lines[:] = [line for line in lines if line["round"] < round_]
+            case Gathered(thetas=thetas):
+                gathered[:] = [policy_digest(list(thetas))]
+            case Concluded():
+                pass
+
+    thetas: list[dict[int, Held]] = [{} for _ in range(setup.dag.agents)]
+    cluster = Cluster(
+        lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines)),
+        carry,
+        thetas,
+        seed=order,
+        plan=plan,
+        patience=2 * patience,
+    )
+    simulation = cluster.simulation
+    for _ in range(LONGEST):
+        if not simulation.running or not simulation.step():
+            break
+    else:
+        raise AssertionError(f"still running after {LONGEST} steps: {simulation.running}")
+    complete = all(experiment.rounds in held for held in thetas)
+    return Result(
+        digest=policy_digest([theta_of(held[experiment.rounds]) for held in thetas]) if complete else "",
+        lines=lines,
+        gathered=gathered[0] if gathered else "",
+        stops={name: (stop.code, stop.why) for name, stop in simulation.stops.items()},
+        deaths=cluster.deaths,
+        delivered=simulation.delivered,
+        seconds=simulation.now,
+        struck=cluster.struck(),
+    )

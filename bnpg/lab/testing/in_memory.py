@@ -1,0 +1,113 @@
+"""A run in this process, on a network whose order of delivery a seed decides: the oracle of all tests."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from bnpg_agents.held import theta_of
+from bnpg_coordinator.effects import Gathered, Record, Rewind
+from bnpg_coordinator.experiment import Experiment, experiment_digest
+from bnpg_coordinator.loading import certified_learning_rate, load_game
+from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_protocol.process.faults.plan import FaultPlan
+from bnpg_protocol.wire.effects import Effect, Stop
+from threadpoolctl import threadpool_limits
+
+from bnpg.launchers.cluster import COORDINATOR, Cluster
+from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.numerics import fingerprint
+from bnpg_math.dag.text import parse_dag
+from bnpg_math.policies.file import policy_digest
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to."""
+
+    lines: list[dict[str, Any]]
+    """The run record without its wall times."""
+    thetas: list[FloatArray]
+    """The last theta of every agent."""
+    gathered: list[FloatArray]
+    """What the coordinator gathered, if `save_policy` was asked for."""
+    stops: dict[str, Stop]
+    """How every process ended."""
+    deaths: int
+    delivered: int
+    """Envelopes delivered."""
+    seconds: float
+    """Virtual time that passed."""
+
+    @property
+    def digest(self) -> str:
+        """The `policy_digest` of the last thetas."""
+        return policy_digest(self.thetas)
+
+
+def setup_of(experiment: Experiment, generation: int = 1, patience: float = 120.0) -> CoordinatorSetup:
+    """Return what a coordinator of this experiment starts with; its game must be a built-in one."""
+    game = load_game(experiment, Path())
+    dag = parse_dag(experiment.dag, game.agents)
+    return CoordinatorSetup(
+        run=hashlib.sha256(msgspec.json.encode(experiment)).hexdigest()[:16],
+        generation=generation,
+        experiment=experiment,
+        digest=experiment_digest(experiment, game.digest, experiment.initial),
+        game=game,
+        dag=dag,
+        learning_rate=certified_learning_rate(experiment, game, dag),
+        initial=(),
+        numerics=fingerprint(),
+        patience=patience,
+    )
+
+
+def play(experiment: Experiment, order: int | None = None, plan: FaultPlan | None = None) -> Result:
+    """Play a whole run in virtual time.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    order : int, optional
+        Seed of the order of delivery; None delivers in the order of sending.
+    plan : FaultPlan, optional
+        What happens to messages and processes meanwhile.
+    """
+    setup = setup_of(experiment)
+    lines: list[dict[str, Any]] = []
+    gathered: list[FloatArray] = []
+
+    def carry(effect: Effect) -> None:
+        match effect:
+            case Record(line=line):
+                lines.append(dict(line))
+            case Rewind(round=round_):
+                lines[:] = [line for line in lines if line["round"] < round_]
+            case Gathered(thetas=thetas):
+                gathered[:] = thetas
+            case _:
+                pass
+
+    cluster = Cluster(
+        lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines)),
+        carry,
+        [{} for _ in range(setup.dag.agents)],
+        seed=order,
+        plan=plan,
+    )
+    simulation = cluster.simulation
+    with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum
+        simulation.run()
+    thetas = [
+        theta_of(held[max(held)]) if held else _nothing(agent) for agent, held in enumerate(cluster.thetas)
+    ]
+    assert COORDINATOR in simulation.stops, f"the coordinator never ended: {simulation.stops}"
+    return Result(
+        lines, thetas, gathered, simulation.stops, cluster.deaths, simulation.delivered, simulation.now
+    )
+
+
+def _nothing(agent: int) -> FloatArray:
+    raise AssertionError(f"agent {agent} never stored a theta")

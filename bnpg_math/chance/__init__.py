@@ -1,0 +1,1 @@
+"""Counted randomness: keyed streams, and what is drawn from them."""

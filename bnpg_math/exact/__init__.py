@@ -1,0 +1,1 @@
+"""Exact evaluation: values, best responses, optima, occupancies."""

@@ -1,0 +1,1 @@
+"""How agents learn: gradients, estimators from samples, step sizes, momentum."""

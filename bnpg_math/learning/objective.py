@@ -1,0 +1,43 @@
+"""The regularised objective L_lambda (section 4.1)."""
+
+import math
+from collections.abc import Sequence
+
+from bnpg_math.arrays import FloatArray
+
+
+def barrier(log_tables: Sequence[FloatArray], regularization: float) -> float:
+    """The log barrier, -lambda sum_i E_{s, aP uniform} KL(Unif || pi^i(.|s, aP)).
+
+    Parameters
+    ----------
+    log_tables : sequence of N arrays (S, *P, A_i) float
+        log pi^i, from :func:`bnpg_math.policies.softmax.log_policy`: logarithms, since a probability that
+        underflows still has a finite one.
+    regularization : float
+        lambda >= 0.
+
+    Returns
+    -------
+    float
+        At most 0 up to rounding; 0 when every pi^i is uniform.
+    """
+    divergences = (-float(table.mean()) - math.log(table.shape[-1]) for table in log_tables)
+    return -regularization * sum(divergences)
+
+
+def objective(value: float, log_tables: Sequence[FloatArray], regularization: float) -> float:
+    """L_lambda = V(mu) + barrier.
+
+    Parameters
+    ----------
+    value : float
+        V(mu) of the joint policy.
+    log_tables, regularization
+        As in :func:`barrier`.
+
+    Returns
+    -------
+    float
+    """
+    return value + barrier(log_tables, regularization)

@@ -1,0 +1,1 @@
+"""Local policies: tables of logits, and the files they are kept in."""

@@ -1,0 +1,1 @@
+"""What the paper proves, as numbers: constants, bounds, rates."""

@@ -1,0 +1,165 @@
+"""Lemmas 2, 3 and 4 evaluated at one policy: is the condition met, what is promised, what was measured.
+
+The constants and their three forms are those of `constants`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bnpg_math.arrays import FloatArray
+from bnpg_math.dag import Dag
+from bnpg_math.games.game import Game
+from bnpg_math.theory.constants import (
+    FORMS,
+    Form,
+    nash_bound,
+    nash_threshold,
+    optimality_bound,
+    optimality_threshold,
+    sizes,
+    smoothness,
+    why_unbounded,
+)
+from bnpg_math.theory.stationarity import gradient_max, gradient_norm, path_norm
+
+# A gap is a difference of two linear solves and a gradient a sum of many terms: both carry their rounding.
+_SLACK = 1e-9
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One statement in one form, evaluated at a policy. Numbers are finite or None, then `reason` says why.
+
+    Parameters
+    ----------
+    lemma : str
+        ``"lemma_2"``, ``"lemma_3"`` or ``"lemma_4"``.
+    form : str
+        ``"printed"``, ``"corrected"`` or ``"tight"``.
+    norm : str
+        How the gradient is measured: ``"l2"``, ``"max"``, ``"path"`` (largest sum of |e_i| along a joint
+        action), or ``"none"`` for Lemma 4, which has no condition.
+    gradient : float or None
+        The gradient in that norm.
+    threshold : float or None
+        What it must not exceed.
+    met : bool or None
+        Whether it does not, by more than rounding.
+    bound : float or None
+        What the lemma promises of `measured`.
+    measured : float or None
+        The gap; for Lemma 4 a curvature, if one was measured.
+    holds : bool or None
+        Whether `measured` is at most `bound`, met or not. Only ``met and not holds`` refutes a form.
+    reason : str or None
+        Why a number is missing.
+    """
+
+    lemma: str
+    form: Form
+    norm: str
+    gradient: float | None
+    threshold: float | None
+    met: bool | None
+    bound: float | None
+    measured: float | None
+    holds: bool | None
+    reason: str | None
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the condition is met and the promise broken."""
+        return self.met is True and self.holds is False
+
+
+def bounds(
+    game: Game,
+    dag: Dag,
+    regularization: float,
+    grads: Sequence[FloatArray],
+    *,
+    nash_gap: float,
+    optimality_gap: float,
+    M: float | None = None,
+    curvature: float | None = None,
+) -> list[Bound]:
+    """Evaluate Lemmas 2, 3 and 4 at a policy, in all forms.
+
+    Parameters
+    ----------
+    game : Game
+        The game.
+    dag : Dag
+        Who conditions on whom.
+    regularization : float
+        lambda >= 0; with 0 the thresholds are 0.
+    grads : sequence of N arrays (S, *P, A_i) float
+        dL_lambda/dtheta^i at the policy, from :func:`bnpg_math.theory.stationarity.gradients`.
+    nash_gap, optimality_gap : float
+        Measured at the policy.
+    M : float, optional
+        Mismatch coefficient; None if it was not computed, infinite if Assumption 1 fails.
+    curvature : float, optional
+        A measured second derivative of L_lambda along a unit direction, for Lemma 4.
+
+    Returns
+    -------
+    list of 9 Bound
+        Lemmas 2, 3, 4, each printed, corrected, tight.
+    """
+    size = sizes(game, dag)
+    euclidean = ("l2", gradient_norm(grads))
+    entrywise, pathwise = ("max", gradient_max(grads)), ("path", path_norm(grads, dag))
+    reason = why_unbounded(M)
+    factor = None if reason else M
+    found = [
+        _conditional(
+            ("lemma_2", form),
+            entrywise if form == "tight" else euclidean,
+            nash_threshold(size, regularization, form),
+            None if factor is None else nash_bound(regularization, factor, form),
+            nash_gap,
+            reason,
+        )
+        for form in FORMS
+    ]
+    for form in FORMS:
+        applies = size.complete
+        found.append(
+            _conditional(
+                ("lemma_3", form),
+                pathwise if form == "tight" else euclidean,
+                optimality_threshold(size, regularization, form) if applies else None,
+                optimality_bound(size, regularization, factor, form)
+                if applies and factor is not None
+                else None,
+                optimality_gap,
+                reason if applies else "Lemma 3 speaks of complete DAGs only",
+            )
+        )
+    for form in FORMS:
+        beta = smoothness(size, regularization, form)
+        unmeasured = "no curvature was measured" if curvature is None else None
+        holds = _at_most(curvature, beta)
+        found.append(Bound("lemma_4", form, "none", None, None, True, beta, curvature, holds, unmeasured))
+    return found
+
+
+def _conditional(
+    name: tuple[str, Form],
+    measure: tuple[str, float],
+    threshold: float | None,
+    limit: float | None,
+    measured: float,
+    reason: str | None,
+) -> Bound:
+    # A policy saturated on a bad action has a gradient that exceeds the tight threshold by less than a float
+    # can show, and an unbounded gap. So the condition is met only measurably inside.
+    met = None if threshold is None else measure[1] <= threshold * (1 - _SLACK)
+    return Bound(*name, *measure, threshold, met, limit, measured, _at_most(measured, limit), reason)
+
+
+def _at_most(measured: float | None, limit: float | None) -> bool | None:
+    if measured is None or limit is None:
+        return None
+    return measured <= limit * (1 + _SLACK) + _SLACK

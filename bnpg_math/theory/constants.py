@@ -1,0 +1,192 @@
+"""The constants of the paper's guarantees, each in three forms (Lemmas 2, 3 and 4).
+
+``printed``
+    The constants in the paper's text. Some are wrong; they are reported to be compared, never relied on.
+``corrected``
+    The paper's argument with its slips repaired.
+``tight``
+    This project's own constants, which the program uses.
+
+A lemma reads: if the gradient is at most a threshold, a gap is at most a bound. Each form has its own norm.
+
+::
+
+    Lemma 2, Nash gap, any DAG
+      printed    ||grad||_2 <= lambda / (2 S A max_i A_i)   gap <= 2 lambda M
+      corrected  ||grad||_2 <= lambda / (2 S K)             gap <= 2 lambda M
+      tight      max |e|    <= lambda / (S K)               gap <= lambda M
+    Lemma 3, optimality gap, complete DAG only
+      printed    ||grad||_2 <= lambda / (2 S A max_i A_i)   gap <= 2^(N+1) N lambda M
+      corrected  the same numbers, as long as sqrt(N) <= 2 max_i A_i: the printed proof rests on (4), which is
+                 false, and the statement follows from the tight form instead. Beyond, the threshold is
+                 lambda / (sqrt(N) S A).
+      tight      max_(s,a) sum_i |e_i| <= lambda / (S A)    gap <= lambda M
+    Lemma 4, smoothness, any DAG
+      printed, corrected  beta = 8 N R / (1-gamma)^3 + sum_i 2 lambda / (S A_P)
+      tight               beta = R / (2 (1-gamma)^2) + max_i lambda / (2 S A_P)
+
+with A = prod_i A_i, A_P = the parents' joint action count, K = max_i A_P A_i, R the reward range and e the
+entries of the gradient.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from bnpg_math.dag import Dag
+from bnpg_math.errors import InputError
+from bnpg_math.games.game import Game
+
+Form: TypeAlias = Literal["printed", "corrected", "tight"]
+FORMS: tuple[Form, ...] = ("printed", "corrected", "tight")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The numbers of a game and a DAG that the constants are made of; the module's text defines them."""
+
+    agents: int
+    states: int
+    largest: int
+    family: int
+    joint: int
+    parents: tuple[int, ...]
+    reward_range: float
+    gamma: float
+    complete: bool
+
+
+def sizes(game: Game, dag: Dag) -> Sizes:
+    """Collect what the constants are made of.
+
+    Parameters
+    ----------
+    game : Game
+        The game.
+    dag : Dag
+        Over the same agents.
+
+    Returns
+    -------
+    Sizes
+        `largest` is max_i A_i, `family` is K, `joint` is A, `parents` lists A_P(i).
+    """
+    parents = tuple(math.prod(game.actions[p] for p in members) for members in dag.parents)
+    return Sizes(
+        agents=game.agents,
+        states=game.states,
+        largest=max(game.actions),
+        family=max(own * above for own, above in zip(game.actions, parents, strict=True)),
+        joint=game.joint_actions,
+        parents=parents,
+        reward_range=game.reward_range,
+        gamma=game.gamma,
+        complete=dag.is_complete,
+    )
+
+
+def smoothness(size: Sizes, regularization: float, form: Form = "tight") -> float:
+    """Lemma 4: beta, a Lipschitz constant of grad L_lambda.
+
+    Parameters
+    ----------
+    size : Sizes
+        From :func:`sizes`.
+    regularization : float
+        lambda >= 0.
+    form : {"printed", "corrected", "tight"}
+        Printed and corrected agree.
+
+    Returns
+    -------
+    float
+        At least 0; 1/beta is the certified step size.
+    """
+    if form == "tight":
+        barrier = max(regularization / (2 * size.states * above) for above in size.parents)
+        return size.reward_range / (2 * (1 - size.gamma) ** 2) + barrier
+    barrier = sum(2 * regularization / (size.states * above) for above in size.parents)
+    return 8 * size.agents * size.reward_range / (1 - size.gamma) ** 3 + barrier
+
+
+def nash_threshold(size: Sizes, regularization: float, form: Form = "tight") -> float:
+    """Lemma 2: the largest gradient for which the Nash gap is bounded; see the module's text for the norms.
+
+    Parameters
+    ----------
+    size, regularization, form
+        As in :func:`smoothness`.
+
+    Returns
+    -------
+    float
+    """
+    if form == "tight":
+        return regularization / (size.states * size.family)
+    if form == "corrected":
+        return regularization / (2 * size.states * size.family)
+    return regularization / (2 * size.states * size.joint * size.largest)
+
+
+def optimality_threshold(size: Sizes, regularization: float, form: Form = "tight") -> float:
+    """Lemma 3: the largest gradient for which the optimality gap is bounded.
+
+    Parameters
+    ----------
+    size, regularization, form
+        As in :func:`smoothness`.
+
+    Returns
+    -------
+    float
+    """
+    if form == "tight":
+        return regularization / (size.states * size.joint)
+    printed = regularization / (2 * size.states * size.joint * size.largest)
+    if form == "printed":
+        return printed
+    return min(printed, regularization / (math.sqrt(size.agents) * size.states * size.joint))
+
+
+def nash_bound(regularization: float, M: float, form: Form = "tight") -> float:
+    """Lemma 2: what the Nash gap is at most, ``lambda M`` or twice that."""
+    return (1 if form == "tight" else 2) * regularization * M
+
+
+def optimality_bound(size: Sizes, regularization: float, M: float, form: Form = "tight") -> float:
+    """Lemma 3: what the optimality gap is at most, ``lambda M`` or 2^(N+1) N times that."""
+    return (1 if form == "tight" else 2 ** (size.agents + 1) * size.agents) * regularization * M
+
+
+def certified_step_size(game: Game, dag: Dag, regularization: float) -> float:
+    """The step size 1/beta of the tight Lemma 4, under which L_lambda never decreases.
+
+    Parameters
+    ----------
+    game : Game
+        The game.
+    dag : Dag
+        Who conditions on whom.
+    regularization : float
+        lambda >= 0.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        If the reward is constant and lambda is 0: any step size would do.
+    """
+    beta = smoothness(sizes(game, dag), regularization)
+    if beta == 0.0:
+        raise InputError("a certified step size needs a reward that varies or a positive regularization")
+    return 1.0 / beta
+
+
+def why_unbounded(M: float | None) -> str | None:
+    """Why no gap is bounded with this mismatch coefficient; None if it is finite."""
+    if M is None:
+        return "the mismatch coefficient M was not computed"
+    return None if math.isfinite(M) else "M is infinite (Assumption 1 fails): no guarantee"

@@ -1,0 +1,151 @@
+"""Theorems 1 and 2 read backwards: the accuracy a lambda certifies, and the updates it takes.
+
+The theorems choose lambda = epsilon / (2 M), epsilon / (2^(N+1) N M), or in the tight form epsilon / M.
+Written in lambda, the number of updates does not depend on M: gradient ascent with step 1/beta meets a
+gradient of at most a threshold within T = 2 beta (R/(1-gamma)) / threshold^2 updates (theta_0 = 0).
+"""
+
+import math
+from dataclasses import dataclass
+
+from bnpg_math.dag import Dag
+from bnpg_math.errors import InputError
+from bnpg_math.games.game import Game
+from bnpg_math.theory.constants import (
+    FORMS,
+    Form,
+    Sizes,
+    nash_bound,
+    nash_threshold,
+    optimality_bound,
+    optimality_threshold,
+    sizes,
+    smoothness,
+    why_unbounded,
+)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A theorem in one form: within `rounds` updates (3) some policy had a gap of at most `epsilon`.
+
+    It speaks of theta_0 = 0 and a step size of exactly `step_size` = 1/beta.
+
+    Parameters
+    ----------
+    theorem : str
+        ``"theorem_1"`` (Nash gap) or ``"theorem_2"`` (optimality gap).
+    form : str
+        ``"printed"``, ``"corrected"`` or ``"tight"``.
+    epsilon : float or None
+        The gap that this lambda certifies; None with a reason if M is infinite.
+    step_size : float or None
+        1/beta of the same form; None if beta is 0 (nothing to learn).
+    rounds : float or None
+        T, not rounded; None with a reason if the theorem does not apply.
+    reason : str or None
+        Why a number is missing.
+    """
+
+    theorem: str
+    form: Form
+    epsilon: float | None
+    step_size: float | None
+    rounds: float | None
+    reason: str | None
+
+
+def rates(game: Game, dag: Dag, regularization: float, M: float | None = None) -> list[Rate]:
+    """Theorems 1 and 2 read backwards: which accuracy this lambda certifies, and after how many updates.
+
+    The theorems choose lambda = epsilon / (2 M), epsilon / (2^(N+1) N M), or in the tight form epsilon / M.
+    Written in lambda, T does not depend on M. The general step is T >= 2 beta (R/(1-gamma)) / threshold^2.
+
+    Parameters
+    ----------
+    game : Game
+        The game.
+    dag : Dag
+        Who conditions on whom.
+    regularization : float
+        lambda > 0.
+    M : float, optional
+        Mismatch coefficient, as in :func:`bounds`.
+
+    Returns
+    -------
+    list of 6 Rate
+        Theorems 1 and 2, each printed, corrected, tight.
+
+    Raises
+    ------
+    InputError
+        If lambda is not positive.
+    """
+    if not regularization > 0.0:
+        raise InputError(f"a rate needs a positive regularization, got {regularization}")
+    size = sizes(game, dag)
+    reason = why_unbounded(M)
+    factor = None if reason else M
+    found: list[Rate] = []
+    for form in FORMS:
+        epsilon = None if factor is None else nash_bound(regularization, factor, form)
+        step_size = 1 / smoothness(size, regularization, form)
+        count = rounds(size, regularization, "theorem_1", form)
+        found.append(Rate("theorem_1", form, epsilon, step_size, count, reason))
+    for form in FORMS:
+        if not size.complete:
+            unfit = "Theorem 2 speaks of complete DAGs only"
+            found.append(Rate("theorem_2", form, None, None, None, unfit))
+            continue
+        epsilon = None if factor is None else optimality_bound(size, regularization, factor, form)
+        step_size = 1 / smoothness(size, regularization, form)
+        count = rounds(size, regularization, "theorem_2", form)
+        found.append(Rate("theorem_2", form, epsilon, step_size, count, reason))
+    return found
+
+
+def rounds(size: Sizes, regularization: float, theorem: str, form: Form) -> float:
+    """T of a theorem, written in lambda.
+
+    Parameters
+    ----------
+    size : Sizes
+        From :func:`sizes`.
+    regularization : float
+        lambda > 0.
+    theorem : {"theorem_1", "theorem_2"}
+        Which.
+    form : {"printed", "corrected", "tight"}
+        The printed form keeps the paper's two separate terms with epsilon put in.
+
+    Returns
+    -------
+    float
+        Not rounded.
+    """
+    if form == "printed":
+        return _printed_rounds(size, regularization, theorem)
+    beta = smoothness(size, regularization, form)
+    if theorem == "theorem_1":
+        threshold = nash_threshold(size, regularization, form)
+    elif form == "tight":
+        # The path norm is at most sqrt(N) times the Euclidean norm, of which the descent argument speaks.
+        threshold = optimality_threshold(size, regularization, form) / math.sqrt(size.agents)
+    else:
+        threshold = optimality_threshold(size, regularization, form)
+    return 2 * beta * size.reward_range / (1 - size.gamma) / threshold**2
+
+
+def _printed_rounds(size: Sizes, regularization: float, theorem: str) -> float:
+    """The two displayed terms of each theorem, with the lambda that it chooses put in."""
+    N, S, R, survival = size.agents, size.states, size.reward_range, 1 - size.gamma
+    coverage = sum(1 / above for above in size.parents)
+    if theorem == "theorem_1":
+        M_over_epsilon = 1 / (2 * regularization)
+        first = 256 * N * M_over_epsilon**2 * S**2 * size.largest**2 * R**2 / survival**4
+        return first + 32 * regularization * M_over_epsilon * S * size.largest**2 * coverage * R / survival
+    M_over_epsilon = 1 / (2.0 ** (N + 1) * N * regularization)
+    squares = size.joint**2 * size.largest**2
+    first = 2.0 ** (N + 8) * N**3 * M_over_epsilon**2 * S**2 * squares * R**2 / survival**4
+    return first + 8 * N * M_over_epsilon * S * squares * R * coverage / survival

@@ -1,0 +1,80 @@
+"""How far a policy is from a stationary point of L_lambda: all agents' gradients and their norms."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.joint import joint_policy, spread
+from bnpg_math.dag import Dag
+from bnpg_math.exact.values import Values, evaluate
+from bnpg_math.games.game import Game
+from bnpg_math.learning.gradient import flow, local_flows, regularized_gradient
+
+
+def gradients(
+    game: Game,
+    dag: Dag,
+    tables: Sequence[FloatArray],
+    regularization: float,
+    values: Values | None = None,
+) -> list[FloatArray]:
+    """dL_lambda/dtheta^i of every agent (Lemma 1).
+
+    Parameters
+    ----------
+    game : Game
+        The game.
+    dag : Dag
+        Who conditions on whom.
+    tables : sequence of N arrays (S, *P, A_i) float
+        pi^i; the gradient depends on the logits through them alone.
+    regularization : float
+        lambda >= 0.
+    values : Values, optional
+        Of the joint policy; computed if missing.
+
+    Returns
+    -------
+    list of N arrays (S, *P, A_i) float
+        Every row sums to zero.
+    """
+    present = values if values is not None else evaluate(game, joint_policy(tables, dag))
+    W = flow(present.d, present.pi, present.Q)
+    return [
+        regularized_gradient(m, table, regularization)
+        for m, table in zip(local_flows(W, dag.families), tables, strict=True)
+    ]
+
+
+def gradient_norm(grads: Sequence[FloatArray]) -> float:
+    """Euclidean norm over all agents, ||grad L_lambda||_2."""
+    return math.sqrt(sum(float(np.vdot(gradient, gradient)) for gradient in grads))
+
+
+def gradient_max(grads: Sequence[FloatArray]) -> float:
+    """Largest entry in absolute value, the norm of the tight Lemma 2."""
+    return max(float(np.abs(gradient).max()) for gradient in grads)
+
+
+def path_norm(grads: Sequence[FloatArray], dag: Dag) -> float:
+    """Largest over (s, a) of sum_i |e_i(s, a^{P^i}, a^i)|, the norm of the tight Lemma 3.
+
+    A joint action meets one entry an agent, so this is at most sqrt(N) times the Euclidean norm.
+
+    Parameters
+    ----------
+    grads : sequence of N arrays (S, *P, A_i) float
+        From :func:`gradients`.
+    dag : Dag
+        Who conditions on whom.
+
+    Returns
+    -------
+    float
+    """
+    total = np.zeros((grads[0].shape[0], *(1,) * dag.agents))
+    for gradient, family in zip(grads, dag.families, strict=True):
+        total = total + spread(np.abs(gradient), family, dag.agents)
+    return float(total.max())

@@ -1,0 +1,40 @@
+"""What the coordinator asks its shell to do, beside what every process asks."""
+
+from typing import Any
+
+import numpy as np
+from bnpg_protocol.wire.effects import Effect
+from numpy.typing import NDArray
+
+
+class Record(Effect, frozen=True):
+    """Append a line to the run record before any later effect is carried out."""
+
+    line: dict[str, Any]
+
+
+class Rewind(Effect, frozen=True):
+    """Drop the lines of `round` and later from the run record: these rounds are played again."""
+
+    round: int
+
+
+class Gathered(Effect, frozen=True):
+    """The agents handed over their thetas, in agent order, because the person asked for the policy."""
+
+    thetas: tuple[NDArray[np.float64], ...]
+
+
+class Bound(Effect, frozen=True):
+    """Remember which public key owns which agent id, before any later effect is carried out."""
+
+    owners: dict[str, int]
+
+
+class Concluded(Effect, frozen=True):
+    """The run has ended; `state` is `done` or `interrupted` or `failed`."""
+
+    state: str
+    why: str
+    rounds: int
+    metrics: dict[str, Any]

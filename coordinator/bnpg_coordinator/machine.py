@@ -1,0 +1,505 @@
+"""The coordinator as a pure machine: messages and the passing of time in, effects out.
+
+Phases
+------
+gathering
+    Waiting for the Hello of every agent.
+edges
+    A new epoch: the roster is out, every edge is to be confirmed from both ends.
+running
+    Round by round, see `bnpg_coordinator.rounds`: tables, steps, signal.
+closing
+    All rounds are done: last evaluation, thetas on request.
+ending
+    `Finish` is out; waiting for the farewells.
+ended
+    Nothing more comes.
+
+A Hello of a new incarnation leads back to *edges* as soon as everybody is present: the epoch is bumped, the
+old incarnation is fenced, and the interrupted round is played again from its beginning.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from bnpg_protocol.wire import events as told
+from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED, name, names
+from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.errors import OrderViolation, ProtocolError
+from bnpg_protocol.wire.events import Observer
+from bnpg_protocol.wire.exit_codes import ExitCode
+from bnpg_protocol.wire.links import Links
+from bnpg_protocol.wire.messages import (
+    ActionsChosen,
+    Beacon,
+    EdgesConfirmed,
+    Failed,
+    Farewell,
+    Finish,
+    Hello,
+    Message,
+    Reject,
+    SignalApplied,
+    Start,
+    Summons,
+    TableShown,
+    ThetaRequested,
+    ThetaShown,
+    Welcome,
+)
+from bnpg_protocol.wire.version import common_version
+
+from bnpg_coordinator.ascent import ascent_of
+from bnpg_coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
+from bnpg_coordinator.environment import parts_of
+from bnpg_coordinator.membership import Member, Membership
+from bnpg_coordinator.oracle import Oracle
+from bnpg_coordinator.rounds import Rounds
+from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_coordinator.waiting import described
+from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.cells import within
+
+WARN_EVERY = 5.0
+"""Seconds without progress after which, again and again, the log says who is waited for."""
+FAREWELL = 30.0
+"""Seconds the farewells may take when all rounds are done."""
+HASTY_FAREWELL = 5.0
+"""The same when the run is broken off."""
+
+
+class CoordinatorMachine:
+    """The coordinator of one run.
+
+    Parameters
+    ----------
+    setup : CoordinatorSetup
+        The experiment and the identity of this process.
+    now : float
+        Seconds on the shell's monotonic clock.
+    observer
+        Called with every event of the trace.
+    """
+
+    def __init__(self, setup: CoordinatorSetup, now: float, observer: Observer | None = None) -> None:
+        self._setup = setup
+        self._observer = observer
+        if observer is not None:
+            observer(told.Started(_facts(setup)))
+        self._links = Links(COORDINATOR, setup.generation, setup.run, observer)
+        self._links.generation = setup.generation
+        self._membership = Membership(setup.dag, setup.digest, setup.numerics, setup.admission)
+        oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
+        ascent = ascent_of(setup, oracle)
+        self._rounds = Rounds(setup.experiment, setup.game, setup.dag, oracle, ascent)
+        self.phase = "gathering"
+        self._epoch = 0
+        self._progress_at = now
+        self._warn_at = now + WARN_EVERY
+        self._thetas: dict[int, FloatArray] = {}
+        self._farewells: set[int] = set()
+        self._late: set[int] = set()
+        self._late_until = now
+        self._rejected: dict[int, str] = {}
+        """Why agents that have not joined were not let in."""
+        self._stop: Stop | None = None
+        self._end_at = 0.0
+
+    # What the outside may look at
+
+    @property
+    def links(self) -> Links:
+        """The coordinator's links, with their counters."""
+        return self._links
+
+    def status(self, now: float) -> dict[str, Any]:
+        """Return who is up, where the run is and who is waited for."""
+        members = self._membership.members
+        return {
+            "phase": self.phase,
+            "round": self._rounds.round,
+            "rounds": self._setup.experiment.rounds,
+            "step": self._rounds.step,
+            "epoch": self._epoch,
+            "generation": self._setup.generation,
+            "waiting_for": self._awaited(now) if self.phase != "ended" else "",
+            "awaited": self._missing()[0],
+            "team": self._setup.dag.agents,
+            "edges": self._setup.dag.edges,
+            "agents": {
+                str(agent): {
+                    "incarnation": member.incarnation,
+                    "heard_seconds_ago": round(now - member.heard_at, 3),
+                    "phase": self._phase_of(agent, member),
+                    "round": member.progress.round,
+                    "step": member.progress.step,
+                    "lacks": [name(peer) for peer in member.progress.lacks],
+                }
+                for agent, member in sorted(members.items())
+            },
+            "rejected": {str(agent): why for agent, why in sorted(self._rejected.items())},
+            "delivered": self._links.delivered,
+            "retransmitted": self._links.retransmitted,
+            "duplicates": self._links.duplicates,
+            "refused": dict(self._links.refused),
+        }
+
+    def _phase_of(self, agent: int, member: Member) -> str:
+        if agent in self._farewells:
+            return "left"
+        # After the end nobody is heard any more, whatever they said last.
+        return "silent" if self.phase == "ended" else member.progress.phase
+
+    # Events
+
+    def receive(self, envelope: Envelope, origin: str, now: float, key: str = "") -> list[Effect]:
+        """Take in one envelope and return what is to be done because of it."""
+        if self.phase == "ended":
+            return []
+        message = envelope.message
+        if type(message) is Hello:
+            return self._hello(envelope, message, origin, now, key)
+        if envelope.run != self._setup.run:
+            return self._refuse(envelope, "another run")
+        if envelope.generation < self._setup.generation:
+            return [self._links.bare(envelope.sender, origin, Summons())]
+        member = self._membership.members.get(envelope.sender)
+        if member is None:
+            return self._refuse(envelope, "not a member")
+        if envelope.incarnation != member.incarnation:
+            if envelope.incarnation < member.incarnation:
+                fenced = Reject("incarnation", f"{member.incarnation} or later", str(envelope.incarnation))
+                return [
+                    *self._refuse(envelope, "a fenced incarnation"),
+                    self._links.bare(envelope.sender, origin, fenced),
+                ]
+            return self._refuse(envelope, "an incarnation that did not greet")
+        if origin != member.route:
+            return self._refuse(envelope, "another connection than the one that greeted")
+        member.heard_at = now
+        if type(message) is Beacon:
+            member.progress = message
+            return []
+        if type(message) is Failed:
+            why = f"{name(envelope.sender)} failed: {message.why}"
+            code = message.code if message.code in set(ExitCode) - {ExitCode.DONE} else ExitCode.PROTOCOL
+            return self.end(ExitCode(code), why, now)
+        if not self._in_range(envelope.sender, message):
+            return self._refuse(envelope, "out of range")
+        return self._sequenced(envelope, origin, now)
+
+    def prepare(self) -> None:
+        """Do ahead what depends on nothing that is awaited; nobody can tell, but by the time it takes."""
+        self._rounds.prepare()
+
+    def tick(self, now: float) -> list[Effect]:
+        """Return what is to be done because time has passed."""
+        if self.phase == "ended":
+            return []
+        effects: list[Effect] = list(self._links.tick(now))
+        if self.phase == "ending":
+            gone = len(self._farewells | self._late) == self._setup.dag.agents and now >= self._late_until
+            return [*effects, *self._conclude()] if gone or now >= self._end_at else effects
+        if now >= self._progress_at + self._setup.patience:
+            why = f"{self._where()}: {self._awaited(now)} (no progress for {self._setup.patience:g} s)"
+            return effects + self.end(ExitCode.DEADLINE, why, now)
+        if now >= self._warn_at:
+            self._warn_at = now + WARN_EVERY
+            if now - self._progress_at >= WARN_EVERY:
+                fields = {"at": self._where(), "waiting_for": self._awaited(now)}
+                effects.append(Log("warning", "waiting", fields))
+        return effects
+
+    def next_event(self) -> float | None:
+        """Return when `tick` has something to do next."""
+        if self.phase == "ended":
+            return None
+        own = min(self._warn_at, self._progress_at + self._setup.patience)
+        if self.phase == "ending":
+            gone = len(self._farewells | self._late) == self._setup.dag.agents
+            own = min(self._end_at, self._late_until) if gone else self._end_at
+        links = self._links.next_event()
+        return own if links is None else min(own, links)
+
+    def end(self, code: ExitCode, why: str, now: float) -> list[Effect]:
+        """End the run for everybody, now."""
+        if self.phase in ("ending", "ended"):
+            return []
+        in_epoch = self.phase in ("edges", "running", "closing")
+        self.phase = "ending"
+        self._stop = Stop(code, why)
+        self._end_at = now + (FAREWELL if code == ExitCode.DONE else HASTY_FAREWELL)
+        if not in_epoch:
+            members = self._membership.members.items()
+            told_so = [self._links.bare(agent, member.route, self._over()) for agent, member in members]
+            return [*told_so, *self._conclude()]
+        return [self._links.send(agent, Finish(why, int(code)), now) for agent in self._membership.members]
+
+    def abandon(self, why: str, now: float) -> list[Effect]:
+        """End at once and wait for nobody: whoever started the processes is gone, and the agents with it."""
+        effects = self.end(ExitCode.INTERRUPTED, why, now)
+        return effects if self.phase == "ended" else [*effects, *self._conclude()]
+
+    def failed(self, code: ExitCode, why: str, now: float, undone: Sequence[Effect] = ()) -> list[Effect]:
+        """Take note that the shell could not carry out an effect, nor therefore those behind it."""
+        self._links.unsend(undone)
+        if self.phase == "ending":
+            # The end was decided in the same breath as what failed: it is another end now.
+            self._stop = Stop(code, why)
+            return [
+                self._links.send(one.to, Finish(why, int(code)), now)
+                for one in undone
+                if isinstance(one, Transmit) and isinstance(one.envelope.message, Finish)
+            ]
+        return self.end(code, why, now)
+
+    # Joining
+
+    def _hello(self, envelope: Envelope, hello: Hello, origin: str, now: float, key: str) -> list[Effect]:
+        if self.phase == "ending":
+            return self._too_late(envelope, hello, origin, now)
+        before = {agent: member.incarnation for agent, member in self._membership.members.items()}
+        agent = self._membership.greet(envelope, hello, origin, now, key)
+        if isinstance(agent, Reject):
+            fields = {
+                "sender": name(hello.agent),
+                "code": agent.code,
+                "expected": agent.expected,
+                "got": agent.got,
+            }
+            if hello.agent in (UNASSIGNED, *self._membership.absent):
+                why = f"{agent.code}: expected {agent.expected}, got {agent.got[:100]}"
+                self._rejected[hello.agent] = why
+            return [Log("warning", "rejected", fields), self._links.bare(envelope.sender, origin, agent)]
+        effects: list[Effect] = [self._links.bare(agent, origin, self._welcome(agent, hello))]
+        admission = self._setup.admission
+        if admission is not None and admission.bind(key, agent):
+            effects.insert(0, Bound(admission.owners))
+        if before.get(agent) == envelope.incarnation:
+            return effects
+        self._progress_at = now
+        self._rejected.pop(agent, None)
+        who = {"agent": agent, "incarnation": envelope.incarnation, "held": list(hello.held)}
+        effects.append(Log("info", "returned" if agent in before else "joined", who))
+        if self._observer is not None:
+            self._observer(told.Joined(agent, envelope.incarnation, hello.held))
+        return effects if self._membership.absent else effects + self._form(now)
+
+    def _too_late(self, envelope: Envelope, hello: Hello, origin: str, now: float) -> list[Effect]:
+        """Send home an agent that died during the farewells and came back: all it did is recorded.
+
+        It goes without a farewell, so the coordinator stays until no further Hello of it comes.
+        """
+        member = self._membership.members.get(hello.agent)
+        if member is not None and envelope.incarnation > member.incarnation:
+            self._late.add(hello.agent)
+            self._late_until = now + HASTY_FAREWELL
+        return [self._links.bare(hello.agent, origin, self._over())]
+
+    def _over(self) -> Reject:
+        """Return the last word to an agent that takes no part in the epoch, or not any more."""
+        assert self._stop is not None
+        if self._stop.code == ExitCode.DONE:
+            return Reject("over", self._stop.why, "a Hello")
+        return Reject("ended", self._stop.why, "a Hello")
+
+    def _welcome(self, agent: int, hello: Hello) -> Welcome:
+        setup, dag = self._setup, self._setup.dag
+        actions = setup.game.actions
+        return Welcome(
+            version=common_version(hello.versions) or 0,
+            agent=agent,
+            experiment=setup.digest,
+            mode=setup.experiment.mode,
+            states=setup.game.states,
+            actions=actions[agent],
+            parents=dag.parents[agent],
+            parent_actions=tuple(actions[parent] for parent in dag.parents[agent]),
+            children=dag.children[agent],
+            rounds=setup.experiment.rounds,
+            seed=setup.experiment.seed,
+            learning_rate=setup.learning_rate,
+            regularization=setup.experiment.regularization,
+            initial="given" if setup.initial else setup.experiment.initial,
+            theta=setup.initial[agent] if setup.initial else np.zeros(0),
+        )
+
+    def _form(self, now: float) -> list[Effect]:
+        """Begin a new epoch with everybody present."""
+        self._epoch += 1
+        self.phase = "edges"
+        early = self._links.enter(self._setup.generation, self._epoch, self._membership.neighbours())
+        assert not early, "nobody can be ahead of the coordinator's epoch"
+        agents = sorted(self._membership.members)
+        effects: list[Effect] = [Log("info", "epoch", {"epoch": self._epoch, "agents": len(agents)})]
+        return effects + [self._links.send(agent, self._membership.roster(agent), now) for agent in agents]
+
+    # Delivered messages
+
+    def _sequenced(self, envelope: Envelope, origin: str, now: float) -> list[Effect]:
+        try:
+            delivered, transmissions = self._links.receive(envelope, origin, now)
+        except OrderViolation as error:
+            return self._refuse(envelope, "out of order", str(error))
+        effects: list[Effect] = list(transmissions)
+        try:
+            for message in delivered:
+                self._progress_at = now
+                self._warn_at = now + WARN_EVERY
+                effects += self._deliver(envelope.sender, message, now)
+        except ProtocolError as error:
+            effects += self.end(ExitCode.PROTOCOL, f"{self._where()}: {error}", now)
+        return effects
+
+    def _deliver(self, agent: int, message: Message, now: float) -> list[Effect]:
+        match message:
+            case ActionsChosen() | TableShown() | SignalApplied() if self.phase in ("running", "closing"):
+                effects = self._carry(self._rounds.receive(agent, message), now)
+                if isinstance(message, SignalApplied):
+                    member = self._membership.members[agent]
+                    member.latest = max(member.latest, message.round + 1)
+                    member.held = (member.latest - 1, member.latest)
+                return effects
+            case EdgesConfirmed() if self.phase == "edges":
+                if not self._membership.confirm(agent, message):
+                    return []
+                return self._start(now)
+            case ThetaShown() if self.phase == "closing":
+                return self._gather(agent, message, now)
+            case Farewell() if self.phase == "ending":
+                self._farewells.add(agent)
+                acknowledged: list[Effect] = [self._links.acknowledge(agent)]
+                everybody = len(self._farewells) == self._setup.dag.agents
+                return acknowledged + self._conclude() if everybody else acknowledged
+            case _ if self.phase == "ending":
+                return []
+            case _:
+                kind = type(message).__name__
+                raise OrderViolation(f"{name(agent)} sent {kind}, which has no place in {self.phase}")
+
+    def _start(self, now: float) -> list[Effect]:
+        base = self._membership.base()
+        self.phase = "running"
+        if self._observer is not None:
+            self._observer(told.Begun(base))
+        effects: list[Effect] = [Log("info", "start", {"round": base, "epoch": self._epoch}), Rewind(base)]
+        effects += [self._links.send(agent, Start(base), now) for agent in sorted(self._membership.members)]
+        return effects + self._carry(self._rounds.restart(base), now)
+
+    def _carry(self, outcome: "list[Message | dict[str, Any]]", now: float) -> list[Effect]:
+        """Turn what the rounds decided into effects: lines to record, messages for everybody."""
+        effects: list[Effect] = []
+        for one in outcome:
+            if isinstance(one, dict):
+                effects.append(Record(one))
+            else:
+                effects += [self._links.send(agent, one, now) for agent in range(self._setup.dag.agents)]
+        if self._rounds.finished and self.phase == "running":
+            self.phase = "closing"
+            effects += self._close(now)
+        return effects
+
+    def _close(self, now: float) -> list[Effect]:
+        if self._setup.experiment.save_policy:
+            self._thetas = {}
+            return [self._links.send(agent, ThetaRequested(), now) for agent in range(self._setup.dag.agents)]
+        return self.end(ExitCode.DONE, self._why_done(), now)
+
+    def _gather(self, agent: int, message: ThetaShown, now: float) -> list[Effect]:
+        if message.round != self._rounds.round:
+            raise OrderViolation(
+                f"{name(agent)} shows theta of round {message.round}, expected {self._rounds.round}"
+            )
+        shape = self._rounds.table_shape(agent)
+        if message.theta.shape != shape:
+            raise OrderViolation(f"theta of {name(agent)} must have shape {shape}, got {message.theta.shape}")
+        self._thetas[agent] = message.theta
+        if len(self._thetas) < self._setup.dag.agents:
+            return []
+        thetas = tuple(theta for _, theta in sorted(self._thetas.items()))
+        return [Gathered(thetas), *self.end(ExitCode.DONE, self._why_done(), now)]
+
+    # The end
+
+    def _why_done(self) -> str:
+        if not self._rounds.certified:
+            return "all rounds are done"
+        experiment = self._setup.experiment
+        gap = {"nash": "a Nash gap", "optimality": "an optimality gap"}[experiment.stop_gap]
+        return f"{gap} of at most {experiment.stop_at_epsilon:g} is certified"
+
+    def _conclude(self) -> list[Effect]:
+        assert self._stop is not None
+        self.phase = "ended"
+        state = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}.get(self._stop.code, "failed")
+        if self._observer is not None:
+            absent = tuple(one for one in range(self._setup.dag.agents) if one not in self._farewells)
+            self._observer(told.Concluded(state, self._rounds.round, absent))
+        return [Concluded(state, self._stop.why, self._rounds.round, self._rounds.metrics), self._stop]
+
+    # Trouble
+
+    def _refuse(self, envelope: Envelope, reason: str, detail: str = "") -> list[Effect]:
+        self._links.refused[reason] += 1
+        fields = {"kind": type(envelope.message).__name__, "sender": name(envelope.sender), "reason": reason}
+        return [Log("warning", "refused", fields | ({"detail": detail} if detail else {}))]
+
+    def _in_range(self, agent: int, message: Message) -> bool:
+        """Whether actions name something that exists."""
+        if isinstance(message, ActionsChosen):
+            return within(message.actions, self._setup.game.actions[agent])
+        return True
+
+    def _where(self) -> str:
+        if self.phase in ("running", "closing"):
+            return f"r={self._rounds.round} t={self._rounds.step}"
+        return self.phase
+
+    def _missing(self) -> tuple[list[int], str]:
+        """Return who is waited for, and for what."""
+        match self.phase:
+            case "gathering":
+                return self._membership.absent, "the Hello"
+            case "edges":
+                return self._membership.unconfirmed(), "confirmed edges"
+            case "closing":
+                agents = range(self._setup.dag.agents)
+                return [agent for agent in agents if agent not in self._thetas], "the theta"
+            case "ending":
+                members = self._membership.members
+                return [agent for agent in members if agent not in self._farewells], "the farewell"
+            case "ended":
+                return [], "nothing"
+            case _:
+                missing, what = self._rounds.awaited()
+                blockers = [one for one in missing if not set(self._setup.dag.parents[one]) & set(missing)]
+                return blockers or missing, what
+
+    def _awaited(self, now: float) -> str:
+        """Say who is waited for, for what, and when it was last heard."""
+        missing, what = self._missing()
+        if not missing:
+            return "nobody"
+        if self.phase in ("gathering", "ending"):
+            turned_away = [f"{name(one)} was rejected ({why})" for one, why in sorted(self._rejected.items())]
+            return "; ".join([f"{what} of {names(missing)}", *turned_away])
+        whom = described(self._membership.members, missing, now)
+        return f"{what} {'from' if self.phase == 'edges' else 'of'} {whom}"
+
+
+def _facts(setup: CoordinatorSetup) -> dict[str, Any]:
+    """Return what the trace must know of the run."""
+    return {
+        "run": setup.run,
+        "experiment": setup.digest,
+        "agents": setup.dag.agents,
+        "edges": [list(edge) for edge in setup.dag.edges],
+        "mode": setup.experiment.mode,
+        "rounds": setup.experiment.rounds,
+        "parts": parts_of(setup.experiment),
+        "evaluate_every": setup.experiment.evaluate_every,
+        "save_policy": setup.experiment.save_policy,
+        "stops_early": setup.experiment.stop_at_epsilon > 0,
+    }

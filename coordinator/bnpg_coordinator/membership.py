@@ -1,0 +1,182 @@
+"""Who takes part: ids, incarnations, fencing, and the doubly confirmed edges of an epoch."""
+
+from bnpg_protocol.process.security.admission import Admission
+from bnpg_protocol.wire.addresses import UNASSIGNED, name
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.errors import OrderViolation
+from bnpg_protocol.wire.links import Neighbour
+from bnpg_protocol.wire.messages import Beacon, EdgesConfirmed, Hello, Reject, Roster
+from bnpg_protocol.wire.version import common_version
+from msgspec import Struct
+
+from bnpg_math.dag import Dag
+
+
+class Member(Struct):
+    """One agent as the coordinator knows it."""
+
+    incarnation: int
+    route: str
+    endpoint: str
+    latest: int
+    """Round of the newest theta the agent is known to hold."""
+    held: tuple[int, ...]
+    heard_at: float
+    progress: Beacon = Beacon("greeting", 0, 0, ())
+    """Its last beacon."""
+
+
+class Membership:
+    """The agents of a run.
+
+    Parameters
+    ----------
+    dag : Dag
+        Whose edges are to be confirmed.
+    experiment : str
+        Digest of the experiment; agents with a checkpoint of another one are rejected.
+    numerics : str
+        Fingerprint of the coordinator's floating point; hosts that differ are rejected.
+    admission : Admission, optional
+        Which key belongs to which agent, where there is security.
+    """
+
+    def __init__(self, dag: Dag, experiment: str, numerics: str, admission: Admission | None = None) -> None:
+        self._dag = dag
+        self._experiment = experiment
+        self._numerics = numerics
+        self._admission = admission
+        self.members: dict[int, Member] = {}
+        self._confirmed: dict[int, EdgesConfirmed] = {}
+
+    @property
+    def absent(self) -> list[int]:
+        """Agents that have not greeted yet."""
+        return [agent for agent in range(self._dag.agents) if agent not in self.members]
+
+    def greet(
+        self, envelope: Envelope, hello: Hello, origin: str, now: float, key: str = ""
+    ) -> "int | Reject":
+        """Take in a Hello; return the agent's id, or why it is rejected.
+
+        The member is new, or replaced, exactly if its incarnation changed; `is_new` tells beforehand.
+        """
+        if common_version(hello.versions) is None:
+            return Reject("version", "protocol version 1", ", ".join(map(str, hello.versions)) or "none")
+        agent = self._identify(hello, origin, key)
+        if isinstance(agent, Reject):
+            return agent
+        if hello.experiment not in ("", self._experiment):
+            return Reject("experiment", self._experiment, hello.experiment)
+        if hello.numerics != self._numerics:
+            return Reject(
+                "numerics", f"floating point {self._numerics} as on the coordinator's host", hello.numerics
+            )
+        known = self.members.get(agent)
+        if known is not None and envelope.incarnation < known.incarnation:
+            return Reject("incarnation", f"{known.incarnation} or later", str(envelope.incarnation))
+        if known is not None and envelope.incarnation == known.incarnation:
+            if known.route != origin:
+                return Reject(
+                    "incarnation", f"one process of incarnation {known.incarnation}", "a second one"
+                )
+            known.heard_at = now
+            return agent
+        held = hello.held or (0,)
+        self.members[agent] = Member(envelope.incarnation, origin, hello.endpoint, max(held), held, now)
+        return agent
+
+    def is_new(self, agent: int, incarnation: int) -> bool:
+        """Whether this incarnation of the agent is unknown so far."""
+        known = self.members.get(agent)
+        return known is None or known.incarnation != incarnation
+
+    def incarnation(self, agent: int) -> int:
+        """Return the incarnation of a member, 0 if absent."""
+        known = self.members.get(agent)
+        return 0 if known is None else known.incarnation
+
+    def base(self) -> int:
+        """Return the round the run goes on with: the newest theta that everybody holds.
+
+        Raises
+        ------
+        OrderViolation
+            If an agent does not hold that theta any more; the text names it.
+        """
+        base = min(member.latest for member in self.members.values())
+        for agent, member in sorted(self.members.items()):
+            if base not in member.held and member.latest != base:
+                held = ", ".join(map(str, member.held))
+                raise OrderViolation(
+                    f"the run must go on at round {base}, but agent {agent} holds theta of {held} only: "
+                    "an agent's state folder was lost or belongs to another moment of the run"
+                )
+        return base
+
+    def neighbours(self) -> dict[int, Neighbour]:
+        """Return the links of the coordinator in a new epoch, and forget the edges of the old one."""
+        self._confirmed = {}
+        return {
+            agent: Neighbour(member.incarnation, member.route)
+            for agent, member in sorted(self.members.items())
+        }
+
+    def roster(self, agent: int) -> Roster:
+        """Return what one agent must know of its neighbours, and no more."""
+        members = self.members
+        parents = tuple((parent, members[parent].incarnation) for parent in self._dag.parents[agent])
+        children = tuple(
+            (child, members[child].incarnation, members[child].endpoint)
+            for child in self._dag.children[agent]
+        )
+        parent_keys, child_keys = self._keys(self._dag.parents[agent]), self._keys(self._dag.children[agent])
+        return Roster(parents, children, parent_keys, child_keys)
+
+    def _keys(self, agents: tuple[int, ...]) -> tuple[str, ...]:
+        return () if self._admission is None else tuple(self._admission.key_of(agent) for agent in agents)
+
+    def confirm(self, agent: int, edges: EdgesConfirmed) -> bool:
+        """Note the edges an agent has confirmed; return True when every edge was confirmed from both ends.
+
+        Raises
+        ------
+        OrderViolation
+            If an agent confirms other edges than the DAG gives it.
+        """
+        expected = (self._dag.parents[agent], self._dag.children[agent])
+        if (edges.parents, edges.children) != expected:
+            raise OrderViolation(
+                f"agent {agent} confirmed parents {edges.parents} and children {edges.children}, "
+                f"expected {expected[0]} and {expected[1]}"
+            )
+        self._confirmed[agent] = edges
+        return len(self._confirmed) == self._dag.agents
+
+    def unconfirmed(self) -> list[int]:
+        """Return the agents whose edges are not all confirmed."""
+        return [agent for agent in range(self._dag.agents) if agent not in self._confirmed]
+
+    def _identify(self, hello: Hello, origin: str, key: str) -> "int | Reject":
+        last = self._dag.agents - 1
+        agent, owned = hello.agent, frozenset[int]()
+        if self._admission is not None:
+            owner = self._admission.owner(key)
+            if owner is not None and owner != UNASSIGNED:
+                if agent not in (UNASSIGNED, owner):
+                    expected = f"the Hello of {name(owner)}, who owns the key"
+                    return Reject("key", expected, f"that of {name(agent)}")
+                agent = owner
+            else:
+                owned = frozenset(self._admission.owners.values())
+                if agent in owned:
+                    return Reject("key", f"the key of {name(agent)}", "another key")
+        if agent != UNASSIGNED:
+            if 0 <= agent <= last:
+                return agent
+            return Reject("agent", f"an id in 0..{last}", str(agent))
+        for agent, member in self.members.items():
+            if member.route == origin:
+                return agent
+        absent = [agent for agent in self.absent if agent not in owned]
+        return absent[0] if absent else Reject("full", f"{self._dag.agents} agents", "one more")

@@ -1,0 +1,159 @@
+"""Exact evaluation of the agents' tables: the shared signal of the exact mode, and all measurements."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.joint import joint_policy
+from bnpg_math.dag import Dag
+from bnpg_math.exact.equilibrium import nash_gap
+from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.values import Values, evaluate, state_values
+from bnpg_math.games.game import Game
+from bnpg_math.learning.gradient import flow, local_flows
+from bnpg_math.learning.natural import natural_direction
+from bnpg_math.learning.objective import objective
+from bnpg_math.learning.step_size import inner
+from bnpg_math.policies.softmax import log_policy
+from bnpg_math.theory.constants import nash_threshold, optimality_threshold, sizes
+from bnpg_math.theory.stationarity import gradient_max, gradient_norm, gradients, path_norm
+
+
+@dataclass(frozen=True)
+class Climb:
+    """A point of the objective, and the way the agents will take from it.
+
+    Parameters
+    ----------
+    oracle : Oracle
+    log_tables : sequence of N arrays (S, *P, A_i) float
+        log pi^i there.
+    objective : float
+        L_lambda there.
+    gradient, direction : lists of N arrays (S, *P, A_i) float
+        dL_lambda/dtheta^i, and what is added to theta^i, up to the step size.
+    """
+
+    oracle: "Oracle"
+    log_tables: Sequence[FloatArray]
+    objective: float
+    gradient: list[FloatArray]
+    direction: list[FloatArray]
+
+    @cached_property
+    def slope(self) -> float:
+        """Derivative of the objective along the direction, at least 0 up to rounding."""
+        return inner(self.gradient, self.direction)
+
+    def ahead(self, eta: float) -> float:
+        """Return the objective after a step of this size."""
+        return self.oracle.objective(self._moved(eta))
+
+    def gradient_ahead(self, eta: float) -> list[FloatArray]:
+        """Return the gradient after a step of this size."""
+        return self.oracle.gradients([np.exp(table) for table in self._moved(eta)])
+
+    def _moved(self, eta: float) -> list[FloatArray]:
+        # A table's logarithm differs from its theta by a constant a row, which no softmax sees.
+        pairs = zip(self.log_tables, self.direction, strict=True)
+        return [log_policy(table + eta * step) for table, step in pairs]
+
+
+class Oracle:
+    """Exact values of one game under the policies of one DAG.
+
+    The evaluation of the latest tables is kept, so that measuring a round and signalling it cost one.
+
+    Parameters
+    ----------
+    game : Game
+    dag : Dag
+    regularization : float
+        lambda of the objective.
+    """
+
+    def __init__(self, game: Game, dag: Dag, regularization: float) -> None:
+        self._game = game
+        self._dag = dag
+        self._regularization = regularization
+        self._latest: tuple[Sequence[FloatArray], list[FloatArray], FloatArray, Values] | None = None
+
+    @cached_property
+    def optimal_value(self) -> float:
+        """V*(mu), over all joint policies."""
+        return float(self._game.initial @ optimal_value(self._game).V)
+
+    def signal(self, log_tables: Sequence[FloatArray]) -> tuple[float, FloatArray]:
+        """Return V(mu) and the tensor W(s, a) = d(s) pi(a|s) Q(s, a), read-only."""
+        _, pi, values = self._evaluated(log_tables)
+        W = flow(values.d, pi, values.Q)
+        W.flags.writeable = False
+        return values.value, W
+
+    def occupancy(self, log_tables: Sequence[FloatArray]) -> FloatArray:
+        """Return the tensor d(s) pi(a|s), read-only."""
+        _, pi, values = self._evaluated(log_tables)
+        occupied = flow(values.d, pi, np.ones_like(pi))
+        occupied.flags.writeable = False
+        return occupied
+
+    def objective(self, log_tables: Sequence[FloatArray]) -> float:
+        """Return L_lambda, and nothing else."""
+        pi = joint_policy([np.exp(table) for table in log_tables], self._dag)
+        value = float(self._game.initial @ state_values(self._game, pi))
+        return objective(value, log_tables, self._regularization)
+
+    def gradients(self, tables: Sequence[FloatArray]) -> list[FloatArray]:
+        """Return dL_lambda/dtheta^i of every agent."""
+        return gradients(self._game, self._dag, tables, self._regularization)
+
+    def climb(self, log_tables: Sequence[FloatArray], natural: bool) -> Climb:
+        """Return where the agents stand and which way they go: along the gradient, or the natural one."""
+        tables, _, values = self._evaluated(log_tables)
+        height = objective(values.value, log_tables, self._regularization)
+        grads = gradients(self._game, self._dag, tables, self._regularization, values)
+        if not natural:
+            return Climb(self, log_tables, height, grads, grads)
+        visits = local_flows(self.occupancy(log_tables), self._dag.families)
+        directions = [
+            natural_direction(gradient, table, visit, self._regularization)
+            for gradient, table, visit in zip(grads, tables, visits, strict=True)
+        ]
+        return Climb(self, log_tables, height, grads, directions)
+
+    def measure(self, log_tables: Sequence[FloatArray]) -> dict[str, Any]:
+        """Return the exact metrics of a policy: value, gaps, objective, gradient norm."""
+        tables, _, values = self._evaluated(log_tables)
+        grads = gradients(self._game, self._dag, tables, self._regularization, values)
+        return {
+            "value": values.value,
+            "nash_gap": nash_gap(self._game, self._dag, tables, values).gap,
+            "optimality_gap": max(self.optimal_value - values.value, 0.0),
+            "objective": objective(values.value, log_tables, self._regularization),
+            "gradient_norm": gradient_norm(grads),
+        }
+
+    def certifies(self, log_tables: Sequence[FloatArray], gap: str) -> bool:
+        """Whether the gradient is small enough for the tight Lemma 2 (`nash`) or 3 (`optimality`).
+
+        The gap is then at most lambda M. Within rounding of the threshold it is not certified.
+        """
+        tables, _, values = self._evaluated(log_tables)
+        grads = gradients(self._game, self._dag, tables, self._regularization, values)
+        size = sizes(self._game, self._dag)
+        if gap == "optimality":
+            reached, threshold = path_norm(grads, self._dag), optimality_threshold(size, self._regularization)
+        else:
+            reached, threshold = gradient_max(grads), nash_threshold(size, self._regularization)
+        return reached <= threshold * (1.0 - 1e-9)
+
+    def _evaluated(self, log_tables: Sequence[FloatArray]) -> tuple[list[FloatArray], FloatArray, Values]:
+        if self._latest is None or self._latest[0] is not log_tables:
+            tables = [np.exp(table) for table in log_tables]
+            pi = joint_policy(tables, self._dag)
+            self._latest = (log_tables, tables, pi, evaluate(self._game, pi))
+        return self._latest[1:]

@@ -1,0 +1,254 @@
+"""The rounds of learning, without any thought of processes: what is announced, awaited and recorded.
+
+A round has up to three parts. *tables*: the agents' tables are awaited, because the mode is exact or because
+theta_r is to be evaluated. *steps*: states are announced and all agents' actions awaited, step by step
+(sampled mode). *signal*: the shared signal is out, every agent's application is awaited. The round's line is
+recorded before its signal goes out, so a line is never missing for an update that was applied.
+"""
+
+from collections.abc import Container
+from typing import Any
+
+import numpy as np
+from bnpg_protocol.wire.addresses import name
+from bnpg_protocol.wire.errors import Equivocation, OrderViolation
+from bnpg_protocol.wire.messages import (
+    ActionsChosen,
+    Message,
+    SignalApplied,
+    SignalBroadcast,
+    StatesAnnounced,
+    TableRequested,
+    TableShown,
+)
+
+from bnpg_coordinator.ascent import Ascent
+from bnpg_coordinator.environment import Environment, Episodes, Turn
+from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.oracle import Oracle
+from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.dag import Dag
+from bnpg_math.games.game import Game
+
+Outcome = list[Message | dict[str, Any]]
+
+
+class Rounds:
+    """All rounds of a run.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    game : Game
+    dag : Dag
+    oracle : Oracle
+        Exact evaluation, for the exact mode and for measurements.
+    ascent : Ascent, optional
+        Decides on the exact rounds, if they are not all alike.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        game: Game,
+        dag: Dag,
+        oracle: Oracle,
+        ascent: Ascent | None = None,
+    ) -> None:
+        self._experiment = experiment
+        self._oracle = oracle
+        self._ascent = ascent if ascent is not None else Ascent(experiment, oracle, 0.0)
+        self._agents = range(dag.agents)
+        self._table_shapes = [
+            (game.states, *(game.actions[parent] for parent in dag.parents[agent]), game.actions[agent])
+            for agent in self._agents
+        ]
+        self._environment = Environment(game, experiment)
+        self.round = 0
+        self.finished = False
+        self.certified = False
+        """Whether the rounds are finished because theta_round is certified."""
+        self.metrics: dict[str, Any] = {}
+        """What the last evaluation measured."""
+        self._part = "steps"
+        self._episodes: Episodes | None = None
+        self._tables: dict[int, FloatArray] = {}
+        self._applied: dict[int, str] = {}
+        self._ahead: dict[int, FloatArray] = {}
+        self._said: dict[int, list[IntArray]] = {agent: [] for agent in self._agents}
+        """What every agent chose in the turns of the round so far."""
+        self._line: dict[str, Any] = {}
+
+    @property
+    def step(self) -> int:
+        """Turn of the present round whose actions are awaited."""
+        return 0 if self._episodes is None else self._episodes.taken
+
+    def awaited(self) -> tuple[list[int], str]:
+        """Return the agents whose answer is awaited, and what they are to send."""
+        parts: dict[str, tuple[Container[int], str]] = {
+            "tables": (self._tables, "the table"),
+            "steps": ([one for one in self._agents if len(self._said[one]) > self.step], "the actions"),
+            "signal": (self._applied, "the application of the signal"),
+        }
+        answers, what = parts[self._part]
+        return [agent for agent in self._agents if agent not in answers], what
+
+    def table_shape(self, agent: int) -> tuple[int, ...]:
+        """Return the shape of an agent's theta and of its table: (S, *P, A)."""
+        return self._table_shapes[agent]
+
+    def restart(self, round_: int) -> Outcome:
+        """Begin a round anew in a new epoch: nothing said before counts."""
+        self._ahead = {}
+        return self.begin(round_)
+
+    def begin(self, round_: int) -> Outcome:
+        """Begin a round, or the end if there is none left."""
+        self.round = round_
+        self.finished = self.certified = False
+        self._episodes = None
+        self._tables, self._ahead = self._ahead, {}
+        self._applied = {}
+        self._said = {agent: [] for agent in self._agents}
+        self._line = {"round": round_}
+        if self._experiment.mode == "exact":
+            self._part = "tables"
+            return []  # every agent shows its table without being asked
+        if self._experiment.evaluates(round_):
+            self._part = "tables"
+            return [TableRequested(round_)]
+        return self._end() if round_ == self._experiment.rounds else self._first_step()
+
+    def prepare(self) -> None:
+        """Do ahead what depends on no answer."""
+        self._environment.prepare()
+
+    def receive(self, agent: int, message: Message) -> Outcome:
+        """Take in an agent's answer; return what is to be sent to everybody, and lines to record.
+
+        Raises
+        ------
+        OrderViolation
+            If the answer has no place in this part of the round.
+        Equivocation
+            If the agent gave another answer before.
+        """
+        match message:
+            case ActionsChosen() if message.round == self.round and self._part != "tables":
+                return self._actions(agent, message)
+            case TableShown() if self._part == "tables" and message.round == self.round:
+                return self._table(agent, message)
+            case TableShown() if message.round == self.round and agent in self._tables:
+                self._note(agent, self._tables, message.log_policy, "tables")
+                return []
+            case SignalApplied() if self._part == "signal" and message.round == self.round:
+                if self._note(agent, self._applied, message.digest, "digests") and self._all(self._applied):
+                    return self.begin(self.round + 1)
+                return []
+            case ActionsChosen() | TableShown() | SignalApplied() if message.round < self.round:
+                return []
+            case TableShown() if self._experiment.mode == "exact" and message.round == self.round + 1:
+                # This agent applied the signal before others did: its next table is here already.
+                self._check_table(agent, message.log_policy)
+                self._note(agent, self._ahead, message.log_policy, "tables")
+                return []
+            case _:
+                at = f"{type(message).__name__} of round {message.round}"  # type: ignore[attr-defined]
+                raise OrderViolation(
+                    f"{name(agent)} sent {at}; awaited: {self.awaited()[1]} of round {self.round}"
+                )
+
+    def _actions(self, agent: int, message: ActionsChosen) -> Outcome:
+        where = f"round {message.round}, step {message.step}"
+        said = self._said[agent]
+        if message.step < len(said):
+            if not np.array_equal(said[message.step], message.actions):
+                raise Equivocation(f"{name(agent)} says two different things for the actions of {where}")
+            return []
+        episodes = self._episodes
+        if message.step != len(said) or self._part != "steps" or episodes is None:
+            raise OrderViolation(
+                f"{name(agent)} acts at {where}; "
+                f"awaited: {self.awaited()[1]} of round {self.round}, step {self.step}"
+            )
+        if message.step >= len(episodes.turns):
+            raise OrderViolation(f"{name(agent)} acts at {where}, whose states were not announced")
+        lanes = len(episodes.turns[message.step].states)
+        if len(message.actions) != lanes:
+            raise OrderViolation(
+                f"{name(agent)} chose {len(message.actions)} actions for {lanes} lanes at {where}"
+            )
+        said.append(message.actions)
+        taken = episodes.taken
+        for one in self._said.values():
+            if len(one) <= taken:
+                return []
+        turn = episodes.advance([self._said[one][taken] for one in self._agents])
+        if turn is not None:
+            return [_announcement(self.round, len(episodes.turns) - 1, turn)]
+        if not episodes.done:
+            return []
+        statistics = episodes.statistics()
+        self._line |= {"return_mean": statistics.mean, "return_stderr": statistics.stderr}
+        return self._signal(SignalBroadcast(self.round, episodes.weights()))
+
+    def _table(self, agent: int, message: TableShown) -> Outcome:
+        self._check_table(agent, message.log_policy)
+        if not (self._note(agent, self._tables, message.log_policy, "tables") and self._all(self._tables)):
+            return []
+        tables = [self._tables[one] for one in self._agents]
+        experiment = self._experiment
+        certified = bool(experiment.stop_at_epsilon) and self._oracle.certifies(tables, experiment.stop_gap)
+        if certified or self._experiment.evaluates(self.round):
+            self.metrics = self._oracle.measure(tables)
+            self._line |= self.metrics
+        if certified or self.round == self._experiment.rounds:
+            self.certified = certified
+            return self._end()
+        if self._experiment.mode == "sampled":
+            return self._first_step()
+        signal, told = self._ascent.signal(self.round, tables)
+        self._line |= told
+        return self._signal(signal)
+
+    def _first_step(self) -> Outcome:
+        self._part = "steps"
+        self._episodes = self._environment.begin(self.round)
+        return [_announcement(self.round, step, turn) for step, turn in enumerate(self._episodes.turns)]
+
+    def _signal(self, signal: Message) -> Outcome:
+        """Record the round's line, then let the signal go out."""
+        self._part = "signal"
+        return [self._line, signal]
+
+    def _end(self) -> Outcome:
+        self.finished = True
+        return [self._line]
+
+    def _note(self, agent: int, answers: dict[int, Any], answer: Any, what: str) -> bool:
+        """Keep an answer; return False for a duplicate."""
+        if agent not in answers:
+            answers[agent] = answer
+            return True
+        if not np.array_equal(answers[agent], answer):
+            raise Equivocation(
+                f"{name(agent)} says two different things for the {what} of round {self.round}"
+            )
+        return False
+
+    def _all(self, answers: dict[int, Any]) -> bool:
+        return len(answers) == len(self._agents)
+
+    def _check_table(self, agent: int, table: FloatArray) -> None:
+        shape = self._table_shapes[agent]
+        if table.shape != shape:
+            raise OrderViolation(f"the table of {name(agent)} must have shape {shape}, got {table.shape}")
+        if not (abs(np.exp(table).sum(axis=-1) - 1.0) < 1e-9).all():
+            raise OrderViolation(
+                f"the table of {name(agent)} must hold log probabilities, its rows do not sum to 1"
+            )
+
+
+def _announcement(round_: int, step: int, turn: Turn) -> StatesAnnounced:
+    return StatesAnnounced(round_, step, turn.time, turn.lane, turn.states)

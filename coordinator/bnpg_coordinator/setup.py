@@ -1,0 +1,35 @@
+"""What the coordinator process starts with."""
+
+from typing import Any
+
+from bnpg_protocol.process.security.admission import Admission
+from msgspec import Struct
+
+from bnpg_coordinator.experiment import Experiment
+from bnpg_math.arrays import FloatArray
+from bnpg_math.dag import Dag
+from bnpg_math.games.game import Game
+
+
+class CoordinatorSetup(Struct, frozen=True):
+    """One life of the coordinator of a run."""
+
+    run: str
+    """Identity of the run."""
+    generation: int
+    """Start count of the coordinator; larger than that of any earlier one of this run."""
+    experiment: Experiment
+    digest: str
+    """Digest of all that decides the result."""
+    game: Game
+    dag: Dag
+    learning_rate: float
+    initial: tuple[FloatArray, ...]
+    """Given theta_0, in agent order; empty for `zeros` and `normal`."""
+    numerics: str
+    patience: float = 120.0
+    """Seconds without any progress after which the run is given up, naming whom it waited for."""
+    recorded: tuple[dict[str, Any], ...] = ()
+    """The run record of earlier lives, if a round needs to know of those before it."""
+    admission: Admission | None = None
+    """Which key belongs to which agent, where there is security."""

@@ -1,0 +1,224 @@
+"""The shell of the coordinator process: sockets, clock and run record around the pure machine."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from bnpg_protocol.process.allocation import keep_freed_memory
+from bnpg_protocol.process.faults.execution import FaultExecution
+from bnpg_protocol.process.faults.injector import FaultInjector
+from bnpg_protocol.process.faults.plan import PlanError, read_plan
+from bnpg_protocol.process.files import write_atomically
+from bnpg_protocol.process.lifeline import Lifeline
+from bnpg_protocol.process.log import open_log, write_log
+from bnpg_protocol.process.loop import Loop
+from bnpg_protocol.process.recorder import TraceRecorder
+from bnpg_protocol.process.security.admission import Admission
+from bnpg_protocol.process.security.credentials import (
+    BINDINGS_FILE,
+    allowed,
+    coordinator_security,
+    write_bindings,
+)
+from bnpg_protocol.process.security.endpoints import require_key
+from bnpg_protocol.process.security.hangup import Hangup
+from bnpg_protocol.process.title import set_title
+from bnpg_protocol.process.transport.zeromq import ZeroMQTransport
+from bnpg_protocol.wire.effects import Effect, Log
+from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
+from bnpg_protocol.wire.events import Event, Observer
+from bnpg_protocol.wire.exit_codes import ExitCode
+from msgspec import Struct
+
+from bnpg_coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
+from bnpg_coordinator.loading import load_setup
+from bnpg_coordinator.machine import CoordinatorMachine
+from bnpg_coordinator.run_record import RunRecord
+from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_math.dag import Dag
+from bnpg_math.errors import InputError
+from bnpg_math.policies.file import Policy, save_policy
+
+if TYPE_CHECKING:
+    from bnpg_protocol.process.telemetry import Telemetry
+
+NAME = "bnpg-coordinator"
+HEADER_ROOM = 1 << 17
+"""Bytes every frame may have."""
+
+
+class CoordinatorOptions(Struct, frozen=True):
+    """How the coordinator process is started."""
+
+    folder: Path
+    """The run folder."""
+    listen: str
+    """Endpoint to bind."""
+    endpoint_file: Path | None = None
+    """Where to write the endpoint once it is bound."""
+    patience: float = 120.0
+    fsync: bool = True
+    lifeline: bool = False
+    faults: Path | None = None
+    """A fault plan."""
+    faults_since: float = 0.0
+    """Unix time at which the run started; the plan's times count from there."""
+    trace: Path | None = None
+    """Folder for the message trace."""
+    log_format: str = "text"
+    log_level: str = "info"
+    key: Path | None = None
+    """Its private key; mandatory as soon as the endpoint leaves this machine."""
+    roster: Path | None = None
+    """Whom it lets in: a roster file, or a folder of public keys. Read again at SIGHUP."""
+    metrics_listen: str | None = None
+    """Where to serve metrics and health, `HOST:PORT`."""
+
+
+def recorder(
+    record: RunRecord,
+    folder: Path,
+    dag: Dag,
+    write: Callable[[str, str, dict[str, Any]], None],
+    on_line: Callable[[dict[str, Any]], None] | None = None,
+) -> Callable[[Effect], None]:
+    """Return what carries out the coordinator's own effects, in whichever process it lives."""
+
+    def carry(effect: Effect) -> None:
+        match effect:
+            case Record(line=line):
+                written = record.append(line)
+                if on_line is not None:
+                    on_line(written)
+            case Rewind(round=round_):
+                record.rewind(round_)
+            case Gathered(thetas=thetas):
+                try:
+                    save_policy(Policy(dag, thetas), folder / "policy.npz")
+                except OSError as error:
+                    raise StorageFailed(f"cannot write {folder / 'policy.npz'}: {error.strerror}") from None
+            case Concluded(state=state, why=why, rounds=rounds, metrics=metrics):
+                record.conclude(state, why, rounds, metrics)
+            case Bound(owners=owners):
+                write_bindings(folder / BINDINGS_FILE, owners)
+            case Log(level=level, event=event, fields=fields):
+                write(level, event, fields)
+            case _:
+                raise AssertionError(effect)
+
+    return carry
+
+
+def _largest_answer(setup: CoordinatorSetup) -> int:
+    """Return how many bytes an agent can rightly send at once: its table, or the actions of all lanes."""
+    actions, dag = setup.game.actions, setup.dag
+    families = ((*dag.parents[agent], agent) for agent in range(dag.agents))
+    tables = [math.prod(actions[one] for one in family) for family in families]
+    return max(HEADER_ROOM, 8 * setup.game.states * max(tables), 2 * setup.experiment.lanes)
+
+
+def _watched(status: dict[str, Any]) -> dict[str, Any]:
+    return status | {"process": NAME, "members": len(status["agents"])}
+
+
+def _open_telemetry(listen: str | None) -> "Telemetry | None":
+    """Serve metrics and health, if asked to."""
+    if listen is None:
+        return None
+    from bnpg_protocol.process.telemetry import Telemetry
+
+    return Telemetry(listen)
+
+
+def _read_roster_again(roster: Path, folder: Path, admission: Admission) -> Log:
+    """Let in, from now on, whom the roster names now; a bad roster changes nothing."""
+    try:
+        admission.replace(*allowed(roster, folder / BINDINGS_FILE))
+    except InsecureSetup as error:
+        return Log("error", "roster kept", {"why": str(error)})
+    return Log("info", "roster read again", {"keys": len(admission.owners)})
+
+
+def _all_of(observers: list[Observer]) -> Observer | None:
+    """Return one observer for all."""
+    if len(observers) <= 1:
+        return observers[0] if observers else None
+
+    def observe(event: Event) -> None:
+        for observer in observers:
+            observer(event)
+
+    return observe
+
+
+def run_coordinator(options: CoordinatorOptions) -> ExitCode:
+    """Run the coordinator process to its end."""
+    set_title(NAME)
+    keep_freed_memory()
+    log = open_log(NAME, options.log_format, options.log_level)
+    record = RunRecord(options.folder, options.fsync)
+    try:
+        plan = None if options.faults is None else read_plan(options.faults)
+        security = coordinator_security(options.key, options.roster, options.folder / BINDINGS_FILE)
+        require_key(options.listen, "--listen", security is not None)
+        setup = load_setup(options.folder, record.next_generation(), options.patience)
+        if security is not None:
+            setup = msgspec.structs.replace(setup, admission=security.admission)
+        telemetry = _open_telemetry(options.metrics_listen)
+        transport = ZeroMQTransport("coordinator", options.listen, security, _largest_answer(setup))
+        if options.endpoint_file is not None:
+            write_atomically(options.endpoint_file, f"{transport.endpoint}\n".encode(), fsync=False)
+    except (InputError, PlanError, InsecureSetup, StorageFailed) as error:
+        write_log(log, "error", "stopped", {"why": str(error)})
+        return ExitCode.STORAGE if isinstance(error, StorageFailed) else ExitCode.USAGE
+    lifeline = Lifeline(options.lifeline)
+    lifeline.register(transport.watch)
+    trace = None if options.trace is None else TraceRecorder(options.trace, setup.generation)
+    observing: list[Observer | None] = [trace, None if telemetry is None else telemetry.observe]
+    observers = [observer for observer in observing if observer is not None]
+    machine = CoordinatorMachine(setup, time.monotonic(), _all_of(observers))
+    on_line = None if telemetry is None else telemetry.line
+    carry = recorder(record, options.folder, setup.dag, lambda *event: write_log(log, *event), on_line)
+
+    faults = None
+    if plan is not None:
+        faults = FaultExecution(FaultInjector(plan, "coordinator", setup.generation), options.faults_since)
+
+    hangup = Hangup()
+
+    def each(now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        try:
+            record.write_status(now, lambda: machine.status(now) | transport.counters())
+        except StorageFailed as error:
+            effects += machine.failed(ExitCode.STORAGE, str(error), now)
+        if telemetry is not None:
+            telemetry.turn(now, lambda: _watched(machine.status(now)) | transport.counters())
+        effects += [Log(one.level, one.event, one.fields) for one in transport.notices()]
+        if hangup.came() and security is not None and options.roster is not None:
+            effects.append(_read_roster_again(options.roster, options.folder, security.admission))
+        if lifeline.cut():
+            effects += machine.abandon("its launcher is gone", now)
+        return effects
+
+    def on_signal(now: float) -> list[Effect]:
+        return machine.end(ExitCode.INTERRUPTED, "interrupted", now)
+
+    with hangup:
+        stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission, trace).run()
+    if trace is not None:
+        with suppress(StorageFailed):
+            trace.close(int(stop.code), stop.why)
+    if telemetry is not None:
+        telemetry.close()
+    ended = time.monotonic()
+    with suppress(StorageFailed):  # a full disk must not hide how the run ended
+        record.write_status(ended, lambda: machine.status(ended) | transport.counters(), at_once=True)
+    record.close()
+    level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) else "error"
+    write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})
+    return stop.code

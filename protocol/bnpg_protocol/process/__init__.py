@@ -1,0 +1,1 @@
+"""What a process is: its loop, transports, security, faults, trace, telemetry, log and end."""

@@ -1,0 +1,63 @@
+"""Writing files so that a crash at any instant leaves either the old content or the new, never half of it."""
+
+import os
+from pathlib import Path
+
+from bnpg_protocol.wire.errors import StorageFailed
+
+
+def write_atomically(path: Path, content: bytes, fsync: bool) -> None:
+    """Replace a file's content in one step.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder must exist.
+    content : bytes
+    fsync : bool
+        Whether the content must survive a crash of the machine too, not only of the process.
+
+    Raises
+    ------
+    StorageFailed
+        If it cannot be written, for example because the disk is full; the old content is untouched.
+    """
+    # As strings, because this is on the way of every round, and a Path is slow.
+    folder, file_name = os.path.split(path)
+    temporary = os.path.join(folder, f".{file_name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            if fsync:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+        if fsync:
+            _sync_folder(folder)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise StorageFailed(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def next_count(path: Path, fsync: bool) -> int:
+    """Count up the number in a file and return the new one; a missing file counts as 0.
+
+    Raises
+    ------
+    StorageFailed
+        If the file holds no number or cannot be written.
+    """
+    try:
+        count = int(path.read_text()) + 1 if path.exists() else 1
+    except (OSError, ValueError) as error:
+        raise StorageFailed(f"{path} must hold a number: {error}") from None
+    write_atomically(path, f"{count}\n".encode(), fsync)
+    return count
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder or os.curdir, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

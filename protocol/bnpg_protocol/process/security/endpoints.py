@@ -1,0 +1,79 @@
+"""Which endpoints leave this machine: there, and only there, keys are mandatory."""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from bnpg_protocol.wire.errors import InsecureSetup
+
+
+def leaves_machine(endpoint: str) -> bool:
+    """Whether others than this machine can reach an endpoint.
+
+    Examples
+    --------
+    >>> leaves_machine("tcp://127.0.0.1:*"), leaves_machine("ipc:///tmp/a"), leaves_machine("tcp://0.0.0.0:7000")
+    (False, False, True)
+    """
+    if not endpoint.startswith("tcp://"):
+        return False
+    host = host_of(endpoint)
+    if host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
+
+
+def host_of(endpoint: str) -> str:
+    """Return the host of a tcp endpoint, without the brackets of IPv6."""
+    rest = endpoint.removeprefix("tcp://")
+    return rest.rsplit(":", 1)[0].strip("[]").split("%")[0]
+
+
+def check_endpoint(endpoint: str, option: str) -> None:
+    """Refuse what is no endpoint.
+
+    Raises
+    ------
+    InsecureSetup
+        If it is neither `ipc://PATH` nor `tcp://HOST:PORT`.
+    """
+    if endpoint.startswith("ipc://") and len(endpoint) > len("ipc://"):
+        return
+    host, port = (
+        (host_of(endpoint), endpoint.rsplit(":", 1)[-1]) if endpoint.startswith("tcp://") else ("", "")
+    )
+    if host and (port == "*" or (port.isdecimal() and int(port) < 65536)):
+        return
+    raise InsecureSetup(f"{option} must be tcp://HOST:PORT or ipc://PATH, got {endpoint!r}")
+
+
+def require_key(endpoint: str, option: str, secured: bool) -> None:
+    """Refuse to speak in the open off this machine.
+
+    Raises
+    ------
+    InsecureSetup
+        If the endpoint leaves the machine and there is no key.
+    """
+    check_endpoint(endpoint, option)
+    if leaves_machine(endpoint) and not secured:
+        raise InsecureSetup(
+            f"{option} {endpoint} can be reached from other machines, which needs a key: "
+            "make keys with `bnpg keys new` and give --key"
+        )
+
+
+def advertised(bound: str, host: str) -> str:
+    """Return a bound endpoint as others reach it: its own port at `host`.
+
+    Examples
+    --------
+    >>> advertised("tcp://0.0.0.0:7001", "10.0.0.7")
+    'tcp://10.0.0.7:7001'
+    """
+    if not bound.startswith("tcp://") or not host:
+        return bound
+    port = urlsplit(bound).port
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"

@@ -1,0 +1,60 @@
+"""Under which address the other hosts of a run reach this one."""
+
+import socket
+import time
+
+from bnpg_protocol.process.security.endpoints import host_of, leaves_machine
+from bnpg_protocol.wire.errors import InsecureSetup
+
+WILDCARDS = frozenset({"*", "0.0.0.0", "::", ""})  # noqa: S104
+LOOK_AGAIN = 0.2
+"""Seconds between two attempts to resolve a name that is not known yet."""
+
+
+def advertised_host(inbox: str, wanted: str, coordinator: str, patience: float) -> str:
+    """Return the host to name to others; the empty text if the inbox's own address will do.
+
+    Parameters
+    ----------
+    inbox : str
+        Endpoint that is bound.
+    wanted : str
+        `auto` is the address this host has towards the coordinator, `hostname` its name (the right choice in
+        containers, whose address may change), everything else is taken as it is.
+    coordinator : str
+        Endpoint of the coordinator.
+    patience : float
+        Seconds for the coordinator's name to become known.
+
+    Raises
+    ------
+    InsecureSetup
+        If there is no such address.
+    """
+    if not inbox.startswith("tcp://"):
+        return ""
+    if wanted == "hostname":
+        return socket.gethostname()
+    if wanted != "auto":
+        return wanted
+    if host_of(inbox) not in WILDCARDS:
+        return ""
+    return _address_towards(coordinator, patience) if leaves_machine(coordinator) else "127.0.0.1"
+
+
+def _address_towards(endpoint: str, patience: float) -> str:
+    """Ask the kernel from which address it would speak to a host. Connecting a UDP socket sends nothing."""
+    host, port = host_of(endpoint), int(endpoint.rsplit(":", 1)[1])
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            family, kind, protocol, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+            with socket.socket(family, kind, protocol) as probe:
+                probe.connect(target)
+                return str(probe.getsockname()[0])
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise InsecureSetup(
+                    f"no address of this host towards {endpoint} ({error.strerror}): give --advertise"
+                ) from None
+            time.sleep(LOOK_AGAIN)

@@ -1,0 +1,52 @@
+"""What a machine asks its shell to do. Machines decide, shells act."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.exit_codes import ExitCode
+
+
+class Effect(Struct, frozen=True, gc=False):
+    """Base of all effects."""
+
+
+class Transmit(Effect, frozen=True):
+    """Hand an envelope to the transport. Losing it is allowed: the link sends it again."""
+
+    route: str
+    """Where to: a route learned from a `Connect` or from the origin of an earlier arrival."""
+    envelope: Envelope
+    to: int
+    """Address of the peer, as far as it is known: -2 for an agent without an id."""
+
+
+class Connect(Effect, frozen=True):
+    """Open a route to a peer's endpoint; an older connection under that name is dropped."""
+
+    route: str
+    endpoint: str
+    key: str = ""
+    """The public key the peer must own; empty where there is no security."""
+
+
+class Admit(Effect, frozen=True):
+    """Let exactly these keys connect to this process, each as its owner."""
+
+    owners: dict[str, int]
+
+
+class Log(Effect, frozen=True):
+    """Tell whoever reads the log."""
+
+    level: str
+    event: str
+    fields: dict[str, Any]
+
+
+class Stop(Effect, frozen=True):
+    """The process ends here."""
+
+    code: ExitCode
+    why: str

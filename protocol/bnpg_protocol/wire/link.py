@@ -1,0 +1,179 @@
+"""One link: sequence numbers, acknowledgements, gaps and retransmission between two processes.
+
+A link carries messages both ways. Each direction numbers its messages from 1. The receiver delivers the
+expected number, drops lower ones (and owes the sender another acknowledgement) and holds higher ones until
+the gap is filled. The sender keeps what is not acknowledged, in a bounded window, and sends it again when it
+is overdue or asked for. The link knows no clock: the time is an argument.
+"""
+
+from collections.abc import Collection
+
+from msgspec import Struct
+
+from bnpg_protocol.wire.errors import OrderViolation, WindowFull
+from bnpg_protocol.wire.messages import Message
+
+WINDOW = 1024
+"""Messages a sender keeps unacknowledged, and a receiver ahead of a gap, at the most."""
+PATIENCE = 0.25
+"""Seconds until a message that is not acknowledged is sent again; doubled at each try."""
+LONGEST_PATIENCE = 4.0
+ACKNOWLEDGE_AFTER = 0.05
+"""Seconds an acknowledgement may wait for a message to ride on."""
+ACKNOWLEDGE_EVERY = 64
+"""Messages after which an acknowledgement waits no longer."""
+
+
+class _Unacknowledged(Struct, gc=False):
+    message: Message
+    lamport: int
+    due: float
+    patience: float = PATIENCE
+
+
+class Receipt(Struct, gc=False):
+    """What came of one arrival."""
+
+    delivered: list[tuple[int, int, Message]] = []
+    """(seq, lamport, message), in order."""
+    duplicate: bool = False
+    acknowledge: bool = False
+    """Whether the acknowledgement can wait no longer for a message to ride on."""
+    gap: tuple[int, int] | None = None
+    """The messages that are missing now, first and last, if this arrival showed a new gap."""
+
+
+class Link:
+    """Both directions between this process and one peer, in one epoch."""
+
+    __slots__ = (
+        "_gap_told",
+        "_held",
+        "_window",
+        "acknowledge_by",
+        "expected",
+        "next_seq",
+        "owed",
+        "unacknowledged",
+    )
+
+    def __init__(self, window: int = WINDOW) -> None:
+        self._window = window
+        self._held: dict[int, tuple[int, Message]] = {}
+        self._gap_told = 0
+        self.next_seq = 1
+        self.unacknowledged: dict[int, _Unacknowledged] = {}
+        self.expected = 1
+        self.owed = 0
+        """Arrivals since the last acknowledgement went out."""
+        self.acknowledge_by: float | None = None
+
+    def send(self, message: Message, lamport: int, now: float) -> int:
+        """Number a message and keep it until it is acknowledged.
+
+        Raises
+        ------
+        WindowFull
+            If the window of unacknowledged messages is full.
+        """
+        if len(self.unacknowledged) >= self._window:
+            raise WindowFull(f"{self._window} messages are unacknowledged")
+        seq = self.next_seq
+        self.next_seq = seq + 1
+        self.unacknowledged[seq] = _Unacknowledged(message, lamport, now + PATIENCE)
+        return seq
+
+    def unsend(self, seqs: Collection[int]) -> list[tuple[int, int, Message]]:
+        """Take back the latest messages, as far as they are among these: they never left.
+
+        Returns
+        -------
+        list of (seq, lamport, message)
+            Which they were, the latest first.
+        """
+        taken = []
+        while self.next_seq - 1 in seqs and self.next_seq - 1 in self.unacknowledged:
+            self.next_seq -= 1
+            one = self.unacknowledged.pop(self.next_seq)
+            taken.append((self.next_seq, one.lamport, one.message))
+        return taken
+
+    def acknowledged(self, ack: int) -> None:
+        """Forget what the peer has received.
+
+        Raises
+        ------
+        OrderViolation
+            If the peer acknowledges what was never sent.
+        """
+        if ack >= self.next_seq:
+            raise OrderViolation(f"message {ack} is acknowledged, but only {self.next_seq - 1} were sent")
+        unacknowledged = self.unacknowledged
+        while unacknowledged:
+            oldest = next(iter(unacknowledged))
+            if oldest > ack:
+                break
+            del unacknowledged[oldest]
+
+    def receive(self, seq: int, lamport: int, message: Message, now: float) -> Receipt:
+        """Take in one arrival.
+
+        Raises
+        ------
+        OrderViolation
+            If the message lies further ahead of a gap than the window allows.
+        """
+        self.owed += 1
+        if self.acknowledge_by is None:
+            self.acknowledge_by = now + ACKNOWLEDGE_AFTER
+        if seq < self.expected or seq in self._held:
+            return Receipt(duplicate=True, acknowledge=True)
+        if seq == self.expected:
+            receipt = Receipt([(seq, lamport, message)], acknowledge=self.owed >= ACKNOWLEDGE_EVERY)
+            self.expected += 1
+            while self._held and self.expected in self._held:
+                receipt.delivered.append((self.expected, *self._held.pop(self.expected)))
+                self.expected += 1
+            return receipt
+        if seq - self.expected > self._window:
+            raise OrderViolation(
+                f"message {seq} came while {self.expected} is awaited: over the window of {self._window}"
+            )
+        self._held[seq] = (lamport, message)
+        if self._gap_told == self.expected:
+            return Receipt()
+        self._gap_told = self.expected
+        return Receipt(gap=(self.expected, min(self._held) - 1))
+
+    def again(self, first: int, last: int, now: float) -> list[tuple[int, int, Message]]:
+        """Return what a peer misses, (seq, lamport, message), as far as it is still unacknowledged."""
+        missing = []
+        for seq in range(first, min(last, self.next_seq - 1) + 1):
+            kept = self.unacknowledged.get(seq)
+            if kept is not None:
+                kept.due = now + kept.patience
+                missing.append((seq, kept.lamport, kept.message))
+        return missing
+
+    def overdue(self, now: float) -> list[tuple[int, int, Message]]:
+        """Return what must be sent again by now, (seq, lamport, message), and be more patient with it."""
+        late = []
+        for seq, kept in self.unacknowledged.items():
+            if kept.due <= now:
+                kept.patience = min(2 * kept.patience, LONGEST_PATIENCE)
+                kept.due = now + kept.patience
+                late.append((seq, kept.lamport, kept.message))
+        return late
+
+    def acknowledge(self) -> int:
+        """Return what is to be acknowledged: everything up to here was received, and nothing is owed now."""
+        self.owed = 0
+        self.acknowledge_by = None
+        return self.expected - 1
+
+    def next_event(self) -> float | None:
+        """Return when this link wants to be looked at again, or None."""
+        times = [kept.due for kept in self.unacknowledged.values()]
+        if self.acknowledge_by is not None:
+            times.append(self.acknowledge_by)
+        return min(times, default=None)

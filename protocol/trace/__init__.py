@@ -1,1 +1,0 @@
-"""The message trace: what every process of a run did, written so that nothing can be taken away unseen."""
