@@ -1,8 +1,8 @@
 """The mathematics of Bayesian-network policy gradient, as pure functions on arrays.
 
 Nothing is imported here on purpose: an agent needs a handful of these modules and must not pay for
-scipy or networkx. `arrays`, `errors`, `streams`, `policy`, `sampling`, `gradient`, `estimators` and
-`numerics` import numpy only.
+scipy or networkx. `arrays` (without `krylov`), `chance`, `learning`, `policies.softmax` and `errors` import
+numpy only.
 
 The letters are those of Chen et al. (2024): N agents, S states, A_i actions of agent i, pa(i) its
 parents in the DAG, `mu` the initial distribution, `gamma` the discount, `theta^i` the logits with

@@ -5,7 +5,16 @@ import sys
 
 import pytest
 
-LIGHT = ["arrays", "errors", "streams", "policy", "sampling", "gradient", "estimators", "numerics"]
+LIGHT = [
+    "arrays",
+    "arrays.numerics",
+    "errors",
+    "chance.streams",
+    "chance.sampling",
+    "learning.estimators",
+    "learning.gradient",
+    "policies.softmax",
+]
 
 
 @pytest.mark.parametrize("module", LIGHT)

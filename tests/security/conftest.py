@@ -95,7 +95,7 @@ class SecuredRun:
         )  # fmt: skip
 
     def start_agent(self, agent: int, name: str = "", key: Path | None = None, program: str = "") -> None:
-        runs = [program] if program else ["-m", "agents"]
+        runs = [program] if program else ["-m", "bnpg_agents"]
         self._start(
             name or f"agent-{agent}", *runs, "--agent", str(agent), "--connect", self.front,
             "--inbox", self.inbox(agent), "--state", str(self.path / f"state-{name or agent}"),

@@ -15,8 +15,9 @@ def blocks(language):
 
 
 def test_the_examples_pass(tmp_path):
-    examples = blocks("python")
+    conftest, *examples = blocks("python")
     assert len(examples) == 2
+    (tmp_path / "conftest.py").write_text(conftest)
     (tmp_path / "test_examples.py").write_text("\n\n".join(reversed(examples)))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-o", "asyncio_mode=auto", str(tmp_path)],

@@ -34,7 +34,7 @@ def waiting(folder: Path, agent: int) -> Order:
     """Return the order of an agent whose coordinator never comes."""
     state = ("--state", str(folder / str(agent)), "--agent", str(agent), "--lifeline")
     sockets = ("--connect", f"ipc://{folder}/nobody", "--inbox", f"ipc://{inbox(folder, agent)}")
-    return Order("agents", [*state, *sockets])
+    return Order("bnpg_agents", [*state, *sockets])
 
 
 def inbox(folder: Path, agent: int) -> Path:
@@ -106,7 +106,11 @@ def test_the_lifeline_and_signals_reach_the_one_they_are_meant_for(scratch) -> N
 @linux
 def test_exit_codes_are_those_of_the_processes(capfd) -> None:
     helped, wrong, other = adopt(
-        [Order("agents", ["--help"]), Order("agents", ["--no-such"]), Order("coordinator", ["--help"])],
+        [
+            Order("bnpg_agents", ["--help"]),
+            Order("bnpg_agents", ["--no-such"]),
+            Order("bnpg_coordinator", ["--help"]),
+        ],
         os.environ,
     )
     assert [one.wait(PATIENCE) for one in (helped, wrong, other)] == [0, 2, 0]
@@ -123,7 +127,7 @@ def test_exit_codes_are_those_of_the_processes(capfd) -> None:
 def test_a_nursery_that_fails_leaves_nothing_open(monkeypatch, interpreter: str) -> None:
     before = open_files()
     monkeypatch.setattr(sys, "executable", interpreter)
-    assert adopt([Order("agents", ["--help"])], os.environ) == []
+    assert adopt([Order("bnpg_agents", ["--help"])], os.environ) == []
     assert open_files() == before
     assert not is_subreaper()
 
@@ -135,7 +139,7 @@ def test_a_nursery_that_hangs_is_given_up(monkeypatch, tmp_path) -> None:
     hanging.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(hanging))
     monkeypatch.setattr(adoption, "NURSERY_PATIENCE", 0.1)
-    assert adopt([Order("agents", ["--help"])], os.environ) == []
+    assert adopt([Order("bnpg_agents", ["--help"])], os.environ) == []
 
 
 def test_where_there_is_no_such_thing_they_are_started_one_by_one(monkeypatch, tmp_path, play) -> None:
