@@ -27,6 +27,7 @@ applied again.
 from collections.abc import Sequence
 from typing import Any
 
+from bnpg_protocol.process.progress import Progress
 from bnpg_protocol.wire.addresses import COORDINATOR, name, names
 from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit
 from bnpg_protocol.wire.envelope import Envelope
@@ -117,6 +118,7 @@ class AgentMachine:
         self._hello_patience = HELLO_EVERY
         self._beacon_due = now
         self._progress_at = now
+        self._progress = Progress(setup.patience, now)
         self._failure: Stop | None = None
         self._failing_until = 0.0
         self._last_word = Stop(ExitCode.DONE, "")
@@ -193,6 +195,8 @@ class AgentMachine:
                 effects += self._deliver(envelope.sender, one, now)
             except (ProtocolError, FloatingPointError, InputError) as error:
                 effects += self._fail(ExitCode.PROTOCOL, str(error), now)
+        if self._rounds is not None:
+            self._progress.reach((1, *self._rounds.where), now)
         return effects
 
     def prepare(self) -> None:
@@ -287,6 +291,9 @@ class AgentMachine:
         if before is not None and any(getattr(before, one) != getattr(welcome, one) for one in _LASTING):
             why = f"the Welcome of generation {envelope.generation} contradicts the one before"
             return self._fail(ExitCode.PROTOCOL, why, now)
+        circles = self._progress.circles(name(COORDINATOR), now) if before is not None else ""
+        if circles:
+            return [Stop(ExitCode.DEADLINE, circles)]
         self._generation = envelope.generation
         self._progress_at = now
         self._links.run = envelope.run

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from bnpg_protocol.process.progress import Progress
 from bnpg_protocol.wire import events as told
 from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED, name, names
 from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit
@@ -97,6 +98,7 @@ class CoordinatorMachine:
         self.phase = "gathering"
         self._epoch = 0
         self._progress_at = now
+        self._progress = Progress(setup.patience, now)
         self._warn_at = now + WARN_EVERY
         self._thetas: dict[int, FloatArray] = {}
         self._farewells: set[int] = set()
@@ -285,6 +287,11 @@ class CoordinatorMachine:
         effects.append(Log("info", "returned" if agent in before else "joined", who))
         if self._observer is not None:
             self._observer(told.Joined(agent, envelope.incarnation, hello.held))
+        if agent in before:
+            circles = self._progress.circles(name(agent), now)
+            if circles:
+                return effects + self.end(ExitCode.DEADLINE, f"{self._where()}: {circles}", now)
+        self._progress.reach((0, len(self._membership.members)), now)
         return effects if self._membership.absent else effects + self._form(now)
 
     def _too_late(self, envelope: Envelope, hello: Hello, origin: str, now: float) -> list[Effect]:
@@ -351,6 +358,10 @@ class CoordinatorMachine:
                 effects += self._deliver(envelope.sender, message, now)
         except ProtocolError as error:
             effects += self.end(ExitCode.PROTOCOL, f"{self._where()}: {error}", now)
+        if self.phase == "running":
+            self._progress.reach((1, *self._rounds.place), now)
+        elif self.phase == "closing":
+            self._progress.reach((2, len(self._thetas)), now)
         return effects
 
     def _deliver(self, agent: int, message: Message, now: float) -> list[Effect]:

@@ -31,6 +31,8 @@ from bnpg_math.dag import Dag
 from bnpg_math.games.game import Game
 
 Outcome = list[Message | dict[str, Any]]
+PARTS = ("tables", "steps", "signal")
+"""The parts of a round, in their order."""
 
 
 class Rounds:
@@ -83,6 +85,11 @@ class Rounds:
     def step(self) -> int:
         """Turn of the present round whose actions are awaited."""
         return 0 if self._episodes is None else self._episodes.taken
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """How far the run is: round, part of the round, turn; it only grows, but for rounds played again."""
+        return self.round, PARTS.index(self._part), self.step
 
     def awaited(self) -> tuple[list[int], str]:
         """Return the agents whose answer is awaited, and what they are to send."""

@@ -176,7 +176,12 @@ def draw_plan(rng: random.Random, agents: int, rounds: int) -> FaultPlan:
         reorder=tuple(Reorder(**spread(links(0.5)), depth=rng.randint(1, 4)) for _ in some(1)),
         corrupt=tuple(Corrupt(**spread(links(0.2)), bits=rng.randint(1, 3)) for _ in some(1)),
         partition=tuple(
-            Partition(groups=groups(), round=rng.randrange(rounds), seconds=round(rng.random() * 20.0, 2))
+            Partition(
+                groups=groups(),
+                round=rng.randrange(rounds),
+                seconds=round(rng.random() * 20.0, 2),
+                one_way=rng.random() < 0.5,
+            )
             for _ in some(1)
         ),
         pause=tuple(pause() for _ in some(1)),

@@ -126,11 +126,15 @@ class Partition(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     round: Index | None = None
     """Or: from each process's first message of this round on."""
     seconds: Seconds
+    one_way: bool = False
+    """Whether only later groups do not hear earlier ones: those are heard, but hear nothing in turn."""
 
     def separates(self, sender: str, to: str) -> bool:
-        """Whether two processes are in different groups."""
+        """Whether what one process sends does not reach the other."""
         one, other = self._group(sender), self._group(to)
-        return one is not None and other is not None and one != other
+        if one is None or other is None:
+            return False
+        return one < other if self.one_way else one != other
 
     def _group(self, name: str) -> int | None:
         for index, group in enumerate(self.groups):
