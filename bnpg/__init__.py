@@ -9,10 +9,11 @@ The Python interface mirrors the command line. Its names are loaded when they ar
 :func:`bnpg.load_run`     read the folder of a run
 :func:`bnpg.evaluate`     measure a policy exactly; an :class:`bnpg.Evaluation`
 :func:`bnpg.game`         a built-in game or a game file; :func:`bnpg.dense_game` makes one of arrays
-:func:`bnpg.load_policy`  a policy file
+:func:`bnpg.load_policy`  a policy file; :class:`bnpg.Policy` and :class:`bnpg.Dag` are made of arrays
 ========================  =====================================================================
 
 What cannot be used raises :class:`bnpg.InputError` (a ``ValueError``) with one line that says what and where;
+what is used, but not quite as it came, is told by a :class:`bnpg.InputWarning`;
 a run that fails raises :class:`bnpg.RunFailed`.
 """
 
@@ -20,22 +21,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bnpg.api.evaluation import evaluate
-    from bnpg.api.games import game
+    from bnpg.api.games import dense_game, game
     from bnpg.api.recorded import Run, load_run
     from bnpg.api.training import RunFailed, resume, train
     from bnpg.evaluation.measure import Evaluation
-    from bnpg_math.errors import InputError
+    from bnpg_math.dag import Dag
+    from bnpg_math.errors import DagError, GameError, InputError, InputWarning, PolicyError
     from bnpg_math.games.file import save_game
-    from bnpg_math.games.game import Game, dense_game
+    from bnpg_math.games.game import Game
     from bnpg_math.policies.file import Policy, load_policy, save_policy
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Dag",
+    "DagError",
     "Evaluation",
     "Game",
+    "GameError",
     "InputError",
+    "InputWarning",
     "Policy",
+    "PolicyError",
     "Run",
     "RunFailed",
     "__version__",
@@ -51,13 +58,18 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Dag": "bnpg_math.dag",
+    "DagError": "bnpg_math.errors",
     "Evaluation": "bnpg.evaluation.measure",
     "Game": "bnpg_math.games.game",
+    "GameError": "bnpg_math.errors",
     "InputError": "bnpg_math.errors",
+    "InputWarning": "bnpg_math.errors",
     "Policy": "bnpg_math.policies.file",
+    "PolicyError": "bnpg_math.errors",
     "Run": "bnpg.api.recorded",
     "RunFailed": "bnpg.api.training",
-    "dense_game": "bnpg_math.games.game",
+    "dense_game": "bnpg.api.games",
     "evaluate": "bnpg.api.evaluation",
     "game": "bnpg.api.games",
     "load_policy": "bnpg_math.policies.file",

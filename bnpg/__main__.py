@@ -6,7 +6,6 @@ It turns every way a command can end into an exit code, and every mistake of a u
 import os
 import sys
 import traceback
-import warnings
 from collections.abc import Sequence
 
 # One BLAS thread: the number of threads may change the last bit of a sum. Before anything imports numpy.
@@ -18,6 +17,7 @@ from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed  # noqa: E402
 from bnpg_protocol.wire.exit_codes import ExitCode  # noqa: E402
 
 from bnpg.cli.root import bnpg  # noqa: E402
+from bnpg.notices import printed_by  # noqa: E402
 from bnpg_math.errors import InputError  # noqa: E402
 
 
@@ -36,10 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    if not debug and not sys.warnoptions:
-        warnings.simplefilter("ignore")
     try:
-        result = bnpg.main(args=given, prog_name="bnpg", standalone_mode=False)
+        with printed_by(_warn, others=debug or bool(sys.warnoptions)):
+            result = bnpg.main(args=given, prog_name="bnpg", standalone_mode=False)
     except click.ClickException as error:
         return _fail(error.format_message(), ExitCode.USAGE, debug)
     except (InputError, InsecureSetup) as error:
@@ -55,6 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = "" if debug else " (add --debug for the traceback)"
         return _fail(f"a defect of bnpg, please report it: {what}{hint}", ExitCode.INTERNAL, debug)
     return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _warn(text: str) -> None:
+    click.echo(f"bnpg: warning: {text}", err=True)
 
 
 def _fail(why: str, code: ExitCode, debug: bool) -> int:

@@ -15,6 +15,7 @@ from bnpg_coordinator.loading import certified_learning_rate
 
 from bnpg.counting import counting
 from bnpg.evaluation.effort import is_affordable
+from bnpg.notices import announce
 from bnpg_math.dag import FAMILIES, Dag
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
@@ -125,6 +126,7 @@ class _Planner:
             game = find_game(asked.game if path is None else str(path))
         except MemoryError:
             raise InputError(f"game {asked.game} does not fit into memory") from None
+        announce(game, stacklevel=5)
         initial = self._initial(game)
         dag = self._dag(game, initial)
         experiment = msgspec.structs.replace(

@@ -17,6 +17,10 @@ class InputError(ValueError):
     """An argument, an option or a file that cannot be used."""
 
 
+class InputWarning(UserWarning):
+    """Something about an input that a person should know: it is used, but not quite as it came."""
+
+
 class DagError(InputError):
     """A graph that is no DAG over the agents."""
 

@@ -1,5 +1,6 @@
 """Games as a Python program gives them: by name, by path, or as an object."""
 
+import functools
 import os
 import re
 import shutil
@@ -8,9 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bnpg.notices import announce
+from bnpg_math.arrays import FloatArray
 from bnpg_math.errors import GameError
 from bnpg_math.games.file import save_game
 from bnpg_math.games.game import Game
+from bnpg_math.games.game import dense_game as make_dense_game
 from bnpg_math.games.registry import BUILDERS
 from bnpg_math.games.registry import game as find_game
 
@@ -48,7 +52,15 @@ def game(spec: str | os.PathLike[str] | Game) -> Game:
         return spec
     if not isinstance(spec, str | os.PathLike):
         raise GameError(f"game must be a name, a path or a Game, got {type(spec).__name__}")
-    return find_game(os.fspath(spec))
+    return announce(find_game(os.fspath(spec)))
+
+
+@functools.wraps(make_dense_game)
+def dense_game(
+    name: str, transition: FloatArray, reward: FloatArray, initial: FloatArray, gamma: float
+) -> Game:
+    """Make a game of arrays, and warn where they are not used quite as they came."""
+    return announce(make_dense_game(name, transition, reward, initial, gamma))
 
 
 @contextmanager

@@ -72,13 +72,13 @@ def _read_array(archive: NpzFile, name: str, where: str, error: type[InputError]
     return array
 
 
-def real(array: NDArray[Any], where: str, error: type[InputError]) -> FloatArray:
+def real(given: object, where: str, error: type[InputError]) -> FloatArray:
     """Convert to float64 what is real; booleans, complex numbers and text are refused.
 
     Parameters
     ----------
-    array : array
-        Any dtype.
+    given : array or what numpy makes one of
+        Any dtype, nested lists as well.
     where : str
         Used in the message.
     error : type
@@ -93,10 +93,29 @@ def real(array: NDArray[Any], where: str, error: type[InputError]) -> FloatArray
     InputError
         Of the class `error`.
     """
+    try:
+        array = np.asarray(given)
+    except (ValueError, TypeError) as reason:
+        detail = " ".join(str(reason).split())[:120]
+        raise error(f"{where} must be an array of numbers: {detail}") from None
     if array.dtype.kind not in "fiu":
         raise error(f"{where} must hold float64 numbers, got dtype {array.dtype}")
     converted: FloatArray = np.asarray(array, dtype=np.float64, order="C")
     return converted
+
+
+def scalar(given: object, where: str, error: type[InputError]) -> float:
+    """Convert to a float what is one real number, or an array of shape ().
+
+    Raises
+    ------
+    InputError
+        Of the class `error`.
+    """
+    number = real(given, where, error)
+    if number.shape != ():
+        raise error(f"{where} must be a scalar, got shape {number.shape}")
+    return float(number)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

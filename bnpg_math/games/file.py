@@ -1,8 +1,8 @@
 """Games as `.npz` files.
 
 The format: ``transition`` float64 ``[S, A_1, .., A_N, S]``, ``reward`` float64 ``[S, A_1, .., A_N]``,
-``initial`` float64 ``[S]``, ``gamma`` a scalar. Other real dtypes are converted; further arrays in the file
-are ignored.
+``initial`` float64 ``[S]``, ``gamma`` a scalar. A file may hold whatever :func:`dense_game` takes besides.
+Further arrays in it are ignored.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bnpg_math.arrays.npz import read_arrays, real, write_arrays
+from bnpg_math.arrays.npz import read_arrays, write_arrays
 from bnpg_math.errors import GameError
 from bnpg_math.games.game import Game, dense_game
 
@@ -44,12 +44,8 @@ def load_game(path: str | os.PathLike[str]) -> Game:
     if missing:
         raise GameError(f"game file {source} lacks {', '.join(missing)}; expected {', '.join(ARRAYS)}")
     try:
-        numbers = {name: real(arrays[name], name, GameError) for name in ARRAYS}
-        gamma = numbers["gamma"]
-        if gamma.shape != ():
-            raise GameError(f"gamma must be a scalar, got shape {gamma.shape}")  # noqa: TRY301
         return dense_game(
-            source.stem, numbers["transition"], numbers["reward"], numbers["initial"], float(gamma)
+            source.stem, arrays["transition"], arrays["reward"], arrays["initial"], arrays["gamma"]
         )
     except GameError as reason:
         raise GameError(f"game file {source}: {reason}") from None

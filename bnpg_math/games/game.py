@@ -2,19 +2,22 @@
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.npz import real, scalar
 from bnpg_math.errors import GameError
-from bnpg_math.games.probabilities import check_distributions, check_finite, frozen
+from bnpg_math.games.probabilities import check_finite, distributions, frozen, place
 from bnpg_math.games.transitions.dense import DenseTransition
 from bnpg_math.games.transitions.interface import Transition
 
 MOST_AGENTS = 62
 """An array has 64 axes at the most, and P has one for each agent and two for states."""
+LARGEST_GRADIENT = 1e150
+"""max |r| / (1 - gamma)^2 of any game: no return, no gradient and no square of one overflows float64 then."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +31,13 @@ class Game:
     transition : Transition
         P(s'|s, a).
     reward : (S, A_1, .., A_N) float
-        The team reward r(s, a), finite.
+        The team reward r(s, a), at most `LARGEST_GRADIENT` (1 - gamma)^2 in magnitude.
     initial : (S,) float
-        mu, sums to 1.
+        mu, sums to 1 as rows of P do (`probabilities.distributions`).
     gamma : float
         Discount, in [0, 1).
+    notices : tuple of str
+        What a person should know of how the numbers were taken in, a line each; this adds its own.
 
     Raises
     ------
@@ -45,22 +50,27 @@ class Game:
     reward: FloatArray
     initial: FloatArray
     gamma: float
+    notices: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         expected = (self.transition.states, *self.transition.actions)
-        reward, initial = np.asarray(self.reward), np.asarray(self.initial)
+        reward = real(self.reward, "reward", GameError)
+        initial = real(self.initial, "initial", GameError)
         if reward.shape != expected:
-            raise GameError(f"reward must have shape {expected}, got {reward.shape}")
+            raise GameError(f"reward must have shape {expected}, got {reward.shape}{_hint(reward, expected)}")
         if initial.shape != expected[:1]:
             raise GameError(f"initial must have shape {expected[:1]}, got {initial.shape}")
-        gamma = float(self.gamma)
+        gamma = scalar(self.gamma, "gamma", GameError)
         if not 0.0 <= gamma < 1.0:
             raise GameError(f"gamma must be in [0, 1), got {gamma:g}")
         object.__setattr__(self, "gamma", gamma)
         object.__setattr__(self, "reward", frozen(reward))
-        object.__setattr__(self, "initial", frozen(initial))
         check_finite(self.reward, "reward", GameError)
-        check_distributions(self.initial, "initial", GameError)
+        _check_returns(self.reward, gamma)
+        rows, notice = distributions(initial, "initial", GameError)
+        object.__setattr__(self, "initial", frozen(rows))
+        noticed = (*self.notices, *self.transition.notices, notice)
+        object.__setattr__(self, "notices", tuple(filter(None, noticed)))
 
     @property
     def states(self) -> int:
@@ -102,8 +112,35 @@ class Game:
         return hasher.hexdigest()
 
 
+def _check_returns(reward: FloatArray, gamma: float) -> None:
+    """Refuse rewards whose returns, or what is computed from them, would overflow."""
+    largest = LARGEST_GRADIENT * (1.0 - gamma) ** 2
+    index = int(np.argmax(np.abs(reward)))
+    value = reward.reshape(-1)[index]
+    if abs(value) > largest:
+        raise GameError(
+            f"{place('reward', index, reward.shape)} must be in -{largest:.3g}..{largest:.3g} with "
+            f"gamma = {gamma:g}, or returns and gradients overflow, got {value:g}; scale the rewards"
+        )
+
+
+def _hint(reward: FloatArray, expected: tuple[int, ...]) -> str:
+    """How rewards of another form, as other programs keep them, become those of the team."""
+    agents = len(expected) - 1
+    every_agent = "one reward an agent? A team shares one: add or average them over the agents' axis"
+    if reward.shape == (*expected, agents):
+        return f"; {every_agent} (the last)"
+    if reward.shape == (agents, *expected):
+        return f"; {every_agent} (the first)"
+    if reward.shape == (*expected, expected[0]):
+        return "; r(s, a, s')? Average it: (transition * reward).sum(-1)"
+    if reward.shape == expected[:1]:
+        return "; r(s)? Repeat it for every joint action"
+    return ""
+
+
 def dense_game(
-    name: str, transition: FloatArray, reward: FloatArray, initial: FloatArray, gamma: float
+    name: str, transition: FloatArray, reward: FloatArray, initial: FloatArray, gamma: float | FloatArray
 ) -> Game:
     """Make a game from the whole transition tensor.
 
@@ -114,7 +151,8 @@ def dense_game(
     transition : (S, A_1, .., A_N, S) float
         Rows over the last axis are distributions.
     reward : (S, A_1, .., A_N) float
-        Team reward.
+        Team reward. One of r(s, a, s'), in the shape of `transition`, is averaged over the next state, and
+        a notice says so; not where there are as many states as agents, when it may be one reward an agent.
     initial : (S,) float
         mu.
     gamma : float
@@ -129,4 +167,12 @@ def dense_game(
     GameError
         If an array is not what it should be.
     """
-    return Game(name, DenseTransition(np.asarray(transition)), reward, initial, gamma)
+    kernel = DenseTransition(real(transition, "transition", GameError))
+    table = kernel.to_dense()
+    earned = real(reward, "reward", GameError)
+    discount = scalar(gamma, "gamma", GameError)
+    if earned.shape != table.shape or kernel.states == len(kernel.actions):
+        return Game(name, kernel, earned, initial, discount)
+    check_finite(earned, "reward", GameError)
+    notice = "reward is one of r(s, a, s') and was averaged over the next state"
+    return Game(name, kernel, np.vecdot(table, earned), initial, discount, (notice,))

@@ -55,3 +55,55 @@ def test_the_digest_is_that_of_the_content():
 def test_what_is_no_game_is_refused(arguments, message):
     with pytest.raises(GameError, match=message):
         dense_game("g", *arguments)
+
+
+def test_rewards_of_the_next_state_are_averaged_and_it_says_so():
+    rng = np.random.default_rng(0)
+    transition = rng.dirichlet(np.ones(3), size=(3, 2, 2))
+    reward = rng.normal(size=(3, 2, 2, 3))
+    game = dense_game("g", transition, reward, np.full(3, 1 / 3), 0.9)
+    np.testing.assert_allclose(game.reward, (transition * reward).sum(axis=-1), rtol=1e-12)
+    assert game.notices == ("reward is one of r(s, a, s') and was averaged over the next state",)
+
+
+@pytest.mark.parametrize(
+    ("shape", "hint"),
+    [
+        ((3, 2, 2, 2), r"one reward an agent\? A team shares one: add or average them .* \(the last\)"),
+        ((2, 3, 2, 2), r"one reward an agent\? A team shares one: add or average them .* \(the first\)"),
+        ((3,), r"r\(s\)\? Repeat it for every joint action"),
+    ],
+)
+def test_rewards_of_other_programs_are_refused_with_the_way_to_convert_them(shape, hint):
+    with pytest.raises(GameError, match=hint):
+        dense_game("g", np.full((3, 2, 2, 3), 1 / 3), np.zeros(shape), np.full(3, 1 / 3), 0.9)
+
+
+def test_where_agents_are_as_many_as_states_rewards_may_mean_either_and_are_refused():
+    with pytest.raises(GameError, match="one reward an agent"):
+        dense_game("g", np.full((2, 2, 2, 2), 0.5), np.zeros((2, 2, 2, 2)), MU, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((P.astype(bool), R, MU, 0.9), "transition must hold float64 numbers, got dtype bool"),
+        ((P, R.astype(str), MU, 0.9), "reward must hold float64 numbers, got dtype <U"),
+        ((P, R, [[0.5], 0.5], 0.9), "initial must be an array of numbers"),
+        ((P, R, MU, None), "gamma must hold float64 numbers, got dtype object"),
+        ((P, R, MU, "0.9"), "gamma must hold float64 numbers, got dtype <U3"),
+        ((P, R, MU, [0.9]), r"gamma must be a scalar, got shape \(1,\)"),
+    ],
+)
+def test_arguments_are_held_to_what_a_file_is(arguments, message):
+    with pytest.raises(GameError, match=message):
+        dense_game("g", *arguments)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.9, 1 - 2.0**-20])
+def test_rewards_whose_returns_would_overflow_are_refused_with_the_range_that_fits(gamma):
+    largest = 1e150 * (1 - gamma) ** 2
+    assert dense_game("g", P, R / 5 * largest, MU, gamma).reward.max() == pytest.approx(largest)
+    with pytest.raises(GameError) as error:
+        dense_game("g", P, -R / 5 * 1.01 * largest, MU, gamma)
+    assert f"reward[1, 2] must be in -{largest:.3g}..{largest:.3g} with gamma = {gamma:g}" in str(error.value)

@@ -12,7 +12,7 @@ from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.cells import cells
 from bnpg_math.chance.sampling import InverseCdf, cumulative
 from bnpg_math.errors import GameError
-from bnpg_math.games.probabilities import check_distributions, frozen
+from bnpg_math.games.probabilities import distributions, frozen
 from bnpg_math.games.transitions.interface import Apply, along_chain
 
 
@@ -38,8 +38,9 @@ class DenseTransition:
             raise GameError(
                 f"transition must have shape (S, A_1, .., A_N, S), all of them at least 1, got {shape}"
             )
-        check_distributions(table, "transition", GameError)
-        self._table = frozen(table)
+        rows, notice = distributions(table, "transition", GameError)
+        self._table = frozen(rows)
+        self.notices = (notice,) if notice else ()
         self.states = shape[0]
         self.actions = tuple(int(count) for count in shape[1:-1])
 

@@ -36,6 +36,10 @@ class Transition(Protocol):
     def draws(self) -> int:
         """How many uniforms a lane needs for one step."""
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was changed when the numbers were taken in, a line each; see `probabilities.distributions`."""
+
     def expectation(self, value: FloatArray) -> FloatArray:
         """Expected value of the next state, sum_s' P(s'|s, a) value(s').
 

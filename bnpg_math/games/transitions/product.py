@@ -23,7 +23,7 @@ from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.cells import cells
 from bnpg_math.chance.sampling import InverseCdf, cumulative
 from bnpg_math.errors import GameError
-from bnpg_math.games.probabilities import check_distributions, frozen
+from bnpg_math.games.probabilities import distributions, frozen
 from bnpg_math.games.transitions.interface import Apply, along_actions, along_chain, repeated
 
 # Neighbouring components are merged up to this many entries: a few contractions with larger kernels run
@@ -89,18 +89,15 @@ class ProductTransition:
             raise GameError(f"expected {len(self.sizes)} components, got {len(components)}")
         if 2 * len(self.sizes) + len(self.actions) > _LABELS:
             raise GameError(f"2 components + agents must be at most {_LABELS} in a product transition")
-        for number, component in enumerate(components):
-            self._check(number, component)
-        self._components = tuple(
-            Component(frozen(component.kernel), component.components, component.agents)
-            for component in components
-        )
+        checked = [self._checked(number, component) for number, component in enumerate(components)]
+        self._components = tuple(component for component, _ in checked)
+        self.notices = tuple(notice for _, notice in checked if notice)
         self._blocks, self._block_sizes = self._merge()
         self.draws = len(self._blocks)
         self._factors = self._separate()
         self._transposed = [factor.T for factor in self._factors or ()]
 
-    def _check(self, number: int, component: Component) -> None:
+    def _checked(self, number: int, component: Component) -> tuple[Component, str]:
         name = f"kernel of component {number}"
         for what, members, count in (
             ("components", component.components, len(self.sizes)),
@@ -115,7 +112,8 @@ class ProductTransition:
         )
         if component.kernel.shape != expected:
             raise GameError(f"{name} must have shape {expected}, got {component.kernel.shape}")
-        check_distributions(component.kernel, name, GameError)
+        kernel, notice = distributions(component.kernel, name, GameError)
+        return Component(frozen(kernel), component.components, component.agents), notice
 
     def _merge(self) -> tuple[list[Component], list[int]]:
         """Join neighbouring components while the joint kernel stays small."""

@@ -13,7 +13,7 @@ from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.cells import cells
 from bnpg_math.chance.sampling import bisect, cumulative
 from bnpg_math.errors import GameError
-from bnpg_math.games.probabilities import check_finite, check_sums
+from bnpg_math.games.probabilities import check_finite, sparse_distributions
 from bnpg_math.games.transitions.interface import Apply, along_chain
 
 
@@ -49,8 +49,9 @@ class SparseTransition:
         check_finite(copy.data, "transition data", GameError)
         if copy.data.size and copy.data.min() < 0.0:
             raise GameError(f"transition must not be negative, got {copy.data.min():g}")
-        sums = np.asarray(copy.sum(axis=1)).reshape(self.states, *self.actions)
-        check_sums(sums, "transition", GameError)
+        shape = (self.states, *self.actions)
+        copy.data, notice = sparse_distributions(copy.data, copy.indptr, shape, "transition", GameError)
+        self.notices = (notice,) if notice else ()
         for array in (copy.data, copy.indices, copy.indptr):
             array.setflags(write=False)
         self._matrix = copy

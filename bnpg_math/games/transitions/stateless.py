@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.chance.sampling import InverseCdf, cumulative
 from bnpg_math.errors import GameError
-from bnpg_math.games.probabilities import check_distributions, frozen
+from bnpg_math.games.probabilities import distributions, frozen
 from bnpg_math.games.transitions.interface import Apply, along_actions, repeated
 
 
@@ -36,8 +36,9 @@ class StatelessTransition:
             raise GameError(
                 f"stateless transition must have shape (A_1, .., A_N, S), all at least 1, got {shape}"
             )
-        check_distributions(table, "transition", GameError)
-        self._table = frozen(table)
+        rows, notice = distributions(table, "transition", GameError)
+        self._table = frozen(rows)
+        self.notices = (notice,) if notice else ()
         self.states = int(shape[-1])
         self.actions = tuple(int(count) for count in shape[:-1])
 
