@@ -3,7 +3,7 @@
 A checkpoint is `theta-ROUND-DIGEST.npy`, written to a temporary file, synced and renamed. The one before it
 is kept, so that a round which not everybody has finished can be played again; older ones are removed when
 nobody waits for it. A file whose bytes do not match the digest in its name is left out, before anything is
-read from it. With momentum it holds more than theta, see `bnpg_agents.held`.
+read from it. What is in it, `bnpg_agents.snapshot` says.
 """
 
 import hashlib
@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from bnpg_protocol.process.files import next_count, write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
+from numpy.typing import NDArray
 
-from bnpg_agents.held import Held, theta_of
+from bnpg_agents.snapshot import Snapshot, unpacked
 from bnpg_math.arrays import FloatArray
 
 _NAME = re.compile(r"theta-(\d+)-([0-9a-f]{16})\.npy")
@@ -83,7 +84,7 @@ class CheckpointFolder:
         content = json.dumps({"agent": agent, "experiment": experiment})
         write_atomically(self.path / "agent.json", content.encode(), self._fsync)
 
-    def write(self, round_: int, theta: Held) -> None:
+    def write(self, round_: int, snapshot: Snapshot) -> None:
         """Make theta_round durable and keep everything else.
 
         Raises
@@ -91,15 +92,16 @@ class CheckpointFolder:
         StorageFailed
             If it cannot be written; earlier checkpoints are untouched.
         """
-        content = _npy(theta)
+        content = _npy(snapshot.packed())
         file = self.path / f"theta-{round_:08d}-{_digest(content)}.npy"
         write_atomically(file, content, self._fsync)
         if self._rounds is not None:
             self._rounds[file] = round_
 
-    def tear(self, round_: int, theta: Held) -> None:
+    def tear(self, round_: int, snapshot: Snapshot) -> None:
         """Leave what a death in the midst of `write` leaves: half a temporary file."""
-        half = theta.tobytes()[: theta.nbytes // 2]
+        whole = snapshot.packed().tobytes()
+        half = whole[: len(whole) // 2]
         (self.path / f".theta-{round_:08d}.torn.tmp").write_bytes(half)
 
     def archive(self) -> None:
@@ -125,25 +127,23 @@ class CheckpointFolder:
 
 def load_latest(folder: Path) -> dict[int, FloatArray]:
     """Return the thetas in an agent's folder by round; empty if there is none."""
-    return {round_: theta_of(one) for round_, one in load_held(folder).items()}
+    return {round_: one.table for round_, one in load_held(folder).items()}
 
 
-def load_held(folder: Path) -> dict[int, Held]:
+def load_held(folder: Path) -> dict[int, Snapshot]:
     """Return all that is stored in an agent's folder, by round: what it goes on with."""
-    found: dict[int, Held] = {}
+    found: dict[int, Snapshot] = {}
     for file, round_, expected in _files(folder):
         try:
             content = file.read_bytes()
         except OSError:
             continue
         if _digest(content) == expected:
-            one: Held = np.load(io.BytesIO(content), allow_pickle=False)
-            one.flags.writeable = False
-            found[round_] = one
+            found[round_] = unpacked(np.load(io.BytesIO(content), allow_pickle=False))
     return dict(sorted(found.items()))
 
 
-def _npy(array: Held) -> bytes:
+def _npy(array: NDArray[Any]) -> bytes:
     """Return what `np.save` writes of an array in C order."""
     return _npy_header(array.shape, array.dtype) + array.tobytes()
 

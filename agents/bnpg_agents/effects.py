@@ -2,15 +2,14 @@
 
 from bnpg_protocol.wire.effects import Effect
 
-from bnpg_agents.held import Held
+from bnpg_agents.snapshot import Snapshot
 
 
 class Store(Effect, frozen=True):
     """Make theta_round durable before any later effect is carried out; keep the one before it too."""
 
     round: int
-    theta: Held
-    """With momentum more than theta, see `bnpg_agents.held`."""
+    snapshot: Snapshot
 
 
 class Adopt(Effect, frozen=True):

@@ -61,7 +61,7 @@ from bnpg_protocol.wire.messages import (
 from bnpg_protocol.wire.version import PROTOCOL_VERSIONS
 
 from bnpg_agents.effects import Adopt, Store
-from bnpg_agents.learner import Learner, digest
+from bnpg_agents.learner import Learner
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE, Neighbourhood, fits
 from bnpg_agents.rounds import Outcome, Rounds
 from bnpg_agents.setup import AgentSetup
@@ -301,7 +301,7 @@ class AgentMachine:
         self._links.leave(envelope.generation)
         if self._learner is None:
             try:
-                self._learner = Learner(welcome, self._setup.held)
+                self._learner = Learner(welcome, self._setup.held, self._setup.policy)
             except (ProtocolError, InputError) as error:
                 return self._fail(ExitCode.PROTOCOL, str(error), now)
             if self._observer is not None:
@@ -314,12 +314,12 @@ class AgentMachine:
             Log("info", "welcomed", {"agent": welcome.agent, "generation": self._generation})
         ]
         if newcomer:
-            effects += [Adopt(welcome.agent, welcome.experiment), Store(0, self._learner.theta(0))]
+            effects += [Adopt(welcome.agent, welcome.experiment), Store(0, self._learner.snapshot(0))]
         return effects
 
     def _facts(self, run: str, welcome: Welcome) -> dict[str, object]:
         """Return what the trace must know of the beginning of this life."""
-        held = {str(round_): digest(self.learner.theta(round_)) for round_ in self.learner.held}
+        held = {str(round_): self.learner.snapshot(round_).digest for round_ in self.learner.held}
         return {"run": run, "agent": welcome.agent, "experiment": welcome.experiment, "held": held}
 
     def _hello(self) -> Transmit:
@@ -387,7 +387,11 @@ class AgentMachine:
                 return self._carry([self._playing().table(round_)], now)
             case ThetaRequested() if sender == COORDINATOR:
                 latest = self.learner.latest
-                return [self._links.send(COORDINATOR, ThetaShown(latest, self.learner.theta(latest)), now)]
+                return [
+                    self._links.send(
+                        COORDINATOR, ThetaShown(latest, self.learner.snapshot(latest).table), now
+                    )
+                ]
             case Finish(reason=reason, code=code) if sender == COORDINATOR:
                 self.done = code == ExitCode.DONE
                 return self._finish(reason, now)

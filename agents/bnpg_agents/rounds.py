@@ -18,8 +18,9 @@ from bnpg_protocol.wire.messages import (
 )
 
 from bnpg_agents.effects import Store
-from bnpg_agents.learner import Learner, digest
+from bnpg_agents.learner import Learner
 from bnpg_agents.round_buffer import RoundBuffer
+from bnpg_agents.snapshot import Snapshot
 from bnpg_math.arrays import FloatArray
 
 Outcome = list[Message | Store]
@@ -141,15 +142,15 @@ class Rounds:
         outcome: Outcome = []
         if round_ == learner.latest:
             if isinstance(message, FlowBroadcast):
-                theta = learner.apply_flow(message)
+                snapshot = learner.apply_flow(message)
             else:
-                theta = self._apply_weights(message.weights)
-            outcome.append(Store(round_ + 1, theta))
+                snapshot = self._apply_weights(message.weights)
+            outcome.append(Store(round_ + 1, snapshot))
             if self._observer is not None:
-                before, after = (digest(learner.theta(at)) for at in (round_, round_ + 1))
+                before, after = (learner.snapshot(at).digest for at in (round_, round_ + 1))
                 self._observer(Applied(round_, before, after, message))
         elif self._observer is not None:
-            self._observer(Kept(round_, digest(learner.theta(round_ + 1))))
+            self._observer(Kept(round_, learner.snapshot(round_ + 1).digest))
         self._previous, self._now = self._now, RoundBuffer(round_ + 1, self._parents)
         return [*outcome, self._applied(round_), *self._begun()]
 
@@ -181,7 +182,7 @@ class Rounds:
             )
         return self._previous if self._previous is not None and round_ == self._previous.round else None
 
-    def _apply_weights(self, weights: FloatArray) -> FloatArray:
+    def _apply_weights(self, weights: FloatArray) -> Snapshot:
         buffer = self._now
         if buffer.step != len(buffer.states) or not buffer.states:
             raise OrderViolation(
@@ -195,4 +196,4 @@ class Rounds:
         return self._learner.apply_weights(buffer.round, states, parent_actions, actions, weights)
 
     def _applied(self, round_: int) -> SignalApplied:
-        return SignalApplied(round_, digest(self._learner.theta(round_ + 1)))
+        return SignalApplied(round_, self._learner.snapshot(round_ + 1).digest)

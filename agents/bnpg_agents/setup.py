@@ -2,7 +2,8 @@
 
 from msgspec import Struct
 
-from bnpg_agents.held import Held
+from bnpg_agents.local_policy import MakePolicy, tabular
+from bnpg_agents.snapshot import Snapshot
 
 
 class AgentSetup(Struct, frozen=True):
@@ -16,11 +17,13 @@ class AgentSetup(Struct, frozen=True):
     """Where parents reach its inbox."""
     numerics: str
     """Fingerprint of this host's floating point."""
-    held: dict[int, Held]
-    """What its checkpoint holds of the newest rounds, see `bnpg_agents.held`."""
+    held: dict[int, Snapshot]
+    """What its checkpoint holds of the newest rounds."""
     experiment: str = ""
     """Digest of the experiment of the checkpoint; empty for a newcomer."""
     patience: float = 600.0
     """Seconds without any progress after which the agent gives up, naming whom it waited for."""
     spare: bool = False
     """Whether an agent without an id waits when the run has all it needs, instead of ending."""
+    policy: MakePolicy = tabular
+    """Returns the policy at theta_0 that a Welcome asks for."""

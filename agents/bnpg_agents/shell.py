@@ -128,8 +128,8 @@ def run_agent(options: AgentOptions) -> ExitCode:
     def carry(effect: Effect) -> None:
         nonlocal outdated
         match effect:
-            case Store(round=round_, theta=theta):
-                folder.write(round_, theta)
+            case Store(round=round_, snapshot=snapshot):
+                folder.write(round_, snapshot)
                 outdated = round_ - 1
             case Adopt(agent=given, experiment=experiment):
                 folder.adopt(given, experiment)
@@ -141,7 +141,7 @@ def run_agent(options: AgentOptions) -> ExitCode:
 
     def tear(effect: Effect) -> None:
         if isinstance(effect, Store):
-            folder.tear(effect.round, effect.theta)
+            folder.tear(effect.round, effect.snapshot)
 
     faults = None
     if plan is not None:

@@ -7,10 +7,10 @@ from itertools import count
 from typing import Any
 
 from bnpg_agents.effects import Adopt, Store
-from bnpg_agents.held import Held
 from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg_agents.setup import AgentSetup
+from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.machine import CoordinatorMachine
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_protocol.process.faults.injector import FaultInjector
@@ -37,7 +37,7 @@ class Cluster:
         Called with the generation at each start of the coordinator.
     carry
         Carries out the coordinator's own effects.
-    thetas : list of dict from round to theta, one an agent
+    thetas : list of dict from round to Snapshot, one an agent
         What each agent has stored so far.
     identities : list of str
         Digest of the experiment each agent belongs to; empty for a newcomer.
@@ -62,7 +62,7 @@ class Cluster:
         self,
         setup: Callable[[int], CoordinatorSetup],
         carry: Callable[[Effect], None],
-        thetas: list[dict[int, Held]],
+        thetas: list[dict[int, Snapshot]],
         *,
         identities: list[str] | None = None,
         next_life: Callable[[int], int] | None = None,
@@ -129,8 +129,8 @@ class Cluster:
 
         def carry(effect: Effect) -> None:
             match effect:
-                case Store(round=round_, theta=theta):
-                    thetas[round_] = theta
+                case Store(round=round_, snapshot=snapshot):
+                    thetas[round_] = snapshot
                     for old in [held for held in thetas if held < round_ - 1]:
                         del thetas[old]
                 case Adopt(experiment=experiment):

@@ -8,12 +8,17 @@ import os
 import numpy as np
 import pytest
 from bnpg_agents.checkpoint import CheckpointFolder, load_held, load_latest
-from bnpg_agents.held import held as holding
-from bnpg_agents.held import origin_of, theta_of
+from bnpg_agents.snapshot import Snapshot, of_table, unpacked
 from bnpg_protocol.process.files import next_count, write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from bnpg_math.errors import PolicyError
+
+
+def with_momentum(array, origin):
+    return Snapshot({"theta": array}, {"theta": origin})
 
 
 def theta(round_):
@@ -35,7 +40,7 @@ def expected(*rounds):
 
 def test_the_last_two_thetas_are_kept_bit_for_bit(folder):
     for round_ in range(5):
-        folder.write(round_, theta(round_))
+        folder.write(round_, of_table(theta(round_)))
         assert held(folder) == expected(*range(max(0, round_ - 2), round_ + 1))
         folder.forget(before=round_ - 1)
         assert held(folder) == expected(*range(max(0, round_ - 1), round_ + 1))
@@ -43,9 +48,9 @@ def test_the_last_two_thetas_are_kept_bit_for_bit(folder):
 
 def test_what_a_former_life_left_is_forgotten_too(folder):
     for round_ in range(4):
-        folder.write(round_, theta(round_))
+        folder.write(round_, of_table(theta(round_)))
     another = CheckpointFolder(folder.path, fsync=False)
-    another.write(4, theta(4))
+    another.write(4, of_table(theta(4)))
     another.forget(before=3)
     assert held(folder) == expected(3, 4)
 
@@ -53,38 +58,61 @@ def test_what_a_former_life_left_is_forgotten_too(folder):
 @pytest.mark.parametrize("shape", [(3, 2), (1,), (5, 1, 2, 3), (0, 2)])
 def test_a_checkpoint_is_a_file_of_numpy(folder, shape):
     array = np.random.default_rng(0).normal(size=shape)
-    for written in (array, array.T, holding(array, array + 1.0)):
+    for written in (of_table(array), of_table(array.T), with_momentum(array, array + 1.0)):
         folder.write(7, written)
         [file] = folder.path.glob("theta-00000007-*.npy")
         plain = io.BytesIO()
-        np.save(plain, np.ascontiguousarray(written), allow_pickle=False)
+        np.save(plain, written.packed(), allow_pickle=False)
         assert file.read_bytes() == plain.getvalue()
         file.unlink()
 
 
 def test_with_momentum_the_origin_is_kept_beside_theta_and_only_the_agent_sees_it(folder):
-    folder.write(0, theta(0))
-    folder.write(1, holding(theta(1), theta(7)))
+    folder.write(0, of_table(theta(0)))
+    folder.write(1, with_momentum(theta(1), theta(7)))
     assert held(folder) == expected(0, 1)
     before, after = load_held(folder.path).values()
-    assert origin_of(before) is None
-    assert theta_of(after).tobytes() == theta(1).tobytes()
-    assert origin_of(after).tobytes() == theta(7).tobytes()
-    for array in (after, theta_of(after), origin_of(after)):
+    assert not before.state
+    assert after.table.tobytes() == theta(1).tobytes()
+    assert after.state["theta"].tobytes() == theta(7).tobytes()
+    assert after.digest == of_table(theta(1)).digest
+    for array in (after.table, after.state["theta"]):
         assert not array.flags.writeable
 
 
+def test_a_theta_of_several_arrays_is_one_file_too(folder):
+    arrays = {"weight": theta(1), "bias": np.arange(3.0), "origin": np.array(2.0)}
+    stored = Snapshot(arrays, {"weight": theta(2)})
+    folder.write(3, stored)
+    [back] = load_held(folder.path).values()
+    assert back.digest == stored.digest
+    assert {name: array.tobytes() for name, array in back.theta.items()} == {
+        name: array.tobytes() for name, array in arrays.items()
+    }
+    assert back.state["weight"].tobytes() == theta(2).tobytes()
+    with pytest.raises(PolicyError, match="one array to be shown, got bias, origin, weight"):
+        _ = back.table
+
+
+def test_a_checkpoint_of_an_earlier_version_is_read():
+    pair = np.zeros((3, 2), dtype=[("theta", "<f8"), ("origin", "<f8")])
+    pair["theta"], pair["origin"] = theta(1), theta(7)
+    snapshot = unpacked(pair)
+    assert snapshot.table.tobytes() == theta(1).tobytes()
+    assert snapshot.state["theta"].tobytes() == theta(7).tobytes()
+
+
 def test_what_was_loaded_cannot_be_written_to(folder):
-    folder.write(0, theta(0))
+    folder.write(0, of_table(theta(0)))
     with pytest.raises(ValueError, match="read-only"):
         load_latest(folder.path)[0][0, 0] = 1.0
 
 
 def test_a_death_in_the_midst_of_writing_leaves_the_theta_before(folder):
-    folder.write(0, theta(0))
-    folder.tear(1, theta(1))
+    folder.write(0, of_table(theta(0)))
+    folder.tear(1, of_table(theta(1)))
     assert held(folder) == expected(0)
-    folder.write(1, theta(1))
+    folder.write(1, of_table(theta(1)))
     assert held(folder) == expected(0, 1)
 
 
@@ -92,8 +120,8 @@ def test_a_death_in_the_midst_of_writing_leaves_the_theta_before(folder):
 @given(data=st.data())
 def test_a_file_that_was_damaged_anywhere_is_left_out(data, tmp_path_factory):
     folder = CheckpointFolder(tmp_path_factory.mktemp("agent"), fsync=False)
-    folder.write(0, theta(0))
-    folder.write(1, theta(1))
+    folder.write(0, of_table(theta(0)))
+    folder.write(1, of_table(theta(1)))
     [file] = folder.path.glob("theta-00000001-*.npy")
     content = bytearray(file.read_bytes())
     if data.draw(st.booleans(), label="truncate"):
@@ -119,8 +147,8 @@ def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
 @pytest.mark.parametrize("call", ["write", "fsync", "replace"])
 def test_a_full_disk_is_said_and_leaves_everything_as_it_was(call, tmp_path, monkeypatch):
     folder = CheckpointFolder(tmp_path / "agent", fsync=True)
-    folder.write(0, theta(0))
-    folder.write(1, theta(1))
+    folder.write(0, of_table(theta(0)))
+    folder.write(1, of_table(theta(1)))
     before = sorted(file.name for file in folder.path.iterdir())
 
     def full(*_args, **_kwargs):
@@ -134,7 +162,7 @@ def test_a_full_disk_is_said_and_leaves_everything_as_it_was(call, tmp_path, mon
         else:
             patched.setattr("builtins.open", full)
         with pytest.raises(StorageFailed, match="No space left on device"):
-            folder.write(2, theta(2))
+            folder.write(2, of_table(theta(2)))
     assert sorted(file.name for file in folder.path.iterdir()) == before
     assert held(folder) == expected(0, 1)
 
@@ -170,7 +198,7 @@ def test_an_identity_that_is_none_is_said(folder, text):
 
 def test_thetas_that_nobody_says_whose_they_are_are_not_trusted(folder):
     folder.adopt(3, "digest")
-    folder.write(0, np.zeros((2, 2)))
+    folder.write(0, of_table(np.zeros((2, 2))))
     assert folder.identity() == (3, "digest")
     (folder.path / "agent.json").unlink()
     with pytest.raises(StorageFailed, match=r"holds thetas, but no agent\.json") as told:

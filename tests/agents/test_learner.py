@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from bnpg_agents.held import origin_of, theta_of
-from bnpg_agents.learner import Learner, digest, initial_theta
+from bnpg_agents.learner import Learner
+from bnpg_agents.local_policy import initial_theta
+from bnpg_agents.snapshot import of_table
 from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.messages import FlowBroadcast
 
 from bnpg.lab.testing.fakes import welcome
+from bnpg_math.errors import PolicyError
 from bnpg_math.learning.estimators import sampled_flow
 
 LANES = 64
@@ -37,7 +39,8 @@ def test_the_same_call_draws_the_same_actions_again_whatever_came_between():
 
 
 def test_seed_agent_round_and_step_each_draw_anew():
-    same = {0: initial_theta(welcome(1, **FAMILY)), 1: initial_theta(welcome(1, **FAMILY))}
+    first = of_table(initial_theta(welcome(1, **FAMILY)))
+    same = {0: first, 1: first}
     draws = [
         acted(learner(held=same)),
         acted(learner(held=same), round_=1),
@@ -59,7 +62,7 @@ def test_actions_are_small_and_cannot_be_written_to():
 @pytest.mark.parametrize("initial", ["zeros", "normal", "given"])
 def test_theta_0_is_what_the_experiment_says(initial):
     given = np.random.default_rng(0).normal(size=(4, 2, 3))
-    theta = learner(initial=initial, theta=given).theta(0)
+    theta = learner(initial=initial, theta=given).snapshot(0).table
     assert theta.shape == (4, 2, 3)
     assert (initial == "zeros") == (not theta.any())
     assert (initial == "given") == np.array_equal(theta, given)
@@ -67,12 +70,12 @@ def test_theta_0_is_what_the_experiment_says(initial):
 
 def test_an_update_is_update_3_of_the_paper():
     one = learner(learning_rate=0.25, regularization=0.4)
-    theta, pi = one.theta(0), np.exp(one.log_policy(0))
+    theta, pi = one.snapshot(0).table, np.exp(one.log_policy(0))
     actions = one.act(0, 0, 0, STATES, [PARENT])
     m = sampled_flow(STATES, [PARENT], actions, np.linspace(-1, 1, LANES), theta.shape)
     barrier = 0.4 / (4 * 2) * (1 / 3 - pi)
     expected = theta + 0.25 * (m - pi * m.sum(axis=-1, keepdims=True) + barrier)
-    assert np.allclose(updated(one), expected, rtol=0, atol=1e-14)
+    assert np.allclose(updated(one).table, expected, rtol=0, atol=1e-14)
 
 
 def test_two_rounds_are_kept_and_an_update_is_applied_once():
@@ -87,21 +90,21 @@ def test_two_rounds_are_kept_and_an_update_is_applied_once():
 def test_a_replayed_round_keeps_the_update_that_is_ahead_of_it_and_nothing_more():
     one = learner()
     updated(one, 0)
-    ahead = digest(one.theta(1))
+    ahead = one.snapshot(1).digest
     one.rewind(0)
     assert one.held == (0, 1)
-    assert digest(one.theta(1)) == ahead
+    assert one.snapshot(1).digest == ahead
     updated(one, 1)
     one.rewind(1)
     assert one.held == (1, 2)
-    behind = learner(held={4: one.theta(1), 6: one.theta(2)})
+    behind = learner(held={4: one.snapshot(1), 6: one.snapshot(2)})
     behind.rewind(4)
     assert behind.held == (4,)
 
 
 def test_a_theta_of_another_game_is_refused():
-    with pytest.raises(OrderViolation, match=r"theta must have shape \(4, 2, 3\), got \(4, 3\)"):
-        learner(held={0: np.zeros((4, 3))})
+    with pytest.raises(PolicyError, match=r"theta must have shape \(4, 2, 3\), got \(4, 3\)"):
+        learner(held={0: of_table(np.zeros((4, 3)))})
 
 
 def test_an_update_that_overflows_says_so():
@@ -126,7 +129,7 @@ def gradient_of(one, round_=0, regularization=0.01):
 def test_an_exact_update_has_the_announced_step_size_or_that_of_the_welcome():
     for announced, expected in ((0.0, 0.5), (0.125, 0.125)):
         one = learner()
-        moved = one.apply_flow(told(step_size=announced)) - one.theta(0)
+        moved = one.apply_flow(told(step_size=announced)).table - one.snapshot(0).table
         assert np.allclose(moved, expected * gradient_of(one), rtol=0, atol=1e-14)
 
 
@@ -134,7 +137,7 @@ def test_an_exact_update_follows_the_natural_gradient_if_an_occupancy_comes_alon
     one = learner(regularization=0.0)
     pi = np.exp(one.log_policy(0))
     rows = np.random.default_rng(2).random((4, 2, 1))
-    moved = one.apply_flow(told(occupancy=rows * pi, step_size=1.0)) - one.theta(0)
+    moved = one.apply_flow(told(occupancy=rows * pi, step_size=1.0)).table - one.snapshot(0).table
     advantage = gradient_of(one, regularization=0.0) / (rows * pi)
     assert np.allclose(moved, advantage - advantage.mean(axis=-1, keepdims=True), rtol=0, atol=1e-12)
 
@@ -147,24 +150,25 @@ def test_an_occupancy_that_does_not_fit_is_refused():
 def test_momentum_extrapolates_from_where_the_last_step_led_and_a_retreat_goes_back_there():
     one = learner()
     first = one.apply_flow(told(momentum=0.25))
-    reached = one.theta(0) + 0.5 * gradient_of(one)
-    assert np.allclose(origin_of(first), reached, rtol=0, atol=1e-14)
-    assert np.allclose(theta_of(first), reached + 0.25 * (reached - one.theta(0)), rtol=0, atol=1e-14)
+    start = one.snapshot(0).table
+    reached = start + 0.5 * gradient_of(one)
+    assert np.allclose(first.state["theta"], reached, rtol=0, atol=1e-14)
+    assert np.allclose(first.table, reached + 0.25 * (reached - start), rtol=0, atol=1e-14)
     second = one.apply_flow(told(1, momentum=0.4))
-    assert np.allclose(
-        theta_of(second), origin_of(second) + 0.4 * (origin_of(second) - origin_of(first)), rtol=0, atol=1e-14
-    )
+    origin = second.state["theta"]
+    assert np.allclose(second.table, origin + 0.4 * (origin - first.state["theta"]), rtol=0, atol=1e-14)
     third = one.apply_flow(told(2, retreat=True, step_size=9.0))
-    assert third.tobytes() == one.theta(3).tobytes() == origin_of(second).tobytes()
+    assert third.table.tobytes() == one.snapshot(3).table.tobytes() == origin.tobytes()
+    assert not third.state
 
 
 def test_an_agent_that_comes_back_goes_on_with_the_momentum_it_had():
     whole, stored = learner(), {}
     for round_ in range(4):
         back = learner(held=dict(stored))
-        before = stored.get(round_, back.theta(round_))
+        before = stored.get(round_, back.snapshot(round_))
         signal = told(round_, momentum=0.5) if round_ < 3 else told(round_, retreat=True)
         kept = whole.apply_flow(signal)
-        assert back.apply_flow(signal).tobytes() == kept.tobytes()
+        assert back.apply_flow(signal).packed().tobytes() == kept.packed().tobytes()
         stored = {round_: before, round_ + 1: kept}
-        assert learner(held=stored).theta(round_ + 1).tobytes() == whole.theta(round_ + 1).tobytes()
+        assert learner(held=stored).snapshot(round_ + 1).digest == whole.snapshot(round_ + 1).digest

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 from bnpg_agents.effects import Store
-from bnpg_agents.learner import Learner, digest
+from bnpg_agents.learner import Learner
 from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg_agents.setup import AgentSetup
@@ -89,7 +89,7 @@ def heard(deliveries):
     def note(effects):
         for effect in effects:
             if isinstance(effect, Store):
-                stored[effect.round] = digest(effect.theta)
+                stored[effect.round] = effect.snapshot.digest
             elif isinstance(effect, Transmit) and not isinstance(
                 effect.envelope.message, (Acknowledgement, Beacon, GapFound)
             ):
@@ -126,7 +126,7 @@ def by_hand():
                     np.concatenate(own),
                     message.weights,
                 )
-    return digest(learner.theta(ROUNDS))
+    return learner.snapshot(ROUNDS).digest
 
 
 @cache

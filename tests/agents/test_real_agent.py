@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bnpg_agents.checkpoint import CheckpointFolder
-from bnpg_agents.learner import Learner, digest
+from bnpg_agents.learner import Learner
+from bnpg_agents.snapshot import of_table
 from bnpg_protocol.wire.codec import encode
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.exit_codes import ExitCode
@@ -32,6 +33,7 @@ from bnpg_protocol.wire.messages import (
 )
 
 from bnpg.lab.testing.fakes import welcome
+from bnpg_math.arrays.named import digest
 
 ME, STATES, LANES, STEPS = 2, 4, 5, 3
 FAMILY = {"parents": (0, 1), "parent_actions": (2, 3), "states": STATES, "actions": 3}
@@ -87,8 +89,8 @@ async def finish(process, coordinator):
         assert (chosen.round, chosen.step) == (0, step)
         assert np.array_equal(chosen.actions, own[step])
     await coordinator.send(SignalBroadcast(0, WEIGHTS))
-    assert await coordinator.expect(SignalApplied) == SignalApplied(0, digest(learner.theta(1)))
-    assert process.thetas[1].tobytes() == learner.theta(1).tobytes()
+    assert await coordinator.expect(SignalApplied) == SignalApplied(0, learner.snapshot(1).digest)
+    assert process.thetas[1].tobytes() == learner.snapshot(1).table.tobytes()
     await coordinator.send(Finish("that was all"))
     await coordinator.expect(Farewell)
     assert await process.ended() == ExitCode.DONE, process.log
@@ -244,7 +246,7 @@ async def test_the_exact_mode_shows_tables_and_applies_its_share_of_the_flow(fak
     flow = np.random.default_rng(4).normal(size=(3, 2, 5))
     await coordinator.send(FlowBroadcast(0, flow))
     learner.apply_flow(FlowBroadcast(0, flow))
-    assert await coordinator.expect(SignalApplied) == SignalApplied(0, digest(learner.theta(1)))
+    assert await coordinator.expect(SignalApplied) == SignalApplied(0, learner.snapshot(1).digest)
     assert np.array_equal((await coordinator.expect(TableShown)).log_policy, learner.log_policy(1))
     await coordinator.send(Finish("enough"))
     assert await process.ended() == ExitCode.DONE
@@ -273,14 +275,14 @@ async def test_an_agent_that_is_started_again_says_what_it_holds(fake_coordinato
     await coordinator.expect(ActionsChosen)
     await coordinator.send(SignalBroadcast(0, WEIGHTS[:LANES]))
     assert await coordinator.expect(SignalApplied) == applied, "the update is not applied twice"
-    assert digest(second.thetas[1]) == applied.digest
+    assert digest({"theta": second.thetas[1]}) == applied.digest
     await coordinator.send(Finish("enough"))
     assert await second.ended() == ExitCode.DONE
 
 
 async def test_thetas_without_an_identity_end_an_agent(fake_coordinator, start_agent, tmp_path):
     state = tmp_path / "state"
-    CheckpointFolder(state).write(4, np.zeros((STATES, 2)))
+    CheckpointFolder(state).write(4, of_table(np.zeros((STATES, 2))))
     process = start_agent(fake_coordinator.endpoint, 0, state)
     assert await process.ended() == ExitCode.STORAGE
     [line] = process.log.splitlines()

@@ -42,7 +42,7 @@ class Team:
         for round_ in range(rounds):
             if round_ and round_ % lives == 0:
                 ascent = self.reborn()
-            self.thetas.append([learner.theta(round_) for learner in learners])
+            self.thetas.append([learner.snapshot(round_).table for learner in learners])
             self.tables.append([learner.log_policy(round_) for learner in learners])
             signal, told = ascent.signal(round_, self.tables[-1])
             self.lines.append({"round": round_} | told)
@@ -53,7 +53,7 @@ class Team:
                     Learner(_welcome(self.setup, agent), {round_ + 1: one})
                     for agent, one in enumerate(stored)
                 ]
-        self.thetas.append([learner.theta(rounds) for learner in learners])
+        self.thetas.append([learner.snapshot(rounds).table for learner in learners])
         self.tables.append([learner.log_policy(rounds) for learner in learners])
         self.objectives = np.array([self.oracle.objective(tables) for tables in self.tables])
 

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from bnpg_agents.learner import Learner, digest
+from bnpg_agents.learner import Learner
 from bnpg_coordinator.run_record import read_lines
 from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg_protocol.wire.messages import (
@@ -86,12 +86,12 @@ async def answer(process, channels, welcomes, seed):
                 signal.weights,
             )
         for agent in random.permutation(AGENTS):
-            await channels[agent].send(SignalApplied(round_, digest(learners[agent].theta(round_ + 1))))
+            await channels[agent].send(SignalApplied(round_, learners[agent].snapshot(round_ + 1).digest))
     for agent in AGENTS:
         await channels[agent].expect(Finish)
         await channels[agent].send(Farewell())
     assert await process.ended() == ExitCode.DONE, process.log
-    return [learners[agent].theta(CASE["rounds"]) for agent in AGENTS]
+    return [learners[agent].snapshot(CASE["rounds"]).table for agent in AGENTS]
 
 
 def lines(process):
@@ -105,7 +105,7 @@ async def test_answers_in_any_order_and_doubled_give_the_record_of_memory(seed, 
     thetas = await answer(process, channels, welcomes, seed)
     expected = play(**CASE)
     assert lines(process) == expected.lines
-    assert [digest(theta) for theta in thetas] == [digest(theta) for theta in expected.thetas]
+    assert [theta.tobytes() for theta in thetas] == [theta.tobytes() for theta in expected.thetas]
 
 
 async def test_an_answer_for_a_step_that_is_not_there_yet_ends_the_run_and_names_the_agent(team):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from bnpg_agents.learner import Learner, digest
+from bnpg_agents.learner import Learner
 from bnpg_coordinator.ascent import ascent_of
 from bnpg_coordinator.environment import Environment, parts_of
 from bnpg_coordinator.loading import load_setup
@@ -114,12 +114,12 @@ def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, lis
     oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
     ascent = ascent_of(msgspec.structs.replace(setup, recorded=()), oracle)
     for round_ in range(rounds + 1):
-        thetas = [digest(learner.theta(round_)) for learner in learners]
+        thetas = [learner.snapshot(round_).digest for learner in learners]
         words: Words = {("coordinator", "TableRequested", round_, None): TableRequested(round_)}
         for agent, learner in enumerate(learners):
             name = f"agent-{agent}"
             words[name, "TableShown", round_, None] = TableShown(round_, learner.log_policy(round_))
-            words[name, "ThetaShown", round_, None] = ThetaShown(round_, learner.theta(round_))
+            words[name, "ThetaShown", round_, None] = ThetaShown(round_, learner.snapshot(round_).table)
         if round_ < setup.experiment.rounds:
             if setup.experiment.mode == "exact":
                 signal, _ = ascent.signal(round_, [learner.log_policy(round_) for learner in learners])
@@ -129,7 +129,7 @@ def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, lis
             else:
                 _play(setup, environment, learners, round_, words)
             for agent, learner in enumerate(learners):
-                after = digest(learner.theta(round_ + 1))
+                after = learner.snapshot(round_ + 1).digest
                 words[f"agent-{agent}", "SignalApplied", round_, None] = SignalApplied(round_, after)
         yield words, thetas
 

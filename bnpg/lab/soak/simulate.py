@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import msgspec
-from bnpg_agents.held import Held, theta_of
+from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.effects import Concluded, Gathered, Record, Rewind
 from bnpg_coordinator.experiment import Experiment, experiment_digest
 from bnpg_coordinator.loading import certified_learning_rate
@@ -92,7 +92,7 @@ def simulate(
             case Concluded():
                 pass
 
-    thetas: list[dict[int, Held]] = [{} for _ in range(setup.dag.agents)]
+    thetas: list[dict[int, Snapshot]] = [{} for _ in range(setup.dag.agents)]
     cluster = Cluster(
         lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines)),
         carry,
@@ -109,7 +109,7 @@ def simulate(
         raise AssertionError(f"still running after {LONGEST} steps: {simulation.running}")
     complete = all(experiment.rounds in held for held in thetas)
     return Result(
-        digest=policy_digest([theta_of(held[experiment.rounds]) for held in thetas]) if complete else "",
+        digest=policy_digest([held[experiment.rounds].table for held in thetas]) if complete else "",
         lines=lines,
         gathered=gathered[0] if gathered else "",
         stops={name: (stop.code, stop.why) for name, stop in simulation.stops.items()},

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from bnpg_agents.held import theta_of
 from bnpg_coordinator.effects import Gathered, Record, Rewind
 from bnpg_coordinator.experiment import Experiment, experiment_digest
 from bnpg_coordinator.loading import certified_learning_rate, load_game
@@ -100,9 +99,7 @@ def play(experiment: Experiment, order: int | None = None, plan: FaultPlan | Non
     simulation = cluster.simulation
     with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum
         simulation.run()
-    thetas = [
-        theta_of(held[max(held)]) if held else _nothing(agent) for agent, held in enumerate(cluster.thetas)
-    ]
+    thetas = [held[max(held)].table if held else _nothing(agent) for agent, held in enumerate(cluster.thetas)]
     assert COORDINATOR in simulation.stops, f"the coordinator never ended: {simulation.stops}"
     return Result(
         lines, thetas, gathered, simulation.stops, cluster.deaths, simulation.delivered, simulation.now

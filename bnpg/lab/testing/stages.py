@@ -8,6 +8,7 @@ import msgspec
 from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg_agents.setup import AgentSetup
+from bnpg_agents.snapshot import of_table
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.machine import CoordinatorMachine
 from bnpg_protocol.process.machine import Machine
@@ -38,7 +39,7 @@ class AgentStage(Stage):
             incarnation=incarnation,
             endpoint="here",
             numerics="F",
-            held={round_: initial_normal(round_, max(self.me, 0), shape) for round_ in held},
+            held={round_: of_table(initial_normal(round_, max(self.me, 0), shape)) for round_ in held},
             experiment=belongs,
             patience=patience,
         )

@@ -29,7 +29,6 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import numpy as np
 from bnpg_agents.effects import Adopt, Store
-from bnpg_agents.learner import digest
 from bnpg_coordinator.effects import Concluded, Gathered, Record, Rewind
 from bnpg_protocol.process.machine import Machine
 from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED, name
@@ -210,8 +209,8 @@ class Stage:
             case Stop(code=code, why=why):
                 self._stopped = True
                 yield f"stop {code.name}: {why}"
-            case Store(round=round_, theta=theta):
-                self._names[digest(theta)] = f"theta_{round_}"
+            case Store(round=round_, snapshot=snapshot):
+                self._names[snapshot.digest] = f"theta_{round_}"
                 yield f"store theta_{round_}"
             case Adopt(agent=agent, experiment=experiment):
                 yield f"adopt agent {agent} of {experiment}"

@@ -1,0 +1,53 @@
+"""The local policy that an agent begins with, as the coordinator's Welcome describes it."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from bnpg_protocol.wire.errors import OrderViolation
+from bnpg_protocol.wire.messages import Welcome
+
+from bnpg_math.arrays import FloatArray
+from bnpg_math.policies.interface import Policy
+from bnpg_math.policies.softmax import initial_normal
+from bnpg_math.policies.tabular import TabularSoftmax
+
+LARGEST_THETA = 1 << 27
+"""Numbers a theta may have: a message holds at most 1 GiB."""
+
+MakePolicy = Callable[[Welcome], Policy]
+"""Returns the policy at theta_0. The same Welcome gives the same bits in every life of the agent."""
+
+
+def table_shape(welcome: Welcome) -> tuple[int, ...]:
+    """Return the shape of the agent's conditional table, (S, *P, A)."""
+    return (welcome.states, *welcome.parent_actions, welcome.actions)
+
+
+def initial_theta(welcome: Welcome) -> FloatArray:
+    """Return theta_0 of a table as the experiment says: zeros, keyed normal, or given."""
+    shape = table_shape(welcome)
+    if welcome.initial == "given":
+        return np.array(welcome.theta, dtype=np.float64)
+    if welcome.initial == "normal":
+        return initial_normal(welcome.seed, welcome.agent, shape)
+    return np.zeros(shape)
+
+
+def tabular(welcome: Welcome) -> TabularSoftmax:
+    """Return the tabular softmax policy at theta_0.
+
+    Raises
+    ------
+    OrderViolation
+        If the Welcome asks for a table that is too large, or gives one of another shape.
+    """
+    shape = table_shape(welcome)
+    if not 0 < math.prod(shape) <= LARGEST_THETA:
+        raise OrderViolation(
+            f"the Welcome asks for a theta of shape {shape}: expected 1 to {LARGEST_THETA} numbers"
+        )
+    theta = initial_theta(welcome)
+    if theta.shape != shape:
+        raise OrderViolation(f"theta must have shape {shape}, got {theta.shape}")
+    return TabularSoftmax(theta, welcome.regularization)

@@ -1,0 +1,108 @@
+"""What a local policy pi^i is to whoever learns with it: one typed value, and no base class.
+
+A score-function gradient needs a weight for every action that was taken, and nothing else: so sampled
+learning works with anything that can draw actions and differentiate its logarithm. Exact mode and exact
+measurement ask for more, as capabilities: `Tabulated` shows its probabilities, `Tabular` follows a gradient
+given in them.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, Self, runtime_checkable
+
+from numpy.typing import NDArray
+
+from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays.named import Arrays
+
+Seen = NDArray[Any]
+"""What an agent sees in every lane, along the first axis: its states, or its observations."""
+
+
+class Policy(Protocol):
+    """A local policy pi^i(a | what is seen, the parents' actions) at one theta: an immutable value.
+
+    `bnpg.conformance.check_policy` says whether something is one.
+    """
+
+    @property
+    def theta(self) -> Arrays:
+        """The parameters, read-only: what is stored and digested."""
+
+    def at(self, theta: Arrays) -> Self:
+        """Return the same policy at another theta.
+
+        Raises
+        ------
+        PolicyError
+            If the names or shapes are not those of this policy's theta.
+        """
+
+    def draw(self, seen: Seen, parents: Sequence[IntArray], uniforms: FloatArray) -> IntArray:
+        """Draw an action in every lane.
+
+        What is drawn in a lane depends on that lane's arguments alone, so that any part of the lanes draws
+        what all of them at once do.
+
+        Parameters
+        ----------
+        seen : (B, ..) array
+        parents : sequence of k arrays (B,) int
+            The parents' actions, ascending by parent.
+        uniforms : (B,) float
+            In [0, 1).
+
+        Returns
+        -------
+        (B,) int
+            In 0..A-1.
+        """
+
+    def gradient(
+        self, seen: Seen, parents: Sequence[IntArray], actions: IntArray, weights: FloatArray
+    ) -> Arrays:
+        """Return sum_k w_k d log pi(a_k | ..) / d theta, plus the barrier's share.
+
+        Parameters
+        ----------
+        seen : (K, ..) array
+            Of all visited steps, laid end to end.
+        parents, actions
+            (K,) int each.
+        weights : (K,) float
+            The shared signal.
+
+        Returns
+        -------
+        dict from str to array
+            Names and shapes of theta.
+        """
+
+
+@runtime_checkable
+class Tabulated(Policy, Protocol):
+    """A policy over finitely many states that can show its probabilities: what exact measurement asks for."""
+
+    @property
+    def log_table(self) -> FloatArray:
+        """Logarithm of the conditional table, (S, *P, A) float, read-only."""
+
+
+@runtime_checkable
+class Tabular(Tabulated, Protocol):
+    """A policy that follows a gradient given in its table: what exact mode asks for."""
+
+    def ascent(self, flow: FloatArray, occupancy: FloatArray | None = None) -> Arrays:
+        """Return the direction of an exact update.
+
+        Parameters
+        ----------
+        flow : (S, *P, A) float
+            m^i: visitation-weighted Q, summed over the agents outside the family.
+        occupancy : (S, *P, A) float, optional
+            How often each entry is met, for the natural gradient; None for the gradient.
+
+        Returns
+        -------
+        dict from str to array
+            What is added to theta, up to the step size.
+        """

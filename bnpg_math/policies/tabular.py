@@ -1,0 +1,79 @@
+"""The tabular softmax policy of one agent as a value: one theta, and what follows from it."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays.named import Arrays, frozen
+from bnpg_math.chance.sampling import cumulative, sample_actions
+from bnpg_math.errors import PolicyError
+from bnpg_math.learning.estimators import sampled_flow
+from bnpg_math.learning.gradient import barrier_gradient, local_gradient
+from bnpg_math.learning.natural import natural_direction
+from bnpg_math.policies.interface import Seen
+from bnpg_math.policies.softmax import log_policy
+
+
+class TabularSoftmax:
+    """pi^i of eq. (1), a softmax over the last axis of a table of logits; a `Tabular` policy.
+
+    Parameters
+    ----------
+    logits : (S, *P, A) float
+        theta^i, finite; not to be written to any more.
+    regularization : float
+        lambda >= 0 of the log barrier.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> policy = TabularSoftmax(np.zeros((1, 2)))
+    >>> policy.draw(np.zeros(3, dtype=int), [], np.array([0.1, 0.6, 0.4])).tolist()
+    [0, 1, 0]
+    """
+
+    def __init__(self, logits: FloatArray, regularization: float = 0.0) -> None:
+        self.theta: Arrays = frozen({"theta": logits})
+        self._regularization = regularization
+        # At once, not when first asked for: nobody waits for an agent that has just learnt, but children do
+        # wait for one that is to act.
+        self.log_table = log_policy(logits)
+        self.log_table.flags.writeable = False
+        self.table = np.exp(self.log_table)
+
+    @cached_property
+    def _cumulative(self) -> FloatArray:
+        return cumulative(self.table)
+
+    def at(self, theta: Arrays) -> "TabularSoftmax":
+        """Return the policy at another theta.
+
+        Raises
+        ------
+        PolicyError
+            If it is not one array `theta` of the same shape.
+        """
+        if set(theta) != {"theta"}:
+            raise PolicyError(f"a table has one array theta, got {', '.join(sorted(theta)) or 'none'}")
+        if theta["theta"].shape != self.table.shape:
+            raise PolicyError(f"theta must have shape {self.table.shape}, got {theta['theta'].shape}")
+        return TabularSoftmax(theta["theta"], self._regularization)
+
+    def draw(self, seen: Seen, parents: Sequence[IntArray], uniforms: FloatArray) -> IntArray:
+        """Draw an action in every lane by inverse CDF; `seen` are states."""
+        return sample_actions(self._cumulative, seen, parents, uniforms)
+
+    def gradient(
+        self, seen: Seen, parents: Sequence[IntArray], actions: IntArray, weights: FloatArray
+    ) -> Arrays:
+        """Return the estimate of dL_lambda/dtheta^i from weighted actions (Lemma 1)."""
+        return self.ascent(sampled_flow(seen, parents, actions, weights, self.table.shape))
+
+    def ascent(self, flow: FloatArray, occupancy: FloatArray | None = None) -> Arrays:
+        """Return dL_lambda/dtheta^i (Lemma 1), or its natural gradient if an occupancy comes along."""
+        gradient = local_gradient(flow, self.table) + barrier_gradient(self.table, self._regularization)
+        if occupancy is not None:
+            gradient = natural_direction(gradient, self.table, occupancy, self._regularization)
+        return {"theta": gradient}
