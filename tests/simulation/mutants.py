@@ -1,0 +1,156 @@
+"""Ways of breaking the protocol, as text: which file, what stands there, and what stands there instead."""
+
+from typing import NamedTuple
+
+LINK = "protocol/bnpg_protocol/wire/link.py"
+LINKS = "protocol/bnpg_protocol/wire/links.py"
+CODEC = "protocol/bnpg_protocol/wire/codec.py"
+LEARNER = "agents/bnpg_agents/learner.py"
+AGENT_ROUNDS = "agents/bnpg_agents/rounds.py"
+BUFFER = "agents/bnpg_agents/round_buffer.py"
+ROUNDS = "coordinator/bnpg_coordinator/rounds.py"
+MEMBERSHIP = "coordinator/bnpg_coordinator/membership.py"
+
+
+class Mutant(NamedTuple):
+    """One way of being wrong."""
+
+    name: str
+    file: str
+    edits: tuple[tuple[str, str], ...]
+    """(old, new); every old text stands there exactly once."""
+
+
+MUTANTS = (
+    Mutant(
+        "a message that was delivered before is delivered again",
+        LINK,
+        (
+            (
+                "        if seq < self.expected or seq in self._held:\n"
+                "            return Receipt(duplicate=True, acknowledge=True)\n",
+                "        if seq < self.expected:\n            return Receipt([(seq, lamport, message)])\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a message ahead of a gap is delivered at once",
+        LINK,
+        (
+            (
+                "        if seq == self.expected:\n",
+                "        if seq >= self.expected:\n            self.expected = seq\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "what is overdue is not sent again",
+        LINK,
+        (("                late.append((seq, kept.lamport, kept.message))\n", ""),),
+    ),
+    Mutant(
+        "the acknowledgement runs one ahead of what was received",
+        LINK,
+        (("        return self.expected - 1\n", "        return self.expected\n"),),
+    ),
+    Mutant(
+        "a replayed signal is applied on top of its own effect",
+        AGENT_ROUNDS,
+        (
+            (
+                "        if round_ == learner.latest:\n",
+                "        if round_ < learner.latest:\n"
+                "            learner._rounds[round_] = learner._rounds.pop(learner.latest)\n"
+                "        if round_ == learner.latest:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "an agent that has the states takes action 0 for a parent's",
+        BUFFER,
+        (
+            (
+                "            if len(heard) <= step:\n                return False\n",
+                "            if len(heard) <= step:\n"
+                "                heard.append(np.zeros(len(self.states[step]), dtype=np.uint8))\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a message of an older epoch counts as one of the present",
+        LINKS,
+        (
+            (
+                "                self._early.append((envelope, origin))\n            else:\n"
+                '                self.refused["stale epoch"] += 1\n            return [], []\n',
+                "                self._early.append((envelope, origin))\n                return [], []\n",
+            ),
+            ("link.acknowledged(envelope.ack)", "link.acknowledged(0 if at < here else envelope.ack)"),
+        ),
+    ),
+    Mutant(
+        "a replayed round is acted with the newest theta",
+        LEARNER,
+        (("self._rounds[round_].policy.draw(", "self._rounds[self.latest].policy.draw("),),
+    ),
+    Mutant(
+        "actions come from a generator that runs on",
+        LEARNER,
+        (
+            (
+                "self._uniforms.take(round_, time, lane, len(states))[0]",
+                'vars(self).setdefault("_running", np.random.default_rng(0)).random(len(states))',
+            ),
+        ),
+    ),
+    Mutant(
+        "an agent keeps its newest theta only",
+        LEARNER,
+        (("self._rounds = {round_: now, round_ + 1:", "self._rounds = {round_ + 1:"),),
+    ),
+    Mutant(
+        "the next round begins when the first agent has applied the signal",
+        ROUNDS,
+        ((' "digests") and self._all(self._applied):', ' "digests"):'),),
+    ),
+    Mutant(
+        "the environment takes the actions in the order in which they came",
+        ROUNDS,
+        (
+            (
+                "        said.append(message.actions)\n",
+                "        said.append(message.actions)\n        self._said[agent] = self._said.pop(agent)\n",
+            ),
+            (
+                "[self._said[one][taken] for one in self._agents]",
+                "[one[taken] for one in self._said.values()]",
+            ),
+        ),
+    ),
+    Mutant(
+        "a round's line is written after its signal went out",
+        ROUNDS,
+        (("return [self._line, signal]", "return [signal, self._line]"),),
+    ),
+    Mutant(
+        "after a crash the run goes on where the most advanced agent is",
+        MEMBERSHIP,
+        (("base = min(", "base = max("),),
+    ),
+    Mutant(
+        "the checksum is not looked at",
+        CODEC,
+        (('if int.from_bytes(first[:4], "little") != crc32(first[4:], checksum):', "if False:"),),
+    ),
+    Mutant(
+        "the first confirmation of edges counts for all",
+        MEMBERSHIP,
+        (("return len(self._confirmed) == self._dag.agents", "return True"),),
+    ),
+)
+
+NO_GAP_REQUEST = Mutant(
+    "a gap is not asked for",
+    LINK,
+    (("return Receipt(gap=(self.expected, min(self._held) - 1))", "return Receipt()"),),
+)

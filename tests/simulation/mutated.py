@@ -1,0 +1,61 @@
+"""Plays schedules until one shows that something is broken; run as a program, with a mutant in its path.
+
+`mutated.py OVERLAY MODULE SCHEDULES` says what was noticed, or nothing. `mutated.py OVERLAY MODULE gap` says
+how many virtual seconds a run takes that loses one message, and its digest.
+"""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from bnpg_coordinator.experiment import Experiment
+from bnpg_protocol.process.faults.plan import Delay, Drop, FaultPlan, Kill
+
+import bnpg.lab.soak.simulate
+from bnpg.lab.soak.promise import broken_promise
+from bnpg.lab.soak.schedule import Schedule, draw_schedule
+
+SMALL = Experiment(game="random(agents=2, states=2, actions=2, branching=2)", rounds=3, lanes=2, horizon=2)
+
+AIMED = (
+    # An action of the first epoch arrives in the second.
+    FaultPlan(
+        delay=(
+            Delay(sender="agent-0", to="coordinator", distribution="constant", seconds=3.0, rounds=(1, 1)),
+        ),
+        kill=(Kill(process="agent-1", phase="states", round=1),),
+    ),
+    # The coordinator dies when everybody has the signal and before anything else.
+    FaultPlan(kill=(Kill(process="coordinator", phase="signalling", round=1, after=2),)),
+    # An agent has applied the signal and must replay the round for the other, which has not.
+    FaultPlan(kill=(Kill(process="agent-1", phase="signal", round=1),)),
+)
+"""Plans made for mutants that random ones meet too seldom."""
+
+
+def noticed(schedules: int) -> str:
+    """Return what the first schedule shows that breaks the promise; empty if none does."""
+    bnpg.lab.soak.simulate.LONGEST = 50_000
+    aimed = [Schedule(SMALL, plan, order) for plan in AIMED for order in range(4)]
+    for schedule in (*aimed, *map(draw_schedule, range(schedules))):
+        try:
+            why = broken_promise(schedule)
+        except Exception as error:  # not even the fault-free twin survives
+            why = repr(error)
+        if why is not None:
+            return why
+    return ""
+
+
+def gap() -> str:
+    """Return how long it takes to repair a loss in mid-stream, and what the run comes to."""
+    # This link carries Hello, EdgesConfirmed, TableShown, SignalApplied, ..: the application is lost.
+    lost = FaultPlan(drop=(Drop(sender="agent-0", to="coordinator", positions=(3,)),))
+    result = bnpg.lab.soak.simulate.simulate(Experiment(game=SMALL.game, mode="exact", rounds=2), lost)
+    return f"{result.seconds} {result.digest}"
+
+
+if __name__ == "__main__":
+    overlay, module, what = sys.argv[1:]
+    assert Path(str(import_module(module).__file__)).is_relative_to(overlay), "the mutant is not played"
+    print(gap() if what == "gap" else noticed(int(what)))
