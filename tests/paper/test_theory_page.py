@@ -1,11 +1,15 @@
-"""The page of proofs names tests that exist."""
+"""The pages of proofs name tests that exist."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "theory" / "what-is-true.md"
-NAMED = re.findall(r"\[`(test_\w+)`\]\(\.\./\.\./(tests/[\w/]+\.py)\)", PAGE.read_text())
+PAGES = sorted((ROOT / "docs" / "theory").glob("*.md"))
+NAMED = [
+    found
+    for page in PAGES
+    for found in re.findall(r"\[`(test_\w+)`\]\(\.\./\.\./(tests/[\w/]+\.py)\)", page.read_text())
+]
 
 
 def test_every_test_that_is_named_is_there():

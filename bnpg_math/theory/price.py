@@ -1,0 +1,159 @@
+"""The price of missing edges: how far Q is from a sum of functions of families.
+
+For a policy pi, xi(pi) is the largest over the states of
+
+::
+
+    min over q_1, .., q_N of  max over a of  |Q^pi(s, a) - sum_i q_i(a_Fi)|,
+
+a linear program for every state. On a perfect DAG, the sum of the agents' own advantages then misses the
+joint advantage by at most 2 (N + 1) xi everywhere, and where the condition of Theorem D1 is met at pi, the
+optimality gap is at most ``lambda / S sum_s d*(s)/d(s) + 2 (N + 1) xi(pi) / (1 - gamma)``.
+
+xi belongs to one policy. In games of one state, or with gamma = 0, it is the same for all. Otherwise
+:func:`price_at_any_policy` bounds it for all policies at once, from the reward and the transitions alone.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import csr_array, hstack, vstack
+
+from bnpg_math.arrays import FloatArray
+from bnpg_math.games.game import Game
+from bnpg_math.theory.additivity import remainder, tolerance, transitions_matter
+
+LARGEST_PROGRAM = 1 << 22
+"""Most non-zero entries of all states' linear programs together; beyond, least squares have to do."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """xi, or an upper bound of it.
+
+    Parameters
+    ----------
+    xi : float
+        At least 0. What it bounds is bounded whatever the method: the functions q_i are at hand, and xi is
+        the largest difference that they leave, measured.
+    method : {"program", "least squares"}
+        With the linear program xi is the smallest possible, up to its tolerance.
+    """
+
+    xi: float
+    method: Literal["program", "least squares"]
+
+
+def price(Q: FloatArray, families: Iterable[Sequence[int]]) -> Price:
+    """The price xi of a table of action values.
+
+    Parameters
+    ----------
+    Q : (S, A_1, .., A_N) float
+    families : iterable of sequences of int
+        F_i of every agent, or only those that are part of no other.
+
+    Returns
+    -------
+    Price
+
+    Examples
+    --------
+    >>> round(price(np.array([[[1.0, 0.0], [0.0, 1.0]]]), [(0,), (1,)]).xi, 12)
+    0.5
+    """
+    covers = _maximal(families)
+    if any(len(cover) == Q.ndim - 1 for cover in covers):
+        return Price(0.0, "program")
+    left = remainder(Q, covers)
+    largest = np.abs(left).reshape(len(Q), -1).max(axis=1)
+    # What the sums and the projections round: a part of xi, so that it bounds the difference of real numbers
+    # too.
+    rounding = tolerance(Q.shape[1:]) * float(np.abs(Q).max()) * math.sqrt(Q[0].size)
+    if len(Q) * Q[0].size * (len(covers) + 1) * 2 > LARGEST_PROGRAM:
+        return Price(float(largest.max()) + rounding, "least squares")
+    design = _design(Q.shape[1:], covers)
+    worst = min(float(largest.max()), rounding)
+    for rows, bound in zip(left.reshape(len(Q), -1), largest, strict=True):
+        # The worst state counts: one that least squares leave less of than another costs need not be solved.
+        if bound > worst:
+            worst = max(worst, min(float(bound), _chebyshev(design, rows, float(bound))))
+    return Price(float(worst) + rounding, "program")
+
+
+def price_at_any_policy(game: Game, families: Iterable[Sequence[int]]) -> float:
+    """An upper bound of xi(pi) for all policies.
+
+    With r = r' + e and P = P' + E, r' and P' additive, Q is additive up to e + gamma sum_s' E(s'|s, a)
+    V(s'). Adding a constant to V changes only an additive part, so |V| <= R / (2 (1 - gamma)) may be
+    assumed.
+
+    Parameters
+    ----------
+    game : Game
+    families : iterable of sequences of int
+
+    Returns
+    -------
+    float
+        xi of r, plus gamma R / (2 (1 - gamma)) times the largest over (s, a) of sum_s' |E(s'|s, a)|, with
+        the E that least squares leave. Not less than rounding.
+    """
+    covers = _maximal(families)
+    own = price(game.reward, covers).xi
+    if not transitions_matter(game) or any(len(cover) == game.agents for cover in covers):
+        return own
+    sums = np.zeros((game.states, *game.actions))
+    for indicator in np.eye(game.states):
+        sums += np.abs(remainder(game.transition.expectation(indicator), covers))
+    slack = tolerance(game.actions) * math.sqrt(game.joint_actions)
+    spread = game.reward_range / (2 * (1 - game.gamma))
+    return own + game.gamma * spread * (float(sums.max()) + slack)
+
+
+def _maximal(families: Iterable[Sequence[int]]) -> list[tuple[int, ...]]:
+    found: list[tuple[int, ...]] = []
+    for family in sorted({tuple(sorted(family)) for family in families}, key=len, reverse=True):
+        if not any(set(family) <= set(larger) for larger in found):
+            found.append(family)
+    return found
+
+
+def _design(actions: Sequence[int], covers: Sequence[Sequence[int]]) -> csr_array:
+    """Rows are joint actions, columns the values of the functions: 1 where the action meets the value."""
+    chosen = np.unravel_index(np.arange(int(np.prod(actions))), tuple(actions))
+    blocks = []
+    for cover in covers:
+        lengths = [actions[agent] for agent in cover]
+        column = np.ravel_multi_index([chosen[agent] for agent in cover], lengths)
+        rows = np.arange(len(column))
+        ones = np.ones(len(column))
+        blocks.append(csr_array((ones, (rows, column)), shape=(len(column), int(np.prod(lengths)))))
+    return csr_array(hstack(blocks))
+
+
+def _chebyshev(design: csr_array, values: FloatArray, scale: float) -> float:
+    """The least largest difference between values and a sum of functions; infinite if it is not found."""
+    target = values / scale
+    minus_one = csr_array(-np.ones((len(target), 1)))
+    limits: Any = vstack([hstack([design, minus_one]), hstack([-design, minus_one])])
+    cost = np.zeros(design.shape[1] + 1)
+    cost[-1] = 1.0
+    bounds = [(None, None)] * design.shape[1] + [(0.0, None)]
+    found = linprog(
+        cost,
+        A_ub=limits,
+        b_ub=np.concatenate([target, -target]),
+        bounds=bounds,
+        method="highs",
+    )
+    if found.x is None:
+        return float("inf")
+    heights = found.x[:-1]
+    terms = int(design.indptr[1])
+    rounding = np.finfo(np.float64).eps * terms * (terms + 2) * float(np.abs(heights).max(initial=1.0))
+    return scale * (float(np.abs(target - design @ heights).max()) + rounding)
