@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from bnpg.certificate import FILE as CERTIFICATE_FILE
 from bnpg.exports.exporting import exporting
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.run_folder import in_use
 from bnpg.summary import draw_curves, finish_summary
 from bnpg.trace.heads import forget_heads, write_heads
-from bnpg_math.errors import InputError
 
 OnLine = Callable[[dict[str, Any]], None]
 Launch = Callable[[Path, LaunchSettings, OnLine], Outcome]
@@ -36,21 +33,6 @@ class Execution:
     outcome: Outcome
     summary: dict[str, Any]
     warnings: tuple[str, ...]
-
-
-def settings_from(given: dict[str, Any], base: LaunchSettings | None = None) -> LaunchSettings:
-    """Return launch settings with the given ones over those of `base`.
-
-    Raises
-    ------
-    InputError
-        Naming the setting that cannot be used.
-    """
-    fields = msgspec.to_builtins(base or LaunchSettings())
-    try:
-        return msgspec.convert(fields | given, LaunchSettings)
-    except msgspec.ValidationError as error:
-        raise InputError(f"launch settings: {error}") from None
 
 
 def find_launcher(name: str) -> Launch:

@@ -2,16 +2,15 @@
 
 import math
 import shutil
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from bnpg_coordinator.experiment import Experiment, read_experiment
+from bnpg_coordinator.experiment import Experiment, experiment_from, experiment_settings
 from bnpg_coordinator.loading import certified_learning_rate
+from bnpg_protocol.process.settings import did_you_mean
 
 from bnpg.counting import counting
 from bnpg.evaluation.effort import is_affordable
@@ -27,8 +26,6 @@ from bnpg_math.policies.file import Policy, check_policy, load_policy, save_poli
 
 LARGEST_SIGNAL = 1 << 27
 """Most numbers of one signal: a message holds at most 1 GiB."""
-LARGEST_COUNT = 10**9
-"""Most rounds."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +56,6 @@ class ExperimentPlan:
             shutil.copyfile(self.game_file, folder / "game.npz")
         if self.initial is not None:
             save_policy(self.initial, folder / "initial.npz")
-
-
-def read_fields(path: Path) -> dict[str, Any]:
-    """Return what an experiment file says, without defaults.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read or is no experiment.
-    """
-    try:
-        read_experiment(path)
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except RecursionError:
-        raise InputError(f"{path}: nested too deeply") from None
 
 
 def plan_experiment(fields: dict[str, Any], base: Path = Path(), quiet: bool = True) -> ExperimentPlan:
@@ -108,19 +90,10 @@ class _Planner:
         self._given = fields
         self._base = base
         self._quiet = quiet
-        try:
-            self._asked = msgspec.convert(fields, Experiment)
-        except msgspec.ValidationError as error:
-            raise InputError(f"experiment: {error}") from None
+        self._asked = experiment_from(fields)
 
     def plan(self) -> ExperimentPlan:
         asked = self._asked
-        for name in ("learning_rate", "regularization"):
-            value = getattr(asked, name)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise InputError(f"{name.replace('_', '-')} must be finite, got {value}")
-        if asked.rounds > LARGEST_COUNT:
-            raise InputError(f"rounds must be at most {LARGEST_COUNT}, got {asked.rounds}")
         path = self._game_file()
         try:
             game = find_game(asked.game if path is None else str(path))
@@ -139,6 +112,7 @@ class _Planner:
             experiment = self._aimed(experiment, game, dag)
         elif experiment.stop_gap != "nash":
             raise InputError(f"stop-gap {experiment.stop_gap} says what stop-at-epsilon means: give it too")
+        _check_mode(experiment)
         _check_ascent(experiment)
         _check_sizes(experiment, game)
         _check_learning_rate(experiment, game, dag)
@@ -178,8 +152,7 @@ class _Planner:
             return None
         path = self._anchored(text)
         if not text.endswith(".npz") and not _is_file(path):
-            close = get_close_matches(text.lower(), ["zeros", "normal"], n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(text, ("zeros", "normal"), "; ")
             raise InputError(f"initial must be zeros, normal or an existing policy file, got {text!r}{hint}")
         policy = load_policy(path)
         try:
@@ -228,16 +201,16 @@ def edges_text(dag: Dag) -> str:
     return ",".join(f"{parent}-{child}" for parent, child in dag.edges)
 
 
+def _check_mode(experiment: Experiment) -> None:
+    """Refuse what only the other mode can do."""
+    for one in experiment_settings():
+        chosen, setting = getattr(experiment, one.name), one.setting
+        if setting.needs and chosen != one.default and experiment.mode != setting.mode:
+            raise InputError(f"{one.key} {chosen} needs mode {setting.mode}, {setting.needs}")
+
+
 def _check_ascent(experiment: Experiment) -> None:
-    """Refuse ways of climbing that are not there, or not together."""
-    if experiment.mode == "sampled":
-        for field, plain in (("step_size", "fixed"), ("direction", "gradient"), ("momentum", "none")):
-            chosen = getattr(experiment, field)
-            if chosen != plain:
-                raise InputError(
-                    f"{field.replace('_', '-')} {chosen} needs mode exact, where the coordinator knows the "
-                    "objective; in sampled mode it only has estimates"
-                )
+    """Refuse ways of climbing that do not go together."""
     if experiment.step_size == "barzilai-borwein" and experiment.momentum != "none":
         raise InputError(
             "step-size barzilai-borwein measures the curvature along plain steps: expected momentum none, "

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from bnpg_coordinator.experiment import read_experiment
+from bnpg_coordinator.experiment import read_experiment, read_fields
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.api.games import named
 from bnpg.api.recorded import Run, load_run
-from bnpg.execution import execute, find_launcher, settings_from
-from bnpg.experiment_plan import edges_text, plan_experiment, read_fields
-from bnpg.launchers.settings import LaunchSettings
+from bnpg.execution import execute, find_launcher
+from bnpg.experiment_plan import edges_text, plan_experiment
+from bnpg.launchers.settings import LaunchSettings, settings_from
 from bnpg.live.watching import watching
 from bnpg.run_folder import (
     FAULTS_FILE,

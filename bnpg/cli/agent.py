@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bnpg.cli.options import Integer, Number, debug_option
+from bnpg.cli.options import debug_option, integer, number
 
 _path = click.Path(path_type=Path)
 
@@ -20,7 +20,7 @@ _path = click.Path(path_type=Path)
 @click.option(
     "--state", type=_path, required=True, metavar="DIR", help="Folder of its own; theta is kept there."
 )
-@click.option("--agent", type=Integer(0), metavar="I", help="Its id.  [given at joining]")
+@click.option("--agent", type=integer(0), metavar="I", help="Its id.  [given at joining]")
 @click.option(
     "--inbox",
     metavar="ENDPOINT",
@@ -40,10 +40,10 @@ _path = click.Path(path_type=Path)
     "--archive", is_flag=True, help="Put the theta of a run that is done aside: the next starts anew."
 )
 @click.option(
-    "--stay", type=Number(positive=False), metavar="SECONDS", help="Stay after the run, until SIGTERM.  [0]"
+    "--stay", type=number(positive=False), metavar="SECONDS", help="Stay after the run, until SIGTERM.  [0]"
 )
 @click.option(
-    "--patience", type=Number(positive=True), metavar="SECONDS", help="Give up without progress.  [600]"
+    "--patience", type=number(positive=True), metavar="SECONDS", help="Give up without progress.  [600]"
 )
 @click.option("--metrics-listen", metavar="HOST:PORT", help="Serve /metrics and /health there.")
 @click.option("--faults", type=_path, metavar="PLAN.toml", envvar="BNPG_FAULTS", help="Inject faults.")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.cli.options import Words, debug_option, json_option, quiet_option
+from bnpg.cli.options import debug_option, json_option, quiet_option, words
 
 LETTERS = ("a", "b", "f", "g")
 
@@ -13,7 +13,7 @@ LETTERS = ("a", "b", "f", "g")
 @click.command(short_help="Measure speed, side by side with bare sockets.")
 @click.option(
     "--only",
-    type=Words(LETTERS),
+    type=words(LETTERS),
     default=",".join(LETTERS),
     metavar="LETTER,..",
     help="Some of: a one step, b many lanes, f start-up, g switches.  [all]",

@@ -6,15 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from bnpg_coordinator.experiment import Experiment
 
-from bnpg.cli.options import (
-    EXPERIMENT_FIELDS,
-    Number,
-    debug_option,
-    experiment_options,
-    given,
-    json_option,
-)
+from bnpg.cli.options import debug_option, given, json_option, number, options_of
 
 _path = click.Path(path_type=Path)
 
@@ -35,10 +29,10 @@ _path = click.Path(path_type=Path)
 @click.option(
     "--endpoint-file", type=_path, metavar="FILE", help="Where to write the endpoint that is bound."
 )
-@experiment_options
+@options_of(Experiment, but=("game",))
 @click.option(
     "--patience",
-    type=Number(positive=True),
+    type=number(positive=True),
     default=120.0,
     metavar="SECONDS",
     help="Give up without progress.  [120]",
@@ -80,7 +74,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
     key, roster, listen = options["key"], options["roster"], options["listen"]
     security = coordinator_security(key, roster, (out or Path()) / BINDINGS_FILE)
     require_key(listen, "--listen", security is not None)
-    folder = _run_folder(subject, out, go_on, given(options, EXPERIMENT_FIELDS))
+    folder = _run_folder(subject, out, go_on, given(options, Experiment))
     if finished(folder):
         return show_finished(folder, as_json=as_json)
     with in_use(folder):
@@ -113,9 +107,9 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
 
 def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, Any]) -> Path:
     """Return the folder of the run that is asked for, made if it is a new one."""
-    from bnpg_coordinator.experiment import experiment_toml, read_experiment
+    from bnpg_coordinator.experiment import experiment_toml, read_experiment, read_fields
 
-    from bnpg.experiment_plan import plan_experiment, read_fields
+    from bnpg.experiment_plan import plan_experiment
     from bnpg.launchers.settings import LaunchSettings
     from bnpg.run_folder import check_run_folder, create_run_folder, finished
     from bnpg_math.errors import InputError

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.cli.options import Number, debug_option, json_option, quiet_option
+from bnpg.cli.options import debug_option, json_option, number, quiet_option
 
 _path = click.Path(path_type=Path)
 
@@ -16,7 +16,7 @@ _path = click.Path(path_type=Path)
 @click.option("--policy", type=_path, required=True, metavar="POLICY.npz", help="The policy to be judged.")
 @click.option(
     "--regularization",
-    type=Number(positive=False),
+    type=number(positive=False),
     default=0.0,
     show_default=True,
     metavar="LAMBDA",

@@ -18,14 +18,14 @@ from bnpg_protocol.process.security.keys import (
 )
 from bnpg_protocol.process.security.roster import Roster, read_roster, write_roster
 
-from bnpg.cli.options import Integer, debug_option, json_option
+from bnpg.cli.options import debug_option, integer, json_option
 from bnpg.cli.suggestions import SuggestingGroup
 from bnpg_math.errors import InputError
 
 PUBLIC_FILE = "coordinator.pub"
 
 _folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-_agent = click.option("--agent", type=Integer(0), metavar="I", help="Whose key.")
+_agent = click.option("--agent", type=integer(0), metavar="I", help="Whose key.")
 
 
 @click.group(cls=SuggestingGroup, short_help="Make and look after the keys of a deployment.")
@@ -40,7 +40,7 @@ def keys() -> None:
 
 @keys.command(short_help="Make the keys of a coordinator and its agents.")
 @_folder
-@click.option("--agents", type=Integer(0), required=True, metavar="N", help="How many agents get a key.")
+@click.option("--agents", type=integer(0), required=True, metavar="N", help="How many agents get a key.")
 @click.option(
     "--public",
     type=click.Path(path_type=Path, file_okay=False),

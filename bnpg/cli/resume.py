@@ -5,19 +5,13 @@ from typing import Any
 
 import click
 
-from bnpg.cli.options import (
-    LAUNCH_FIELDS,
-    debug_option,
-    given,
-    json_option,
-    launch_options,
-    quiet_option,
-)
+from bnpg.cli.options import debug_option, given, json_option, options_of, quiet_option
+from bnpg.launchers.settings import LaunchSettings
 
 
 @click.command(short_help="Continue an interrupted run.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@launch_options
+@options_of(LaunchSettings)
 @json_option
 @quiet_option
 @debug_option
@@ -27,11 +21,11 @@ def resume(folder: Path, as_json: bool, quiet: bool, **options: Any) -> int:
     It is launched as it was before, unless other launch options are given.
     """
     from bnpg.cli.launching import launch_run, show_finished
-    from bnpg.execution import settings_from
+    from bnpg.launchers.settings import settings_from
     from bnpg.run_folder import check_run_folder, finished, read_settings
 
     check_run_folder(folder)
     if finished(folder):
         return show_finished(folder, as_json=as_json)
-    settings = settings_from(given(options, LAUNCH_FIELDS), read_settings(folder))
+    settings = settings_from(given(options, LaunchSettings), read_settings(folder))
     return launch_run(folder, settings, as_json=as_json, quiet=quiet)

@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.cli.options import Integer, debug_option, json_option, quiet_option
+from bnpg.cli.options import debug_option, integer, json_option, quiet_option
 
 
 @click.command(short_help="Simulate runs under random faults.")
-@click.option("--schedules", type=Integer(1), default=1000, show_default=True, metavar="N", help="How many.")
+@click.option("--schedules", type=integer(1), default=1000, show_default=True, metavar="N", help="How many.")
 @click.option(
-    "--first", type=Integer(0), default=0, show_default=True, metavar="K", help="Number of the first one."
+    "--first", type=integer(0), default=0, show_default=True, metavar="K", help="number of the first one."
 )
 @click.option(
     "--out",

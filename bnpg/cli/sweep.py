@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.cli.options import (
-    LAUNCH_FIELDS,
-    Integer,
-    debug_option,
-    given,
-    json_option,
-    launch_options_but_launcher,
-    quiet_option,
-)
+from bnpg.cli.options import debug_option, given, integer, json_option, options_of, quiet_option
+from bnpg.launchers.settings import LaunchSettings
 
 if TYPE_CHECKING:
     from bnpg.sweep.aggregates import Aggregate
@@ -32,14 +25,8 @@ _SHOWN = {"value": "value", "optimality_gap": "optimality gap", "nash_gap": "Nas
     metavar="DIR",
     help="Folder of the sweep; one of the same grid is continued.  [sweeps/GRID]",
 )
-@click.option("--jobs", type=Integer(1, 4096), metavar="N", help="Runs at a time.  [the machine's cores]")
-@click.option(
-    "--launcher",
-    type=click.Choice(["memory", "local"]),
-    default="memory",
-    help="Each run in one process, or a process for everyone in it.  [memory]",
-)
-@launch_options_but_launcher
+@click.option("--jobs", type=integer(1, 4096), metavar="N", help="Runs at a time.  [the machine's cores]")
+@options_of(LaunchSettings, launcher="memory")
 @json_option
 @quiet_option
 @debug_option
@@ -62,12 +49,12 @@ def sweep(
       dag = ["empty", "0-1"]
       seed = [0, 1, 2, 3]
     """  # noqa: D301 (\b keeps click from wrapping)
-    from bnpg.execution import settings_from
+    from bnpg.launchers.settings import settings_from
     from bnpg.sweep.folder import available_cores, default_folder
     from bnpg.sweep.grid import read_grid
     from bnpg.sweep.running import run_sweep
 
-    settings = settings_from(given(options, LAUNCH_FIELDS))
+    settings = settings_from(given(options, LaunchSettings, launcher="memory"))
     grid = read_grid(grid_file)
     folder = out or default_folder(grid_file)
     jobs = jobs or available_cores()

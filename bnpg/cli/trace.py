@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.cli.options import Integer, debug_option, json_option
+from bnpg.cli.options import debug_option, integer, json_option
 
 
 @click.group(short_help="Prove that a run was in order; draw its messages.")
@@ -81,8 +81,8 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
 
 @trace.command(short_help="Draw the message sequence of a round and step.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--round", "round_", type=Integer(0), default=0, show_default=True, metavar="R")
-@click.option("--step", type=Integer(0), default=None, metavar="T", help="Only this step.  [the whole round]")
+@click.option("--round", "round_", type=integer(0), default=0, show_default=True, metavar="R")
+@click.option("--step", type=integer(0), default=None, metavar="T", help="Only this step.  [the whole round]")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

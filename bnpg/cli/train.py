@@ -4,22 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+from bnpg_coordinator.experiment import Experiment
 
-from bnpg.cli.options import (
-    EXPERIMENT_FIELDS,
-    LAUNCH_FIELDS,
-    debug_option,
-    experiment_options,
-    given,
-    json_option,
-    launch_options,
-    quiet_option,
-)
+from bnpg.cli.options import debug_option, given, json_option, options_of, quiet_option
+from bnpg.launchers.settings import LaunchSettings
 
 
 @click.command(short_help="Train a team on a game.")
 @click.argument("subject", metavar="GAME|EXPERIMENT.toml")
-@experiment_options
+@options_of(Experiment, but=("game",))
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -32,7 +25,7 @@ from bnpg.cli.options import (
     metavar="PLAN.toml",
     help="Inject the faults of a plan: losses, delays, partitions, kills ...",
 )
-@launch_options
+@options_of(LaunchSettings)
 @json_option
 @quiet_option
 @debug_option
@@ -51,15 +44,17 @@ def train(
       bnpg train examples/coordination.toml --seed 1 --json
       bnpg train climbing --dag 0-1 --faults examples/faults/bad-wifi.toml
     """  # noqa: D301 (\b keeps click from wrapping)
+    from bnpg_coordinator.experiment import read_fields
+
     from bnpg.cli.launching import launch_run
-    from bnpg.execution import settings_from
-    from bnpg.experiment_plan import plan_experiment, read_fields
+    from bnpg.experiment_plan import plan_experiment
+    from bnpg.launchers.settings import settings_from
     from bnpg.run_folder import FAULTS_FILE, create_run_folder, read_faults
 
     fields, base = {"game": subject}, Path()
     if subject.endswith(".toml"):
         fields, base = read_fields(Path(subject)), Path(subject).parent
-    plan = plan_experiment(fields | given(options, EXPERIMENT_FIELDS), base, quiet)
-    settings = settings_from(given(options, LAUNCH_FIELDS) | ({"faults": FAULTS_FILE} if faults else {}))
+    plan = plan_experiment(fields | given(options, Experiment), base, quiet)
+    settings = settings_from(given(options, LaunchSettings) | ({"faults": FAULTS_FILE} if faults else {}))
     folder = create_run_folder(plan, settings, out, None if faults is None else read_faults(faults))
     return launch_run(folder, settings, as_json=as_json, quiet=quiet)

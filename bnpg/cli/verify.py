@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.cli.options import Integer, debug_option, json_option, quiet_option
+from bnpg.cli.options import debug_option, integer, json_option, quiet_option
 
 
 @click.command(short_help="Check the paper's claims on real games.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("verification"), show_default=True, metavar="DIR"
 )
-@click.option("--seeds", type=Integer(1), default=None, metavar="N", help="Random games of each kind.  [3]")
+@click.option("--seeds", type=integer(1), default=None, metavar="N", help="Random games of each kind.  [3]")
 @click.option("--quick", is_flag=True, help="Fewer games, one seed.")
 @json_option
 @quiet_option

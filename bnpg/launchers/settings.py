@@ -1,31 +1,56 @@
 """How a run is launched; nothing of this changes its result."""
 
-from typing import Annotated, Literal
+import sys
+from typing import Annotated, Any, Literal
 
+import msgspec
+from bnpg_protocol.process.settings import Setting, SettingError, convert
 from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Meta, Struct
+
+from bnpg_math.errors import InputError
+
+Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 
 TRACE_FOLDER = "trace"
 """Where in the run folder the message trace goes."""
 
 
 class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", kw_only=True):
-    """Where and how the processes of a run live."""
+    """Where and how the processes of a run live, in the order in which it is stored."""
 
-    launcher: Literal["memory", "local"] = "local"
-    transport: Literal["ipc", "tcp"] = "ipc"
-    patience: Annotated[float, Meta(gt=0)] = 120.0
-    """Seconds without any progress after which the run is given up, naming whom it waited for."""
-    on_loss: Literal["wait", "fail"] = "wait"
-    """What happens when an agent process dies: it is started again, or the run fails."""
-    fsync: bool = True
-    """Whether checkpoints and record must survive a crash of the machine, not only of a process."""
-    faults: str = ""
-    """Name of a fault plan in the run folder; empty for none."""
-    log: tuple[Literal["csv", "tensorboard"], ...] = ()
-    """Formats in which the record is also kept, beside `metrics.jsonl`."""
-    log_format: Literal["text", "json"] = "text"
-    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    launcher: Annotated[
+        Literal["memory", "local"], Setting("All in one process, or a process for everyone.")
+    ] = "local"
+    transport: Annotated[Literal["ipc", "tcp"], Setting("What carries messages between local processes.")] = (
+        "ipc"
+    )
+    patience: Annotated[
+        Positive,
+        Setting(
+            "Give up after so long without any progress, naming whom it waited for.",
+            symbol="SECONDS",
+            unit="seconds",
+        ),
+    ] = 120.0
+    on_loss: Annotated[
+        Literal["wait", "fail"], Setting("When a process dies: start it again, or fail the run.")
+    ] = "wait"
+    fsync: Annotated[
+        bool, Setting("Whether the run survives a crash of the machine, not only of a process.")
+    ] = True
+    faults: Annotated[str, Setting("Name of a fault plan in the run folder.", internal=True)] = ""
+    log: Annotated[
+        tuple[Literal["csv", "tensorboard"], ...],
+        Setting(
+            "Keep the record also as `csv` (`metrics.csv`) or `tensorboard` (`tensorboard/`).",
+            symbol="FORMAT,..",
+        ),
+    ] = ()
+    log_format: Annotated[Literal["text", "json"], Setting("Of the log on stderr.")] = "text"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Setting("The least that is logged on stderr.")
+    ] = "warning"
 
 
 class Outcome(Struct, frozen=True):
@@ -34,3 +59,18 @@ class Outcome(Struct, frozen=True):
     code: ExitCode
     why: str
     processes: int
+
+
+def settings_from(given: dict[str, Any], base: LaunchSettings | None = None) -> LaunchSettings:
+    """Return launch settings with the given ones, by their keys, over those of `base`.
+
+    Raises
+    ------
+    InputError
+        Naming the setting that cannot be used.
+    """
+    fields = msgspec.to_builtins(base or LaunchSettings())
+    try:
+        return convert(fields | given, LaunchSettings)
+    except SettingError as error:
+        raise InputError(str(error)) from None

@@ -82,7 +82,8 @@ def _run(task: dict[str, Any], report: Reports, ending: threading.Event) -> dict
     from bnpg_protocol.wire.errors import StorageFailed
     from bnpg_protocol.wire.exit_codes import ExitCode
 
-    from bnpg.execution import execute, find_launcher, settings_from
+    from bnpg.execution import execute, find_launcher
+    from bnpg.launchers.settings import settings_from
     from bnpg.run_folder import check_run_folder, create_run_folder, finished
     from bnpg.sweep.grid import plan_of
     from bnpg_math.errors import InputError

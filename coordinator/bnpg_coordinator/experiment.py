@@ -1,16 +1,19 @@
 """The experiment: all that the result of a run depends on, and how it is measured and stored.
 
-`bnpg` builds it from a TOML file and flags; the resolved one is stored in the run folder as
-`experiment.toml`, from which a coordinator starts and a run is resumed.
+Each setting is declared once, here. Options and their help, `bnpg.train`, experiment files, grids of a sweep
+and columns of its table, the report, its command that gives a run again, and the page of settings follow.
 """
 
 import hashlib
 import sys
+import tomllib
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import tomli_w
+from bnpg_protocol.process.settings import Declared, Setting, SettingError, convert, declared
 from msgspec import Meta, Struct
 
 from bnpg_math.errors import InputError
@@ -20,51 +23,190 @@ NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 Count = Annotated[int, Meta(ge=1)]
 
 
+@dataclass(frozen=True)
+class ExperimentSetting(Setting):
+    """What there is to say of a field of an experiment.
+
+    Parameters
+    ----------
+    mode : {'', 'sampled', 'exact'}
+        The only mode in which it has any effect; empty if there is no such mode.
+    needs : str
+        Why the other mode refuses any value but the default; empty if it does not care.
+    decides : {'result', 'length', 'speed', 'record'}
+        What depends on it: the numbers of a round; only how many rounds there are; only how fast they are;
+        only what is measured and stored.
+    by_content : bool
+        Whether it names something whose content counts, not its name.
+    original : bool
+        Whether it was there in the first version, whose digests name it even at its default. One that came
+        later counts where it differs from the default, so that runs from before keep their digest.
+    """
+
+    _: KW_ONLY
+    mode: Literal["", "sampled", "exact"] = ""
+    needs: str = ""
+    decides: Literal["result", "length", "speed", "record"] = "result"
+    by_content: bool = False
+    original: bool = False
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What else a help text says beside the default."""
+        return (f"{self.mode} mode",) if self.mode else ()
+
+
+_OBJECTIVE = "where the coordinator knows the objective; in sampled mode it only has estimates"
+
+
 class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", kw_only=True):
-    """What is run. Everything but `evaluate_every`, `parts`, `save_policy` and `trace` decides the result."""
+    """What is run, in the order in which it is stored."""
 
-    game: str
-    """A built-in game such as `coordination(agents=5)`, or the path of a game file."""
-    mode: Literal["sampled", "exact"] = "sampled"
-    """Play episodes, or compute every gradient exactly from the agents' probability tables."""
-    dag: str = "line"
-    """`empty`, `line`, `star`, `complete`, edges such as `0-1,0-2`, or the path of a file with edges."""
-    rounds: Annotated[int, Meta(ge=0)] = 200
-    """Number of updates (3)."""
-    learning_rate: Positive | Literal["certified"] = 0.1
-    """Step size eta; `certified` is 1/beta, tight form of Lemma 4."""
-    step_size: Literal["fixed", "backtracking", "barzilai-borwein"] = "fixed"
-    """Of exact rounds; unless it is fixed, eta is only the first one that is tried."""
-    direction: Literal["gradient", "natural"] = "gradient"
-    """What is added to theta in an exact round."""
-    momentum: Literal["none", "nesterov"] = "none"
-    """Whether exact rounds are extrapolated."""
-    regularization: NotNegative = 0.0
-    """Weight lambda of the log barrier."""
-    lanes: Count = 256
-    """Parallel episodes of a sampled round."""
-    parts: Count = 1
-    """Parts the lanes are stepped in, so that agents and environment overlap; changes only the speed."""
-    horizon: Count | Literal["geometric", "geometric-visit"] = "geometric"
-    """Steps of an episode: an integer truncates, `geometric` is unbiased."""
-    baseline: Literal["cross-fit", "none"] = "cross-fit"
-    """What is subtracted from returns: the mean of the other half of the lanes, or nothing."""
-    initial: str = "zeros"
-    """Starting theta: `zeros`, `normal` (N(0,1) keyed by the seed), or the path of a policy file."""
-    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
-    """Key of every random number of the run."""
-    evaluate_every: Annotated[int, Meta(ge=0)] = 10
-    """Exact metrics every so many rounds and at the end; 0 means never."""
-    stop_at_epsilon: NotNegative = 0.0
-    """End with the first round whose policy is certified to have a gap of at most this; 0 means never.
-
-    The regularization must be epsilon / M then, so that the tight lemmas promise exactly that."""
-    stop_gap: Literal["nash", "optimality"] = "nash"
-    """Which gap: of Nash (tight Lemma 2) or to the optimum (tight Lemma 3, complete DAG)."""
-    save_policy: bool = False
-    """Gather every agent's theta at the end, as `policy.npz`."""
-    trace: bool = False
-    """Record every message, for `bnpg trace`."""
+    game: Annotated[
+        str,
+        ExperimentSetting(
+            "What is played: a built-in game such as `coordination(agents=5)`, or the path of a game file.",
+            symbol="GAME",
+            by_content=True,
+        ),
+    ]
+    mode: Annotated[
+        Literal["sampled", "exact"],
+        ExperimentSetting("Learn from played episodes, or from the known model.", original=True),
+    ] = "sampled"
+    dag: Annotated[
+        str,
+        ExperimentSetting(
+            "Who sees whose action: `empty`, `line`, `star`, `complete`, edges such as `0-1,0-2`, or a file.",
+            symbol="NAME|EDGES|FILE",
+            remark=", or that of the initial policy",
+            original=True,
+        ),
+    ] = "line"
+    rounds: Annotated[
+        int,
+        Meta(ge=0, le=10**9),
+        ExperimentSetting("Number of updates.", symbol="R", unit="updates", decides="length"),
+    ] = 200
+    learning_rate: Annotated[
+        Positive | Literal["certified"],
+        ExperimentSetting(
+            "Step size eta; `certified` is 1/beta, for which exact updates never do harm.",
+            symbol="ETA",
+            original=True,
+        ),
+    ] = 0.1
+    step_size: Annotated[
+        Literal["fixed", "backtracking", "barzilai-borwein"],
+        ExperimentSetting(
+            "Take {learning-rate} for each update, or let the coordinator choose, who tries that first.",
+            mode="exact",
+            needs=_OBJECTIVE,
+        ),
+    ] = "fixed"
+    direction: Annotated[
+        Literal["gradient", "natural"],
+        ExperimentSetting(
+            "What an update follows: the gradient, or the natural one.", mode="exact", needs=_OBJECTIVE
+        ),
+    ] = "gradient"
+    momentum: Annotated[
+        Literal["none", "nesterov"],
+        ExperimentSetting(
+            "Whether updates are extrapolated, which begins anew whenever it does not pay.",
+            mode="exact",
+            needs=_OBJECTIVE,
+        ),
+    ] = "none"
+    regularization: Annotated[
+        NotNegative,
+        ExperimentSetting("Weight lambda of the log barrier.", symbol="LAMBDA", original=True),
+    ] = 0.0
+    lanes: Annotated[
+        Count,
+        ExperimentSetting(
+            "Episodes of a round, played side by side.",
+            symbol="B",
+            unit="episodes",
+            mode="sampled",
+            original=True,
+        ),
+    ] = 256
+    parts: Annotated[
+        Count,
+        ExperimentSetting(
+            "Parts in which the lanes are stepped, so that agents and environment overlap.",
+            symbol="P",
+            mode="sampled",
+            decides="speed",
+        ),
+    ] = 1
+    horizon: Annotated[
+        Count | Literal["geometric", "geometric-visit"],
+        ExperimentSetting(
+            "Steps of an episode: an integer truncates, the geometric ones are unbiased.",
+            symbol="T",
+            unit="steps",
+            mode="sampled",
+            original=True,
+        ),
+    ] = "geometric"
+    baseline: Annotated[
+        Literal["cross-fit", "none"],
+        ExperimentSetting(
+            "What is subtracted from returns: the mean of the other half of the lanes, or nothing.",
+            mode="sampled",
+            original=True,
+        ),
+    ] = "cross-fit"
+    initial: Annotated[
+        str,
+        ExperimentSetting(
+            "Starting theta: `zeros`, `normal`, which is N(0, 1) keyed by the seed, or a policy file.",
+            symbol="POLICY.npz|zeros|normal",
+            by_content=True,
+        ),
+    ] = "zeros"
+    seed: Annotated[
+        int,
+        Meta(ge=0, le=2**63 - 1),
+        ExperimentSetting("Key of everything random.", symbol="N", original=True),
+    ] = 0
+    evaluate_every: Annotated[
+        int,
+        Meta(ge=0),
+        ExperimentSetting(
+            "Exact metrics every so many rounds and at the end; 0 is never.",
+            symbol="K",
+            unit="rounds",
+            decides="record",
+        ),
+    ] = 10
+    stop_at_epsilon: Annotated[
+        NotNegative,
+        ExperimentSetting(
+            "Train until a gap of so much is certified, with lambda = epsilon/M; {rounds} is the most then.",
+            symbol="EPS",
+            unit="return",
+            remark=": never",
+            decides="length",
+        ),
+    ] = 0.0
+    stop_gap: Annotated[
+        Literal["nash", "optimality"],
+        ExperimentSetting(
+            "Which gap {stop-at-epsilon} means: of Nash (tight Lemma 2), or to the optimum (tight Lemma 3; "
+            "needs the complete DAG).",
+            decides="length",
+        ),
+    ] = "nash"
+    save_policy: Annotated[
+        bool,
+        ExperimentSetting("Gather `policy.npz` at the end, every agent's theta.", decides="record"),
+    ] = False
+    trace: Annotated[bool, ExperimentSetting("Record every message, for `bnpg trace`.", decides="record")] = (
+        False
+    )
 
     def evaluates(self, round_: int) -> bool:
         """Whether theta_round is evaluated exactly."""
@@ -82,23 +224,21 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         return self.mode == "exact" and self.direction == "gradient" and self.momentum == "none" and chosen
 
 
-MEASUREMENT = frozenset({"evaluate-every", "parts", "save-policy", "trace"})
-"""Fields that never change a theta."""
-LENGTH = frozenset({"rounds", "stop-at-epsilon", "stop-gap"})
-"""Fields that decide how many rounds there are, and nothing about any of them."""
-ASCENT = frozenset({"step-size", "direction", "momentum"})
-"""Fields that came later than the first runs: they count where they differ from the default."""
-
-
-_DEFAULTS = msgspec.to_builtins(Experiment(game=""))
+def experiment_settings(kind: type[Experiment] | None = None) -> tuple[Declared[ExperimentSetting], ...]:
+    """Return every setting of an experiment, in the order in which they are stored."""
+    return declared(kind or Experiment, ExperimentSetting)
 
 
 def experiment_digest(experiment: Experiment, game_digest: str, initial_digest: str) -> str:
     """Return the digest of all that decides the result; agents keep it beside their checkpoints."""
     fields = msgspec.to_builtins(experiment)
-    left_out = MEASUREMENT | LENGTH | {"game", "initial"}
-    left_out |= {key for key in ASCENT if fields[key] == _DEFAULTS[key]}
-    deciding = {key: value for key, value in fields.items() if key not in left_out}
+    deciding = {
+        one.key: fields[one.key]
+        for one in experiment_settings(type(experiment))
+        if one.setting.decides == "result"
+        and not one.setting.by_content
+        and (one.setting.original or getattr(experiment, one.name) != one.default)
+    }
     deciding |= {"game": game_digest, "initial": initial_digest}
     return hashlib.sha256(msgspec.json.encode(deciding, order="sorted")).hexdigest()[:32]
 
@@ -108,19 +248,52 @@ def experiment_toml(experiment: Experiment) -> str:
     return tomli_w.dumps(msgspec.to_builtins(experiment))
 
 
+def experiment_from(given: dict[str, Any]) -> Experiment:
+    """Return the experiment with the given settings, by their keys.
+
+    Raises
+    ------
+    InputError
+        If there is no such setting, one is missing, or has a value it cannot have; the text names it.
+    """
+    try:
+        return convert(given, Experiment)
+    except SettingError as error:
+        raise InputError(str(error)) from None
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """Return what an experiment file says, checked, without defaults.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is no experiment; the text names the setting.
+    """
+    return _read(path)[0]
+
+
 def read_experiment(path: Path) -> Experiment:
     """Read an experiment file.
 
     Raises
     ------
     InputError
-        If the file cannot be read or is no experiment; the text names the field.
+        If the file cannot be read or is no experiment; the text names the setting.
     """
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Experiment]:
     try:
-        text = path.read_bytes()
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply") from None
+    except ValueError as error:  # no TOML, or no text
+        raise InputError(f"{path}: {error}") from None
     try:
-        return msgspec.toml.decode(text, type=Experiment)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        return given, experiment_from(given)
+    except InputError as error:
         raise InputError(f"{path}: {error}") from None

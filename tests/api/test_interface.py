@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bnpg_coordinator.experiment import Experiment
 
 import bnpg
 from bnpg.__main__ import main
-from bnpg.cli.options import EXPERIMENT_FIELDS, LAUNCH_FIELDS
+from bnpg.launchers.settings import LaunchSettings
 from bnpg_math.errors import DagError, GameError, PolicyError
 from bnpg_math.games.builtin.climbing import payoff
 
@@ -45,7 +46,8 @@ def test_every_name_is_there_and_documented() -> None:
 
 def test_train_has_every_option_of_the_command_line() -> None:
     shown = {"as_json", "quiet", "log_format"}  # how a command line speaks
-    asked = {"game", "out", "faults", "progress", "on_line", *EXPERIMENT_FIELDS, *LAUNCH_FIELDS} - shown
+    settings = {*Experiment.__struct_fields__, *LaunchSettings.__struct_fields__}
+    asked = {"out", "faults", "progress", "on_line", *settings} - shown
     assert set(inspect.signature(bnpg.train).parameters) == asked
 
 

@@ -2,35 +2,27 @@
 
 import msgspec
 import pytest
-from bnpg_coordinator.experiment import Experiment, experiment_digest, experiment_toml, read_experiment
+from bnpg_coordinator.experiment import (
+    Experiment,
+    experiment_digest,
+    experiment_from,
+    experiment_settings,
+    experiment_toml,
+    read_experiment,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bnpg.lab.testing.settings import structs
 from bnpg_math.errors import InputError
 
-experiments = st.builds(
-    Experiment,
-    game=st.text(max_size=20),
-    mode=st.sampled_from(["sampled", "exact"]),
-    dag=st.text(max_size=10),
-    rounds=st.integers(0, 2**62),
-    learning_rate=st.just("certified")
-    | st.floats(0, exclude_min=True, allow_nan=False, allow_infinity=False),
-    regularization=st.floats(0, allow_nan=False, allow_infinity=False),
-    lanes=st.integers(1, 2**40),
-    horizon=st.sampled_from(["geometric", "geometric-visit"]) | st.integers(1, 10**6),
-    baseline=st.sampled_from(["cross-fit", "none"]),
-    initial=st.text(max_size=10),
-    seed=st.integers(0, 2**63 - 1),
-    evaluate_every=st.integers(0, 1000),
-    save_policy=st.booleans(),
-    trace=st.booleans(),
-)
+TEXTS = {"game": st.text(max_size=20), "dag": st.text(max_size=10), "initial": st.text(max_size=10)}
 
 
 @settings(max_examples=100)
-@given(experiment=experiments)
-def test_an_experiment_survives_its_file(experiment, tmp_path_factory):
+@given(fields=structs(Experiment, TEXTS))
+def test_an_experiment_survives_its_file(fields, tmp_path_factory):
+    experiment = experiment_from(fields)
     path = tmp_path_factory.mktemp("experiment") / "experiment.toml"
     path.write_text(experiment_toml(experiment), encoding="utf-8")
     assert read_experiment(path) == experiment
@@ -42,25 +34,25 @@ def test_an_experiment_survives_its_file(experiment, tmp_path_factory):
         ("", "game"),
         ('game = "x"\nrouns = 3', "rouns"),
         ('game = "x"\nlearning_rate = 0.1', "learning_rate"),
-        ("game = 3", "$.game"),
-        ('game = "x"\nmode = "approximate"', "$.mode"),
-        ('game = "x"\nrounds = -1', "$.rounds"),
-        ('game = "x"\nrounds = 2.5', "$.rounds"),
-        ('game = "x"\nrounds = true', "$.rounds"),
-        ('game = "x"\nrounds = "many"', "$.rounds"),
-        ('game = "x"\nlanes = 0', "$.lanes"),
-        ('game = "x"\nhorizon = 0', "$.horizon"),
-        ('game = "x"\nhorizon = "endless"', "$.horizon"),
-        ('game = "x"\nlearning-rate = 0', "$.learning-rate"),
-        ('game = "x"\nlearning-rate = -0.5', "$.learning-rate"),
-        ('game = "x"\nlearning-rate = nan', "$.learning-rate"),
-        ('game = "x"\nlearning-rate = inf', "$.learning-rate"),
-        ('game = "x"\nlearning-rate = "fast"', "$.learning-rate"),
-        ('game = "x"\nregularization = -1', "$.regularization"),
-        ('game = "x"\nregularization = inf', "$.regularization"),
-        ('game = "x"\nseed = -1', "$.seed"),
-        ('game = "x"\nseed = 9223372036854775808', "experiment.toml"),
-        ('game = "x"\nbaseline = "best"', "$.baseline"),
+        ("game = 3", "game: expected"),
+        ('game = "x"\nmode = "approximate"', "mode: expected"),
+        ('game = "x"\nrounds = -1', "rounds: expected"),
+        ('game = "x"\nrounds = 2.5', "rounds: expected"),
+        ('game = "x"\nrounds = true', "rounds: expected"),
+        ('game = "x"\nrounds = "many"', "rounds: expected"),
+        ('game = "x"\nlanes = 0', "lanes: expected"),
+        ('game = "x"\nhorizon = 0', "horizon: expected"),
+        ('game = "x"\nhorizon = "endless"', "horizon: expected"),
+        ('game = "x"\nlearning-rate = 0', "learning-rate: expected"),
+        ('game = "x"\nlearning-rate = -0.5', "learning-rate: expected"),
+        ('game = "x"\nlearning-rate = nan', "learning-rate: expected"),
+        ('game = "x"\nlearning-rate = inf', "learning-rate: expected"),
+        ('game = "x"\nlearning-rate = "fast"', "learning-rate: expected"),
+        ('game = "x"\nregularization = -1', "regularization: expected"),
+        ('game = "x"\nregularization = inf', "regularization: expected"),
+        ('game = "x"\nseed = -1', "seed: expected"),
+        ('game = "x"\nseed = 9223372036854775808', "at most 9223372036854775807"),
+        ('game = "x"\nbaseline = "best"', "baseline: expected"),
         ('game = "x"\n[nested]\nkey = 1', "nested"),
         ('game = "x"\ngame = "y"', "experiment.toml"),
         ("game = ", "experiment.toml"),
@@ -94,32 +86,25 @@ def digest(**fields):
     return experiment_digest(msgspec.convert(given, Experiment), "game", "initial")
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"mode": "exact"},
-        {"dag": "empty"},
-        {"learning_rate": 0.2},
-        {"step_size": "backtracking"},
-        {"direction": "natural"},
-        {"momentum": "nesterov"},
-        {"regularization": 1.0},
-        {"lanes": 3},
-        {"horizon": 3},
-        {"baseline": "none"},
-        {"seed": 1},
-    ],
-)
-def test_whatever_decides_the_result_makes_another_digest(fields):
-    assert digest(**fields) != digest()
+def other_value(setting):
+    """Return a value that a setting may have and that is not its default."""
+    if setting.is_flag:
+        return not setting.default
+    others = [word for word in setting.words if word != setting.default]
+    return others[0] if others else "empty" if setting.is_open else 3
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [{"evaluate_every": 0}, {"save_policy": True}, {"trace": True}, {"rounds": 7}, {"game": "another path"}],
-)
-def test_whatever_does_not_decide_it_makes_the_same_digest(fields):
-    assert digest(**fields) == digest()
+@pytest.mark.parametrize("setting", experiment_settings(), ids=lambda setting: setting.key)
+def test_a_digest_is_another_one_if_and_only_if_the_setting_decides_the_result(setting):
+    decides = setting.setting.decides == "result" and not setting.setting.by_content
+    assert (digest(**{setting.name: other_value(setting)}) != digest()) == decides
+
+
+def test_all_but_length_speed_and_record_decides_the_result():
+    others = {one.key for one in experiment_settings() if one.setting.decides != "result"}
+    assert others == {
+        "rounds", "stop-at-epsilon", "stop-gap", "parts", "evaluate-every", "save-policy", "trace",
+    }  # fmt: skip
 
 
 def test_the_game_and_the_initial_policy_count_by_content():
@@ -138,3 +123,32 @@ def test_runs_from_before_there_were_other_ways_of_climbing_keep_their_digest():
     assert digest() == "5ff9d431a999ae025f2d697db39f41f3"
     plain = {"step_size": "fixed", "direction": "gradient", "momentum": "none"}
     assert digest(**plain) == digest()
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"mode": "exact"},
+            "ed01d924dbc9291cc7991f124390489d",
+        ),
+        (
+            {"mode": "exact", "dag": "complete", "learning_rate": "certified", "regularization": 0.5},
+            "70798bec7b361b277be02beb47c16e92",
+        ),
+        (
+            {"mode": "exact", "step_size": "backtracking", "direction": "natural", "momentum": "nesterov"},
+            "a7a88c44326d0793105bfa61d369b624",
+        ),
+        (
+            {"lanes": 7, "parts": 3, "horizon": 4, "baseline": "none", "seed": 9},
+            "6881f861a8c0685e969a88a757fe5d03",
+        ),
+        (
+            {"horizon": "geometric-visit", "learning_rate": 1, "rounds": 3},
+            "429192934f56c62fee8e2c2657a3b122",
+        ),
+    ],
+)
+def test_runs_made_before_keep_their_digest(fields, expected):
+    assert digest(**fields) == expected

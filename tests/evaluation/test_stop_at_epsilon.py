@@ -202,7 +202,7 @@ def test_the_stored_experiment_runs_again(start, go_on, tmp_path: Path) -> None:
         ),
         ("penalty", ["--stop-at-epsilon", "0.5", "--regularization", "3"], "regularization = 0.5"),
         ("penalty", ["--stop-at-epsilon", "0.5", "--evaluate-every", "0"], "evaluate-every"),
-        ("penalty", ["--stop-at-epsilon", "0"], "greater than 0"),
+        ("penalty", ["--stop-at-epsilon", "-1"], "of at least 0"),
         ("penalty", ["--stop-gap", "optimality", "--dag", "complete"], "stop-at-epsilon"),
     ],
 )

@@ -14,11 +14,11 @@ import psutil
 from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Struct
 
-from bnpg.execution import Launch, execute, find_launcher, settings_from
+from bnpg.execution import Launch, execute, find_launcher
 from bnpg.experiment_plan import plan_experiment
 from bnpg.lab.bench.document import Sample
 from bnpg.lab.bench.usage import Footprint, Usage, footprint, usage
-from bnpg.launchers.settings import LaunchSettings
+from bnpg.launchers.settings import LaunchSettings, settings_from
 from bnpg.run_folder import create_run_folder
 
 
