@@ -63,7 +63,7 @@ from bnpg_protocol.wire.version import PROTOCOL_VERSIONS
 from bnpg_agents.effects import Adopt, Store
 from bnpg_agents.learner import Learner
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE, Neighbourhood, fits
-from bnpg_agents.rounds import Outcome, Rounds
+from bnpg_agents.rounds import AgentRounds, Answers
 from bnpg_agents.setup import AgentSetup
 from bnpg_math.arrays.cells import within
 from bnpg_math.errors import InputError
@@ -113,7 +113,7 @@ class AgentMachine:
         """How many actions each parent has."""
         self._early: list[tuple[Envelope, str]] = []
         self._ahead: list[tuple[int, ActionsChosen]] = []
-        self._rounds: Rounds | None = None
+        self._rounds: AgentRounds | None = None
         self._hello_due = now
         self._hello_patience = HELLO_EVERY
         self._beacon_due = now
@@ -402,7 +402,7 @@ class AgentMachine:
     def _start(self, round_: int, now: float) -> list[Effect]:
         assert self._welcome is not None
         exact = self._welcome.mode == "exact"
-        rounds = Rounds(self.agent, self.learner, self._around.parents, exact, self._observer)
+        rounds = AgentRounds(self.agent, self.learner, self._around.parents, exact, self._observer)
         outcome = rounds.start(round_)
         self._rounds = rounds
         self.phase = "running"
@@ -412,10 +412,10 @@ class AgentMachine:
             effects += self._carry(rounds.hear(sender, message), now)
         return effects
 
-    def _carry(self, outcome: Outcome, now: float) -> list[Effect]:
+    def _carry(self, answers: Answers, now: float) -> list[Effect]:
         """Send what the rounds have to say, in its order."""
         effects: list[Effect] = []
-        for one in outcome:
+        for one in answers:
             if isinstance(one, ActionsChosen):
                 effects += [self._links.send(child, one, now) for child in self._around.children]
             elif isinstance(one, Store):
@@ -424,7 +424,7 @@ class AgentMachine:
             effects.append(self._links.send(COORDINATOR, one, now))
         return effects
 
-    def _playing(self) -> Rounds:
+    def _playing(self) -> AgentRounds:
         assert self._rounds is not None
         return self._rounds
 

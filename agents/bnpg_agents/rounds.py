@@ -23,10 +23,11 @@ from bnpg_agents.round_buffer import RoundBuffer
 from bnpg_agents.snapshot import Snapshot
 from bnpg_math.arrays import FloatArray
 
-Outcome = list[Message | Store]
+Answers = list[Message | Store]
+"""In the order in which they are to be sent and stored."""
 
 
-class Rounds:
+class AgentRounds:
     """All rounds of one agent, in one epoch.
 
     Parameters
@@ -75,7 +76,7 @@ class Rounds:
             return f"the actions of {names(parents)} of {where}"
         return f"the coordinator to announce states or a signal of {where}"
 
-    def start(self, round_: int) -> Outcome:
+    def start(self, round_: int) -> Answers:
         """Go on with a round, at the beginning of an epoch.
 
         Raises
@@ -99,7 +100,7 @@ class Rounds:
         """Return the table of a round."""
         return TableShown(round_, self._learner.log_policy(round_))
 
-    def hear(self, sender: int, message: StatesAnnounced | ActionsChosen) -> Outcome:
+    def hear(self, sender: int, message: StatesAnnounced | ActionsChosen) -> Answers:
         """Take in states or a parent's actions, and act as far as everything is there.
 
         Raises
@@ -122,7 +123,7 @@ class Rounds:
             buffer.hear_states(message.step, message.time, message.lane, message.states)
         return self._act() if buffer is self._now else []
 
-    def apply(self, message: SignalBroadcast | FlowBroadcast) -> Outcome:
+    def apply(self, message: SignalBroadcast | FlowBroadcast) -> Answers:
         """Apply update (3) of a round, unless that was done before, and go on to the next one.
 
         Raises
@@ -139,27 +140,27 @@ class Rounds:
             raise OrderViolation(
                 f"the signal of round {round_} came, {name(self._agent)} is in round {self._now.round}"
             )
-        outcome: Outcome = []
+        answers: Answers = []
         if round_ == learner.latest:
             if isinstance(message, FlowBroadcast):
                 snapshot = learner.apply_flow(message)
             else:
                 snapshot = self._apply_weights(message.weights)
-            outcome.append(Store(round_ + 1, snapshot))
+            answers.append(Store(round_ + 1, snapshot))
             if self._observer is not None:
                 before, after = (learner.snapshot(at).digest for at in (round_, round_ + 1))
                 self._observer(Applied(round_, before, after, message))
         elif self._observer is not None:
             self._observer(Kept(round_, learner.snapshot(round_ + 1).digest))
         self._previous, self._now = self._now, RoundBuffer(round_ + 1, self._parents)
-        return [*outcome, self._applied(round_), *self._begun()]
+        return [*answers, self._applied(round_), *self._begun()]
 
-    def _begun(self) -> Outcome:
+    def _begun(self) -> Answers:
         return [self.table(self._now.round)] if self._exact else []
 
-    def _act(self) -> Outcome:
+    def _act(self) -> Answers:
         buffer = self._now
-        outcome: Outcome = []
+        answers: Answers = []
         while buffer.ready:
             step = len(buffer.chosen)
             states, parent_actions = buffer.inputs()
@@ -168,8 +169,8 @@ class Rounds:
             chosen = ActionsChosen(buffer.round, step, actions)
             if self._observer is not None:
                 self._observer(Acted(buffer.round, step, chosen))
-            outcome.append(chosen)
-        return outcome
+            answers.append(chosen)
+        return answers
 
     def _buffer(self, sender: int, round_: int, kind: str) -> RoundBuffer | None:
         """Return the buffer a message of a round belongs to; None if it is too old to matter."""

@@ -7,6 +7,7 @@ from typing import Any
 from bnpg_coordinator.experiment import Experiment, experiment_digest, read_experiment
 from bnpg_coordinator.run_record import read_lines
 from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.dag import Dag
@@ -67,7 +68,7 @@ def load_setup(folder: Path, generation: int, patience: float) -> CoordinatorSet
         generation=generation,
         experiment=experiment,
         digest=experiment_digest(experiment, game.digest, initial_digest),
-        game=game,
+        world=TableWorld(game),
         dag=dag,
         learning_rate=certified_learning_rate(experiment, game, dag),
         initial=initial,

@@ -52,12 +52,13 @@ from bnpg_protocol.wire.messages import (
 )
 from bnpg_protocol.wire.version import common_version
 
-from bnpg_coordinator.ascent import ascent_of
+from bnpg_coordinator.ascent import Ascent, ascent_of
 from bnpg_coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
-from bnpg_coordinator.environment import parts_of
+from bnpg_coordinator.lanes import parts_of
 from bnpg_coordinator.membership import Member, Membership
 from bnpg_coordinator.oracle import Oracle
-from bnpg_coordinator.rounds import Rounds
+from bnpg_coordinator.orders import Line, Orders, To, ToAll
+from bnpg_coordinator.rounds import CoordinatorRounds
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.waiting import described
 from bnpg_math.arrays import FloatArray
@@ -92,9 +93,7 @@ class CoordinatorMachine:
         self._links = Links(COORDINATOR, setup.generation, setup.run, observer)
         self._links.generation = setup.generation
         self._membership = Membership(setup.dag, setup.digest, setup.numerics, setup.admission)
-        oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
-        ascent = ascent_of(setup, oracle)
-        self._rounds = Rounds(setup.experiment, setup.game, setup.dag, oracle, ascent)
+        self._rounds = CoordinatorRounds(setup.experiment, setup.world, setup.dag, *_exact(setup))
         self.phase = "gathering"
         self._epoch = 0
         self._progress_at = now
@@ -314,13 +313,13 @@ class CoordinatorMachine:
 
     def _welcome(self, agent: int, hello: Hello) -> Welcome:
         setup, dag = self._setup, self._setup.dag
-        actions = setup.game.actions
+        actions = setup.world.actions
         return Welcome(
             version=common_version(hello.versions) or 0,
             agent=agent,
             experiment=setup.digest,
             mode=setup.experiment.mode,
-            states=setup.game.states,
+            states=setup.world.spaces[agent].values,
             actions=actions[agent],
             parents=dag.parents[agent],
             parent_actions=tuple(actions[parent] for parent in dag.parents[agent]),
@@ -399,14 +398,18 @@ class CoordinatorMachine:
         effects += [self._links.send(agent, Start(base), now) for agent in sorted(self._membership.members)]
         return effects + self._carry(self._rounds.restart(base), now)
 
-    def _carry(self, outcome: "list[Message | dict[str, Any]]", now: float) -> list[Effect]:
-        """Turn what the rounds decided into effects: lines to record, messages for everybody."""
+    def _carry(self, orders: Orders, now: float) -> list[Effect]:
+        """Turn what the rounds decided into effects: lines to record, messages to send."""
         effects: list[Effect] = []
-        for one in outcome:
-            if isinstance(one, dict):
-                effects.append(Record(one))
-            else:
-                effects += [self._links.send(agent, one, now) for agent in range(self._setup.dag.agents)]
+        for order in orders:
+            match order:
+                case ToAll(message):
+                    agents = range(self._setup.dag.agents)
+                    effects += [self._links.send(agent, message, now) for agent in agents]
+                case To(agent, message):
+                    effects.append(self._links.send(agent, message, now))
+                case Line(fields):
+                    effects.append(Record(fields))
         if self._rounds.finished and self.phase == "running":
             self.phase = "closing"
             effects += self._close(now)
@@ -460,7 +463,7 @@ class CoordinatorMachine:
     def _in_range(self, agent: int, message: Message) -> bool:
         """Whether actions name something that exists."""
         if isinstance(message, ActionsChosen):
-            return within(message.actions, self._setup.game.actions[agent])
+            return within(message.actions, self._setup.world.actions[agent])
         return True
 
     def _where(self) -> str:
@@ -498,6 +501,14 @@ class CoordinatorMachine:
             return "; ".join([f"{what} of {names(missing)}", *turned_away])
         whom = described(self._membership.members, missing, now)
         return f"{what} {'from' if self.phase == 'edges' else 'of'} {whom}"
+
+
+def _exact(setup: CoordinatorSetup) -> tuple[Oracle | None, Ascent | None]:
+    """Return what evaluates and signals exactly, where the world has a model."""
+    if setup.world.model is None:
+        return None, None
+    oracle = Oracle(setup.world.model, setup.dag, setup.experiment.regularization)
+    return oracle, ascent_of(setup, oracle)
 
 
 def _facts(setup: CoordinatorSetup) -> dict[str, Any]:

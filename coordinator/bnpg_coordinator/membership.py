@@ -9,7 +9,7 @@ from bnpg_protocol.wire.messages import Beacon, EdgesConfirmed, Hello, Reject, R
 from bnpg_protocol.wire.version import common_version
 from msgspec import Struct
 
-from bnpg_math.dag import Dag
+from bnpg_math.dag.interface import Graph
 
 
 class Member(Struct):
@@ -31,7 +31,7 @@ class Membership:
 
     Parameters
     ----------
-    dag : Dag
+    dag : Graph
         Whose edges are to be confirmed.
     experiment : str
         Digest of the experiment; agents with a checkpoint of another one are rejected.
@@ -41,7 +41,9 @@ class Membership:
         Which key belongs to which agent, where there is security.
     """
 
-    def __init__(self, dag: Dag, experiment: str, numerics: str, admission: Admission | None = None) -> None:
+    def __init__(
+        self, dag: Graph, experiment: str, numerics: str, admission: Admission | None = None
+    ) -> None:
         self._dag = dag
         self._experiment = experiment
         self._numerics = numerics
@@ -59,7 +61,7 @@ class Membership:
     ) -> "int | Reject":
         """Take in a Hello; return the agent's id, or why it is rejected.
 
-        The member is new, or replaced, exactly if its incarnation changed; `is_new` tells beforehand.
+        The member is new, or replaced, exactly if its incarnation changed.
         """
         if common_version(hello.versions) is None:
             return Reject("version", "protocol version 1", ", ".join(map(str, hello.versions)) or "none")
@@ -85,16 +87,6 @@ class Membership:
         held = hello.held or (0,)
         self.members[agent] = Member(envelope.incarnation, origin, hello.endpoint, max(held), held, now)
         return agent
-
-    def is_new(self, agent: int, incarnation: int) -> bool:
-        """Whether this incarnation of the agent is unknown so far."""
-        known = self.members.get(agent)
-        return known is None or known.incarnation != incarnation
-
-    def incarnation(self, agent: int) -> int:
-        """Return the incarnation of a member, 0 if absent."""
-        known = self.members.get(agent)
-        return 0 if known is None else known.incarnation
 
     def base(self) -> int:
         """Return the round the run goes on with: the newest theta that everybody holds.

@@ -23,49 +23,50 @@ from bnpg_protocol.wire.messages import (
 )
 
 from bnpg_coordinator.ascent import Ascent
-from bnpg_coordinator.environment import Environment, Episodes, Turn
+from bnpg_coordinator.estimator import SampledRound
 from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.lanes import Turn
 from bnpg_coordinator.oracle import Oracle
+from bnpg_coordinator.orders import Line, Orders, ToAll
+from bnpg_coordinator.worlds.interface import World
 from bnpg_math.arrays import FloatArray, IntArray
-from bnpg_math.dag import Dag
-from bnpg_math.games.game import Game
+from bnpg_math.dag.interface import Graph
 
-Outcome = list[Message | dict[str, Any]]
 PARTS = ("tables", "steps", "signal")
 """The parts of a round, in their order."""
 
 
-class Rounds:
+class CoordinatorRounds:
     """All rounds of a run.
 
     Parameters
     ----------
     experiment : Experiment
-    game : Game
-    dag : Dag
-    oracle : Oracle
-        Exact evaluation, for the exact mode and for measurements.
+    world : World
+    dag : Graph
+    oracle : Oracle, optional
+        Exact evaluation, for the exact mode and for measurements; None where the world has no model.
     ascent : Ascent, optional
-        Decides on the exact rounds, if they are not all alike.
+        Decides on the exact rounds; None likewise.
     """
 
     def __init__(
         self,
         experiment: Experiment,
-        game: Game,
-        dag: Dag,
-        oracle: Oracle,
-        ascent: Ascent | None = None,
+        world: World,
+        dag: Graph,
+        oracle: Oracle | None,
+        ascent: Ascent | None,
     ) -> None:
         self._experiment = experiment
+        self._world = world
         self._oracle = oracle
-        self._ascent = ascent if ascent is not None else Ascent(experiment, oracle, 0.0)
+        self._ascent = ascent
         self._agents = range(dag.agents)
         self._table_shapes = [
-            (game.states, *(game.actions[parent] for parent in dag.parents[agent]), game.actions[agent])
+            (world.spaces[agent].values, *(world.actions[one] for one in (*dag.parents[agent], agent)))
             for agent in self._agents
         ]
-        self._environment = Environment(game, experiment)
         self.round = 0
         self.finished = False
         self.certified = False
@@ -73,7 +74,7 @@ class Rounds:
         self.metrics: dict[str, Any] = {}
         """What the last evaluation measured."""
         self._part = "steps"
-        self._episodes: Episodes | None = None
+        self._sampled: SampledRound | None = None
         self._tables: dict[int, FloatArray] = {}
         self._applied: dict[int, str] = {}
         self._ahead: dict[int, FloatArray] = {}
@@ -84,7 +85,7 @@ class Rounds:
     @property
     def step(self) -> int:
         """Turn of the present round whose actions are awaited."""
-        return 0 if self._episodes is None else self._episodes.taken
+        return 0 if self._sampled is None else self._sampled.episodes.taken
 
     @property
     def place(self) -> tuple[int, int, int]:
@@ -105,16 +106,16 @@ class Rounds:
         """Return the shape of an agent's theta and of its table: (S, *P, A)."""
         return self._table_shapes[agent]
 
-    def restart(self, round_: int) -> Outcome:
+    def restart(self, round_: int) -> Orders:
         """Begin a round anew in a new epoch: nothing said before counts."""
         self._ahead = {}
         return self.begin(round_)
 
-    def begin(self, round_: int) -> Outcome:
+    def begin(self, round_: int) -> Orders:
         """Begin a round, or the end if there is none left."""
         self.round = round_
         self.finished = self.certified = False
-        self._episodes = None
+        self._sampled = None
         self._tables, self._ahead = self._ahead, {}
         self._applied = {}
         self._said = {agent: [] for agent in self._agents}
@@ -124,14 +125,15 @@ class Rounds:
             return []  # every agent shows its table without being asked
         if self._experiment.evaluates(round_):
             self._part = "tables"
-            return [TableRequested(round_)]
+            return [ToAll(TableRequested(round_))]
         return self._end() if round_ == self._experiment.rounds else self._first_step()
 
     def prepare(self) -> None:
         """Do ahead what depends on no answer."""
-        self._environment.prepare()
+        if self._sampled is not None:
+            self._sampled.episodes.prepare()
 
-    def receive(self, agent: int, message: Message) -> Outcome:
+    def receive(self, agent: int, message: Message) -> Orders:
         """Take in an agent's answer; return what is to be sent to everybody, and lines to record.
 
         Raises
@@ -166,22 +168,23 @@ class Rounds:
                     f"{name(agent)} sent {at}; awaited: {self.awaited()[1]} of round {self.round}"
                 )
 
-    def _actions(self, agent: int, message: ActionsChosen) -> Outcome:
+    def _actions(self, agent: int, message: ActionsChosen) -> Orders:
         where = f"round {message.round}, step {message.step}"
         said = self._said[agent]
         if message.step < len(said):
             if not np.array_equal(said[message.step], message.actions):
                 raise Equivocation(f"{name(agent)} says two different things for the actions of {where}")
             return []
-        episodes = self._episodes
-        if message.step != len(said) or self._part != "steps" or episodes is None:
+        sampled = self._sampled
+        if message.step != len(said) or self._part != "steps" or sampled is None:
             raise OrderViolation(
                 f"{name(agent)} acts at {where}; "
                 f"awaited: {self.awaited()[1]} of round {self.round}, step {self.step}"
             )
+        episodes = sampled.episodes
         if message.step >= len(episodes.turns):
             raise OrderViolation(f"{name(agent)} acts at {where}, whose states were not announced")
-        lanes = len(episodes.turns[message.step].states)
+        lanes = len(episodes.turns[message.step].seen)
         if len(message.actions) != lanes:
             raise OrderViolation(
                 f"{name(agent)} chose {len(message.actions)} actions for {lanes} lanes at {where}"
@@ -196,42 +199,45 @@ class Rounds:
             return [_announcement(self.round, len(episodes.turns) - 1, turn)]
         if not episodes.done:
             return []
-        statistics = episodes.statistics()
+        weights, statistics = sampled.signal()
         self._line |= {"return_mean": statistics.mean, "return_stderr": statistics.stderr}
-        return self._signal(SignalBroadcast(self.round, episodes.weights()))
+        return self._signal(SignalBroadcast(self.round, weights))
 
-    def _table(self, agent: int, message: TableShown) -> Outcome:
+    def _table(self, agent: int, message: TableShown) -> Orders:
         self._check_table(agent, message.log_policy)
         if not (self._note(agent, self._tables, message.log_policy, "tables") and self._all(self._tables)):
             return []
         tables = [self._tables[one] for one in self._agents]
-        experiment = self._experiment
-        certified = bool(experiment.stop_at_epsilon) and self._oracle.certifies(tables, experiment.stop_gap)
+        experiment, oracle = self._experiment, self._oracle
+        assert oracle is not None, "tables are asked for only where the world has a model"
+        certified = bool(experiment.stop_at_epsilon) and oracle.certifies(tables, experiment.stop_gap)
         if certified or self._experiment.evaluates(self.round):
-            self.metrics = self._oracle.measure(tables)
+            self.metrics = oracle.measure(tables)
             self._line |= self.metrics
         if certified or self.round == self._experiment.rounds:
             self.certified = certified
             return self._end()
         if self._experiment.mode == "sampled":
             return self._first_step()
+        assert self._ascent is not None
         signal, told = self._ascent.signal(self.round, tables)
         self._line |= told
         return self._signal(signal)
 
-    def _first_step(self) -> Outcome:
+    def _first_step(self) -> Orders:
         self._part = "steps"
-        self._episodes = self._environment.begin(self.round)
-        return [_announcement(self.round, step, turn) for step, turn in enumerate(self._episodes.turns)]
+        self._sampled = SampledRound(self._world, self._experiment, self.round)
+        turns = self._sampled.episodes.turns
+        return [_announcement(self.round, step, turn) for step, turn in enumerate(turns)]
 
-    def _signal(self, signal: Message) -> Outcome:
+    def _signal(self, signal: Message) -> Orders:
         """Record the round's line, then let the signal go out."""
         self._part = "signal"
-        return [self._line, signal]
+        return [Line(self._line), ToAll(signal)]
 
-    def _end(self) -> Outcome:
+    def _end(self) -> Orders:
         self.finished = True
-        return [self._line]
+        return [Line(self._line)]
 
     def _note(self, agent: int, answers: dict[int, Any], answer: Any, what: str) -> bool:
         """Keep an answer; return False for a duplicate."""
@@ -257,5 +263,5 @@ class Rounds:
             )
 
 
-def _announcement(round_: int, step: int, turn: Turn) -> StatesAnnounced:
-    return StatesAnnounced(round_, step, turn.time, turn.lane, turn.states)
+def _announcement(round_: int, step: int, turn: Turn) -> ToAll:
+    return ToAll(StatesAnnounced(round_, step, turn.time, turn.lane, turn.seen.of))

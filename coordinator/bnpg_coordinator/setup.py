@@ -6,13 +6,21 @@ from bnpg_protocol.process.security.admission import Admission
 from msgspec import Struct
 
 from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.worlds.interface import World
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
+from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
 
 
 class CoordinatorSetup(Struct, frozen=True):
-    """One life of the coordinator of a run."""
+    """One life of the coordinator of a run.
+
+    Raises
+    ------
+    InputError
+        If something is asked for that needs a world with a model, and this one has none.
+    """
 
     run: str
     """Identity of the run."""
@@ -21,7 +29,7 @@ class CoordinatorSetup(Struct, frozen=True):
     experiment: Experiment
     digest: str
     """Digest of all that decides the result."""
-    game: Game
+    world: World
     dag: Dag
     learning_rate: float
     initial: tuple[FloatArray, ...]
@@ -33,3 +41,20 @@ class CoordinatorSetup(Struct, frozen=True):
     """The run record of earlier lives, if a round needs to know of those before it."""
     admission: Admission | None = None
     """Which key belongs to which agent, where there is security."""
+
+    def __post_init__(self) -> None:
+        experiment = self.experiment
+        needs = {
+            "mode exact": experiment.mode == "exact",
+            "evaluate-every": bool(experiment.evaluate_every),
+            "stop-at-epsilon": bool(experiment.stop_at_epsilon),
+        }
+        asked = [name for name, wanted in needs.items() if wanted]
+        if asked and self.world.model is None:
+            raise InputError(f"{asked[0]} needs a world whose model is known, and this one has none")
+
+    @property
+    def game(self) -> Game:
+        """The model of the world, where there is one."""
+        assert self.world.model is not None, "checked when this was made"
+        return self.world.model

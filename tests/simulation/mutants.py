@@ -130,7 +130,7 @@ MUTANTS = (
     Mutant(
         "a round's line is written after its signal went out",
         ROUNDS,
-        (("return [self._line, signal]", "return [signal, self._line]"),),
+        (("return [Line(self._line), ToAll(signal)]", "return [ToAll(signal), Line(self._line)]"),),
     ),
     Mutant(
         "after a crash the run goes on where the most advanced agent is",

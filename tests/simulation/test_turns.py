@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from bnpg_coordinator.environment import parts_of
+from bnpg_coordinator.lanes import parts_of
 
 from bnpg.lab.soak.promise import difference
 from bnpg.lab.soak.schedule import Schedule, draw_schedule

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.process.transport.memory import Delivery, MemoryNetwork
 from bnpg_protocol.wire.codec import encode
 from bnpg_protocol.wire.envelope import Envelope
@@ -68,7 +69,7 @@ def _counted(workload: Workload, horizon: int) -> CountingNetwork:
             generation=generation,
             experiment=plan.experiment,
             digest="f" * 32,
-            game=plan.game,
+            world=TableWorld(plan.game),
             dag=plan.dag,
             learning_rate=0.1,
             initial=(),

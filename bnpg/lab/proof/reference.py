@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 from bnpg_agents.learner import Learner
 from bnpg_coordinator.ascent import ascent_of
-from bnpg_coordinator.environment import Environment, parts_of
+from bnpg_coordinator.estimator import SampledRound
+from bnpg_coordinator.lanes import parts_of
 from bnpg_coordinator.loading import load_setup
 from bnpg_coordinator.oracle import Oracle
 from bnpg_coordinator.setup import CoordinatorSetup
@@ -110,7 +111,6 @@ def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, lis
         Digest of theta_round of every agent.
     """
     learners = [Learner(_welcome(setup, agent), {}) for agent in range(setup.dag.agents)]
-    environment = Environment(setup.game, setup.experiment)
     oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
     ascent = ascent_of(msgspec.structs.replace(setup, recorded=()), oracle)
     for round_ in range(rounds + 1):
@@ -127,32 +127,31 @@ def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, lis
                 for learner in learners:
                     learner.apply_flow(signal)
             else:
-                _play(setup, environment, learners, round_, words)
+                _play(setup, learners, round_, words)
             for agent, learner in enumerate(learners):
                 after = learner.snapshot(round_ + 1).digest
                 words[f"agent-{agent}", "SignalApplied", round_, None] = SignalApplied(round_, after)
         yield words, thetas
 
 
-def _play(
-    setup: CoordinatorSetup, environment: Environment, learners: list[Learner], round_: int, words: Words
-) -> None:
+def _play(setup: CoordinatorSetup, learners: list[Learner], round_: int, words: Words) -> None:
     """Play the episodes of a sampled round and apply its update."""
     parents = setup.dag.parents
-    episodes = environment.begin(round_)
+    sampled = SampledRound(setup.world, setup.experiment, round_)
+    episodes = sampled.episodes
     chosen: list[list[IntArray]] = [[] for _ in learners]
     for step, turn in enumerate(episodes.turns):  # which grow as the turns are taken
-        said = StatesAnnounced(round_, step, turn.time, turn.lane, turn.states)
+        said = StatesAnnounced(round_, step, turn.time, turn.lane, turn.seen.of)
         words["coordinator", "StatesAnnounced", round_, step] = said
         for agent in setup.dag.order:
             heard = [chosen[parent][step] for parent in parents[agent]]
-            actions = learners[agent].act(round_, turn.time, turn.lane, turn.states, heard)
+            actions = learners[agent].act(round_, turn.time, turn.lane, turn.seen.of, heard)
             chosen[agent].append(actions)
             words[f"agent-{agent}", "ActionsChosen", round_, step] = ActionsChosen(round_, step, actions)
         episodes.advance([actions[step] for actions in chosen])
-    weights = episodes.weights()
+    weights, _ = sampled.signal()
     words["coordinator", "SignalBroadcast", round_, None] = SignalBroadcast(round_, weights)
-    states = np.concatenate([turn.states for turn in episodes.turns])
+    states = np.concatenate([turn.seen.of for turn in episodes.turns])
     joined = [np.concatenate(actions) for actions in chosen]
     for agent, learner in enumerate(learners):
         heard = [joined[parent] for parent in parents[agent]]

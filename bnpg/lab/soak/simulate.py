@@ -9,6 +9,7 @@ from bnpg_coordinator.effects import Concluded, Gathered, Record, Rewind
 from bnpg_coordinator.experiment import Experiment, experiment_digest
 from bnpg_coordinator.loading import certified_learning_rate
 from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.process.faults.plan import FaultPlan
 from bnpg_protocol.wire.effects import Effect
 from bnpg_protocol.wire.exit_codes import ExitCode
@@ -50,7 +51,7 @@ def coordinator_setup(experiment: Experiment, patience: float = 3600.0) -> Coord
         generation=1,
         experiment=experiment,
         digest=experiment_digest(experiment, game.digest, experiment.initial),
-        game=game,
+        world=TableWorld(game),
         dag=dag,
         learning_rate=certified_learning_rate(experiment, game, dag),
         initial=(),

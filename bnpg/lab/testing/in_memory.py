@@ -10,6 +10,7 @@ from bnpg_coordinator.effects import Gathered, Record, Rewind
 from bnpg_coordinator.experiment import Experiment, experiment_digest
 from bnpg_coordinator.loading import certified_learning_rate, load_game
 from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.process.faults.plan import FaultPlan
 from bnpg_protocol.wire.effects import Effect, Stop
 from threadpoolctl import threadpool_limits
@@ -54,7 +55,7 @@ def setup_of(experiment: Experiment, generation: int = 1, patience: float = 120.
         generation=generation,
         experiment=experiment,
         digest=experiment_digest(experiment, game.digest, experiment.initial),
-        game=game,
+        world=TableWorld(game),
         dag=dag,
         learning_rate=certified_learning_rate(experiment, game, dag),
         initial=(),

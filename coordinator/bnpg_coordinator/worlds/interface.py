@@ -1,0 +1,104 @@
+"""What a world is to the coordinator: it begins rounds, and a round is a function of its address.
+
+A world says what the agents see; which lanes live, how they are parted and what is learnt from the rewards is
+none of its business. Everything random in a round is addressed by (seed, round, time, lane), so that a round
+that is replayed, after whatever deaths, is the same again.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.games.game import Game
+
+
+class Discrete(Struct, frozen=True):
+    """What an agent sees is one of finitely many states."""
+
+    values: int
+
+
+class Seen(Struct, frozen=True):
+    """What the agents see in some lanes at one time."""
+
+    of: NDArray[Any]
+    """(n, ..) array that everybody sees, read-only."""
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+
+class Play(Protocol):
+    """One round of a world. Replayed, it is the same again to the bit.
+
+    A turn is some neighbouring lanes at one time; turns of the same lanes are taken by time, those of
+    different lanes in any order.
+    """
+
+    @property
+    def first(self) -> Seen:
+        """What is seen in all lanes at time 0."""
+
+    def step(self, time: int, lane: int, seen: Seen, actions: Sequence[IntArray], alive: int) -> Seen | None:
+        """Take the actions of a turn.
+
+        Parameters
+        ----------
+        time : int
+            Steps its lanes have made.
+        lane : int
+            Its first lane, a multiple of `bnpg_math.chance.streams.BLOCK`.
+        seen : Seen
+            What was seen in its n lanes.
+        actions : sequence of N arrays (n,) int
+            In agent order, in range.
+        alive : int
+            How many of its lanes live on, the first ones; 0 to n.
+
+        Returns
+        -------
+        Seen or None
+            What is seen in those lanes one step later; None if there is none.
+        """
+
+    def rewards(self) -> list[FloatArray]:
+        """Return the team reward of every lane, (n,) float, turn by turn in the order they were taken."""
+
+    def strata(self) -> list[IntArray]:
+        """Return which stratum every lane was in, (n,) int, likewise: within one, all have one baseline."""
+
+    def prepare(self) -> None:
+        """Do ahead what depends on no action; nobody can tell, but by the time it takes."""
+
+
+class World(Protocol):
+    """What a team acts in: an immutable value.
+
+    `bnpg.conformance.check_world` says whether something is one.
+    """
+
+    @property
+    def actions(self) -> tuple[int, ...]:
+        """How many actions each agent has."""
+
+    @property
+    def spaces(self) -> tuple[Discrete, ...]:
+        """What each agent sees."""
+
+    @property
+    def gamma(self) -> float:
+        """Discount, in [0, 1)."""
+
+    @property
+    def strata(self) -> int:
+        """Number of strata of the baseline, at least 1."""
+
+    @property
+    def model(self) -> Game | None:
+        """The game it is played from; without one there is no exact mode and no exact measurement."""
+
+    def begin(self, seed: int, round_: int, lanes: int) -> Play:
+        """Return a round at its beginning: the same arguments, the same round."""
