@@ -4,18 +4,12 @@ import re
 import shlex
 from dataclasses import dataclass
 
-import msgspec
-from bnpg_coordinator.experiment import Experiment, experiment_toml
+from bnpg_coordinator.experiment import Experiment, experiment_settings, experiment_toml
 
 from bnpg.report.recorded_run import RecordedRun
 
-_OPTIONS = {
-    "mode": "--mode", "dag": "--dag", "rounds": "--rounds", "learning-rate": "--learning-rate",
-    "step-size": "--step-size", "direction": "--direction", "momentum": "--momentum",
-    "regularization": "--regularization", "lanes": "--lanes", "parts": "--parts", "horizon": "--horizon",
-    "baseline": "--baseline", "seed": "--seed", "evaluate-every": "--evaluate-every",
-}  # fmt: skip
-_SAMPLED_ONLY = {"lanes", "parts", "horizon", "baseline"}
+_ALWAYS = ("mode", "dag", "rounds", "seed")
+"""What a command says even where it is the default: what people look for."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ def reproduction(run: RecordedRun) -> Reproduction:
         words = ["bnpg", "train", str(run.folder / "experiment.toml")]
         needs = f"It reads {' and '.join(files)} from the run folder, beside experiment.toml."
     else:
-        words = ["bnpg", "train", experiment.game, *_flags(experiment)]
+        words = ["bnpg", "train", experiment.game, *options(experiment)]
         needs = ""
     if run.settings.faults:
         words += ["--faults", str(run.folder / run.settings.faults)]
@@ -73,18 +67,11 @@ def reproduction(run: RecordedRun) -> Reproduction:
     )
 
 
-def _flags(experiment: Experiment) -> list[str]:
-    """Return the flags whose values are not the defaults; the mode is always said."""
-    fields, defaults = msgspec.to_builtins(experiment), msgspec.to_builtins(Experiment(game=""))
-    flags: list[str] = []
-    for field, option in _OPTIONS.items():
-        if field in _SAMPLED_ONLY and experiment.mode == "exact":
-            continue
-        if field in ("mode", "dag", "rounds", "seed") or fields[field] != defaults[field]:
-            flags += [option, str(fields[field])]
-    if experiment.initial != "zeros":
-        flags += ["--initial", experiment.initial]
-    for field in ("trace", "save-policy"):
-        if fields[field]:
-            flags.append(f"--{field}")
-    return flags
+def options(experiment: Experiment) -> list[str]:
+    """Return the options that give an experiment again, but for its game: all that are not the defaults."""
+    words: list[str] = []
+    for one in experiment_settings(type(experiment)):
+        value = getattr(experiment, one.name)
+        if not one.required and (one.key in _ALWAYS or value != one.default):
+            words += one.arguments(value)
+    return words

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-import msgspec
+from bnpg_coordinator.experiment import experiment_settings
 
 from bnpg.report.certificate import certificate_view
 from bnpg.report.curves import find_mismatch, learning_charts
@@ -16,26 +16,6 @@ from bnpg.report.reproduction import reproduction
 from bnpg.report.scale import shown
 from bnpg.report.summary import in_words, tiles
 from bnpg.trace.reading import Life
-
-MEANINGS = {
-    "game": "what is played",
-    "mode": "whether the team learns from played episodes or from the known model",
-    "dag": "who sees whose action",
-    "rounds": "number of updates (3)",
-    "learning-rate": "step size η; certified is 1/β of Lemma 4, tight form",
-    "step-size": "of exact updates: fixed, or chosen by the coordinator from the objective",
-    "direction": "of exact updates: the gradient, or the natural one",
-    "momentum": "of exact updates: none, or Nesterov's with restarts",
-    "regularization": "λ, the weight of the log barrier",
-    "lanes": "episodes played side by side in a sampled round",
-    "horizon": "steps of an episode; geometric is unbiased",
-    "baseline": "what reduces the variance of a sampled round, without bias",
-    "initial": "the policy before the first update",
-    "seed": "of everything random",
-    "evaluate-every": "exact metrics every so many rounds",
-    "save-policy": "whether policy.npz is gathered at the end",
-    "trace": "whether every message is recorded",
-}
 
 
 def run_report(run: RecordedRun) -> Page:
@@ -145,8 +125,8 @@ def time_section(run: RecordedRun, lives: Sequence[Life] = ()) -> Section:
 def experiment_section(run: RecordedRun) -> Section:
     """What was run, and how to run it again."""
     fields = [
-        (name, str(value), MEANINGS.get(name, ""))
-        for name, value in msgspec.to_builtins(run.experiment).items()
+        (one.key, str(getattr(run.experiment, one.name)), one.meaning(str, str))
+        for one in experiment_settings(type(run.experiment))
     ]
     return render_section(
         "experiment", "The experiment", "experiment.html.j2", again=reproduction(run), fields=fields

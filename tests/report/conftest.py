@@ -66,6 +66,14 @@ def sampled_run(runs: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def certified_run(runs: Path) -> Path:
+    """A run that ends as soon as a gap is certified, long before its last round."""
+    options = ("--mode", "exact", "--dag", "complete", "--step-size", "backtracking", "--rounds", 3000)
+    stop = ("--stop-at-epsilon", 2, "--stop-gap", "optimality", "--evaluate-every", 1)
+    return train(runs / "certified", "climbing", *options, *stop)
+
+
+@pytest.fixture(scope="session")
 def bare_run(runs: Path) -> Path:
     """A run that was never evaluated and whose thetas are gone."""
     folder = train(

@@ -140,7 +140,7 @@ def test_bad_usage_is_one_line(
     assert Path("there.html").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["exact_run", "sampled_run"])
+@pytest.mark.parametrize("name", ["exact_run", "sampled_run", "certified_run"])
 def test_the_command_in_the_report_gives_the_same_policy_again(
     name: str, request: pytest.FixtureRequest, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,4 +151,8 @@ def test_the_command_in_the_report_gives_the_same_policy_again(
     capfd.readouterr()
     extra = ["--launcher", "memory", "--no-fsync", "--quiet", "--json", "--out", str(tmp_path / "again")]
     assert main([*words[1:], *extra]) == 0
-    assert json.loads(capfd.readouterr().out)["policy_digest"] == again.digest
+    found, run = json.loads(capfd.readouterr().out), read_run(request.getfixturevalue(name))
+    assert found["policy_digest"] == again.digest
+    assert run.summary is not None
+    assert (found["rounds"], found["certified"]) == (run.summary["rounds"], run.summary["certified"])
+    assert (found["rounds"] < run.experiment.rounds) == (name == "certified_run")
