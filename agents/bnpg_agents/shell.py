@@ -18,8 +18,9 @@ from bnpg_protocol.process.security.credentials import agent_security, enrol
 from bnpg_protocol.process.security.endpoints import advertised, require_key
 from bnpg_protocol.process.title import set_title
 from bnpg_protocol.process.transport.curve import new_key_pair
+from bnpg_protocol.process.transport.interface import Transport
 from bnpg_protocol.process.transport.local_address import advertised_host
-from bnpg_protocol.process.transport.zeromq import ZeroMQTransport
+from bnpg_protocol.process.transport.opening import open_transport
 from bnpg_protocol.wire.addresses import UNASSIGNED
 from bnpg_protocol.wire.effects import Effect, Log, Stop
 from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
@@ -160,9 +161,9 @@ def run_agent(options: AgentOptions) -> ExitCode:
         if telemetry is not None:
             telemetry.turn(_now, lambda: {"process": name} | machine.status() | transport.counters())
         effects: list[Effect] = [Log(one.level, one.event, one.fields) for one in transport.notices()]
-        trouble = transport.trouble.get(COORDINATOR_ROUTE)
-        if trouble is not None and trouble.hopeless():
-            effects.append(Stop(ExitCode.REJECTED, f"not let in at {endpoint}: {trouble.reason}"))
+        hopeless = transport.hopeless(COORDINATOR_ROUTE)
+        if hopeless:
+            effects.append(Stop(ExitCode.REJECTED, f"not let in at {endpoint}: {hopeless}"))
         if lifeline.cut():
             effects.append(Stop(ExitCode.INTERRUPTED, "its launcher is gone"))
         return effects
@@ -203,7 +204,7 @@ def _open_telemetry(listen: str | None) -> "Telemetry | None":
 
 def _open_transport(
     options: AgentOptions, identity: tuple[int, str] | None, coordinator: str | None
-) -> tuple[ZeroMQTransport | None, str]:
+) -> tuple[Transport | None, str]:
     """Open the sockets; return them, and where parents reach the inbox."""
     if coordinator is None:
         return None, ""
@@ -216,7 +217,7 @@ def _open_transport(
     require_key(options.inbox, "--inbox", security is not None)
     host = advertised_host(options.inbox, options.advertise, coordinator, options.patience)
     name = f"agent-{options.agent if identity is None else identity[0]}"
-    transport = ZeroMQTransport(name, options.inbox, security, LARGEST_ACTIONS)
+    transport = open_transport(name, options.inbox, security, LARGEST_ACTIONS)
     transport.connect(COORDINATOR_ROUTE, coordinator, expected)
     return transport, advertised(transport.endpoint, host)
 

@@ -73,7 +73,7 @@ def train(
     trace: bool | None = None,
     save_policy: bool | None = None,
     launcher: Literal["memory", "local"] = "memory",
-    transport: Literal["ipc", "tcp"] | None = None,
+    transport: Literal["ipc", "tcp", "unix"] | None = None,
     patience: float | None = None,
     on_loss: Literal["wait", "fail"] | None = None,
     fsync: bool | None = None,
@@ -135,7 +135,7 @@ def train(
         Gather ``policy.npz`` at the end.
     launcher : {'memory', 'local'}
         All in this process, or a process for the coordinator and for every agent.
-    transport : {'ipc', 'tcp'}
+    transport : {'ipc', 'tcp', 'unix'}
         Between local processes.
     patience : float
         Seconds without any progress after which the run is given up.

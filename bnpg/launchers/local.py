@@ -212,7 +212,8 @@ class _LocalRun:
     def _arguments(self, name: str) -> list[str]:
         tcp = self._settings.transport == "tcp"
         file = self._rendezvous / "coordinator.endpoint"
-        front = f"ipc://{self._rendezvous}/coordinator.ipc"
+        scheme = "unix" if self._settings.transport == "unix" else "ipc"
+        front = f"{scheme}://{self._rendezvous}/coordinator.{scheme}"
         if name == COORDINATOR:
             listen = front
             if tcp:
@@ -222,7 +223,11 @@ class _LocalRun:
                 "bnpg_coordinator", "--folder", str(self._folder), "--listen", listen,
                 "--endpoint-file", str(file), "--patience", str(self._settings.patience),
             ]  # fmt: skip
-        inbox = "tcp://127.0.0.1:*" if tcp else f"ipc://{self._rendezvous}/{name}-{time.monotonic_ns()}.ipc"
+        inbox = (
+            "tcp://127.0.0.1:*"
+            if tcp
+            else f"{scheme}://{self._rendezvous}/{name}-{time.monotonic_ns()}.{scheme}"
+        )
         return [
             "bnpg_agents", "--agent", name.removeprefix("agent-"),
             "--state", str(self._folder / "agents" / name),

@@ -22,9 +22,10 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     launcher: Annotated[
         Literal["memory", "local"], Setting("All in one process, or a process for everyone.")
     ] = "local"
-    transport: Annotated[Literal["ipc", "tcp"], Setting("What carries messages between local processes.")] = (
-        "ipc"
-    )
+    transport: Annotated[
+        Literal["ipc", "tcp", "unix"],
+        Setting("What carries messages between local processes: ZeroMQ (ipc, tcp) or stream sockets (unix)."),
+    ] = "ipc"
     patience: Annotated[
         Positive,
         Setting(

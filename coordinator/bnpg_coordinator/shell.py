@@ -27,7 +27,7 @@ from bnpg_protocol.process.security.credentials import (
 from bnpg_protocol.process.security.endpoints import require_key
 from bnpg_protocol.process.security.hangup import Hangup
 from bnpg_protocol.process.title import set_title
-from bnpg_protocol.process.transport.zeromq import ZeroMQTransport
+from bnpg_protocol.process.transport.opening import open_transport
 from bnpg_protocol.wire.effects import Effect, Log
 from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
 from bnpg_protocol.wire.events import Event, Observer
@@ -169,7 +169,7 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
         if security is not None:
             setup = msgspec.structs.replace(setup, admission=security.admission)
         telemetry = _open_telemetry(options.metrics_listen)
-        transport = ZeroMQTransport("coordinator", options.listen, security, _largest_answer(setup))
+        transport = open_transport("coordinator", options.listen, security, _largest_answer(setup))
         if options.endpoint_file is not None:
             write_atomically(options.endpoint_file, f"{transport.endpoint}\n".encode(), fsync=False)
     except (InputError, PlanError, InsecureSetup, StorageFailed) as error:

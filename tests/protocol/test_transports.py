@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from bnpg_protocol.process.transport.memory import MemoryNetwork
+from bnpg_protocol.process.transport.unix import UnixTransport
 from bnpg_protocol.process.transport.zeromq import ZeroMQTransport
 from bnpg_protocol.wire.codec import decode, encode
 from bnpg_protocol.wire.envelope import Envelope
@@ -43,12 +44,12 @@ class InMemory:
         pass
 
 
-class OverZeroMQ:
+class OverSockets:
     """Two processes' sockets in one process."""
 
-    def __init__(self, bind):
-        self.far = ZeroMQTransport("far", bind)
-        self.near = ZeroMQTransport("near")
+    def __init__(self, kind, bind):
+        self.far = kind("far", bind)
+        self.near = kind("near")
         self._arrived = {"far": [], "near": []}
 
     def connect(self, route="there"):
@@ -81,12 +82,17 @@ class OverZeroMQ:
         self.far.close()
 
 
-@pytest.fixture(params=["memory", "ipc", "tcp"])
+@pytest.fixture(params=["memory", "ipc", "tcp", "unix"])
 def transport(request, scratch):
-    if request.param == "memory":
-        pair = InMemory(None)
-    else:
-        pair = OverZeroMQ(f"ipc://{scratch.path}/far.ipc" if request.param == "ipc" else "tcp://127.0.0.1:*")
+    match request.param:
+        case "memory":
+            pair = InMemory(None)
+        case "unix":
+            pair = OverSockets(UnixTransport, f"unix://{scratch.path}/far.unix")
+        case "ipc":
+            pair = OverSockets(ZeroMQTransport, f"ipc://{scratch.path}/far.ipc")
+        case _:
+            pair = OverSockets(ZeroMQTransport, "tcp://127.0.0.1:*")
     yield pair
     pair.close()
     (scratch.path / "far.ipc").unlink(missing_ok=True)
@@ -132,18 +138,23 @@ def test_a_large_array_arrives_whole(transport):
     assert not message.weights.flags.writeable
 
 
-def test_the_file_of_an_ipc_socket_goes_with_it(tmp_path):
+KINDS = pytest.mark.parametrize(("scheme", "kind"), [("ipc", ZeroMQTransport), ("unix", UnixTransport)])
+
+
+@KINDS
+def test_the_file_of_a_socket_goes_with_it(scheme, kind, tmp_path):
     file = tmp_path / "socket"
-    first = ZeroMQTransport("first", f"ipc://{file}")
+    first = kind("first", f"{scheme}://{file}")
     assert file.is_socket()
     first.close()
     assert not file.exists()
 
 
-def test_but_not_the_file_of_a_successor(tmp_path):
+@KINDS
+def test_but_not_the_file_of_a_successor(scheme, kind, tmp_path):
     file = tmp_path / "socket"
-    first = ZeroMQTransport("first", f"ipc://{file}")
-    second = ZeroMQTransport("second", f"ipc://{file}")
+    first = kind("first", f"{scheme}://{file}")
+    second = kind("second", f"{scheme}://{file}")
     first.close()
     assert file.is_socket()
     second.close()

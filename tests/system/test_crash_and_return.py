@@ -72,8 +72,9 @@ def test_what_a_round_knows_of_earlier_ones_survives_agents_and_coordinator(way,
     assert run.lines == expected.lines
 
 
-def test_a_killed_coordinator_is_found_again_over_tcp(start_run, finishes):
-    run = start_run(**CASE, settings=SETTINGS | {"transport": "tcp"})
+@pytest.mark.parametrize("transport", ["tcp", "unix"])
+def test_a_killed_coordinator_is_found_again(transport, start_run, finishes):
+    run = start_run(**CASE, settings=SETTINGS | {"transport": transport})
     run.until_round(30)
     agents = [run.process(f"agent-{agent}") for agent in range(3)]
     run.kill("coordinator")

@@ -23,7 +23,7 @@ def mixed_game(tmp_path):
     return str(path)
 
 
-@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+@pytest.mark.parametrize("transport", ["ipc", "tcp", "unix"])
 @pytest.mark.parametrize(
     "case",
     [

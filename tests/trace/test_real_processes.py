@@ -32,7 +32,7 @@ def proof_of(run: Run, done: bool = True) -> Proof:
     return proof
 
 
-@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+@pytest.mark.parametrize("transport", ["ipc", "tcp", "unix"])
 def test_killed_agents_and_a_killed_coordinator(transport: str, start_run: StartRun) -> None:
     run = start_run(**CASE, settings=SETTINGS | {"transport": transport})
     for victim, round_ in [("agent-2", 10), ("coordinator", 25), ("agent-0", 45)]:

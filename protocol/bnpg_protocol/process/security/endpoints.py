@@ -37,16 +37,17 @@ def check_endpoint(endpoint: str, option: str) -> None:
     Raises
     ------
     InsecureSetup
-        If it is neither `ipc://PATH` nor `tcp://HOST:PORT`.
+        If it is neither `tcp://HOST:PORT` nor `ipc://PATH` nor `unix://PATH`.
     """
-    if endpoint.startswith("ipc://") and len(endpoint) > len("ipc://"):
+    scheme, _, path = endpoint.partition("://")
+    if scheme in ("ipc", "unix") and path:
         return
     host, port = (
         (host_of(endpoint), endpoint.rsplit(":", 1)[-1]) if endpoint.startswith("tcp://") else ("", "")
     )
     if host and (port == "*" or (port.isdecimal() and int(port) < 65536)):
         return
-    raise InsecureSetup(f"{option} must be tcp://HOST:PORT or ipc://PATH, got {endpoint!r}")
+    raise InsecureSetup(f"{option} must be tcp://HOST:PORT, ipc://PATH or unix://PATH, got {endpoint!r}")
 
 
 def require_key(endpoint: str, option: str, secured: bool) -> None:

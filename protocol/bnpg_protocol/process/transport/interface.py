@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.wire.codec import Frame
 
 
@@ -27,6 +28,25 @@ class Notice(Struct, frozen=True):
 
 class Transport(Protocol):
     """Sockets, or something like them."""
+
+    endpoint: str
+    """Where others reach this process; empty if nobody can."""
+
+    @property
+    def admission(self) -> Admission | None:
+        """Who may connect and speak as whom; None where there is no security."""
+
+    def watch(self, fd: int) -> None:
+        """Let `receive` return when a file descriptor becomes readable."""
+
+    def counters(self) -> dict[str, Any]:
+        """Return what went over the sockets so far, and who was not let in."""
+
+    def hopeless(self, route: str) -> str:
+        """Return why there is no point in going on with a route; the empty text if there is."""
+
+    def notices(self) -> list[Notice]:
+        """Return what happened to connections since the last call."""
 
     def connect(self, route: str, endpoint: str, key: str = "") -> None:
         """Open a route to an endpoint, whose owner has this public key; an older one is closed."""

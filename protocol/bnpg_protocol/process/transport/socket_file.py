@@ -1,4 +1,4 @@
-"""The file of an ipc socket, which ZeroMQ leaves behind when the socket is closed."""
+"""The file of a socket, which is left behind when the socket is closed."""
 
 import os
 import stat
@@ -11,11 +11,12 @@ class SocketFile:
     Parameters
     ----------
     endpoint : str
-        What was bound; only `ipc://PATH` has a file.
+        What was bound; only `ipc://PATH` and `unix://PATH` have a file.
     """
 
     def __init__(self, endpoint: str) -> None:
-        self._path = endpoint.removeprefix("ipc://") if endpoint.startswith("ipc://") else ""
+        scheme, _, path = endpoint.partition("://")
+        self._path = path if scheme in ("ipc", "unix") else ""
         self._made = self._identity()
 
     def remove(self) -> None:

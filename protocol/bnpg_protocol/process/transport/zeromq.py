@@ -227,6 +227,11 @@ class ZeroMQTransport:
             "turned_away": dict(self.refused),
         }
 
+    def hopeless(self, route: str) -> str:
+        """Return why there is no point in going on with a route; the empty text if there is."""
+        trouble = self.trouble.get(route)
+        return trouble.reason if trouble is not None and trouble.hopeless() else ""
+
     def notices(self) -> list[Notice]:
         """Return what happened to connections since the last call."""
         notices = list(self._notices)
