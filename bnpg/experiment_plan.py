@@ -114,7 +114,7 @@ class _Planner:
             raise InputError(f"stop-gap {experiment.stop_gap} says what stop-at-epsilon means: give it too")
         _check_mode(experiment)
         _check_ascent(experiment)
-        _check_sizes(experiment, game)
+        _check_sizes(experiment, game, dag)
         _check_learning_rate(experiment, game, dag)
         return ExperimentPlan(experiment, game, dag, path, initial)
 
@@ -227,13 +227,12 @@ def _check_ascent(experiment: Experiment) -> None:
         )
 
 
-def _check_sizes(experiment: Experiment, game: Game) -> None:
+def _check_sizes(experiment: Experiment, game: Game, dag: Dag) -> None:
     """Refuse what no message could hold, before an hour of work is lost on it."""
     if experiment.mode == "exact":
-        size, what = (
-            game.states * game.joint_actions * (2 if experiment.direction == "natural" else 1),
-            f"{game.states} states x {game.joint_actions} joint actions",
-        )
+        rows = sum(math.prod(game.actions[member] for member in family) for family in dag.families)
+        columns = max(game.joint_actions, 2 * rows if experiment.direction == "natural" else 0)
+        size, what = game.states * columns, f"{game.states} states x {game.joint_actions} joint actions"
     elif isinstance(experiment.horizon, int):
         size, what = (
             experiment.lanes * experiment.horizon,

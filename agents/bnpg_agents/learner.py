@@ -18,6 +18,7 @@ from bnpg_math.arrays.named import Arrays, frozen
 from bnpg_math.chance.ahead import UniformsAhead
 from bnpg_math.chance.streams import Purpose
 from bnpg_math.learning.gradient import local_flow
+from bnpg_math.learning.natural import part_of
 from bnpg_math.learning.optimiser import Nesterov, Optimiser, PlainAscent, Retreat
 from bnpg_math.policies.interface import Policy, Tabular, Tabulated
 
@@ -134,7 +135,7 @@ class Learner:
         return self._step(round_, gradient, PlainAscent(), self._learning_rate)
 
     def apply_flow(self, signal: FlowBroadcast) -> Snapshot:
-        """Apply update (3), or what the signal says instead, from the shared tensor W.
+        """Apply update (3), or what the signal says instead, from what everybody is sent.
 
         Returns
         -------
@@ -152,6 +153,15 @@ class Learner:
         if not isinstance(policy, Tabular):
             raise OrderViolation(f"a {type(policy).__name__} cannot follow the signal of an exact round")
         expected = policy.log_table.shape
+        if signal.occupancy.size and signal.occupancy.shape != shape:
+            raise OrderViolation(
+                f"the signal of round {signal.round} has a flow of shape {shape} and "
+                f"an occupancy of shape {signal.occupancy.shape}"
+            )
+        eta = signal.step_size or self._learning_rate
+        if signal.occupancy.size:
+            flow, occupancy = (self._own_part(signal, table) for table in (signal.flow, signal.occupancy))
+            return self._step(signal.round, policy.ascent(flow, occupancy), _optimiser(signal), eta)
         if (
             len(shape) <= 1 + max(self._family)
             or (shape[0], *(shape[1 + one] for one in self._family)) != expected
@@ -160,15 +170,20 @@ class Learner:
                 f"the flow of round {signal.round} has shape {shape}, expected {expected[0]} states "
                 f"and {expected[1:]} actions of agents {self._family}"
             )
-        if signal.occupancy.size and signal.occupancy.shape != shape:
-            raise OrderViolation(
-                f"the signal of round {signal.round} has a flow of shape {shape} and "
-                f"an occupancy of shape {signal.occupancy.shape}"
-            )
-        occupancy = local_flow(signal.occupancy, self._family) if signal.occupancy.size else None
-        direction = policy.ascent(local_flow(signal.flow, self._family), occupancy)
-        eta = signal.step_size or self._learning_rate
+        direction = policy.ascent(local_flow(signal.flow, self._family))
         return self._step(signal.round, direction, _optimiser(signal), eta)
+
+    def _own_part(self, signal: FlowBroadcast, table: FloatArray) -> FloatArray:
+        """Return this agent's columns of a table that is side by side with the others'."""
+        agent, shape = self._family[-1], self.log_policy(signal.round).shape
+        if agent >= len(signal.starts):
+            raise OrderViolation(
+                f"the signal of round {signal.round} says where {len(signal.starts)} agents begin"
+            )
+        try:
+            return part_of(table, signal.starts[agent], shape)
+        except ValueError as error:
+            raise OrderViolation(f"the signal of round {signal.round}: {error}") from None
 
     def _step(self, round_: int, direction: Arrays, optimiser: Optimiser, eta: float) -> Snapshot:
         if round_ != self.latest:

@@ -97,7 +97,8 @@ class Tabular(Tabulated, Protocol):
         Parameters
         ----------
         flow : (S, *P, A) float
-            m^i: visitation-weighted Q, summed over the agents outside the family.
+            m^i: visitation-weighted Q, summed over the agents outside the family; with an occupancy the
+            advantage A^i.
         occupancy : (S, *P, A) float, optional
             How often each entry is met, for the natural gradient; None for the gradient.
 

@@ -73,7 +73,8 @@ class TabularSoftmax:
 
     def ascent(self, flow: FloatArray, occupancy: FloatArray | None = None) -> Arrays:
         """Return dL_lambda/dtheta^i (Lemma 1), or its natural gradient if an occupancy comes along."""
-        gradient = local_gradient(flow, self.table) + barrier_gradient(self.table, self._regularization)
         if occupancy is not None:
-            gradient = natural_direction(gradient, self.table, occupancy, self._regularization)
-        return {"theta": gradient}
+            return {"theta": natural_direction(flow, self.table, occupancy, self._regularization)}
+        return {
+            "theta": local_gradient(flow, self.table) + barrier_gradient(self.table, self._regularization)
+        }

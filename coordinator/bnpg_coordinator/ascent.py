@@ -12,6 +12,7 @@ announces to the bit what its predecessor would have.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.messages import FlowBroadcast
 from msgspec import Struct
@@ -93,7 +94,8 @@ class Ascent:
         value, flow = self._oracle.signal(log_tables)
         plain = FlowBroadcast(round_, flow)
         if self._natural:
-            plain = FlowBroadcast(round_, flow, self._oracle.occupancy(log_tables))
+            advantage, occupancy, starts = self._oracle.natural_signal(log_tables)
+            plain = FlowBroadcast(round_, advantage, occupancy, starts=starts)
         if not self._experiment.remembers:
             return plain, {"value": value}
         memory = self._memory(round_)
@@ -109,7 +111,7 @@ class Ascent:
             after = Memory(then, momentum_after(rounds), rounds, reached)
         self._memories = {round_: memory, round_ + 1: after}
         remembered = {field: getattr(after, field) for field in REMEMBERED}
-        signal = FlowBroadcast(round_, flow, plain.occupancy, eta, after.momentum, retreat)
+        signal = msgspec.structs.replace(plain, step_size=eta, momentum=after.momentum, retreat=retreat)
         return signal, {"value": value, "step_size": 0.0 if retreat else eta} | remembered
 
     def _memory(self, round_: int) -> Memory:

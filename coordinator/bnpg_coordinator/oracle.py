@@ -14,8 +14,9 @@ from bnpg_math.exact.equilibrium import nash_gap
 from bnpg_math.exact.optimum import optimal_value
 from bnpg_math.exact.values import Values, evaluate, state_values
 from bnpg_math.games.game import Game
+from bnpg_math.learning.advantages import local_advantages
 from bnpg_math.learning.gradient import flow, local_flows
-from bnpg_math.learning.natural import natural_direction
+from bnpg_math.learning.natural import natural_direction, side_by_side
 from bnpg_math.learning.objective import objective
 from bnpg_math.learning.step_size import inner
 from bnpg_math.policies.softmax import log_policy
@@ -81,6 +82,7 @@ class Oracle:
         self._dag = dag
         self._regularization = regularization
         self._latest: tuple[Sequence[FloatArray], list[FloatArray], FloatArray, Values] | None = None
+        self._latest_natural: tuple[Sequence[FloatArray], list[FloatArray], list[FloatArray]] | None = None
 
     @cached_property
     def optimal_value(self) -> float:
@@ -94,12 +96,13 @@ class Oracle:
         W.flags.writeable = False
         return values.value, W
 
-    def occupancy(self, log_tables: Sequence[FloatArray]) -> FloatArray:
-        """Return the tensor d(s) pi(a|s), read-only."""
-        _, pi, values = self._evaluated(log_tables)
-        occupied = flow(values.d, pi, np.ones_like(pi))
-        occupied.flags.writeable = False
-        return occupied
+    def natural_signal(
+        self, log_tables: Sequence[FloatArray]
+    ) -> tuple[FloatArray, FloatArray, tuple[int, ...]]:
+        """Return A^i and d(s) pi(aP, ai|s) of all agents side by side, and where each agent's begin."""
+        advantages, visits = self._natural(log_tables)
+        joined, starts = side_by_side(advantages)
+        return joined, side_by_side(visits)[0], starts
 
     def objective(self, log_tables: Sequence[FloatArray]) -> float:
         """Return L_lambda, and nothing else."""
@@ -118,10 +121,9 @@ class Oracle:
         grads = gradients(self._game, self._dag, tables, self._regularization, values)
         if not natural:
             return Climb(self, log_tables, height, grads, grads)
-        visits = local_flows(self.occupancy(log_tables), self._dag.families)
         directions = [
-            natural_direction(gradient, table, visit, self._regularization)
-            for gradient, table, visit in zip(grads, tables, visits, strict=True)
+            natural_direction(advantage, table, visit, self._regularization)
+            for advantage, visit, table in zip(*self._natural(log_tables), tables, strict=True)
         ]
         return Climb(self, log_tables, height, grads, directions)
 
@@ -150,6 +152,15 @@ class Oracle:
         else:
             reached, threshold = gradient_max(grads), nash_threshold(size, self._regularization)
         return reached <= threshold * (1.0 - 1e-9)
+
+    def _natural(self, log_tables: Sequence[FloatArray]) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Return A^i and d(s) pi(aP, ai|s) of every agent."""
+        if self._latest_natural is None or self._latest_natural[0] is not log_tables:
+            _, pi, values = self._evaluated(log_tables)
+            visits = local_flows(flow(values.d, pi, np.ones_like(pi)), self._dag.families)
+            advantages = local_advantages(values.Q, log_tables, self._dag)
+            self._latest_natural = (log_tables, advantages, visits)
+        return self._latest_natural[1:]
 
     def _evaluated(self, log_tables: Sequence[FloatArray]) -> tuple[list[FloatArray], FloatArray, Values]:
         if self._latest is None or self._latest[0] is not log_tables:

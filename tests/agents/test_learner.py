@@ -11,6 +11,7 @@ from bnpg_protocol.wire.messages import FlowBroadcast
 from bnpg.lab.testing.fakes import welcome
 from bnpg_math.errors import PolicyError
 from bnpg_math.learning.estimators import sampled_flow
+from bnpg_math.learning.natural import side_by_side
 
 LANES = 64
 STATES = np.arange(LANES) % 4
@@ -121,6 +122,14 @@ def told(round_=0, **fields):
     return FlowBroadcast(round_, FLOW, **fields)
 
 
+def told_naturally(advantage, visits, **fields):
+    """The signal of the natural gradient: agent 1's tables between those of two others."""
+    beside = np.random.default_rng(4).random((4, 3))
+    joined, starts = side_by_side([beside, advantage, beside])
+    occupancy, _ = side_by_side([beside, visits, beside])
+    return FlowBroadcast(0, **{"flow": joined, "occupancy": occupancy, "starts": starts} | fields)
+
+
 def gradient_of(one, round_=0, regularization=0.01):
     pi = np.exp(one.log_policy(round_))
     return FLOW - pi * FLOW.sum(axis=-1, keepdims=True) + regularization / 8 * (1 / 3 - pi)
@@ -136,15 +145,24 @@ def test_an_exact_update_has_the_announced_step_size_or_that_of_the_welcome():
 def test_an_exact_update_follows_the_natural_gradient_if_an_occupancy_comes_along():
     one = learner(regularization=0.0)
     pi = np.exp(one.log_policy(0))
-    rows = np.random.default_rng(2).random((4, 2, 1))
-    moved = one.apply_flow(told(occupancy=rows * pi, step_size=1.0)).table - one.snapshot(0).table
-    advantage = gradient_of(one, regularization=0.0) / (rows * pi)
-    assert np.allclose(moved, advantage - advantage.mean(axis=-1, keepdims=True), rtol=0, atol=1e-12)
+    signal = told_naturally(FLOW, np.random.default_rng(2).random((4, 2, 1)) * pi, step_size=1.0)
+    moved = one.apply_flow(signal).table - one.snapshot(0).table
+    assert np.allclose(moved, FLOW - FLOW.mean(axis=-1, keepdims=True), rtol=0, atol=1e-12)
 
 
-def test_an_occupancy_that_does_not_fit_is_refused():
-    with pytest.raises(OrderViolation, match=r"shape \(4, 2, 3\) and an occupancy of shape \(4, 2\)"):
-        learner().apply_flow(told(occupancy=np.zeros((4, 2))))
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"occupancy": np.zeros((4, 2))}, r"shape \(4, 12\) and an occupancy of shape \(4, 2\)"),
+        ({"starts": (0,)}, "says where 1 agents begin"),
+        ({"starts": (0, 7, 9)}, "cannot begin at column 7"),
+        ({"flow": np.zeros(48), "occupancy": np.zeros(48)}, r"of one of shape \(48,\)"),
+        ({"flow": np.zeros((3, 12)), "occupancy": np.zeros((3, 12))}, r"of one of shape \(3, 12\)"),
+    ],
+)
+def test_a_natural_signal_that_does_not_fit_is_refused(fields, message):
+    with pytest.raises(OrderViolation, match=message):
+        learner().apply_flow(told_naturally(FLOW, FLOW, **fields))
 
 
 def test_momentum_extrapolates_from_where_the_last_step_led_and_a_retreat_goes_back_there():

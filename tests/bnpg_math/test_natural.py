@@ -9,9 +9,10 @@ from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.registry import game as find_game
+from bnpg_math.learning.advantages import local_advantages
 from bnpg_math.learning.gradient import local_flows
-from bnpg_math.learning.natural import natural_direction
-from bnpg_math.policies.softmax import policy, theta_shape
+from bnpg_math.learning.natural import RAREST, natural_direction, part_of, side_by_side
+from bnpg_math.policies.softmax import log_policy, policy, theta_shape
 from bnpg_math.theory.stationarity import gradients
 
 
@@ -21,21 +22,23 @@ def case(seed: int, regularization: float, edges: str = "0-1,0-2"):
         parse_dag(edges, 3),
     )
     rng = np.random.default_rng(seed)
-    tables = [
-        policy(rng.normal(size=theta_shape(3, game.actions, dag.parents[agent], agent))) for agent in range(3)
+    logs = [
+        log_policy(rng.normal(size=theta_shape(3, game.actions, dag.parents[agent], agent)))
+        for agent in range(3)
     ]
+    tables = [np.exp(table) for table in logs]
     values = evaluate(game, joint_policy(tables, dag))
     grads = gradients(game, dag, tables, regularization, values)
     visits = local_flows(values.pi * values.d.reshape(-1, 1, 1, 1), dag.families)
-    return game, tables, values, grads, visits
+    return tables, values, grads, local_advantages(values.Q, logs, dag), visits
 
 
 @pytest.mark.parametrize("regularization", [0.0, 0.3])
 @pytest.mark.parametrize("seed", range(4))
 def test_it_is_the_gradient_times_the_pseudo_inverse_of_the_metric(seed: int, regularization: float) -> None:
-    _, tables, _, grads, visits = case(seed, regularization)
-    for table, gradient, visit in zip(tables, grads, visits, strict=True):
-        found = natural_direction(gradient, table, visit, regularization)
+    tables, _, grads, advantages, visits = case(seed, regularization)
+    for table, gradient, advantage, visit in zip(tables, grads, advantages, visits, strict=True):
+        found = natural_direction(advantage, table, visit, regularization)
         for row in np.ndindex(table.shape[:-1]):
             pi = table[row]
             weight = visit[row].sum() + regularization / (table.size / pi.size)
@@ -44,12 +47,12 @@ def test_it_is_the_gradient_times_the_pseudo_inverse_of_the_metric(seed: int, re
 
 
 def test_without_a_barrier_it_is_the_advantage_of_the_agents_own_actions() -> None:
-    _, tables, values, grads, visits = case(7, 0.0)
+    tables, values, _, advantages, visits = case(7, 0.0)
     # Agent 1 sees agent 0; agent 2 is averaged over.
     table = tables[2]  # pi^2[s, a0, a2]
     Q = np.einsum("sabc,sac->sab", values.Q, table)
     advantage = Q - (Q * tables[1]).sum(axis=-1, keepdims=True)
-    found = natural_direction(grads[1], tables[1], visits[1], 0.0)
+    found = natural_direction(advantages[1], tables[1], visits[1], 0.0)
     assert np.allclose(
         found - found.mean(axis=-1, keepdims=True), advantage - advantage.mean(axis=-1, keepdims=True)
     )
@@ -70,14 +73,39 @@ def test_it_never_points_downhill_and_keeps_row_sums(
     pi = policy(spread * rng.normal(size=shape))
     rows = rng.random(shape[:-1])[..., None] * (rng.random((4, 2, 1)) < 0.7)  # some rows are never met
     visits = rows * pi
-    m = visits * rng.normal(size=shape)
-    gradient = m - pi * m.sum(-1, keepdims=True) + regularization / 8 * (1 / actions - pi)
-    found = natural_direction(gradient, pi, visits, regularization)
+    advantage = rng.normal(size=shape)
+    advantage -= (pi * advantage).sum(axis=-1, keepdims=True)
+    gradient = visits * advantage + regularization / 8 * (1 / actions - pi)
+    found = natural_direction(advantage, pi, visits, regularization)
     assert np.isfinite(found).all()
-    assert np.vdot(found, gradient) >= -1e-12 * np.abs(found).max() * np.abs(gradient).max()
+    # An advantage of 0 is computed as rounding, which counts as often as its row is met.
+    rounding = 1e-12 * np.abs(gradient).max() + 1e-15 * visits.sum()
+    assert np.vdot(found, gradient) >= -rounding * np.abs(found).max()
     assert np.allclose(found.sum(-1), 0.0, atol=1e-9 * max(1.0, np.abs(found).max()))
     if regularization == 0.0:
-        assert not found[np.broadcast_to(rows == 0, shape)].any()
+        assert np.allclose(found - found[..., :1], advantage - advantage[..., :1], rtol=0, atol=1e-13)
+
+
+def test_a_barrier_pulls_at_what_has_nearly_vanished_no_harder_than_at_the_rarest() -> None:
+    pi = policy(np.array([[0.0, -400.0], [0.0, np.log(RAREST)]]))
+    found = natural_direction(np.zeros((2, 2)), pi, 0.1 * pi, 1.0)
+    assert found[0] == pytest.approx(found[1], rel=1e-9)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 5))
+def test_tables_side_by_side_come_apart_again(seed: int, agents: int) -> None:
+    rng = np.random.default_rng(seed)
+    tables = [rng.normal(size=(3, *rng.integers(1, 4, size=rng.integers(1, 4)))) for _ in range(agents)]
+    joined, starts = side_by_side(tables)
+    assert joined.size == sum(table.size for table in tables)
+    for table, start in zip(tables, starts, strict=True):
+        assert np.array_equal(part_of(joined, start, table.shape), table)
+
+
+@pytest.mark.parametrize(("start", "shape"), [(1, (2, 4)), (0, (3, 4)), (-1, (2, 2)), (0, (2, 5))])
+def test_a_part_that_is_not_there_is_refused(start: int, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=f"cannot begin at column {start}"):
+        part_of(np.zeros((2, 4)), start, shape)
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:

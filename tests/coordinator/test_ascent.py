@@ -36,7 +36,7 @@ class Team:
         fields = {"game": GAME, "dag": "0-2,1-2", "regularization": 0.1, "initial": "normal"} | fields
         self.setup = setup_of(Experiment(mode="exact", rounds=rounds, **fields))
         self.oracle = Oracle(self.setup.game, self.setup.dag, self.setup.experiment.regularization)
-        learners = [Learner(_welcome(self.setup, agent), {}) for agent in range(3)]
+        learners = [Learner(_welcome(self.setup, agent), {}) for agent in range(self.setup.game.agents)]
         self.tables, self.signals, self.lines, self.thetas = [], [], [], []
         ascent = ascent_of(self.setup, self.oracle)
         for round_ in range(rounds):
@@ -98,6 +98,21 @@ def test_a_chosen_natural_step_never_lowers_the_objective(step_size) -> None:
     team = Team(step_size=step_size, direction="natural")
     assert np.diff(team.objectives).min() >= -1e-13
     assert team.squares()[-1] < 1e-3 * team.squares()[0]
+
+
+@pytest.mark.parametrize("learning_rate", [1.0, 1000.0])
+def test_a_natural_team_on_the_complete_dag_leaves_a_bad_equilibrium_behind_at_any_step(
+    learning_rate,
+) -> None:
+    """theta comes to differ by thousands in a row, and the probability of the good actions to underflow."""
+    team = Team(
+        rounds=60, game="penalty(k=-100)", dag="complete", direction="natural", regularization=0.0,
+        initial="zeros", learning_rate=learning_rate,
+    )  # fmt: skip
+    values = [line["value"] * (1 - team.setup.game.gamma) for line in team.lines]
+    assert np.diff(values).min() >= -1e-11
+    assert 10.0 - values[-1] <= 220 / 59
+    assert values[-1] == pytest.approx(10.0, rel=1e-3)
 
 
 @pytest.mark.parametrize("step_size", ["fixed", "backtracking"])

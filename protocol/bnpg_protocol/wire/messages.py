@@ -190,19 +190,22 @@ class TableShown(Message, frozen=True):
 class FlowBroadcast(Message, frozen=True):
     """The shared gradient signal of an exact round: W(s, a) = d(s) pi(a|s) Q(s, a).
 
-    The other fields say how it is followed, if not by update (3) with the step size of the Welcome.
+    For the natural gradient, the advantages of all agents instead, side by side. The other fields say how it
+    is followed, if not by update (3) with the step size of the Welcome.
     """
 
     round: Count
     flow: Table
     occupancy: Table = field(default_factory=_empty)
-    """d(s) pi(a|s), for the natural gradient; empty for the gradient."""
+    """d(s) pi(aP, ai|s), side by side too, for the natural gradient; empty for the gradient."""
     step_size: NotNegative = 0.0
     """eta of this round; 0 is that of the Welcome."""
     momentum: Share = 0.0
     """How far theta is extrapolated, along the way since the point it was last extrapolated from."""
     retreat: bool = False
     """Whether to go back to that point instead."""
+    starts: tuple[Count, ...] = ()
+    """Where the columns of every agent begin in what is side by side."""
 
 
 class SignalApplied(Message, frozen=True):
