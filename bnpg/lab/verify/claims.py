@@ -9,6 +9,7 @@ from bnpg.lab.verify.ascent import Ascent, ascend
 from bnpg.lab.verify.cases import Case
 from bnpg.lab.verify.climb import climb
 from bnpg.lab.verify.finding import Finding, at_most
+from bnpg.lab.verify.global_optimality import theorem_a, theorem_b, theorem_d
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.exact.equilibrium import nash_gap
@@ -166,4 +167,7 @@ CLAIMS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     lemma_4,
     lemmas_2_and_3,
     theorems,
+    theorem_a,
+    theorem_b,
+    theorem_d,
 )

@@ -115,8 +115,8 @@ def _landscape() -> tuple[str, str, str]:
         "The value of the stag hunt over both agents' logits, darker is better, with paths of exact ascent "
         "from the open dots (lambda = 0.05). The product policy has two basins; starts at the lower left end "
         "in the bad equilibrium. With the edge 0 → 1 the second agent answers each action of the first "
-        "separately (drawn is the mean of its answers); the bad equilibrium is none any more, and every path "
-        "ends at the optimum."
+        "separately (drawn is the mean of its answers); no softmax policy stays in the bad "
+        "equilibrium any more, and every path ends at the optimum."
     )
     return "Landscape: what an edge does to a bad equilibrium", what, _svg(figure)
 
