@@ -13,6 +13,7 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 
 import click  # noqa: E402
+from bnpg_protocol.process.surroundings import leave_output, settle, shortage  # noqa: E402
 from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed  # noqa: E402
 from bnpg_protocol.wire.exit_codes import ExitCode  # noqa: E402
 
@@ -34,8 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
+    if arguments is None:
+        settle()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    code = _run(given, debug)
+    unwritten = leave_output()
+    return _fail(unwritten, ExitCode.STORAGE, debug) if unwritten and code in (0, ExitCode.STORAGE) else code
+
+
+def _run(given: list[str], debug: bool) -> int:
+    streams = sys.stdout, sys.stderr
     try:
         with printed_by(_warn, others=debug or bool(sys.warnoptions)):
             result = bnpg.main(args=given, prog_name="bnpg", standalone_mode=False)
@@ -49,11 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("interrupted", ExitCode.INTERRUPTED, debug)
     except MemoryError:
         return _fail("this does not fit into memory", ExitCode.USAGE, debug)
+    except SystemExit:
+        # This is how click ends when nobody reads standard output any more, whose place it has taken.
+        sys.stdout, sys.stderr = streams
+        return _fail("standard output cannot be written: nobody reads it any more", ExitCode.STORAGE, debug)
     except Exception as error:
+        short = shortage(error) if isinstance(error, OSError) else ""
+        if short:
+            return _fail(short, ExitCode.STORAGE, debug)
         what = f"{type(error).__name__}: {error}"
         hint = "" if debug else " (add --debug for the traceback)"
         return _fail(f"a defect of bnpg, please report it: {what}{hint}", ExitCode.INTERNAL, debug)
-    return result if isinstance(result, int) else ExitCode.DONE
+    return int(result) if isinstance(result, int) else int(ExitCode.DONE)
 
 
 def _warn(text: str) -> None:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from bnpg_protocol.process.surroundings import ended, settle
 from bnpg_protocol.wire.addresses import UNASSIGNED
 
 from bnpg_agents.shell import AgentOptions, run_agent
@@ -40,6 +41,7 @@ def main() -> int:
     parser.add_argument("--spare", action="store_true", help="wait when the run has all the agents it needs")
     parser.add_argument("--stay", type=float, default=0.0, help="seconds to stay after the run")
     parser.add_argument("--metrics-listen", help="serve /metrics and /health at HOST:PORT")
+    settle()
     given = parser.parse_args()
     options = AgentOptions(
         state=given.state,
@@ -63,7 +65,7 @@ def main() -> int:
         stay=given.stay,
         metrics_listen=given.metrics_listen,
     )
-    return int(run_agent(options))
+    return ended(lambda: run_agent(options), "bnpg-agent")
 
 
 if __name__ == "__main__":

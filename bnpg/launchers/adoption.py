@@ -101,9 +101,10 @@ def adopt(orders: Sequence[Order], environment: Mapping[str, str]) -> list[Adopt
     """
     if not hasattr(os, "pidfd_open"):
         return []
-    pipes = [os.pipe() for _ in orders]
+    pipes: list[tuple[int, int]] = []
     started: list[Adopted] = []
     try:
+        pipes += (os.pipe() for _ in orders)
         with _as_subreaper() as possible:
             pids = _forked(orders, [reading for reading, _ in pipes], environment) if possible else []
         started = [Adopted(pid, os.fdopen(pipes[at][1], "wb", 0)) for at, pid in enumerate(pids)]

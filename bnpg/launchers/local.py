@@ -23,7 +23,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg.launchers.adoption import Adopted, Order, adopt
 from bnpg.launchers.rendezvous import rendezvous
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
-from bnpg.launchers.signals import noting
+from bnpg.launchers.signals import heeding_children, noting
 from bnpg.launchers.tail import Tail
 
 LOOK_EVERY = 0.02
@@ -73,7 +73,7 @@ class _LocalRun:
 
     def run(self) -> Outcome:
         """Start everything, keep it running, and end everything."""
-        with noting(self._note):
+        with heeding_children(), noting(self._note):
             try:
                 self._start_all()
                 code, why = self._watch()

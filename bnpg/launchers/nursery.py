@@ -16,10 +16,12 @@ import sys
 from typing import Any
 
 from bnpg_agents.__main__ import main as run_agent
+from bnpg_protocol.process.surroundings import settle
 
 
 def main() -> int:
     """Fork a process for every order; in those, run what was ordered."""
+    settle()
     orders = json.load(sys.stdin)
     gc.collect()
     gc.freeze()  # what is here already is nothing to look through, and to copy, in every process

@@ -1,5 +1,8 @@
-"""Ctrl-C and a polite kill, noted instead of raised, so that a run ends in order and can be resumed."""
+"""Signals while a run goes on: Ctrl-C and a polite kill are noted instead of raised, so that it ends in order
+and can be resumed; and the ends of children can be asked for, whoever started this process.
+"""
 
+import ctypes
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -30,3 +33,24 @@ def noting(note: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def heeding_children() -> Iterator[None]:
+    """Let children that end wait to be asked for their exit codes.
+
+    Daemons and some shells ignore SIGCHLD, and their children inherit that: then the kernel forgets an exit
+    code at once. Python sets signals in the main thread only; the C library in any.
+    """
+    ignored, default = signal.SIG_IGN, signal.SIG_DFL
+    set_signal = ctypes.CDLL(None).signal
+    set_signal.restype, set_signal.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p)
+    before = signal.getsignal(signal.SIGCHLD)
+    if before != ignored:
+        yield
+        return
+    set_signal(signal.SIGCHLD, int(default))
+    try:
+        yield
+    finally:
+        set_signal(signal.SIGCHLD, int(ignored))

@@ -9,6 +9,8 @@ from pathlib import Path
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 
+from bnpg_protocol.process.surroundings import ended, settle  # noqa: E402
+
 from bnpg_coordinator.shell import CoordinatorOptions, run_coordinator  # noqa: E402
 
 
@@ -33,6 +35,7 @@ def main() -> int:
     parser.add_argument("--key", type=Path, help="its private key; mandatory off this machine")
     parser.add_argument("--roster", type=Path, help="whom it lets in: a file, or a folder of public keys")
     parser.add_argument("--metrics-listen", help="serve /metrics and /health at HOST:PORT")
+    settle()
     given = parser.parse_args()
     options = CoordinatorOptions(
         folder=given.folder,
@@ -50,7 +53,7 @@ def main() -> int:
         roster=given.roster,
         metrics_listen=given.metrics_listen,
     )
-    return int(run_coordinator(options))
+    return ended(lambda: run_coordinator(options), "bnpg-coordinator")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ or SIGKILL, the kernel closes that end, and the process sees it at its next turn
 
 import os
 import select
-import sys
 from collections.abc import Callable
 
 
@@ -14,7 +13,7 @@ class Lifeline:
     """Standard input as a lifeline; one that is not held is never cut."""
 
     def __init__(self, held: bool) -> None:
-        self._fd = sys.stdin.fileno() if held else None
+        self._fd = 0 if held else None
 
     def register(self, watch: Callable[[int], None]) -> None:
         """Let a poll loop wake up when the lifeline is cut."""

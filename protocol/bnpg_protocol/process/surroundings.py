@@ -1,0 +1,109 @@
+"""What a process finds where it starts, and what it needs to find: streams, signals, limits.
+
+Daemons, cron, batch systems and some shells start their children with standard streams that are closed or
+lead to a full disk, with signals ignored, with few descriptors. None of that is a reason to fail.
+"""
+
+import errno
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from bnpg_protocol.process.descriptors import limit, raise_limit
+from bnpg_protocol.wire.exit_codes import ExitCode
+
+SHORTAGES = frozenset(
+    {
+        errno.EBADF,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOBUFS,
+        errno.ENOMEM,
+        errno.ENOSPC,
+        errno.EPIPE,
+        errno.EROFS,
+    }
+)
+"""Errors by which the machine says that it cannot take or give any more: no defect of the program."""
+
+
+def settle() -> None:
+    """Make sure of what every process of this project relies on; called once, before anything else.
+
+    - The first three descriptors are open, so that no socket or file gets the number of a stream, and what is
+      meant for people does not end up in it.
+    - A standard error that takes nothing ends nothing.
+    - As many descriptors as the machine allows.
+    - Children that end can be asked for their exit codes.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    if sys.stdin is None:
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = _forgiving(2)
+    raise_limit()
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def shortage(error: OSError) -> str:
+    """Return one line about what the machine is short of; the empty text if it is something else."""
+    if error.errno not in SHORTAGES:
+        return ""
+    about = "" if error.filename is None else f"{error.filename}: "
+    if error.errno == errno.EMFILE:
+        return f"{about}too many open files: {limit()} are allowed here (ulimit -n), more are needed"
+    return f"{about or 'output '}cannot be written: {error.strerror}"
+
+
+def leave_output() -> str:
+    """Hand what is still waiting to standard output; return what is wrong if it takes it not, or nothing."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # The interpreter would try once more at its end, and end with another code.
+        with suppress(OSError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+        return f"standard output cannot be written: {error.strerror}"
+    return ""
+
+
+def ended(run: Callable[[], int], who: str) -> int:
+    """Run a process to its end, and return its exit code; a shortage of the machine is one line."""
+    try:
+        return int(run())
+    except OSError as error:
+        short = shortage(error)
+        if not short:
+            raise
+        print(f"{who}: error: {short}", file=sys.stderr)
+        return int(ExitCode.STORAGE)
+
+
+class _ForgivingFile(io.FileIO):
+    """A file that loses what it cannot take."""
+
+    def write(self, content: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
+        """Write what can be written, and say that all was."""
+        with suppress(OSError):
+            super().write(content)
+        return len(content)
+
+
+def _forgiving(number: int) -> io.TextIOWrapper:
+    raw = _ForgivingFile(number, "w", closefd=False)
+    buffer = io.BufferedWriter(raw)  # type: ignore[type-var]
+    return io.TextIOWrapper(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)

@@ -1,0 +1,144 @@
+"""Odd parents: closed and full streams, ignored signals, few descriptors, no init, a clock that jumps."""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BNPG = f"{shlex.quote(sys.executable)} -P -m bnpg"
+TRAIN = "train climbing --rounds 2 --lanes 4 --horizon 2 --no-fsync --quiet --save-policy --out run"
+IGNORING = "import os, signal as s, sys; s.signal(getattr(s, sys.argv[1]), s.SIG_IGN); " + (
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+Shell = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def shell(scratch: Any) -> Shell:
+    def shell(line: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["bash", "-c", line], cwd=scratch.path, env=scratch.environment, capture_output=True, text=True,
+            timeout=100, check=False,
+        )  # fmt: skip
+
+    return shell
+
+
+@pytest.fixture(scope="session")
+def digest(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The policy digest of the run, started as usual, all in one process."""
+    folder = tmp_path_factory.mktemp("usual")
+    subprocess.run(
+        [*shlex.split(BNPG), *TRAIN.split(), "--launcher", "memory"], cwd=folder, check=True, timeout=60
+    )
+    return _digest(folder)
+
+
+def _digest(folder: Path) -> str:
+    return str(json.loads((folder / "run" / "summary.json").read_text())["policy_digest"])
+
+
+@pytest.mark.parametrize(("closed", "code"), [("<&- >&- 2>&-", 0), ("2>/dev/full", 0), (">/dev/full", 7)])
+def test_closed_and_full_streams_end_no_run(
+    scratch: Any, shell: Shell, digest: str, closed: str, code: int
+) -> None:
+    done = shell(f"{BNPG} {TRAIN} --json {closed}")
+    assert done.returncode == code
+    assert _digest(scratch.path) == digest
+    assert done.stderr.splitlines() == ["bnpg: error: output cannot be written: No space left on device"] * (
+        code == 7
+    )
+
+
+@pytest.mark.parametrize("command", ["games", "train --help"])
+def test_what_cannot_be_shown_is_one_line(shell: Shell, command: str) -> None:
+    assert shell(f"{BNPG} {command} >&-").returncode == 0
+    full = shell(f"{BNPG} {command} >/dev/full")
+    assert (full.returncode, full.stderr.count("\n")) == (7, 1)
+    assert "No space left on device" in full.stderr
+
+
+def test_an_output_that_nobody_reads_any_more_is_one_line(shell: Shell) -> None:
+    # The reader is gone before anything is written: it ends, and only then the writer starts.
+    done = shell(f"mkfifo pipe; exec 3<>pipe 4>pipe 3>&-; {BNPG} games >&4")
+    assert (done.returncode, done.stderr.count("\n")) == (7, 1)
+    assert "nobody reads it any more" in done.stderr
+
+
+@pytest.mark.parametrize("descriptors", [9, 15])
+def test_few_descriptors_are_one_line_or_enough(shell: Shell, scratch: Any, descriptors: int) -> None:
+    done = shell(f"ulimit -n {descriptors}; {BNPG} {TRAIN}")
+    last = done.stderr.splitlines()[-1:]
+    assert done.returncode in (0, 2, 7), done.stderr
+    assert done.returncode == 0 or "too many open files" in last[0].lower(), done.stderr
+    assert "Traceback" not in done.stderr
+    scratch.excuse_files()
+
+
+def test_files_that_may_have_no_size_are_one_line(shell: Shell) -> None:
+    done = shell(f"ulimit -f 0; {BNPG} {TRAIN} 2>&1 | cat; exit ${{PIPESTATUS[0]}}")
+    assert done.returncode in (2, 7)
+    assert (done.stdout.count("\n"), "File too large" in done.stdout) == (1, True)
+
+
+def test_a_parent_that_ignores_its_children_is_a_parent_like_any_other(
+    scratch: Any, shell: Shell, digest: str
+) -> None:
+    done = shell(f"{sys.executable} -c {shlex.quote(IGNORING)} SIGCHLD {BNPG} {TRAIN}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert _digest(scratch.path) == digest
+
+
+def test_a_program_that_ignores_its_children_may_train_and_goes_on_ignoring_them(
+    scratch: Any, shell: Shell
+) -> None:
+    program = scratch.path / "program.py"
+    program.write_text(
+        "import signal, threading, bnpg\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "def train():\n"
+        "    print(bnpg.train('climbing', rounds=2, lanes=4, horizon=2, launcher='local').rounds)\n"
+        "if __name__ == '__main__':\n"
+        "    train()\n"
+        "    thread = threading.Thread(target=train)\n"
+        "    thread.start(); thread.join()\n"
+        "    assert signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN\n"
+        "    print(int(open('/proc/self/status').read().split('SigIgn:')[1].split()[0], 16) >> 16 & 1)\n"
+    )
+    done = shell(f"{sys.executable} -P {program}")
+    assert done.stdout.split() == ["2", "2", "1"], done.stderr
+
+
+def test_the_first_process_of_a_container_is_a_parent_like_any_other(
+    scratch: Any, shell: Shell, digest: str
+) -> None:
+    """As process 1 it has no init above it, gets every orphan, and signals do nothing that is not handled."""
+    assert shutil.which("unshare"), "util-linux is part of every Linux"
+    done = shell(f"unshare --user --map-root-user --pid --fork --mount-proc {BNPG} {TRAIN}")
+    assert done.returncode == 0, done.stderr
+    assert _digest(scratch.path) == digest
+
+
+def test_ctrl_c_that_was_ignored_by_the_parent_ends_a_run_in_order(scratch: Any) -> None:
+    """Shells start what runs in the background like that."""
+    long = TRAIN.replace("--rounds 2", "--rounds 100000")
+    process = subprocess.Popen(
+        [sys.executable, "-c", IGNORING, "SIGINT", *shlex.split(BNPG), *long.split()],
+        cwd=scratch.path, env=scratch.environment, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    metrics = scratch.path / "run" / "metrics.jsonl"
+    while not (metrics.exists() and metrics.stat().st_size):
+        assert process.poll() is None
+        os.sched_yield()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
