@@ -29,6 +29,7 @@ from msgspec import Struct
 
 from bnpg_agents.checkpoint import CheckpointFolder, load_held
 from bnpg_agents.effects import Adopt, Store
+from bnpg_agents.local_policy import MakePolicy, tabular
 from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg_agents.setup import AgentSetup
@@ -82,8 +83,15 @@ class AgentOptions(Struct, frozen=True):
     """Where to serve metrics and health, `HOST:PORT`."""
 
 
-def run_agent(options: AgentOptions) -> ExitCode:
-    """Run one agent process to its end."""
+def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
+    """Run one agent process to its end.
+
+    Parameters
+    ----------
+    options : AgentOptions
+    policy
+        Returns the policy at theta_0 that a Welcome asks for.
+    """
     name = "bnpg-agent" if options.agent == UNASSIGNED else f"bnpg-agent-{options.agent}"
     set_title(name)
     keep_freed_memory()
@@ -120,6 +128,7 @@ def run_agent(options: AgentOptions) -> ExitCode:
         experiment="" if identity is None else identity[1],
         patience=options.patience,
         spare=options.spare,
+        policy=policy,
     )
     recorder = None if options.trace is None else TraceRecorder(options.trace, incarnation)
     machine = AgentMachine(setup, time.monotonic(), recorder)

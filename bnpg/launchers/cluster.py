@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 from bnpg_agents.effects import Adopt, Store
+from bnpg_agents.local_policy import MakePolicy, tabular
 from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg_agents.setup import AgentSetup
@@ -56,6 +57,8 @@ class Cluster:
         Called with a life at its start; returns the recorder of its trace.
     network : MemoryNetwork, optional
         Instead of one of this seed.
+    policy
+        Returns the policy at theta_0 that a Welcome asks for.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Cluster:
         write_log: WriteLog | None = None,
         trace: Callable[[int], TraceRecorder] | None = None,
         network: MemoryNetwork | None = None,
+        policy: MakePolicy = tabular,
     ) -> None:
         self._setup = setup
         self._carry = carry
@@ -87,6 +91,7 @@ class Cluster:
         self._patience = patience
         self._write_log = write_log
         self._trace = trace
+        self._policy = policy
         self._recorders: dict[str, TraceRecorder] = {}
         self._writing: TraceRecorder | None = None
         self.deaths = 0
@@ -119,6 +124,7 @@ class Cluster:
             held=dict(self.thetas[agent]),
             experiment=self.identities[agent],
             patience=self._patience,
+            policy=self._policy,
         )
         self.simulation.network.connect(address, COORDINATOR_ROUTE, COORDINATOR)
         machine = AgentMachine(setup, self.simulation.now, self._recorder(name, life))

@@ -44,6 +44,11 @@ def test_export(here: Path) -> None:
     assert (len(names["states"]), len(names["states"].edges)) == (4, 16)
 
 
+def test_a_policy_and_a_world_of_ones_own(here: Path) -> None:
+    names = play("a-policy-of-your-own.md")
+    assert set(names["Bounded"](np.zeros((4, 3))).theta) == {"raw"}
+
+
 def test_sweep(here: Path) -> None:
     (grid,) = blocks("sweep.md", "toml")
     Path("edge.toml").write_text(grid)

@@ -1,0 +1,232 @@
+"""Whether something of your own is a policy, or a world: run these before you train with it.
+
+Each raises :class:`NotConforming` with one line that says what is expected and what came; they need no test
+framework. What they check is what the promise rests on: that a result depends on the experiment and its seed
+and on nothing else.
+
+>>> import numpy as np
+>>> from bnpg.conformance import check_policy
+>>> from bnpg_math.policies.tabular import TabularSoftmax
+>>> check_policy(TabularSoftmax(np.zeros((3, 2, 4))), states=3, parents=(2,), actions=4)
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from bnpg_coordinator.worlds.interface import Seen, World
+from numpy.typing import NDArray
+
+from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays.named import Arrays
+from bnpg_math.chance.streams import BLOCK
+from bnpg_math.policies.interface import Policy, Tabulated
+
+LANES = 3 * BLOCK + 1
+"""Lanes that are tried: several blocks of the random stream, and one that is not full."""
+STEPS = 6
+NUDGE = 1e-6
+"""How far a parameter is moved for a finite difference."""
+
+
+class NotConforming(AssertionError):
+    """Something is no policy, or no world, as the rest of the program relies on it."""
+
+
+def _expect(holds: bool, why: str) -> None:
+    if not holds:
+        raise NotConforming(why)
+
+
+def check_policy(
+    policy: Policy,
+    states: int,
+    parents: Sequence[int],
+    actions: int,
+    seen: NDArray[Any] | None = None,
+    seed: int = 0,
+) -> None:
+    """Check that a local policy is one to learn with.
+
+    Draws are in range, depend on nothing but their arguments, and are in every lane those of that lane alone;
+    nothing that is asked of the policy changes it; the gradient is linear in the weights, and where the
+    policy shows a table, it is that of the table's logarithm, by finite differences.
+
+    Parameters
+    ----------
+    policy : Policy
+    states : int
+        S: how many states there are; ignored where `seen` is given.
+    parents : sequence of int
+        How many actions each parent has, ascending by parent.
+    actions : int
+        How many the agent has.
+    seen : (K, ..) array, optional
+        What an agent may see, if that is not states 0..S-1.
+    seed : int
+        Of the arguments that are tried.
+
+    Raises
+    ------
+    NotConforming
+    """
+    rng = np.random.default_rng(seed)
+    of = np.arange(states, dtype=np.uint8) if seen is None else seen
+    looked = of[rng.integers(len(of), size=LANES)]
+    heard: list[IntArray] = [rng.integers(many, size=LANES).astype(np.uint8) for many in parents]
+    numbers = rng.random(LANES)
+    before = {name: array.copy() for name, array in policy.theta.items()}
+    _expect(all(not array.flags.writeable for array in policy.theta.values()), "theta must be read-only")
+
+    drawn = policy.draw(looked, heard, numbers)
+    _expect(drawn.shape == (LANES,), f"draw must return shape ({LANES},), got {drawn.shape}")
+    _expect(drawn.dtype.kind in "iu", f"draw must return integers, got {drawn.dtype}")
+    _expect(
+        bool(((drawn >= 0) & (drawn < actions)).all()),
+        f"draw must return actions in 0..{actions - 1}, got {drawn.min()} to {drawn.max()}",
+    )
+    again = policy.at(policy.theta).draw(looked, heard, numbers)
+    _expect(np.array_equal(drawn, again), "draw must return the same for the same theta and arguments")
+    for lane in range(0, LANES, BLOCK):
+        part = slice(lane, lane + BLOCK)
+        alone = policy.draw(looked[part], [one[part] for one in heard], numbers[part])
+        _expect(np.array_equal(alone, drawn[part]), f"lanes {lane}.. must draw alone what they draw together")
+
+    weights = rng.normal(size=(2, LANES))
+    first, second, both, none = (
+        policy.gradient(looked, heard, drawn, one)
+        for one in (weights[0], weights[1], weights[0] + weights[1], np.zeros(LANES))
+    )
+    for name, array in before.items():
+        shapes = [gradient[name].shape for gradient in (first, both) if name in gradient]
+        _expect(
+            shapes == [array.shape] * 2, f"the gradient must have {name} of shape {array.shape}, got {shapes}"
+        )
+        linear = first[name] + second[name] - none[name]
+        _expect(_close(both[name], linear), f"the gradient in {name} must be linear in the weights")
+    same = set(before) == set(policy.theta) and all(
+        np.array_equal(array, policy.theta[name]) for name, array in before.items()
+    )
+    _expect(same, "nothing that is asked of a policy may change its theta")
+    if isinstance(policy, Tabulated) and seen is None:
+        shape = (states, *parents, actions)
+        table = policy.log_table
+        _expect(table.shape == shape, f"log_table must have shape {shape}, got {table.shape}")
+        _expect(_close(np.exp(table).sum(axis=-1), np.ones(shape[:-1])), "rows of the table must sum to 1")
+        slope = {name: first[name] - none[name] for name in before}
+        _check_slope(policy, (looked, *heard, drawn), weights[0], slope)
+
+
+def _check_slope(
+    policy: Tabulated, places: tuple[NDArray[Any], ...], weights: FloatArray, slope: Arrays
+) -> None:
+    """Compare a gradient with central differences of sum_k w_k log pi(a_k | ..), at a few parameters each."""
+
+    def height(name: str, index: tuple[int, ...], by: float) -> float:
+        moved = {one: array.copy() for one, array in policy.theta.items()}
+        moved[name][index] += by
+        return float(weights @ policy.at(moved).log_table[places])
+
+    for name, array in policy.theta.items():
+        for flat in np.linspace(0, array.size - 1, min(array.size, 12)).astype(int):
+            index = tuple(int(one) for one in np.unravel_index(flat, array.shape))
+            expected = (height(name, index, NUDGE) - height(name, index, -NUDGE)) / (2 * NUDGE)
+            got = float(slope[name][index])
+            _expect(
+                abs(got - expected) <= 1e-5 * max(1.0, abs(expected)),
+                f"the gradient in {name}[{', '.join(map(str, index))}] must be {expected:.6g}, got {got:.6g}",
+            )
+
+
+def _close(one: FloatArray, other: FloatArray) -> bool:
+    scale = max(1.0, float(np.abs(other).max(initial=0.0)))
+    return bool((np.abs(one - other) <= 1e-9 * scale).all())
+
+
+def check_world(world: World, seed: int = 0) -> None:
+    """Check that a world is one to learn in.
+
+    A round that is replayed, in the same world, after other rounds, or with its lanes in parts, is the same
+    to the bit; what is seen lies in its space and cannot be written to; rewards are finite; every lane has a
+    stratum.
+
+    Parameters
+    ----------
+    world : World
+    seed : int
+        Of the rounds that are tried.
+
+    Raises
+    ------
+    NotConforming
+    """
+    agents = len(world.actions)
+    _expect(
+        agents >= 1 and min(world.actions) >= 1, f"actions must be counts, one an agent, got {world.actions}"
+    )
+    _expect(len(world.spaces) == agents, f"spaces must be {agents}, one an agent, got {len(world.spaces)}")
+    _expect(0.0 <= world.gamma < 1.0, f"gamma must be in [0, 1), got {world.gamma}")
+    _expect(world.strata >= 1, f"strata must be at least 1, got {world.strata}")
+    first = _played(world, seed, 5, LANES)
+    _played(world, seed, 6, LANES)
+    _expect(_same(first, _played(world, seed, 5, LANES)), "a round must be the same when it is replayed")
+    _expect(_same(first, _played(world, seed, 5, BLOCK)), "lanes in parts must meet what they meet together")
+    other = _played(world, seed + 1, 5, LANES)
+    if any(array.size > 1 and np.ptp(array) for array in first[0]):
+        _expect(not _same(first, other), "another seed must be another round")
+
+
+_Round = tuple[list[NDArray[Any]], list[FloatArray], list[IntArray]]
+
+
+def _played(world: World, seed: int, round_: int, width: int) -> _Round:
+    """Return what was seen, the rewards and the strata by time, with lanes taken `width` at a time."""
+    play = world.begin(seed, round_, LANES)
+    of = play.first.of
+    _expect(len(of) == LANES, f"a round of {LANES} lanes must begin with {LANES} things seen, got {len(of)}")
+    turns = {lane: Seen(of[lane : lane + width]) for lane in range(0, LANES, width)}
+    seen: list[NDArray[Any]] = []
+    for time in range(STEPS):
+        seen.append(np.concatenate([one.of for one in turns.values()]))
+        _check_seen(world, seen[-1], turns)
+        alive = max(0, LANES - (time + 1) * LANES // STEPS)
+        following = {}
+        for lane, one in turns.items():
+            lanes = lane + np.arange(len(one))
+            actions = [
+                ((lanes + agent + time) % many).astype(np.uint16) for agent, many in enumerate(world.actions)
+            ]
+            living = min(len(one), max(0, alive - lane))
+            then = play.step(time, lane, one, actions, living)
+            _expect(
+                (then is None) == (living == 0), "a step must return what is seen exactly if a lane lives on"
+            )
+            if then is not None:
+                _expect(len(then) == living, f"{living} lanes live on, got {len(then)} things seen")
+                following[lane] = then
+        turns = following
+    rewards, strata = play.rewards(), play.strata()
+    _expect(all(np.isfinite(one).all() for one in rewards), "rewards must be finite")
+    _expect(
+        all(bool(((one >= 0) & (one < world.strata)).all()) for one in strata),
+        f"strata must be in 0..{world.strata - 1}",
+    )
+    sizes = [len(one) for one in rewards]
+    _expect(
+        sizes == [len(one) for one in strata], "every lane must have a reward and a stratum in every turn"
+    )
+    return seen, [np.concatenate(rewards)], [np.concatenate(strata)]
+
+
+def _check_seen(world: World, seen: NDArray[Any], turns: dict[int, Seen]) -> None:
+    _expect(all(not one.of.flags.writeable for one in turns.values()), "what is seen must be read-only")
+    for agent, space in enumerate(world.spaces):
+        _expect(
+            bool(((seen >= 0) & (seen < space.values)).all()),
+            f"agent {agent} must see states in 0..{space.values - 1}, got {seen.min()} to {seen.max()}",
+        )
+
+
+def _same(one: _Round, other: _Round) -> bool:
+    left, right = ([array for arrays in played for array in arrays] for played in (one, other))
+    return len(left) == len(right) and all(map(np.array_equal, left, right))
