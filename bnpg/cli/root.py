@@ -7,6 +7,7 @@ from bnpg import __version__
 from bnpg.cli.agent import agent
 from bnpg.cli.bench import bench
 from bnpg.cli.coordinator import coordinator
+from bnpg.cli.dag import dag
 from bnpg.cli.evaluate import evaluate
 from bnpg.cli.games import games
 from bnpg.cli.keys import keys
@@ -66,6 +67,7 @@ _COMMANDS = (
     evaluate,
     verify,
     games,
+    dag,
     soak,
     bench,
     coordinator,

@@ -27,7 +27,7 @@ from bnpg_math.arrays import FloatArray
 from bnpg_math.games.game import Game
 from bnpg_math.theory.additivity import remainder, tolerance, transitions_matter
 
-LARGEST_PROGRAM = 1 << 22
+LARGEST_PROGRAM = 1 << 18
 """Most non-zero entries of all states' linear programs together; beyond, least squares have to do."""
 
 
