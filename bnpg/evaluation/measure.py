@@ -12,9 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
-from bnpg_math.exact.equilibrium import nash_gap
+from bnpg_math.exact.gauge import Gauge
 from bnpg_math.exact.mismatch import mismatch as mismatch_of
-from bnpg_math.exact.optimum import optimal_value
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.learning.objective import objective
@@ -22,7 +21,7 @@ from bnpg_math.policies.file import Policy
 from bnpg_math.policies.softmax import log_policy
 from bnpg_math.theory.bounds import Bound, bounds
 from bnpg_math.theory.curvature import curvature
-from bnpg_math.theory.stationarity import gradient_max, gradient_norm, gradients
+from bnpg_math.theory.stationarity import gradient_max, gradient_norm, gradient_rounding, gradients
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +37,13 @@ class Evaluation:
         V*(mu), of the best joint policy.
     optimality_gap : float
         V* - V, Definition 2.
+    optimality_gap_upper : float
+        The true optimality gap is at most this, whatever was rounded.
     nash_gap : float
         The most that one agent could gain on its own, Definition 1.
-    nash_gap_per_agent : tuple of N float
+    nash_gap_upper : float
+        The true Nash gap is at most this, whatever was rounded.
+    nash_gap_per_agent, nash_gap_upper_per_agent : tuples of N float
     objective : float
         L_lambda: the value with the log barrier.
     gradient_norm, gradient_max : float
@@ -60,8 +63,11 @@ class Evaluation:
     value_per_state: FloatArray
     optimal_value: float
     optimality_gap: float
+    optimality_gap_upper: float
     nash_gap: float
+    nash_gap_upper: float
     nash_gap_per_agent: tuple[float, ...]
+    nash_gap_upper_per_agent: tuple[float, ...]
     objective: float
     gradient_norm: float
     gradient_max: float
@@ -103,9 +109,8 @@ def measure(
         tables, dag = policy.tables, policy.dag
         values = evaluate(game, joint_policy(tables, dag))
         grads = gradients(game, dag, tables, regularization, values)
-        best = float(game.initial @ optimal_value(game).V)
-        gap = max(best - values.value, 0.0)
-        nash = nash_gap(game, dag, tables, values)
+        gaps = Gauge(game).gaps(dag, tables, values)
+        nash = gaps.nash
         found = mismatch_of(game, progress) if mismatch else None
         M = M if found is None else found.M
         promises = bounds(
@@ -114,17 +119,21 @@ def measure(
             regularization,
             grads,
             nash_gap=nash.gap,
-            optimality_gap=gap,
+            optimality_gap=gaps.optimality_gap,
             M=M,
             curvature=_curvature(game, policy, grads, regularization),
+            rounding=gradient_rounding(game, values),
         )
     return Evaluation(
-        value=values.value,
-        value_per_state=values.V,
-        optimal_value=best,
-        optimality_gap=gap,
+        value=gaps.value,
+        value_per_state=gaps.value_per_state,
+        optimal_value=gaps.optimal_value,
+        optimality_gap=gaps.optimality_gap,
+        optimality_gap_upper=gaps.optimality_gap_upper,
         nash_gap=nash.gap,
+        nash_gap_upper=nash.upper,
         nash_gap_per_agent=nash.per_agent,
+        nash_gap_upper_per_agent=nash.upper_per_agent,
         objective=objective(values.value, [log_policy(theta) for theta in policy.thetas], regularization),
         gradient_norm=gradient_norm(grads),
         gradient_max=gradient_max(grads),

@@ -1,4 +1,5 @@
-"""The mismatch coefficient M = max over pi, pi', s of d^pi(s) / d^pi'(s) (Lemma 2), exactly.
+"""The mismatch coefficient M = max over pi, pi', s of d^pi(s) / d^pi'(s) (Lemma 2), never below its true
+value.
 
 Numerator and denominator separate: max_pi d^pi(s) is the optimal value of the game whose reward is 1 in
 state s and 0 elsewhere, and min_pi d^pi(s) the worst one. So M takes 2S solved games. The extremes are
@@ -6,6 +7,8 @@ attained by deterministic joint policies, which every DAG can represent: M is a 
 
 Where some policy never visits a state, Assumption 1 fails and M is infinite. That is decided exactly, on
 which transitions are possible at all, not by comparing a small number with zero.
+
+Certificates multiply with M: it is rounded upwards, by no more than its error. See `visitation`.
 """
 
 import math
@@ -15,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
-from bnpg_math.exact.optimum import policy_iteration
+from bnpg_math.exact.rounding import UNIT, Enclosed
+from bnpg_math.exact.visitation import Visitations
 from bnpg_math.games.game import Game
 
 
@@ -26,7 +30,8 @@ class Mismatch:
     Parameters
     ----------
     M : float
-        At least 1; infinite if Assumption 1 fails.
+        At least 1, and at least the true coefficient; infinite if Assumption 1 fails, or where it exceeds all
+        numbers.
     highest, lowest : (S,) float
         Largest and smallest visitation of each state over all joint policies, unnormalised.
     state : int
@@ -56,46 +61,41 @@ def mismatch(game: Game, progress: Callable[[int, int], None] | None = None) -> 
     -------
     Mismatch
     """
-    highest, lowest = np.zeros(game.states), np.zeros(game.states)
+    solver = Visitations(game)
+    highest, lowest, ratio = np.zeros(game.states), np.zeros(game.states), np.zeros(game.states)
+    avoided: int | None = None
     for state in range(game.states):
-        highest[state] = extreme_visitation(game, state, 1.0)
-        lowest[state] = 0.0 if is_avoidable(game, state) else extreme_visitation(game, state, -1.0)
+        most = solver.extreme(state, 1.0)
+        least = Enclosed(0.0, 0.0) if is_avoidable(game, state) else solver.extreme(state, -1.0)
+        # Rounding may put them in the wrong order where no policy makes a difference.
+        highest[state], lowest[state] = max(most.number, least.number), least.number
+        assert least.number - least.error <= most.number + most.error
+        if least.number == 0.0 and least.error == 0.0 and avoided is None:
+            avoided = state
+        ratio[state] = _ratio(game, most, least)
         if progress is not None:
             progress(state + 1, game.states)
-    avoided = np.flatnonzero(lowest <= 0.0)
-    if avoided.size:
-        state = int(avoided[0])
-        reason = f"Assumption 1 fails: some joint policy never visits state {state}"
-        return Mismatch(math.inf, highest, lowest, state, reason)
-    ratio = highest / lowest
+    if avoided is not None:
+        reason = f"Assumption 1 fails: some joint policy never visits state {avoided}"
+        return Mismatch(math.inf, highest, lowest, avoided, reason)
     state = int(ratio.argmax())
-    return Mismatch(float(ratio[state]), highest, lowest, state, None)
+    M = float(ratio[state])
+    # Visited so rarely that the ratio is no number, or that doubles cannot tell from never.
+    rarely = f"state {state} is visited too rarely by some joint policy"
+    return Mismatch(M, highest, lowest, state, None if math.isfinite(M) else rarely)
 
 
-def extreme_visitation(game: Game, state: int, sign: float) -> float:
-    """Largest (sign +1) or smallest (sign -1) visitation of one state over all joint policies.
-
-    Parameters
-    ----------
-    game : Game
-        The game.
-    state : int
-        Whose visitation.
-    sign : float
-        1.0 or -1.0.
-
-    Returns
-    -------
-    float
-        Unnormalised, in [0, 1/(1 - gamma)].
-    """
-    indicator = np.zeros(game.states)
-    indicator[state] = sign
-    reward = np.broadcast_to(indicator.reshape(-1, *(1,) * game.agents), (game.states, *game.actions))
-    # Going straight for (or away from) the state is nearly optimal: policy iteration needs a step or two.
-    start = game.transition.expectation(indicator).reshape(game.states, -1).argmax(axis=1)
-    V, _ = policy_iteration(game.transition, reward, game.gamma, start)
-    return float(sign * (game.initial @ V))
+def _ratio(game: Game, most: Enclosed, least: Enclosed) -> float:
+    """An upper bound of the ratio, at least 1."""
+    if game.states == 1 or game.gamma == 0.0:
+        # Every policy visits alike: mu(s), or the only state all the time.
+        return 1.0
+    above = (most.number + most.error) * (1.0 + 2.0 * UNIT)
+    below = (least.number - least.error) * (1.0 - 2.0 * UNIT)
+    if not below > 0.0 or not math.isfinite(above):
+        return math.inf
+    with np.errstate(over="ignore"):
+        return max(1.0, float(np.float64(above) / np.float64(below)) * (1.0 + 4.0 * UNIT))
 
 
 def is_avoidable(game: Game, state: int) -> bool:

@@ -1,7 +1,9 @@
 """The optimal value over all joint policies (Definition 2), by policy iteration.
 
 Policy iteration over joint actions is exact in finitely many steps. Under full observability the optimum
-is attained by a deterministic joint policy, which every DAG can represent.
+is attained by a deterministic joint policy, which every DAG can represent. In doubles it stops where what is
+left may be rounding, and says how much the true optimum can exceed it; where that is not small beside V*, it
+is repeated on centred rewards, and then in integers.
 """
 
 from typing import NamedTuple
@@ -10,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.exact.fixed_point import FixedPoint, is_affordable
+from bnpg_math.exact.rounding import Enclosed, backup_rounding, left_over, magnitude, starting, sum_upwards
 from bnpg_math.exact.values import factorise
 from bnpg_math.games.game import Game
 from bnpg_math.games.transitions.interface import Transition
@@ -20,6 +24,20 @@ class Optimum(NamedTuple):
 
     V: FloatArray
     policy: FloatArray
+
+
+class Iterated(NamedTuple):
+    """Where policy iteration stopped.
+
+    ``V``: (S,) values of the policy; ``choice``: (S,) its flat joint actions; ``above``, ``below``: what the
+    optimality equation and the policy's own equation are off by, at least 0; ``scale``: the largest |Q|.
+    """
+
+    V: FloatArray
+    choice: NDArray[np.intp]
+    above: float
+    below: float
+    scale: float
 
 
 def optimal_value(game: Game) -> Optimum:
@@ -35,24 +53,54 @@ def optimal_value(game: Game) -> Optimum:
     Optimum
         V* and a greedy policy. ``game.initial @ V`` is max_pi V_pi(mu).
     """
+    found = solve_in_doubles(game)
+    if not enclosed_optimum(game, found).decided and is_affordable(game):
+        exact = FixedPoint(game)
+        solved = exact.optimum(found.choice)
+        return Optimum(exact.values(solved.x, found.V), _one_hot(game, solved.choice))
+    return Optimum(found.V, _one_hot(game, found.choice))
+
+
+def solve_in_doubles(game: Game) -> Iterated:
+    """Policy iteration from the actions of the largest rewards.
+
+    Parameters
+    ----------
+    game : Game
+
+    Returns
+    -------
+    Iterated
+    """
     start = game.reward.reshape(game.states, -1).argmax(axis=1)
-    V, choice = policy_iteration(game.transition, game.reward, game.gamma, start)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return policy_iteration(game.transition, game.reward, game.gamma, start)
+
+
+def enclosed_optimum(game: Game, found: Iterated) -> Enclosed:
+    """V*(mu) and its error, of a solution in doubles."""
+    rounding = backup_rounding(game, 0.0) * found.scale
+    error = left_over(game, max(found.above, found.below) + rounding)
+    return Enclosed(float(game.initial @ found.V), sum_upwards(error, starting(game, found.V)))
+
+
+def _one_hot(game: Game, choice: NDArray[np.intp]) -> FloatArray:
     policy = np.zeros((game.states, game.joint_actions))
     policy[np.arange(game.states), choice] = 1.0
-    return Optimum(V, policy.reshape(game.states, *game.actions))
+    return policy.reshape(game.states, *game.actions)
 
 
 def policy_iteration(
     transition: Transition, reward: FloatArray, gamma: float, start: NDArray[np.intp]
-) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Policy iteration over joint actions.
+) -> Iterated:
+    """Policy iteration over joint actions, in doubles.
 
     Parameters
     ----------
     transition : Transition
         P(s'|s, a).
     reward : (S, A_1, .., A_N) float
-        Any reward, possibly a broadcast view.
+        Any reward.
     gamma : float
         Discount in [0, 1).
     start : (S,) int
@@ -60,10 +108,7 @@ def policy_iteration(
 
     Returns
     -------
-    V : (S,) float
-        Optimal values.
-    choice : (S,) int
-        Joint action of every state, flat.
+    Iterated
     """
     states = np.arange(transition.states)
     choice = start
@@ -72,16 +117,20 @@ def policy_iteration(
         V = factorise(transition.under_choice(choice), gamma)[0](rewards)
         Q = (reward + transition.expectation(gamma * V)).reshape(transition.states, -1)
         best = Q.argmax(axis=1)
-        improves = Q[states, best] > Q[states, choice] + rounding(Q, gamma)
+        largest, own = Q[states, best], Q[states, choice]
+        improves = largest > own + rounding(Q, gamma)
         if not improves.any():
-            return V, choice
+            above, below = float((largest - V).max()), float((V - own).max())
+            return Iterated(V, choice, max(above, 0.0), max(below, 0.0), magnitude(Q))
         choice = np.where(improves, best, choice)
 
 
 def rounding(Q: FloatArray, gamma: float) -> float:
-    """Differences of Q below this are rounding of the linear solve, not improvements.
+    """Differences of Q below this may be rounding of the linear solve; policy iteration in doubles stops
+    there.
 
-    Ignoring them is what makes policy iteration stop between ties.
+    Ignoring them is what makes it stop between ties. They are not lost: what is ignored is part of the error
+    of the result, which decides whether the result is taken.
 
     Parameters
     ----------

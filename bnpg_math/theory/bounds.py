@@ -20,10 +20,7 @@ from bnpg_math.theory.constants import (
     smoothness,
     why_unbounded,
 )
-from bnpg_math.theory.stationarity import gradient_max, gradient_norm, path_norm
-
-# A gap is a difference of two linear solves and a gradient a sum of many terms: both carry their rounding.
-_SLACK = 1e-9
+from bnpg_math.theory.stationarity import SLACK, gradient_max, gradient_norm, meets, path_norm
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class Bound:
     threshold : float or None
         What it must not exceed.
     met : bool or None
-        Whether it does not, by more than rounding.
+        Whether it does not, by more than rounding; False where the threshold is 0 or has underflowed.
     bound : float or None
         What the lemma promises of `measured`.
     measured : float or None
@@ -82,6 +79,7 @@ def bounds(
     optimality_gap: float,
     M: float | None = None,
     curvature: float | None = None,
+    rounding: float = 0.0,
 ) -> list[Bound]:
     """Evaluate Lemmas 2, 3 and 4 at a policy, in all forms.
 
@@ -92,7 +90,7 @@ def bounds(
     dag : Dag
         Who conditions on whom.
     regularization : float
-        lambda >= 0; with 0 the thresholds are 0.
+        lambda >= 0; with 0 the thresholds are 0, and no condition is met.
     grads : sequence of N arrays (S, *P, A_i) float
         dL_lambda/dtheta^i at the policy, from :func:`bnpg_math.theory.stationarity.gradients`.
     nash_gap, optimality_gap : float
@@ -101,6 +99,8 @@ def bounds(
         Mismatch coefficient; None if it was not computed, infinite if Assumption 1 fails.
     curvature : float, optional
         A measured second derivative of L_lambda along a unit direction, for Lemma 4.
+    rounding : float
+        Of the gradient, from :func:`bnpg_math.theory.stationarity.gradient_rounding`.
 
     Returns
     -------
@@ -120,6 +120,7 @@ def bounds(
             None if factor is None else nash_bound(regularization, factor, form),
             nash_gap,
             reason,
+            rounding,
         )
         for form in FORMS
     ]
@@ -135,6 +136,7 @@ def bounds(
                 else None,
                 optimality_gap,
                 reason if applies else "Lemma 3 speaks of complete DAGs only",
+                rounding,
             )
         )
     for form in FORMS:
@@ -152,14 +154,13 @@ def _conditional(
     limit: float | None,
     measured: float,
     reason: str | None,
+    rounding: float,
 ) -> Bound:
-    # A policy saturated on a bad action has a gradient that exceeds the tight threshold by less than a float
-    # can show, and an unbounded gap. So the condition is met only measurably inside.
-    met = None if threshold is None else measure[1] <= threshold * (1 - _SLACK)
+    met = None if threshold is None else meets(measure[1], threshold, rounding)
     return Bound(*name, *measure, threshold, met, limit, measured, _at_most(measured, limit), reason)
 
 
 def _at_most(measured: float | None, limit: float | None) -> bool | None:
     if measured is None or limit is None:
         return None
-    return measured <= limit * (1 + _SLACK) + _SLACK
+    return measured <= limit * (1 + SLACK) + SLACK

@@ -8,9 +8,16 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy, spread
 from bnpg_math.dag import Dag
+from bnpg_math.exact.rounding import UNIT
 from bnpg_math.exact.values import Values, evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.learning.gradient import flow, local_flows, regularized_gradient
+
+SLACK = 1e-9
+"""How much of a threshold is left free, relatively."""
+
+LEAST_THRESHOLD = 1e-280
+"""Thresholds must be above this: the smallest terms of the gradient are still normal numbers then."""
 
 
 def gradients(
@@ -46,6 +53,50 @@ def gradients(
         regularized_gradient(m, table, regularization)
         for m, table in zip(local_flows(W, dag.families), tables, strict=True)
     ]
+
+
+def gradient_rounding(game: Game, values: Values) -> float:
+    """How far an entry of the gradient, or a sum of one entry an agent, may be from the true one.
+
+    Parameters
+    ----------
+    game : Game
+        The game.
+    values : Values
+        The evaluation that the gradient was made of.
+
+    Returns
+    -------
+    float
+        Of the order of 1e-16 times visitation, return and 1/(1 - gamma).
+    """
+    operations = game.states + game.joint_actions + 4 * game.agents + 16
+    scale = float(values.d.max()) * max(float(values.Q.max()), -float(values.Q.min()))
+    return 4.0 * game.agents * operations * UNIT * scale / (1.0 - game.gamma)
+
+
+def meets(gradient: float, threshold: float, rounding: float) -> bool:
+    """Whether a gradient is measurably within the threshold of a lemma.
+
+    A policy saturated on a bad action has a gradient that exceeds the threshold by less than a double can
+    show, and an unbounded gap. So the condition is met only where it would be after rounding, too. A
+    threshold of 0 is none: without a barrier every saturated table has a gradient of 0, and the lemmas say
+    nothing. One that has underflowed is none either.
+
+    Parameters
+    ----------
+    gradient : float
+        In the norm of the lemma.
+    threshold : float
+        What it must not exceed.
+    rounding : float
+        From :func:`gradient_rounding`.
+
+    Returns
+    -------
+    bool
+    """
+    return threshold > LEAST_THRESHOLD and gradient + rounding <= threshold * (1.0 - SLACK)
 
 
 def gradient_norm(grads: Sequence[FloatArray]) -> float:

@@ -10,8 +10,7 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag
-from bnpg_math.exact.equilibrium import nash_gap
-from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.gauge import Gauge
 from bnpg_math.exact.values import Values, evaluate, state_values
 from bnpg_math.games.game import Game
 from bnpg_math.learning.advantages import local_advantages
@@ -21,7 +20,14 @@ from bnpg_math.learning.objective import objective
 from bnpg_math.learning.step_size import inner
 from bnpg_math.policies.softmax import log_policy
 from bnpg_math.theory.constants import nash_threshold, optimality_threshold, sizes
-from bnpg_math.theory.stationarity import gradient_max, gradient_norm, gradients, path_norm
+from bnpg_math.theory.stationarity import (
+    gradient_max,
+    gradient_norm,
+    gradient_rounding,
+    gradients,
+    meets,
+    path_norm,
+)
 
 
 @dataclass(frozen=True)
@@ -81,13 +87,14 @@ class Oracle:
         self._game = game
         self._dag = dag
         self._regularization = regularization
+        self._gauge = Gauge(game)
         self._latest: tuple[Sequence[FloatArray], list[FloatArray], FloatArray, Values] | None = None
         self._latest_natural: tuple[Sequence[FloatArray], list[FloatArray], list[FloatArray]] | None = None
 
-    @cached_property
+    @property
     def optimal_value(self) -> float:
         """V*(mu), over all joint policies."""
-        return float(self._game.initial @ optimal_value(self._game).V)
+        return self._gauge.optimal_value
 
     def signal(self, log_tables: Sequence[FloatArray]) -> tuple[float, FloatArray]:
         """Return V(mu) and the tensor W(s, a) = d(s) pi(a|s) Q(s, a), read-only."""
@@ -131,10 +138,11 @@ class Oracle:
         """Return the exact metrics of a policy: value, gaps, objective, gradient norm."""
         tables, _, values = self._evaluated(log_tables)
         grads = gradients(self._game, self._dag, tables, self._regularization, values)
+        gaps = self._gauge.gaps(self._dag, tables, values, each_agent=False)
         return {
-            "value": values.value,
-            "nash_gap": nash_gap(self._game, self._dag, tables, values).gap,
-            "optimality_gap": max(self.optimal_value - values.value, 0.0),
+            "value": gaps.value,
+            "nash_gap": gaps.nash.gap,
+            "optimality_gap": gaps.optimality_gap,
             "objective": objective(values.value, log_tables, self._regularization),
             "gradient_norm": gradient_norm(grads),
         }
@@ -151,7 +159,7 @@ class Oracle:
             reached, threshold = path_norm(grads, self._dag), optimality_threshold(size, self._regularization)
         else:
             reached, threshold = gradient_max(grads), nash_threshold(size, self._regularization)
-        return reached <= threshold * (1.0 - 1e-9)
+        return meets(reached, threshold, gradient_rounding(self._game, values))
 
     def _natural(self, log_tables: Sequence[FloatArray]) -> tuple[list[FloatArray], list[FloatArray]]:
         """Return A^i and d(s) pi(aP, ai|s) of every agent."""

@@ -1,0 +1,91 @@
+"""How far results in doubles are from what they stand for.
+
+Every number here is an upper bound. The game that is meant has the rows of its tables divided by their sums.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.short_axis import total
+from bnpg_math.games.game import Game
+
+UNIT = 2.0**-53
+"""Relative error of one operation."""
+
+ACCEPTED = 1e-7
+"""Relative error up to which a number in doubles is taken; beyond, it is computed in integers."""
+
+_ABOVE_ONE = 1.0 + 1e-12
+
+
+class Enclosed(NamedTuple):
+    """A number, and what the truth differs from it by at the most; infinite or NaN where nothing is known."""
+
+    number: float
+    error: float
+
+    @property
+    def decided(self) -> bool:
+        """Whether the number is known to about seven digits."""
+        return math.isfinite(self.number) and self.error <= ACCEPTED * abs(self.number)
+
+
+_OF_KERNELS: WeakKeyDictionary[Game, tuple[float, float]] = WeakKeyDictionary()
+
+
+def row_defects(game: Game) -> tuple[float, float]:
+    """How far rows of P, and mu, are from summing to 1, with the rounding of finding out."""
+    if game not in _OF_KERNELS:
+        sums = game.transition.expectation(np.ones(game.states))
+        rounding = 2.0 * game.states * UNIT
+        kernel = float(np.abs(sums - 1.0).max()) + rounding
+        _OF_KERNELS[game] = (kernel, abs(float(game.initial.sum()) - 1.0) + rounding)
+    return _OF_KERNELS[game]
+
+
+def table_defects(tables: Sequence[FloatArray]) -> float:
+    """How far the agents' rows are from summing to 1, all together."""
+    worst = 0.0
+    for table in tables:
+        sums = total(table)
+        worst += max(float(sums.max()) - 1.0, 1.0 - float(sums.min())) + 2.0 * table.shape[-1] * UNIT
+    return worst
+
+
+def backup_rounding(game: Game, defects: float) -> float:
+    """Relative to the largest |Q|: the error of a mixture of r + gamma P V over joint actions.
+
+    Parameters
+    ----------
+    game : Game
+    defects : float
+        From :func:`table_defects`; 0 for deterministic policies.
+    """
+    operations = game.states + game.joint_actions + 4 * game.agents + 16
+    return 2.0 * (operations * UNIT + row_defects(game)[0] + defects)
+
+
+def left_over(game: Game, difference: float) -> float:
+    """What a Bellman difference, at every step from now on, amounts to: difference / (1 - gamma)."""
+    return difference / (1.0 - game.gamma) * _ABOVE_ONE
+
+
+def starting(game: Game, V: FloatArray) -> float:
+    """Rounding of mu V."""
+    largest = max(float(V.max()), -float(V.min()))
+    return (2.0 * game.states * UNIT + row_defects(game)[1]) * largest
+
+
+def magnitude(array: FloatArray) -> float:
+    """Largest absolute value; NaN if there is one."""
+    return max(float(array.max()), -float(array.min()))
+
+
+def sum_upwards(*terms: float) -> float:
+    """A sum, not below the true one."""
+    return sum(terms) * _ABOVE_ONE
