@@ -102,7 +102,7 @@ class FixedPoint:
         reward = aligned(given, self.centre, self.exponent - self.places)
         # What a state out of reach pays may be larger than everything else, and matters to nobody.
         reward[~self.kept] = 0
-        self.reward = reward
+        self.reward: IntegerArray = reward.reshape(game.states, -1)
         self._sorted = self._by_pair()
 
     def _by_pair(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -117,7 +117,7 @@ class FixedPoint:
         products = self.kernel.values * x[self.kernel.columns]
         sums = np.add.reduceat(products, self.kernel.starts)
         expected = sums.reshape(self.game.states, -1) * self.gamma
-        result: IntegerArray = (self.reward.reshape(self.game.states, -1) << self.scale) + expected
+        result: IntegerArray = (self.reward << self.scale) + expected
         return result
 
     @property
@@ -135,7 +135,7 @@ class FixedPoint:
         bits : int
         """
         states = self.game.states
-        reward = floored((weights * self.reward.reshape(states, -1)).sum(axis=1), bits)
+        reward = floored((weights * self.reward).sum(axis=1), bits)
         chain, places = self._chain(weights, bits)
         scale = places + self.gamma_bits
         system = (-self.gamma) * chain

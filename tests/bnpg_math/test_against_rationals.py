@@ -160,8 +160,7 @@ def rows(rng, kind, shape, own=None):
 
         return policy(rng.choice([0.0, 40.0, 800.0], size=shape))
     if kind == "tiny":
-        parts = np.where(parts == 0.0, 10.0 ** -rng.integers(5, 200, size=shape).astype(float), parts)
-        return parts
+        return np.where(parts == 0.0, 10.0 ** -rng.integers(5, 200, size=shape).astype(float), parts)
     if kind == "rare" and count > 2:
         # 1 - 2^-53, the rest but 2^-60, and 2^-60: the sum is exactly 1.
         result = np.zeros(shape)
