@@ -190,7 +190,7 @@ def problems(draw, most_states=4, agents=(1, 3)):
         P[..., -1], P[-1], P[-1, ..., -1], mu[-1] = 0.0, 0.0, 1.0, 0.0
         P[:-1, ..., 0] += 1 - P[:-1].sum(axis=-1)
         mu[0] += 1 - mu.sum()
-        reward[-1] = draw(st.sampled_from([-1e12, 1e15, 1e300]))
+        reward[-1] = draw(st.sampled_from([-1e12, 1e15, 1e120]))
     game = dense_game("hard", P, reward, mu, 1 - 2.0**-k)
     edges = tuple((i, j) for j in range(number) for i in range(j) if draw(st.booleans()))
     dag = Dag(number, edges)
