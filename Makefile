@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check lint types imports format lock clean fuzz containers model bench docs docs-links
+.PHONY: help run test soak check lint types imports stub format lock clean fuzz containers model bench docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ types: $(VENV)/dev.done
 
 imports: $(VENV)/dev.done
 	$(BIN)/lint-imports
+
+stub: $(VENV)/dev.done ## write what type checkers read of bnpg.train, after a setting has changed
+	$(BIN)/python -m bnpg.api.signature
 
 format: $(VENV)/dev.done ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .

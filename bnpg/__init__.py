@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from bnpg.api.evaluation import evaluate
     from bnpg.api.games import dense_game, game
     from bnpg.api.recorded import Run, load_run
-    from bnpg.api.training import RunFailed, resume, train
+    from bnpg.api.train import train
+    from bnpg.api.training import RunFailed, resume
     from bnpg.evaluation.measure import Evaluation
     from bnpg_math.dag import Dag
     from bnpg_math.errors import DagError, GameError, InputError, InputWarning, PolicyError
@@ -77,7 +78,7 @@ _HOMES = {
     "resume": "bnpg.api.training",
     "save_game": "bnpg_math.games.file",
     "save_policy": "bnpg_math.policies.file",
-    "train": "bnpg.api.training",
+    "train": "bnpg.api.train",
 }
 
 

@@ -29,7 +29,7 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     patience: Annotated[
         Positive,
         Setting(
-            "Give up after so long without any progress, naming whom it waited for.",
+            "Seconds without any progress after which the run is given up, naming whom it waited for.",
             symbol="SECONDS",
             unit="seconds",
         ),

@@ -3,19 +3,23 @@
 import inspect
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from bnpg_coordinator.experiment import Experiment
+from bnpg_protocol.process.settings import Setting, declared
 
 import bnpg
 from bnpg.__main__ import main
+from bnpg.api import signature
+from bnpg.cli.train import train as train_command
 from bnpg.launchers.settings import LaunchSettings
 from bnpg_math.errors import DagError, GameError, PolicyError
 from bnpg_math.games.builtin.climbing import payoff
@@ -45,10 +49,51 @@ def test_every_name_is_there_and_documented() -> None:
 
 
 def test_train_has_every_option_of_the_command_line() -> None:
-    shown = {"as_json", "quiet", "log_format"}  # how a command line speaks
     settings = {*Experiment.__struct_fields__, *LaunchSettings.__struct_fields__}
-    asked = {"out", "faults", "progress", "on_line", *settings} - shown
-    assert set(inspect.signature(bnpg.train).parameters) == asked
+    own = {"out", "faults", "progress", "on_line"}
+    assert set(inspect.signature(bnpg.train).parameters) == settings | own
+    options = {option.name for option in train_command.params}
+    assert options - settings - own == {"subject", "as_json", "quiet", "debug"}
+    assert settings - options == {"game"}
+
+
+def test_train_shows_every_default_and_every_meaning() -> None:
+    shown = inspect.signature(bnpg.train).parameters
+    entries = (inspect.getdoc(bnpg.train) or "").split("Returns\n---")[0]
+    for one in (*declared(Experiment, Setting), *declared(LaunchSettings, Setting)):
+        if one.key in ("game", "faults"):
+            continue
+        default = "memory" if one.key == "launcher" else one.default
+        assert shown[one.name].default == default
+        assert re.search(rf"^{one.name} : .*, default {re.escape(repr(default))}", entries, re.M)
+        words = one.meaning(lambda key: f"`{key.replace('-', '_')}`", lambda typed: f"``{typed}``")
+        assert words in " ".join(entries.split())
+    assert shown["learning_rate"].annotation == float | Literal["certified"]
+
+
+def test_what_type_checkers_read_is_written_from_the_declaration() -> None:
+    stub = Path(signature.__file__).with_name("train.pyi").read_text(encoding="utf-8")
+    assert stub == signature.stub(bnpg.train), "a setting has changed: run `make stub`"
+
+
+def test_scalars_of_numpy_are_numbers_and_words(here: Path) -> None:
+    numbers = {"rounds": np.int32(6), "lanes": np.uint8(16), "horizon": np.array(5), "seed": np.int64(3)}
+    others = {"learning_rate": np.float32(0.5), "trace": np.bool_(False), "mode": np.str_("sampled")}
+    run = bnpg.train("climbing", evaluate_every=2, fsync=False, **numbers, **others)
+    plain = bnpg.train("climbing", **QUICK, seed=3, learning_rate=0.5)
+    assert run.experiment == plain.experiment
+    assert run.policy.digest == plain.policy.digest
+
+
+def test_an_unknown_argument_is_a_type_error_that_says_which_is_meant(here: Path) -> None:
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'lanez'; did you mean 'lanes'\?"):
+        bnpg.train("climbing", lanez=3)
+    assert list(here.iterdir()) == []
+
+
+def test_what_is_none_is_left_out() -> None:
+    run = bnpg.train("climbing", **QUICK, learning_rate=None, dag=None, initial=None)
+    assert run.experiment == bnpg.train("climbing", **QUICK).experiment
 
 
 def test_the_same_run_as_from_the_command_line(capfd: pytest.CaptureFixture[str]) -> None:
@@ -127,9 +172,28 @@ def test_evaluating_gives_the_numbers_of_the_record() -> None:
         (lambda: bnpg.game(None), GameError, "got NoneType"),
         (lambda: bnpg.train("climbing", dag=[(0, 0)]), DagError, "0"),
         (lambda: bnpg.train("climbing", dag=7), DagError, "pairs"),
-        (lambda: bnpg.train("climbing", rounds="many"), bnpg.InputError, "rounds"),
-        (lambda: bnpg.train("climbing", launcher="cloud"), bnpg.InputError, "launcher"),
-        (lambda: bnpg.train("climbing", log=["xml"]), bnpg.InputError, "log"),
+        (
+            lambda: bnpg.train("climbing", rounds="many"),
+            bnpg.InputError,
+            "^rounds: expected an integer of at least 0, got 'many'$",
+        ),
+        (
+            lambda: bnpg.train("climbing", learning_rate=np.nan),
+            bnpg.InputError,
+            "^learning_rate: expected a finite number greater than 0 or 'certified', got nan$",
+        ),
+        (
+            lambda: bnpg.train("climbing", step_size="backtrackng"),
+            bnpg.InputError,
+            "^step_size: expected 'fixed', 'backtracking' or .* did you mean 'backtracking'",
+        ),
+        (
+            lambda: bnpg.train("climbing", launcher="cloud"),
+            bnpg.InputError,
+            "launcher: expected 'memory' or 'local', got 'cloud'",
+        ),
+        (lambda: bnpg.train("climbing", log=["xml"]), bnpg.InputError, "log: expected some of 'csv', 'tens"),
+        (lambda: bnpg.train("climbing", log="xml"), bnpg.InputError, "log: expected some of 'csv', 'tens"),
         (lambda: bnpg.train("climbing", faults="no.toml"), bnpg.InputError, "no.toml"),
         (lambda: bnpg.load_run("nowhere"), bnpg.InputError, "nowhere does not exist"),
         (lambda: bnpg.resume("nowhere"), bnpg.InputError, "nowhere does not exist"),

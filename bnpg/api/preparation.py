@@ -1,0 +1,130 @@
+"""From the arguments of `bnpg.train` to a run folder that is ready to run."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bnpg_coordinator.experiment import Experiment, read_fields
+from bnpg_protocol.process.settings import SettingError
+
+from bnpg.api.games import named
+from bnpg.api.signature import Keywords, unexpected
+from bnpg.experiment_plan import edges_text, plan_experiment
+from bnpg.launchers.settings import LaunchSettings, settings_from
+from bnpg.run_folder import FAULTS_FILE, create_run_folder, read_faults
+from bnpg_math.dag import Dag
+from bnpg_math.errors import DagError, InputError
+from bnpg_math.games.game import Game
+from bnpg_math.policies.file import Policy, save_policy
+
+Pathlike = str | os.PathLike[str]
+
+LAUNCHER = {"launcher": "memory"}
+"""A program starts no processes unless it asks for them."""
+TRAINING = Keywords((Experiment, LaunchSettings), but=("game",), defaults=LAUNCHER)
+"""The settings that `bnpg.train` takes."""
+
+
+def prepared(
+    game: Pathlike | Game, asked: Mapping[str, Any], faults: Pathlike | None, out: Pathlike | None
+) -> tuple[Path, LaunchSettings]:
+    """Check everything, and make the run folder.
+
+    Parameters
+    ----------
+    game : str, path or Game
+    asked : mapping from name to value
+        The settings that were given; None counts as left out.
+    faults : path or None
+        A fault plan.
+    out : path or None
+        Where the run folder goes.
+
+    Raises
+    ------
+    InputError
+        If something cannot be used; nothing is left behind.
+    TypeError
+        If there is no such setting.
+    """
+    with named(game) as subject, _initial_file(asked.get("initial")) as initial:
+        given = settings_of({**asked, "initial": initial})
+        launch_keys = set(LaunchSettings.__struct_encode_fields__)
+        fields, base = {"game": subject}, Path()
+        if subject.endswith(".toml"):
+            fields, base = read_fields(Path(subject)), Path(subject).parent
+        fields |= {key: value for key, value in given.items() if key not in launch_keys}
+        plan = plan_experiment(fields, base)
+        launch = LAUNCHER | {key: value for key, value in given.items() if key in launch_keys}
+        settings = settings_from(launch | ({} if faults is None else {"faults": FAULTS_FILE}))
+        plan_of_faults = None if faults is None else read_faults(Path(faults))
+        return create_run_folder(plan, settings, None if out is None else Path(out), plan_of_faults), settings
+
+
+def settings_of(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as Python has them by their keys, each as its declaration has it.
+
+    Raises
+    ------
+    InputError
+        If one has a value it cannot have; named as the argument that it is.
+    TypeError
+        If there is no such setting.
+    """
+    known = TRAINING.settings()
+    found = {}
+    for name, value in asked.items():
+        if name not in known:
+            raise unexpected("train", name, TRAINING)
+        if value is None:
+            continue
+        plain = CONVERSIONS.get(name, as_plain)(value)
+        one = known[name]
+        try:
+            found[one.key] = (
+                one.from_text(plain) if one.is_list and isinstance(plain, str) else one.checked(plain)
+            )
+        except SettingError as error:
+            raise InputError(f"{name}: {error.why}") from None
+    return found
+
+
+def as_plain(value: Any) -> Any:
+    """Return a value as settings have it: a scalar of numpy as Python's own, a path as text."""
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return value.item()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value if isinstance(value, str | bytes) or not hasattr(value, "__iter__") else list(value)
+
+
+def dag_text(dag: Any) -> str:
+    """Return a DAG as an experiment names it: by name, as a path, as a `Dag` or as pairs (parent, child)."""
+    if isinstance(dag, str | os.PathLike):
+        return os.fspath(dag)
+    if isinstance(dag, Dag):
+        return edges_text(dag) or "empty"
+    try:
+        return ",".join(f"{int(parent)}-{int(child)}" for parent, child in dag) or "empty"
+    except (TypeError, ValueError):
+        raise DagError(f"dag must be a name, a Dag or pairs (parent, child), got {dag!r}") from None
+
+
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {"dag": dag_text}
+"""How an object becomes what a setting has, by the setting's name; `as_plain` does for all others."""
+
+
+@contextmanager
+def _initial_file(initial: Any) -> Iterator[Any]:
+    """Give a policy that exists as an object only the name of a file for that time."""
+    if not isinstance(initial, Policy):
+        yield initial
+        return
+    with tempfile.TemporaryDirectory(prefix="bnpg-initial-") as folder:
+        path = Path(folder) / "initial.npz"
+        save_policy(initial, path)
+        yield path

@@ -1,0 +1,198 @@
+"""What `bnpg.train` takes and says of it, from the declarations of the settings.
+
+A function that takes declared settings as ``**settings`` gets a signature and a docstring that list them,
+each with its default. Type checkers and editors read source, so the same is written as a stub beside it:
+``python -m bnpg.api.signature`` (``make stub``) writes it, and a test compares.
+"""
+
+import inspect
+import os
+import textwrap
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, Union
+
+from bnpg_protocol.process.settings import Declared, Setting, declared, did_you_mean
+from msgspec import Struct
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+MARKER = "{settings}"
+"""The line of a docstring in whose place the settings are listed."""
+
+_STUB_HEAD = """# Written by `make stub` from the declarations of the settings.
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+from bnpg.api.recorded import Run
+from bnpg_math.dag import Dag
+from bnpg_math.games.game import Game
+from bnpg_math.policies.file import Policy
+"""
+
+
+@dataclass(frozen=True)
+class Keywords:
+    """The declared settings that a function takes.
+
+    Parameters
+    ----------
+    kinds : sequence of type
+        Structs of settings.
+    but : tuple of str
+        Names that the function deals with by itself.
+    defaults : dict from name to value
+        Where they are not the declared ones.
+    """
+
+    kinds: Sequence[type[Struct]]
+    but: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] | None = None
+
+    def settings(self) -> dict[str, Declared[Setting]]:
+        """Return them by name, with their defaults."""
+        found = [one for kind in self.kinds for one in declared(kind, Setting)]
+        shown = [one for one in found if not one.setting.internal and one.name not in self.but]
+        own = self.defaults or {}
+        return {one.name: replace(one, default=own.get(one.name, one.default)) for one in shown}
+
+
+def takes(keywords: Keywords) -> Callable[[Function], Function]:
+    """Return a decorator that shows the settings of a function which takes them as its last parameter.
+
+    What the function names itself keeps its type, and is documented with the settings if it is one of them.
+    """
+
+    def show(function: Function) -> Function:
+        function.__signature__ = _signature(function, keywords)  # type: ignore[attr-defined]
+        function.__doc__ = _docstring(function, keywords)
+        return function
+
+    return show
+
+
+def unexpected(function: str, name: str, keywords: Keywords) -> TypeError:
+    """Return the error that a function takes no such argument."""
+    hint = did_you_mean(name, tuple(keywords.settings()), "; ")
+    return TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
+
+
+def stub(function: Callable[..., Any]) -> str:
+    """Return the source of a stub: what type checkers and editors read of a function."""
+    lines = [f"def {function.__name__}("]
+    keyword_only = False
+    for one in inspect.signature(function).parameters.values():
+        if one.kind is one.KEYWORD_ONLY and not keyword_only:
+            keyword_only = True
+            lines.append("    *,")
+        default = "" if one.default is one.empty else f" = {_source_of(one.default)}"
+        lines.append(f"    {one.name}: {_source(one.annotation)}{default},")
+    returns = _source(inspect.signature(function).return_annotation)
+    doc = textwrap.indent(f'"""{inspect.getdoc(function)}\n"""', "    ", lambda line: bool(line.strip()))
+    body = "\n".join([*lines, f") -> {returns}:", doc])
+    return f"{_STUB_HEAD}\n{body}\n"
+
+
+def _signature(function: Callable[..., Any], keywords: Keywords) -> inspect.Signature:
+    """Return a signature with the first parameter, the settings, and the function's other parameters."""
+    own = inspect.signature(function, eval_str=True)
+    (first, *others) = [one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    settings = keywords.settings()
+    typed = {one.name: _without_none(one.annotation) for one in others}
+    shown = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=one.default,
+            annotation=typed.get(name, _plain(one.hint)),
+        )
+        for name, one in settings.items()
+    ]
+    return own.replace(parameters=[first, *shown, *(one for one in others if one.name not in settings)])
+
+
+def _docstring(function: Callable[..., Any], keywords: Keywords) -> str:
+    """Return a docstring with an entry for every setting."""
+    entries = []
+    parameters = _signature(function, keywords).parameters
+    for name, one in keywords.settings().items():
+        meaning = one.meaning(lambda key: f"`{key.replace('-', '_')}`", lambda typed: f"``{typed}``")
+        default = f"{one.default!r}{one.setting.remark}"
+        kind = _described(parameters[name].annotation)
+        facts = f" ({'; '.join(one.setting.facts)})" if one.setting.facts else ""
+        entries += [f"{name} : {kind}, default {default}"]
+        entries += textwrap.wrap(meaning + facts, 100, initial_indent="    ", subsequent_indent="    ")
+    return (inspect.getdoc(function) or "").replace(MARKER, "\n".join(entries))
+
+
+def _without_none(hint: Any) -> Any:
+    """Return a type without None, which stands for what is left out and is no value."""
+    parts = tuple(part for part in typing.get_args(hint) if part is not type(None))
+    return Union[parts] if type(None) in typing.get_args(hint) else hint  # noqa: UP007
+
+
+def _plain(hint: Any) -> Any:
+    """Return a type without its limits; any iterable does for a tuple."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return _plain(parts[0])
+    if origin in (Union, types.UnionType):
+        return Union[tuple(map(_plain, parts))]  # noqa: UP007 (there is no operator over many)
+    if origin is tuple:
+        return typing.Iterable[_plain(parts[0])]  # type: ignore[misc]
+    return hint
+
+
+def _source(hint: Any) -> str:
+    """Return a type as source."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Ellipsis:
+        return "..."
+    if hint is None or hint is type(None):
+        return "None"
+    if origin in (Union, types.UnionType):
+        return " | ".join(map(_source, parts))
+    if origin is Literal:
+        return f"Literal[{', '.join(map(_source_of, parts))}]"
+    if isinstance(hint, list):
+        return f"[{', '.join(map(_source, hint))}]"
+    if origin is not None:
+        return f"{_source(origin)}[{', '.join(map(_source, parts))}]"
+    return "os.PathLike" if hint is os.PathLike else str(hint.__name__)
+
+
+def _source_of(value: Any) -> str:
+    """Return a value as source, as this project formats it."""
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _described(hint: Any) -> str:
+    """Return a type in the words of a docstring."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        words = [_described(part).strip("{}") for part in parts if part is not type(None)]
+        return " or ".join([*([", ".join(words[:-1])] if words[:-1] else []), words[-1]])
+    if origin is Literal:
+        return f"{{{', '.join(map(repr, parts))}}}"
+    if origin is tuple:
+        return f"({', '.join(map(_described, parts))})"
+    if origin is os.PathLike:
+        return "path"
+    if origin is not None:
+        return f"iterable of {_described(parts[0])}"
+    return str(hint.__name__)
+
+
+def main() -> None:
+    """Write the stub of `bnpg.train`."""
+    from bnpg.api import train
+
+    Path(train.__file__).with_suffix(".pyi").write_text(stub(train.train), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

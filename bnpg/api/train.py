@@ -1,0 +1,78 @@
+"""`bnpg.train`. What it takes is declared elsewhere; `train.pyi` is written from it, for type checkers."""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from bnpg.api.preparation import TRAINING, prepared
+from bnpg.api.recorded import Run
+from bnpg.api.signature import takes
+from bnpg.api.training import run_to_the_end
+from bnpg_math.dag import Dag
+from bnpg_math.games.game import Game
+from bnpg_math.policies.file import Policy
+
+
+@takes(TRAINING)
+def train(
+    game: str | os.PathLike[str] | Game,
+    *,
+    dag: str | os.PathLike[str] | Dag | Iterable[tuple[int, int]] | None = None,
+    initial: str | os.PathLike[str] | Policy | None = None,
+    faults: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+    on_line: Callable[[dict[str, Any]], None] | None = None,
+    **settings: Any,
+) -> Run:
+    """Train a team on a game, as ``bnpg train`` does.
+
+    What is left out has the default that is shown, or what an experiment file says. The launcher never
+    changes a bit of the result, and here all agents live in this process unless another one is chosen.
+
+    Parameters
+    ----------
+    game : str, path or Game
+        A built-in such as ``coordination(agents=5)``, a game file, an experiment file (``.toml``, whose
+        settings the arguments override), or a game made by :func:`bnpg.dense_game`.
+    {settings}
+    faults : path
+        A fault plan to inject; it changes no bit of the result.
+    out : path
+        Run folder, never overwritten; ``runs/GAME-TIMESTAMP`` if left out.
+    progress : bool
+        Whether to show progress on stderr.
+    on_line : callable
+        Called with every line of the run record as it is written.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        If something cannot be used; nothing is left behind.
+    RunFailed
+        If a process, the disk or a deadline failed the run.
+    KeyboardInterrupt
+        If it was interrupted; :func:`bnpg.resume` continues it.
+
+    Examples
+    --------
+    The climbing game pays 11, but next to -30. Without an edge two learners settle for less; when agent 1
+    sees what agent 0 does, they get there:
+
+    >>> import bnpg
+    >>> options = {"mode": "exact", "rounds": 300, "learning_rate": 0.5}
+    >>> alone = bnpg.train("climbing", dag="empty", out="alone", **options)
+    >>> together = bnpg.train("climbing", dag=[(0, 1)], out="together", **options)
+    >>> round(alone.summary["value"], 1), round(together.summary["value"], 1)
+    (6.0, 11.0)
+    >>> bnpg.train("climbing", rounds=-1)
+    Traceback (most recent call last):
+    ...
+    bnpg_math.errors.InputError: rounds: expected an integer of at least 0, got -1
+    """
+    folder, launch = prepared(game, {"dag": dag, "initial": initial, **settings}, faults, out)
+    return run_to_the_end(folder, launch, progress, on_line)

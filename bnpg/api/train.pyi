@@ -1,0 +1,152 @@
+# Written by `make stub` from the declarations of the settings.
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+from bnpg.api.recorded import Run
+from bnpg_math.dag import Dag
+from bnpg_math.games.game import Game
+from bnpg_math.policies.file import Policy
+
+def train(
+    game: str | os.PathLike[str] | Game,
+    *,
+    mode: Literal["sampled", "exact"] = "sampled",
+    dag: str | os.PathLike[str] | Dag | Iterable[tuple[int, int]] = "line",
+    rounds: int = 200,
+    learning_rate: float | Literal["certified"] = 0.1,
+    step_size: Literal["fixed", "backtracking", "barzilai-borwein"] = "fixed",
+    direction: Literal["gradient", "natural"] = "gradient",
+    momentum: Literal["none", "nesterov"] = "none",
+    regularization: float = 0.0,
+    lanes: int = 256,
+    parts: int = 1,
+    horizon: int | Literal["geometric", "geometric-visit"] = "geometric",
+    baseline: Literal["cross-fit", "none"] = "cross-fit",
+    initial: str | os.PathLike[str] | Policy = "zeros",
+    seed: int = 0,
+    evaluate_every: int = 10,
+    stop_at_epsilon: float = 0.0,
+    stop_gap: Literal["nash", "optimality"] = "nash",
+    save_policy: bool = False,
+    trace: bool = False,
+    launcher: Literal["memory", "local"] = "memory",
+    transport: Literal["ipc", "tcp", "unix"] = "ipc",
+    patience: float = 120.0,
+    on_loss: Literal["wait", "fail"] = "wait",
+    fsync: bool = True,
+    log: Iterable[Literal["csv", "tensorboard"]] = (),
+    log_format: Literal["text", "json"] = "text",
+    log_level: Literal["debug", "info", "warning", "error"] = "warning",
+    faults: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+    on_line: Callable[[dict[str, Any]], None] | None = None,
+) -> Run:
+    """Train a team on a game, as ``bnpg train`` does.
+
+    What is left out has the default that is shown, or what an experiment file says. The launcher never
+    changes a bit of the result, and here all agents live in this process unless another one is chosen.
+
+    Parameters
+    ----------
+    game : str, path or Game
+        A built-in such as ``coordination(agents=5)``, a game file, an experiment file (``.toml``, whose
+        settings the arguments override), or a game made by :func:`bnpg.dense_game`.
+    mode : {'sampled', 'exact'}, default 'sampled'
+        Learn from played episodes, or from the known model.
+    dag : str, path, Dag or iterable of (int, int), default 'line', or that of the initial policy
+        Who sees whose action: ``empty``, ``line``, ``star``, ``complete``, edges such as ``0-1,0-2``,
+        or a file.
+    rounds : int, default 200
+        Number of updates.
+    learning_rate : float or 'certified', default 0.1
+        Step size eta; ``certified`` is 1/beta, for which exact updates never do harm.
+    step_size : {'fixed', 'backtracking', 'barzilai-borwein'}, default 'fixed'
+        Take `learning_rate` for each update, or let the coordinator choose, who tries that first.
+        (exact mode)
+    direction : {'gradient', 'natural'}, default 'gradient'
+        What an update follows: the gradient, or the natural one. (exact mode)
+    momentum : {'none', 'nesterov'}, default 'none'
+        Whether updates are extrapolated, which begins anew whenever it does not pay. (exact mode)
+    regularization : float, default 0.0
+        Weight lambda of the log barrier.
+    lanes : int, default 256
+        Episodes of a round, played side by side. (sampled mode)
+    parts : int, default 1
+        Parts in which the lanes are stepped, so that agents and environment overlap. (sampled mode)
+    horizon : int or 'geometric', 'geometric-visit', default 'geometric'
+        Steps of an episode: an integer truncates, the geometric ones are unbiased. (sampled mode)
+    baseline : {'cross-fit', 'none'}, default 'cross-fit'
+        What is subtracted from returns: the mean of the other half of the lanes, or nothing. (sampled
+        mode)
+    initial : str, path or Policy, default 'zeros'
+        Starting theta: ``zeros``, ``normal``, which is N(0, 1) keyed by the seed, or a policy file.
+    seed : int, default 0
+        Key of everything random.
+    evaluate_every : int, default 10
+        Exact metrics every so many rounds and at the end; 0 is never.
+    stop_at_epsilon : float, default 0.0: never
+        Train until a gap of so much is certified, with lambda = epsilon/M; `rounds` is the most then.
+    stop_gap : {'nash', 'optimality'}, default 'nash'
+        Which gap `stop_at_epsilon` means: of Nash (tight Lemma 2), or to the optimum (tight Lemma 3;
+        needs the complete DAG).
+    save_policy : bool, default False
+        Gather ``policy.npz`` at the end, every agent's theta.
+    trace : bool, default False
+        Record every message, for ``bnpg trace``.
+    launcher : {'memory', 'local'}, default 'memory'
+        All in one process, or a process for everyone.
+    transport : {'ipc', 'tcp', 'unix'}, default 'ipc'
+        What carries messages between local processes: ZeroMQ (ipc, tcp) or stream sockets (unix).
+    patience : float, default 120.0
+        Seconds without any progress after which the run is given up, naming whom it waited for.
+    on_loss : {'wait', 'fail'}, default 'wait'
+        When a process dies: start it again, or fail the run.
+    fsync : bool, default True
+        Whether the run survives a crash of the machine, not only of a process.
+    log : iterable of {'csv', 'tensorboard'}, default ()
+        Keep the record also as ``csv`` (``metrics.csv``) or ``tensorboard`` (``tensorboard/``).
+    log_format : {'text', 'json'}, default 'text'
+        Of the log on stderr.
+    log_level : {'debug', 'info', 'warning', 'error'}, default 'warning'
+        The least that is logged on stderr.
+    faults : path
+        A fault plan to inject; it changes no bit of the result.
+    out : path
+        Run folder, never overwritten; ``runs/GAME-TIMESTAMP`` if left out.
+    progress : bool
+        Whether to show progress on stderr.
+    on_line : callable
+        Called with every line of the run record as it is written.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        If something cannot be used; nothing is left behind.
+    RunFailed
+        If a process, the disk or a deadline failed the run.
+    KeyboardInterrupt
+        If it was interrupted; :func:`bnpg.resume` continues it.
+
+    Examples
+    --------
+    The climbing game pays 11, but next to -30. Without an edge two learners settle for less; when agent 1
+    sees what agent 0 does, they get there:
+
+    >>> import bnpg
+    >>> options = {"mode": "exact", "rounds": 300, "learning_rate": 0.5}
+    >>> alone = bnpg.train("climbing", dag="empty", out="alone", **options)
+    >>> together = bnpg.train("climbing", dag=[(0, 1)], out="together", **options)
+    >>> round(alone.summary["value"], 1), round(together.summary["value"], 1)
+    (6.0, 11.0)
+    >>> bnpg.train("climbing", rounds=-1)
+    Traceback (most recent call last):
+    ...
+    bnpg_math.errors.InputError: rounds: expected an integer of at least 0, got -1
+    """
