@@ -8,6 +8,7 @@ from typing import Any
 from bnpg.certificate import FILE as CERTIFICATE_FILE
 from bnpg.exports.exporting import exporting
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
+from bnpg.rounding import check_rounding
 from bnpg.run_folder import in_use
 from bnpg.summary import draw_curves, finish_summary
 from bnpg.trace.heads import forget_heads, write_heads
@@ -74,8 +75,9 @@ def execute(
     Raises
     ------
     InputError
-        If the folder is in use or its files cannot be used.
+        If the folder is in use, its files cannot be used, or it was begun on a host that rounds differently.
     """
+    check_rounding(folder)
     with in_use(folder):
         if announce is not None:
             announce()

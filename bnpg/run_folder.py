@@ -39,6 +39,7 @@ from bnpg_protocol.wire.errors import StorageFailed
 from bnpg import __version__
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.settings import LaunchSettings
+from bnpg_math.arrays.solver_numerics import full_fingerprint
 from bnpg_math.errors import InputError
 
 FAULTS_FILE = "faults.toml"
@@ -134,6 +135,7 @@ def _fill(folder: Path, plan: ExperimentPlan, settings: LaunchSettings) -> None:
         "bnpg": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "numerics": full_fingerprint(),
     }
     (folder / "run.json").write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
 

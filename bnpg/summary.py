@@ -17,6 +17,7 @@ from bnpg.certificate import certificate_lines, certify, uncertified
 from bnpg.launchers.settings import Outcome
 from bnpg.run_folder import read_identity, read_summary
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.solver_numerics import full_fingerprint
 from bnpg_math.policies.file import load_policy, policy_digest
 
 METRICS = ("value", "nash_gap", "optimality_gap", "objective", "gradient_norm")
@@ -72,6 +73,7 @@ def finish_summary(folder: Path, outcome: Outcome) -> dict[str, Any]:
         "dag": experiment.dag,
         "seed": experiment.seed,
         "run": identity["run"],
+        "numerics": identity.get("numerics") or full_fingerprint(),
         "run_dir": str(folder.absolute()),
     }
     summary = finite(summary)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from bnpg_agents.snapshot import Snapshot, unpacked
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.numerics import fingerprint
 
 _NAME = re.compile(r"theta-(\d+)-([0-9a-f]{16})\.npy")
 
@@ -79,9 +80,21 @@ class CheckpointFolder:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StorageFailed(f"{file} is no identity of an agent: {error!r}") from None
 
+    def rounding_of_another_host(self) -> str:
+        """Return the fingerprint of the host on which the thetas were computed; empty if it is this host's.
+
+        Folders of earlier versions do not say.
+        """
+        file = self.path / "agent.json"
+        try:
+            began = json.loads(file.read_text()).get("numerics")
+        except (OSError, ValueError, AttributeError):
+            return ""  # `identity` says what is wrong with it
+        return "" if began in (None, fingerprint()) else str(began)
+
     def adopt(self, agent: int, experiment: str) -> None:
-        """Remember who this agent is and which experiment its thetas belong to."""
-        content = json.dumps({"agent": agent, "experiment": experiment})
+        """Remember who this agent is, which experiment its thetas belong to, and how this host rounds."""
+        content = json.dumps({"agent": agent, "experiment": experiment, "numerics": fingerprint()})
         write_atomically(self.path / "agent.json", content.encode(), self._fsync)
 
     def write(self, round_: int, snapshot: Snapshot) -> None:

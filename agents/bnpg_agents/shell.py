@@ -99,6 +99,13 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
     try:
         folder = CheckpointFolder(options.state, options.fsync)
         identity = folder.identity()
+        if began := folder.rounding_of_another_host():
+            why = (
+                f"{options.state} holds thetas of a host whose floating point rounds differently: "
+                f"expected {fingerprint()} as here, got {began}"
+            )
+            write_log(log, "error", "stopped", {"why": why})
+            return ExitCode.REJECTED
         incarnation = folder.next_incarnation()
         plan = None if options.faults is None else read_plan(options.faults)
         held = load_held(options.state)

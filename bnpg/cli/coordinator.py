@@ -67,6 +67,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
     from bnpg.certificate import FILE as CERTIFICATE_FILE
     from bnpg.cli.launching import show_finished
     from bnpg.launchers.settings import TRACE_FOLDER, Outcome
+    from bnpg.rounding import check_rounding
     from bnpg.run_folder import finished, in_use
     from bnpg.summary import draw_curves, finish_summary, finite, human_summary
 
@@ -77,6 +78,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
     folder = _run_folder(subject, out, go_on, given(options, Experiment))
     if finished(folder):
         return show_finished(folder, as_json=as_json)
+    check_rounding(folder)
     with in_use(folder):
         for stale in ("summary.json", CERTIFICATE_FILE):
             (folder / stale).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ The peers are sockets of this test (zmq.asyncio); the agent is `python -m bnpg_a
 """
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -294,3 +295,17 @@ async def test_a_folder_of_another_agent_is_refused(fake_coordinator, start_agen
     process = start_agent(fake_coordinator.endpoint, 0, tmp_path / "state")
     assert await process.ended() == ExitCode.USAGE
     assert "belongs to agent 1, not to agent 0" in process.log
+
+
+async def test_thetas_of_a_host_that_rounds_differently_are_refused_before_they_are_touched(
+    fake_coordinator, start_agent, tmp_path
+):
+    state = tmp_path / "state"
+    CheckpointFolder(state).adopt(0, "digest")
+    content = json.loads((state / "agent.json").read_text())
+    (state / "agent.json").write_text(json.dumps(content | {"numerics": "0123456789abcdef"}))
+    process = start_agent(fake_coordinator.endpoint, 0, state)
+    assert await process.ended() == ExitCode.REJECTED
+    [line] = process.log.splitlines()
+    assert f"rounds differently: expected {content['numerics']} as here, got 0123456789abcdef" in line
+    assert [file.name for file in state.iterdir()] == ["agent.json"]

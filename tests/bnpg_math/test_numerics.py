@@ -1,17 +1,81 @@
-import numpy as np
+"""Fingerprints of floating point: stable, sensitive to a bit, and different wherever results are."""
 
-from bnpg_math.arrays import numerics
+import os
+import platform
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bnpg_math.arrays import numerics, solver_numerics
+
+KERNELS = ("Prescott", "Nehalem", "Sandybridge", "Haswell", "SkylakeX")
+RESULTS = """
+import hashlib, numpy as np
+from bnpg_math.arrays.solver_numerics import full_fingerprint
+from bnpg_math.exact.values import evaluate
+from bnpg_math.games.registry import game
+results = hashlib.sha256()
+for states in (1, 5, 24):
+    played = game(f"random(states={states}, agents=3, actions=3, branching={min(states, 4)}, seed=1)")
+    table = np.exp(np.linspace(-1, 1, played.reward.size)).reshape(states, -1)
+    pi = (table / table.sum(axis=-1, keepdims=True)).reshape(played.reward.shape)
+    values = evaluate(played, pi)
+    results.update(values.Q.tobytes() + values.d.tobytes())
+print(full_fingerprint(), results.hexdigest())
+"""
+
+
+def results(**environment: str) -> tuple[str, str]:
+    """Fingerprint of a process of its own, and a digest of exact values that it computes."""
+    ran = subprocess.run(
+        [sys.executable, "-c", RESULTS],
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found, digest = ran.stdout.split()
+    return found, digest
 
 
 def test_the_fingerprint_is_stable_and_short():
     assert numerics.fingerprint() == numerics.fingerprint()
     assert len(numerics.fingerprint()) == 16
     assert np.isfinite(numerics.probe()).all()
+    full = solver_numerics.full_fingerprint()
+    assert full == solver_numerics.full_fingerprint()
+    assert full.startswith(f"{numerics.fingerprint()}-")
+    assert len(full) == 33
+    assert all(np.isfinite(part).all() for part in solver_numerics.solver_probe())
 
 
 def test_one_bit_changes_the_fingerprint(monkeypatch):
     before = numerics.fingerprint()
     changed = numerics.probe()
-    changed[1234] = np.nextafter(changed[1234], np.inf)
+    changed[-1] = np.nextafter(changed[-1], np.inf)
     monkeypatch.setattr(numerics, "probe", lambda: changed)
     assert numerics.fingerprint() != before
+
+
+def test_one_bit_of_a_solver_changes_the_full_one_alone(monkeypatch):
+    before = solver_numerics.full_fingerprint()
+    changed = solver_numerics.solver_probe()
+    changed[-1][0] = np.nextafter(changed[-1][0], np.inf)
+    monkeypatch.setattr(solver_numerics, "solver_probe", lambda: changed)
+    after = solver_numerics.full_fingerprint()
+    assert after != before
+    assert after[:16] == before[:16]
+
+
+def test_the_number_of_threads_does_not_matter():
+    assert results()[0] == results(OPENBLAS_NUM_THREADS="4")[0]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the kernels named are those of x86-64")
+def test_kernels_whose_values_differ_have_fingerprints_that_differ():
+    """Both of numpy's BLAS and of scipy's; a processor that lacks a kernel takes the next one."""
+    found = [results(OPENBLAS_CORETYPE=kernel) for kernel in KERNELS]
+    assert len({digest for _, digest in found}) > 1, "the kernels round alike: nothing is tested"
+    assert len({fingerprint for fingerprint, _ in found}) == len(set(found))

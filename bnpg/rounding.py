@@ -1,0 +1,47 @@
+"""Whether this host rounds as the one on which a run began: else going on would give the bits of neither."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from bnpg.run_folder import read_identity
+from bnpg_math.arrays.solver_numerics import full_fingerprint
+from bnpg_math.errors import InputError, InputWarning
+
+
+def check_rounding(folder: Path) -> None:
+    """Refuse to go on with a run on a host whose floating point differs in a bit. Nothing is touched.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+
+    Raises
+    ------
+    InputError
+        If run.json says that the run began on another kind of host.
+
+    Warns
+    -----
+    InputWarning
+        If it does not say, as in folders of earlier versions.
+    """
+    identity = read_identity(folder)
+    began, here = identity.get("numerics"), full_fingerprint()
+    if began is None:
+        warnings.warn(
+            f"{folder} does not say how the host rounded on which this run began; if it was another kind of "
+            "host, the result is that of neither",
+            InputWarning,
+            stacklevel=3,
+        )
+    elif began != here:
+        version = identity.get("numpy")
+        numpy = f" (numpy {version} there, {np.__version__} here)" if version != np.__version__ else ""
+        raise InputError(
+            f"{folder} was begun on a host whose floating point rounds differently{numpy}: expected {here} "
+            f"as here, got {began}; going on here would give the bits of neither host, so resume it on "
+            "a host like the first, or begin anew"
+        )
