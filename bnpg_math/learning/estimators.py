@@ -19,7 +19,10 @@ Three horizons:
     time from there on, times 1/(1 - gamma). Unbiased too, with independent visits but higher variance.
 
 Any baseline b(s) that does not depend on the lane's own actions leaves the expectation unchanged.
-``"cross-fit"`` takes it from the other half of the lanes.
+``"cross-fit"`` takes it from the other half of the lanes. ``"centred"`` subtracts the mean reward of the
+other half from every reward first: undiscounted returns carry the noise of the length, and centred ones
+hardly do. Any constant c will do, since a score has mean 0 given everything before it, and the lengths are
+drawn before all actions.
 """
 
 import math
@@ -36,10 +39,10 @@ from bnpg_math.chance.streams import Purpose, uniforms
 from bnpg_math.errors import InputError
 
 Horizon: TypeAlias = int | Literal["geometric", "geometric-visit"]
-Baseline: TypeAlias = Literal["none", "cross-fit"]
+Baseline: TypeAlias = Literal["none", "cross-fit", "centred"]
 
 HORIZONS: tuple[str, ...] = ("geometric", "geometric-visit")
-BASELINES: tuple[str, ...] = ("none", "cross-fit")
+BASELINES: tuple[str, ...] = ("none", "cross-fit", "centred")
 
 # Steps that are summed at once: few enough to stay in a core's cache on their way.
 _AT_ONCE = 1 << 14
@@ -195,8 +198,8 @@ def signal_weights(
         Discount in [0, 1).
     horizon : int or {"geometric", "geometric-visit"}
         What the episode lengths were drawn for.
-    baseline : {"none", "cross-fit"}
-        What is subtracted from the returns.
+    baseline : {"none", "cross-fit", "centred"}
+        What is subtracted from the returns, and from the rewards before.
     n_states : int
         S.
     visits : (B,) int, optional
@@ -220,11 +223,12 @@ def signal_weights(
     weights = np.empty(sum(sizes))
     returns = returns_to_go(rewards, discount, out=np.split(weights, np.cumsum(sizes)[:-1]))
     scales = _step_scales(sizes, gamma, horizon, visits)
-    if baseline == "cross-fit":
+    if baseline != "none":
         # From its visit on, a lane's remaining length is geometric; before, it is longer and its returns
         # would not estimate the value.
         counted = None if visits is None else [t >= visits[: r.size] for t, r in enumerate(returns)]
-        _subtract_cross_fit(returns, states, n_states, counted)
+        known = _means_to_go(rewards, discount) if baseline == "centred" else None
+        _subtract_cross_fit(returns, states, n_states, counted, known)
     for value, scale in zip(returns, scales, strict=True):
         np.multiply(value, scale, out=value)
         np.divide(value, lanes, out=value)
@@ -244,16 +248,41 @@ def _step_scales(
     return [(visits[:n] == t) / (1.0 - gamma) for t, n in enumerate(alive)]
 
 
+def _means_to_go(rewards: Sequence[FloatArray], discount: float) -> tuple[list[FloatArray], list[FloatArray]]:
+    """What every lane would get from each step on if all its rewards were a half's mean reward.
+
+    Returns
+    -------
+    own, other : lists over t of (n_t,) float
+        With the mean reward of the lane's own half, and of the other one.
+    """
+    means = []
+    for parity in (0, 1):
+        received = [reward[parity::2] for reward in rewards]
+        steps = sum(map(len, received))
+        means.append(sum(float(reward.sum()) for reward in received) / max(steps, 1))
+    parity_of = np.arange(rewards[0].size) % 2
+    steps_to_go = returns_to_go([np.ones(reward.size) for reward in rewards], discount)
+    own, other = np.take(means, parity_of), np.take(means, 1 - parity_of)
+    return (
+        [own[: steps.size] * steps for steps in steps_to_go],
+        [other[: steps.size] * steps for steps in steps_to_go],
+    )
+
+
 def _subtract_cross_fit(
     returns: Sequence[FloatArray],
     states: Sequence[IntArray],
     n_states: int,
     counted: Sequence[NDArray[np.bool_]] | None,
+    means_to_go: tuple[list[FloatArray], list[FloatArray]] | None = None,
 ) -> None:
     """Subtract each lane's baseline: the mean return to go, by state, of the lanes of the other parity.
 
     Lengths are drawn before any action, so given the lengths a lane's actions are independent of the other
-    half: the baseline stays out of the expectation although the lanes were sorted.
+    half: the baseline stays out of the expectation although the lanes were sorted. With `means_to_go` every
+    reward is centred first. What a lane is compared with must know nothing of its own half, so the other
+    half's returns are centred by the other half's mean reward too.
     """
     parity = (np.arange(returns[0].size) % 2).astype(np.uint8)
     keys = [cells((parity[: state.size], state), (2, n_states)) for state in states]
@@ -261,14 +290,18 @@ def _subtract_cross_fit(
     for t, (key, value) in enumerate(zip(keys, returns, strict=True)):
         # Step after step in one table, so that sums run in the order of steps and lanes.
         where, taken = key.astype(np.intp), value
+        if means_to_go is not None:
+            taken = value - means_to_go[0][t]
         if counted is not None:
-            where, taken = where[counted[t]], value[counted[t]]
+            where, taken = where[counted[t]], taken[counted[t]]
         np.add.at(visits.reshape(-1), where, 1.0)
         np.add.at(sums.reshape(-1), where, taken)
     overall = sums.sum(axis=1, keepdims=True) / np.maximum(visits.sum(axis=1, keepdims=True), 1.0)
     means = np.where(visits > 0.0, sums / np.maximum(visits, 1.0), overall)
     other = means[::-1].reshape(-1)
-    for key, value in zip(keys, returns, strict=True):
+    for t, (key, value) in enumerate(zip(keys, returns, strict=True)):
+        if means_to_go is not None:
+            np.subtract(value, means_to_go[1][t], out=value)
         np.subtract(value, other.take(key), out=value)
 
 

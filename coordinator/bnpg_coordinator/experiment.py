@@ -152,9 +152,10 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         ),
     ] = "geometric"
     baseline: Annotated[
-        Literal["cross-fit", "none"],
+        Literal["cross-fit", "centred", "none"],
         ExperimentSetting(
-            "What is subtracted from returns: the mean of the other half of the lanes, or nothing.",
+            "What is subtracted from returns: the mean of the other half of the lanes, that and their mean "
+            "reward at every step, or nothing.",
             mode="sampled",
             original=True,
         ),

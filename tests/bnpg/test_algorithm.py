@@ -26,7 +26,7 @@ def digest(experiment: Experiment) -> str:
 @given(
     dag=st.sampled_from(["empty", "line", "star", "complete", "2-0,0-1"]),
     horizon=st.sampled_from([1, 4, "geometric", "geometric-visit"]),
-    baseline=st.sampled_from(["cross-fit", "none"]),
+    baseline=st.sampled_from(["cross-fit", "centred", "none"]),
     lanes=st.integers(1, 20),
     parts=st.integers(1, 3),
     initial=st.sampled_from(["zeros", "normal"]),

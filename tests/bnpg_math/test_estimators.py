@@ -14,6 +14,7 @@ from bnpg_math.chance.streams import Purpose, uniforms
 from bnpg_math.errors import InputError
 from bnpg_math.exact.values import evaluate
 from bnpg_math.learning.estimators import (
+    BASELINES,
     episode_lengths,
     return_statistics,
     returns_to_go,
@@ -81,7 +82,7 @@ def estimates(case, horizon, baseline, *, lanes, rounds, seed=1):
     return np.array([gradient for gradient, _ in drawn]), np.array([value for _, value in drawn])
 
 
-@pytest.mark.parametrize("baseline", ["none", "cross-fit"])
+@pytest.mark.parametrize("baseline", BASELINES)
 @pytest.mark.parametrize("horizon", UNBIASED)
 def test_the_mean_is_the_exact_gradient(problem, horizon, baseline):
     """Every entry within 4.5 standard errors, over 1500 rounds of 8 lanes."""
@@ -96,7 +97,7 @@ def test_the_mean_is_the_exact_gradient(problem, horizon, baseline):
     assert abs(values.mean() - value) <= 4.5 * values.std(ddof=1) / np.sqrt(values.size)
 
 
-@pytest.mark.parametrize("baseline", ["none", "cross-fit"])
+@pytest.mark.parametrize("baseline", BASELINES)
 def test_a_long_truncated_horizon_is_unbiased_for_all_purposes(problem, baseline):
     case = problem(5, states=3, gamma=0.5)
     drawn, _ = estimates(case, 30, baseline, lanes=8, rounds=400)
@@ -111,7 +112,7 @@ def test_a_short_truncated_horizon_is_biased(problem):
     assert (np.abs(drawn.mean(axis=0) - exact_gradient(case)) > 8 * stderr).any()
 
 
-@pytest.mark.parametrize("baseline", ["none", "cross-fit"])
+@pytest.mark.parametrize("baseline", BASELINES)
 @pytest.mark.parametrize("horizon", UNBIASED)
 def test_the_error_falls_as_one_over_the_root_of_the_lanes(problem, horizon, baseline):
     """64 times the lanes give about an eighth of the error."""
@@ -131,11 +132,31 @@ def test_the_baseline_reduces_the_variance_of_an_offset_reward(problem):
     assert fitted.var(axis=0).sum() < plain.var(axis=0).sum()
 
 
+def test_centred_rewards_take_the_noise_of_the_length_out(problem):
+    """Rewards far from zero and episodes of ten steps: a cross-fitted baseline alone leaves most of it in."""
+    case = problem(5, states=3, gamma=0.9)
+    fitted, _ = estimates(case, "geometric", "cross-fit", lanes=256, rounds=60)
+    centred, _ = estimates(case, "geometric", "centred", lanes=256, rounds=60)
+    assert centred.var(axis=0).sum() < fitted.var(axis=0).sum() / 2
+
+
+def test_centring_by_hand():
+    """Lanes 0 and 2 are centred by lane 1, which lives a step; lane 1 by the three steps of the others."""
+    rewards = [np.array([1.0, 10.0, 4.0]), np.array([1.0])]
+    states = [np.zeros(3, dtype=int), np.zeros(1, dtype=int)]
+    weights = signal_weights(rewards, states, 0.5, "geometric", "centred", 1)
+    # Even lanes got 1, 4, 1, on average 2; lane 1 got 10. Compared with lane 1, whose centred return is 0:
+    # lane 0 has 2 - 2 * 10, then 1 - 10, lane 2 has 4 - 10. Compared with the even lanes, whose returns less
+    # 2 a step are -2, -1 and 2: lane 1 has 10 - 2.
+    np.testing.assert_allclose(weights * 3, [-18.0, 8.0 + 1.0 / 3.0, -6.0, -9.0])
+
+
 def test_a_single_lane_has_no_other_half(problem):
     case = problem(5, states=3, gamma=0.5)
-    fitted, _ = estimate(case, "geometric", "cross-fit", lanes=1, seed=0, round_=0)
     plain, _ = estimate(case, "geometric", "none", lanes=1, seed=0, round_=0)
-    np.testing.assert_array_equal(fitted, plain)
+    for baseline in ("cross-fit", "centred"):
+        fitted, _ = estimate(case, "geometric", baseline, lanes=1, seed=0, round_=0)
+        np.testing.assert_array_equal(fitted, plain)
 
 
 @given(
@@ -243,7 +264,7 @@ def test_missing_visits_and_unknown_baselines_are_refused():
         signal_weights(REWARDS, STATES, 0.5, "geometric-visit", "none", 2)
     with pytest.raises(InputError, match="needs the lanes' visit times"):
         return_statistics(REWARDS, 0.5, "geometric-visit")
-    with pytest.raises(InputError, match="baseline must be one of none, cross-fit"):
+    with pytest.raises(InputError, match="baseline must be one of none, cross-fit, centred"):
         signal_weights(REWARDS, STATES, 0.5, 3, "magic", 2)
 
 
