@@ -14,6 +14,7 @@ from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
+from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.files import next_count, write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
 
@@ -55,7 +56,7 @@ class RunRecord:
             write_atomically(self._metrics, content, self._fsync)
         self._seconds = sum(float(line.get("seconds") or 0.0) for line in lines)
         try:
-            self._file = self._metrics.open("ab")
+            self._file = patiently(lambda: self._metrics.open("ab"))
         except OSError as error:
             raise StorageFailed(f"cannot write {self._metrics}: {error.strerror}") from None
 
@@ -104,7 +105,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     lines = []
-    for raw in path.read_bytes().split(b"\n")[:-1]:
+    for raw in patiently(path.read_bytes).split(b"\n")[:-1]:
         try:
             line = json.loads(raw)
         except ValueError:

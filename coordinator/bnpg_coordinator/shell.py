@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from bnpg_protocol.process.allocation import keep_freed_memory
+from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.faults.execution import FaultExecution
 from bnpg_protocol.process.faults.injector import FaultInjector
 from bnpg_protocol.process.faults.plan import PlanError, read_plan
@@ -98,7 +99,7 @@ def recorder(
                 record.rewind(round_)
             case Gathered(thetas=thetas):
                 try:
-                    save_policy(Policy(dag, thetas), folder / "policy.npz")
+                    patiently(lambda: save_policy(Policy(dag, thetas), folder / "policy.npz"))
                 except OSError as error:
                     raise StorageFailed(f"cannot write {folder / 'policy.npz'}: {error.strerror}") from None
             case Concluded(state=state, why=why, rounds=rounds, metrics=metrics):

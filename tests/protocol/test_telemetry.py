@@ -1,6 +1,8 @@
 """Those who watch a process hear the truth about it, and cannot disturb it."""
 
 import json
+import socket
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -106,3 +108,26 @@ def test_other_paths_are_not_there(watched: Telemetry) -> None:
 def test_what_is_no_address_is_said_so(listen: str) -> None:
     with pytest.raises(InsecureSetup, match="HOST:PORT"):
         Telemetry(listen)
+
+
+def test_those_who_say_nothing_give_way_to_those_who_ask(watched: Telemetry) -> None:
+    host, _, port = watched.address.rpartition(":")
+    silent = [socket.create_connection((host, int(port))) for _ in range(3 * module.READERS)]
+    try:
+        assert get(watched, "/health")[0] == 200
+        silent[0].settimeout(10.0)
+        assert silent[0].recv(1) == b"", "who came first has been sent away"
+        ended = [one for one in threading.enumerate() if "process_request" in one.name]
+        assert len(ended) <= module.READERS + 1
+    finally:
+        for one in silent:
+            one.close()
+
+
+def test_it_listens_on_the_next_version_of_the_internet_too() -> None:
+    watched = Telemetry("[::1]:0")
+    try:
+        assert watched.address.startswith("[::1]:")
+        assert get(watched, "/health")[0] == 200
+    finally:
+        watched.close()

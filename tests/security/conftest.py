@@ -70,6 +70,10 @@ class SecuredRun:
         self.keys = self.path / "keys"
         self.run = self.path / "run"
         self.front = f"ipc://{self.path}/front.ipc"
+        self.inboxes: dict[int, str] = {}
+        """Where agents listen that do not listen on ipc."""
+        self.descriptors = 0
+        """How many each process that is started may have; 0: as many as the test itself."""
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._attackers: list[Attacker] = []
         assert self.bnpg("keys", "new", str(self.keys), "--agents", "4").returncode == 0
@@ -82,9 +86,14 @@ class SecuredRun:
         )  # fmt: skip
 
     def _start(self, name: str, *command: str) -> None:
+        most = ["prlimit", f"--nofile={self.descriptors}"] if self.descriptors else []
         with (self.path / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-P", *command], cwd=self.path, env=self._environment, stdout=log, stderr=log
+                [*most, sys.executable, "-P", *command],
+                cwd=self.path,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
             )
 
     def start_coordinator(self, *options: str) -> None:
@@ -118,7 +127,7 @@ class SecuredRun:
         assert not (self.run / "summary.json").exists(), "the run is too short to be held"
 
     def inbox(self, agent: int) -> str:
-        return f"ipc://{self.path}/inbox-{agent}.ipc"
+        return self.inboxes.get(agent, f"ipc://{self.path}/inbox-{agent}.ipc")
 
     def key_file(self, agent: int) -> Path:
         return self.keys / f"agent-{agent}.key"

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.wire.errors import StorageFailed
 
 
@@ -26,7 +27,7 @@ def write_atomically(path: Path, content: bytes, fsync: bool) -> None:
     folder, file_name = os.path.split(path)
     temporary = os.path.join(folder, f".{file_name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with patiently(lambda: open(temporary, "wb")) as file:
             file.write(content)
             if fsync:
                 file.flush()
@@ -56,7 +57,7 @@ def next_count(path: Path, fsync: bool) -> int:
 
 
 def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder or os.curdir, os.O_RDONLY)
+    descriptor = patiently(lambda: os.open(folder or os.curdir, os.O_RDONLY))
     try:
         os.fsync(descriptor)
     finally:

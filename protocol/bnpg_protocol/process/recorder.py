@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from isal.isal_zlib import crc32
 
+from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import (
@@ -112,7 +113,7 @@ class TraceRecorder:
         try:
             if self._file is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("xb", buffering=0)
+                self._file = patiently(lambda: self._path.open("xb", buffering=0))
             while self._waiting:
                 self._waiting = self._waiting[self._file.write(self._waiting) or 0 :]
         except OSError as error:

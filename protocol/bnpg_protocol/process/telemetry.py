@@ -5,17 +5,21 @@ its own answers with the latest one. So no request delays a round, and a loop th
 """
 
 import json
+import socket
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from bnpg_protocol.process.descriptors import in_use, limit
 from bnpg_protocol.wire.errors import InsecureSetup
 from bnpg_protocol.wire.events import Event, Passage
 from bnpg_protocol.wire.messages import SignalBroadcast, StatesAnnounced
@@ -24,6 +28,8 @@ PUBLISH_EVERY = 0.5
 """Seconds between two snapshots."""
 HANGS_AFTER = 30.0
 """Seconds without a turn of the work loop after which a process is not healthy: evaluations take a while."""
+READERS = 32
+"""Connections that are answered at once; whoever came first gives way to one more."""
 STEP_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 _GAUGES = {
@@ -45,6 +51,7 @@ _GAUGES = {
 _COUNTERS = {
     "retransmitted": "Messages sent again.",
     "duplicates": "Messages that arrived again.",
+    "times_full": "Times there was no room for more connections.",
     "lost": "Messages the transport could not send.",
     "bytes_sent": "Bytes handed to ZeroMQ.",
     "bytes_received": "Bytes taken from ZeroMQ.",
@@ -93,17 +100,16 @@ class Telemetry:
             registry=self._registry,
         )
         try:
-            self._server = ThreadingHTTPServer((host, port), self._handler())
+            self._server = _Server((host, port), self._handler())
         except OSError as error:
             raise InsecureSetup(f"--metrics-listen {listen}: {error.strerror}") from None
-        self._server.daemon_threads = True
         Thread(target=self._server.serve_forever, name="telemetry", daemon=True).start()
 
     @property
     def address(self) -> str:
         """Where it listens."""
         host, port = self._server.server_address[:2]
-        return f"{host!s}:{port}"
+        return f"[{host!s}]:{port}" if ":" in str(host) else f"{host!s}:{port}"
 
     def turn(self, now: float, snapshot: Callable[[], dict[str, Any]]) -> None:
         """Note a turn of the work loop, and publish a snapshot if it is time to."""
@@ -200,6 +206,46 @@ class Telemetry:
                 """Requests are no events of the run."""
 
         return Handler
+
+
+class _Server(ThreadingHTTPServer):
+    """Answers a bounded number of connections at once.
+
+    A request takes a moment, so who has been there longest says nothing, or does so one byte after the other.
+    """
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._readers: OrderedDict[int, socket.socket] = OrderedDict()
+        self._lock = Lock()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread of its own; make room first."""
+        with self._lock:
+            if len(self._readers) >= READERS:
+                _, first = self._readers.popitem(last=False)
+                with suppress(OSError):
+                    first.shutdown(socket.SHUT_RDWR)
+            self._readers[id(request)] = request
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
+        with self._lock:
+            self._readers.pop(id(request), None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Leave it at that: a reader that is gone is no event of the run."""
+
+    def service_actions(self) -> None:
+        """Leave the processor to others while nobody can be let in: there is no descriptor left."""
+        if in_use() >= limit():
+            time.sleep(0.1)
 
 
 def _split(listen: str) -> tuple[str, int]:

@@ -48,6 +48,8 @@ class Trouble(Struct):
     """Handshakes of one route that failed since the last one that succeeded."""
 
     since: float
+    at: float
+    """When the last of them failed."""
     reason: str
     failures: int = 0
     told_at: float = 0.0

@@ -4,6 +4,9 @@ import os
 import stat
 from contextlib import suppress
 
+ASIDE = "~"
+"""What is added to the name of a file that is moved aside."""
+
 
 class SocketFile:
     """The file that was made by binding an endpoint.
@@ -21,9 +24,26 @@ class SocketFile:
 
     def remove(self) -> None:
         """Remove the file, unless somebody else has bound the same path meanwhile: then it is theirs."""
-        if self._made is not None and self._identity() == self._made:
+        if self._made is None:
+            return
+        with suppress(OSError):
+            os.unlink(self._path + ASIDE)
+        if self._identity() == self._made:
             with suppress(OSError):
                 os.unlink(self._path)
+
+    def hide(self) -> None:
+        """Move the file aside, so that nobody finds it; who is connected stays connected."""
+        if self._made is not None and self._identity() == self._made:
+            with suppress(OSError):
+                os.rename(self._path, self._path + ASIDE)
+
+    def show(self) -> None:
+        """Move the file back, unless somebody else has bound the path meanwhile."""
+        if self._made is not None and self._identity() is None:
+            with suppress(OSError):
+                os.rename(self._path + ASIDE, self._path)
+                self._made = self._identity()
 
     def _identity(self) -> tuple[int, int, int] | None:
         if not self._path:

@@ -21,6 +21,7 @@ from typing import Any
 
 import zmq
 
+from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.security.credentials import Security
 from bnpg_protocol.process.security.endpoints import leaves_machine
@@ -33,8 +34,8 @@ from bnpg_protocol.process.transport.curve import (
     authenticated,
     events,
 )
+from bnpg_protocol.process.transport.door import Door, queue
 from bnpg_protocol.process.transport.interface import Arrival, Notice
-from bnpg_protocol.process.transport.socket_file import SocketFile
 from bnpg_protocol.wire.codec import MAX_TENSOR, ZERO_COPY, Frame
 from bnpg_protocol.wire.errors import InsecureSetup
 
@@ -63,6 +64,10 @@ CONNECT_TIMEOUT = 2000
 """Milliseconds until a connection that nobody answers is tried anew: its name may mean another one now."""
 HANDSHAKE = 30000
 """Milliseconds a handshake may take: the other side may be busy with a long evaluation."""
+HANDSHAKE_OF_OTHERS = 5000
+"""The same at the bound socket, where strangers may connect and say nothing; a peer tries again."""
+BUSY = 4.0
+"""Seconds after which a handshake that failed does not count: the peer was busy, nobody refused anything."""
 KNOCK_AGAIN = 0.02
 """Seconds until a route is opened again whose key was refused; doubled each time. The other side may just be
 about to hear of us."""
@@ -118,7 +123,7 @@ class ZeroMQTransport:
         self._notices: deque[Notice] = deque(maxlen=NOTICES)
         self.trouble: dict[str, Trouble] = {}
         """Routes whose handshakes fail."""
-        self._bound = SocketFile("")
+        self._door: Door | None = None
         self.endpoint = ""
         """Where others reach this process; read back after binding."""
         self.lost = 0
@@ -155,7 +160,12 @@ class ZeroMQTransport:
         if leaves_machine(endpoint) and not (self._doorkeeper is not None and key):
             self._not_connected(route, endpoint, "it leaves the machine, but has no key")
             return
-        dealer = self._socket(zmq.DEALER, endpoint)
+        try:
+            dealer = self._socket(zmq.DEALER, endpoint)
+        except OSError as error:
+            self._not_connected(route, endpoint, str(error.strerror))
+            self._knock_at[route] = time.monotonic() + KNOCK_AT_MOST
+            return
         dealer.set(zmq.IDENTITY, self._identity)
         dealer.set(zmq.IMMEDIATE, 1)
         dealer.set(zmq.RECONNECT_IVL, 20)
@@ -196,6 +206,8 @@ class ZeroMQTransport:
 
     def receive(self, timeout: float) -> list[Arrival]:
         """Wait up to `timeout` seconds for something to come in."""
+        if self._door is not None:
+            self._door.look(time.monotonic())
         if self._stash:
             self._flush()
             timeout = min(timeout, FLUSH_EVERY) if self._stash else timeout
@@ -216,6 +228,8 @@ class ZeroMQTransport:
                         break
         if self._doorkeeper is not None:
             self._look_at_monitors(self._doorkeeper)
+        if self._knock_at:
+            self._knock(time.monotonic())
         return arrivals
 
     def counters(self) -> dict[str, Any]:
@@ -225,6 +239,7 @@ class ZeroMQTransport:
             "bytes_received": self.received_bytes,
             "lost": self.lost,
             "turned_away": dict(self.refused),
+            "times_full": 0 if self._door is None else self._door.shut_times,
         }
 
     def hopeless(self, route: str) -> str:
@@ -248,7 +263,8 @@ class ZeroMQTransport:
         for socket in [*self._dealers.values(), *([self._front] if self._front is not None else [])]:
             socket.close(linger=LINGER)
         self._context.term()
-        self._bound.remove()
+        if self._door is not None:
+            self._door.close()
 
     def _bind(self, bind: str, largest: int) -> None:
         if leaves_machine(bind) and self._security is None:
@@ -257,6 +273,8 @@ class ZeroMQTransport:
         front.set(zmq.ROUTER_MANDATORY, 1)
         front.set(zmq.ROUTER_HANDOVER, 1)
         front.set(zmq.MAXMSGSIZE, largest)
+        front.set(zmq.HANDSHAKE_IVL, HANDSHAKE_OF_OTHERS)
+        front.set(zmq.BACKLOG, queue())
         if self._doorkeeper is not None:
             self._doorkeeper.guard(front)
         try:
@@ -265,19 +283,20 @@ class ZeroMQTransport:
             front.close(linger=0)
             raise InsecureSetup(f"cannot listen on {bind}: {error.strerror}") from None
         self.endpoint = front.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
-        self._bound = SocketFile(self.endpoint)
+        self._door = Door(self.endpoint, self._tell)
 
     def _socket(self, kind: int, endpoint: str) -> "zmq.Socket[bytes]":
-        socket: zmq.Socket[bytes] = self._context.socket(kind)
+        socket: zmq.Socket[bytes] = patiently(lambda: _new_socket(self._context, kind))
         socket.set(zmq.SNDHWM, HIGH_WATER)
         socket.set(zmq.RCVHWM, HIGH_WATER)
         socket.set(zmq.LINGER, LINGER)
         socket.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
+        if endpoint.startswith("tcp://"):
+            socket.set(zmq.CONNECT_TIMEOUT, CONNECT_TIMEOUT)
+            socket.set(zmq.IPV6, int(endpoint.startswith("tcp://[")))
         if leaves_machine(endpoint):
             socket.set(zmq.HEARTBEAT_IVL, HEARTBEAT)
             socket.set(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT)
-            socket.set(zmq.CONNECT_TIMEOUT, CONNECT_TIMEOUT)
-            socket.set(zmq.IPV6, int(endpoint.startswith("tcp://[")))
         self._poller.register(socket, zmq.POLLIN)
         return socket
 
@@ -356,14 +375,16 @@ class ZeroMQTransport:
 
     def _look_at_monitors(self, doorkeeper: Doorkeeper) -> None:
         now = time.monotonic()
-        knocks = self._knock_at and now >= min(self._knock_at.values())
-        if now - self._looked_at < LOOK_AT_MONITORS and not knocks:
+        if now - self._looked_at < LOOK_AT_MONITORS:
             return
         self._looked_at = now
         doorkeeper.look()
         for route, monitor in self._monitors.items():
             for event in events(monitor):
                 self._handshake(route, event, now)
+
+    def _knock(self, now: float) -> None:
+        """Open those routes again whose time has come."""
         for route, at in list(self._knock_at.items()):
             if now >= at:
                 self.connect(route, *self._target[route])
@@ -380,11 +401,14 @@ class ZeroMQTransport:
         reason = "the handshake fails: the peer has another key than expected, or refuses ours for now"
         if event == HANDSHAKE_REFUSED:
             reason = "the peer does not allow our key"
-        trouble = self.trouble.setdefault(route, Trouble(now, reason))
+        trouble = self.trouble.setdefault(route, Trouble(now, now, reason))
         if event == HANDSHAKE_REFUSED:
             # ZeroMQ gives up for good after this answer; a roster may still change.
             wait = min(KNOCK_AGAIN * 2.0 ** min(trouble.failures, 10), KNOCK_AT_MOST)
             self._knock_at.setdefault(route, now + wait)
+        if event != HANDSHAKE_REFUSED and now - trouble.at > BUSY:
+            trouble.since, trouble.failures = now, 0
+        trouble.at = now
         trouble.failures += 1
         trouble.reason = reason
         if now - trouble.since >= TELL_AFTER and now - trouble.told_at >= REMIND_EVERY:
@@ -402,3 +426,17 @@ class ZeroMQTransport:
 
     def _tell(self, level: str, event: str, fields: dict[str, Any]) -> None:
         self._notices.append(Notice(level, event, fields))
+
+
+def _new_socket(context: "zmq.Context[zmq.Socket[bytes]]", kind: int) -> "zmq.Socket[bytes]":
+    """Open a socket.
+
+    Raises
+    ------
+    OSError
+        If there is no descriptor for it.
+    """
+    try:
+        return context.socket(kind)
+    except zmq.ZMQError as error:
+        raise OSError(error.errno, error.strerror) from None

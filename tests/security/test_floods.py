@@ -1,0 +1,167 @@
+"""Strangers who only connect end nothing: no coordinator, no agent, no page of metrics."""
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from bnpg_protocol.process import descriptors
+from bnpg_protocol.process.transport.zeromq import ZeroMQTransport
+
+pytestmark = pytest.mark.timeout(200)
+CROWD = """
+import resource, select, socket, sys
+address, number, says = sys.argv[1], int(sys.argv[2]), bytes.fromhex(sys.argv[3])
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+host, _, port = address.rpartition(":")
+crowd = []
+while number > 0:
+    batch = {}
+    pending = select.poll()
+    for _ in range(min(100, number)):
+        one = socket.socket()
+        one.setblocking(False)
+        one.connect_ex((host, int(port)))
+        batch[one.fileno()] = one
+        pending.register(one, select.POLLOUT)
+    number -= len(batch)
+    for descriptor, event in pending.poll(100):
+        if says and not event & (select.POLLERR | select.POLLHUP):
+            batch[descriptor].send(says)
+    if says:
+        for one in batch.values():
+            one.close()
+    crowd += batch.values()
+print(flush=True)
+sys.stdin.read()
+"""
+"""Connects as often as it is told to, says the same each time, or nothing and stays until its input ends."""
+
+
+class Crowd:
+    """A process of its own: it needs more descriptors than a test should have."""
+
+    def __init__(self, address: str, number: int, says: bytes = b"") -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", CROWD, address, str(number), says.hex()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+
+    def leave(self) -> None:
+        self._process.communicate()
+
+
+@pytest.fixture
+def crowd() -> Iterator[type[Crowd]]:
+    made: list[Crowd] = []
+
+    class Remembered(Crowd):
+        def __init__(self, address: str, number: int, says: bytes = b"") -> None:
+            super().__init__(address, number, says)
+            made.append(self)
+
+    yield Remembered
+    for one in made:
+        with suppress(ValueError):
+            one.leave()
+
+
+def test_a_crowd_of_silent_strangers_ends_no_run_of_few_descriptors(secured, right_digest, crowd) -> None:
+    """The case of 256 descriptors: who was there first works on, files are written, the crowd is told of."""
+    secured.front = f"tcp://127.0.0.1:{_free_port()}"
+    secured.inboxes[1] = f"tcp://127.0.0.1:{_free_port()}"
+    secured.descriptors = 256
+    secured.under_way()
+    crowds = [crowd(one.removeprefix("tcp://"), 1500) for one in (secured.front, secured.inbox(1))]
+    secured.until("it is told", lambda: "no room for more connections" in secured.log("coordinator"))
+    secured.until("and by the agent", lambda: "no room for more connections" in secured.log("agent-1"))
+    os.kill(secured.processes["agent-2"].pid, signal.SIGCONT)
+    reached = secured.rounds()
+    secured.reach(reached + 5)
+    os.kill(secured.processes["agent-2"].pid, signal.SIGSTOP)
+    for one in crowds:
+        one.leave()
+    secured.until("there is room again", lambda: "listening again" in secured.log("coordinator"))
+    # Whoever belongs to the run gets in again.
+    secured.processes["agent-0"].kill()
+    secured.processes["agent-0"].wait()
+    secured.start_agent(0)
+    assert secured.finish() == right_digest
+
+
+def test_those_who_come_while_a_crowd_stays_get_in_when_its_handshakes_have_run_out(secured, crowd) -> None:
+    secured.front = f"tcp://127.0.0.1:{_free_port()}"
+    secured.descriptors = 256
+    secured.start(0, 1)
+    secured.until("the coordinator listens", lambda: len(secured.status().get("agents", {})) == 2)
+    crowd(secured.front.removeprefix("tcp://"), 1500)
+    secured.until("it is told", lambda: "no room for more connections" in secured.log("coordinator"))
+    secured.start_agent(2)
+    secured.reach(1)
+
+
+def test_a_crowd_that_says_what_makes_no_sense_ends_no_run(secured, right_digest, crowd) -> None:
+    secured.front = f"tcp://127.0.0.1:{_free_port()}"
+    secured.descriptors = 256
+    secured.under_way()
+    for says in (b"GET / HTTP/1.0\r\n\r\n", b"\xff" + bytes(8) + b"\x7f\x03" + bytes(100)):
+        crowd(secured.front.removeprefix("tcp://"), 2500, says)
+    assert secured.finish() == right_digest
+
+
+def test_a_file_can_be_opened_when_strangers_have_taken_every_descriptor(
+    tmp_path: Path, crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody looks after the transport meanwhile, as during a long evaluation."""
+    few = descriptors.in_use() + 100
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, before[1]))
+    transport = ZeroMQTransport("coordinator", "tcp://127.0.0.1:*")
+    try:
+        crowd(transport.endpoint.removeprefix("tcp://"), 300)
+        while descriptors.in_use() < few:
+            os.sched_yield()
+        with pytest.raises(OSError, match="Too many open files"):
+            open(tmp_path / "file", "wb")  # noqa: SIM115
+        with descriptors.patiently(lambda: open(tmp_path / "file", "wb")) as file:
+            file.write(b"kept")
+        assert [one.event for one in transport.notices()] == ["no room for more connections"]
+    finally:
+        transport.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_door_that_was_shut_opens_again_for_the_next(crowd) -> None:
+    few = descriptors.in_use() + 60
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, before[1]))
+    far, near = ZeroMQTransport("far", "tcp://127.0.0.1:*"), ZeroMQTransport("near")
+    try:
+        near.connect("there", far.endpoint)
+        silent = crowd(far.endpoint.removeprefix("tcp://"), 200)
+        while not far.counters()["times_full"]:
+            far.receive(0.01)
+        silent.leave()
+        near.send("there", [b"hello"])
+        while not far.receive(0.01):
+            near.receive(0.0)
+    finally:
+        near.close()
+        far.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
