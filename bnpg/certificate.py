@@ -1,4 +1,8 @@
-"""The certificate of a run: what is proved for the very theta it ended with, and by what."""
+"""The certificate of a run: what is proved for the very theta it ended with, and by what.
+
+Where it is quick enough the gaps are proved in exact arithmetic (`bnpg.certified`), and a lemma is written
+down only if that does not contradict it. So no epsilon is below the true gap, whatever a float made of it.
+"""
 
 import json
 import math
@@ -14,16 +18,26 @@ from bnpg_coordinator.loading import load_game
 from bnpg_protocol.process.files import write_atomically
 
 from bnpg import __version__
+from bnpg.certified import exactly
+from bnpg.certified.exact_check import WITNESS, CheckError
+from bnpg.certified.exactly import Proof
+from bnpg.certified.floats import FloatBounds, upper_bounds
+from bnpg.certified.words import EXACTLY, IN_FLOATS, rounded_up
 from bnpg.evaluation.document import as_json
 from bnpg.evaluation.effort import is_affordable
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.evaluation.prediction import predicted_rounds, prediction_in_words
+from bnpg_math.arrays.npz import write_arrays
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.games.game import Game
 from bnpg_math.policies.file import Policy, load_policy
 
 FILE = "certificate.json"
-_LEMMA_OF_GAP = {"nash": "lemma_2", "optimality": "lemma_3"}
+FILES = (FILE, WITNESS)
+"""The certificate, and from what it is proved exactly."""
+_LEMMAS = {"nash": "Lemma 2", "optimality": "Lemma 3"}
+_SMALLEST = 1e-290
+"""A threshold below this, and the gradient that meets it, may have lost its digits to underflow."""
 
 
 def certify(folder: Path, rounds: int) -> dict[str, Any]:
@@ -42,14 +56,17 @@ def certify(folder: Path, rounds: int) -> dict[str, Any]:
         `certificate`, one plain sentence; `certified`, whether the gap of `--stop-at-epsilon` is;
         `predicted_rounds`. What is not known is None with a `KEY_reason` beside it.
     """
+    for stale in FILES:
+        (folder / stale).unlink(missing_ok=True)
     experiment = read_experiment(folder / "experiment.toml")
     if not experiment.evaluate_every:
         return uncertified("evaluate-every is 0")
     game = load_game(experiment, folder)
-    policy = _policy(folder, game, experiment.dag, rounds)
+    policy = last_policy(folder, game, experiment.dag, rounds)
     if policy is None:
         return uncertified("the agents keep their thetas on other hosts; --save-policy gathers them")
-    certificate = _certificate(experiment, game, policy, rounds)
+    checked, bounds = _gap_bounds(experiment, folder, game, policy)
+    certificate = _certificate(experiment, game, policy, rounds, bounds) | {"exact_check": checked}
     write_atomically(folder / FILE, (json.dumps(certificate, indent=2) + "\n").encode(), fsync=False)
     said = {
         "certificate": in_words(certificate),
@@ -63,13 +80,33 @@ def certify(folder: Path, rounds: int) -> dict[str, Any]:
     return said
 
 
+def _gap_bounds(
+    experiment: Experiment, folder: Path, game: Game, policy: Policy
+) -> tuple[dict[str, Any], Proof | FloatBounds]:
+    """Bound both gaps, exactly if that is quick enough; say which of the two it was, as JSON."""
+    try:
+        proof = exactly.prove(experiment, folder, game, policy, exactly.UNASKED)
+    except CheckError as reason:
+        return {"done": False, "reason": str(reason)}, upper_bounds(game, policy)
+    write_arrays(folder / WITNESS, proof.arrays)
+    return {
+        "done": True,
+        "nash_gap_at_most": proof.nash,
+        "nash_gap_per_agent_at_most": list(proof.gains),
+        "optimality_gap_at_most": proof.optimality,
+        "game_sha256": proof.game_digest,
+    }, proof
+
+
 def uncertified(reason: str) -> dict[str, Any]:
     """Return what a summary says where there is no certificate."""
     keys = ("certificate", "certified", "predicted_rounds")
     return dict.fromkeys(keys) | {f"{key}_reason": reason for key in keys}
 
 
-def _certificate(experiment: Experiment, game: Game, policy: Policy, rounds: int) -> dict[str, Any]:
+def _certificate(
+    experiment: Experiment, game: Game, policy: Policy, rounds: int, bounds: Proof | FloatBounds
+) -> dict[str, Any]:
     weight, epsilon = experiment.regularization, experiment.stop_at_epsilon
     affordable = is_affordable(game)
     # lambda was chosen as epsilon / M: where M is expensive, it need not be computed a second time.
@@ -78,12 +115,13 @@ def _certificate(experiment: Experiment, game: Game, policy: Policy, rounds: int
     document = as_json(measured)
     if measured.mismatch is None:
         document["mismatch_reason"] = "expensive in this game: ask for it with bnpg evaluate --mismatch"
+    proved = _proved(measured, bounds, weight)
     predicted = predicted_rounds(game, policy.dag, weight, measured.mismatch, epsilon or None)
     certificate = {
-        "proved": _proved(measured),
+        "proved": proved,
         "stop_at_epsilon": epsilon or None,
         "stop_gap": experiment.stop_gap if epsilon else None,
-        "certified": _is_certified(measured, experiment.stop_gap) if epsilon else None,
+        "certified": _is_certified(proved, experiment.stop_gap) if epsilon else None,
         "game": experiment.game,
         "game_digest": game.digest,
         "policy_digest": policy.digest,
@@ -110,21 +148,36 @@ def _certificate(experiment: Experiment, game: Game, policy: Policy, rounds: int
     return certificate
 
 
-def _is_certified(measured: Evaluation, gap: str) -> bool:
-    """Whether the gradient meets the tight lemma: the very decision with which a run stops early."""
-    tight = [bound for bound in measured.bounds if bound.form == "tight"]
-    return any(bound.met is True for bound in tight if bound.lemma == _LEMMA_OF_GAP[gap])
+def _is_certified(proved: list[dict[str, Any]], gap: str) -> bool:
+    """Whether the gradient meets the tight lemma, with which a run stops early, and the gap obeys."""
+    return any(claim["by"] == f"{_LEMMAS[gap]}, tight form" for claim in proved)
 
 
-def _proved(measured: Evaluation) -> list[dict[str, Any]]:
+def _proved(measured: Evaluation, bounds: Proof | FloatBounds, weight: float) -> list[dict[str, Any]]:
     """Return every claim that holds for this policy: first the gaps themselves, then what lemmas promise."""
+    words = EXACTLY if isinstance(bounds, Proof) else IN_FLOATS
+    limits = {"lemma_2": bounds.nash, "lemma_3": bounds.optimality}
     claims: list[dict[str, Any]] = [
-        {"claim": "epsilon-nash", "epsilon": measured.nash_gap, "by": "exact best responses"},
-        {"claim": "epsilon-optimal", "epsilon": measured.optimality_gap, "by": "exact policy iteration"},
+        {
+            "claim": "epsilon-nash",
+            "epsilon": bounds.nash,
+            "by": f"best responses, {words}",
+        },
+        {
+            "claim": "epsilon-optimal",
+            "epsilon": bounds.optimality,
+            "by": f"policy iteration, {words}",
+        },
     ]
     kinds = {"lemma_2": "epsilon-nash", "lemma_3": "epsilon-optimal"}
-    # The printed form is history: it proves nothing where it differs.
-    promises = [bound for bound in measured.bounds if bound.lemma in kinds and bound.form != "printed"]
+    # The printed form is history: it proves nothing where it differs. Without lambda the thresholds are 0,
+    # and next to it they are lost in the rounding of the gradient.
+    promises = [
+        bound
+        for bound in measured.bounds
+        if weight > 0.0 and bound.lemma in kinds and bound.form != "printed" and bound.met
+        if bound.threshold is not None and bound.threshold > _SMALLEST
+    ]
     claims += [
         {
             "claim": kinds[bound.lemma],
@@ -136,30 +189,29 @@ def _proved(measured: Evaluation) -> list[dict[str, Any]]:
             "mismatch": measured.mismatch,
         }
         for bound in promises
-        if bound.met and bound.bound is not None
+        # The condition and M are computed in floats. A promise below what is proved otherwise is none.
+        if bound.bound is not None and bound.bound >= limits[bound.lemma]
     ]
     return [claim for claim in claims if math.isfinite(claim["epsilon"])]
 
 
 def in_words(certificate: dict[str, Any]) -> str:
-    """Return what is proved as one plain sentence."""
+    """Return what is proved as one plain sentence, with every epsilon rounded up."""
     kinds = {"epsilon-nash": "Nash", "epsilon-optimal": "optimal"}
-    exact = [
-        f"{claim['epsilon']:.4g}-{kinds[claim['claim']]}"
-        for claim in certificate["proved"]
-        if claim["by"].startswith("exact")
-    ]
-    if not exact:
+    gaps = [claim for claim in certificate["proved"] if not claim["by"].startswith("Lemma")]
+    if not gaps:
         return "nothing is proved for this policy: its gaps are not finite numbers"
-    text = f"this policy is {' and '.join(exact)}, computed exactly"
-    gaps = {"epsilon-nash": "a Nash gap", "epsilon-optimal": "an optimality gap"}
+    computed = [f"{rounded_up(claim['epsilon'])}-{kinds[claim['claim']]}" for claim in gaps]
+    words = EXACTLY if certificate["exact_check"]["done"] else IN_FLOATS
+    text = f"this policy is {' and '.join(computed)}, {words}"
+    names = {"epsilon-nash": "a Nash gap", "epsilon-optimal": "an optimality gap"}
     promised = [
-        f"{gaps[claim['claim']]} of at most {claim['epsilon']:.4g} "
+        f"{names[claim['claim']]} of at most {rounded_up(claim['epsilon'])} "
         f"({claim['by']}, M = {claim['mismatch']:.4g})"
         for claim in certificate["proved"]
         if claim["by"].endswith("tight form")
     ]
-    return text + ("; its gradient alone proves " + " and ".join(promised) if promised else "")
+    return text + ("; its gradient promises " + " and ".join(promised) if promised else "")
 
 
 def certificate_lines(folder: Path, summary: dict[str, Any]) -> list[str]:
@@ -184,7 +236,7 @@ def certificate_lines(folder: Path, summary: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _policy(folder: Path, game: Game, dag: str, rounds: int) -> Policy | None:
+def last_policy(folder: Path, game: Game, dag: str, rounds: int) -> Policy | None:
     """Return the last theta of everybody, as it was gathered or from the agents' own folders."""
     if (folder / "policy.npz").exists():
         return load_policy(folder / "policy.npz")

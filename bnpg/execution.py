@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bnpg.certificate import FILE as CERTIFICATE_FILE
+from bnpg.certificate import FILES as CERTIFICATE_FILES
 from bnpg.exports.exporting import exporting
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
 from bnpg.rounding import check_rounding
@@ -81,7 +81,7 @@ def execute(
     with in_use(folder):
         if announce is not None:
             announce()
-        for stale in ("summary.json", CERTIFICATE_FILE):
+        for stale in ("summary.json", *CERTIFICATE_FILES):
             (folder / stale).unlink(missing_ok=True)
         forget_heads(folder)
         with exporting(folder, settings.log) as exports:

@@ -64,7 +64,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
     from bnpg_protocol.process.security.credentials import BINDINGS_FILE, coordinator_security
     from bnpg_protocol.process.security.endpoints import require_key
 
-    from bnpg.certificate import FILE as CERTIFICATE_FILE
+    from bnpg.certificate import FILES as CERTIFICATE_FILES
     from bnpg.cli.launching import show_finished
     from bnpg.launchers.settings import TRACE_FOLDER, Outcome
     from bnpg.rounding import check_rounding
@@ -80,7 +80,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
         return show_finished(folder, as_json=as_json)
     check_rounding(folder)
     with in_use(folder):
-        for stale in ("summary.json", CERTIFICATE_FILE):
+        for stale in ("summary.json", *CERTIFICATE_FILES):
             (folder / stale).unlink(missing_ok=True)
         experiment = read_experiment(folder / "experiment.toml")
         code = run_coordinator(

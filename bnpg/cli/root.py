@@ -6,6 +6,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg import __version__
 from bnpg.cli.agent import agent
 from bnpg.cli.bench import bench
+from bnpg.cli.certificate import certificate
 from bnpg.cli.coordinator import coordinator
 from bnpg.cli.dag import dag
 from bnpg.cli.evaluate import evaluate
@@ -65,6 +66,7 @@ _COMMANDS = (
     watch,
     trace,
     evaluate,
+    certificate,
     verify,
     games,
     dag,

@@ -1,9 +1,11 @@
 """The certificate of a run in plain words, and as a table of the lemmas."""
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
+from bnpg.certified.words import rounded_up
 from bnpg.report.scale import shown
 
 LEMMAS = {
@@ -74,9 +76,7 @@ def _words(certificate: dict[str, Any], bounds: dict[str, dict[str, dict[str, An
         told.append(f"The mismatch coefficient M is not a number here: {certificate['mismatch_reason']}.")
     for claim in certificate.get("proved", ()):
         what, meaning = _CLAIMS.get(claim.get("claim"), (str(claim.get("claim")), ""))
-        told.append(
-            f"It is {what} with ε = {_number(claim.get('epsilon'))}, by {claim.get('by')}: {meaning}."
-        )
+        told.append(f"It is {what} with ε = {_bound(claim.get('epsilon'))}, by {claim.get('by')}: {meaning}.")
     if not any(str(claim.get("by", "")).startswith("Lemma") for claim in certificate.get("proved", ())):
         told.append(_why_not(weight, bounds))
     refuted = [
@@ -110,6 +110,12 @@ def _row(lemma: str, form: str, fields: dict[str, Any]) -> list[str]:
         _number(fields.get("threshold")), answers[fields.get("met")], _number(fields.get("bound")),
         _number(fields.get("measured")), answers[fields.get("holds")],
     ]  # fmt: skip
+
+
+def _bound(value: Any) -> str:
+    """Write what a gap is at most, rounded up."""
+    known = isinstance(value, int | float) and math.isfinite(value)
+    return rounded_up(float(value)) if known else "-"
 
 
 def _number(value: Any) -> str:

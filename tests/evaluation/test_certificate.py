@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ MODES = {
     "exact": {"mode": "exact", "dag": "complete"},
     "sampled": {"mode": "sampled", "lanes": 4, "horizon": 5, "dag": "empty"},
 }
+GAPS = ["best responses", "policy iteration"]
 
 
 def certificate_of(folder: Path) -> dict:
@@ -75,23 +77,27 @@ def test_what_is_proved_are_the_exact_gaps_and_the_lemmas_whose_condition_is_met
     certificate = certificate_of(folder)
     proved = {claim["by"]: claim for claim in certificate["proved"]}
     assert list(proved) == [
-        "exact best responses",
-        "exact policy iteration",
+        "best responses, verified in exact arithmetic",
+        "policy iteration, verified in exact arithmetic",
         "Lemma 2, corrected form",
         "Lemma 2, tight form",
         "Lemma 3, corrected form",
         "Lemma 3, tight form",
     ]
-    assert proved["exact best responses"]["epsilon"] == summary["nash_gap"]
-    assert proved["exact policy iteration"]["epsilon"] == summary["optimality_gap"]
+    nash, optimality = (claim["epsilon"] for claim in certificate["proved"][:2])
+    assert nash == pytest.approx(summary["nash_gap"], rel=1e-12)
+    assert optimality == pytest.approx(summary["optimality_gap"], rel=1e-12)
+    exact = certificate["exact_check"]
+    assert exact["done"] is True
+    assert exact["nash_gap_at_most"] == max(exact["nash_gap_per_agent_at_most"]) == nash
+    assert exact["optimality_gap_at_most"] == optimality
     tight = proved["Lemma 2, tight form"]
     assert (tight["claim"], tight["epsilon"], tight["mismatch"]) == ("epsilon-nash", 1.0, 1.0)
     assert tight["gradient"] == certificate["gradient_max"] <= tight["threshold"] == pytest.approx(1 / 9)
     for claim in certificate["proved"]:
-        gap = summary["nash_gap" if claim["claim"] == "epsilon-nash" else "optimality_gap"]
-        assert gap <= claim["epsilon"]
+        assert claim["epsilon"] >= (nash if claim["claim"] == "epsilon-nash" else optimality)
     assert summary["certificate"].endswith(
-        "; its gradient alone proves a Nash gap of at most 1 (Lemma 2, tight form, M = 1) "
+        "; its gradient promises a Nash gap of at most 1 (Lemma 2, tight form, M = 1) "
         "and an optimality gap of at most 1 (Lemma 3, tight form, M = 1)"
     )
     assert summary["certificate"] in human_summary(folder, summary)
@@ -104,7 +110,7 @@ def test_nothing_is_promised_where_the_mismatch_is_infinite(start, go_on) -> Non
     assert certificate["mismatch"] is None
     assert "state 0" in certificate["mismatch_reason"]
     assert certificate["bounds"]["lemma_2"]["tight"]["met"] is True
-    assert [claim["by"].split()[0] for claim in certificate["proved"]] == ["exact", "exact"]
+    assert [claim["by"].split(",")[0] for claim in certificate["proved"]] == GAPS
     assert "Theorem" not in human_summary(folder, summary)
 
 
@@ -144,6 +150,66 @@ def _complete():
     from bnpg_math.dag.text import parse_dag
 
     return parse_dag("complete", 2)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"game": "climbing", "dag": "complete"},
+        {"game": "climbing", "dag": "empty"},
+        {"game": "penalty", "dag": "empty"},
+        {"game": "penalty", "dag": "complete", "learning_rate": 1e3},
+        {"game": "climbing", "dag": "complete", "direction": "natural", "learning_rate": 1e3},
+        {"game": "climbing", "dag": "complete", "regularization": 5e-324},
+        {"game": "climbing", "dag": "complete", "regularization": 1e-300},
+    ],
+    ids=str,
+)
+def test_a_saturated_table_has_a_gradient_of_0_and_proves_nothing_by_it(start, go_on, fields) -> None:
+    folder = start(**{"rounds": 8, "learning_rate": 1e4} | fields)
+    summary = go_on(folder)
+    certificate = certificate_of(folder)
+    assert [claim["by"].split(",")[0] for claim in certificate["proved"]] == GAPS
+    for claim, gap in zip(certificate["proved"], ("nash_gap", "optimality_gap"), strict=True):
+        assert claim["epsilon"] == pytest.approx(summary[gap], rel=1e-9, abs=1e-9)
+    assert "Lemma" not in summary["certificate"]
+
+
+def test_a_lemma_that_the_exact_bound_contradicts_is_not_written(
+    start, go_on, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A mismatch coefficient that is too small, and a condition that is met by rounding alone.
+    from bnpg.evaluation import measure as measuring
+
+    true = measuring.bounds
+    wrong = [{"met": True, "bound": 0.5}, {"met": True, "bound": 40.0}]
+    for change, kept in zip(wrong, (0, 4), strict=True):
+        monkeypatch.setattr(
+            measuring, "bounds", lambda *a, _c=change, **k: [replace(one, **_c) for one in true(*a, **k)]
+        )
+        folder = start(f"run-{kept}", game="climbing", dag="complete", rounds=1, regularization=0.1)
+        summary = go_on(folder)
+        assert summary["nash_gap"] > 0.5
+        lemmas = [c for c in certificate_of(folder)["proved"] if c["by"].startswith("Lemma")]
+        assert len(lemmas) == kept
+
+
+def test_a_game_too_large_to_be_exact_is_bounded_in_floats_and_the_words_say_so(
+    start, go_on, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = start("exact", game=GAME, rounds=3, dag="0-1")
+    go_on(exact)
+    monkeypatch.setattr("bnpg.certified.exactly.UNASKED", 0)
+    floats = start("floats", game=GAME, rounds=3, dag="0-1")
+    summary = go_on(floats)
+    assert summary["certificate"].endswith(", computed in floating point, rounding included")
+    certificate = certificate_of(floats)
+    assert certificate["exact_check"]["done"] is False
+    assert "work" in certificate["exact_check"]["reason"]
+    assert not (floats / "certificate.npz").exists()
+    for above, true in zip(certificate["proved"], certificate_of(exact)["proved"], strict=True):
+        assert above["by"].endswith("computed in floating point, rounding included")
+        assert true["epsilon"] <= above["epsilon"] <= true["epsilon"] + 1e-9
 
 
 @pytest.mark.parametrize("weight", [0.0, 1e-300, 1e-160])

@@ -67,12 +67,14 @@ def test_what_is_missing_is_said_in_a_sentence(
 
 
 def test_the_certificate_is_told_in_words(exact_run: Path) -> None:
+    from bnpg.certified.words import rounded_up
     from bnpg.report.certificate import certificate_view
 
     certificate = json.loads((exact_run / "certificate.json").read_text())
     view = certificate_view(certificate)
     words = " ".join(view.words)
-    assert f"ε = {certificate['nash_gap']:.4g}, by exact best responses" in words
+    epsilon = rounded_up(certificate["proved"][0]["epsilon"])
+    assert f"ε = {epsilon}, by best responses, verified in exact arithmetic" in words
     assert "The lemmas promise nothing yet" in words
     assert len(view.rows) == 9
     forms = certificate["bounds"]["lemma_2"]

@@ -1,0 +1,30 @@
+"""How bounds are told: rounded up, and with what they rest on."""
+
+from decimal import ROUND_CEILING, Context, Decimal
+
+EXACTLY = "verified in exact arithmetic"
+IN_FLOATS = "computed in floating point, rounding included"
+
+
+def rounded_up(number: float, digits: int = 4) -> str:
+    """Write a bound with a few digits, never smaller than it is.
+
+    Parameters
+    ----------
+    number : float
+        Finite.
+    digits : int
+        Significant ones.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> rounded_up(0.69961), rounded_up(0.5), rounded_up(123456.7), rounded_up(0.0)
+    ('0.6997', '0.5', '1.235e+05', '0')
+    """
+    # From the decimal digits that name the float: 0.1 is told as 0.1.
+    above = Context(prec=digits, rounding=ROUND_CEILING).create_decimal(Decimal(repr(number)))
+    return f"{float(above):.{digits}g}"
