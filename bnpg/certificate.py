@@ -65,8 +65,7 @@ def certify(folder: Path, rounds: int) -> dict[str, Any]:
     policy = last_policy(folder, game, experiment.dag, rounds)
     if policy is None:
         return uncertified("the agents keep their thetas on other hosts; --save-policy gathers them")
-    checked, bounds = _gap_bounds(experiment, folder, game, policy)
-    certificate = _certificate(experiment, game, policy, rounds, bounds) | {"exact_check": checked}
+    certificate = _certificate(experiment, folder, game, policy, rounds)
     write_atomically(folder / FILE, (json.dumps(certificate, indent=2) + "\n").encode(), fsync=False)
     said = {
         "certificate": in_words(certificate),
@@ -81,13 +80,13 @@ def certify(folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def _gap_bounds(
-    experiment: Experiment, folder: Path, game: Game, policy: Policy
+    experiment: Experiment, folder: Path, game: Game, policy: Policy, measured: Evaluation
 ) -> tuple[dict[str, Any], Proof | FloatBounds]:
     """Bound both gaps, exactly if that is quick enough; say which of the two it was, as JSON."""
     try:
         proof = exactly.prove(experiment, folder, game, policy, exactly.UNASKED)
     except CheckError as reason:
-        return {"done": False, "reason": str(reason)}, upper_bounds(game, policy)
+        return {"done": False, "reason": str(reason)}, upper_bounds(game, measured)
     write_arrays(folder / WITNESS, proof.arrays)
     return {
         "done": True,
@@ -105,7 +104,7 @@ def uncertified(reason: str) -> dict[str, Any]:
 
 
 def _certificate(
-    experiment: Experiment, game: Game, policy: Policy, rounds: int, bounds: Proof | FloatBounds
+    experiment: Experiment, folder: Path, game: Game, policy: Policy, rounds: int
 ) -> dict[str, Any]:
     weight, epsilon = experiment.regularization, experiment.stop_at_epsilon
     affordable = is_affordable(game)
@@ -115,10 +114,12 @@ def _certificate(
     document = as_json(measured)
     if measured.mismatch is None:
         document["mismatch_reason"] = "expensive in this game: ask for it with bnpg evaluate --mismatch"
+    checked, bounds = _gap_bounds(experiment, folder, game, policy, measured)
     proved = _proved(measured, bounds, weight)
     predicted = predicted_rounds(game, policy.dag, weight, measured.mismatch, epsilon or None)
     certificate = {
         "proved": proved,
+        "exact_check": checked,
         "stop_at_epsilon": epsilon or None,
         "stop_gap": experiment.stop_gap if epsilon else None,
         "certified": _is_certified(proved, experiment.stop_gap) if epsilon else None,

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from bnpg.certified import exact_check, floats
 from bnpg.certified.exact_check import Problem, float_above, lower_bounds, upper_bounds
 from bnpg.certified.exactly import find_vectors_quietly
+from bnpg.evaluation.measure import measure
 from bnpg_math.dag import Dag
 from bnpg_math.games.game import dense_game
 from bnpg_math.policies.file import Policy
@@ -246,7 +247,8 @@ def test_bounds_in_floats_are_not_below_the_truth_either(case: Case) -> None:
         np.array(theta).reshape(game.states, *(game.actions[p] for p in above), -1)
         for theta, above in zip(case.thetas, case.parents, strict=True)
     ]
-    bounds = floats.upper_bounds(played, Policy(Dag(len(case.parents), edges), tuple(thetas)))
+    policy = Policy(Dag(len(case.parents), edges), tuple(thetas))
+    bounds = floats.upper_bounds(played, measure(played, policy, 0.0))
     nash, optimality = case.truth()
     assert bounds.nash == math.inf or Fraction(bounds.nash) >= nash - case.scale
     assert bounds.optimality == math.inf or Fraction(bounds.optimality) >= optimality - case.scale
