@@ -5,7 +5,9 @@ each with its default. Type checkers and editors read source, so the same is wri
 ``python -m bnpg.api.signature`` (``make stub``) writes it, and a test compares.
 """
 
+import functools
 import inspect
+import operator
 import os
 import textwrap
 import types
@@ -13,7 +15,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Literal, TypeVar, Union, cast
 
 from bnpg_protocol.process.settings import Declared, Setting, declared, did_you_mean
 from msgspec import Struct
@@ -68,9 +70,15 @@ def takes(keywords: Keywords) -> Callable[[Function], Function]:
     """
 
     def show(function: Function) -> Function:
-        function.__signature__ = _signature(function, keywords)  # type: ignore[attr-defined]
-        function.__doc__ = _docstring(function, keywords)
-        return function
+        # A function around it: whoever reads the source for a signature, as Sphinx does, finds no other one.
+        @functools.wraps(function)
+        def shown(*arguments: Any, **given: Any) -> Any:
+            return function(*arguments, **given)
+
+        del shown.__wrapped__
+        shown.__signature__ = _signature(function, keywords)  # type: ignore[attr-defined]
+        shown.__doc__ = _docstring(function, keywords)
+        return cast(Function, shown)
 
     return show
 
@@ -132,7 +140,7 @@ def _docstring(function: Callable[..., Any], keywords: Keywords) -> str:
 def _without_none(hint: Any) -> Any:
     """Return a type without None, which stands for what is left out and is no value."""
     parts = tuple(part for part in typing.get_args(hint) if part is not type(None))
-    return Union[parts] if type(None) in typing.get_args(hint) else hint  # noqa: UP007
+    return functools.reduce(operator.or_, parts) if type(None) in typing.get_args(hint) else hint
 
 
 def _plain(hint: Any) -> Any:
@@ -141,7 +149,7 @@ def _plain(hint: Any) -> Any:
     if origin is Annotated:
         return _plain(parts[0])
     if origin in (Union, types.UnionType):
-        return Union[tuple(map(_plain, parts))]  # noqa: UP007 (there is no operator over many)
+        return functools.reduce(operator.or_, map(_plain, parts))
     if origin is tuple:
         return typing.Iterable[_plain(parts[0])]  # type: ignore[misc]
     return hint

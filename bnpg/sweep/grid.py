@@ -19,17 +19,17 @@ import math
 import re
 import tomllib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.experiment import Experiment, experiment_from, experiment_settings
+from bnpg_protocol.process.settings import unknown
 
 from bnpg.experiment_plan import ExperimentPlan, plan_experiment
 from bnpg_math.errors import InputError
 
-FIELDS = tuple(field.encode_name for field in msgspec.structs.fields(Experiment))
+FIELDS = tuple(one.key for one in experiment_settings())
 """What may stand in either table."""
 LARGEST = 100_000
 """Most runs of one grid."""
@@ -109,11 +109,9 @@ def read_grid(path: Path) -> Grid:
             if key not in checked:
                 plan = plan_experiment(fields, path.parent)
                 checked[key] = (plan, _digest_of_files(plan))
-            experiment = msgspec.convert(
-                msgspec.to_builtins(checked[key][0].experiment) | {"seed": fields.get("seed", 0)}, Experiment
+            experiment = experiment_from(
+                msgspec.to_builtins(checked[key][0].experiment) | {"seed": fields.get("seed", 0)}
             )
-        except msgspec.ValidationError as error:
-            raise InputError(f"{path}, run {number} ({described(point)}): experiment: {error}") from None
         except InputError as error:
             raise InputError(f"{path}, run {number} ({described(point)}): {error}") from None
         digest = experiment_identity(experiment, checked[key][1])
@@ -167,9 +165,7 @@ def _tables(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
             raise InputError(f"{path}: expected the tables [base] and [grid] alone, got {name!r}")
         for field in table:
             if field not in FIELDS:
-                close = get_close_matches(field.replace("_", "-"), FIELDS, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(FIELDS)}"
-                raise InputError(f"{path}: [{name}] has an unknown field {field!r}: {hint}")
+                raise InputError(f"{path}: [{name}] {field}: {unknown(field.replace('_', '-'), FIELDS)}")
     base, axes = document.get("base", {}), document.get("grid", {})
     if not axes:
         raise InputError(f"{path}: expected a table [grid] with lists of values, such as seed = [0, 1, 2]")

@@ -12,12 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from arro3.core import Array, DataType, Table
 from arro3.io import write_parquet
+from bnpg_coordinator.experiment import Experiment, ExperimentSetting, experiment_settings
 from bnpg_coordinator.loading import certified_learning_rate
 from bnpg_protocol.process.files import write_atomically
+from bnpg_protocol.process.settings import Declared
 
 from bnpg.run_folder import read_summary
 from bnpg.sweep.folder import SweepFolder
@@ -33,12 +34,34 @@ from bnpg_math.policies.softmax import policy, theta_shape
 
 INTEGER, NUMBER, TRUTH, TEXT = DataType.int64(), DataType.float64(), DataType.bool(), DataType.string()
 
+_BESIDE: dict[str, dict[str, DataType]] = {
+    "game": {"agents": INTEGER, "states": INTEGER},
+    "dag": {"edges": INTEGER},
+    "learning_rate": {"certified": TRUTH},
+}
+"""What the table says right behind a setting."""
+_RESOLVED = {"learning_rate": NUMBER}
+"""Settings whose column holds what they came to."""
+
+
+def setting_columns(kind: type[Experiment] | None = None) -> dict[str, DataType]:
+    """Return the columns of the settings, but for those that only decide what is measured and stored."""
+    columns: dict[str, DataType] = {}
+    for one in experiment_settings(kind):
+        if one.setting.decides != "record":
+            columns[one.name] = _RESOLVED.get(one.name, _kind(one))
+            columns |= _BESIDE.get(one.name, {})
+    return columns
+
+
+def _kind(one: Declared[ExperimentSetting]) -> DataType:
+    if one.words or one.is_open:
+        return TEXT
+    return TRUTH if one.is_flag else INTEGER if one.is_integer else NUMBER
+
+
 COLUMNS: dict[str, DataType] = {
-    "run": TEXT, "state": TEXT, "game": TEXT, "agents": INTEGER, "states": INTEGER, "mode": TEXT, "dag": TEXT,
-    "edges": INTEGER, "rounds": INTEGER, "learning_rate": NUMBER, "certified": TRUTH,
-    "step_size": TEXT, "direction": TEXT, "momentum": TEXT, "regularization": NUMBER, "lanes": INTEGER,
-    "parts": INTEGER, "horizon": TEXT, "baseline": TEXT, "initial": TEXT,
-    "seed": INTEGER, "stop_at_epsilon": NUMBER, "stop_gap": TEXT, "rounds_done": INTEGER,
+    "run": TEXT, "state": TEXT, **setting_columns(), "rounds_done": INTEGER,
     "value": NUMBER, "optimal_value": NUMBER, "uniform_value": NUMBER, "score": NUMBER,
     "optimality_gap": NUMBER, "nash_gap": NUMBER, "objective": NUMBER, "gradient_norm": NUMBER,
     "return_mean": NUMBER, "return_stderr": NUMBER, "policy_digest": TEXT, "why": TEXT,
@@ -110,13 +133,14 @@ def write_table(rows: Sequence[Row], folder: Path) -> None:
 def _cells(run: GridRun, grid: Grid, sweep: SweepFolder, why: str) -> dict[str, Any]:
     folder, experiment = sweep.run(run), run.experiment
     cells: dict[str, Any] = dict.fromkeys(COLUMNS)
-    asked = msgspec.to_builtins(experiment)
-    cells |= {name: asked.get(name.replace("_", "-")) for name in COLUMNS if name.replace("_", "-") in asked}
+    for one in experiment_settings():
+        if one.name in COLUMNS:
+            value = getattr(experiment, one.name)
+            cells[one.name] = str(value) if COLUMNS[one.name] is TEXT and value is not None else value
     cells |= {
         "run": run.name,
         "state": "failed" if why else "missing",
         "game": grid.fields(run)["game"],
-        "horizon": str(experiment.horizon),
         "initial": grid.fields(run).get("initial", experiment.initial),
         "certified": experiment.learning_rate == "certified",
         "learning_rate": None,

@@ -12,11 +12,11 @@ from types import ModuleType
 from typing import Any
 
 import msgspec
-from bnpg_coordinator import experiment
-from bnpg_coordinator.experiment import MEASUREMENT, Experiment
+from bnpg_protocol.process.settings import Declared, Setting, declared
 from bnpg_protocol.wire import messages
 from bnpg_protocol.wire.messages import KINDS
 from docutils import nodes
+from msgspec import Struct
 from sphinx.application import Sphinx
 from sphinx.ext.napoleon import Config, NumpyDocstring
 from sphinx.pycode import ModuleAnalyzer
@@ -33,7 +33,6 @@ _NAMED = (
     (messages.Weights, "weights"),
     (messages.Table, "table"),
 )
-_SCHEMA = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false"}
 
 
 def _comments(module: ModuleType) -> dict[tuple[str, str], str]:
@@ -94,42 +93,57 @@ class Messages(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
 
-def _values(schema: dict[str, Any]) -> str:
-    """The values a setting may have, from its JSON schema."""
-    if "anyOf" in schema:
-        return " or ".join(_values(choice) for choice in schema["anyOf"])
-    if "enum" in schema:
-        return ", ".join(f'`"{value}"`' for value in schema["enum"])
-    words = _SCHEMA[schema["type"]]
-    if "exclusiveMinimum" in schema:
-        words += f" > {schema['exclusiveMinimum']}"
-    if "minimum" in schema:
-        words += f" ≥ {schema['minimum']}"
-    return words
+def settings_table(kind: type[Struct]) -> str:
+    """Every declared setting of a Struct that people are shown, as a Markdown table.
+
+    There are only columns in which something stands.
+    """
+    shown = [one for one in declared(kind, Setting) if not one.setting.internal]
+    columns: dict[str, list[str]] = {
+        "key": [f"`{one.key}`" for one in shown],
+        "values": [_values(one) for one in shown],
+        "unit": [one.setting.unit for one in shown],
+        "default": [_default(one) for one in shown],
+        "mode": [getattr(one.setting, "mode", "") for one in shown],
+        "decides": [getattr(one.setting, "decides", "") for one in shown],
+        "meaning": [one.meaning(lambda key: f"`{key}`", lambda typed: f"`{typed}`") for one in shown],
+    }
+    columns = {title: cells for title, cells in columns.items() if any(cells)}
+    rows = [_row(list(cells)) for cells in zip(*columns.values(), strict=True)]
+    return "\n".join([_row(list(columns)), _row(["---"] * len(columns)), *rows])
 
 
-def _default(value: Any) -> str:
-    return f"`{msgspec.json.encode(value).decode()}`"  # of these types, TOML writes what JSON does
+def _values(one: Declared[Setting]) -> str:
+    """The values a setting may have; words as a file has them."""
+    words = {repr(word): f'`"{word}"`' for word in one.words}
+    text = one.expected().replace("an integer of at least", "integer ≥").replace("a finite number", "number")
+    text = text.replace("of at least", "≥").replace("greater than", ">").removeprefix("a ")
+    for plain, typed in words.items():
+        text = text.replace(plain, typed)
+    return text
+
+
+def _default(one: Declared[Setting]) -> str:
+    """The default as a file has it."""
+    if one.required:
+        return "*must be given*"
+    if one.default is None:
+        return one.setting.remark
+    # Of these types, TOML writes what JSON does.
+    return f"`{msgspec.json.encode(one.default, enc_hook=str).decode()}`{one.setting.remark}"
 
 
 class Settings(SphinxDirective):
-    """Every key of an experiment file, from the schema that reads it."""
+    """Every setting of a Struct, from its declaration."""
+
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Return the part of the page that stands for the directive."""
-        self.env.note_dependency(experiment.__file__)
-        comments = _comments(experiment)
-        [properties] = [part["properties"] for part in msgspec.json.schema(Experiment)["$defs"].values()]
-        lines = [_row(["key", "values", "default", "meaning"]), _row(["---"] * 4)]
-        for name, key in zip(Experiment.__struct_fields__, Experiment.__struct_encode_fields__, strict=True):
-            schema = properties[key]
-            default = _default(schema["default"]) if "default" in schema else "*must be given*"
-            lines.append(
-                f"| `{key}` | {_values(schema)} | {default} | {comments[Experiment.__name__, name]} |"
-            )
-        idle = ", ".join(f"`{key}`" for key in Experiment.__struct_encode_fields__ if key in MEASUREMENT)
-        lines.append(f"\nNothing in the result depends on {idle}; all other keys decide it.")
-        return self.parse_text_to_nodes("\n".join(lines))
+        module, name = self.arguments[0].rsplit(".", 1)
+        home = importlib.import_module(module)
+        self.env.note_dependency(str(home.__file__))
+        return self.parse_text_to_nodes(settings_table(getattr(home, name)))
 
 
 class Modules(SphinxDirective):
