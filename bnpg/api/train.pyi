@@ -23,7 +23,7 @@ def train(
     lanes: int = 256,
     parts: int = 1,
     horizon: int | Literal["geometric", "geometric-visit"] = "geometric",
-    baseline: Literal["cross-fit", "none"] = "cross-fit",
+    baseline: Literal["cross-fit", "centred", "none"] = "cross-fit",
     initial: str | os.PathLike[str] | Policy = "zeros",
     seed: int = 0,
     evaluate_every: int = 10,
@@ -78,9 +78,9 @@ def train(
         Parts in which the lanes are stepped, so that agents and environment overlap. (sampled mode)
     horizon : int or 'geometric', 'geometric-visit', default 'geometric'
         Steps of an episode: an integer truncates, the geometric ones are unbiased. (sampled mode)
-    baseline : {'cross-fit', 'none'}, default 'cross-fit'
-        What is subtracted from returns: the mean of the other half of the lanes, or nothing. (sampled
-        mode)
+    baseline : {'cross-fit', 'centred', 'none'}, default 'cross-fit'
+        What is subtracted from returns: the mean of the other half of the lanes, that and their mean
+        reward at every step, or nothing. (sampled mode)
     initial : str, path or Policy, default 'zeros'
         Starting theta: ``zeros``, ``normal``, which is N(0, 1) keyed by the seed, or a policy file.
     seed : int, default 0
