@@ -47,6 +47,7 @@ from bnpg_math.learning.advantages import local_advantages
 from bnpg_math.learning.estimators import episode_lengths, signal_weights, visit_times
 from bnpg_math.learning.gradient import flow, local_flow, local_flows
 from bnpg_math.learning.optimiser import PlainAscent
+from bnpg_math.learning.regularization import each
 from bnpg_math.policies.file import load_policy
 from bnpg_math.policies.softmax import initial_normal, theta_shape
 from bnpg_math.policies.tabular import TabularSoftmax
@@ -107,7 +108,8 @@ def initial_team(experiment: Experiment, game: Game, dag: Dag) -> Team:
             initial_normal(experiment.seed, agent, shape) if normal else np.zeros(shape)
             for agent, shape in enumerate(shapes)
         ]
-    return [TabularSoftmax(theta, experiment.regularization) for theta in logits]
+    weights = each(experiment.weights(dag, game.actions), game.agents)
+    return [TabularSoftmax(theta, weight) for theta, weight in zip(logits, weights, strict=True)]
 
 
 def exact_gradients(experiment: Experiment, game: Game, dag: Dag, team: Team) -> list[Arrays]:

@@ -110,13 +110,17 @@ def _certificate(
     affordable = is_affordable(game)
     # lambda was chosen as epsilon / M: where M is expensive, it need not be computed a second time.
     known = epsilon / weight if epsilon and not affordable else None
-    measured = measure(game, policy, weight, mismatch=affordable, M=known)
+    weights = experiment.weights(policy.dag, game.actions)
+    measured = measure(game, policy, weights, mismatch=affordable, M=known)
     document = as_json(measured)
     if measured.mismatch is None:
         document["mismatch_reason"] = "expensive in this game: ask for it with bnpg evaluate --mismatch"
     checked, bounds = _gap_bounds(experiment, folder, game, policy, measured)
     proved = _proved(measured, bounds, weight)
-    predicted = predicted_rounds(game, policy.dag, weight, measured.mismatch, epsilon or None)
+    uniform = experiment.barrier == "uniform"
+    predicted = (
+        predicted_rounds(game, policy.dag, weight, measured.mismatch, epsilon or None) if uniform else None
+    )
     certificate = {
         "proved": proved,
         "exact_check": checked,
@@ -129,6 +133,7 @@ def _certificate(
         "dag": [list(edge) for edge in policy.dag.edges],
         "rounds": rounds,
         "regularization": weight,
+        "barrier": experiment.barrier,
         "learning_rate": experiment.learning_rate,
         "step_size": experiment.step_size,
         "direction": experiment.direction,
@@ -145,6 +150,8 @@ def _certificate(
     if predicted is None:
         certificate["predicted_rounds_reason"] = (
             "the theorems need a regularization that is not 0, nor next to it"
+            if uniform
+            else "Theorems 1 and 2 speak of the uniform barrier; bnpg dag advise predicts for a weighted one"
         )
     return certificate
 

@@ -113,6 +113,7 @@ class _Planner:
         elif experiment.stop_gap != "nash":
             raise InputError(f"stop-gap {experiment.stop_gap} says what stop-at-epsilon means: give it too")
         _check_mode(experiment)
+        _check_barrier(experiment, game, dag)
         _check_ascent(experiment)
         _check_sizes(experiment, game, dag)
         _check_learning_rate(experiment, game, dag)
@@ -207,6 +208,17 @@ def _check_mode(experiment: Experiment) -> None:
         chosen, setting = getattr(experiment, one.name), one.setting
         if setting.needs and chosen != one.default and experiment.mode != setting.mode:
             raise InputError(f"{one.key} {chosen} needs mode {setting.mode}, {setting.needs}")
+
+
+def _check_barrier(experiment: Experiment, game: Game, dag: Dag) -> None:
+    """Refuse a weighted barrier where its theorem, or what an early end rests on, does not hold."""
+    if experiment.barrier == "uniform":
+        return
+    if experiment.stop_at_epsilon:
+        raise InputError(
+            "stop-at-epsilon chooses lambda for lemmas on the uniform barrier, got barrier weighted"
+        )
+    experiment.weights(dag, game.actions)
 
 
 def _check_ascent(experiment: Experiment) -> None:

@@ -162,7 +162,5 @@ class Assessor:
         )
         if self._regularization is None:
             return natural, None, self._unreachable
-        weighted = weighted_rounds(
-            dag, game.actions, game.states, game.reward_range, game.gamma, self._regularization, self._rise
-        )
+        weighted = weighted_rounds(game, dag, self._regularization, self._rise)
         return natural, weighted, None

@@ -9,8 +9,7 @@ import numpy as np
 from bnpg_coordinator.experiment import Experiment
 from numpy.typing import NDArray
 
-from bnpg.api.evaluation import evaluate
-from bnpg.evaluation.measure import Evaluation
+from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.report.recorded_run import RecordedRun, read_run
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
@@ -140,9 +139,7 @@ class Run:
 
     def evaluate(self, *, mismatch: bool = False) -> Evaluation:
         """Measure the policy exactly, with the run's own regularization; see :func:`bnpg.evaluate`."""
-        return evaluate(
-            self.game, self.policy, regularization=self.experiment.regularization, mismatch=mismatch
-        )
+        return measure(self.game, self.policy, self.experiment.weights(self.dag, self.game.actions), mismatch)
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:

@@ -20,6 +20,7 @@ def train(
     direction: Literal["gradient", "natural"] = "gradient",
     momentum: Literal["none", "nesterov"] = "none",
     regularization: float = 0.0,
+    barrier: Literal["uniform", "weighted"] = "uniform",
     lanes: int = 256,
     parts: int = 1,
     horizon: int | Literal["geometric", "geometric-visit"] = "geometric",
@@ -72,6 +73,9 @@ def train(
         Whether updates are extrapolated, which begins anew whenever it does not pay. (exact mode)
     regularization : float, default 0.0
         Weight lambda of the log barrier.
+    barrier : {'uniform', 'weighted'}, default 'uniform'
+        How `regularization` is spread over the agents: as in the paper, or so that sparse graphs have
+        no bad stationary points in games that are sums over its families; needs a perfect graph.
     lanes : int, default 256
         Episodes of a round, played side by side. (sampled mode)
     parts : int, default 1

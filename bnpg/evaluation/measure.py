@@ -17,6 +17,7 @@ from bnpg_math.exact.mismatch import mismatch as mismatch_of
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.learning.objective import objective
+from bnpg_math.learning.regularization import Regularization
 from bnpg_math.policies.file import Policy
 from bnpg_math.policies.softmax import log_policy
 from bnpg_math.theory.bounds import Bound, bounds
@@ -80,7 +81,7 @@ class Evaluation:
 def measure(
     game: Game,
     policy: Policy,
-    regularization: float,
+    regularization: Regularization,
     mismatch: bool = False,
     progress: Callable[[int, int], None] | None = None,
     M: float | None = None,
@@ -91,8 +92,8 @@ def measure(
     ----------
     game : Game
     policy : Policy
-    regularization : float
-        lambda >= 0.
+    regularization : float or tuple of N float
+        lambda >= 0, of everybody or of each. The lemmas speak of one lambda: otherwise there are no bounds.
     mismatch : bool
         Whether to compute M, twice S solved games.
     progress : callable, optional
@@ -113,17 +114,19 @@ def measure(
         nash = gaps.nash
         found = mismatch_of(game, progress) if mismatch else None
         M = M if found is None else found.M
-        promises = bounds(
-            game,
-            dag,
-            regularization,
-            grads,
-            nash_gap=nash.gap,
-            optimality_gap=gaps.optimality_gap,
-            M=M,
-            curvature=_curvature(game, policy, grads, regularization),
-            rounding=gradient_rounding(game, values),
-        )
+        promises = []
+        if not isinstance(regularization, tuple):
+            promises = bounds(
+                game,
+                dag,
+                regularization,
+                grads,
+                nash_gap=nash.gap,
+                optimality_gap=gaps.optimality_gap,
+                M=M,
+                curvature=_curvature(game, policy, grads, regularization),
+                rounding=gradient_rounding(game, values),
+            )
     return Evaluation(
         value=gaps.value,
         value_per_state=gaps.value_per_state,

@@ -94,6 +94,8 @@ def _why_not(weight: Any, bounds: dict[str, dict[str, dict[str, Any]]]) -> str:
     """Say why the gradient alone proves nothing."""
     if not weight:
         return "Without regularization (λ = 0) the thresholds of the lemmas are 0, and they promise nothing."
+    if not any(bounds.values()):
+        return "The lemmas on the uniform barrier say nothing of a weighted one."
     tight = bounds.get("lemma_2", {}).get("tight", {})
     if tight.get("met"):
         return f"The lemmas give no number here: {tight.get('reason')}."

@@ -21,6 +21,7 @@ from bnpg_math.theory.constants import (
     sizes,
     smoothness,
 )
+from bnpg_math.theory.weighted_barrier import barrier_weights
 
 MODEST = 4096
 """States times joint actions up to which M is computed for a picture."""
@@ -102,6 +103,8 @@ def gap_chart(
 def gap_bounds(run: RecordedRun, M: float | None) -> tuple[list[Level], str]:
     """Return the bounds of Lemmas 2 and 3 for this run, and a sentence about them."""
     weight = run.experiment.regularization
+    if run.experiment.barrier != "uniform":
+        return [], "Lemmas 2 and 3 speak of the uniform barrier, not of a weighted one, so no bound is drawn."
     if weight == 0:
         return [], "Without regularization (λ = 0) the lemmas promise nothing, so no bound is drawn."
     if M is None:
@@ -126,14 +129,17 @@ def gradient_chart(run: RecordedRun, events: tuple[Event, ...] = ()) -> Chart:
         drawn = np.maximum(norm, SMALLEST)
         series.append(Series("norm of the exact gradient", "gradient", rounds, drawn, dots=len(rounds) < 60))
     weight, size, levels = run.experiment.regularization, sizes(run.game, run.dag), []
-    if weight > 0:
+    if run.experiment.barrier == "weighted":
+        tau = barrier_weights(run.dag, run.game.actions, weight).tau
+        levels.append(Level("threshold of Theorem D1, τ/S", "bound", tau / run.game.states))
+    elif weight > 0:
         levels.append(Level("threshold of Lemma 2, tight", "bound", nash_threshold(size, weight)))
         levels.append(
             Level("threshold of Lemma 2, corrected", "looser", nash_threshold(size, weight, "corrected"))
         )
         if run.dag.is_complete:
             levels.append(Level("threshold of Lemma 3, tight", "best", optimality_threshold(size, weight)))
-    beta = smoothness(size, weight)
+    beta = smoothness(size, run.experiment.weights(run.dag, run.game.actions))
     bound = _descent(run, rounds, beta)
     if bound is not None:
         series.append(

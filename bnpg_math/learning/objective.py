@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.learning.regularization import Regularization, each
 
 
-def barrier(log_tables: Sequence[FloatArray], regularization: float) -> float:
+def barrier(log_tables: Sequence[FloatArray], regularization: Regularization) -> float:
     """The log barrier, -lambda sum_i E_{s, aP uniform} KL(Unif || pi^i(.|s, aP)).
 
     Parameters
@@ -14,19 +15,22 @@ def barrier(log_tables: Sequence[FloatArray], regularization: float) -> float:
     log_tables : sequence of N arrays (S, *P, A_i) float
         log pi^i, from :func:`bnpg_math.policies.softmax.log_policy`: logarithms, since a probability that
         underflows still has a finite one.
-    regularization : float
-        lambda >= 0.
+    regularization : float or tuple of N float
+        lambda >= 0, of everybody or of each.
 
     Returns
     -------
     float
         At most 0 up to rounding; 0 when every pi^i is uniform.
     """
-    divergences = (-float(table.mean()) - math.log(table.shape[-1]) for table in log_tables)
+    divergences = [-float(table.mean()) - math.log(table.shape[-1]) for table in log_tables]
+    if isinstance(regularization, tuple):
+        weights = each(regularization, len(divergences))
+        return -sum(weight * one for weight, one in zip(weights, divergences, strict=True))
     return -regularization * sum(divergences)
 
 
-def objective(value: float, log_tables: Sequence[FloatArray], regularization: float) -> float:
+def objective(value: float, log_tables: Sequence[FloatArray], regularization: Regularization) -> float:
     """L_lambda = V(mu) + barrier.
 
     Parameters

@@ -36,6 +36,7 @@ from typing import Literal, TypeAlias
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
+from bnpg_math.learning.regularization import Regularization, each
 
 Form: TypeAlias = Literal["printed", "corrected", "tight"]
 FORMS: tuple[Form, ...] = ("printed", "corrected", "tight")
@@ -85,15 +86,15 @@ def sizes(game: Game, dag: Dag) -> Sizes:
     )
 
 
-def smoothness(size: Sizes, regularization: float, form: Form = "tight") -> float:
+def smoothness(size: Sizes, regularization: Regularization, form: Form = "tight") -> float:
     """Lemma 4: beta, a Lipschitz constant of grad L_lambda.
 
     Parameters
     ----------
     size : Sizes
         From :func:`sizes`.
-    regularization : float
-        lambda >= 0.
+    regularization : float or tuple of N float
+        lambda >= 0, of everybody or of each.
     form : {"printed", "corrected", "tight"}
         Printed and corrected agree.
 
@@ -102,10 +103,11 @@ def smoothness(size: Sizes, regularization: float, form: Form = "tight") -> floa
     float
         At least 0; 1/beta is the certified step size.
     """
+    rows = list(zip(each(regularization, size.agents), size.parents, strict=True))
     if form == "tight":
-        barrier = max(regularization / (2 * size.states * above) for above in size.parents)
+        barrier = max(weight / (2 * size.states * above) for weight, above in rows)
         return size.reward_range / (2 * (1 - size.gamma) ** 2) + barrier
-    barrier = sum(2 * regularization / (size.states * above) for above in size.parents)
+    barrier = sum(2 * weight / (size.states * above) for weight, above in rows)
     return 8 * size.agents * size.reward_range / (1 - size.gamma) ** 3 + barrier
 
 

@@ -12,6 +12,7 @@ from bnpg_math.exact.rounding import UNIT
 from bnpg_math.exact.values import Values, evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.learning.gradient import flow, local_flows, regularized_gradient
+from bnpg_math.learning.regularization import Regularization, each
 
 SLACK = 1e-9
 """How much of a threshold is left free, relatively."""
@@ -24,7 +25,7 @@ def gradients(
     game: Game,
     dag: Dag,
     tables: Sequence[FloatArray],
-    regularization: float,
+    regularization: Regularization,
     values: Values | None = None,
 ) -> list[FloatArray]:
     """dL_lambda/dtheta^i of every agent (Lemma 1).
@@ -37,8 +38,8 @@ def gradients(
         Who conditions on whom.
     tables : sequence of N arrays (S, *P, A_i) float
         pi^i; the gradient depends on the logits through them alone.
-    regularization : float
-        lambda >= 0.
+    regularization : float or tuple of N float
+        lambda >= 0, of everybody or of each.
     values : Values, optional
         Of the joint policy; computed if missing.
 
@@ -50,8 +51,10 @@ def gradients(
     present = values if values is not None else evaluate(game, joint_policy(tables, dag))
     W = flow(present.d, present.pi, present.Q)
     return [
-        regularized_gradient(m, table, regularization)
-        for m, table in zip(local_flows(W, dag.families), tables, strict=True)
+        regularized_gradient(m, table, weight)
+        for m, table, weight in zip(
+            local_flows(W, dag.families), tables, each(regularization, dag.agents), strict=True
+        )
     ]
 
 

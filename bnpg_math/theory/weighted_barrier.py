@@ -27,6 +27,9 @@ from typing import Literal, TypeAlias
 from bnpg_math.dag import Dag
 from bnpg_math.dag.perfect import is_perfect, last_parents, unmarried
 from bnpg_math.errors import InputError
+from bnpg_math.games.game import Game
+from bnpg_math.learning.regularization import Regularization
+from bnpg_math.theory.constants import sizes, smoothness
 
 Barrier: TypeAlias = Literal["uniform", "weighted"]
 
@@ -115,10 +118,10 @@ def barrier_weights(dag: Dag, actions: Sequence[int], regularization: float) -> 
     return BarrierWeights(tau, rho, tuple(one * rows for one, rows in zip(rho, above, strict=True)))
 
 
-def regularizations(
+def barrier_regularization(
     dag: Dag, actions: Sequence[int], regularization: float, barrier: Barrier
-) -> tuple[float, ...]:
-    """What each agent takes for lambda.
+) -> Regularization:
+    """What the agents take for lambda.
 
     Parameters
     ----------
@@ -129,8 +132,8 @@ def regularizations(
 
     Returns
     -------
-    tuple of N float
-        lambda itself for all, to the bit, if the barrier is uniform.
+    float or tuple of N float
+        lambda itself if the barrier is uniform, else one for each agent.
 
     Raises
     ------
@@ -138,48 +141,18 @@ def regularizations(
         If the barrier is weighted and the DAG not perfect.
     """
     if barrier == "uniform":
-        return (regularization,) * dag.agents
+        return regularization
     return barrier_weights(dag, actions, regularization).regularizations
 
 
-def smoothness_of_weights(reward_range: float, gamma: float, states: int, rho: Sequence[float]) -> float:
-    """Lemma 4 with these weights: beta = R / (2 (1-gamma)^2) + max_i rho_i / (2 S).
-
-    Parameters
-    ----------
-    reward_range : float
-        R.
-    gamma : float
-        In [0, 1).
-    states : int
-        S.
-    rho : sequence of N float
-        Weights of rows, times S.
-
-    Returns
-    -------
-    float
-    """
-    return reward_range / (2 * (1 - gamma) ** 2) + max(rho) / (2 * states)
-
-
-def weighted_rounds(
-    dag: Dag,
-    actions: Sequence[int],
-    states: int,
-    reward_range: float,
-    gamma: float,
-    regularization: float,
-    rise: float,
-) -> float:
+def weighted_rounds(game: Game, dag: Dag, regularization: float, rise: float) -> float:
     """Updates (3) with eta = 1/beta from theta_0 = 0 after which one was within the condition of Theorem D1.
 
     Parameters
     ----------
-    dag, actions
-        As in :func:`barrier_weights`.
-    states, reward_range, gamma
-        S, R, and the discount.
+    game : Game
+    dag : Dag
+        Perfect.
     regularization : float
         lambda > 0.
     rise : float
@@ -189,11 +162,16 @@ def weighted_rounds(
     -------
     float
         T = 2 beta rise S^2 max_i (1 - 1/A_i) / tau^2, not rounded.
+
+    Raises
+    ------
+    InputError
+        If the DAG is not perfect.
     """
-    weights = barrier_weights(dag, actions, regularization)
-    beta = smoothness_of_weights(reward_range, gamma, states, weights.rho)
-    share = max(1 - 1 / count for count in actions)
-    return 2 * beta * rise * share * (states / weights.tau) ** 2
+    weights = barrier_weights(dag, game.actions, regularization)
+    beta = smoothness(sizes(game, dag), weights.regularizations)
+    share = max(1 - 1 / count for count in game.actions)
+    return 2 * beta * rise * share * (game.states / weights.tau) ** 2
 
 
 def _weights(dag: Dag, actions: Sequence[int]) -> list[int]:

@@ -137,6 +137,6 @@ class Ascent:
 
 def ascent_of(setup: CoordinatorSetup, oracle: Oracle) -> Ascent:
     """Return what decides on the exact rounds of a run."""
-    beta = smoothness(sizes(setup.game, setup.dag), setup.experiment.regularization)
+    beta = smoothness(sizes(setup.game, setup.dag), setup.weights)
     certified = 1.0 / beta if beta > 0.0 else 0.0
     return Ascent(setup.experiment, oracle, setup.learning_rate, certified, setup.recorded)

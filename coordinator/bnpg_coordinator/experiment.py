@@ -7,6 +7,7 @@ and columns of its table, the report, its command that gives a run again, and th
 import hashlib
 import sys
 import tomllib
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +17,10 @@ import tomli_w
 from bnpg_protocol.process.settings import Declared, Setting, SettingError, convert, declared
 from msgspec import Meta, Struct
 
+from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
+from bnpg_math.learning.regularization import Regularization
+from bnpg_math.theory.weighted_barrier import barrier_regularization
 
 Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
@@ -122,6 +126,13 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         NotNegative,
         ExperimentSetting("Weight lambda of the log barrier.", symbol="LAMBDA", original=True),
     ] = 0.0
+    barrier: Annotated[
+        Literal["uniform", "weighted"],
+        ExperimentSetting(
+            "How {regularization} is spread over the agents: as in the paper, or so that sparse graphs have "
+            "no bad stationary points in games that are sums over its families; needs a perfect graph."
+        ),
+    ] = "uniform"
     lanes: Annotated[
         Count,
         ExperimentSetting(
@@ -208,6 +219,10 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     trace: Annotated[bool, ExperimentSetting("Record every message, for `bnpg trace`.", decides="record")] = (
         False
     )
+
+    def weights(self, dag: Dag, actions: Sequence[int]) -> Regularization:
+        """Return what the agents take for lambda: one number, or one each if the barrier is weighted."""
+        return barrier_regularization(dag, actions, self.regularization, self.barrier)
 
     def evaluates(self, round_: int) -> bool:
         """Whether theta_round is evaluated exactly."""

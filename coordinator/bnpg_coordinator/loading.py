@@ -29,7 +29,7 @@ def load_game(experiment: Experiment, folder: Path) -> Game:
 def certified_learning_rate(experiment: Experiment, game: Game, dag: Dag) -> float:
     """Return eta: as given, or 1/beta (Lemma 4, tight form), for which exact (3) never decreases L."""
     if experiment.learning_rate == "certified":
-        return 1.0 / smoothness(sizes(game, dag), experiment.regularization)
+        return 1.0 / smoothness(sizes(game, dag), experiment.weights(dag, game.actions))
     return float(experiment.learning_rate)
 
 

@@ -63,6 +63,7 @@ from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.waiting import described
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.cells import within
+from bnpg_math.learning.regularization import each
 
 WARN_EVERY = 5.0
 """Seconds without progress after which, again and again, the log says who is waited for."""
@@ -327,7 +328,7 @@ class CoordinatorMachine:
             rounds=setup.experiment.rounds,
             seed=setup.experiment.seed,
             learning_rate=setup.learning_rate,
-            regularization=setup.experiment.regularization,
+            regularization=each(setup.weights, dag.agents)[agent],
             initial="given" if setup.initial else setup.experiment.initial,
             theta=setup.initial[agent] if setup.initial else np.zeros(0),
         )
@@ -507,7 +508,7 @@ def _exact(setup: CoordinatorSetup) -> tuple[Oracle | None, Ascent | None]:
     """Return what evaluates and signals exactly, where the world has a model."""
     if setup.world.model is None:
         return None, None
-    oracle = Oracle(setup.world.model, setup.dag, setup.experiment.regularization)
+    oracle = Oracle(setup.world.model, setup.dag, setup.weights)
     return oracle, ascent_of(setup, oracle)
 
 

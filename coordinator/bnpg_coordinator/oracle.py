@@ -17,6 +17,7 @@ from bnpg_math.learning.advantages import local_advantages
 from bnpg_math.learning.gradient import flow, local_flows
 from bnpg_math.learning.natural import natural_direction, side_by_side
 from bnpg_math.learning.objective import objective
+from bnpg_math.learning.regularization import Regularization, each
 from bnpg_math.learning.step_size import inner
 from bnpg_math.policies.softmax import log_policy
 from bnpg_math.theory.constants import nash_threshold, optimality_threshold, sizes
@@ -79,11 +80,11 @@ class Oracle:
     ----------
     game : Game
     dag : Dag
-    regularization : float
-        lambda of the objective.
+    regularization : float or tuple of N float
+        lambda of the objective, of everybody or of each.
     """
 
-    def __init__(self, game: Game, dag: Dag, regularization: float) -> None:
+    def __init__(self, game: Game, dag: Dag, regularization: Regularization) -> None:
         self._game = game
         self._dag = dag
         self._regularization = regularization
@@ -129,8 +130,10 @@ class Oracle:
         if not natural:
             return Climb(self, log_tables, height, grads, grads)
         directions = [
-            natural_direction(advantage, table, visit, self._regularization)
-            for advantage, visit, table in zip(*self._natural(log_tables), tables, strict=True)
+            natural_direction(advantage, table, visit, weight)
+            for advantage, visit, table, weight in zip(
+                *self._natural(log_tables), tables, each(self._regularization, self._dag.agents), strict=True
+            )
         ]
         return Climb(self, log_tables, height, grads, directions)
 
@@ -154,11 +157,12 @@ class Oracle:
         """
         tables, _, values = self._evaluated(log_tables)
         grads = gradients(self._game, self._dag, tables, self._regularization, values)
-        size = sizes(self._game, self._dag)
+        size, regularization = sizes(self._game, self._dag), self._regularization
+        assert not isinstance(regularization, tuple), "no early end is planned with a weighted barrier"
         if gap == "optimality":
-            reached, threshold = path_norm(grads, self._dag), optimality_threshold(size, self._regularization)
+            reached, threshold = path_norm(grads, self._dag), optimality_threshold(size, regularization)
         else:
-            reached, threshold = gradient_max(grads), nash_threshold(size, self._regularization)
+            reached, threshold = gradient_max(grads), nash_threshold(size, regularization)
         return meets(reached, threshold, gradient_rounding(self._game, values))
 
     def _natural(self, log_tables: Sequence[FloatArray]) -> tuple[list[FloatArray], list[FloatArray]]:

@@ -11,6 +11,7 @@ from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
+from bnpg_math.learning.regularization import Regularization
 
 
 class CoordinatorSetup(Struct, frozen=True):
@@ -52,6 +53,11 @@ class CoordinatorSetup(Struct, frozen=True):
         asked = [name for name, wanted in needs.items() if wanted]
         if asked and self.world.model is None:
             raise InputError(f"{asked[0]} needs a world whose model is known, and this one has none")
+
+    @property
+    def weights(self) -> Regularization:
+        """What the agents take for lambda."""
+        return self.experiment.weights(self.dag, self.world.actions)
 
     @property
     def game(self) -> Game:

@@ -126,6 +126,8 @@ BAD_OPTIONS: list[tuple[list[str], str]] = [
     (["--mode", "exact", "--step-size", "barzilai-borwein", "--momentum", "nesterov"], "momentum none"),
     (["--mode", "exact", "--direction", "natural", "--learning-rate", "certified"], "step-size backtracking"),
     (["--regularization", "nan"], "regularization"),
+    (["--barrier", "heavy"], "barrier"),
+    (["--barrier", "weighted", "--mode", "exact", "--stop-at-epsilon", "1"], "on the uniform barrier"),
     (["--regularization", "-0.5"], "regularization"),
     (["--rounds", "-1"], "rounds"),
     (["--rounds", "2.5"], "rounds"),

@@ -14,15 +14,16 @@ from bnpg_math.dag.perfect import elimination_dag, height, is_perfect, last_pare
 from bnpg_math.exact.optimum import optimal_value
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import dense_game
-from bnpg_math.learning.gradient import flow, local_flows, regularized_gradient, update
-from bnpg_math.learning.objective import barrier
+from bnpg_math.learning.gradient import update
+from bnpg_math.learning.objective import objective
 from bnpg_math.policies.softmax import log_policy, policy, theta_shape
+from bnpg_math.theory.constants import sizes, smoothness
 from bnpg_math.theory.price import price
+from bnpg_math.theory.stationarity import gradients
 from bnpg_math.theory.weighted_barrier import (
+    barrier_regularization,
     barrier_weights,
     path_products,
-    regularizations,
-    smoothness_of_weights,
     weighted_rounds,
 )
 
@@ -109,15 +110,10 @@ class Landscape:
         return evaluate(self.game, joint_policy([policy(theta) for theta in thetas], self.dag))
 
     def gradients(self, thetas):
-        values, tables = self.values(thetas), [policy(theta) for theta in thetas]
-        flows = local_flows(flow(values.d, values.pi, values.Q), self.dag.families)
-        return [regularized_gradient(*given) for given in zip(flows, tables, self.weights, strict=True)]
+        return gradients(self.game, self.dag, [policy(theta) for theta in thetas], self.weights)
 
     def objective(self, thetas):
-        logs = [log_policy(theta) for theta in thetas]
-        return self.values(thetas).value + sum(
-            barrier([log], weight) for log, weight in zip(logs, self.weights, strict=True)
-        )
+        return objective(self.values(thetas).value, [log_policy(theta) for theta in thetas], self.weights)
 
     def top(self, start):
         """A stationary point above the start."""
@@ -138,7 +134,7 @@ class Landscape:
 
 def resting(lam, kind):
     """Where a chain comes to rest that begins with agent 1 staying out."""
-    here = Landscape(chain_game(), line(3), regularizations(line(3), CHAIN, lam, kind))
+    here = Landscape(chain_game(), line(3), barrier_regularization(line(3), CHAIN, lam, kind))
     start = [np.zeros(shape) for shape in here.shapes]
     start[0][..., 0], start[1][:, 0, 0] = math.log(60 / lam), math.log(6 / lam)
     return here, here.top(start)
@@ -192,7 +188,7 @@ def additive_place(seed, dag, lam, states=2, gamma=0.6):
         reward += spread(rng.normal(size=shape), family, dag.agents)
     P /= P.sum(axis=-1, keepdims=True)
     game = dense_game(f"additive {seed}", P, reward, np.ones(states) / states, gamma)
-    return Landscape(game, dag, regularizations(dag, actions, lam, "weighted"))
+    return Landscape(game, dag, barrier_regularization(dag, actions, lam, "weighted"))
 
 
 SPARSE = [
@@ -212,7 +208,7 @@ def test_theorem_d1(dag, seed):
     here = additive_place(seed, dag, lam)
     game = here.game
     weights = barrier_weights(dag, game.actions, lam)
-    beta = smoothness_of_weights(game.reward_range, game.gamma, game.states, weights.rho)
+    beta = smoothness(sizes(game, dag), weights.regularizations)
     thetas = [np.zeros(shape) for shape in here.shapes]
     for _ in range(200_000):
         grads = here.gradients(thetas)
@@ -235,9 +231,9 @@ def test_theorem_d1_rounds(dag):
     here = additive_place(7, dag, 2.0, states=1, gamma=0.0)
     game, lam = here.game, 2.0
     weights = barrier_weights(dag, game.actions, lam)
-    beta = smoothness_of_weights(game.reward_range, game.gamma, game.states, weights.rho)
+    beta = smoothness(sizes(game, dag), weights.regularizations)
     thetas = [np.zeros(shape) for shape in here.shapes]
-    promised = weighted_rounds(dag, game.actions, 1, game.reward_range, 0.0, lam, here.gap(thetas))
+    promised = weighted_rounds(game, dag, lam, here.gap(thetas))
     for _ in range(int(promised) + 1):
         grads = here.gradients(thetas)
         if max(float(grad.max()) for grad in grads) <= weights.tau / game.states:
@@ -291,7 +287,7 @@ def test_the_price_of_missing_edges_bounds_the_gap():
     weak[:, 2, :, 2] += 0.01
     weak[:, 0, :, 0] -= 0.002
     weak = dense_game("weak", np.ones((1, *CHAIN, 1)), weak, np.ones(1), 0.0)
-    here = Landscape(weak, line(3), regularizations(line(3), CHAIN, lam, "weighted"))
+    here = Landscape(weak, line(3), barrier_regularization(line(3), CHAIN, lam, "weighted"))
     thetas = here.top([np.zeros(shape) for shape in here.shapes])
     tau = barrier_weights(line(3), CHAIN, lam).tau
     assert max(float(grad.max()) for grad in here.gradients(thetas)) <= tau
@@ -304,4 +300,4 @@ def test_on_the_complete_dag_tau_is_lambda_over_the_number_of_prefixes():
     """Where the paper's barrier suffices, too; the uniform barrier is lambda itself, for every agent."""
     weights = barrier_weights(complete(3), (2, 3, 2), 1.0)
     assert weights.tau == pytest.approx(1 / (2 + 6 + 12))
-    assert regularizations(complete(3), (2, 3, 2), 0.3, "uniform") == (0.3, 0.3, 0.3)
+    assert barrier_regularization(complete(3), (2, 3, 2), 0.3, "uniform") == 0.3
