@@ -23,6 +23,7 @@ import re
 import secrets
 import shutil
 import time
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -199,7 +200,7 @@ def read_settings(folder: Path) -> LaunchSettings:
     """
     path = folder / "launch.toml"
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=LaunchSettings)
+        return msgspec.toml.decode(path.read_bytes().removeprefix(BOM_UTF8), type=LaunchSettings)
     except FileNotFoundError:
         return LaunchSettings()
     except (OSError, ValueError) as error:

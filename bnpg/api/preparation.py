@@ -12,11 +12,11 @@ from bnpg_coordinator.experiment import Experiment, read_fields
 from bnpg_protocol.process.settings import SettingError
 
 from bnpg.api.games import named
+from bnpg.api.graphs import edges_of
 from bnpg.api.signature import Keywords, unexpected
-from bnpg.experiment_plan import edges_text, plan_experiment
+from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings, settings_from
 from bnpg.run_folder import FAULTS_FILE, create_run_folder, read_faults
-from bnpg_math.dag import Dag
 from bnpg_math.errors import DagError, InputError
 from bnpg_math.games.game import Game
 from bnpg_math.policies.file import Policy, save_policy
@@ -59,6 +59,7 @@ def prepared(
             fields, base = read_fields(Path(subject)), Path(subject).parent
         fields |= {key: value for key, value in given.items() if key not in launch_keys}
         plan = plan_experiment(fields, base)
+        _check_agents(asked.get("dag"), plan.game.agents)
         launch = LAUNCHER | {key: value for key, value in given.items() if key in launch_keys}
         settings = settings_from(launch | ({} if faults is None else {"faults": FAULTS_FILE}))
         plan_of_faults = None if faults is None else read_faults(Path(faults))
@@ -103,19 +104,22 @@ def as_plain(value: Any) -> Any:
 
 
 def dag_text(dag: Any) -> str:
-    """Return a DAG as an experiment names it: by name, as a path, as a `Dag` or as pairs (parent, child)."""
+    """Return a DAG as an experiment names it: a name or a path as it is, a graph by its edges."""
     if isinstance(dag, str | os.PathLike):
         return os.fspath(dag)
-    if isinstance(dag, Dag):
-        return edges_text(dag) or "empty"
-    try:
-        return ",".join(f"{int(parent)}-{int(child)}" for parent, child in dag) or "empty"
-    except (TypeError, ValueError):
-        raise DagError(f"dag must be a name, a Dag or pairs (parent, child), got {dag!r}") from None
+    return ",".join(f"{parent}-{child}" for parent, child in edges_of(dag)[0]) or "empty"
 
 
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {"dag": dag_text}
 """How an object becomes what a setting has, by the setting's name; `as_plain` does for all others."""
+
+
+def _check_agents(dag: Any, agents: int) -> None:
+    """Refuse a graph that says of how many agents it is, if the game has another number of them."""
+    if dag is not None and not isinstance(dag, str | os.PathLike):
+        drawn = edges_of(dag)[1]
+        if drawn not in (None, agents):
+            raise DagError(f"dag must be one of {agents} agents as the game, got one of {drawn}")
 
 
 @contextmanager

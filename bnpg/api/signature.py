@@ -191,7 +191,7 @@ def _described(hint: Any) -> str:
     if origin is os.PathLike:
         return "path"
     if origin is not None:
-        return f"iterable of {_described(parts[0])}"
+        return "graph" if parts[0] is Any else f"iterable of {_described(parts[0])}"
     return str(hint.__name__)
 
 

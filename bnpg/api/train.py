@@ -17,7 +17,7 @@ from bnpg_math.policies.file import Policy
 def train(
     game: str | os.PathLike[str] | Game,
     *,
-    dag: str | os.PathLike[str] | Dag | Iterable[tuple[int, int]] | None = None,
+    dag: str | os.PathLike[str] | Dag | Iterable[Any] | None = None,
     initial: str | os.PathLike[str] | Policy | None = None,
     faults: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,

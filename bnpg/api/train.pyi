@@ -13,7 +13,7 @@ def train(
     game: str | os.PathLike[str] | Game,
     *,
     mode: Literal["sampled", "exact"] = "sampled",
-    dag: str | os.PathLike[str] | Dag | Iterable[tuple[int, int]] = "line",
+    dag: str | os.PathLike[str] | Dag | Iterable[Any] = "line",
     rounds: int = 200,
     learning_rate: float | Literal["certified"] = 0.1,
     step_size: Literal["fixed", "backtracking", "barzilai-borwein"] = "fixed",
@@ -57,7 +57,7 @@ def train(
         settings the arguments override), or a game made by :func:`bnpg.dense_game`.
     mode : {'sampled', 'exact'}, default 'sampled'
         Learn from played episodes, or from the known model.
-    dag : str, path, Dag or iterable of (int, int), default 'line', or that of the initial policy
+    dag : str, path, Dag or graph, default 'line', or that of the initial policy
         Who sees whose action: ``empty``, ``line``, ``star``, ``complete``, edges such as ``0-1,0-2``,
         or a file.
     rounds : int, default 200

@@ -153,7 +153,7 @@ def _digest_of_files(plan: ExperimentPlan) -> str:
 def _tables(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """Return the two tables, with every field and the kind of its value checked."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

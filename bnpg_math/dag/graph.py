@@ -4,13 +4,15 @@ Agents are 0..N-1. The topological order need not be 0..N-1: the edge 2 -> 0 is 
 Reading a DAG from text or from a file is in `dag_text`.
 """
 
+import heapq
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
+from operator import index
 from types import MappingProxyType
+from typing import Any
 
-import networkx as nx
 import numpy as np
 
 from bnpg_math.errors import DagError
@@ -27,7 +29,7 @@ class Dag:
     agents : int
         N >= 1.
     edges : iterable of (parent, child)
-        Kept sorted. No loops, no duplicates, no cycles.
+        Integers of any kind. Kept sorted. No loops, no duplicates, no cycles.
 
     Raises
     ------
@@ -47,9 +49,10 @@ class Dag:
     edges: tuple[Edge, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "agents", _integer(self.agents, "a DAG needs a number of agents"))
         if self.agents < 1:
             raise DagError(f"a DAG needs at least one agent, got {self.agents}")
-        edges = tuple(sorted((int(parent), int(child)) for parent, child in self.edges))
+        edges = tuple(sorted(edges_from(self.edges)))
         object.__setattr__(self, "edges", edges)
         for parent, child in edges:
             if not (0 <= parent < self.agents and 0 <= child < self.agents):
@@ -59,27 +62,36 @@ class Dag:
         for edge, following in pairwise(edges):
             if edge == following:
                 raise DagError(f"edge {edge[0]}-{edge[1]} is given twice")
-        if not nx.is_directed_acyclic_graph(self._graph):
-            cycle = [parent for parent, _ in nx.find_cycle(self._graph)]
-            path = " -> ".join(str(agent) for agent in (*cycle, cycle[0]))
+        if len(self.order) < self.agents:
+            path = " -> ".join(map(str, self._cycle()))
             raise DagError(f"edges must form no cycle, got {path}")
 
-    @cached_property
-    def _graph(self) -> "nx.DiGraph[int]":
-        graph: nx.DiGraph[int] = nx.DiGraph()
-        graph.add_nodes_from(range(self.agents))
-        graph.add_edges_from(self.edges)
-        return graph
+    def _cycle(self) -> list[int]:
+        """A cycle, from its smallest agent back to it, among those that have no place in the order."""
+        left = set(range(self.agents)) - set(self.order)
+        way = [min(left)]
+        # Everybody left has a parent who is left, or it would have had its place.
+        while way[-1] not in way[:-1]:
+            way.append(next(parent for parent in self.parents[way[-1]] if parent in left))
+        cycle = way[way.index(way[-1]) : -1][::-1]
+        first = cycle.index(min(cycle))
+        return [*cycle[first:], *cycle[:first], cycle[first]]
 
     @cached_property
     def parents(self) -> tuple[tuple[int, ...], ...]:
         """pa(i) of every agent, ascending: the order of the parent axes of theta^i."""
-        return tuple(tuple(sorted(self._graph.predecessors(agent))) for agent in range(self.agents))
+        found: list[list[int]] = [[] for _ in range(self.agents)]
+        for parent, child in self.edges:  # sorted by parent
+            found[child].append(parent)
+        return tuple(map(tuple, found))
 
     @cached_property
     def children(self) -> tuple[tuple[int, ...], ...]:
         """Agents that see agent i's action, ascending."""
-        return tuple(tuple(sorted(self._graph.successors(agent))) for agent in range(self.agents))
+        found: list[list[int]] = [[] for _ in range(self.agents)]
+        for parent, child in self.edges:
+            found[parent].append(child)
+        return tuple(map(tuple, found))
 
     @cached_property
     def families(self) -> tuple[tuple[int, ...], ...]:
@@ -89,17 +101,65 @@ class Dag:
     @cached_property
     def order(self) -> tuple[int, ...]:
         """The lexicographically smallest topological order."""
-        return tuple(nx.lexicographical_topological_sort(self._graph))
+        unseen = [len(parents) for parents in self.parents]
+        ready = [agent for agent in range(self.agents) if not unseen[agent]]  # ascending: a heap
+        found = []
+        while ready:
+            agent = heapq.heappop(ready)
+            found.append(agent)
+            for child in self.children[agent]:
+                unseen[child] -= 1
+                if not unseen[child]:
+                    heapq.heappush(ready, child)
+        return tuple(found)
 
     @cached_property
     def depth(self) -> int:
         """Edges on a longest path: the hops an action travels within one environment step."""
-        return int(nx.dag_longest_path_length(self._graph))
+        hops = [0] * self.agents
+        for agent in self.order:
+            hops[agent] = max((1 + hops[parent] for parent in self.parents[agent]), default=0)
+        return max(hops)
 
     @property
     def is_complete(self) -> bool:
         """Whether the joint policy is fully correlated (Definition 3)."""
         return 2 * len(self.edges) == self.agents * (self.agents - 1)
+
+
+def edges_from(pairs: Iterable[Any]) -> list[Edge]:
+    """Edges from pairs of numbers that other programs make.
+
+    Parameters
+    ----------
+    pairs : iterable of (parent, child)
+        Integers of any kind; floats only if they are whole.
+
+    Returns
+    -------
+    list of (parent, child)
+
+    Raises
+    ------
+    DagError
+        If something is no pair of integers.
+    """
+    edges = []
+    for pair in pairs:
+        try:
+            parent, child = pair
+        except (TypeError, ValueError):
+            raise DagError(f"an edge must be a pair (parent, child), got {pair!r}") from None
+        what = f"edge {parent}-{child} must join integers"
+        edges.append((_integer(parent, what), _integer(child, what)))
+    return edges
+
+
+def _integer(value: Any, what: str) -> int:
+    try:
+        return int(value) if isinstance(value, float) and value.is_integer() else index(value)
+    except TypeError:
+        raise DagError(f"{what}, got {value!r}") from None
 
 
 def empty(agents: int) -> Dag:

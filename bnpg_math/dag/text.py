@@ -4,10 +4,12 @@ Three spellings, tried in this order::
 
     complete            one of empty, line, star, complete
     0-1,0-2             edges parent-child; 2-0 is as good as 0-2
-    team.edges          a file: "parent child" or "parent-child" a line, # starts a comment
+    team.edges          a file: "parent child" or "parent-child" a line, # starts a comment; a line of names
+                        at its head, and attributes behind the two numbers, are passed over
     policy.npz          a policy file: its array "edges"
 """
 
+import codecs
 import difflib
 import re
 from pathlib import Path
@@ -17,8 +19,11 @@ from bnpg_math.dag import FAMILIES, Dag, Edge
 from bnpg_math.errors import DagError
 from bnpg_math.policies.file import edges_of
 
-_EDGE = re.compile(r"(\d{1,9})\s*(?:->|-|\s|,)\s*(\d{1,9})")
+_EDGE = re.compile(r"(\d{1,9})\s*(?:->|-|\s|,|;)\s*(\d{1,9})")
 _LIST = re.compile(r"\s*\d+\s*->?\s*\d+\s*(,\s*\d+\s*->?\s*\d+\s*)*")
+_BETWEEN = r"\s*[,;]\s*|\s+"
+_HEADER = re.compile(rf"[A-Za-z_]\w*(?:(?:{_BETWEEN})[A-Za-z_]\w*)+")
+_ATTRIBUTES = re.compile(rf"(\d{{1,9}})(?:{_BETWEEN})(\d{{1,9}})(?:{_BETWEEN})(\{{.*\}}|[^\s{{].*)")
 _LONGEST_FILE = 1 << 20
 
 
@@ -72,16 +77,38 @@ def _edge(text: str, where: str) -> Edge:
 
 def _edges_of_text(path: Path) -> tuple[Edge, ...]:
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(_LONGEST_FILE + 1)
+        with path.open("rb") as file:
+            content = file.read(4 * _LONGEST_FILE + 1)
+        # Editors and shells on Windows begin a file with a mark of its encoding.
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError:
         raise DagError(f"DAG file {path} must be text with one edge a line, got binary data") from None
     except OSError as error:
         raise DagError(f"DAG file {path} cannot be read: {error.strerror}") from None
     if len(text) > _LONGEST_FILE:
         raise DagError(f"DAG file {path} must be at most {_LONGEST_FILE} characters long")
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return tuple(_edge(line, f"line {number} of {path}") for number, line in enumerate(lines, 1) if line)
+    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if line]
+    columns = _HEADER.fullmatch(numbered[0][1]) if numbered else None
+    named = len(re.split(_BETWEEN, columns[0])) > 2 if columns else False
+    return tuple(
+        _edge_of_line(line, f"line {number} of {path}", named)
+        for number, line in numbered[1 if columns else 0 :]
+    )
+
+
+def _edge_of_line(line: str, where: str, named: bool) -> Edge:
+    """Read the two numbers at the head of a line; `named` says that what follows them has a name."""
+    match = _ATTRIBUTES.fullmatch(line)
+    if match is None:
+        return _edge(line, where)
+    if match[3].isdecimal() and not named:
+        raise DagError(
+            f"{where} must list one edge such as 0-1, got {line[:40]!r}: is the third number a weight, which "
+            "a header of three names would say, or another child, which needs a line of its own?"
+        )
+    return int(match[1]), int(match[2])
 
 
 def _edges_of_policy(path: Path) -> tuple[Edge, ...]:

@@ -302,7 +302,7 @@ def read_experiment(path: Path) -> Experiment:
 
 def _read(path: Path) -> tuple[dict[str, Any], Experiment]:
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except RecursionError:

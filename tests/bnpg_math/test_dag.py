@@ -1,3 +1,4 @@
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given
@@ -46,11 +47,31 @@ def test_edges_are_sorted_so_that_equal_graphs_are_equal():
         (2, ((0, 1), (0, 1)), "edge 0-1 is given twice"),
         (3, ((0, 1), (1, 2), (2, 0)), "no cycle, got 0 -> 1 -> 2 -> 0"),
         (2, ((0, 1), (1, 0)), "no cycle, got 0 -> 1 -> 0"),
+        (5, ((4, 0), (1, 3), (3, 2), (2, 1), (1, 0)), "no cycle, got 1 -> 3 -> 2 -> 1"),
+        (2, ((0.5, 1.7),), "edge 0.5-1.7 must join integers, got 0.5"),
+        (2, (("0", "1"),), "edge 0-1 must join integers, got '0'"),
+        (2, ((0, 1, 2),), r"must be a pair \(parent, child\), got \(0, 1, 2\)"),
+        (2.5, (), "number of agents, got 2.5"),
     ],
 )
 def test_what_is_no_dag_is_refused_by_name(agents, edges, message):
     with pytest.raises(DagError, match=message):
         Dag(agents, edges)
+
+
+def test_numbers_of_any_kind_become_pythons_own():
+    dag = Dag(np.int64(3), ((np.uint8(2), 0.0), np.array([0, 1])))
+    assert dag == Dag(3, ((0, 1), (2, 0)))
+    assert {type(number) for edge in dag.edges for number in (dag.agents, *edge)} == {int}
+
+
+@given(agents=st.integers(1, 9), density=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
+def test_order_and_depth_are_those_of_a_graph_library(agents, density, seed):
+    dag = random_dag(agents, density, np.random.default_rng(seed))
+    graph = nx.DiGraph(list(dag.edges))
+    graph.add_nodes_from(range(agents))
+    assert dag.order == tuple(nx.lexicographical_topological_sort(graph))
+    assert dag.depth == nx.dag_longest_path_length(graph)
 
 
 @given(agents=st.integers(1, 7), density=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))

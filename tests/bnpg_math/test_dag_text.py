@@ -28,6 +28,44 @@ def test_a_misspelt_family_is_guessed():
         parse_dag("compleet", 3)
 
 
+FILES = {
+    "byte order mark": b"\xef\xbb\xbf0 1\r\n0 2\r\n",
+    "UTF-16, as PowerShell writes it": "0 1\r\n0 2\r\n".encode("utf-16"),
+    "header": b"parent,child\n0,1\n0,2\n",
+    "header with a comment before": b"# a team\n\nsource target\n0 1\n0 2\n",
+    "header of three columns": b"source;target;weight\n0;1;3\n0;2;1\n",
+    "attributes": b"0 1 {'weight': 2}\n0 2 {}\n",
+    "weights": b"0,1,0.5\n0,2,1e-3\n",
+    "old Macs": b"0-1\r0-2\r",
+    "tabs": b"0\t1\n0\t2",
+}
+
+
+@pytest.mark.parametrize("form", FILES)
+def test_files_of_other_programs_are_read(form, tmp_path):
+    path = tmp_path / "team.edges"
+    path.write_bytes(FILES[form])
+    assert parse_dag(str(path), 3).edges == ((0, 1), (0, 2))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0 1 2\n", "line 1 of .*is the third number a weight, .* or another child"),
+        ("parent child\n0 1 2\n", "line 2 of .*another child"),
+        ("parent child\nother words\n0 1\n", "line 2 of .*got 'other words'"),
+        ("0.5 1.7\n", "line 1 of .*got '0.5 1.7'"),
+        ("0 1.7\n", "line 1 of .*got '0 1.7'"),
+        ("0\n", "line 1 of .*got '0'"),
+    ],
+)
+def test_lines_that_could_mean_two_things_or_none_are_refused(text, message, tmp_path):
+    path = tmp_path / "team.edges"
+    path.write_text(text)
+    with pytest.raises(DagError, match=message):
+        parse_dag(str(path), 3)
+
+
 @pytest.mark.parametrize("text", ["", "0-", "a-b", "no/such/file.txt", "0-1;1-2"])
 def test_what_is_neither_name_nor_edges_nor_file_is_refused(text):
     with pytest.raises(DagError, match="neither a family"):

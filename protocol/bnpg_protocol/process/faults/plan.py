@@ -26,6 +26,7 @@
 """
 
 import fnmatch
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -223,7 +224,7 @@ def read_plan(path: Path) -> FaultPlan:
         If the file cannot be read or is no plan; the text names the field.
     """
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=FaultPlan)
+        return msgspec.toml.decode(path.read_bytes().removeprefix(BOM_UTF8), type=FaultPlan)
     except OSError as error:
         raise PlanError(f"{path}: {error.strerror}") from None
     except (msgspec.DecodeError, ValueError) as error:

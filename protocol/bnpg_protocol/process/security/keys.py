@@ -14,6 +14,7 @@ command line, in a log, in a trace or in a run folder. What is shared is the *ro
 import os
 import re
 import stat
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import msgspec
@@ -113,7 +114,7 @@ def read_key_file(path: Path) -> KeyFile:
                 f"{path}: a private key must be readable by its owner only, "
                 f"got mode {stat.S_IMODE(mode):04o}; correct it with `chmod 600 {path}`"
             )
-        text = path.read_bytes()
+        text = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
         raise InsecureSetup(f"{path}: {error.strerror}") from None
     try:

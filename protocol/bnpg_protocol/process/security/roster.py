@@ -10,6 +10,7 @@ The *folder* holds a file `*.pub` for every key that may join; its agent is not 
 agent id a key is given at joining stays its own for the whole run.
 """
 
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import msgspec
@@ -43,7 +44,7 @@ def read_roster(path: Path) -> Roster:
         If it cannot be read or is no roster; the text names the entry.
     """
     try:
-        roster = msgspec.toml.decode(path.read_bytes(), type=Roster)
+        roster = msgspec.toml.decode(path.read_bytes().removeprefix(BOM_UTF8), type=Roster)
     except OSError as error:
         raise InsecureSetup(f"{path}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
