@@ -11,12 +11,10 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-import msgspec
-from bnpg_protocol.process.settings import Declared, Setting, declared
 from bnpg_protocol.wire import messages
 from bnpg_protocol.wire.messages import KINDS
 from docutils import nodes
-from msgspec import Struct
+from settings_table import row, settings_table
 from sphinx.application import Sphinx
 from sphinx.ext.napoleon import Config, NumpyDocstring
 from sphinx.pycode import ModuleAnalyzer
@@ -58,10 +56,6 @@ def _type(hint: Any) -> str:
     return _PLAIN[hint]
 
 
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
 def _message(name: str, kind: type[messages.Message], comments: dict[tuple[str, str], str]) -> Iterator[str]:
     """One message: what it says, and its fields in wire order."""
     yield f"### `{name}`\n"
@@ -70,10 +64,10 @@ def _message(name: str, kind: type[messages.Message], comments: dict[tuple[str, 
     fields = {field: comments.get((name, field), "") for field in kind.__struct_fields__}
     columns = 3 if any(fields.values()) else 2
     if fields:
-        yield _row(["field", "type", "meaning"][:columns])
-        yield _row(["---"] * columns)
+        yield row(["field", "type", "meaning"][:columns])
+        yield row(["---"] * columns)
     for field, meaning in fields.items():
-        yield _row([f"`{field}`", _type(hints[field]), meaning][:columns])
+        yield row([f"`{field}`", _type(hints[field]), meaning][:columns])
     yield ""
 
 
@@ -91,46 +85,6 @@ class Messages(SphinxDirective):
                 if kind.sequenced is sequenced:
                     lines += _message(name, kind, comments)
         return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
-
-
-def settings_table(kind: type[Struct]) -> str:
-    """Every declared setting of a Struct that people are shown, as a Markdown table.
-
-    There are only columns in which something stands.
-    """
-    shown = [one for one in declared(kind, Setting) if not one.setting.internal]
-    columns: dict[str, list[str]] = {
-        "key": [f"`{one.key}`" for one in shown],
-        "values": [_values(one) for one in shown],
-        "unit": [one.setting.unit for one in shown],
-        "default": [_default(one) for one in shown],
-        "mode": [getattr(one.setting, "mode", "") for one in shown],
-        "decides": [getattr(one.setting, "decides", "") for one in shown],
-        "meaning": [one.meaning(lambda key: f"`{key}`", lambda typed: f"`{typed}`") for one in shown],
-    }
-    columns = {title: cells for title, cells in columns.items() if any(cells)}
-    rows = [_row(list(cells)) for cells in zip(*columns.values(), strict=True)]
-    return "\n".join([_row(list(columns)), _row(["---"] * len(columns)), *rows])
-
-
-def _values(one: Declared[Setting]) -> str:
-    """The values a setting may have; words as a file has them."""
-    words = {repr(word): f'`"{word}"`' for word in one.words}
-    text = one.expected().replace("an integer of at least", "integer ≥").replace("a finite number", "number")
-    text = text.replace("of at least", "≥").replace("greater than", ">").removeprefix("a ")
-    for plain, typed in words.items():
-        text = text.replace(plain, typed)
-    return text
-
-
-def _default(one: Declared[Setting]) -> str:
-    """The default as a file has it."""
-    if one.required:
-        return "*must be given*"
-    if one.default is None:
-        return one.setting.remark
-    # Of these types, TOML writes what JSON does.
-    return f"`{msgspec.json.encode(one.default, enc_hook=str).decode()}`{one.setting.remark}"
 
 
 class Settings(SphinxDirective):
