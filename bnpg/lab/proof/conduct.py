@@ -66,6 +66,7 @@ class Conduct:
         """
         for event in self._life.events[1:]:
             self._take(event)
+        self.upcoming = None
         self._answer()
         if self.duties and self._life.closed and not self.broken:
             raise Violation(f"{self.me} ends, and still owes {self.duties[0]}", self._life.events[-1])
@@ -84,6 +85,14 @@ class Conduct:
         """
         raise NotImplementedError
 
+    def settle(self) -> Iterable[Duty]:
+        """Return what must follow now that everything received is taken in, and nothing more is owed.
+
+        For what several messages that were answered together lead to only together: which of them led to it
+        cannot be known.
+        """
+        return ()
+
     def met(self, event: TraceEvent) -> None:
         """Note that a duty was met by an event."""
 
@@ -100,12 +109,16 @@ class Conduct:
             if self._inbox and self._inbox[-1]["peer"] != event["peer"]:
                 self.upcoming = event
                 self._answer()
+                if not self.duties and not self.broken:
+                    self.duties.extend(self.settle())
             if self.duties:
                 self._unmet(event)
             self._inbox.append(event)
             return
         self.upcoming = event
         self._answer()
+        if not self.duties and not self.broken:
+            self.duties.extend(self.settle())
         if self.gives_up(event):
             self.broken = True
             self.duties.clear()

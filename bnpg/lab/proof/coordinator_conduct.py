@@ -40,6 +40,8 @@ class CoordinatorConduct(Conduct):
         self._round = 0
         self._step = 0
         self._announced = 0
+        self._completed = 0
+        """Turns that are complete, of which it is not decided yet what they lead to."""
         self._acted: dict[str, int] = {}
         self._answered: set[str] = set()
         self._ahead: set[str] = set()
@@ -104,7 +106,8 @@ class CoordinatorConduct(Conduct):
             ):
                 self._acted[peer] += 1
                 if min(self._acted.values()) > self._step:
-                    yield from self._all_acted()
+                    self._step += 1
+                    self._completed += 1
             case "running", "SignalApplied" if event["r"] == self._round and self._part == "signal":
                 self._latest[peer] = max(self._latest[peer], event["r"] + 1)
                 yield from self._count(event, "application", self._all_applied)
@@ -138,7 +141,7 @@ class CoordinatorConduct(Conduct):
         if len(self._members) < len(self._agents):
             return
         self._epoch += 1
-        self._phase, self._part, self._answered = "edges", "", set()
+        self._phase, self._part, self._answered, self._completed = "edges", "", set(), 0
         at = {"g": self._life.life, "e": self._epoch}
         self.duties.append(Duty("epoch", at | {"neighbours": dict(self._in_order(self._members))}))
         self.duties.extend(send(agent, "Roster") for agent in self._agents)
@@ -181,19 +184,31 @@ class CoordinatorConduct(Conduct):
 
     def _announce(self) -> Iterable[Duty]:
         self._part = "steps"
-        self._step, self._announced = 0, self._parts
+        self._step, self._announced, self._completed = 0, self._parts, 0
         self._acted = dict.fromkeys(self._agents, 0)
         for step in range(self._parts):
             yield from self._tell("StatesAnnounced", self._round, step)
 
-    def _all_acted(self) -> Iterable[Duty]:
-        """One more turn, no more for these lanes, or the signal: what is said next decides it."""
-        self._step += 1
-        following = None if self.upcoming is None else self.upcoming.fields.get("kind")
-        if following == "StatesAnnounced":
+    def settle(self) -> Iterable[Duty]:
+        """One more turn for each that is complete, or none if those lanes have ended, or the signal.
+
+        What is said next decides it. A part that ends is announced no more, and which of the turns that were
+        completed together led to an announcement nobody can tell; so they may lead to as many at the most.
+        """
+        if not self._completed:
+            return
+        following = self.upcoming
+        if (
+            following is not None
+            and following.fields.get("kind") == "StatesAnnounced"
+            and self._part == "steps"
+        ):
+            self._completed -= 1
             yield from self._tell("StatesAnnounced", self._round, self._announced)
             self._announced += 1
-        elif self._step == self._announced:
+            return
+        self._completed = 0
+        if self._part == "steps" and self._step == self._announced:
             self._part = "signal"
             yield from self._tell("SignalBroadcast", self._round)
 
