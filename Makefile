@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check lint types imports stub format lock clean fuzz containers model bench docs docs-links
+.PHONY: help run test soak kills check lint types imports stub format lock clean fuzz containers model bench docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: $(VENV)/dev.done ## the whole test suite
 SCHEDULES ?= 10000
 soak: $(VENV)/run.done ## simulate runs under random faults, SCHEDULES=10000 of them
 	@$(BIN)/bnpg soak --schedules $(SCHEDULES)
+
+kills: $(VENV)/dev.done ## kill a run at every step it takes on the disk, resume it, and compare what it leaves
+	@folder=$$(mktemp -d) && $(BIN)/python -P -m bnpg.lab.testing.killed_anywhere "$$folder"; rm -rf "$$folder"
 
 model: ## check the formal model of joining and of a round; needs spin
 	@model/check.sh

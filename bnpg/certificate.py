@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import scipy
-from bnpg_agents.checkpoint import load_latest
-from bnpg_coordinator.experiment import Experiment, read_experiment
-from bnpg_coordinator.loading import load_game
+from bnpg_coordinator.experiment import Experiment
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
+from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg import __version__
 from bnpg.certified import exactly
@@ -27,10 +27,9 @@ from bnpg.evaluation.document import as_json
 from bnpg.evaluation.effort import is_affordable
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.evaluation.prediction import predicted_rounds, prediction_in_words
+from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.npz import write_arrays
-from bnpg_math.dag.text import parse_dag
-from bnpg_math.games.game import Game
-from bnpg_math.policies.file import Policy, load_policy
+from bnpg_math.policies.file import Policy
 
 FILE = "certificate.json"
 FILES = (FILE, WITNESS)
@@ -40,15 +39,16 @@ _SMALLEST = 1e-290
 """A threshold below this, and the gradient that meets it, may have lost its digits to underflow."""
 
 
-def certify(folder: Path, rounds: int) -> dict[str, Any]:
+def certify(run: RunFolder, rounds: int, fence: Fence) -> dict[str, Any]:
     """Write the certificate of a run that is done, if it can have one; return what its summary says of it.
 
     Parameters
     ----------
-    folder : Path
-        The run folder.
+    run : RunFolder
     rounds : int
         R, the number of updates that were made.
+    fence : Fence
+        Through which it is written.
 
     Returns
     -------
@@ -57,16 +57,16 @@ def certify(folder: Path, rounds: int) -> dict[str, Any]:
         `predicted_rounds`. What is not known is None with a `KEY_reason` beside it.
     """
     for stale in FILES:
-        (folder / stale).unlink(missing_ok=True)
-    experiment = read_experiment(folder / "experiment.toml")
+        (run.path / stale).unlink(missing_ok=True)
+    experiment = run.experiment
     if not experiment.evaluate_every:
         return uncertified("evaluate-every is 0")
-    game = load_game(experiment, folder)
-    policy = last_policy(folder, game, experiment.dag, rounds)
-    if policy is None:
+    thetas = run.thetas(rounds)
+    if thetas is None:
         return uncertified("the agents keep their thetas on other hosts; --save-policy gathers them")
-    certificate = _certificate(experiment, folder, game, policy, rounds)
-    write_atomically(folder / FILE, (json.dumps(certificate, indent=2) + "\n").encode(), fsync=False)
+    certificate = _certificate(run, Policy(run.dag, thetas), rounds, fence)
+    content = (json.dumps(certificate, indent=2) + "\n").encode()
+    write_atomically(run.path / FILE, content, run.settings.fsync, fence)
     said = {
         "certificate": in_words(certificate),
         "certified": certificate["certified"],
@@ -80,14 +80,19 @@ def certify(folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def _gap_bounds(
-    experiment: Experiment, folder: Path, game: Game, policy: Policy, measured: Evaluation
+    run: RunFolder, policy: Policy, measured: Evaluation, fence: Fence
 ) -> tuple[dict[str, Any], Proof | FloatBounds]:
     """Bound both gaps, exactly if that is quick enough; say which of the two it was, as JSON."""
     try:
-        proof = exactly.prove(experiment, folder, game, policy, exactly.UNASKED)
+        proof = exactly.prove(run.experiment, run.path, run.game, policy, exactly.UNASKED)
     except CheckError as reason:
-        return {"done": False, "reason": str(reason)}, upper_bounds(game, measured)
-    write_arrays(folder / WITNESS, proof.arrays)
+        return {"done": False, "reason": str(reason)}, upper_bounds(run.game, measured)
+    draft = Path(fence.draft(WITNESS))
+    try:
+        write_arrays(draft, proof.arrays)
+        draft.replace(run.path / WITNESS)
+    except OSError as error:
+        raise StorageFailed(f"cannot write {run.path / WITNESS}: {error.strerror or error}") from None
     return {
         "done": True,
         "nash_gap_at_most": proof.nash,
@@ -103,9 +108,8 @@ def uncertified(reason: str) -> dict[str, Any]:
     return dict.fromkeys(keys) | {f"{key}_reason": reason for key in keys}
 
 
-def _certificate(
-    experiment: Experiment, folder: Path, game: Game, policy: Policy, rounds: int
-) -> dict[str, Any]:
+def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence) -> dict[str, Any]:
+    experiment, game = run.experiment, run.game
     weight, epsilon = experiment.regularization, experiment.stop_at_epsilon
     affordable = is_affordable(game)
     # lambda was chosen as epsilon / M: where M is expensive, it need not be computed a second time.
@@ -115,7 +119,7 @@ def _certificate(
     document = as_json(measured)
     if measured.mismatch is None:
         document["mismatch_reason"] = "expensive in this game: ask for it with bnpg evaluate --mismatch"
-    checked, bounds = _gap_bounds(experiment, folder, game, policy, measured)
+    checked, bounds = _gap_bounds(run, policy, measured, fence)
     proved = _proved(measured, bounds, weight)
     uniform = experiment.barrier == "uniform"
     predicted = (
@@ -222,12 +226,11 @@ def in_words(certificate: dict[str, Any]) -> str:
     return text + ("; its gradient promises " + " and ".join(promised) if promised else "")
 
 
-def certificate_lines(folder: Path, summary: dict[str, Any]) -> list[str]:
+def certificate_lines(experiment: Experiment, summary: dict[str, Any]) -> list[str]:
     """Return what a person is told of the guarantees after a run; nothing if there are none."""
     if not summary.get("certificate"):
         return []
     lines = [f"Certificate: {summary['certificate']}"]
-    experiment = read_experiment(folder / "experiment.toml")
     if experiment.stop_at_epsilon:
         gap = f"{'a Nash' if experiment.stop_gap == 'nash' else 'an optimality'} gap"
         goal = f"{gap} of at most {experiment.stop_at_epsilon:g}"
@@ -242,13 +245,3 @@ def certificate_lines(folder: Path, summary: dict[str, Any]) -> list[str]:
         told = prediction_in_words(summary["predicted_rounds"], summary["rounds"], exact)
         lines += [f"  {line}" for line in told]
     return lines
-
-
-def last_policy(folder: Path, game: Game, dag: str, rounds: int) -> Policy | None:
-    """Return the last theta of everybody, as it was gathered or from the agents' own folders."""
-    if (folder / "policy.npz").exists():
-        return load_policy(folder / "policy.npz")
-    held = [load_latest(folder / "agents" / f"agent-{agent}") for agent in range(game.agents)]
-    if not all(rounds in thetas for thetas in held):
-        return None
-    return Policy(parse_dag(dag, game.agents), tuple(thetas[rounds] for thetas in held))

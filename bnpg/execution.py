@@ -2,19 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.certificate import FILES as CERTIFICATE_FILES
 from bnpg.exports.exporting import exporting
-from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
+from bnpg.launchers.settings import LaunchSettings, Outcome
+from bnpg.lease import lease
+from bnpg.resumption import align, concluded
 from bnpg.rounding import check_rounding
-from bnpg.run_folder import in_use
+from bnpg.run_folder import RunFolder
 from bnpg.summary import draw_curves, finish_summary
 from bnpg.trace.heads import forget_heads, write_heads
 
 OnLine = Callable[[dict[str, Any]], None]
-Launch = Callable[[Path, LaunchSettings, OnLine], Outcome]
+Launch = Callable[[RunFolder, LaunchSettings, Fence, OnLine], Outcome]
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def find_launcher(name: str) -> Launch:
 
 
 def execute(
-    folder: Path,
+    run: RunFolder,
     settings: LaunchSettings,
     launch: Launch,
     watcher: OnLine,
@@ -56,11 +60,11 @@ def execute(
     announce: Callable[[], None] | None = None,
     curves: bool = True,
 ) -> Execution:
-    """Run, or go on with, the run in a folder.
+    """Run, or go on with, the run in a folder; of a run that is concluded, do what is missing.
 
     Parameters
     ----------
-    folder : Path
+    run : RunFolder
         A run folder with its experiment; nobody else may be running it.
     settings : LaunchSettings
     launch : callable
@@ -76,22 +80,33 @@ def execute(
     ------
     InputError
         If the folder is in use, its files cannot be used, or it was begun on a host that rounds differently.
+    StorageFailed
+        If something cannot be written.
     """
-    check_rounding(folder)
-    with in_use(folder):
+    check_rounding(run)
+    with lease(run.path) as fence:
         if announce is not None:
             announce()
-        for stale in ("summary.json", *CERTIFICATE_FILES):
-            (folder / stale).unlink(missing_ok=True)
-        forget_heads(folder)
-        with exporting(folder, settings.log) as exports:
+        over = concluded(run)
+        if not over:
+            for stale in ("summary.json", *CERTIFICATE_FILES):
+                (run.path / stale).unlink(missing_ok=True)
+            align(run, fence)
+        forget_heads(run.path)
+        with exporting(run, settings.log) as exports:
 
             def on_line(line: dict[str, Any]) -> None:
                 exports(line)
                 watcher(line)
 
-            outcome = launch(folder, settings, on_line)
-        write_heads(folder, folder / TRACE_FOLDER)
-        summary = finish_summary(folder, outcome)
-        warnings = [*exports.troubles, draw_curves(folder) if curves else ""]
+            outcome = _outcome(run, settings) if over else launch(run, settings, fence, on_line)
+        write_heads(run.path, run.trace, fence)
+        warnings = [*exports.troubles, draw_curves(run, fence) if curves else ""]
+        summary = finish_summary(run, outcome, fence)
     return Execution(outcome, summary, tuple(warning for warning in warnings if warning))
+
+
+def _outcome(run: RunFolder, settings: LaunchSettings) -> Outcome:
+    """Return what the launcher of a concluded run would have said."""
+    processes = 1 if settings.launcher == "memory" else 1 + run.game.agents
+    return Outcome(ExitCode.DONE, "", processes)

@@ -1,22 +1,20 @@
 """Whether this host rounds as the one on which a run began: else going on would give the bits of neither."""
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 
-from bnpg.run_folder import read_identity
+from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.solver_numerics import full_fingerprint
 from bnpg_math.errors import InputError, InputWarning
 
 
-def check_rounding(folder: Path) -> None:
+def check_rounding(run: RunFolder) -> None:
     """Refuse to go on with a run on a host whose floating point differs in a bit. Nothing is touched.
 
     Parameters
     ----------
-    folder : Path
-        The run folder.
+    run : RunFolder
 
     Raises
     ------
@@ -28,7 +26,7 @@ def check_rounding(folder: Path) -> None:
     InputWarning
         If it does not say, as in folders of earlier versions.
     """
-    identity = read_identity(folder)
+    folder, identity = run.path, run.identity
     began, here = identity.get("numerics"), full_fingerprint()
     if began is None:
         warnings.warn(

@@ -1,204 +1,218 @@
-"""The folder of one run: made whole or not at all, never overwritten, used by one launcher at a time.
+"""The folder of one run: made whole or not at all, never overwritten, read once.
 
 ::
 
     runs/NAME/
         experiment.toml    the resolved experiment: all that decides the result
-        run.json           which run this is, and what made it
+        run.json           which run this is, how it began, and what made it
         launch.toml        how it is launched; never changes the result
         game.npz           where the experiment was given a game file
         faults.toml        the fault plan, where there is one
         initial.npz        where it was given an initial policy
         metrics.jsonl, status.json, summary.json, policy.npz     kept by the coordinator
         agents/agent-I/                                          kept by agent I
-        curves.png                                               drawn after the run
+        certificate.json, curves.png, summary.json               completed after the run
 """
 
-import errno
-import fcntl
 import json
 import os
-import platform
 import re
-import secrets
-import shutil
-import time
 from codecs import BOM_UTF8
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import msgspec
-import numpy as np
-import tomli_w
-from bnpg_coordinator.experiment import experiment_toml, read_experiment
-from bnpg_protocol.process.faults.plan import FaultPlan, PlanError, plan_document, read_plan
-from bnpg_protocol.wire.errors import StorageFailed
+from bnpg_agents.checkpoint import load_latest
+from bnpg_coordinator.experiment import read_experiment
+from bnpg_coordinator.loading import load_game
+from bnpg_coordinator.run_record import read_lines
 
-from bnpg import __version__
 from bnpg.experiment_plan import ExperimentPlan
-from bnpg.launchers.settings import LaunchSettings
-from bnpg_math.arrays.solver_numerics import full_fingerprint
+from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings
+from bnpg_math.arrays import FloatArray
+from bnpg_math.dag import Dag
+from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
+from bnpg_math.games.game import Game
+from bnpg_math.policies.file import load_policy
 
-FAULTS_FILE = "faults.toml"
-RUNS = Path("runs")
-"""Where runs go that are not told where."""
-
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+_RUN = re.compile("[0-9a-f]{32}")
+Content = TypeVar("Content")
 
 
-def create_run_folder(
-    plan: ExperimentPlan, settings: LaunchSettings, out: Path | None, faults: FaultPlan | None = None
-) -> Path:
-    """Make the folder of a new run; it appears complete, or not at all.
+class RunFolder:
+    """A run folder, opened.
+
+    What never changes (experiment, identity, game, DAG) is read once; what grows (lines, summary, status) is
+    read again when its file has changed.
 
     Parameters
     ----------
-    plan : ExperimentPlan
-    settings : LaunchSettings
-    out : Path or None
-        Where; `runs/GAME-TIMESTAMP` if None.
-    faults : FaultPlan, optional
-        Kept in the folder, so that the run can be resumed from there alone.
-
-    Returns
-    -------
-    Path
+    path : Path
+    game : Game, optional
+        What is played, if that was read before.
 
     Raises
     ------
     InputError
-        If it exists already or cannot be made there.
-    StorageFailed
-        If the disk is full or broken.
+        If it is not the folder of a run; the text says what is missing or cannot be used.
     """
-    if out is not None and os.path.lexists(out):
-        raise InputError(f"{out} exists already and is never overwritten; choose another --out")
-    target = _default_name(plan.game.name) if out is None else out
-    made: list[Path] = []
-    try:
-        for parent in reversed(target.parents):
-            if not parent.exists():
-                parent.mkdir(exist_ok=True)
-                made.append(parent)
-        temporary = target.parent / f".{target.name[:40]}.{secrets.token_hex(4)}.tmp"
+
+    def __init__(self, path: Path, game: Game | None = None) -> None:
+        if not path.is_dir():
+            what = "is no folder" if os.path.lexists(path) else "does not exist"
+            raise InputError(f"{path} {what}; expected the folder of a run")
+        for name in ("experiment.toml", "run.json"):
+            if not (path / name).is_file():
+                raise InputError(f"{path} is not the folder of a run: it has no {name}")
+        self.path = path
+        self.experiment = read_experiment(path / "experiment.toml")
+        """All that decides the result."""
+        self.identity = _read_identity(path / "run.json")
+        """What `run.json` says."""
+        self.settings = read_settings(path / "launch.toml")
+        """How the run was launched; the defaults if that is not recorded."""
+        self._begin()
+        if game is not None:
+            self.__dict__["game"] = game
+
+    @classmethod
+    def of(cls, path: Path, plan: ExperimentPlan, settings: LaunchSettings, identity: dict[str, Any]) -> Self:
+        """Return a folder that was just made of these."""
+        folder = cls.__new__(cls)
+        folder.path, folder.experiment, folder.settings, folder.identity = (
+            path,
+            plan.experiment,
+            settings,
+            identity,
+        )
+        folder._begin()
+        folder.__dict__ |= {"game": plan.game, "dag": plan.dag}
+        return folder
+
+    def _begin(self) -> None:
+        self._fresh: dict[Path, tuple[tuple[int, ...], Any]] = {}
+        """What files held, with what they looked like then."""
+        self._thetas: dict[int, tuple[FloatArray, ...]] = {}
+        """A theta of a round is always the same."""
+
+    @cached_property
+    def game(self) -> Game:
+        """What is played."""
+        return load_game(self.experiment, self.path)
+
+    @cached_property
+    def dag(self) -> Dag:
+        """Who sees whose action."""
+        return parse_dag(self.experiment.dag, self.game.agents)
+
+    @property
+    def trace(self) -> Path:
+        """Where the message trace is, if there is one."""
+        return self.path / TRACE_FOLDER
+
+    def agent(self, agent: int) -> Path:
+        """Return the folder of an agent that runs on this host."""
+        return self.path / "agents" / f"agent-{agent}"
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The run record as far as it is written, a dictionary a round."""
+        return self._read("metrics.jsonl", read_lines) or []
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """How the run ended, as far as it did."""
+        return self._read("summary.json", _read_object)
+
+    @property
+    def status(self) -> dict[str, Any] | None:
+        """What the coordinator has last said of itself."""
+        return self._optional("status.json")
+
+    @property
+    def certificate(self) -> dict[str, Any] | None:
+        """What is proved of the policy, if that was written."""
+        return self._optional("certificate.json")
+
+    def thetas(self, round_: int) -> tuple[FloatArray, ...] | None:
+        """Return everybody's theta of a round; None if they are not all in this folder.
+
+        Those that were gathered at the end are taken as that round's: agents on other hosts keep their own.
+        """
+        gathered = self._read("policy.npz", load_policy)
+        if gathered is not None:
+            return tuple(gathered.thetas)
+        known = self._thetas.get(round_)
+        if known is None:
+            held = self.held()
+            if not all(round_ in one for one in held):
+                return None
+            known = self._thetas[round_] = tuple(one[round_] for one in held)
+        return known
+
+    def held(self) -> list[dict[int, FloatArray]]:
+        """Return the thetas by round that each agent keeps in this folder."""
+        return [load_latest(self.agent(agent)) for agent in range(self.game.agents)]
+
+    def missing(self, round_: int) -> str:
+        """Say whose theta of a round is not in this folder."""
+        agent = next(agent for agent, one in enumerate(self.held()) if round_ not in one)
+        return f"agent {agent} keeps no theta of round {round_} in this folder"
+
+    def _read(self, name: str, read: Callable[[Path], Content]) -> Content | None:
+        """Return what a file holds now; None if it is not there."""
+        path = self.path / name
         try:
-            temporary.mkdir()
-            _fill(temporary, plan, settings)
-            if faults is not None:
-                (temporary / FAULTS_FILE).write_text(tomli_w.dumps(plan_document(faults)))
-            return _place(temporary, target, may_rename=out is None)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-    except BaseException as error:
-        for parent in reversed(made):
-            with suppress(OSError):
-                parent.rmdir()
-        if not isinstance(error, OSError):
-            raise
-        failure = StorageFailed if error.errno in _DISK else InputError
-        raise failure(f"cannot make the run folder {target}: {error.strerror or error}") from None
-
-
-def read_faults(path: Path) -> FaultPlan:
-    """Read a fault plan.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read or is no plan; the text names the field.
-    """
-    try:
-        return read_plan(path)
-    except PlanError as error:
-        raise InputError(str(error)) from None
-
-
-def _default_name(game: str) -> Path:
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", game).strip("-.")[:60] or "game"
-    return RUNS / f"{plain}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def _fill(folder: Path, plan: ExperimentPlan, settings: LaunchSettings) -> None:
-    plan.write_files(folder)
-    (folder / "experiment.toml").write_text(experiment_toml(plan.experiment), encoding="utf-8")
-    launch = {key: value for key, value in msgspec.to_builtins(settings).items() if value is not None}
-    (folder / "launch.toml").write_text(tomli_w.dumps(launch), encoding="utf-8")
-    identity = {
-        "run": secrets.token_hex(16),
-        "game": plan.game.name,
-        "game_digest": plan.game.digest,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "bnpg": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "numerics": full_fingerprint(),
-    }
-    (folder / "run.json").write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
-
-
-def _place(temporary: Path, target: Path, may_rename: bool) -> Path:
-    """Give a finished folder its name. A folder with content is never replaced by `rename`."""
-    for attempt in range(1, 1000):
-        name = target if attempt == 1 else target.with_name(f"{target.name}-{attempt}")
-        try:
-            if os.path.lexists(name):
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-            temporary.rename(name)
+            status = path.stat()
+            stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+        except FileNotFoundError:
+            return None
         except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not may_rename:
-                raise
-        else:
-            return name
-    raise InputError(f"{target} and a thousand names like it exist already")
+            raise InputError(f"{path} cannot be read: {error.strerror}") from None
+        known = self._fresh.get(path)
+        if known is None or known[0] != stamp:
+            known = self._fresh[path] = (stamp, read(path))
+        content: Content = known[1]
+        return content
+
+    def _optional(self, name: str) -> dict[str, Any] | None:
+        """Return the object in a file that may be missing or belong to another version."""
+        try:
+            return self._read(name, _read_object)
+        except InputError:
+            return None
 
 
-def check_run_folder(folder: Path) -> None:
-    """Check that a folder holds a run.
-
-    Raises
-    ------
-    InputError
-        Saying what is missing.
-    """
-    if not folder.is_dir():
-        what = "is no folder" if os.path.lexists(folder) else "does not exist"
-        raise InputError(f"{folder} {what}; expected the folder of a run")
-    for name in ("experiment.toml", "run.json"):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder} is not the folder of a run: it has no {name}")
-    read_experiment(folder / "experiment.toml")
-    read_identity(folder)
-    read_settings(folder)
-
-
-def read_identity(folder: Path) -> dict[str, Any]:
-    """Return what `run.json` says.
-
-    Raises
-    ------
-    InputError
-        If it does not say which run this is.
-    """
-    content = _read_json(folder / "run.json")
-    if not isinstance(content.get("run"), str):
-        raise InputError(f"{folder / 'run.json'} does not say which run this is")
+def _read_identity(path: Path) -> dict[str, Any]:
+    content = _read_object(path)
+    run = content.get("run")
+    if not isinstance(run, str) or not _RUN.fullmatch(run):
+        raise InputError(
+            f"{path} does not say which run this is: expected 32 hexadecimal digits as run, got {run!r:.80}"
+        )
+    if not isinstance(content.get("game"), str):
+        raise InputError(
+            f"{path} does not say which game is played: expected a text, got {content.get('game')!r:.80}"
+        )
     return content
 
 
-def read_settings(folder: Path) -> LaunchSettings:
-    """Return how the run was launched; the defaults if that is not recorded.
+def read_settings(path: Path) -> LaunchSettings:
+    """Return how a run was launched; the defaults if that is not recorded.
+
+    Parameters
+    ----------
+    path : Path
+        Its `launch.toml`.
 
     Raises
     ------
     InputError
-        If `launch.toml` is not usable.
+        If it is not usable.
     """
-    path = folder / "launch.toml"
     try:
         return msgspec.toml.decode(path.read_bytes().removeprefix(BOM_UTF8), type=LaunchSettings)
     except FileNotFoundError:
@@ -207,48 +221,10 @@ def read_settings(folder: Path) -> LaunchSettings:
         raise InputError(f"{path}: {error}") from None
 
 
-def read_summary(folder: Path) -> dict[str, Any] | None:
-    """Return how the run ended, as far as it did."""
-    path = folder / "summary.json"
-    return _read_json(path) if path.exists() else None
-
-
-def finished(folder: Path) -> bool:
-    """Whether all rounds of the experiment are done, or as many as its certificate needed."""
-    summary = read_summary(folder) or {}
-    experiment = read_experiment(folder / "experiment.toml")
-    # One that stopped early, or tried in vain, is finished as long as it is not given other rounds.
-    tried = experiment.stop_at_epsilon > 0 and summary.get("rounds_total") == experiment.rounds
-    return summary.get("state") == "done" and (summary.get("rounds") == experiment.rounds or tried)
-
-
-@contextmanager
-def in_use(folder: Path) -> Iterator[None]:
-    """Keep other launchers out of a run folder; the operating system lets go when this process dies.
-
-    Raises
-    ------
-    InputError
-        If another process is running this run.
-    """
-    try:
-        file = (folder / "run.json").open("rb+")
-    except OSError as error:
-        raise InputError(f"{folder / 'run.json'} cannot be opened: {error.strerror}") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{folder} is in use: another bnpg process is running this run") from None
-        except OSError:
-            pass  # a file system without locks: better to run than to refuse
-        yield
-
-
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_object(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} must hold one object")

@@ -6,19 +6,17 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from bnpg_agents.checkpoint import load_latest
-from bnpg_coordinator.experiment import Experiment, read_experiment
-from bnpg_coordinator.loading import load_game
-from bnpg_coordinator.run_record import read_lines
+from bnpg_coordinator.experiment import Experiment
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.certificate import certificate_lines, certify, uncertified
 from bnpg.launchers.settings import Outcome
-from bnpg.run_folder import read_identity, read_summary
-from bnpg_math.arrays import FloatArray
+from bnpg.run_folder import RunFolder
+from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.arrays.solver_numerics import full_fingerprint
-from bnpg_math.policies.file import load_policy, policy_digest
+from bnpg_math.policies.file import policy_digest
 
 METRICS = ("value", "nash_gap", "optimality_gap", "objective", "gradient_norm")
 """What an exact evaluation measures."""
@@ -28,31 +26,32 @@ RETURNS = ("return_mean", "return_stderr")
 _STATES = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}
 
 
-def finish_summary(folder: Path, outcome: Outcome) -> dict[str, Any]:
+def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, Any]:
     """Complete the coordinator's summary of a run, on disk too, and return it.
+
+    It is the last file of a run: that `processes` is in it says that all the others are there.
 
     Parameters
     ----------
-    folder : Path
-        The run folder.
+    run : RunFolder
     outcome : Outcome
         What the launcher says.
+    fence : Fence
+        Through which it is written.
 
     Returns
     -------
     dict
         Every key is there in every run; what is not known is None with a `KEY_reason` beside it.
     """
-    experiment = read_experiment(folder / "experiment.toml")
-    identity = read_identity(folder)
-    lines = read_lines(folder / "metrics.jsonl")
+    experiment, lines = run.experiment, run.lines
     # A coordinator that was killed has left no word: the record tells how far it came.
-    recorded = read_summary(folder) or {
+    recorded: dict[str, Any] = {
         "state": _STATES.get(outcome.code, "failed"),
         "why": outcome.why or f"the run ended with code {int(outcome.code)}",
         "rounds": 0,
         "seconds": 0.0,
-    }
+    } | (run.summary or {})
     if lines:
         # One that ended before everybody was there knows nothing of the rounds of earlier lives.
         seconds = math.fsum(float(line.get("seconds") or 0.0) for line in lines)
@@ -64,32 +63,22 @@ def finish_summary(folder: Path, outcome: Outcome) -> dict[str, Any]:
     summary["rounds_total"] = experiment.rounds
     summary["processes"] = outcome.processes
     summary |= _measured(experiment, lines)
-    summary |= _digest(folder, load_game(experiment, folder).agents, summary["rounds"])
+    summary |= _digest(run, summary["rounds"])
     done = summary["state"] == "done"
-    summary |= certify(folder, summary["rounds"]) if done else uncertified("the run is not done")
+    summary |= certify(run, summary["rounds"], fence) if done else uncertified("the run is not done")
     summary |= {
-        "game": identity["game"],
+        "game": run.identity["game"],
         "mode": experiment.mode,
         "dag": experiment.dag,
         "seed": experiment.seed,
-        "run": identity["run"],
-        "numerics": identity.get("numerics") or full_fingerprint(),
-        "run_dir": str(folder.absolute()),
+        "run": run.identity["run"],
+        "numerics": run.identity.get("numerics") or full_fingerprint(),
+        "run_dir": str(run.path.absolute()),
     }
-    summary = finite(summary)
-    write_atomically(folder / "summary.json", (json.dumps(summary, indent=2) + "\n").encode(), fsync=False)
+    summary = finite_fields(summary)
+    content = (json.dumps(summary, indent=2) + "\n").encode()
+    write_atomically(run.path / "summary.json", content, run.settings.fsync, fence)
     return summary
-
-
-def finite(fields: dict[str, Any]) -> dict[str, Any]:
-    """Replace numbers that are not finite by None, with a reason beside them."""
-    result: dict[str, Any] = {}
-    for key, value in fields.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            result |= {key: None, f"{key}_reason": f"{value} is not finite"}
-        else:
-            result[key] = value
-    return result
 
 
 def _measured(experiment: Experiment, lines: list[dict[str, Any]]) -> dict[str, Any]:
@@ -119,30 +108,25 @@ def _last(
     return result
 
 
-def _digest(folder: Path, agents: int, round_: int) -> dict[str, Any]:
-    if (folder / "policy.npz").exists():
-        # Gathered by the coordinator: agents on other hosts keep their own folders there.
-        return {"policy_digest": load_policy(folder / "policy.npz").digest}
-    thetas: list[FloatArray] = []
-    for agent in range(agents):
-        held = load_latest(folder / "agents" / f"agent-{agent}")
-        if round_ not in held:
-            reason = f"agent {agent} keeps no theta of round {round_} in this folder"
-            return {"policy_digest": None, "policy_digest_reason": reason}
-        thetas.append(held[round_])
+def _digest(run: RunFolder, round_: int) -> dict[str, Any]:
+    thetas = run.thetas(round_)
+    if thetas is None:
+        return {"policy_digest": None, "policy_digest_reason": run.missing(round_)}
     return {"policy_digest": policy_digest(thetas)}
 
 
-def draw_curves(folder: Path) -> str:
+def draw_curves(run: RunFolder, fence: Fence) -> str:
     """Draw `curves.png`; return what went wrong, which is no reason to fail a run."""
+    target = run.path / "curves.png"
     try:
         from bnpg.curves import draw
 
-        experiment = read_experiment(folder / "experiment.toml")
-        title = f"{read_identity(folder)['game']}: DAG {shorten(experiment.dag)}, {experiment.mode} mode"
-        draw(read_lines(folder / "metrics.jsonl"), folder / "curves.png", title)
+        title = f"{run.identity['game']}: DAG {shorten(run.experiment.dag)}, {run.experiment.mode} mode"
+        draft = Path(fence.draft(target.name))
+        draw(run.lines, draft, title)
+        draft.replace(target)
     except Exception as error:  # whatever a plotting library or a full disk may raise
-        return f"{folder / 'curves.png'} could not be drawn: {' '.join(str(error).split())}"
+        return f"{target} could not be drawn: {' '.join(str(error).split())}"
     return ""
 
 
@@ -151,13 +135,14 @@ def shorten(text: str, most: int = 40) -> str:
     return text if len(text) <= most else text[: most - 2] + ".."
 
 
-def human_summary(folder: Path, summary: dict[str, Any]) -> str:
+def human_summary(run: RunFolder, summary: dict[str, Any]) -> str:
     """Return the summary as lines for a person."""
+    folder = run.path
     lines = [_headline(summary), ""]
     rows = _rows(summary)
     width = max((len(value) for _, value, _ in rows), default=0)
     lines += [f"  {name:<15} {value:<{width}}   {meaning}".rstrip() for name, value, meaning in rows]
-    told = certificate_lines(folder, summary)
+    told = certificate_lines(run.experiment, summary)
     lines += ["", *told] if told else []
     lines += ["", f"Files in {folder}"]
     for name, meaning in _FILES:

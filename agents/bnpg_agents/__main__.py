@@ -28,6 +28,7 @@ def main() -> int:
         "--no-fsync", action="store_true", help="checkpoints survive the process, not the machine"
     )
     parser.add_argument("--lifeline", action="store_true", help="end when standard input is closed")
+    parser.add_argument("--fence", type=Path, help="the fence of the launcher that has the run folder")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.add_argument("--faults", type=Path, help="a fault plan")
@@ -51,6 +52,7 @@ def main() -> int:
         patience=given.patience,
         fsync=not given.no_fsync,
         lifeline=given.lifeline,
+        fence=given.fence,
         faults=given.faults,
         faults_since=given.faults_since,
         trace=given.trace,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import next_count, write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
 from numpy.typing import NDArray
@@ -36,6 +37,9 @@ class CheckpointFolder:
         Made if missing.
     fsync : bool
         Whether checkpoints must survive a crash of the machine, not only of the process.
+    fence : Fence, optional
+        Of the run folder that this one is a part of. Without one the first writing takes the folder over from
+        whoever has it: an earlier life of the agent that is still there changes nothing in it any more.
 
     Raises
     ------
@@ -43,7 +47,7 @@ class CheckpointFolder:
         If the folder cannot be made.
     """
 
-    def __init__(self, path: Path, fsync: bool = True) -> None:
+    def __init__(self, path: Path, fsync: bool = True, fence: Fence | None = None) -> None:
         self.path = path
         self._fsync = fsync
         self._rounds: dict[Path, int] | None = None
@@ -52,33 +56,28 @@ class CheckpointFolder:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageFailed(f"cannot make {path}: {error.strerror}") from None
+        self._own = fence is None
+        self._fence = fence
+
+    @property
+    def fence(self) -> Fence:
+        """What is written goes through it; the folder is taken over when that is first asked for."""
+        if self._fence is None:
+            self._fence = Fence.raise_in(self.path)
+        return self._fence
+
+    def close(self) -> None:
+        """Write no more."""
+        if self._own and self._fence is not None:
+            self._fence.lower()
 
     def next_incarnation(self) -> int:
         """Count this start of the agent and return which one it is, from 1."""
-        return next_count(self.path / "incarnation", self._fsync)
+        return next_count(self.path / "incarnation", self._fsync, self.fence)
 
     def identity(self) -> tuple[int, str] | None:
-        """Return the agent's id and the digest of its experiment, or None for a newcomer.
-
-        Raises
-        ------
-        StorageFailed
-            If there are thetas and nothing says whose they are, or what says so cannot be read.
-        """
-        file = self.path / "agent.json"
-        if not file.exists():
-            if _files(self.path):
-                # It is written before the first theta, so no crash leaves this behind.
-                raise StorageFailed(
-                    f"{self.path} holds thetas, but no agent.json that says whose they are and of which "
-                    "experiment: put it back, or remove the thetas to begin anew"
-                )
-            return None
-        try:
-            content = json.loads(file.read_text())
-            return int(content["agent"]), str(content["experiment"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StorageFailed(f"{file} is no identity of an agent: {error!r}") from None
+        """Return the agent's id and the digest of its experiment, or None; see `load_identity`."""
+        return load_identity(self.path)
 
     def rounding_of_another_host(self) -> str:
         """Return the fingerprint of the host on which the thetas were computed; empty if it is this host's.
@@ -95,7 +94,7 @@ class CheckpointFolder:
     def adopt(self, agent: int, experiment: str) -> None:
         """Remember who this agent is, which experiment its thetas belong to, and how this host rounds."""
         content = json.dumps({"agent": agent, "experiment": experiment, "numerics": fingerprint()})
-        write_atomically(self.path / "agent.json", content.encode(), self._fsync)
+        write_atomically(self.path / "agent.json", content.encode(), self._fsync, self.fence)
 
     def write(self, round_: int, snapshot: Snapshot) -> None:
         """Make theta_round durable and keep everything else.
@@ -107,7 +106,7 @@ class CheckpointFolder:
         """
         content = _npy(snapshot.packed())
         file = self.path / f"theta-{round_:08d}-{_digest(content)}.npy"
-        write_atomically(file, content, self._fsync)
+        write_atomically(file, content, self._fsync, self.fence)
         if self._rounds is not None:
             self._rounds[file] = round_
 
@@ -115,7 +114,7 @@ class CheckpointFolder:
         """Leave what a death in the midst of `write` leaves: half a temporary file."""
         whole = snapshot.packed().tobytes()
         half = whole[: len(whole) // 2]
-        (self.path / f".theta-{round_:08d}.torn.tmp").write_bytes(half)
+        Path(self.fence.draft(f"theta-{round_:08d}")).write_bytes(half)
 
     def archive(self) -> None:
         """Put the thetas of a run that is done aside: whoever starts from this folder next is a newcomer."""
@@ -134,8 +133,37 @@ class CheckpointFolder:
             self._rounds = {file: round_ for file, round_, _ in _files(self.path)}
         for file in [file for file, round_ in self._rounds.items() if round_ < before]:
             with suppress(OSError):  # one more file than needed does no harm
-                file.unlink(missing_ok=True)
+                self.fence.remove(file)
             del self._rounds[file]
+
+
+def stored(folder: Path) -> dict[Path, int]:
+    """Return the checkpoints in an agent's folder with their rounds, without a look at what they hold."""
+    return {file: round_ for file, round_, _ in _files(folder)}
+
+
+def load_identity(folder: Path) -> tuple[int, str] | None:
+    """Return whose folder it is and the digest of the experiment, or None if it is nobody's yet.
+
+    Raises
+    ------
+    StorageFailed
+        If there are thetas and nothing says whose they are, or what says so cannot be read.
+    """
+    file = folder / "agent.json"
+    if not file.exists():
+        if _files(folder):
+            # It is written before the first theta, so no crash leaves this behind.
+            raise StorageFailed(
+                f"{folder} holds thetas, but no agent.json that says whose they are and of which "
+                "experiment: put it back, or remove the thetas to begin anew"
+            )
+        return None
+    try:
+        content = json.loads(file.read_text())
+        return int(content["agent"]), str(content["experiment"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise StorageFailed(f"{file} is no identity of an agent: {error!r:.200}") from None
 
 
 def load_latest(folder: Path) -> dict[int, FloatArray]:

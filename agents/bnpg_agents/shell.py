@@ -10,6 +10,7 @@ from bnpg_protocol.process.allocation import keep_freed_memory
 from bnpg_protocol.process.faults.execution import FaultExecution
 from bnpg_protocol.process.faults.injector import FaultInjector
 from bnpg_protocol.process.faults.plan import PlanError, read_plan
+from bnpg_protocol.process.fence import TAKEN_OVER, Fence
 from bnpg_protocol.process.lifeline import Lifeline
 from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.process.loop import Loop
@@ -56,6 +57,8 @@ class AgentOptions(Struct, frozen=True):
     fsync: bool = True
     lifeline: bool = False
     """End when standard input is closed, that is, when whoever started this process is gone."""
+    fence: Path | None = None
+    """The fence of the launcher that has the run folder; without one the agent takes its own folder over."""
     faults: Path | None = None
     """A fault plan."""
     faults_since: float = 0.0
@@ -97,7 +100,9 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
     keep_freed_memory()
     log = open_log(name, options.log_format, options.log_level)
     try:
-        folder = CheckpointFolder(options.state, options.fsync)
+        folder = CheckpointFolder(
+            options.state, options.fsync, None if options.fence is None else Fence(options.fence)
+        )
         identity = folder.identity()
         if began := folder.rounding_of_another_host():
             why = (
@@ -106,6 +111,11 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
             )
             write_log(log, "error", "stopped", {"why": why})
             return ExitCode.REJECTED
+        agent = options.agent if identity is None else identity[0]
+        if options.agent not in (UNASSIGNED, agent):
+            why = f"{options.state} belongs to agent {agent}, not to agent {options.agent}"
+            write_log(log, "error", "stopped", {"why": why})
+            return ExitCode.USAGE
         incarnation = folder.next_incarnation()
         plan = None if options.faults is None else read_plan(options.faults)
         held = load_held(options.state)
@@ -119,11 +129,6 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
         why = f"no endpoint of the coordinator in {options.connect[1:]} after {options.patience:g} s"
         write_log(log, "error", "stopped", {"why": why})
         return ExitCode.DEADLINE
-    agent = options.agent if identity is None else identity[0]
-    if options.agent not in (UNASSIGNED, agent):
-        why = f"{options.state} belongs to agent {agent}, not to agent {options.agent}"
-        write_log(log, "error", "stopped", {"why": why})
-        return ExitCode.USAGE
     lifeline = Lifeline(options.lifeline)
     lifeline.register(transport.watch)
     setup = AgentSetup(
@@ -137,7 +142,9 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
         spare=options.spare,
         policy=policy,
     )
-    recorder = None if options.trace is None else TraceRecorder(options.trace, incarnation)
+    # Where an agent was started by hand its folder and the trace may be on different disks.
+    traced = folder.fence if options.fence is not None else None
+    recorder = None if options.trace is None else TraceRecorder(options.trace, incarnation, fence=traced)
     machine = AgentMachine(setup, time.monotonic(), recorder)
 
     outdated = 0  # all rounds before: two thetas are kept, and nobody waits for the others to be removed
@@ -173,6 +180,8 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
             outdated = 0
 
     def each(_now: float) -> list[Effect]:
+        if folder.fence.torn:
+            return [Stop(ExitCode.REJECTED, TAKEN_OVER)]
         tidy()
         if telemetry is not None:
             telemetry.turn(_now, lambda: {"process": name} | machine.status() | transport.counters())
@@ -200,7 +209,8 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
         ending = {signal.SIGTERM, signal.SIGINT}
         signal.pthread_sigmask(signal.SIG_BLOCK, ending)
         signal.sigtimedwait(ending, options.stay)
-    level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) else "error"
+    level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) or folder.fence.torn else "error"
+    folder.close()
     write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})
     return stop.code
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from bnpg.advice.advice import Advice
 from bnpg.advice.assessment import STEP, Assessment
-from bnpg.evaluation.document import finite_fields
+from bnpg_math.arrays.not_finite import finite_fields
 
 
 def edges_text(assessment: Assessment) -> str:

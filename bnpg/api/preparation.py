@@ -16,7 +16,8 @@ from bnpg.api.graphs import edges_of
 from bnpg.api.signature import Keywords, unexpected
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings, settings_from
-from bnpg.run_folder import FAULTS_FILE, create_run_folder, read_faults
+from bnpg.run_creation import FAULTS_FILE, create_run_folder, read_faults
+from bnpg.run_folder import RunFolder
 from bnpg_math.errors import DagError, InputError
 from bnpg_math.games.game import Game
 from bnpg_math.policies.file import Policy, save_policy
@@ -31,7 +32,7 @@ TRAINING = Keywords((Experiment, LaunchSettings), but=("game",), defaults=LAUNCH
 
 def prepared(
     game: Pathlike | Game, asked: Mapping[str, Any], faults: Pathlike | None, out: Pathlike | None
-) -> tuple[Path, LaunchSettings]:
+) -> tuple[RunFolder, LaunchSettings]:
     """Check everything, and make the run folder.
 
     Parameters

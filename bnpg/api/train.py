@@ -74,5 +74,5 @@ def train(
     ...
     bnpg_math.errors.InputError: rounds: expected an integer of at least 0, got -1
     """
-    folder, launch = prepared(game, {"dag": dag, "initial": initial, **settings}, faults, out)
-    return run_to_the_end(folder, launch, progress, on_line)
+    run, launch = prepared(game, {"dag": dag, "initial": initial, **settings}, faults, out)
+    return run_to_the_end(run, launch, progress, on_line)

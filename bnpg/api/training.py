@@ -5,18 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bnpg_coordinator.experiment import read_experiment
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.api.recorded import Run, load_run
+from bnpg.api.recorded import Run
 from bnpg.execution import execute, find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.live.watching import watching
-from bnpg.run_folder import (
-    check_run_folder,
-    finished,
-    read_settings,
-)
+from bnpg.report.recorded_run import recorded
+from bnpg.resumption import check_resumable, completed
+from bnpg.run_folder import RunFolder
 
 Pathlike = str | os.PathLike[str]
 
@@ -61,15 +58,15 @@ def resume(
     InputError, RunFailed, KeyboardInterrupt
         As in :func:`train`.
     """
-    path = Path(folder)
-    check_run_folder(path)
-    if finished(path):
-        return load_run(path)
-    return run_to_the_end(path, read_settings(path), progress, on_line)
+    run = RunFolder(Path(folder))
+    check_resumable(run)
+    if completed(run):
+        return Run(recorded(run))
+    return run_to_the_end(run, run.settings, progress, on_line)
 
 
 def run_to_the_end(
-    folder: Path,
+    run: RunFolder,
     settings: LaunchSettings,
     progress: bool,
     on_line: Callable[[dict[str, Any]], None] | None,
@@ -81,19 +78,18 @@ def run_to_the_end(
     RunFailed, KeyboardInterrupt
         As in `bnpg.train`.
     """
-    rounds = read_experiment(folder / "experiment.toml").rounds
-    with watching(folder, quiet=not progress) as watcher:
+    with watching(run, quiet=not progress) as watcher:
 
         def look(line: dict[str, Any]) -> None:
             watcher(line)
             if on_line is not None:
                 on_line(line)
 
-        ended = execute(folder, settings, find_launcher(settings.launcher), look)
+        ended = execute(run, settings, find_launcher(settings.launcher), look)
     code = ended.outcome.code
     if code == ExitCode.INTERRUPTED:
-        where = f"in round {ended.summary['rounds']} of {rounds}"
-        raise KeyboardInterrupt(f"interrupted {where}; continue with bnpg.resume({str(folder)!r})")
+        where = f"in round {ended.summary['rounds']} of {run.experiment.rounds}"
+        raise KeyboardInterrupt(f"interrupted {where}; continue with bnpg.resume({str(run.path)!r})")
     if code != ExitCode.DONE:
-        raise RunFailed(ended.summary["why"], code, folder)
-    return load_run(folder)
+        raise RunFailed(ended.summary["why"], code, run.path)
+    return Run(recorded(run))

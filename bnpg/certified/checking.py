@@ -5,18 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bnpg_coordinator.experiment import Experiment, read_experiment
-from bnpg_coordinator.loading import load_game
+from bnpg_coordinator.experiment import Experiment
 
-from bnpg.certificate import FILE, last_policy
+from bnpg.certificate import FILE
 from bnpg.certified import exact_check
 from bnpg.certified.exact_check import WITNESS, CheckError, Finding, Problem, document, judge, misplaced
 from bnpg.certified.exactly import LARGEST, ReadGame, find_vectors_quietly, make_problem, read_game
-from bnpg.run_folder import check_run_folder
+from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.npz import read_arrays
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import check_policy
+from bnpg_math.policies.file import Policy, check_policy
 
 
 @dataclass(frozen=True)
@@ -62,17 +61,17 @@ def check_certificate(folder: Path) -> Verdict:
         If there is no certificate, or a file that it needs is missing or damaged, or the game is so large
         that it would take hours.
     """
-    check_run_folder(folder)
+    run = RunFolder(folder)
     if not (folder / FILE).is_file():
         raise InputError(f"{folder} has no {FILE}: a run has one when it ends with an exact evaluation")
-    experiment = read_experiment(folder / "experiment.toml")
-    game = load_game(experiment, folder)
+    experiment, game = run.experiment, run.game
     try:
         certificate = exact_check.read_json(folder / FILE)
         rounds = certificate.get("rounds")
-        policy = last_policy(folder, game, experiment.dag, rounds if isinstance(rounds, int) else -1)
-        if policy is None:
+        thetas = run.thetas(rounds if isinstance(rounds, int) else -1)
+        if thetas is None:
             raise InputError(f"{folder} holds no theta of round {rounds} of every agent, and no policy.npz")
+        policy = Policy(run.dag, thetas)
         check_policy(policy, game)
         read = read_game(experiment, folder, game, LARGEST)
         problem = make_problem(read.game, policy, LARGEST)

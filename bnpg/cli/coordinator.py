@@ -1,14 +1,20 @@
 """`bnpg coordinator`: the coordinator of a run by hand, for agents on other hosts or in containers."""
 
-import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from bnpg_coordinator.experiment import Experiment
 
 from bnpg.cli.options import debug_option, given, json_option, number, options_of
+
+if TYPE_CHECKING:
+    from bnpg_protocol.process.fence import Fence
+
+    from bnpg.execution import OnLine
+    from bnpg.launchers.settings import LaunchSettings, Outcome
+    from bnpg.run_folder import RunFolder
 
 _path = click.Path(path_type=Path)
 
@@ -58,70 +64,69 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
       bnpg coordinator examples/coordination.toml --listen tcp://0.0.0.0:7000 \\
           --key keys/coordinator.key --roster keys/roster.toml --out runs/first
     """  # noqa: D301 (\b keeps click from wrapping)
-    from bnpg_coordinator.experiment import read_experiment
-    from bnpg_coordinator.loading import load_game
+    import msgspec
     from bnpg_coordinator.shell import CoordinatorOptions, run_coordinator
     from bnpg_protocol.process.security.credentials import BINDINGS_FILE, coordinator_security
     from bnpg_protocol.process.security.endpoints import require_key
 
-    from bnpg.certificate import FILES as CERTIFICATE_FILES
-    from bnpg.cli.launching import show_finished
-    from bnpg.launchers.settings import TRACE_FOLDER, Outcome
-    from bnpg.rounding import check_rounding
-    from bnpg.run_folder import finished, in_use
-    from bnpg.summary import draw_curves, finish_summary, finite, human_summary
+    from bnpg.cli.launching import launch_run, show_finished
+    from bnpg.launchers.settings import Outcome
+    from bnpg.resumption import completed
 
     # Everything that can be wrong with the deployment is said before a folder is made.
     key, roster, listen = options["key"], options["roster"], options["listen"]
     security = coordinator_security(key, roster, (out or Path()) / BINDINGS_FILE)
     require_key(listen, "--listen", security is not None)
-    folder = _run_folder(subject, out, go_on, given(options, Experiment))
-    if finished(folder):
-        return show_finished(folder, as_json=as_json)
-    check_rounding(folder)
-    with in_use(folder):
-        for stale in ("summary.json", *CERTIFICATE_FILES):
-            (folder / stale).unlink(missing_ok=True)
-        experiment = read_experiment(folder / "experiment.toml")
+    run = _run_folder(subject, out, go_on, given(options, Experiment))
+    if completed(run):
+        return show_finished(run, as_json=as_json)
+
+    def launch(run: "RunFolder", settings: "LaunchSettings", fence: "Fence", on_line: "OnLine") -> "Outcome":
         code = run_coordinator(
             CoordinatorOptions(
-                folder=folder,
+                folder=run.path,
                 listen=listen,
                 endpoint_file=options["endpoint_file"],
-                patience=options["patience"],
-                fsync=options["fsync"],
+                patience=settings.patience,
+                fsync=settings.fsync,
+                fence=fence.path,
                 faults=options["faults"],
                 faults_since=time.time(),
-                trace=folder / TRACE_FOLDER if experiment.trace else None,
-                log_format=options["log_format"],
-                log_level=options["log_level"],
+                trace=run.trace if run.experiment.trace else None,
+                log_format=settings.log_format,
+                log_level=settings.log_level,
                 key=key,
                 roster=roster,
                 metrics_listen=options["metrics_listen"],
-            )
+            ),
+            on_line,
         )
-        agents = load_game(experiment, folder).agents
-        summary = finish_summary(folder, Outcome(code, "", 1 + agents))
-        draw_curves(folder)
-    click.echo(json.dumps(finite(summary)) if as_json else human_summary(folder, summary))
-    return int(code)
+        return Outcome(code, "", 1 + run.game.agents)
+
+    mine = ("patience", "fsync", "log_format", "log_level")
+    settings = msgspec.structs.replace(run.settings, **{name: options[name] for name in mine})
+    # Its log says how it goes on.
+    return launch_run(run, settings, as_json=as_json, quiet=True, launch=launch)
 
 
-def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, Any]) -> Path:
+def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, Any]) -> "RunFolder":
     """Return the folder of the run that is asked for, made if it is a new one."""
-    from bnpg_coordinator.experiment import experiment_toml, read_experiment, read_fields
+    from bnpg_coordinator.experiment import experiment_toml, read_fields
 
     from bnpg.experiment_plan import plan_experiment
     from bnpg.launchers.settings import LaunchSettings
-    from bnpg.run_folder import check_run_folder, create_run_folder, finished
+    from bnpg.resumption import check_resumable, completed
+    from bnpg.run_creation import create_run_folder
+    from bnpg.run_folder import RunFolder
     from bnpg_math.errors import InputError
 
     if Path(subject).is_dir():
         if fields or out is not None:
             what = next(iter(fields), "out")
             raise InputError(f"{subject} is a run that goes on as it began: --{what} cannot be given")
-        check_run_folder(Path(subject))
-        return Path(subject)
+        run = RunFolder(Path(subject))
+        check_resumable(run)
+        return run
     base = Path()
     asked = {"game": subject}
     if subject.endswith(".toml"):
@@ -130,15 +135,14 @@ def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, A
     number = 1
     target = out
     while go_on and out is not None and target is not None and target.is_dir():
-        check_run_folder(target)
-        if not finished(target):
-            if experiment_toml(read_experiment(target / "experiment.toml")) != experiment_toml(
-                plan.experiment
-            ):
+        run = RunFolder(target)
+        if not completed(run):
+            if experiment_toml(run.experiment) != experiment_toml(plan.experiment):
                 raise InputError(
                     f"{target} holds an unfinished run of another experiment; choose another --out"
                 )
-            return target
+            check_resumable(run)
+            return run
         number += 1
         target = out.with_name(f"{out.name}-{number}")
     return create_run_folder(plan, LaunchSettings(), target)

@@ -1,62 +1,78 @@
-"""Running what is in a run folder and showing how it ended: common to `train` and `resume`."""
+"""Running what is in a run folder and showing how it ended: common to all commands that run something."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
-from bnpg_coordinator.experiment import read_experiment
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.execution import execute, find_launcher
+from bnpg.execution import Launch, execute, find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.live.watching import watching
-from bnpg.run_folder import read_identity
-from bnpg.summary import finite, human_summary
+from bnpg.resumption import concluded
+from bnpg.run_folder import RunFolder
+from bnpg.summary import human_summary
+from bnpg_math.arrays.not_finite import finite_fields
 
 
-def launch_run(folder: Path, settings: LaunchSettings, *, as_json: bool, quiet: bool) -> int:
-    """Run, or go on with, the run in a folder; show the summary and return the exit code."""
-    experiment = read_experiment(folder / "experiment.toml")
-    launch = find_launcher(settings.launcher)
+def launch_run(
+    run: RunFolder, settings: LaunchSettings, *, as_json: bool, quiet: bool, launch: Launch | None = None
+) -> int:
+    """Run, or go on with, the run in a folder; show the summary and return the exit code.
+
+    Parameters
+    ----------
+    run : RunFolder
+    settings : LaunchSettings
+    as_json : bool
+        Whether the summary is shown as an object.
+    quiet : bool
+        Whether nothing else is said.
+    launch : callable, optional
+        Instead of the launcher that the settings name.
+    """
+    over = concluded(run)
 
     def announce() -> None:
         if not quiet:
-            click.echo(_heading(folder, experiment.mode, experiment.dag, settings.launcher), err=True)
+            click.echo(_heading(run, settings.launcher, over), err=True)
 
     try:
-        with watching(folder, quiet) as watcher:
-            ended = execute(folder, settings, launch, watcher, announce=announce)
+        with watching(run, quiet) as watcher:
+            ended = execute(
+                run, settings, launch or find_launcher(settings.launcher), watcher, announce=announce
+            )
     except KeyboardInterrupt:
-        click.echo(f"bnpg: interrupted; continue with: bnpg resume {folder}", err=True)
+        click.echo(f"bnpg: interrupted; continue with: bnpg resume {run.path}", err=True)
         return ExitCode.INTERRUPTED
     outcome, summary = ended.outcome, ended.summary
     for warning in ended.warnings:
         click.echo(f"bnpg: warning: {warning}", err=True)
-    _show(folder, summary, as_json)
+    _show(run, summary, as_json)
     if outcome.code == ExitCode.INTERRUPTED:
-        where = f"in round {summary['rounds']} of {experiment.rounds}"
-        click.echo(f"bnpg: interrupted {where}; continue with: bnpg resume {folder}", err=True)
+        where = f"in round {summary['rounds']} of {run.experiment.rounds}"
+        click.echo(f"bnpg: interrupted {where}; continue with: bnpg resume {run.path}", err=True)
     elif outcome.code != ExitCode.DONE:
-        click.echo(f"bnpg: error: {summary['why']}; the run so far is in {folder}", err=True)
+        click.echo(f"bnpg: error: {summary['why']}; the run so far is in {run.path}", err=True)
     return int(outcome.code)
 
 
-def show_finished(folder: Path, *, as_json: bool) -> int:
+def show_finished(run: RunFolder, *, as_json: bool) -> int:
     """Say that there is nothing left to do, and show the summary."""
-    from bnpg.run_folder import read_summary
-
-    summary = read_summary(folder) or {}
-    click.echo(f"bnpg: {folder} is finished already: all {summary['rounds']} rounds are done", err=True)
-    _show(folder, summary | {"run_dir": str(folder.absolute())}, as_json)
+    summary = run.summary or {}
+    click.echo(f"bnpg: {run.path} is finished already: all {summary['rounds']} rounds are done", err=True)
+    _show(run, summary | {"run_dir": str(run.path.absolute())}, as_json)
     return ExitCode.DONE
 
 
-def _show(folder: Path, summary: dict[str, Any], as_json: bool) -> None:
-    click.echo(json.dumps(finite(summary)) if as_json else human_summary(folder, summary))
+def _show(run: RunFolder, summary: dict[str, Any], as_json: bool) -> None:
+    click.echo(json.dumps(finite_fields(summary)) if as_json else human_summary(run, summary))
 
 
-def _heading(folder: Path, mode: str, dag: str, launcher: str) -> str:
-    game = read_identity(folder)["game"]
+def _heading(run: RunFolder, launcher: str, over: bool) -> str:
+    experiment = run.experiment
     where = "in this process" if launcher == "memory" else "a process for the coordinator and for every agent"
-    return f"bnpg: {game}, {mode} mode, DAG {dag}, {where}; run folder {folder}"
+    if over:
+        where = "all rounds are done; writing what is missing"
+    game = run.identity["game"]
+    return f"bnpg: {game}, {experiment.mode} mode, DAG {experiment.dag}, {where}; run folder {run.path}"

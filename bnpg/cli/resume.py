@@ -22,10 +22,12 @@ def resume(folder: Path, as_json: bool, quiet: bool, **options: Any) -> int:
     """
     from bnpg.cli.launching import launch_run, show_finished
     from bnpg.launchers.settings import settings_from
-    from bnpg.run_folder import check_run_folder, finished, read_settings
+    from bnpg.resumption import check_resumable, completed
+    from bnpg.run_folder import RunFolder
 
-    check_run_folder(folder)
-    if finished(folder):
-        return show_finished(folder, as_json=as_json)
-    settings = settings_from(given(options, LaunchSettings), read_settings(folder))
-    return launch_run(folder, settings, as_json=as_json, quiet=quiet)
+    run = RunFolder(folder)
+    check_resumable(run)
+    if completed(run):
+        return show_finished(run, as_json=as_json)
+    settings = settings_from(given(options, LaunchSettings), run.settings)
+    return launch_run(run, settings, as_json=as_json, quiet=quiet)

@@ -48,9 +48,9 @@ def _from_folder(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} cannot be read: {error}") from None
     if told.get("phase") == "ended":
-        from bnpg.run_folder import read_summary
+        from bnpg.run_folder import RunFolder
 
-        ended = read_summary(folder) or {}
+        ended = RunFolder(folder).summary or {}
         told |= {key: ended[key] for key in ("state", "why") if key in ended}
     return told | {"seconds_old": round(age, 1), "up": age < STALE and told.get("phase") != "ended"}
 

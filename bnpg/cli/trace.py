@@ -32,15 +32,16 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
     from bnpg.lab.proof.check import check_trace
     from bnpg.lab.proof.reference import check_reference
     from bnpg.launchers.settings import TRACE_FOLDER
-    from bnpg.run_folder import check_run_folder, finished
+    from bnpg.resumption import concluded
+    from bnpg.run_folder import RunFolder
     from bnpg.trace.heads import HEADS_FILE, check_heads
     from bnpg.trace.reading import Violation, read_trace
 
-    check_run_folder(folder)
+    run = RunFolder(folder)
     try:
         lives = read_trace(folder / TRACE_FOLDER)
         sealed = check_heads(folder, lives)
-        proof = check_trace(lives, finished(folder))
+        proof = check_trace(lives, concluded(run))
         if reference:
             check_reference(folder, proof)
     except Violation as violation:
@@ -99,13 +100,13 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
 def show(folder: Path, round_: int, step: int | None, out: Path | None, perfetto: Path | None) -> int:
     """Draw the messages of one round, or of one step of it: who sent what to whom, and when."""
     from bnpg.launchers.settings import TRACE_FOLDER
-    from bnpg.run_folder import check_run_folder
+    from bnpg.run_folder import RunFolder
     from bnpg.trace.perfetto import perfetto_json
     from bnpg.trace.reading import Violation, read_trace
     from bnpg.trace.sequence import sequence, sequence_html, sequence_svg, sequence_text
     from bnpg_math.errors import InputError
 
-    check_run_folder(folder)
+    RunFolder(folder)
     if out is not None and out.suffix not in (".svg", ".html"):
         raise click.UsageError(f"--out must end in .svg or .html, got {str(out)!r}")
     try:

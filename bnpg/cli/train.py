@@ -49,12 +49,12 @@ def train(
     from bnpg.cli.launching import launch_run
     from bnpg.experiment_plan import plan_experiment
     from bnpg.launchers.settings import settings_from
-    from bnpg.run_folder import FAULTS_FILE, create_run_folder, read_faults
+    from bnpg.run_creation import FAULTS_FILE, create_run_folder, read_faults
 
     fields, base = {"game": subject}, Path()
     if subject.endswith(".toml"):
         fields, base = read_fields(Path(subject)), Path(subject).parent
     plan = plan_experiment(fields | given(options, Experiment), base, quiet)
     settings = settings_from(given(options, LaunchSettings) | ({"faults": FAULTS_FILE} if faults else {}))
-    folder = create_run_folder(plan, settings, out, None if faults is None else read_faults(faults))
-    return launch_run(folder, settings, as_json=as_json, quiet=quiet)
+    run = create_run_folder(plan, settings, out, None if faults is None else read_faults(faults))
+    return launch_run(run, settings, as_json=as_json, quiet=quiet)

@@ -6,6 +6,7 @@ import math
 from typing import Any, Literal
 
 from bnpg.evaluation.measure import Evaluation
+from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.theory.bounds import Bound
 
 Format = Literal["table", "latex", "csv"]
@@ -45,23 +46,6 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
 def _bound(bound: Bound) -> dict[str, Any]:
     fields = ("norm", "gradient", "threshold", "met", "bound", "measured", "holds", "reason")
     return {field: getattr(bound, field) for field in fields}
-
-
-def finite_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    """Replace what overflowed by None, with a reason beside it."""
-    result = dict(fields)
-    for key, value in fields.items():
-        numbers = value if isinstance(value, list) else [value]
-        lost = [number for number in numbers if _is_lost(number)]
-        if lost:
-            kept = [None if _is_lost(number) else number for number in numbers]
-            result[key] = kept if isinstance(value, list) else None
-            result[f"{key}_reason"] = f"{lost[0]} is not finite"
-    return result
-
-
-def _is_lost(number: object) -> bool:
-    return isinstance(number, float) and not math.isfinite(number)
 
 
 def as_text(evaluation: Evaluation, form: Format) -> str:

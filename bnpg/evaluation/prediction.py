@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bnpg.evaluation.document import finite_fields
+from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.dag import Dag
 from bnpg_math.games.game import Game
 from bnpg_math.theory.rates import Rate, rates

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from bnpg_coordinator.run_record import read_lines
-
 from bnpg.exports.csv_log import CsvLog
 from bnpg.exports.tensorboard_log import TensorBoardLog
+from bnpg.run_folder import RunFolder
 
 Line = dict[str, Any]
 
@@ -34,19 +33,18 @@ class Exports:
 
     Parameters
     ----------
-    folder : Path
-        The run folder.
+    run : RunFolder
     names : sequence of str
         Some of `EXPORTS`.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        self._folder = folder
+    def __init__(self, run: RunFolder, names: Sequence[str]) -> None:
+        self._run = run
         self._open: dict[str, Export] = {}
         self._latest = -1
         self.troubles: list[str] = []
         for name in dict.fromkeys(names):
-            self._attempt(name, lambda name=name: self._open.__setitem__(name, _KINDS[name](folder)))  # type: ignore[misc]
+            self._attempt(name, lambda name=name: self._open.__setitem__(name, _KINDS[name](run.path)))  # type: ignore[misc]
         self.catch_up()
 
     def __call__(self, line: Line, /) -> None:
@@ -60,7 +58,7 @@ class Exports:
 
     def catch_up(self) -> None:
         """Take in what the record holds and nobody has passed on."""
-        for line in read_lines(self._folder / "metrics.jsonl") if self._open else ():
+        for line in self._run.lines if self._open else ():
             self(line)
 
     def close(self) -> None:
@@ -79,9 +77,9 @@ class Exports:
 
 
 @contextmanager
-def exporting(folder: Path, names: Sequence[str]) -> Iterator[Exports]:
+def exporting(run: RunFolder, names: Sequence[str]) -> Iterator[Exports]:
     """Export a run for as long as the context lasts; see :class:`Exports`."""
-    exports = Exports(folder, names)
+    exports = Exports(run, names)
     try:
         yield exports
     finally:

@@ -22,6 +22,7 @@ from bnpg_protocol.process.transport.memory import MemoryNetwork
 from bnpg_protocol.wire.effects import Effect, Log
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import Event, Observer
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 COORDINATOR = "coordinator"
 WriteLog = Callable[[str, str, str, dict[str, Any]], None]
@@ -157,13 +158,16 @@ class Cluster:
 
     def close_traces(self) -> None:
         """Close all traces; those of processes that ended by themselves say so."""
-        for name, recorder in self._recorders.items():
-            stop = self.simulation.stops.get(name)
+        for name in self._recorders:
             with suppress(StorageFailed):  # a full disk must not hide how the run ended
-                if stop is None:
-                    recorder.abandon()
-                else:
-                    recorder.close(int(stop.code), stop.why)
+                self._close(name)
+
+    def _close(self, name: str) -> None:
+        recorder, stop = self._recorders[name], self.simulation.stops.get(name)
+        if stop is None:
+            recorder.abandon()
+        else:
+            recorder.close(int(stop.code), stop.why)
 
     def _recorder(self, name: str, life: int) -> Observer | None:
         """Return what records the life of a process.
@@ -174,7 +178,7 @@ class Cluster:
         if self._trace is None:
             return None
         if name in self._recorders:
-            self._recorders[name].abandon()
+            self._close(name)
         recorder = self._recorders[name] = self._trace(life)
 
         def observe(event: Event) -> None:
@@ -197,6 +201,11 @@ class Cluster:
         ended = self.simulation.stops.get(COORDINATOR)
         if name == COORDINATOR:
             self._start_coordinator()
+            # As any launcher: a coordinator that died after it let agents go waits for all of them again.
+            for agent in range(len(self.thetas)):
+                stop = self.simulation.stops.get(f"agent-{agent}")
+                if stop is not None and stop.code == ExitCode.DONE:
+                    self._start_agent(agent)
         elif ended is not None:
             # It died between its farewell and the end: as any launcher, start nobody when the run is over.
             self.simulation.stops[name] = ended

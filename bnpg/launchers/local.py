@@ -5,7 +5,6 @@ progress; how the run goes on is between the coordinator and the agents. The run
 record, so nothing depends on this process being quick, or being there at all.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -15,16 +14,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bnpg_coordinator.experiment import read_experiment
-from bnpg_coordinator.loading import load_game
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.adoption import Adopted, Order, adopt
 from bnpg.launchers.rendezvous import rendezvous
-from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
+from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.signals import heeding_children, noting
 from bnpg.launchers.tail import Tail
+from bnpg.run_folder import RunFolder
 
 LOOK_EVERY = 0.02
 """Seconds between two looks at the processes and the record."""
@@ -35,37 +34,40 @@ GRACE = 8.0
 COORDINATOR = "coordinator"
 
 
-def launch(folder: Path, settings: LaunchSettings, on_line: Callable[[dict[str, Any]], None]) -> Outcome:
+def launch(
+    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[dict[str, Any]], None]
+) -> Outcome:
     """Run, or go on with, the run in a folder, and return how it ended.
 
     Parameters
     ----------
-    folder : Path
-        A run folder with its experiment.
+    run : RunFolder
     settings : LaunchSettings
+    fence : Fence
+        Through which the processes write.
     on_line
         Called with every line of the run record as it is written.
     """
-    with rendezvous(folder) as meeting_place:
-        return _LocalRun(folder, meeting_place, settings, on_line).run()
+    with rendezvous(run.path) as meeting_place:
+        return _LocalRun(run, meeting_place, settings, fence, on_line).run()
 
 
 class _LocalRun:
     def __init__(
         self,
-        folder: Path,
+        run: RunFolder,
         rendezvous: Path,
         settings: LaunchSettings,
+        fence: Fence,
         on_line: Callable[[dict[str, Any]], None],
     ) -> None:
-        self._folder = folder
+        self._run = run
+        self._fence = fence
         self._rendezvous = rendezvous
         self._settings = settings
         self._log = open_log("bnpg", settings.log_format, settings.log_level)
-        self._tail = Tail(folder / "metrics.jsonl", on_line)
-        experiment = read_experiment(folder / "experiment.toml")
-        self._agents = load_game(experiment, folder).agents
-        self._trace = experiment.trace
+        self._tail = Tail(run.path / "metrics.jsonl", on_line)
+        self._agents = run.game.agents
         self._processes: dict[str, subprocess.Popen[bytes] | Adopted] = {}
         self._deaths: dict[str, int] = {}
         self._since = self._coordinator_since = time.time()
@@ -148,9 +150,9 @@ class _LocalRun:
     def _status(self) -> dict[str, Any]:
         """Return what the coordinator has last said of itself in its present life; empty if nothing yet."""
         try:
-            told = dict(json.loads((self._folder / "status.json").read_text(encoding="utf-8")))
+            told = self._run.status or {}
             return told if float(told["written"]) > self._coordinator_since else {}
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):
             return {}
 
     def _rejection(self, name: str) -> str:
@@ -194,16 +196,16 @@ class _LocalRun:
 
     def _command(self, name: str) -> list[str]:
         """Return the package to run, and its arguments."""
-        command = [*self._arguments(name), "--lifeline"]
+        command = [*self._arguments(name), "--lifeline", "--fence", str(self._fence.path)]
         command += ["--log-format", self._settings.log_format, "--log-level", self._settings.log_level]
         if not self._settings.fsync:
             command.append("--no-fsync")
-        if self._trace:
-            command += ["--trace", str(self._folder / TRACE_FOLDER)]
+        if self._run.experiment.trace:
+            command += ["--trace", str(self._run.trace)]
         if self._settings.faults:
             command += [
                 "--faults",
-                str(self._folder / self._settings.faults),
+                str(self._run.path / self._settings.faults),
                 "--faults-since",
                 str(self._since),
             ]
@@ -220,7 +222,7 @@ class _LocalRun:
                 # A coordinator that is started again listens where the agents look for it.
                 listen = file.read_text().strip() if file.exists() else "tcp://127.0.0.1:*"
             return [
-                "bnpg_coordinator", "--folder", str(self._folder), "--listen", listen,
+                "bnpg_coordinator", "--folder", str(self._run.path), "--listen", listen,
                 "--endpoint-file", str(file), "--patience", str(self._settings.patience),
             ]  # fmt: skip
         inbox = (
@@ -230,7 +232,7 @@ class _LocalRun:
         )
         return [
             "bnpg_agents", "--agent", name.removeprefix("agent-"),
-            "--state", str(self._folder / "agents" / name),
+            "--state", str(self._run.path / "agents" / name),
             "--connect", f"@{file}" if tcp else front, "--inbox", inbox,
         ]  # fmt: skip
 

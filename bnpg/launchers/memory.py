@@ -2,68 +2,84 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from bnpg_agents.checkpoint import CheckpointFolder, load_held
-from bnpg_coordinator.loading import load_setup, recorded_lines
+from bnpg_coordinator.carrying_out import carrying_out
+from bnpg_coordinator.effects import Concluded
+from bnpg_coordinator.loading import prepare_setup, recorded_lines
 from bnpg_coordinator.run_record import RunRecord
-from bnpg_coordinator.shell import recorder
 from bnpg_protocol.process.allocation import keep_freed_memory
 from bnpg_protocol.process.faults.plan import read_plan
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.process.recorder import TraceRecorder
-from bnpg_protocol.wire.effects import Stop
+from bnpg_protocol.wire.effects import Effect, Stop
 from bnpg_protocol.wire.exit_codes import ExitCode
 from threadpoolctl import threadpool_limits
 
 from bnpg.launchers.cluster import COORDINATOR, Cluster
-from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, Outcome
+from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.signals import noting
+from bnpg.run_folder import RunFolder
 
 STORE_EVERY = 1.0
 """Seconds between two storings of all agents' thetas: one process, they are lost together or not at all."""
 
 
-def launch(folder: Path, settings: LaunchSettings, on_line: Callable[[dict[str, Any]], None]) -> Outcome:
+def launch(
+    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[dict[str, Any]], None]
+) -> Outcome:
     """Run, or go on with, the run in a folder, and return how it ended.
 
     Parameters
     ----------
-    folder : Path
-        A run folder with its experiment.
+    run : RunFolder
     settings : LaunchSettings
+    fence : Fence
+        Through which all of it is written.
     on_line
         Called with every line of the run record as it is written.
     """
     keep_freed_memory()
     with threadpool_limits(limits=1):
-        return _MemoryRun(folder, settings, on_line).run()
+        return _MemoryRun(run, settings, fence, on_line).run()
 
 
 class _MemoryRun:
     def __init__(
-        self, folder: Path, settings: LaunchSettings, on_line: Callable[[dict[str, Any]], None]
+        self,
+        run: RunFolder,
+        settings: LaunchSettings,
+        fence: Fence,
+        on_line: Callable[[dict[str, Any]], None],
     ) -> None:
+        folder = run.path
         self._log = open_log("bnpg", settings.log_format, settings.log_level)
-        self._record = RunRecord(folder, settings.fsync)
-        setup = load_setup(folder, 0, settings.patience)
+        self._record = RunRecord(folder, settings.fsync, fence)
+        setup = prepare_setup(
+            folder, run.identity["run"], run.experiment, run.game, run.dag, 0, settings.patience
+        )
         self._interrupted = False
         agents = range(setup.dag.agents)
-        self._folders = [
-            CheckpointFolder(folder / "agents" / f"agent-{agent}", settings.fsync) for agent in agents
-        ]
+        self._folders = [CheckpointFolder(run.agent(agent), settings.fsync, fence) for agent in agents]
         identities = [one.identity() for one in self._folders]
         self._known = [identity is not None for identity in identities]
-        carry = recorder(
-            self._record, folder, setup.dag, lambda *event: write_log(self._log, *event), on_line
-        )
+        carry = carrying_out(self._record, setup.dag, lambda *event: write_log(self._log, *event), on_line)
+
+        def carry_out(effect: Effect) -> None:
+            if isinstance(effect, Concluded):
+                # A run that says it is done has its policy on the disk, and shows that it has ended.
+                self._store()
+                self._write_status()
+            carry(effect)
+
         self._cluster = Cluster(
             lambda generation: msgspec.structs.replace(
                 setup, generation=generation, recorded=recorded_lines(folder, setup.experiment)
             ),
-            carry,
+            carry_out,
             [load_held(one.path) for one in self._folders],
             identities=["" if identity is None else identity[1] for identity in identities],
             next_life=lambda agent: self._folders[agent].next_incarnation(),
@@ -72,7 +88,7 @@ class _MemoryRun:
             write_log=lambda process, level, event, fields: write_log(
                 self._log, level, event, {"process": process} | fields
             ),
-            trace=(lambda life: TraceRecorder(folder / TRACE_FOLDER, life))
+            trace=(lambda life: TraceRecorder(run.trace, life, fence=fence))
             if setup.experiment.trace
             else None,
         )
@@ -86,8 +102,7 @@ class _MemoryRun:
         finally:
             self._cluster.close_traces()
             self._store()
-            status = self._cluster.coordinator.status(simulation.now)
-            self._record.write_status(time.monotonic(), lambda: status, at_once=True)
+            self._write_status()
             self._record.close()
         stop = simulation.stops.get(COORDINATOR, Stop(ExitCode.INTERNAL, "the coordinator never ended"))
         if stop.code == ExitCode.DEADLINE:
@@ -123,6 +138,11 @@ class _MemoryRun:
         for folder, thetas in zip(self._folders, cluster.thetas, strict=True):
             if thetas:
                 folder.forget(before=min(thetas))
+
+    def _write_status(self) -> None:
+        cluster = self._cluster
+        status = cluster.coordinator.status(cluster.simulation.now)
+        self._record.write_status(time.monotonic(), lambda: status, at_once=True)
 
     def _note(self) -> None:
         self._interrupted = True

@@ -1,19 +1,27 @@
 """Where the processes of a local run find each other: a short folder with their ipc endpoints.
 
-Endpoints of ipc are paths of at most 107 bytes, so they cannot live in the run folder, wherever that is. The
-folder is named after the run: if everything was killed, resuming the run finds what is left and removes it.
+Endpoints of ipc are paths of at most 107 bytes, so they cannot live in the run folder, wherever that is, nor
+in a folder for temporary files with a long name, as batch systems give one. Its name follows from the run
+folder itself, from its device and inode: a copy of the folder, or one restored from a backup, is another and
+meets elsewhere, and who resumes a run of which everything was killed finds what is left and removes it.
 """
 
-import json
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2s
 from pathlib import Path
 
 from bnpg_protocol.wire.errors import StorageFailed
+
+LONGEST_ENDPOINT = 107
+"""Bytes of the path of a Unix socket, on every system that has them."""
+LONGEST_NAME = len("/agent-99999-12345678901234567.unix")
+"""Bytes of the longest name in there."""
+_ELSEWHERE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 (the folder that is made there is nobody else's)
 
 
 @contextmanager
@@ -25,8 +33,9 @@ def rendezvous(folder: Path) -> Iterator[Path]:
     StorageFailed
         If it cannot be made, or if somebody else made it: others could listen in there.
     """
-    run = str(json.loads((folder / "run.json").read_text())["run"])
-    place = Path(tempfile.gettempdir()) / f"bnpg-{run[:24]}"
+    status = folder.stat()
+    name = f"bnpg-{blake2s(f'{status.st_dev} {status.st_ino}'.encode(), digest_size=8).hexdigest()}"
+    place = _short_folder(name) / name
     try:
         _remove_own(place)
         place.mkdir(mode=0o700)
@@ -36,6 +45,26 @@ def rendezvous(folder: Path) -> Iterator[Path]:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _short_folder(name: str) -> Path:
+    """Return the folder for temporary files, or, where paths in that are too long, another one.
+
+    Raises
+    ------
+    StorageFailed
+        If there is none.
+    """
+    asked = tempfile.gettempdir()
+    for candidate in (asked, *_ELSEWHERE):
+        longest = len(os.fsencode(candidate)) + 1 + len(name) + LONGEST_NAME
+        if longest <= LONGEST_ENDPOINT and os.access(candidate, os.W_OK | os.X_OK):
+            return Path(candidate)
+    room = LONGEST_ENDPOINT - LONGEST_NAME - len(name) - 1
+    raise StorageFailed(
+        f"no place for the sockets of the processes: expected a folder that can be written, with a path of "
+        f"at most {room} bytes, got {asked} ({len(os.fsencode(asked))} bytes): set TMPDIR"
+    )
 
 
 def _remove_own(place: Path) -> None:

@@ -1,9 +1,11 @@
 """Reading a run record while it is being written."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from bnpg_coordinator.line import decode_line, fields_of
+from bnpg_coordinator.run_record import read_lines
 
 
 class Tail:
@@ -22,7 +24,7 @@ class Tail:
         self._on_line = on_line
         self._inode = path.stat().st_ino if path.exists() else 0
         self._position = path.stat().st_size if path.exists() else 0
-        self._latest = -1
+        self._latest = max((line["round"] for line in read_lines(path)), default=-1)
 
     def read(self) -> bool:
         """Pass on the new lines; return whether there was a round not seen before."""
@@ -31,7 +33,7 @@ class Tail:
         except FileNotFoundError:
             return False
         if status.st_ino != self._inode or status.st_size < self._position:
-            # Rounds are played again: the record was replaced by a shorter one.
+            # Rounds are played again: the record was replaced.
             self._inode, self._position = status.st_ino, 0
         if status.st_size == self._position:
             return False
@@ -42,7 +44,7 @@ class Tail:
         self._position += whole
         fresh = False
         for raw in content[:whole].splitlines():
-            line = json.loads(raw)
+            line = fields_of(decode_line(raw))
             if line["round"] > self._latest:
                 self._latest = line["round"]
                 fresh = True

@@ -3,16 +3,12 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol, TextIO
-
-from bnpg_coordinator.experiment import read_experiment
-from bnpg_coordinator.loading import load_game
 
 from bnpg.live.lines import Lines
 from bnpg.live.observation import Observer, status_file
 from bnpg.live.screen import Screen
-from bnpg_math.dag.text import parse_dag
+from bnpg.run_folder import RunFolder
 
 
 class Watcher(Protocol):
@@ -23,13 +19,12 @@ class Watcher(Protocol):
 
 
 @contextmanager
-def watching(folder: Path, quiet: bool, stream: TextIO | None = None) -> Iterator[Watcher]:
+def watching(run: RunFolder, quiet: bool, stream: TextIO | None = None) -> Iterator[Watcher]:
     """Show a run on stderr for as long as the context lasts.
 
     Parameters
     ----------
-    folder : Path
-        Its run folder.
+    run : RunFolder
     quiet : bool
         Show nothing.
     stream : text file, optional
@@ -39,11 +34,10 @@ def watching(folder: Path, quiet: bool, stream: TextIO | None = None) -> Iterato
     if quiet:
         yield lambda line: None  # noqa: ARG005
         return
-    experiment = read_experiment(folder / "experiment.toml")
+    experiment = run.experiment
     if not stream.isatty():
         yield Lines(experiment.rounds, stream)
         return
-    dag = parse_dag(experiment.dag, load_game(experiment, folder).agents)
-    screen = Screen(Observer(dag, experiment.rounds, status_file(folder)), stream)
+    screen = Screen(Observer(run.dag, experiment.rounds, status_file(run.path)), stream)
     with screen.live:
         yield screen

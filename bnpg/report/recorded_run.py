@@ -3,7 +3,6 @@
 What is not there is None, and `why` says in one sentence what would have to be done to have it.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,18 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bnpg_agents.checkpoint import load_latest
-from bnpg_coordinator.experiment import Experiment, read_experiment
-from bnpg_coordinator.loading import load_game
-from bnpg_coordinator.run_record import read_lines
+from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol.process.faults.plan import FaultPlan, PlanError, read_plan
 
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.report.record import Record
-from bnpg.run_folder import check_run_folder, read_identity, read_settings, read_summary
+from bnpg.run_folder import RunFolder
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
-from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
 from bnpg_math.policies.file import load_policy
@@ -35,22 +30,38 @@ class RecordedRun(Record):
 
     Parameters
     ----------
-    folder : Path
+    run : RunFolder
+        Where it is read from.
     name : str
         What it is called on a page: the folder's name.
+    identity, experiment, game, dag
+        As the folder has them.
+    summary, status, certificate : dict or None
+        As they were when it was read.
+    why : dict
+        What to do to have what is not there.
     """
 
-    folder: Path
+    run: RunFolder
     name: str
     identity: dict[str, Any]
     experiment: Experiment
-    settings: LaunchSettings
+    game: Game
+    dag: Dag
     summary: dict[str, Any] | None
     status: dict[str, Any] | None
     certificate: dict[str, Any] | None
-    game: Game
-    dag: Dag
     why: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.run.path
+
+    @property
+    def settings(self) -> LaunchSettings:
+        """How the run was launched."""
+        return self.run.settings
 
     @property
     def rounds(self) -> int:
@@ -93,10 +104,11 @@ class RecordedRun(Record):
         """The newest theta that every agent holds, with its round."""
         if (self.folder / "policy.npz").exists():
             try:
-                return self.rounds, load_policy(self.folder / "policy.npz").thetas
+                thetas = self.run.thetas(self.rounds)
             except InputError:
                 return None
-        held = [load_latest(self.folder / "agents" / f"agent-{agent}") for agent in range(self.dag.agents)]
+            return None if thetas is None else (self.rounds, thetas)
+        held = self.run.held()
         common = set.intersection(*(set(thetas) for thetas in held))
         if not common:
             return None
@@ -118,11 +130,19 @@ def read_run(folder: Path, game: Game | None = None) -> RecordedRun:
     InputError
         If it is not the folder of a run; the text says what is missing.
     """
-    check_run_folder(folder)
-    experiment = read_experiment(folder / "experiment.toml")
-    game = load_game(experiment, folder) if game is None else game
+    return recorded(RunFolder(folder, game))
+
+
+def recorded(run: RunFolder) -> RecordedRun:
+    """Return what a run folder tells now.
+
+    Raises
+    ------
+    InputError
+        If a file in it cannot be used.
+    """
+    experiment, lines, certificate = run.experiment, run.lines, run.certificate
     why: dict[str, str] = {}
-    lines = read_lines(folder / "metrics.jsonl")
     if not any("nash_gap" in line for line in lines):
         why["evaluation"] = (
             "This run was never evaluated exactly; train with --evaluate-every 10 to see values and gaps."
@@ -133,31 +153,20 @@ def read_run(folder: Path, game: Game | None = None) -> RecordedRun:
             if experiment.mode == "exact"
             else "No round was played yet."
         )
-    certificate = _optional(folder / "certificate.json")
     if certificate is None:
         why["certificate"] = (
             "There is no certificate: one is written when a run ends with an exact evaluation."
         )
     return RecordedRun(
-        folder=folder,
-        name=folder.resolve().name,
-        identity=read_identity(folder),
-        experiment=experiment,
-        settings=read_settings(folder),
         lines=lines,
-        summary=read_summary(folder),
-        status=_optional(folder / "status.json"),
+        run=run,
+        name=run.path.resolve().name,
+        identity=run.identity,
+        experiment=experiment,
+        game=run.game,
+        dag=run.dag,
+        summary=run.summary,
+        status=run.status,
         certificate=certificate,
-        game=game,
-        dag=parse_dag(experiment.dag, game.agents),
         why=why,
     )
-
-
-def _optional(path: Path) -> dict[str, Any] | None:
-    """Return the object in a file that may be missing or belong to another version."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None

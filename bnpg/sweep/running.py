@@ -11,7 +11,8 @@ from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg.launchers.settings import LaunchSettings
-from bnpg.run_folder import finished
+from bnpg.resumption import completed
+from bnpg.run_folder import RunFolder
 from bnpg.sweep.aggregates import Aggregate, aggregate
 from bnpg.sweep.folder import SweepFolder, sweep_folder
 from bnpg.sweep.grid import Grid
@@ -131,7 +132,7 @@ def write_aggregates(aggregates: Sequence[Aggregate], axes: Sequence[str], folde
 
 def _is_finished(folder: Path) -> bool:
     try:
-        return folder.exists() and finished(folder)
+        return folder.exists() and completed(RunFolder(folder), curves=False)
     except InputError:
         return False  # the worker that takes it up says what is wrong with it
 

@@ -20,7 +20,7 @@ from bnpg_coordinator.loading import certified_learning_rate
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.settings import Declared
 
-from bnpg.run_folder import read_summary
+from bnpg.run_folder import RunFolder
 from bnpg.sweep.folder import SweepFolder
 from bnpg.sweep.grid import Grid, GridRun
 from bnpg_math.arrays.joint import joint_policy
@@ -149,7 +149,7 @@ def _cells(run: GridRun, grid: Grid, sweep: SweepFolder, why: str) -> dict[str, 
     if not folder.exists():
         return cells
     try:
-        summary = read_summary(folder) or {}
+        summary = RunFolder(folder).summary or {}
         game = _game(experiment.game, folder if experiment.game.endswith(".npz") else Path())
     except InputError as error:
         return cells | {"state": "failed", "why": why or str(error)}

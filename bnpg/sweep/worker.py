@@ -84,7 +84,9 @@ def _run(task: dict[str, Any], report: Reports, ending: threading.Event) -> dict
 
     from bnpg.execution import execute, find_launcher
     from bnpg.launchers.settings import settings_from
-    from bnpg.run_folder import check_run_folder, create_run_folder, finished
+    from bnpg.resumption import check_resumable, completed
+    from bnpg.run_creation import create_run_folder
+    from bnpg.run_folder import RunFolder
     from bnpg.sweep.grid import plan_of
     from bnpg_math.errors import InputError
 
@@ -99,12 +101,12 @@ def _run(task: dict[str, Any], report: Reports, ending: threading.Event) -> dict
         settings = settings_from(task["settings"])
         if not folder.exists():
             plan = plan_of(task["fields"], Path(task["base"]), task["digest"])
-            create_run_folder(plan, settings, folder)
-        check_run_folder(folder)
-        if not finished(folder):
-            outcome = execute(
-                folder, settings, find_launcher(settings.launcher), on_line, curves=False
-            ).outcome
+            run = create_run_folder(plan, settings, folder)
+        else:
+            run = RunFolder(folder)
+            check_resumable(run)
+        if not completed(run, curves=False):
+            outcome = execute(run, settings, find_launcher(settings.launcher), on_line, curves=False).outcome
             return {"code": int(outcome.code), "why": outcome.why}
     except InputError as error:
         return {"code": int(ExitCode.USAGE), "why": str(error)}

@@ -7,6 +7,7 @@ only a run whose launcher was killed too has none.
 import json
 from pathlib import Path
 
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.recorder import GENESIS
 
@@ -20,7 +21,7 @@ def forget_heads(folder: Path) -> None:
     (folder / HEADS_FILE).unlink(missing_ok=True)
 
 
-def write_heads(folder: Path, trace: Path) -> None:
+def write_heads(folder: Path, trace: Path, fence: Fence) -> None:
     """Write how many lines each file of a trace has, and the hash of its last one, as far as it is whole.
 
     Raises
@@ -34,7 +35,7 @@ def write_heads(folder: Path, trace: Path) -> None:
         head = whole[-1].rpartition(b'"h":"')[2].removesuffix(b'"}').decode(errors="replace")
         heads[path.name] = [len(whole), head or GENESIS]
     if heads:
-        write_atomically(folder / HEADS_FILE, json.dumps(heads, indent=2).encode(), fsync=False)
+        write_atomically(folder / HEADS_FILE, json.dumps(heads, indent=2).encode(), False, fence)
 
 
 def check_heads(folder: Path, lives: list[Life]) -> bool:

@@ -133,6 +133,8 @@ class Lives:
             assert self.conclusion is not None
             if life.agent is not None and (_said_farewell(life) or life.agent in self.conclusion["absent"]):
                 return  # killed in its last moments, with all its work done
+            if life.agent is None and last.kind == "conclude":
+                return  # killed after its last word
             raise Violation(f"the trace of {life.process} has no end, but the run is done", last)
         # 130: its launcher went home while it waited for the answer to its farewell.
         if last["code"] != 0 and not (life.agent is not None and last["code"] == 130):

@@ -51,8 +51,27 @@ def load_setup(folder: Path, generation: int, patience: float) -> CoordinatorSet
     dag = parse_dag(experiment.dag, game.agents)
     try:
         run = str(json.loads((folder / "run.json").read_text())["run"])
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder / 'run.json'} does not say which run this is: {error!r}") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{folder / 'run.json'} does not say which run this is: {error!r:.200}") from None
+    return prepare_setup(folder, run, experiment, game, dag, generation, patience)
+
+
+def prepare_setup(
+    folder: Path,
+    run: str,
+    experiment: Experiment,
+    game: Game,
+    dag: Dag,
+    generation: int,
+    patience: float,
+) -> CoordinatorSetup:
+    """Return what the coordinator starts with, from what was read of a run folder already.
+
+    Raises
+    ------
+    InputError
+        If the initial policy or the record is missing or bad; the text names it.
+    """
     initial: tuple[FloatArray, ...] = ()
     initial_digest = experiment.initial
     if experiment.initial.endswith(".npz"):

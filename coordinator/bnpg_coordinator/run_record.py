@@ -2,10 +2,13 @@
 
 `metrics.jsonl` has one line a round, flushed before the round's signal goes out. When rounds are played again
 their lines are dropped first, so the file always reads as one undisturbed run.
+
+All of it is written through the fence of the run folder. The record, to which lines are appended, becomes a
+new file with every life of the coordinator: an earlier life that still has it open appends to a file that has
+no name any more.
 """
 
 import json
-import math
 import os
 import time
 from collections.abc import Callable
@@ -15,11 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from bnpg_protocol.process.descriptors import patiently
-from bnpg_protocol.process.files import next_count, write_atomically
+from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.files import next_count, sync_folder, write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
+from msgspec import UNSET
+
+from bnpg_coordinator.line import GENESIS, check_chain, decode_line, encode_line, fields_of
+from bnpg_math.dag import Dag
+from bnpg_math.errors import InputError
+from bnpg_math.policies.file import Policy, save_policy
 
 STATUS_EVERY = 0.5
 """Seconds between two writings of the status."""
+_RETURNS = ("return_mean", "return_stderr")
 
 
 class RunRecord:
@@ -31,49 +42,63 @@ class RunRecord:
         The run folder.
     fsync : bool
         Whether lines must survive a crash of the machine, not only of the process.
+    fence : Fence
+        Through which the files are written.
     """
 
-    def __init__(self, folder: Path, fsync: bool) -> None:
+    def __init__(self, folder: Path, fsync: bool, fence: Fence) -> None:
+        self.fence = fence
         self._folder = folder
         self._fsync = fsync
         self._metrics = folder / "metrics.jsonl"
         self._file: BufferedWriter | None = None
+        self._chain = GENESIS
+        self._returns: dict[str, Any] = {}
         self._seconds = 0.0
         self._since = time.monotonic()
         self._status_at = 0.0
 
     def next_generation(self) -> int:
         """Count this start of the coordinator and return which one it is, from 1."""
-        return next_count(self._folder / "generation", self._fsync)
+        return next_count(self._folder / "generation", self._fsync, self.fence)
 
     def rewind(self, round_: int) -> None:
         """Drop the lines of `round_` and later, and whatever a crash left half-written."""
-        if self._file is not None:
-            self._file.close()
-        lines = [line for line in read_lines(self._metrics) if line["round"] < round_]
-        content = b"".join(_encoded(line) for line in lines)
-        if not self._metrics.exists() or self._metrics.read_bytes() != content:
-            write_atomically(self._metrics, content, self._fsync)
-        self._seconds = sum(float(line.get("seconds") or 0.0) for line in lines)
+        self.close()
+        self._chain, self._seconds, self._returns = GENESIS, 0.0, {}
+        kept = []
         try:
-            self._file = patiently(lambda: self._metrics.open("ab"))
+            for raw in whole_lines(self._metrics):
+                line = decode_line(raw)
+                if line.round < round_:
+                    kept.append(raw + b"\n")
+                    self._chain = GENESIS if line.chain is UNSET else line.chain
+                    self._seconds += line.seconds or 0.0
+                    self._remember(fields_of(line))
+            # Opened before it gets its name: whatever happens to the name, this process has its own file.
+            draft = self.fence.draft(self._metrics.name)
+            self._file = patiently(lambda: open(draft, "wb"))  # noqa: SIM115
+            self._write(b"".join(kept))
+            os.replace(draft, self._metrics)
+            if self._fsync:
+                sync_folder(self._folder)
+        except InputError as error:
+            raise StorageFailed(f"cannot go on with {self._metrics}: {error}") from None
         except OSError as error:
-            raise StorageFailed(f"cannot write {self._metrics}: {error.strerror}") from None
+            raise self._failed(error) from None
 
     def append(self, line: dict[str, Any]) -> dict[str, Any]:
         """Add a line with the seconds since the one before; return it as written."""
-        assert self._file is not None
         now = time.monotonic()
         seconds, self._since = now - self._since, now
         self._seconds += seconds
-        written = line | {"seconds": round(seconds, 6)}
+        content, self._chain = encode_line(line, round(seconds, 6), self._chain)
         try:
-            self._file.write(_encoded(written))
-            self._file.flush()
-            if self._fsync:
-                os.fsync(self._file.fileno())
+            self._write(content)
         except OSError as error:
-            raise StorageFailed(f"cannot write {self._metrics}: {error.strerror}") from None
+            raise self._failed(error) from None
+        written = fields_of(decode_line(content))
+        self._remember(written)
         return written
 
     def write_status(self, now: float, look: Callable[[], dict[str, Any]], at_once: bool = False) -> None:
@@ -81,45 +106,102 @@ class RunRecord:
         if at_once or now - self._status_at >= STATUS_EVERY:
             self._status_at = now
             status = look() | {"written": time.time()}
-            write_atomically(self._folder / "status.json", json.dumps(status).encode(), fsync=False)
+            self._replace("status.json", json.dumps(status).encode(), fsync=False)
+
+    def write_policy(self, dag: Dag, thetas: tuple[Any, ...]) -> None:
+        """Write the policy that was gathered.
+
+        Parameters
+        ----------
+        dag : Dag
+        thetas : tuple of N arrays (S, *P, A_i) float
+            In agent order.
+        """
+        target = self._folder / "policy.npz"
+        draft = Path(self.fence.draft("policy.npz"))
+        try:
+            patiently(lambda: save_policy(Policy(dag, thetas), draft))
+            draft.replace(target)
+        except OSError as error:
+            raise StorageFailed(f"cannot write {target}: {error.strerror or error}") from None
+
+    def write_bindings(self, owners: dict[str, int]) -> None:
+        """Write which public key was given which id."""
+        from bnpg_protocol.process.security.credentials import BINDINGS_FILE, write_bindings
+
+        write_bindings(self._folder / BINDINGS_FILE, owners, self.fence)
 
     def conclude(self, state: str, why: str, rounds: int, metrics: dict[str, Any]) -> None:
         """Write how the run ended."""
         summary = {"state": state, "why": why, "rounds": rounds, "seconds": round(self._seconds, 6)} | metrics
-        last = read_lines(self._metrics)
-        for key in ("return_mean", "return_stderr"):
-            values = [line[key] for line in last if key in line]
-            if values:
-                summary[key] = values[-1]
-        write_atomically(self._folder / "summary.json", json.dumps(summary, indent=2).encode(), self._fsync)
+        self._replace("summary.json", json.dumps(summary | self._returns, indent=2).encode(), self._fsync)
 
     def close(self) -> None:
         """Close the files."""
         if self._file is not None:
             with suppress(OSError):  # what a full disk did not take before, it need not take now
                 self._file.close()
+            self._file = None
+
+    def _remember(self, line: dict[str, Any]) -> None:
+        self._returns |= {key: line[key] for key in _RETURNS if key in line}
+
+    def _write(self, content: bytes) -> None:
+        assert self._file is not None
+        self._file.write(content)
+        self._file.flush()
+        if self._fsync:
+            os.fsync(self._file.fileno())
+
+    def _replace(self, name: str, content: bytes, fsync: bool) -> None:
+        write_atomically(self._folder / name, content, fsync, self.fence)
+
+    def _failed(self, error: OSError) -> StorageFailed:
+        return StorageFailed(f"cannot write {self._metrics}: {error.strerror or error}")
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """Return the lines of a record without their ends; one that was cut short by a crash is left out.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    try:
+        return patiently(path.read_bytes).split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the whole lines of a metrics file, in order; a torn last one is left out."""
-    if not path.exists():
-        return []
+    """Return the whole lines of a metrics file, in order; a torn last one is left out.
+
+    Raises
+    ------
+    InputError
+        Naming the first line that is no line of a record.
+    """
     lines = []
-    for raw in patiently(path.read_bytes).split(b"\n")[:-1]:
+    for number, raw in enumerate(whole_lines(path), 1):
         try:
-            line = json.loads(raw)
-        except ValueError:
-            break
-        lines.append(line)
+            lines.append(fields_of(decode_line(raw)))
+        except InputError as error:
+            raise InputError(f"{path}, line {number}: {error}") from None
     return lines
 
 
-def _encoded(line: dict[str, Any]) -> bytes:
-    """Return a line as JSON; what is not finite is null, with the reason beside it."""
-    finite: dict[str, Any] = {}
-    for key, value in line.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            finite |= {key: None, f"{key}_reason": f"{value} is not finite"}
-        else:
-            finite[key] = value
-    return json.dumps(finite).encode() + b"\n"
+def check_record(path: Path) -> None:
+    """Check that a record is as it was written, before a run goes on with it.
+
+    Raises
+    ------
+    InputError
+        Naming the file and the line that was changed.
+    """
+    try:
+        check_chain(whole_lines(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from bnpg_protocol.process.allocation import keep_freed_memory
-from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.faults.execution import FaultExecution
 from bnpg_protocol.process.faults.injector import FaultInjector
 from bnpg_protocol.process.faults.plan import PlanError, read_plan
+from bnpg_protocol.process.fence import TAKEN_OVER, Fence
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.lifeline import Lifeline
 from bnpg_protocol.process.log import open_log, write_log
@@ -23,26 +23,24 @@ from bnpg_protocol.process.security.credentials import (
     BINDINGS_FILE,
     allowed,
     coordinator_security,
-    write_bindings,
 )
 from bnpg_protocol.process.security.endpoints import require_key
 from bnpg_protocol.process.security.hangup import Hangup
 from bnpg_protocol.process.title import set_title
 from bnpg_protocol.process.transport.opening import open_transport
-from bnpg_protocol.wire.effects import Effect, Log
+from bnpg_protocol.wire.effects import Effect, Log, Stop
 from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
 from bnpg_protocol.wire.events import Event, Observer
 from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Struct
 
-from bnpg_coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
+from bnpg_coordinator.carrying_out import carrying_out
+from bnpg_coordinator.effects import Concluded
 from bnpg_coordinator.loading import load_setup
 from bnpg_coordinator.machine import CoordinatorMachine
 from bnpg_coordinator.run_record import RunRecord
 from bnpg_coordinator.setup import CoordinatorSetup
-from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
-from bnpg_math.policies.file import Policy, save_policy
 
 if TYPE_CHECKING:
     from bnpg_protocol.process.telemetry import Telemetry
@@ -64,6 +62,8 @@ class CoordinatorOptions(Struct, frozen=True):
     patience: float = 120.0
     fsync: bool = True
     lifeline: bool = False
+    fence: Path | None = None
+    """The fence of the launcher that has the run folder; without one the coordinator takes it over."""
     faults: Path | None = None
     """A fault plan."""
     faults_since: float = 0.0
@@ -78,40 +78,6 @@ class CoordinatorOptions(Struct, frozen=True):
     """Whom it lets in: a roster file, or a folder of public keys. Read again at SIGHUP."""
     metrics_listen: str | None = None
     """Where to serve metrics and health, `HOST:PORT`."""
-
-
-def recorder(
-    record: RunRecord,
-    folder: Path,
-    dag: Dag,
-    write: Callable[[str, str, dict[str, Any]], None],
-    on_line: Callable[[dict[str, Any]], None] | None = None,
-) -> Callable[[Effect], None]:
-    """Return what carries out the coordinator's own effects, in whichever process it lives."""
-
-    def carry(effect: Effect) -> None:
-        match effect:
-            case Record(line=line):
-                written = record.append(line)
-                if on_line is not None:
-                    on_line(written)
-            case Rewind(round=round_):
-                record.rewind(round_)
-            case Gathered(thetas=thetas):
-                try:
-                    patiently(lambda: save_policy(Policy(dag, thetas), folder / "policy.npz"))
-                except OSError as error:
-                    raise StorageFailed(f"cannot write {folder / 'policy.npz'}: {error.strerror}") from None
-            case Concluded(state=state, why=why, rounds=rounds, metrics=metrics):
-                record.conclude(state, why, rounds, metrics)
-            case Bound(owners=owners):
-                write_bindings(folder / BINDINGS_FILE, owners)
-            case Log(level=level, event=event, fields=fields):
-                write(level, event, fields)
-            case _:
-                raise AssertionError(effect)
-
-    return carry
 
 
 def _largest_answer(setup: CoordinatorSetup) -> int:
@@ -156,13 +122,23 @@ def _all_of(observers: list[Observer]) -> Observer | None:
     return observe
 
 
-def run_coordinator(options: CoordinatorOptions) -> ExitCode:
-    """Run the coordinator process to its end."""
+def run_coordinator(
+    options: CoordinatorOptions, on_line: Callable[[dict[str, Any]], None] | None = None
+) -> ExitCode:
+    """Run the coordinator process to its end.
+
+    Parameters
+    ----------
+    options : CoordinatorOptions
+    on_line : callable, optional
+        Called with every line of the record as it is written.
+    """
     set_title(NAME)
     keep_freed_memory()
     log = open_log(NAME, options.log_format, options.log_level)
-    record = RunRecord(options.folder, options.fsync)
     try:
+        fence = Fence.raise_in(options.folder) if options.fence is None else Fence(options.fence)
+        record = RunRecord(options.folder, options.fsync, fence)
         plan = None if options.faults is None else read_plan(options.faults)
         security = coordinator_security(options.key, options.roster, options.folder / BINDINGS_FILE)
         require_key(options.listen, "--listen", security is not None)
@@ -178,12 +154,24 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
         return ExitCode.STORAGE if isinstance(error, StorageFailed) else ExitCode.USAGE
     lifeline = Lifeline(options.lifeline)
     lifeline.register(transport.watch)
-    trace = None if options.trace is None else TraceRecorder(options.trace, setup.generation)
+    trace = None if options.trace is None else TraceRecorder(options.trace, setup.generation, fence=fence)
     observing: list[Observer | None] = [trace, None if telemetry is None else telemetry.observe]
     observers = [observer for observer in observing if observer is not None]
     machine = CoordinatorMachine(setup, time.monotonic(), _all_of(observers))
-    on_line = None if telemetry is None else telemetry.line
-    carry = recorder(record, options.folder, setup.dag, lambda *event: write_log(log, *event), on_line)
+    readers = [read for read in (on_line, None if telemetry is None else telemetry.line) if read is not None]
+
+    def on_lines(line: dict[str, Any]) -> None:
+        for read in readers:
+            read(line)
+
+    carry_out = carrying_out(record, setup.dag, lambda *event: write_log(log, *event), on_lines)
+
+    def carry(effect: Effect) -> None:
+        if isinstance(effect, Concluded):
+            # Where the last word is, the status shows that the run has ended.
+            now = time.monotonic()
+            record.write_status(now, lambda: machine.status(now) | transport.counters(), at_once=True)
+        carry_out(effect)
 
     faults = None
     if plan is not None:
@@ -192,6 +180,8 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
     hangup = Hangup()
 
     def each(now: float) -> list[Effect]:
+        if fence.torn:
+            return [Stop(ExitCode.REJECTED, TAKEN_OVER)]
         effects: list[Effect] = []
         try:
             record.write_status(now, lambda: machine.status(now) | transport.counters())
@@ -220,6 +210,9 @@ def run_coordinator(options: CoordinatorOptions) -> ExitCode:
     with suppress(StorageFailed):  # a full disk must not hide how the run ended
         record.write_status(ended, lambda: machine.status(ended) | transport.counters(), at_once=True)
     record.close()
-    level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) else "error"
+    quiet = stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) or fence.torn
+    if options.fence is None:
+        fence.lower()
+    level = "info" if quiet else "error"
     write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})
     return stop.code

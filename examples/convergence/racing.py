@@ -4,14 +4,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnpg_coordinator.run_record import read_lines
 from ways import Way
 
 from bnpg.execution import execute, find_launcher
 from bnpg.experiment_plan import edges_text, plan_experiment
 from bnpg.lab.verify.cases import Case
 from bnpg.launchers.settings import LaunchSettings
-from bnpg.run_folder import create_run_folder
+from bnpg.run_creation import create_run_folder
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def race(case: Case, way: Way, share: float, most: int, launcher: str) -> Outcom
         folder = create_run_folder(plan, settings, Path(scratch) / "run")
         # As `bnpg train` does it, but for the pictures of every run.
         told = execute(folder, settings, find_launcher(launcher), lambda _line: None, curves=False).summary
-        seconds = [float(line["seconds"]) for line in read_lines(folder / "metrics.jsonl")]
+        seconds = [float(line["seconds"]) for line in folder.lines]
     # The first line waits for the processes to start.
     return Outcome(
         case.where, way, told["certified"], told["rounds"], sum(seconds[1:]), float(told["nash_gap"])

@@ -14,7 +14,8 @@ import pytest
 from bnpg import rounding
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
-from bnpg.run_folder import create_run_folder
+from bnpg.run_creation import create_run_folder
+from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.arrays.solver_numerics import full_fingerprint
 
@@ -93,7 +94,7 @@ def test_another_kernel_of_blas_is_another_host(begun: Path) -> None:
 
 def test_the_check_compares_all_digits(monkeypatch: pytest.MonkeyPatch, begun: Path) -> None:
     here = full_fingerprint()
-    rounding.check_rounding(begun)
+    rounding.check_rounding(RunFolder(begun))
     monkeypatch.setattr(rounding, "full_fingerprint", lambda: here[:-1] + "x")
     with pytest.raises(ValueError, match="rounds differently"):
-        rounding.check_rounding(begun)
+        rounding.check_rounding(RunFolder(begun))

@@ -10,7 +10,9 @@ from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
-from bnpg.run_folder import check_run_folder, create_run_folder, in_use, read_identity, read_settings
+from bnpg.lease import lease
+from bnpg.run_creation import create_run_folder
+from bnpg.run_folder import RunFolder
 from bnpg_math.errors import InputError
 
 SETTINGS = LaunchSettings(launcher="memory", patience=7.5, fsync=False)
@@ -18,12 +20,13 @@ SETTINGS = LaunchSettings(launcher="memory", patience=7.5, fsync=False)
 
 def test_it_holds_the_experiment_the_launch_and_the_identity(here: Path) -> None:
     plan = plan_experiment({"game": "climbing", "dag": "0-1", "seed": 5})
-    folder = create_run_folder(plan, SETTINGS, Path("a/b/run"))
+    folder = create_run_folder(plan, SETTINGS, Path("a/b/run")).path
     assert folder == Path("a/b/run")
     assert sorted(path.name for path in folder.iterdir()) == ["experiment.toml", "launch.toml", "run.json"]
     assert read_experiment(folder / "experiment.toml") == plan.experiment
-    assert read_settings(folder) == SETTINGS
-    identity = read_identity(folder)
+    run = RunFolder(folder)
+    assert run.settings == SETTINGS
+    identity = run.identity
     assert identity["game"] == "climbing"
     assert identity["game_digest"] == plan.game.digest
     assert len(bytes.fromhex(identity["run"])) == 16
@@ -33,7 +36,7 @@ def test_it_holds_the_experiment_the_launch_and_the_identity(here: Path) -> None
 
 def test_it_holds_copies_of_the_files(game_file: Path, policy_file: Path) -> None:
     plan = plan_experiment({"game": str(game_file), "initial": str(policy_file)})
-    folder = create_run_folder(plan, SETTINGS, Path("run"))
+    folder = create_run_folder(plan, SETTINGS, Path("run")).path
     content = game_file.read_bytes()
     game_file.unlink()
     policy_file.unlink()
@@ -43,20 +46,20 @@ def test_it_holds_copies_of_the_files(game_file: Path, policy_file: Path) -> Non
     assert again.initial is not None
     assert plan.initial is not None
     assert again.initial.digest == plan.initial.digest
-    check_run_folder(folder)
+    assert RunFolder(folder).game.digest == plan.game.digest
 
 
 def test_names_are_unique_within_a_second(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bnpg.run_folder.time.strftime", lambda form: "20260101-120000")
+    monkeypatch.setattr("bnpg.run_creation.time.strftime", lambda form: "20260101-120000")
     plan = plan_experiment({"game": "climbing"})
-    names = [create_run_folder(plan, SETTINGS, None).name for _ in range(3)]
+    names = [create_run_folder(plan, SETTINGS, None).path.name for _ in range(3)]
     assert names == ["climbing-20260101-120000", "climbing-20260101-120000-2", "climbing-20260101-120000-3"]
-    assert len({read_identity(Path("runs") / name)["run"] for name in names}) == 3
+    assert len({RunFolder(Path("runs") / name).identity["run"] for name in names}) == 3
 
 
 def test_odd_game_names_make_plain_folder_names(here: Path, game_file: Path) -> None:
     game_file.rename("..my game; rm -rf $HOME.npz")
-    folder = create_run_folder(plan_experiment({"game": "..my game; rm -rf $HOME.npz"}), SETTINGS, None)
+    folder = create_run_folder(plan_experiment({"game": "..my game; rm -rf $HOME.npz"}), SETTINGS, None).path
     assert folder.name.startswith("my-game-rm--rf-HOME-")
 
 
@@ -67,7 +70,7 @@ def test_nothing_is_left_behind_when_it_cannot_be_made(
     def fail(*arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr("bnpg.run_folder.experiment_toml", fail)
+    monkeypatch.setattr("bnpg.run_creation.experiment_toml", fail)
     kind = StorageFailed if error.errno == 28 else InputError
     with pytest.raises(kind, match=str(error.strerror)):
         create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, Path("a/b/run"))
@@ -78,7 +81,7 @@ def test_nothing_is_left_behind_when_interrupted(here: Path, monkeypatch: pytest
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bnpg.run_folder.experiment_toml", interrupt)
+    monkeypatch.setattr("bnpg.run_creation.experiment_toml", interrupt)
     with pytest.raises(KeyboardInterrupt):
         create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, None)
     assert list(here.iterdir()) == []
@@ -94,34 +97,34 @@ def test_a_folder_that_appears_meanwhile_is_never_replaced(
         (here / "run" / "precious").touch()
         return write(experiment)
 
-    monkeypatch.setattr("bnpg.run_folder.experiment_toml", slowly)
+    monkeypatch.setattr("bnpg.run_creation.experiment_toml", slowly)
     with pytest.raises(InputError, match="exists"):
         create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, Path("run"))
     assert [path.name for path in here.rglob("*")] == ["run", "precious"]
 
 
 def test_only_one_process_uses_it(here: Path) -> None:
-    folder = create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, Path("run"))
-    with in_use(folder), pytest.raises(InputError, match="in use"), in_use(folder):
+    folder = create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, Path("run")).path
+    with lease(folder), pytest.raises(InputError, match="in use"), lease(folder):
         pass
-    with in_use(folder):
+    with lease(folder):
         pass
 
 
 @pytest.mark.parametrize("name", ["experiment.toml", "run.json"])
 def test_a_damaged_folder_is_recognised(here: Path, name: str) -> None:
-    folder = create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, Path("run"))
+    folder = create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, Path("run")).path
     for content in ("", "{", "[]", '{"run": 3}', "\0"):
         (folder / name).write_text(content)
         with pytest.raises(InputError, match=name):
-            check_run_folder(folder)
+            RunFolder(folder)
     (folder / name).unlink()
     with pytest.raises(InputError, match=name):
-        check_run_folder(folder)
+        RunFolder(folder)
 
 
 def test_a_folder_may_move(here: Path) -> None:
-    folder = create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, Path("run"))
+    folder = create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, Path("run")).path
     shutil.move(folder, "elsewhere")
-    check_run_folder(Path("elsewhere"))
+    RunFolder(Path("elsewhere"))
     assert json.loads(Path("elsewhere/run.json").read_text())["game"] == "climbing"

@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from bnpg.curves import draw
-from bnpg.summary import finite, human_summary
+from bnpg.experiment_plan import plan_experiment
+from bnpg.launchers.settings import LaunchSettings
+from bnpg.run_creation import create_run_folder
+from bnpg.summary import human_summary
+from bnpg_math.arrays.not_finite import finite_fields
 
 SUMMARY: dict[str, Any] = {
     "state": "done", "why": "", "rounds": 8, "rounds_total": 8, "seconds": 2.0, "processes": 3, "value": 1.5,
@@ -17,7 +21,7 @@ SUMMARY: dict[str, Any] = {
 
 
 def test_what_is_not_finite_is_null_with_a_reason() -> None:
-    assert finite({"a": math.nan, "b": -math.inf, "c": 1.0, "d": None}) == {
+    assert finite_fields({"a": math.nan, "b": -math.inf, "c": 1.0, "d": None}) == {
         "a": None, "a_reason": "nan is not finite",
         "b": None, "b_reason": "-inf is not finite", "c": 1.0, "d": None,
     }  # fmt: skip
@@ -51,7 +55,8 @@ def test_what_is_not_finite_is_null_with_a_reason() -> None:
     ],
 )
 def test_the_words_for_people(tmp_path: Path, change: dict[str, Any], words: list[str]) -> None:
-    text = human_summary(tmp_path, SUMMARY | change)
+    run = create_run_folder(plan_experiment({"game": "climbing"}), LaunchSettings(), tmp_path / "run")
+    text = human_summary(run, SUMMARY | change)
     for word in words:
         assert word in text
 

@@ -32,7 +32,7 @@ READERS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "experiment.toml": (read_experiment, EXPERIMENT),
     "faults.toml": (read_plan, "seed = 3\n"),
     "roster.toml": (read_roster, '[agents]\n0 = "' + 40 * "a" + '"\n'),
-    "launch.toml": (lambda path: read_settings(path.parent), 'launcher = "memory"\nfsync = false\n'),
+    "launch.toml": (read_settings, 'launcher = "memory"\nfsync = false\n'),
     "sweep.toml": (
         lambda path: replace(read_grid(path), folder=Path()),
         '[base]\ngame = "climbing"\nrounds = 1\n[grid]\nseed = [1, 2]\n',

@@ -157,7 +157,7 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Ending], None]
     "code", [ExitCode.PEER_FAILED, ExitCode.DEADLINE, ExitCode.PROTOCOL, ExitCode.STORAGE]
 )
 def test_a_failed_run_says_why_and_keeps_its_exit_code(run: Any, ending: Any, code: ExitCode) -> None:
-    ending(lambda folder, settings, on_line: Outcome(code, "agent-1 was killed by signal 9", 3))
+    ending(lambda *given: Outcome(code, "agent-1 was killed by signal 9", 3))
     ended = run("train", "climbing", "--out", "run", "--json")
     assert ended.code == code
     summary = json.loads(ended.out)
@@ -170,7 +170,7 @@ def test_a_failed_run_says_why_and_keeps_its_exit_code(run: Any, ending: Any, co
 
 
 def test_an_interrupted_run_says_how_to_go_on(run: Any, ending: Any) -> None:
-    ending(lambda folder, settings, on_line: Outcome(ExitCode.INTERRUPTED, "interrupted", 3))
+    ending(lambda *given: Outcome(ExitCode.INTERRUPTED, "interrupted", 3))
     ended = run("train", "climbing", "--out", "run")
     assert ended.code == 130
     assert "bnpg resume run" in ended.err
@@ -194,7 +194,7 @@ def test_ctrl_c_outside_the_launcher(run: Any, ending: Any, command: list[str]) 
 def test_resume_launches_as_before_unless_told_otherwise(run: Any, ending: Any) -> None:
     seen: list[LaunchSettings] = []
 
-    def record(folder: Path, settings: LaunchSettings, on_line: object) -> Outcome:
+    def record(_run: object, settings: LaunchSettings, *_given: object) -> Outcome:
         seen.append(settings)
         return Outcome(ExitCode.INTERRUPTED, "interrupted", 1)
 

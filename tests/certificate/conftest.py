@@ -14,7 +14,7 @@ from bnpg.certified import exact_check
 from bnpg.execution import execute, find_launcher
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
-from bnpg.run_folder import create_run_folder
+from bnpg.run_creation import create_run_folder
 
 Checked = tuple[int, dict[str, Any], str]
 
@@ -27,9 +27,9 @@ def done(tmp_path: Path) -> Callable[..., Path]:
         asked = {field.replace("_", "-"): value for field, value in fields.items()}
         settings = LaunchSettings(launcher="memory", fsync=False)
         plan = plan_experiment({"mode": "exact", "rounds": 3, "initial": "normal"} | asked)
-        folder = create_run_folder(plan, settings, tmp_path / name)
-        execute(folder, settings, find_launcher("memory"), lambda line: None, curves=False)
-        return folder
+        run = create_run_folder(plan, settings, tmp_path / name)
+        execute(run, settings, find_launcher("memory"), lambda line: None, curves=False)
+        return run.path
 
     return make
 

@@ -5,14 +5,19 @@ import math
 
 import pytest
 from bnpg_coordinator.run_record import RunRecord, read_lines
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.wire.errors import StorageFailed
 from hypothesis import given
 from hypothesis import strategies as st
 
 
+def opened(folder):
+    return RunRecord(folder, False, Fence.raise_in(folder))
+
+
 @pytest.fixture
 def record(tmp_path):
-    record = RunRecord(tmp_path, fsync=False)
+    record = opened(tmp_path)
     yield record
     record.close()
 
@@ -46,14 +51,14 @@ def test_rounds_that_are_played_again_are_dropped_first(record, tmp_path):
 @given(cut=st.integers(1, 30))
 def test_what_a_crash_left_half_written_is_dropped(cut, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    record = RunRecord(folder, fsync=False)
+    record = opened(folder)
     record.rewind(0)
     write(record, 0, 1, 2)
     record.close()
     file = folder / "metrics.jsonl"
     file.write_bytes(file.read_bytes()[:-cut])
     assert rounds(folder) == [0, 1]
-    again = RunRecord(folder, fsync=False)
+    again = opened(folder)
     again.rewind(2)
     write(again, 2)
     again.close()
@@ -81,7 +86,7 @@ def test_the_summary_has_the_last_returns(record, tmp_path):
 
 
 def test_every_start_of_the_coordinator_is_a_new_generation(tmp_path):
-    assert [RunRecord(tmp_path, fsync=False).next_generation() for _ in range(3)] == [1, 2, 3]
+    assert [opened(tmp_path).next_generation() for _ in range(3)] == [1, 2, 3]
 
 
 def test_a_status_is_not_written_more_often_than_it_can_be_read(record, tmp_path):
@@ -93,7 +98,8 @@ def test_a_status_is_not_written_more_often_than_it_can_be_read(record, tmp_path
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):
-    record = RunRecord(tmp_path / "nowhere", fsync=False)
+    record = opened(tmp_path)
+    record.fence.lower()
     with pytest.raises(StorageFailed, match="cannot write"):
         record.rewind(0)
 

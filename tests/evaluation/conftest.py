@@ -12,7 +12,8 @@ from bnpg.__main__ import main
 from bnpg.execution import Launch, OnLine, execute, find_launcher
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
-from bnpg.run_folder import create_run_folder
+from bnpg.run_creation import create_run_folder
+from bnpg.run_folder import RunFolder
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.file import Policy, save_policy
@@ -32,7 +33,9 @@ def go_on() -> Callable[..., dict[str, Any]]:
         launch: Launch | None = None,
     ) -> dict[str, Any]:
         settings = LaunchSettings(launcher=launcher, fsync=False)
-        return execute(folder, settings, launch or find_launcher(launcher), on_line, curves=False).summary
+        return execute(
+            RunFolder(folder), settings, launch or find_launcher(launcher), on_line, curves=False
+        ).summary
 
     return run
 
@@ -44,7 +47,7 @@ def start(tmp_path: Path) -> Start:
     def make(name: str = "run", **fields: Any) -> Path:
         asked = {field.replace("_", "-"): value for field, value in fields.items()}
         plan = plan_experiment({"mode": "exact"} | asked)
-        return create_run_folder(plan, LaunchSettings(launcher="memory", fsync=False), tmp_path / name)
+        return create_run_folder(plan, LaunchSettings(launcher="memory", fsync=False), tmp_path / name).path
 
     return make
 

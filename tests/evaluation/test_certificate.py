@@ -12,7 +12,8 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.certificate import certify
 from bnpg.launchers.settings import Outcome
-from bnpg.run_folder import read_summary
+from bnpg.lease import lease
+from bnpg.run_folder import RunFolder
 from bnpg.summary import human_summary
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.theory.rates import rates
@@ -64,10 +65,11 @@ def test_a_policy_that_was_gathered_from_other_hosts_is_certified(start, go_on) 
     expected = certificate_of(folder)
     shutil.rmtree(folder / "agents")
     (folder / "certificate.json").unlink()
-    certify(folder, 2)
-    assert certificate_of(folder) == expected
-    (folder / "policy.npz").unlink()
-    assert "--save-policy" in certify(folder, 2)["certificate_reason"]
+    with lease(folder) as fence:
+        certify(RunFolder(folder), 2, fence)
+        assert certificate_of(folder) == expected
+        (folder / "policy.npz").unlink()
+        assert "--save-policy" in certify(RunFolder(folder), 2, fence)["certificate_reason"]
 
 
 def test_what_is_proved_are_the_exact_gaps_and_the_lemmas_whose_condition_is_met(start, go_on) -> None:
@@ -100,7 +102,7 @@ def test_what_is_proved_are_the_exact_gaps_and_the_lemmas_whose_condition_is_met
         "; its gradient promises a Nash gap of at most 1 (Lemma 2, tight form, M = 1) "
         "and an optimality gap of at most 1 (Lemma 3, tight form, M = 1)"
     )
-    assert summary["certificate"] in human_summary(folder, summary)
+    assert summary["certificate"] in human_summary(RunFolder(folder), summary)
 
 
 def test_nothing_is_promised_where_the_mismatch_is_infinite(start, go_on) -> None:
@@ -111,7 +113,7 @@ def test_nothing_is_promised_where_the_mismatch_is_infinite(start, go_on) -> Non
     assert "state 0" in certificate["mismatch_reason"]
     assert certificate["bounds"]["lemma_2"]["tight"]["met"] is True
     assert [claim["by"].split(",")[0] for claim in certificate["proved"]] == GAPS
-    assert "Theorem" not in human_summary(folder, summary)
+    assert "Theorem" not in human_summary(RunFolder(folder), summary)
 
 
 def test_an_expensive_mismatch_is_left_out_with_a_reason(
@@ -227,16 +229,18 @@ def test_a_run_without_an_evaluation_has_no_certificate_and_says_so(start, go_on
     assert summary["certificate"] is None
     assert "evaluate-every" in summary["certificate_reason"]
     assert not (folder / "certificate.json").exists()
-    assert "Certificate" not in human_summary(folder, summary)
+    assert "Certificate" not in human_summary(RunFolder(folder), summary)
 
 
 def test_a_run_that_goes_on_loses_its_old_certificate(start, go_on) -> None:
     folder = start(game="penalty", rounds=1)
     go_on(folder)
     assert (folder / "certificate.json").exists()
+    toml = folder / "experiment.toml"
+    toml.write_text(toml.read_text().replace("rounds = 1", "rounds = 2"))
     interrupted = Outcome(ExitCode.INTERRUPTED, "interrupted", 1)
     summary = go_on(folder, launch=lambda *run: interrupted)
     assert not (folder / "certificate.json").exists()
     assert summary["certificate"] is None
     assert summary["certificate_reason"] == "the run is not done"
-    assert read_summary(folder) == summary
+    assert RunFolder(folder).summary == summary

@@ -14,6 +14,7 @@ from bnpg.lab.proof.check import check_trace
 from bnpg.lab.proof.reference import check_reference
 from bnpg.report.recorded_run import read_run
 from bnpg.report.reproduction import reproduction
+from bnpg.run_folder import RunFolder
 from bnpg.trace.reading import read_trace
 from bnpg_math.policies.file import load_policy
 
@@ -61,7 +62,7 @@ def test_the_certificate_is_the_same_and_is_reached_sooner(way, start, go_on, pl
     assert summary["nash_gap"] <= 0.5
     assert 0 < summary["rounds"] < plain_rounds[0]
     assert load_policy(folder / "policy.npz").digest == summary["policy_digest"]
-    said = "\n".join(certificate_lines(folder, summary))
+    said = "\n".join(certificate_lines(RunFolder(folder).experiment, summary))
     plainly = "it speaks of exact gradient updates" not in said
     assert plainly == (way.keys() == {"step_size"})
     again = reproduction(read_run(folder)).command

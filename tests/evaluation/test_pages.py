@@ -25,7 +25,7 @@ def test_the_page_shows_what_comes_out(
     page: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bnpg.execution.draw_curves", lambda folder: "")
+    monkeypatch.setattr("bnpg.execution.draw_curves", lambda _run, _fence: "")
     for line, expected in shown(page):
         command, _, target = line.partition(" > ")
         code = main(shlex.split(command)[1:])

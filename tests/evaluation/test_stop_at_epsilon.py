@@ -12,7 +12,8 @@ from bnpg_coordinator.oracle import Oracle
 from bnpg_coordinator.run_record import read_lines
 
 from bnpg.__main__ import main
-from bnpg.run_folder import finished
+from bnpg.resumption import concluded
+from bnpg.run_folder import RunFolder
 from bnpg.summary import human_summary
 from bnpg_math.dag import random_dag
 from bnpg_math.dag.text import parse_dag
@@ -66,10 +67,10 @@ def test_a_run_ends_with_the_first_certified_round(start, go_on, evaluate, gap: 
     lemma = found["bounds"]["lemma_2" if gap == "nash" else "lemma_3"]["tight"]
     assert (lemma["met"], lemma["bound"], lemma["holds"]) == (True, 2.0, True)
     assert found[GAPS[gap]] == summary[GAPS[gap]]
-    told = human_summary(folder, summary)
+    told = human_summary(RunFolder(folder), summary)
     assert f"is certified after {round_} of at most 4000 rounds" in told
     assert f"this run made {round_}" in told
-    assert finished(folder)
+    assert concluded(RunFolder(folder))
 
 
 def test_the_theorems_ask_for_at_least_the_rounds_that_were_needed(start, go_on) -> None:
@@ -146,11 +147,11 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(start, go_on) -> None:
     assert stopped["state"] == "interrupted"
     assert stopped["rounds"] < expected["rounds"]
     assert stopped["certified"] is None
-    assert not finished(folder)
+    assert not concluded(RunFolder(folder))
     summary = go_on(folder)
     for key in ("rounds", "policy_digest", "certificate", "nash_gap", "value"):
         assert summary[key] == expected[key]
-    assert finished(folder)
+    assert concluded(RunFolder(folder))
 
 
 def test_a_run_that_was_too_short_says_so_and_goes_on_when_it_is_given_more(start, go_on) -> None:
@@ -160,11 +161,11 @@ def test_a_run_that_was_too_short_says_so_and_goes_on_when_it_is_given_more(star
     assert (summary["state"], summary["rounds"]) == ("done", needed["rounds"] - 1)
     assert summary["certified"] is False
     assert summary["why"] == "all rounds are done"
-    assert "is not certified within" in human_summary(folder, summary)
-    assert finished(folder)
+    assert "is not certified within" in human_summary(RunFolder(folder), summary)
+    assert concluded(RunFolder(folder))
     longer = msgspec.structs.replace(read_experiment(folder / "experiment.toml"), rounds=4000)
     (folder / "experiment.toml").write_text(experiment_toml(longer))
-    assert not finished(folder)
+    assert not concluded(RunFolder(folder))
     summary = go_on(folder)
     assert (summary["rounds"], summary["policy_digest"]) == (needed["rounds"], needed["policy_digest"])
 

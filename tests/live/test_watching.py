@@ -18,7 +18,8 @@ from bnpg.live.numbers import sparkline
 from bnpg.live.observation import Observer, status_file
 from bnpg.live.screen import Screen
 from bnpg.live.watching import watching
-from bnpg.run_folder import create_run_folder
+from bnpg.run_creation import create_run_folder
+from bnpg.run_folder import RunFolder
 from bnpg_math.dag import Dag
 
 
@@ -44,7 +45,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     plan = plan_experiment({"game": "climbing", "rounds": 3})
-    return create_run_folder(plan, LaunchSettings(), tmp_path / "run")
+    return create_run_folder(plan, LaunchSettings(), tmp_path / "run").path
 
 
 def status(**changes: Any) -> dict[str, Any]:
@@ -102,14 +103,14 @@ def test_the_latest_evaluation_is_shown_between_two(clock: Clock) -> None:
 
 def test_quiet_is_silent(folder: Path) -> None:
     stream = Terminal()
-    with watching(folder, True, stream) as watcher:
+    with watching(RunFolder(folder), True, stream) as watcher:
         watcher({"round": 1})
     assert stream.getvalue() == ""
 
 
 def test_what_is_no_terminal_gets_lines(folder: Path) -> None:
     stream = io.StringIO()
-    with watching(folder, False, stream) as watcher:
+    with watching(RunFolder(folder), False, stream) as watcher:
         watcher({"round": 3})
     assert stream.getvalue() == "round 3/3\n"
 
@@ -117,7 +118,7 @@ def test_what_is_no_terminal_gets_lines(folder: Path) -> None:
 def test_a_terminal_gets_a_screen(folder: Path) -> None:
     stream = Terminal()
     (folder / "status.json").write_text(json.dumps(status()))
-    with watching(folder, False, stream) as watcher:
+    with watching(RunFolder(folder), False, stream) as watcher:
         line = {"value": 2.0, "optimality_gap": 1e-7, "nash_gap": 0.0, "return_mean": 3.0}
         for round_ in range(4):
             watcher(line | {"round": round_})

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.__main__ import main
 from bnpg.launchers.local import COORDINATOR, _LocalRun
 from bnpg.launchers.settings import LaunchSettings
+from bnpg.run_folder import RunFolder
 
 CASE: dict[str, Any] = {
     "game": "coordination(agents=3)",
@@ -72,7 +74,9 @@ def launched(tmp_path: Path) -> Any:
     assert main(["train", *experiment, "--out", str(tmp_path / "run"), "--quiet"]) == 0
 
     def launched(phase: str, seconds_ago: float = 0.0, agents: tuple[str, ...] = ()) -> Any:
-        run = _LocalRun(tmp_path / "run", tmp_path, LaunchSettings(), lambda _line: None)
+        run = _LocalRun(
+            RunFolder(tmp_path / "run"), tmp_path, LaunchSettings(), Fence(tmp_path), lambda _line: None
+        )
         status = {"phase": phase, "written": time.time() - seconds_ago}
         (tmp_path / "run" / "status.json").write_text(json.dumps(status))
         run._processes = {name: Alone() for name in (COORDINATOR, *agents)}  # type: ignore[misc]

@@ -10,7 +10,7 @@ import pytest
 
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
-from bnpg.run_folder import create_run_folder
+from bnpg.run_creation import create_run_folder
 
 AGENT = {"incarnation": 1, "heard_seconds_ago": 0.1, "phase": "running", "round": 1, "step": 0, "lacks": []}
 
@@ -59,7 +59,7 @@ class GrowingRun:
 @pytest.fixture
 def growing(tmp_path: Path) -> GrowingRun:
     plan = plan_experiment({"game": "climbing", "rounds": 5, "dag": "line"})
-    return GrowingRun(create_run_folder(plan, LaunchSettings(), tmp_path / "run"))
+    return GrowingRun(create_run_folder(plan, LaunchSettings(), tmp_path / "run").path)
 
 
 Grow = Callable[[], GrowingRun]

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bnpg_coordinator.experiment import read_experiment
-from bnpg_coordinator.loading import load_game
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.security.keys import COORDINATOR_FILE, ROSTER_FILE, agent_file
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.tail import Tail
+from bnpg.run_folder import RunFolder
 
 LOOK_EVERY = 0.02
 """Seconds between two looks at the record."""
@@ -41,13 +41,17 @@ class KeyedLaunch:
         self._keys = keys
 
     def __call__(
-        self, folder: Path, settings: LaunchSettings, on_line: Callable[[dict[str, Any]], None]
+        self,
+        run: RunFolder,
+        settings: LaunchSettings,
+        fence: Fence,
+        on_line: Callable[[dict[str, Any]], None],
     ) -> Outcome:
         """Run what is in a folder to its end."""
-        agents = load_game(read_experiment(folder / "experiment.toml"), folder).agents
+        folder, agents = run.path, run.game.agents
         endpoint = folder / "coordinator.endpoint"
         common = [] if settings.fsync else ["--no-fsync"]
-        common += ["--lifeline", "--log-level", settings.log_level]
+        common += ["--lifeline", "--fence", str(fence.path), "--log-level", settings.log_level]
         commands = [self._coordinator(folder, endpoint, common)]
         commands += [self._agent(agent, folder, endpoint, common) for agent in range(agents)]
         processes: list[subprocess.Popen[bytes]] = []

@@ -19,7 +19,7 @@ from bnpg.experiment_plan import plan_experiment
 from bnpg.lab.bench.document import Sample
 from bnpg.lab.bench.usage import Footprint, Usage, footprint, usage
 from bnpg.launchers.settings import LaunchSettings, settings_from
-from bnpg.run_folder import create_run_folder
+from bnpg.run_creation import create_run_folder
 
 
 class Workload(Struct, frozen=True, kw_only=True):

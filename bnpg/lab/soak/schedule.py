@@ -24,7 +24,7 @@ from bnpg_protocol.process.faults.plan import (
 from msgspec import Struct
 
 AGENT_PHASES: tuple[Phase, ...] = ("joining", "states", "sending", "signal", "storing", "stored")
-COORDINATOR_PHASES: tuple[Phase, ...] = ("announcing", "recorded", "signalling")
+COORDINATOR_PHASES: tuple[Phase, ...] = ("announcing", "recorded", "signalling", "concluded")
 KINDS = (
     "StatesAnnounced",
     "ActionsChosen",

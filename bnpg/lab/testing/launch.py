@@ -10,14 +10,17 @@ import msgspec
 
 from bnpg.launchers import local, memory
 from bnpg.launchers.settings import LaunchSettings
+from bnpg.lease import lease
+from bnpg.run_folder import RunFolder
 
 
 def main() -> int:
     """Launch the run in a folder, tell its outcome on stdout as JSON, and end with its exit code."""
-    folder = Path(sys.argv[1])
+    run = RunFolder(Path(sys.argv[1]))
     settings = msgspec.json.decode(sys.argv[2], type=LaunchSettings)
     launcher = memory if settings.launcher == "memory" else local
-    outcome = launcher.launch(folder, settings, lambda _line: None)
+    with lease(run.path) as fence:
+        outcome = launcher.launch(run, settings, fence, lambda _line: None)
     sys.stdout.buffer.write(msgspec.json.encode(outcome) + b"\n")
     return int(outcome.code)
 

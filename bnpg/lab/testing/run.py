@@ -52,7 +52,7 @@ class Run:
         self._starts = 0
         folder.mkdir(parents=True)
         (folder / "experiment.toml").write_text(experiment_toml(experiment))
-        (folder / "run.json").write_text(json.dumps({"run": secrets.token_hex(8)}))
+        (folder / "run.json").write_text(json.dumps({"run": secrets.token_hex(16), "game": experiment.game}))
 
     # Living
 

@@ -1,13 +1,15 @@
 """Writing files so that a crash at any instant leaves either the old content or the new, never half of it."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from bnpg_protocol.process.descriptors import patiently
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.wire.errors import StorageFailed
 
 
-def write_atomically(path: Path, content: bytes, fsync: bool) -> None:
+def write_atomically(path: Path, content: bytes, fsync: bool, fence: Fence | None = None) -> None:
     """Replace a file's content in one step.
 
     Parameters
@@ -17,30 +19,36 @@ def write_atomically(path: Path, content: bytes, fsync: bool) -> None:
     content : bytes
     fsync : bool
         Whether the content must survive a crash of the machine too, not only of the process.
+    fence : Fence, optional
+        Without which nothing may be written here.
 
     Raises
     ------
     StorageFailed
-        If it cannot be written, for example because the disk is full; the old content is untouched.
+        If it cannot be written, for example because the disk is full or because the fence is torn down; the
+        old content is untouched.
     """
     # As strings, because this is on the way of every round, and a Path is slow.
     folder, file_name = os.path.split(path)
-    temporary = os.path.join(folder, f".{file_name}.{os.getpid()}.tmp")
+    draft = (
+        os.path.join(folder, f".{file_name}.{os.getpid()}.tmp") if fence is None else fence.draft(file_name)
+    )
     try:
-        with patiently(lambda: open(temporary, "wb")) as file:
+        with patiently(lambda: open(draft, "wb")) as file:
             file.write(content)
             if fsync:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(draft, path)
         if fsync:
-            _sync_folder(folder)
+            sync_folder(folder)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
+        with suppress(OSError):
+            os.unlink(draft)
         raise StorageFailed(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def next_count(path: Path, fsync: bool) -> int:
+def next_count(path: Path, fsync: bool, fence: Fence | None = None) -> int:
     """Count up the number in a file and return the new one; a missing file counts as 0.
 
     Raises
@@ -52,11 +60,17 @@ def next_count(path: Path, fsync: bool) -> int:
         count = int(path.read_text()) + 1 if path.exists() else 1
     except (OSError, ValueError) as error:
         raise StorageFailed(f"{path} must hold a number: {error}") from None
-    write_atomically(path, f"{count}\n".encode(), fsync)
+    write_atomically(path, f"{count}\n".encode(), fsync, fence)
     return count
 
 
-def _sync_folder(folder: str) -> None:
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Make the names in a folder survive a crash of the machine.
+
+    Raises
+    ------
+    OSError
+    """
     descriptor = patiently(lambda: os.open(folder or os.curdir, os.O_RDONLY))
     try:
         os.fsync(descriptor)

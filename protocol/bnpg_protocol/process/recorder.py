@@ -8,6 +8,8 @@ Lines are handed to the kernel before the effects of the same turn are carried o
 message can rely on its sender's file saying so, even if the sender was killed the moment after.
 """
 
+import os
+import shutil
 import time
 from collections.abc import Callable
 from hashlib import blake2s
@@ -20,6 +22,7 @@ import numpy as np
 from isal.isal_zlib import crc32
 
 from bnpg_protocol.process.descriptors import patiently
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import (
@@ -37,6 +40,7 @@ from bnpg_protocol.wire.events import (
 )
 from bnpg_protocol.wire.messages import Message
 
+_WRITABLE = 0o222
 GENESIS = "0" * 16
 """What the first line is chained to."""
 
@@ -70,9 +74,18 @@ class TraceRecorder:
         says before, to ask for an id, is only counted.
     clock
         Unix seconds; never goes back. That of the machine if left out.
+    fence : Fence, optional
+        Of the run folder, if that is where the trace is kept.
     """
 
-    def __init__(self, folder: Path, life: int, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        life: int,
+        clock: Callable[[], float] | None = None,
+        fence: Fence | None = None,
+    ) -> None:
+        self._fence = fence
         self._folder = folder
         self._life = life
         self._file: RawIOBase | None = None
@@ -113,13 +126,24 @@ class TraceRecorder:
         try:
             if self._file is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._file = patiently(lambda: self._path.open("xb", buffering=0))
+                self._file = patiently(self._begun)
             while self._waiting:
                 self._waiting = self._waiting[self._file.write(self._waiting) or 0 :]
         except OSError as error:
             if not self._failed:
                 self._failed = True
                 raise StorageFailed(f"cannot write {self._path}: {error.strerror}") from None
+
+    def _begun(self) -> RawIOBase:
+        """Return the file of this life, which nobody has written before."""
+        if self._fence is None:
+            return self._path.open("xb", buffering=0)
+        if self._path.exists():
+            raise FileExistsError(0, "there is one of this life already")
+        draft = self._fence.draft(self._path.name)
+        file = open(draft, "wb", buffering=0)  # noqa: SIM115
+        os.rename(draft, self._path)
+        return file
 
     def close(self, code: int, why: str) -> None:
         """Write that the process ends by itself, and close the file."""
@@ -205,6 +229,28 @@ class TraceRecorder:
         if name is None:
             name = self._names[peer] = f"agent-{peer}"
         return name
+
+
+def seal(folder: Path, fence: Fence) -> None:
+    """Let nobody go on with the files that are in a trace: lives that may still be there are over.
+
+    Each becomes a copy that cannot be written, once; who has the old one open goes on with a file without a
+    name.
+
+    Raises
+    ------
+    StorageFailed
+        If that cannot be done.
+    """
+    try:
+        for path in sorted(folder.glob("*.jsonl")):
+            if path.stat().st_mode & _WRITABLE:
+                draft = fence.draft(path.name)
+                shutil.copyfile(path, draft)
+                os.chmod(draft, path.stat().st_mode & ~_WRITABLE)
+                os.replace(draft, path)
+    except OSError as error:
+        raise StorageFailed(f"cannot seal the trace in {folder}: {error.strerror or error}") from None
 
 
 def _json(value: Any) -> str:

@@ -12,6 +12,7 @@ stored       the checkpoint is written, `SignalApplied` has not gone out yet
 announcing   the coordinator announced states to the first agent, not yet to all
 recorded     the coordinator recorded a round's line, its signal has not gone out yet
 signalling   the coordinator sent the signal to the first agent, not yet to all
+concluded    the coordinator wrote its last word: the run is over, nobody has completed its files yet
 ============ ===========================================================================
 """
 
@@ -74,6 +75,8 @@ def after_effect(effect: Effect) -> Moment | None:
             return Moment("stored", getattr(effect, "round", 0) - 1)
         case "Record":
             return Moment("recorded", getattr(effect, "line", {}).get("round"))
+        case "Concluded":
+            return Moment("concluded", getattr(effect, "rounds", None))
         case _:
             return None
 

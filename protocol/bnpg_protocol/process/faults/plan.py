@@ -50,6 +50,7 @@ Phase = Literal[
     "announcing",
     "recorded",
     "signalling",
+    "concluded",
 ]
 """Moments in the life of a process; see `bnpg_protocol.process.faults.moments`."""
 

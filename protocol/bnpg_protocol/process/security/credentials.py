@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.security.keys import KeyFile, KeyPair, check_key, read_key_file, write_key_file
@@ -85,7 +86,7 @@ def read_bindings(path: Path) -> dict[str, int]:
         raise InsecureSetup(f"{path}: expected public keys by agent id, got {error!r}") from None
 
 
-def write_bindings(path: Path, owners: dict[str, int]) -> None:
+def write_bindings(path: Path, owners: dict[str, int], fence: Fence) -> None:
     """Remember which key was given which id.
 
     Raises
@@ -94,7 +95,7 @@ def write_bindings(path: Path, owners: dict[str, int]) -> None:
         If it cannot be written.
     """
     by_agent = {str(agent): key for key, agent in sorted(owners.items(), key=lambda item: item[1])}
-    write_atomically(path, (json.dumps(by_agent, indent=2) + "\n").encode(), fsync=True)
+    write_atomically(path, (json.dumps(by_agent, indent=2) + "\n").encode(), fsync=True, fence=fence)
 
 
 def agent_security(key: Path | None, coordinator: Path | None) -> tuple[Security | None, str]:

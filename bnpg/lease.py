@@ -1,0 +1,59 @@
+"""The right to write into a run folder: one launcher has it at a time, and whoever lost it writes nothing.
+
+A launcher locks the folder and raises a fence in it (`bnpg_protocol.process.fence`), through which it and its
+processes write. The next launcher tears that fence down. So a process of a launcher that was killed, stopped
+for an hour and woken again, finds that it can change nothing any more, however far it had come.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.recorder import seal
+
+from bnpg.launchers.settings import TRACE_FOLDER
+from bnpg_math.errors import InputError
+
+
+@contextmanager
+def lease(folder: Path) -> Iterator[Fence]:
+    """Keep everybody else out of a run folder for as long as the context lasts.
+
+    The operating system lets go of the lock when this process dies.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+
+    Yields
+    ------
+    Fence
+        Through which the run's processes write.
+
+    Raises
+    ------
+    InputError
+        If another process is running this run.
+    StorageFailed
+        If nothing can be written there.
+    """
+    try:
+        file = (folder / "run.json").open("rb+")
+    except OSError as error:
+        raise InputError(f"{folder / 'run.json'} cannot be opened: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder} is in use: another bnpg process is running this run") from None
+        except OSError:
+            pass  # a file system without locks: better to run than to refuse
+        fence = Fence.raise_in(folder)
+        try:
+            seal(folder / TRACE_FOLDER, fence)
+            yield fence
+        finally:
+            fence.lower()

@@ -1,0 +1,149 @@
+"""What must be so before a run goes on, and how far it has come.
+
+A run has come to its end in two steps. The coordinator *concludes* it: all rounds are done and everybody's
+theta is on the disk. Then whoever launched it *completes* it: record in other formats, heads of the trace,
+curves, certificate, and last the summary. Whatever is killed in between, the next `bnpg resume` finds what is
+missing and does that, and nothing else.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from bnpg_agents.checkpoint import load_identity, stored
+from bnpg_coordinator.experiment import experiment_digest, experiment_settings
+from bnpg_coordinator.run_record import check_record
+from bnpg_protocol.process.fence import Fence, fences
+
+from bnpg.certificate import FILE as CERTIFICATE_FILE
+from bnpg.run_folder import RunFolder
+from bnpg.trace.heads import HEADS_FILE
+from bnpg_math.errors import InputError
+from bnpg_math.policies.file import load_policy
+
+
+def check_resumable(run: RunFolder) -> None:
+    """Check that a run can go on as what it was.
+
+    Raises
+    ------
+    InputError
+        Naming the field, file or line that was changed since it began.
+    """
+    _check_experiment(run)
+    check_record(run.path / "metrics.jsonl")
+    done = run.lines[-1]["round"] if run.lines else 0
+    if run.experiment.rounds < done:
+        raise InputError(
+            f"{run.path / 'experiment.toml'}: rounds is {run.experiment.rounds}, but {done} are done: "
+            f"expected {done} or more"
+        )
+
+
+def align(run: RunFolder, fence: Fence) -> None:
+    """Make the thetas in a folder such that the run can go on.
+
+    A process that plays all agents stores their thetas one after the other. Killed at its first storing, it
+    leaves those of some agents and not those of others: then all begin anew.
+
+    Parameters
+    ----------
+    run : RunFolder
+    fence : Fence
+        Of the run folder.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be removed.
+    """
+    held = [stored(run.agent(agent)) for agent in range(run.game.agents)]
+    if run.settings.launcher == "memory" and not all(held):
+        for file in (file for files in held for file in files):
+            fence.remove(file)
+
+
+def concluded(run: RunFolder) -> bool:
+    """Whether all rounds are done, or as many as the certificate needed, and the policy is on the disk."""
+    summary, experiment = run.summary or {}, run.experiment
+    # One that stopped early, or tried in vain, is done as long as it is not given other rounds.
+    tried = (
+        experiment.stop_at_epsilon > 0 and summary.get("rounds_total", experiment.rounds) == experiment.rounds
+    )
+    if summary.get("state") != "done" or not (summary.get("rounds") == experiment.rounds or tried):
+        return False
+    if experiment.save_policy:
+        return (run.path / "policy.npz").exists()
+    if "processes" in summary:
+        return True
+    # Agents on other hosts keep their thetas there, and then there is no such folder here.
+    return not (run.path / "agents").is_dir() or run.thetas(summary["rounds"]) is not None
+
+
+def completed(run: RunFolder, curves: bool = True) -> bool:
+    """Whether a run is concluded and everything that follows is done too.
+
+    Parameters
+    ----------
+    run : RunFolder
+    curves : bool
+        Whether `curves.png` is one of those things.
+    """
+    summary = run.summary or {}
+    promised = {
+        "curves.png": curves,
+        CERTIFICATE_FILE: summary.get("certificate") is not None,
+        HEADS_FILE: any(run.trace.glob("*.jsonl")),
+    }
+    return (
+        concluded(run)
+        and "processes" in summary
+        and all((run.path / name).exists() for name, so in promised.items() if so)
+        and not fences(run.path)
+    )
+
+
+def _check_experiment(run: RunFolder) -> None:
+    where, began = run.path / "experiment.toml", run.identity.get("experiment")
+    if isinstance(began, dict):
+        now = msgspec.to_builtins(run.experiment)
+        settings = experiment_settings(type(run.experiment))
+        may = ", ".join(one.key for one in settings if one.setting.decides != "result")
+        for one in settings:
+            before = began.get(one.key, one.default)
+            if one.setting.decides == "result" and now[one.key] != before:
+                raise InputError(
+                    f"{where}: {one.key} is {now[one.key]!r:.80}, but the run began with {before!r:.80}: "
+                    f"expected the same (only {may} may be changed)"
+                )
+    _check_digest(run, "game.npz", run.identity.get("game_digest"), lambda: run.game.digest)
+    initial = run.identity.get("initial_digest")
+    _check_digest(run, "initial.npz", initial, lambda: load_policy(run.path / "initial.npz").digest)
+    if not isinstance(began, dict):
+        _check_agents(run)
+
+
+def _check_digest(run: RunFolder, name: str, before: Any, digest: Callable[[], str]) -> None:
+    if before is None or not (run.path / name).exists():
+        return
+    now = digest()
+    if now != before:
+        raise InputError(
+            f"{run.path / name} was changed: the run began with {before:.16}.., this is {now:.16}.."
+        )
+
+
+def _check_agents(run: RunFolder) -> None:
+    """Check what an older version left: it did not write down how the run began, but each agent knows."""
+    experiment = run.experiment
+    initial = experiment.initial
+    if initial.endswith(".npz"):
+        initial = load_policy(run.path / initial).digest
+    now = experiment_digest(experiment, run.game.digest, initial)
+    for agent in range(run.game.agents):
+        identity = load_identity(run.agent(agent))
+        if identity is not None and identity[1] != now:
+            raise InputError(
+                f"{run.path / 'experiment.toml'} was changed since the run began: agent {agent} belongs to "
+                f"experiment {identity[1]:.16}.., this is {now:.16}.."
+            )

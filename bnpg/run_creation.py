@@ -1,0 +1,156 @@
+"""Making the folder of a new run: it appears whole or not at all, and replaces nothing."""
+
+import errno
+import json
+import os
+import platform
+import re
+import secrets
+import shutil
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import tomli_w
+from bnpg_coordinator.experiment import experiment_toml
+from bnpg_protocol.process.faults.plan import FaultPlan, PlanError, plan_document, read_plan
+from bnpg_protocol.process.files import sync_folder, write_atomically
+from bnpg_protocol.wire.errors import StorageFailed
+
+from bnpg import __version__
+from bnpg.experiment_plan import ExperimentPlan
+from bnpg.launchers.settings import LaunchSettings
+from bnpg.run_folder import RunFolder
+from bnpg_math.arrays.solver_numerics import full_fingerprint
+from bnpg_math.errors import InputError
+
+FAULTS_FILE = "faults.toml"
+RUNS = Path("runs")
+"""Where runs go that are not told where."""
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+
+
+def create_run_folder(
+    plan: ExperimentPlan, settings: LaunchSettings, out: Path | None, faults: FaultPlan | None = None
+) -> RunFolder:
+    """Make the folder of a new run; it appears complete, or not at all.
+
+    Parameters
+    ----------
+    plan : ExperimentPlan
+    settings : LaunchSettings
+    out : Path or None
+        Where; `runs/GAME-TIMESTAMP` if None.
+    faults : FaultPlan, optional
+        Kept in the folder, so that the run can be resumed from there alone.
+
+    Returns
+    -------
+    RunFolder
+
+    Raises
+    ------
+    InputError
+        If it exists already or cannot be made there.
+    StorageFailed
+        If the disk is full or broken.
+    """
+    if out is not None and os.path.lexists(out):
+        raise InputError(f"{out} exists already and is never overwritten; choose another --out")
+    target = _default_name(plan.game.name) if out is None else out
+    made: list[Path] = []
+    try:
+        for parent in reversed(target.parents):
+            if not parent.exists():
+                parent.mkdir(exist_ok=True)
+                made.append(parent)
+        temporary = target.parent / f".{target.name[:40]}.{secrets.token_hex(4)}.tmp"
+        try:
+            temporary.mkdir()
+            identity = _identity(plan)
+            _fill(temporary, plan, settings, identity)
+            if faults is not None:
+                _write(temporary / FAULTS_FILE, tomli_w.dumps(plan_document(faults)), settings.fsync)
+            return RunFolder.of(
+                _place(temporary, target, out is None, settings.fsync), plan, settings, identity
+            )
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    except BaseException as error:
+        for parent in reversed(made):
+            with suppress(OSError):
+                parent.rmdir()
+        if not isinstance(error, OSError):
+            raise
+        failure = StorageFailed if error.errno in _DISK else InputError
+        raise failure(f"cannot make the run folder {target}: {error.strerror or error}") from None
+
+
+def read_faults(path: Path) -> FaultPlan:
+    """Read a fault plan.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is no plan; the text names the field.
+    """
+    try:
+        return read_plan(path)
+    except PlanError as error:
+        raise InputError(str(error)) from None
+
+
+def _default_name(game: str) -> Path:
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", game).strip("-.")[:60] or "game"
+    return RUNS / f"{plain}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _identity(plan: ExperimentPlan) -> dict[str, Any]:
+    return {
+        "run": secrets.token_hex(16),
+        "game": plan.game.name,
+        "game_digest": plan.game.digest,
+        "initial_digest": None if plan.initial is None else plan.initial.digest,
+        "experiment": msgspec.to_builtins(plan.experiment),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "bnpg": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numerics": full_fingerprint(),
+    }
+
+
+def _fill(folder: Path, plan: ExperimentPlan, settings: LaunchSettings, identity: dict[str, Any]) -> None:
+    plan.write_files(folder)
+    _write(folder / "experiment.toml", experiment_toml(plan.experiment), settings.fsync)
+    launch = {key: value for key, value in msgspec.to_builtins(settings).items() if value is not None}
+    _write(folder / "launch.toml", tomli_w.dumps(launch), settings.fsync)
+    _write(folder / "run.json", json.dumps(identity, indent=2) + "\n", settings.fsync)
+
+
+def _write(path: Path, text: str, fsync: bool) -> None:
+    write_atomically(path, text.encode(), fsync)
+
+
+def _place(temporary: Path, target: Path, may_rename: bool, fsync: bool) -> Path:
+    """Give a finished folder its name. A folder with content is never replaced by `rename`."""
+    for attempt in range(1, 1000):
+        name = target if attempt == 1 else target.with_name(f"{target.name}-{attempt}")
+        try:
+            if os.path.lexists(name):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            temporary.rename(name)
+            if fsync:
+                sync_folder(name.parent)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not may_rename:
+                raise
+        else:
+            return name
+    raise InputError(f"{target} and a thousand names like it exist already")

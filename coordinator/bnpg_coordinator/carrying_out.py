@@ -1,0 +1,51 @@
+"""Carrying out what only the coordinator asks for, in whichever process it lives."""
+
+from collections.abc import Callable
+from typing import Any
+
+from bnpg_protocol.wire.effects import Effect, Log
+
+from bnpg_coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
+from bnpg_coordinator.run_record import RunRecord
+from bnpg_math.dag import Dag
+
+
+def carrying_out(
+    record: RunRecord,
+    dag: Dag,
+    write_log: Callable[[str, str, dict[str, Any]], None],
+    on_line: Callable[[dict[str, Any]], None] | None = None,
+) -> Callable[[Effect], None]:
+    """Return what carries out the coordinator's own effects.
+
+    Parameters
+    ----------
+    record : RunRecord
+        Where it writes.
+    dag : Dag
+    write_log
+        Called with (level, event, fields).
+    on_line
+        Called with every line of the record as it is written.
+    """
+
+    def carry(effect: Effect) -> None:
+        match effect:
+            case Record(line=line):
+                written = record.append(line)
+                if on_line is not None:
+                    on_line(written)
+            case Rewind(round=round_):
+                record.rewind(round_)
+            case Gathered(thetas=thetas):
+                record.write_policy(dag, thetas)
+            case Concluded(state=state, why=why, rounds=rounds, metrics=metrics):
+                record.conclude(state, why, rounds, metrics)
+            case Bound(owners=owners):
+                record.write_bindings(owners)
+            case Log(level=level, event=event, fields=fields):
+                write_log(level, event, fields)
+            case _:
+                raise AssertionError(effect)
+
+    return carry

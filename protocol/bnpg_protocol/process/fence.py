@@ -1,0 +1,90 @@
+"""A fence around a folder: who has lost the folder to somebody else can change nothing in it any more.
+
+A fence is a folder within the folder, in which every file is made before it is renamed to its place, and into
+which a file is renamed before it is removed. Whoever takes the folder over removes the fences that are there
+and raises its own. From that instant every change of the one before fails, because its fence, and with it one
+side of every renaming, is gone. There is no moment between looking and writing: the renaming is both. So it
+holds for a process that was stopped between any two instructions and is woken after hours.
+
+A file that is kept open and appended to is not protected by that: its new owner replaces it by a copy of its
+own, and the one before goes on with a file that has no name.
+"""
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Self
+
+from bnpg_protocol.wire.errors import StorageFailed
+
+TAKEN_OVER = "somebody else has taken the folder over"
+"""Why a process ends that finds its fence torn down."""
+_PREFIX = ".fence-"
+
+
+class Fence:
+    """The fence of one owner of a folder.
+
+    Parameters
+    ----------
+    path : Path
+        The fence, which is there already; several processes may share it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def raise_in(cls, folder: Path) -> Self:
+        """Take a folder over: tear down whatever fences it has and raise one.
+
+        Raises
+        ------
+        StorageFailed
+            If the folder cannot be written.
+        """
+        fence = folder / f"{_PREFIX}{secrets.token_hex(8)}"
+        try:
+            for old in fences(folder):
+                shutil.rmtree(old)
+            fence.mkdir(mode=0o700)
+        except OSError as error:
+            raise StorageFailed(f"cannot write into {folder}: {error.strerror or error}") from None
+        return cls(fence)
+
+    def lower(self) -> None:
+        """Give the folder back: nothing is written through this fence any more."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def torn(self) -> bool:
+        """Whether somebody else has taken the folder over."""
+        return not self.path.exists()
+
+    def draft(self, name: str) -> str:
+        """Return where a file is made that is to be called `name`."""
+        return os.path.join(self.path, f"{name}.{os.getpid()}.tmp")
+
+    def remove(self, path: Path) -> None:
+        """Remove a file of the folder.
+
+        Raises
+        ------
+        OSError
+            If it is not there, or if the folder was taken over.
+        """
+        draft = self.draft(path.name)
+        os.rename(path, draft)
+        os.unlink(draft)
+
+
+def fences(folder: Path) -> list[Path]:
+    """Return the fences in a folder; after a run in order there are none."""
+    with os.scandir(folder) as entries:
+        found = [
+            entry.name
+            for entry in entries
+            if entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)
+        ]
+    return [folder / name for name in sorted(found)]

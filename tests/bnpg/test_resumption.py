@@ -1,0 +1,182 @@
+"""A run goes on as what it was, or one line says what was changed."""
+
+import json
+import random
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bnpg_coordinator.line import check_chain, decode_line, encode_line
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bnpg_math.errors import InputError
+
+RUN = ("climbing", "--rounds", "3", "--lanes", "4", "--launcher", "memory", "--quiet", "--no-fsync")
+CLIMB = ("climbing", "--mode", "exact", "--rounds", "6", "--momentum", "nesterov", "--evaluate-every", "2",
+         "--regularization", "0.01", "--launcher", "memory", "--quiet", "--no-fsync")  # fmt: skip
+
+
+@pytest.fixture
+def folder(run: Callable[..., Any]) -> Path:
+    assert run("train", *RUN, "--out", "run").code == 0
+    return Path("run")
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize("rounds", ["3", "5"], ids=["all rounds done", "more rounds"])
+@pytest.mark.parametrize(
+    ("field", "old", "new"),
+    [
+        ("seed", "seed = 0", "seed = 1"),
+        ("learning-rate", "learning-rate = 0.1", "learning-rate = 0.2"),
+        ("lanes", "lanes = 4", "lanes = 8"),
+        ("dag", 'dag = "line"', 'dag = "empty"'),
+        ("baseline", 'baseline = "cross-fit"', 'baseline = "none"'),
+    ],
+)
+def test_another_experiment_is_refused_at_once(
+    folder: Path, run: Callable[..., Any], field: str, old: str, new: str, rounds: str
+) -> None:
+    edit(folder / "experiment.toml", old, new)
+    edit(folder / "experiment.toml", "rounds = 3", f"rounds = {rounds}")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    ended = run("resume", folder, "--quiet")
+    assert ended.code == 2
+    assert ended.err.count("\n") == 1
+    assert f"experiment.toml: {field} is " in ended.err
+    assert "but the run began with" in ended.err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_it_may_be_given_more_rounds_but_not_fewer_than_are_done(
+    folder: Path, run: Callable[..., Any]
+) -> None:
+    edit(folder / "experiment.toml", "rounds = 3", "rounds = 5")
+    ended = run("resume", folder, "--quiet", "--json")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["rounds"] == 5
+    edit(folder / "experiment.toml", "rounds = 5", "rounds = 4")
+    ended = run("resume", folder)
+    assert ended.code == 2
+    assert "rounds is 4, but 5 are done" in ended.err
+
+
+def test_another_game_is_refused(run: Callable[..., Any], game_file: Path) -> None:
+    assert run("train", game_file, *RUN[1:], "--out", "run").code == 0
+    arrays = dict(np.load("run/game.npz"))
+    arrays["reward"] = arrays["reward"] + 1.0
+    np.savez("run/game.npz", **arrays)
+    ended = run("resume", "run")
+    assert ended.code == 2
+    assert "run/game.npz was changed" in ended.err
+
+
+def test_a_folder_of_an_older_version_goes_on(folder: Path, run: Callable[..., Any]) -> None:
+    identity = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({k: identity[k] for k in ("run", "game", "game_digest")}))
+    record = folder / "metrics.jsonl"
+    record.write_text(re.sub(r',"chain":"[0-9a-f]+"', "", record.read_text()))
+    edit(folder / "experiment.toml", "rounds = 3", "rounds = 5")
+    assert run("train", *RUN, "--rounds", "5", "--out", "whole").code == 0
+    ended = run("resume", folder, "--quiet", "--json")
+    assert ended.code == 0, ended.err
+    whole = json.loads(Path("whole/summary.json").read_text())
+    assert json.loads(ended.out)["policy_digest"] == whole["policy_digest"]
+    edit(folder / "experiment.toml", "seed = 0", "seed = 1")
+    ended = run("resume", folder)
+    assert ended.code == 2
+    assert "experiment.toml was changed since the run began: agent 0 belongs to" in ended.err
+
+
+@pytest.fixture(scope="module")
+def climbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from bnpg.__main__ import main
+
+    folder = tmp_path_factory.mktemp("climbed") / "run"
+    assert main(["train", *CLIMB, "--out", str(folder)]) == 0
+    return folder
+
+
+def test_any_digit_of_the_record_that_was_changed_is_found(
+    climbed: Path, tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    lines = (climbed / "metrics.jsonl").read_text().splitlines()
+    draw = random.Random(7)
+    for number, line in enumerate(lines, 1):
+        # The wall time is the one thing that may differ between two runs of one experiment.
+        text = line[: line.index(',"seconds":')]
+        place = draw.choice([at for at, sign in enumerate(text) if sign.isdigit()])
+        folder = tmp_path / f"line-{number}"
+        shutil.copytree(climbed, folder)
+        changed = line[:place] + str((int(line[place]) + 1) % 10) + line[place + 1 :]
+        (folder / "metrics.jsonl").write_text("\n".join([*lines[: number - 1], changed, *lines[number:], ""]))
+        ended = run("resume", folder)
+        assert ended.code == 2, (number, place)
+        assert ended.err.count("\n") == 1
+        assert "metrics.jsonl" in ended.err
+        assert f"line {number}" in ended.err
+
+
+@pytest.mark.parametrize("line", ["[1]", "null", "{}", "text", '{"round": "a"}', "[" * 100_000])
+@pytest.mark.parametrize("command", ["resume", "report"])
+def test_what_is_no_line_of_a_record_is_one_line(
+    folder: Path, run: Callable[..., Any], line: str, command: str
+) -> None:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    (folder / "metrics.jsonl").write_text("\n".join([lines[0], line, *lines[2:], ""]))
+    ended = run(command, folder)
+    assert ended.code == 2, ended.err
+    assert ended.err.count("\n") == 1
+    assert "metrics.jsonl" in ended.err
+
+
+@pytest.mark.parametrize("name", ["/../../tmp/victim", "", "0" * 31, "0" * 33, "G" * 32, None, ["0"] * 32])
+def test_a_run_has_a_name_of_32_hexadecimal_digits(
+    folder: Path, run: Callable[..., Any], name: object
+) -> None:
+    identity = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(identity | {"run": name}))
+    ended = run("resume", folder)
+    assert ended.code == 2
+    assert "run.json does not say which run this is: expected 32 hexadecimal digits" in ended.err
+
+
+fields = st.fixed_dictionaries(
+    {"value": st.floats(), "nash_gap": st.floats(), "momentum_rounds": st.integers(0, 9)}
+)
+
+
+@given(st.lists(fields, min_size=1, max_size=5), st.data())
+def test_the_chain_holds_for_what_was_written_and_for_nothing_else(
+    written: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    lines, chain = [], "0" * 16
+    for round_, line in enumerate(written):
+        raw, chain = encode_line({"round": round_} | line, 0.5, chain)
+        lines.append(raw.removesuffix(b"\n"))
+    check_chain(lines)
+    assert [decode_line(raw).round for raw in lines] == list(range(len(lines)))
+    lost = data.draw(st.integers(0, len(lines) - 1))
+    if lost < len(lines) - 1:
+        with pytest.raises(InputError, match=f"line {lost + 1} was changed"):
+            check_chain(lines[:lost] + lines[lost + 1 :])
+
+
+def test_the_chains_of_two_runs_of_one_experiment_are_equal(folder: Path, run: Callable[..., Any]) -> None:
+    assert run("train", *RUN, "--out", "again").code == 0
+    chains = [
+        re.findall(r'"chain":"([0-9a-f]+)"', (one / "metrics.jsonl").read_text())
+        for one in (folder, Path("again"))
+    ]
+    assert chains[0] == chains[1]
+    assert len(set(chains[0])) == 4

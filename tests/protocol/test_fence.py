@@ -1,0 +1,92 @@
+"""Who has lost a folder to somebody else changes nothing in it any more, however far it had come."""
+
+from pathlib import Path
+
+import pytest
+from bnpg_protocol.process.fence import Fence, fences
+from bnpg_protocol.process.files import next_count, write_atomically
+from bnpg_protocol.process.recorder import TraceRecorder, seal
+from bnpg_protocol.wire.errors import StorageFailed
+from bnpg_protocol.wire.events import Begun, Started
+
+
+def test_what_is_written_through_a_fence_that_stands_is_there(tmp_path: Path) -> None:
+    fence = Fence.raise_in(tmp_path)
+    write_atomically(tmp_path / "file", b"new", False, fence)
+    assert next_count(tmp_path / "count", True, fence) == 1
+    fence.lower()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"new", "count": b"1\n"}
+
+
+@pytest.mark.parametrize("lowered", [False, True], ids=["torn by the next", "lowered"])
+def test_nothing_is_written_or_removed_through_a_fence_that_is_gone(tmp_path: Path, lowered: bool) -> None:
+    old = Fence.raise_in(tmp_path)
+    write_atomically(tmp_path / "file", b"old", False, old)
+    if lowered:
+        old.lower()
+    else:
+        new = Fence.raise_in(tmp_path)
+        assert fences(tmp_path) == [new.path]
+        write_atomically(tmp_path / "file", b"new", False, new)
+    before = (tmp_path / "file").read_bytes()
+    assert old.torn
+    with pytest.raises(StorageFailed, match="file"):
+        write_atomically(tmp_path / "file", b"stale", False, old)
+    with pytest.raises(OSError, match="No such file"):
+        old.remove(tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == before
+
+
+def test_a_file_that_was_made_before_the_fence_was_torn_never_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The latest moment: the content is written, and the process sleeps before it renames the file."""
+    old = Fence.raise_in(tmp_path)
+    rename = __import__("os").replace
+
+    def asleep(source: str, target: Path) -> None:
+        write_atomically_by_the_next(tmp_path, rename)
+        rename(source, target)
+
+    monkeypatch.setattr("bnpg_protocol.process.files.os.replace", asleep)
+    with pytest.raises(StorageFailed):
+        write_atomically(tmp_path / "file", b"stale", False, old)
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def write_atomically_by_the_next(folder: Path, rename: object) -> None:
+    fence = Fence.raise_in(folder)
+    draft = Path(fence.draft("file"))
+    draft.write_bytes(b"new")
+    draft.rename(folder / "file")
+
+
+def test_a_trace_of_an_earlier_life_does_not_grow(tmp_path: Path) -> None:
+    recorder = TraceRecorder(tmp_path / "trace", 1, fence=Fence.raise_in(tmp_path))
+    recorder(Started({"run": "r"}))
+    recorder.flush()
+    file = tmp_path / "trace" / "coordinator.1.jsonl"
+    before = file.read_bytes()
+    seal(tmp_path / "trace", Fence.raise_in(tmp_path))
+    recorder(Begun(0))
+    recorder.close(0, "")
+    assert file.read_bytes() == before
+
+
+def test_a_trace_of_an_earlier_life_does_not_begin(tmp_path: Path) -> None:
+    recorder = TraceRecorder(tmp_path / "trace", 1, fence=Fence.raise_in(tmp_path))
+    Fence.raise_in(tmp_path)
+    recorder(Started({"run": "r"}))
+    with pytest.raises(StorageFailed):
+        recorder.flush()
+    assert list((tmp_path / "trace").iterdir()) == []
+
+
+def test_a_file_of_that_name_and_a_link_are_no_fences(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (tmp_path / ".fence-1").write_text("a file")
+    (tmp_path / ".fence-2").symlink_to(kept, target_is_directory=True)
+    Fence.raise_in(tmp_path).lower()
+    assert kept.is_dir()
+    assert (tmp_path / ".fence-1").read_text() == "a file"

@@ -1,0 +1,124 @@
+"""An old life of any process, woken after its run went on without it, changes nothing and ends quietly."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from bnpg_agents.checkpoint import CheckpointFolder
+from bnpg_agents.snapshot import Snapshot
+from bnpg_protocol.wire.errors import StorageFailed
+from bnpg_protocol.wire.exit_codes import ExitCode
+
+from bnpg_math.arrays.named import Arrays
+
+CASE: dict[str, Any] = {
+    "game": "coordination(agents=3)",
+    "dag": "0-2,1-2",
+    "rounds": 100,
+    "lanes": 8,
+    "horizon": 3,
+    "initial": "normal",
+    "trace": True,
+    "save_policy": True,
+}
+
+
+PLAYED = {key: value for key, value in CASE.items() if key not in ("trace", "save_policy")}
+
+
+def everything(folder: Path) -> dict[str, tuple[bytes, int, int]]:
+    """Return every file with its content, and when and as what it was written."""
+    return {
+        str(path): (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("name", ["coordinator", "agent-1"])
+def test_woken_after_the_run_was_resumed_to_its_end(name: str, start_run: Any, play: Any) -> None:
+    run = start_run(**CASE, settings={"fsync": False})
+    run.until_round(20)
+    old: psutil.Process = run.process(name)
+    old.suspend()
+    others = [process for process in run.processes.values() if process.pid != old.pid]
+    run.kill_launcher()
+    psutil.wait_procs(others, timeout=60)
+    run.start()
+    assert run.wait() == ExitCode.DONE, run.log
+    assert run.digest == play(**PLAYED).digest
+    before = everything(run.folder)
+    log = run.log
+    old.resume()
+    old.wait(60)
+    assert everything(run.folder) == before
+    assert run.log == log
+
+
+def test_woken_while_the_run_goes_on(start_run: Any, play: Any) -> None:
+    run = start_run(**CASE, settings={"fsync": False})
+    run.until_round(20)
+    old: psutil.Process = run.process("coordinator")
+    old.suspend()
+    others = [process for process in run.processes.values() if process.pid != old.pid]
+    run.kill_launcher()
+    psutil.wait_procs(others, timeout=60)
+    run.start()
+    run.until_round(60)
+    old.resume()
+    old.wait(60)
+    assert run.wait() == ExitCode.DONE, run.log
+    expected = play(**PLAYED)
+    assert run.digest == expected.digest
+    assert run.lines == expected.lines
+
+
+def test_a_copy_of_a_folder_and_its_original_run_at_once(start_run: Any, play: Any, tmp_path: Path) -> None:
+    copied: list[Any] = []
+    run = start_run(**CASE, settings={"fsync": False})
+    run.until_round(20)
+    run.kill_everything()
+
+    def prepare(other: Any) -> None:
+        shutil.rmtree(other.folder)
+        shutil.copytree(run.folder, other.folder)
+        copied.append(other)
+
+    run.start()
+    copy = start_run(**CASE, settings={"fsync": False}, prepare=prepare)
+    assert copied
+    for one in (run, copy):
+        assert one.wait() == ExitCode.DONE, one.log
+    expected = play(**PLAYED)
+    assert run.digest == copy.digest == expected.digest
+    assert run.lines == copy.lines == expected.lines
+
+
+def test_an_agent_that_was_started_again_by_hand_fences_its_earlier_life(tmp_path: Path) -> None:
+    import numpy as np
+
+    def snapshot(value: float) -> Snapshot:
+        arrays: Arrays = {"theta": np.full((1, 2), value)}
+        return Snapshot(arrays)
+
+    old = CheckpointFolder(tmp_path, fsync=False)
+    assert old.next_incarnation() == 1
+    old.write(3, snapshot(3.0))
+    new = CheckpointFolder(tmp_path, fsync=False)
+    assert new.next_incarnation() == 2
+    before = everything(tmp_path)
+    for write in (
+        lambda: old.write(4, snapshot(4.0)),
+        lambda: old.adopt(1, "another"),
+        old.next_incarnation,
+    ):
+        with pytest.raises(StorageFailed):
+            write()
+    old.forget(before=10)
+    old.close()
+    assert everything(tmp_path) == before
+    assert os.listdir(new.fence.path) == []
+    new.close()
