@@ -1,23 +1,6 @@
 """The agent as a pure machine: messages and the passing of time in, effects out.
 
-Phases
-------
-greeting
-    `Hello` goes to the coordinator again and again until a `Welcome` came.
-welcomed
-    Waiting for the `Roster`, which comes when every agent is there.
-edges
-    Every child is greeted and every parent answered; when all edges are confirmed the coordinator is told.
-ready
-    Waiting for `Start`. A parent that got its own `Start` first may already send actions: they are kept.
-running
-    Round by round: act when the states and all parents' actions of a step are there, apply the signal.
-failing
-    Something is beyond repair: the coordinator is told until it ends the run.
-leaving
-    The coordinator ended the run; the farewell is out and is repeated until it is acknowledged.
-finished
-    Nothing more comes.
+Its phases, and what each message does in them, are the table in `bnpg_agents.phases`.
 
 A new `Roster` leads back to *edges* from every phase, a `Summons` of a newer coordinator back to *greeting*.
 The round that was interrupted is replayed from its beginning; an update that was applied before is not
@@ -27,6 +10,7 @@ applied again.
 from collections.abc import Sequence
 from typing import Any
 
+from bnpg_protocol.process.phases import Sender
 from bnpg_protocol.process.progress import Progress
 from bnpg_protocol.wire.addresses import COORDINATOR, name, names
 from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit
@@ -63,6 +47,7 @@ from bnpg_protocol.wire.version import PROTOCOL_VERSIONS
 from bnpg_agents.effects import Adopt, Store
 from bnpg_agents.learner import Learner
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE, Neighbourhood, fits
+from bnpg_agents.phases import INVITATIONS, PHASES
 from bnpg_agents.rounds import AgentRounds, Answers
 from bnpg_agents.setup import AgentSetup
 from bnpg_math.arrays.cells import within
@@ -79,8 +64,7 @@ FAILED_FOR = 5.0
 _LASTING = ("agent", "experiment", "mode", "states", "actions", "parents", "parent_actions", "children")
 """Fields of the Welcome that no later coordinator may change."""
 # Looked up by type: to ask `isinstance` what a message is not costs three times as much.
-_INVITATIONS = (Welcome, Reject, Summons)
-_JOINING = (*_INVITATIONS, Roster)
+_JOINING = (*INVITATIONS, Roster)
 FAREWELL_FOR = 2.0
 """Seconds a leaving agent waits for the acknowledgement of its farewell."""
 
@@ -102,7 +86,7 @@ class AgentMachine:
         self._setup = setup
         self._links = Links(setup.agent, setup.incarnation, "", observer)
         self._observer = observer
-        self.phase = "greeting"
+        self._phase = "greeting"
         self.done = False
         """Whether the coordinator has said that the run is done, and not only broken off."""
         self._welcome: Welcome | None = None
@@ -125,6 +109,17 @@ class AgentMachine:
         self._leave_at = 0.0
 
     # What the outside may look at
+
+    @property
+    def phase(self) -> str:
+        """Where the agent is, of `bnpg_agents.phases.PHASES`."""
+        return self._phase
+
+    @phase.setter
+    def phase(self, phase: str) -> None:
+        allowed = phase == self._phase or phase in PHASES[self._phase].leads
+        assert allowed, f"{self._phase} does not lead to {phase}"
+        self._phase = phase
 
     @property
     def agent(self) -> int:
@@ -171,7 +166,7 @@ class AgentMachine:
             return self._left(envelope, origin, now)
         if self.phase == "finished" or (self.phase == "failing" and type(message) in _JOINING):
             return []
-        if type(message) in _INVITATIONS:
+        if type(message) in INVITATIONS:
             return self._invited(envelope, origin, now)
         if self._welcome is None:
             return self._refuse(envelope, "before the Welcome")
@@ -250,6 +245,20 @@ class AgentMachine:
         self._links.unsend(undone)
         return self._fail(code, why, now)
 
+    def validate(self) -> None:
+        """Assert what must hold between any two events; a simulation asks after every one of them."""
+        assert (self._learner is None) == (self._welcome is None), "what is welcomed learns"
+        assert (self._failure is not None) or self.phase != "failing", "who fails says why"
+        assert self._rounds is not None or self.phase != "running"
+        assert not self._ahead or self.phase != "running", "kept for the Start, and forgotten"
+        if self.phase in ("edges", "ready", "running"):
+            assert self._links.epoch, "edges belong to an epoch"
+            assert self._links.generation == self._generation
+        if self.phase in ("ready", "running"):
+            assert not self._around.unconfirmed(), f"{self.phase} without {self._around.unconfirmed()}"
+        if self._rounds is not None and self.phase == "running":
+            self._rounds.validate()
+
     # Joining
 
     def _invited(self, envelope: Envelope, origin: str, now: float) -> list[Effect]:
@@ -258,28 +267,28 @@ class AgentMachine:
             return self._refuse(envelope, "not from the coordinator")
         if envelope.generation < self._generation:
             return self._refuse(envelope, "an older coordinator")
-        if isinstance(message, Reject) and message.code in ("over", "ended"):
+        effects: list[Effect] = getattr(self, INVITATIONS[type(message)].method)(envelope, message, now)
+        return effects
+
+    def _rejected(self, envelope: Envelope, reject: Reject, now: float) -> list[Effect]:  # noqa: ARG002
+        if reject.code in ("over", "ended"):
             self.phase = "finished"
-            self.done = message.code == "over"
-            return [Stop(ExitCode.DONE, message.expected)]
-        if isinstance(message, Reject):
-            if message.code == "full" and self._setup.spare:
-                # One more than the run needs: it goes on asking, in case the next run is larger.
-                self._progress_at = now
-                return []
-            why = f"rejected ({message.code}): expected {message.expected}, got {message.got}"
-            self.phase = "finished"
-            return [Stop(ExitCode.REJECTED, f"{name(self.agent)} was {why}")]
-        if isinstance(message, Summons):
-            if envelope.generation == self._generation and self.phase != "greeting":
-                return []
-            self._links.leave(envelope.generation)
-            self._greet_again(now)
-            return self.tick(now)
-        if envelope.generation == self._generation:
+            self.done = reject.code == "over"
+            return [Stop(ExitCode.DONE, reject.expected)]
+        if reject.code == "full" and self._setup.spare:
+            # One more than the run needs: it goes on asking, in case the next run is larger.
+            self._progress_at = now
             return []
-        assert isinstance(message, Welcome)
-        return self._welcomed(envelope, message, now)
+        why = f"rejected ({reject.code}): expected {reject.expected}, got {reject.got}"
+        self.phase = "finished"
+        return [Stop(ExitCode.REJECTED, f"{name(self.agent)} was {why}")]
+
+    def _summoned(self, envelope: Envelope, summons: Summons, now: float) -> list[Effect]:  # noqa: ARG002
+        if envelope.generation == self._generation and self.phase != "greeting":
+            return []
+        self._links.leave(envelope.generation)
+        self._greet_again(now)
+        return self.tick(now)
 
     def _greet_again(self, now: float) -> None:
         self.phase = "greeting"
@@ -287,6 +296,8 @@ class AgentMachine:
         self._hello_patience = HELLO_EVERY
 
     def _welcomed(self, envelope: Envelope, welcome: Welcome, now: float) -> list[Effect]:
+        if envelope.generation == self._generation:
+            return []
         before = self._welcome
         if before is not None and any(getattr(before, one) != getattr(welcome, one) for one in _LASTING):
             why = f"the Welcome of generation {envelope.generation} contradicts the one before"
@@ -344,13 +355,6 @@ class AgentMachine:
         self._early = early
         return effects
 
-    def _edge(self, sender: int, role: str, now: float) -> list[Effect]:
-        self._around.confirm(role, sender)
-        effects: list[Effect] = []
-        if role == "parent":
-            effects.append(self._links.send(sender, EdgeWelcome(), now))
-        return effects + self._confirm(now)
-
     def _confirm(self, now: float) -> list[Effect]:
         if self.phase != "edges" or self._around.unconfirmed():
             return []
@@ -361,56 +365,81 @@ class AgentMachine:
     # Delivered messages
 
     def _deliver(self, sender: int, message: Message, now: float) -> list[Effect]:
-        match message:
-            case _ if self.phase == "failing" and not isinstance(message, Finish):
-                return []  # received, so that the Finish behind it can be
-            case StatesAnnounced() | ActionsChosen() if self.phase == "running":
-                return self._carry(self._playing().hear(sender, message), now)
-            case ActionsChosen() if self.phase == "ready" and sender in self._around.parents:
-                self._ahead.append((sender, message))
-                return []
-            case SignalBroadcast() | FlowBroadcast() if sender == COORDINATOR and self.phase == "running":
-                return self._carry(self._playing().apply(message), now)
-            case Roster() if sender == COORDINATOR:
-                effects = self._confirm(now)
-                early, self._early = self._early, []
-                for envelope, origin in early:
-                    effects += self.receive(envelope, origin, now)
-                return effects
-            case EdgeHello() if self._around.awaits("parent", sender):
-                return self._edge(sender, "parent", now)
-            case EdgeWelcome() if self._around.awaits("child", sender):
-                return self._edge(sender, "child", now)
-            case Start(round=round_) if sender == COORDINATOR and self.phase == "ready":
-                return self._start(round_, now)
-            case TableRequested(round=round_) if sender == COORDINATOR and self.phase == "running":
-                return self._carry([self._playing().table(round_)], now)
-            case ThetaRequested() if sender == COORDINATOR:
-                latest = self.learner.latest
-                return [
-                    self._links.send(
-                        COORDINATOR, ThetaShown(latest, self.learner.snapshot(latest).table), now
-                    )
-                ]
-            case Finish(reason=reason, code=code) if sender == COORDINATOR:
-                self.done = code == ExitCode.DONE
-                return self._finish(reason, now)
-            case _:
-                kind = type(message).__name__
-                raise OrderViolation(f"{name(self.agent)} is {self.phase} and got {kind} from {name(sender)}")
+        """Do what the table says of a message in this phase."""
+        if self.phase == "failing" and type(message) is not Finish:
+            return []  # received, so that the Finish behind it can be
+        rule = PHASES[self.phase].rules.get(type(message))
+        if rule is None or not self._is(sender, rule.sender):
+            raise self._misplaced(sender, message, "" if rule is None else rule.sender)
+        effects: list[Effect] = getattr(self, rule.method)(sender, message, now)
+        return effects
 
-    def _start(self, round_: int, now: float) -> list[Effect]:
+    def _is(self, sender: int, role: Sender) -> bool:
+        if role == "coordinator":
+            return sender == COORDINATOR
+        return sender in (self._around.parents if role == "parent" else self._around.children)
+
+    def _misplaced(self, sender: int, message: Message, awaited: str = "") -> OrderViolation:
+        kind = type(message).__name__
+        only = {"": "", "coordinator": ", who is not the coordinator"}.get(awaited, f", who is no {awaited}")
+        return OrderViolation(f"{name(self.agent)} is {self.phase} and got {kind} from {name(sender)}{only}")
+
+    def _rostered(self, sender: int, roster: Roster, now: float) -> list[Effect]:  # noqa: ARG002
+        effects = self._confirm(now)
+        early, self._early = self._early, []
+        for envelope, origin in early:
+            effects += self.receive(envelope, origin, now)
+        return effects
+
+    def _greeted(self, sender: int, hello: EdgeHello, now: float) -> list[Effect]:
+        self._edge("parent", sender, hello)
+        return [self._links.send(sender, EdgeWelcome(), now), *self._confirm(now)]
+
+    def _answered(self, sender: int, welcome: EdgeWelcome, now: float) -> list[Effect]:
+        self._edge("child", sender, welcome)
+        return self._confirm(now)
+
+    def _edge(self, role: str, sender: int, message: Message) -> None:
+        if not self._around.awaits(role, sender):
+            raise self._misplaced(sender, message)
+        self._around.confirm(role, sender)
+
+    def _keep(self, sender: int, message: ActionsChosen, now: float) -> list[Effect]:  # noqa: ARG002
+        self._ahead.append((sender, message))
+        return []
+
+    def _start(self, sender: int, start: Start, now: float) -> list[Effect]:  # noqa: ARG002
         assert self._welcome is not None
         exact = self._welcome.mode == "exact"
         rounds = AgentRounds(self.agent, self.learner, self._around.parents, exact, self._observer)
-        outcome = rounds.start(round_)
+        answers = rounds.start(start.round)
         self._rounds = rounds
         self.phase = "running"
-        effects = self._carry(outcome, now)
+        effects = self._carry(answers, now)
         ahead, self._ahead = self._ahead, []
-        for sender, message in ahead:
-            effects += self._carry(rounds.hear(sender, message), now)
+        for parent, message in ahead:
+            effects += self._carry(rounds.hear(parent, message), now)
         return effects
+
+    def _hear(self, sender: int, message: StatesAnnounced | ActionsChosen, now: float) -> list[Effect]:
+        return self._carry(self._playing().hear(sender, message), now)
+
+    def _apply(self, sender: int, signal: SignalBroadcast | FlowBroadcast, now: float) -> list[Effect]:  # noqa: ARG002
+        return self._carry(self._playing().apply(signal), now)
+
+    def _show_table(self, sender: int, asked: TableRequested, now: float) -> list[Effect]:  # noqa: ARG002
+        return self._carry([self._playing().table(asked.round)], now)
+
+    def _show_theta(self, sender: int, asked: ThetaRequested, now: float) -> list[Effect]:  # noqa: ARG002
+        latest = self.learner.latest
+        return [self._links.send(COORDINATOR, ThetaShown(latest, self.learner.snapshot(latest).table), now)]
+
+    def _finish(self, sender: int, finish: Finish, now: float) -> list[Effect]:  # noqa: ARG002
+        self.done = finish.code == ExitCode.DONE
+        self.phase = "leaving"
+        self._last_word = self._failure or Stop(ExitCode.DONE, finish.reason)
+        self._leave_at = now + FAREWELL_FOR
+        return [self._links.send(COORDINATOR, Farewell(), now)]
 
     def _carry(self, answers: Answers, now: float) -> list[Effect]:
         """Send what the rounds have to say, in its order."""
@@ -427,12 +456,6 @@ class AgentMachine:
     def _playing(self) -> AgentRounds:
         assert self._rounds is not None
         return self._rounds
-
-    def _finish(self, reason: str, now: float) -> list[Effect]:
-        self.phase = "leaving"
-        self._last_word = self._failure or Stop(ExitCode.DONE, reason)
-        self._leave_at = now + FAREWELL_FOR
-        return [self._links.send(COORDINATOR, Farewell(), now)]
 
     def _left(self, envelope: Envelope, origin: str, now: float) -> list[Effect]:
         """Leave as soon as the coordinator has acknowledged the farewell."""

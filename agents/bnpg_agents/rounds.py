@@ -76,6 +76,17 @@ class AgentRounds:
             return f"the actions of {names(parents)} of {where}"
         return f"the coordinator to announce states or a signal of {where}"
 
+    def validate(self) -> None:
+        """Assert what must hold between any two events."""
+        buffer, learner = self._now, self._learner
+        assert buffer.round in learner.held, f"theta of round {buffer.round} is played and not held"
+        assert learner.latest - buffer.round in (0, 1), "only this round's update may be ahead"
+        assert len(buffer.places) == len(buffer.states)
+        assert len(buffer.chosen) <= len(buffer.states), "acted before the states"
+        for parent, heard in buffer.heard.items():
+            assert len(buffer.chosen) <= len(heard), f"acted before {name(parent)}"
+        assert not buffer.ready, "everything is there, and nothing is done"
+
     def start(self, round_: int) -> Answers:
         """Go on with a round, at the beginning of an epoch.
 
@@ -106,7 +117,7 @@ class AgentRounds:
         Raises
         ------
         OrderViolation
-            If the sender has no say in this, or skips something.
+            If the sender skips something.
         Equivocation
             If it said something else before.
         """
@@ -114,12 +125,8 @@ class AgentRounds:
         if buffer is None:
             return []
         if isinstance(message, ActionsChosen):
-            if sender not in buffer.heard:
-                raise OrderViolation(f"{name(sender)} sends actions, but is no parent of {name(self._agent)}")
             buffer.hear_actions(sender, message.step, message.actions)
         else:
-            if sender != COORDINATOR:
-                raise OrderViolation(f"{name(sender)} announces states, which only the coordinator may")
             buffer.hear_states(message.step, message.time, message.lane, message.states)
         return self._act() if buffer is self._now else []
 

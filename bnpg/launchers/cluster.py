@@ -60,6 +60,8 @@ class Cluster:
         Instead of one of this seed.
     policy
         Returns the policy at theta_0 that a Welcome asks for.
+    validate : bool
+        Whether every machine's invariants are checked after every event.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Cluster:
         trace: Callable[[int], TraceRecorder] | None = None,
         network: MemoryNetwork | None = None,
         policy: MakePolicy = tabular,
+        validate: bool = False,
     ) -> None:
         self._setup = setup
         self._carry = carry
@@ -97,7 +100,7 @@ class Cluster:
         self._writing: TraceRecorder | None = None
         self.deaths = 0
         self._injectors: list[FaultInjector] = []
-        self.simulation = Simulation(network or MemoryNetwork(seed), self._revive)
+        self.simulation = Simulation(network or MemoryNetwork(seed), self._revive, validate)
         self._start_coordinator()
         for agent in range(len(thetas)):
             self._start_agent(agent)

@@ -1,19 +1,7 @@
 """The coordinator as a pure machine: messages and the passing of time in, effects out.
 
-Phases
-------
-gathering
-    Waiting for the Hello of every agent.
-edges
-    A new epoch: the roster is out, every edge is to be confirmed from both ends.
-running
-    Round by round, see `bnpg_coordinator.rounds`: tables, steps, signal.
-closing
-    All rounds are done: last evaluation, thetas on request.
-ending
-    `Finish` is out; waiting for the farewells.
-ended
-    Nothing more comes.
+Its phases, and what each message does in them, are the table in `bnpg_coordinator.phases`; what a round
+consists of is in `bnpg_coordinator.rounds`.
 
 A Hello of a new incarnation leads back to *edges* as soon as everybody is present: the epoch is bumped, the
 old incarnation is fenced, and the interrupted round is played again from its beginning.
@@ -58,6 +46,7 @@ from bnpg_coordinator.lanes import parts_of
 from bnpg_coordinator.membership import Member, Membership
 from bnpg_coordinator.oracle import Oracle
 from bnpg_coordinator.orders import Line, Orders, To, ToAll
+from bnpg_coordinator.phases import PHASES
 from bnpg_coordinator.rounds import CoordinatorRounds
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.waiting import described
@@ -95,7 +84,7 @@ class CoordinatorMachine:
         self._links.generation = setup.generation
         self._membership = Membership(setup.dag, setup.digest, setup.numerics, setup.admission)
         self._rounds = CoordinatorRounds(setup.experiment, setup.world, setup.dag, *_exact(setup))
-        self.phase = "gathering"
+        self._phase = "gathering"
         self._epoch = 0
         self._progress_at = now
         self._progress = Progress(setup.patience, now)
@@ -110,6 +99,17 @@ class CoordinatorMachine:
         self._end_at = 0.0
 
     # What the outside may look at
+
+    @property
+    def phase(self) -> str:
+        """Where the run is, of `bnpg_coordinator.phases.PHASES`."""
+        return self._phase
+
+    @phase.setter
+    def phase(self, phase: str) -> None:
+        allowed = phase == self._phase or phase in PHASES[self._phase].leads
+        assert allowed, f"{self._phase} does not lead to {phase}"
+        self._phase = phase
 
     @property
     def links(self) -> Links:
@@ -162,7 +162,10 @@ class CoordinatorMachine:
             return []
         message = envelope.message
         if type(message) is Hello:
-            return self._hello(envelope, message, origin, now, key)
+            greeted: list[Effect] = getattr(self, PHASES[self.phase].rules[Hello].method)(
+                envelope, message, origin, now, key
+            )
+            return greeted
         if envelope.run != self._setup.run:
             return self._refuse(envelope, "another run")
         if envelope.generation < self._setup.generation:
@@ -257,11 +260,25 @@ class CoordinatorMachine:
             ]
         return self.end(code, why, now)
 
+    def validate(self) -> None:
+        """Assert what must hold between any two events; a simulation asks after every one of them."""
+        assert (self._stop is not None) == (self.phase in ("ending", "ended")), "an end has its reason"
+        members = set(self._membership.members)
+        assert members <= set(range(self._setup.dag.agents))
+        if self.phase == "gathering":
+            assert self._membership.absent, "everybody is there, and no epoch began"
+        if self.phase in ("edges", "running", "closing"):
+            assert not self._membership.absent, "an epoch without everybody"
+            assert self._links.epoch == self._epoch > 0
+        if self.phase in ("running", "closing"):
+            assert not self._membership.unconfirmed(), "rounds without all edges"
+            assert self._rounds.finished == (self.phase == "closing")
+        if self.phase == "running":
+            self._rounds.validate()
+
     # Joining
 
     def _hello(self, envelope: Envelope, hello: Hello, origin: str, now: float, key: str) -> list[Effect]:
-        if self.phase == "ending":
-            return self._too_late(envelope, hello, origin, now)
         before = {agent: member.incarnation for agent, member in self._membership.members.items()}
         agent = self._membership.greet(envelope, hello, origin, now, key)
         if isinstance(agent, Reject):
@@ -294,7 +311,14 @@ class CoordinatorMachine:
         self._progress.reach((0, len(self._membership.members)), now)
         return effects if self._membership.absent else effects + self._form(now)
 
-    def _too_late(self, envelope: Envelope, hello: Hello, origin: str, now: float) -> list[Effect]:
+    def _too_late(
+        self,
+        envelope: Envelope,
+        hello: Hello,
+        origin: str,
+        now: float,
+        key: str,  # noqa: ARG002
+    ) -> list[Effect]:
         """Send home an agent that died during the farewells and came back: all it did is recorded.
 
         It goes without a farewell, so the coordinator stays until no further Hello of it comes.
@@ -365,38 +389,42 @@ class CoordinatorMachine:
         return effects
 
     def _deliver(self, agent: int, message: Message, now: float) -> list[Effect]:
-        match message:
-            case ActionsChosen() | TableShown() | SignalApplied() if self.phase in ("running", "closing"):
-                effects = self._carry(self._rounds.receive(agent, message), now)
-                if isinstance(message, SignalApplied):
-                    member = self._membership.members[agent]
-                    member.latest = max(member.latest, message.round + 1)
-                    member.held = (member.latest - 1, member.latest)
-                return effects
-            case EdgesConfirmed() if self.phase == "edges":
-                if not self._membership.confirm(agent, message):
-                    return []
-                return self._start(now)
-            case ThetaShown() if self.phase == "closing":
-                return self._gather(agent, message, now)
-            case Farewell() if self.phase == "ending":
-                self._farewells.add(agent)
-                acknowledged: list[Effect] = [self._links.acknowledge(agent)]
-                everybody = len(self._farewells) == self._setup.dag.agents
-                return acknowledged + self._conclude() if everybody else acknowledged
-            case _ if self.phase == "ending":
+        """Do what the table says of a message in this phase."""
+        rule = PHASES[self.phase].rules.get(type(message))
+        if rule is None:
+            if self.phase == "ending":
                 return []
-            case _:
-                kind = type(message).__name__
-                raise OrderViolation(f"{name(agent)} sent {kind}, which has no place in {self.phase}")
+            kind = type(message).__name__
+            raise OrderViolation(f"{name(agent)} sent {kind}, which has no place in {self.phase}")
+        effects: list[Effect] = getattr(self, rule.method)(agent, message, now)
+        return effects
 
-    def _start(self, now: float) -> list[Effect]:
+    def _answered(self, agent: int, answer: ActionsChosen | TableShown, now: float) -> list[Effect]:
+        return self._carry(self._rounds.receive(agent, answer), now)
+
+    def _applied(self, agent: int, applied: SignalApplied, now: float) -> list[Effect]:
+        effects = self._carry(self._rounds.receive(agent, applied), now)
+        member = self._membership.members[agent]
+        member.latest = max(member.latest, applied.round + 1)
+        member.held = (member.latest - 1, member.latest)
+        return effects
+
+    def _farewell(self, agent: int, farewell: Farewell, now: float) -> list[Effect]:  # noqa: ARG002
+        self._farewells.add(agent)
+        acknowledged: list[Effect] = [self._links.acknowledge(agent)]
+        everybody = len(self._farewells) == self._setup.dag.agents
+        return acknowledged + self._conclude() if everybody else acknowledged
+
+    def _confirmed(self, agent: int, edges: EdgesConfirmed, now: float) -> list[Effect]:
+        """Start the rounds when every edge is confirmed from both ends."""
+        if not self._membership.confirm(agent, edges):
+            return []
         base = self._membership.base()
         self.phase = "running"
         if self._observer is not None:
             self._observer(told.Begun(base))
         effects: list[Effect] = [Log("info", "start", {"round": base, "epoch": self._epoch}), Rewind(base)]
-        effects += [self._links.send(agent, Start(base), now) for agent in sorted(self._membership.members)]
+        effects += [self._links.send(one, Start(base), now) for one in sorted(self._membership.members)]
         return effects + self._carry(self._rounds.restart(base), now)
 
     def _carry(self, orders: Orders, now: float) -> list[Effect]:

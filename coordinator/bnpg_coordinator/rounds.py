@@ -102,6 +102,22 @@ class CoordinatorRounds:
         answers, what = parts[self._part]
         return [agent for agent in self._agents if agent not in answers], what
 
+    def validate(self) -> None:
+        """Assert what must hold between any two events of rounds that go on."""
+        assert self._part in PARTS
+        assert self._line["round"] == self.round
+        if self._part == "tables":
+            assert len(self._tables) < len(self._agents), "all tables are there, and nothing is done"
+        elif self._part == "signal":
+            pending = len(self._applied) < len(self._agents)
+            assert pending, "everybody has applied the signal, and nothing is done"
+        else:
+            assert self._sampled is not None
+            episodes = self._sampled.episodes
+            heard = [len(said) for said in self._said.values()]
+            assert max(heard) <= len(episodes.turns), "acted in what was not announced"
+            assert min(heard) == episodes.taken < len(episodes.turns), "a turn is complete, and not taken"
+
     def table_shape(self, agent: int) -> tuple[int, ...]:
         """Return the shape of an agent's theta and of its table: (S, *P, A)."""
         return self._table_shapes[agent]

@@ -1,4 +1,4 @@
-"""Pages made from the code: the directives `messages`, `settings` and `modules`, for Markdown pages.
+"""Pages made from the code: the directives `messages`, `settings`, `modules`, `phases`, for Markdown pages.
 
 Each turns what the code declares into Markdown, so that the page cannot say anything else than the code.
 """
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+from bnpg_protocol.process import phases
 from bnpg_protocol.wire import messages
 from bnpg_protocol.wire.messages import KINDS
 from docutils import nodes
@@ -100,6 +101,27 @@ class Settings(SphinxDirective):
         return self.parse_text_to_nodes(settings_table(getattr(home, name)))
 
 
+class Phases(SphinxDirective):
+    """The phases of a machine, from the table it is written around."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the part of the page that stands for the directive."""
+        module = importlib.import_module(self.arguments[0])
+        self.env.note_dependency(str(module.__file__))
+        lines = ["```text", phases.drawn(module.PHASES), "```\n"]
+        lines += [row(["phase", "what it is", "message", "from", "leads to"]), row(["---"] * 5)]
+        for name, phase in module.PHASES.items():
+            shown, meaning = f"`{name}`", phase.meaning
+            for kind, rule in phase.rules.items() or [(None, None)]:
+                message = f"`{kind.__name__}`" if kind else ""
+                sender, leads = (rule.sender, ", ".join(rule.leads)) if rule else ("", "")
+                lines.append(row([shown, meaning, message, sender, leads]))
+                shown = meaning = ""
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
 class Modules(SphinxDirective):
     """The modules of a package, each a section with all that is public in it."""
 
@@ -154,6 +176,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("messages", Messages)
     app.add_directive("settings", Settings)
     app.add_directive("modules", Modules)
+    app.add_directive("phases", Phases)
     app.connect("autodoc-process-docstring", _as_numpydoc)
     app.connect("sphinx-click-process-description", _as_text)
     app.connect("sphinx-click-process-options", _as_text)

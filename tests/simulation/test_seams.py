@@ -59,6 +59,7 @@ def played(
         plan=plan,
         patience=7200.0,
         policy=policy,
+        validate=True,
     )
     cluster.simulation.run()
     assert {stop.code for stop in cluster.simulation.stops.values()} == {ExitCode.DONE}

@@ -101,6 +101,7 @@ def simulate(
         seed=order,
         plan=plan,
         patience=2 * patience,
+        validate=True,
     )
     simulation = cluster.simulation
     for _ in range(LONGEST):

@@ -96,6 +96,7 @@ def play(experiment: Experiment, order: int | None = None, plan: FaultPlan | Non
         [{} for _ in range(setup.dag.agents)],
         seed=order,
         plan=plan,
+        validate=True,
     )
     simulation = cluster.simulation
     with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from bnpg_protocol.process.faults.execution import FaultExecution
+from bnpg_protocol.process.history import History
 from bnpg_protocol.process.machine import Machine
 from bnpg_protocol.process.recorder import TraceRecorder
 from bnpg_protocol.process.security.admission import Admission
@@ -79,12 +80,16 @@ class Loop:
         self._clock = clock
         self._signalled = False
         self._next_tick = 0.0
+        self._history = History()
 
     def run(self) -> Stop:
         """Work until the machine stops; return how it ended."""
         previous = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             return self._run()
+        except Exception as error:
+            self._history.add_to(error)
+            raise
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
@@ -144,6 +149,7 @@ class Loop:
                 return self._refused(arrival, objection, f"{type(envelope.message).__name__} refused")
         if self._faults is not None:
             self._faults.arrival(envelope)
+        self._history.note(now, envelope)
         effects = machine.receive(envelope, arrival.origin, now, arrival.key)
         for effect in effects:
             if type(effect) is Log and effect.event in REFUSALS:
@@ -176,6 +182,8 @@ class Loop:
                 self._recorder.flush()
             except StorageFailed as error:
                 return self._not_stored(error, effects)
+        if effects:
+            self._history.note(self._clock(), effects)
         faults = self._faults
         for index, effect in enumerate(effects):
             if faults is not None:

@@ -31,5 +31,8 @@ class Machine(Protocol):
     def next_event(self) -> float | None:
         """Return when `tick` has something to do next, or None for never."""
 
+    def validate(self) -> None:
+        """Assert what must hold between any two events; a simulation asks after every one of them."""
+
     def failed(self, code: ExitCode, why: str, now: float, undone: Sequence[Effect] = ()) -> list[Effect]:
         """Take note that the shell could not carry out an effect, nor therefore those behind it."""

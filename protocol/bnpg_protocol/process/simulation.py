@@ -11,6 +11,7 @@ from collections.abc import Callable
 from bnpg_protocol.process.faults.injector import FaultInjector, Parcel, flip_bits
 from bnpg_protocol.process.faults.moments import after_effect, before_effect, of_arrival
 from bnpg_protocol.process.faults.plan import Kill, Pause
+from bnpg_protocol.process.history import History
 from bnpg_protocol.process.machine import Machine
 from bnpg_protocol.process.transport.memory import Delivery, MemoryNetwork
 from bnpg_protocol.wire.codec import decode, encode
@@ -34,6 +35,7 @@ class _Process:
         self.paused_until: float | None = None
         self.pending: deque[list[Effect]] = deque()
         self.inbox: deque[Delivery] = deque()
+        self.history = History()
 
 
 class Simulation:
@@ -45,15 +47,20 @@ class Simulation:
         Decides the order of delivery.
     revive
         Called with the name of a killed process when it is time to start it again; adds it anew.
+    validate : bool
+        Whether every machine's invariants are checked after every event.
     """
 
-    def __init__(self, network: MemoryNetwork, revive: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, network: MemoryNetwork, revive: Callable[[str], None] | None = None, validate: bool = False
+    ) -> None:
         self.network = network
         self.now = 0.0
         self.delivered = 0
         self.stops: dict[str, Stop] = {}
         """How the processes that ended have ended."""
         self._revive = revive
+        self._validate = validate
         self._processes: dict[str, _Process] = {}
         self._names: dict[str, str] = {}
         self._revivals: dict[str, float] = {}
@@ -124,8 +131,15 @@ class Simulation:
             process.paused_until = self.now + struck.seconds
             process.inbox.append(delivery)
             return
-        self._act(name, process.machine.receive(delivery.envelope, delivery.origin, self.now))
-        process.machine.prepare()
+        process.history.note(self.now, delivery.envelope)
+        try:
+            self._act(name, process.machine.receive(delivery.envelope, delivery.origin, self.now))
+            process.machine.prepare()
+            if self._validate:
+                process.machine.validate()
+        except Exception as error:
+            process.history.add_to(error)
+            raise
 
     def _let_time_pass(self) -> bool:
         """Jump to the next moment somebody asked for, and do what is due there."""
@@ -154,7 +168,13 @@ class Simulation:
             for parcel in process.injector.released(self.now):
                 self._put(process, parcel)
         if process.paused_until is None:
-            self._act(name, process.machine.tick(self.now))
+            try:
+                self._act(name, process.machine.tick(self.now))
+                if self._validate:
+                    process.machine.validate()
+            except Exception as error:
+                process.history.add_to(error)
+                raise
             return
         if process.paused_until > self.now:
             return
@@ -170,6 +190,8 @@ class Simulation:
         if process.paused_until is not None:
             process.pending.append(effects)
             return
+        if effects:
+            process.history.note(self.now, effects)
         for index, effect in enumerate(effects):
             if isinstance(effect, Stop):
                 self.stops[name] = effect
