@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import scipy
 from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.loading import certified_learning_rate
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
@@ -26,10 +27,15 @@ from bnpg.certified.words import EXACTLY, IN_FLOATS, rounded_up
 from bnpg.evaluation.document import as_json
 from bnpg.evaluation.effort import is_affordable
 from bnpg.evaluation.measure import Evaluation, measure
-from bnpg.evaluation.prediction import predicted_rounds, prediction_in_words
+from bnpg.evaluation.prediction import natural_prediction, predicted_rounds, prediction_in_words
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.npz import write_arrays
+from bnpg_math.dag import Dag
+from bnpg_math.dag.perfect import is_perfect
+from bnpg_math.errors import GameError
+from bnpg_math.games.game import Game
 from bnpg_math.policies.file import Policy
+from bnpg_math.theory.additivity import additivity
 
 FILE = "certificate.json"
 FILES = (FILE, WITNESS)
@@ -121,10 +127,11 @@ def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence) -> d
         document["mismatch_reason"] = "expensive in this game: ask for it with bnpg evaluate --mismatch"
     checked, bounds = _gap_bounds(run, policy, measured, fence)
     proved = _proved(measured, bounds, weight)
-    uniform = experiment.barrier == "uniform"
-    predicted = (
-        predicted_rounds(game, policy.dag, weight, measured.mismatch, epsilon or None) if uniform else None
-    )
+    uniform, predicted = experiment.barrier == "uniform", None
+    if _reaches_the_optimum(experiment, game, policy.dag):
+        predicted = natural_prediction(game, certified_learning_rate(experiment, game, policy.dag))
+    elif uniform:
+        predicted = predicted_rounds(game, policy.dag, weight, measured.mismatch, epsilon or None)
     certificate = {
         "proved": proved,
         "exact_check": checked,
@@ -158,6 +165,18 @@ def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence) -> d
             else "Theorems 1 and 2 speak of the uniform barrier; bnpg dag advise predicts for a weighted one"
         )
     return certificate
+
+
+def _reaches_the_optimum(experiment: Experiment, game: Game, dag: Dag) -> bool:
+    """Whether Theorem B speaks of a run: natural updates from zeros where local advantages add up."""
+    if not experiment.is_plainly_natural or experiment.initial != "zeros" or not is_perfect(dag):
+        return False
+    if dag.is_complete:
+        return True
+    try:
+        return additivity(game, dag).additive
+    except GameError:
+        return False  # too large to look at
 
 
 def _is_certified(proved: list[dict[str, Any]], gap: str) -> bool:
@@ -241,7 +260,8 @@ def certificate_lines(experiment: Experiment, summary: dict[str, Any]) -> list[s
             else f"  {goal} is not certified within {most} rounds: give it more, or another learning rate"
         )
     if summary["predicted_rounds"]:
-        exact = experiment.ascends and experiment.initial == "zeros"
+        # Theorem B is asked only about runs that are as it assumes.
+        exact = (experiment.ascends and experiment.initial == "zeros") or experiment.is_plainly_natural
         told = prediction_in_words(summary["predicted_rounds"], summary["rounds"], exact)
         lines += [f"  {line}" for line in told]
     return lines

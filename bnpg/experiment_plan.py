@@ -114,7 +114,7 @@ class _Planner:
             raise InputError(f"stop-gap {experiment.stop_gap} says what stop-at-epsilon means: give it too")
         _check_mode(experiment)
         _check_barrier(experiment, game, dag)
-        _check_ascent(experiment)
+        _check_ascent(experiment, dag)
         _check_sizes(experiment, game, dag)
         _check_learning_rate(experiment, game, dag)
         return ExperimentPlan(experiment, game, dag, path, initial)
@@ -221,7 +221,7 @@ def _check_barrier(experiment: Experiment, game: Game, dag: Dag) -> None:
     experiment.weights(dag, game.actions)
 
 
-def _check_ascent(experiment: Experiment) -> None:
+def _check_ascent(experiment: Experiment, dag: Dag) -> None:
     """Refuse ways of climbing that do not go together."""
     if experiment.step_size == "barzilai-borwein" and experiment.momentum != "none":
         raise InputError(
@@ -232,10 +232,11 @@ def _check_ascent(experiment: Experiment) -> None:
         experiment.direction == "natural"
         and experiment.step_size == "fixed"
         and experiment.learning_rate == "certified"
+        and not (experiment.is_plainly_natural and dag.is_complete)
     ):
         raise InputError(
-            "learning-rate certified is 1/beta of gradient steps, which says nothing of natural ones: "
-            "give a number, or step-size backtracking"
+            "learning-rate certified is 1/beta of gradient steps; natural ones are on the complete DAG "
+            "with regularization 0 and momentum none: give a number, or step-size backtracking"
         )
 
 

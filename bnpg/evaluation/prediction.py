@@ -1,17 +1,20 @@
-"""How many rounds Theorems 1 and 2 ask for, beside those that a run needed."""
+"""How many rounds Theorems 1 and 2, and Theorem B, ask for, beside those that a run needed."""
 
 from typing import Any
 
 from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.dag import Dag
 from bnpg_math.games.game import Game
+from bnpg_math.theory.global_optimality import natural_rounds
 from bnpg_math.theory.rates import Rate, rates
 
 Prediction = dict[str, dict[str, dict[str, Any]]]
 """By theorem and form: `rounds`, `epsilon`, `regularization`, `step_size`, `reason`."""
 
 ASSUMED = "it speaks of exact gradient updates from zeros with certified or chosen step sizes"
-_GAPS = {"theorem_1": "a Nash gap", "theorem_2": "an optimality gap"}
+_GAPS = {"theorem_1": "a Nash gap", "theorem_2": "an optimality gap", "theorem_b": "an optimality gap"}
+_SHARE = 0.02
+"""Of the range of returns: the gap that Theorem B is asked about, as nobody chose one."""
 
 
 def predicted_rounds(
@@ -45,6 +48,37 @@ def predicted_rounds(
         return _predicted(game, dag, regularization, M, epsilon)
     except (OverflowError, ZeroDivisionError):
         return None
+
+
+def natural_prediction(game: Game, eta: float) -> Prediction:
+    """Return T of Theorem B, for an optimality gap of 2 % of the range of returns.
+
+    It speaks of natural updates with any fixed step, from zeros, without a barrier, on the complete DAG or
+    where the game is additive over a perfect one.
+
+    Parameters
+    ----------
+    game : Game
+    eta : float
+        The step size.
+
+    Returns
+    -------
+    dict
+        With `theorem_b` alone, in its only form.
+    """
+    epsilon = _SHARE * game.reward_range / (1.0 - game.gamma)
+    rounds = None
+    if epsilon > 0.0:
+        rounds = natural_rounds(game.agents, game.joint_actions, game.reward_range, game.gamma, eta, epsilon)
+    row = {
+        "rounds": rounds,
+        "epsilon": epsilon,
+        "regularization": 0.0,
+        "step_size": eta,
+        "reason": None if rounds is not None else "all rewards are equal",
+    }
+    return {"theorem_b": {"tight": finite_fields(row)}}
 
 
 def _predicted(
@@ -93,6 +127,7 @@ def prediction_in_words(prediction: Prediction, rounds: int, as_assumed: bool) -
             asked = ", ".join(f"{row['rounds']:.3g} ({form})" for form, row in promises.items())
             caveat = "" if as_assumed else f"; {ASSUMED}"
             lines.append(
-                f"for {gap} Theorem {theorem[-1]} asks for {asked} rounds, this run made {rounds}{caveat}"
+                f"for {gap} Theorem {theorem[-1].upper()} asks for {asked} rounds, "
+                f"this run made {rounds}{caveat}"
             )
     return lines

@@ -234,6 +234,12 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         return self.step_size != "fixed" or self.momentum != "none"
 
     @property
+    def is_plainly_natural(self) -> bool:
+        """Whether every update is the natural gradient of the value with a fixed step, as in Theorem B."""
+        natural = self.mode == "exact" and self.direction == "natural" and self.regularization == 0.0
+        return natural and self.step_size == "fixed" and self.momentum == "none"
+
+    @property
     def ascends(self) -> bool:
         """Whether every update raises L_lambda by at least ||grad||^2 / (2 beta), as the theorems assume."""
         chosen = self.step_size != "fixed" or self.learning_rate == "certified"

@@ -1,6 +1,7 @@
 """From a run folder to what the coordinator starts with."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,17 @@ def load_game(experiment: Experiment, folder: Path) -> Game:
 
 
 def certified_learning_rate(experiment: Experiment, game: Game, dag: Dag) -> float:
-    """Return eta: as given, or 1/beta (Lemma 4, tight form), for which exact (3) never decreases L."""
+    """Return eta: as given, or certified never to decrease L.
+
+    That is 1/beta for exact (3) (Lemma 4, tight form). On the complete DAG every step of plain natural
+    updates is (Theorem B): then it is the one at which both terms of its bound are equal,
+    (1-gamma) log A / (N R).
+    """
     if experiment.learning_rate == "certified":
+        if experiment.is_plainly_natural:
+            return (
+                (1.0 - game.gamma) * math.log(max(game.joint_actions, 2)) / (game.agents * game.reward_range)
+            )
         return 1.0 / smoothness(sizes(game, dag), experiment.weights(dag, game.actions))
     return float(experiment.learning_rate)
 

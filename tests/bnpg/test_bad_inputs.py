@@ -124,7 +124,10 @@ BAD_OPTIONS: list[tuple[list[str], str]] = [
     (["--direction", "natural"], "direction natural needs mode exact"),
     (["--momentum", "nesterov"], "momentum nesterov needs mode exact"),
     (["--mode", "exact", "--step-size", "barzilai-borwein", "--momentum", "nesterov"], "momentum none"),
-    (["--mode", "exact", "--direction", "natural", "--learning-rate", "certified"], "step-size backtracking"),
+    (
+        ["--mode", "exact", "--direction", "natural", "--learning-rate", "certified", "--dag", "empty"],
+        "step-size backtracking",
+    ),
     (["--regularization", "nan"], "regularization"),
     (["--barrier", "heavy"], "barrier"),
     (["--barrier", "weighted", "--mode", "exact", "--stop-at-epsilon", "1"], "on the uniform barrier"),
