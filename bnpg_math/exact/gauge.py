@@ -23,7 +23,7 @@ from bnpg_math.exact.centred import centred
 from bnpg_math.exact.fixed_point import FixedPoint, FixedPointPolicy, Solved, bits_for, is_affordable
 from bnpg_math.exact.integers import as_float, upwards
 from bnpg_math.exact.optimum import Iterated, enclosed_optimum, solve_in_doubles
-from bnpg_math.exact.response import deviations, enclosed_value
+from bnpg_math.exact.response import Deviation, deviations, enclosed_value
 from bnpg_math.exact.rounding import Enclosed, backup_rounding, sum_upwards, table_defects
 from bnpg_math.exact.values import Values, evaluate
 from bnpg_math.games.game import Game
@@ -225,7 +225,7 @@ class _Measured:
 
     def gains(self, each_agent: bool) -> list[Enclosed]:
         """What each agent alone could gain."""
-        found = deviations(self._gauge.game, self._dag, self._tables, self._present)
+        found = self._deviations
         gains = [deviation.gain for deviation in found]
         wanted = [agent for agent, gain in enumerate(gains) if not gain.decided]
         if not each_agent and wanted:
@@ -242,7 +242,7 @@ class _Measured:
                 gains[agent] = self._difference(exact, solved)
             return gains
         rewarded, _ = self._gauge.centred
-        again = deviations(rewarded.game, self._dag, self._tables, self._centred_values)
+        again = _Measured(rewarded, self._dag, self._tables, self._centred_values)._deviations
         for agent in wanted:
             closer, gain = again[agent].gain, gains[agent]
             if closer.error < gain.error or not math.isfinite(gain.error):
@@ -250,10 +250,18 @@ class _Measured:
         return gains
 
     @cached_property
+    def _rounding(self) -> float:
+        return backup_rounding(self._gauge.game, table_defects(self._tables))
+
+    @cached_property
     def _value(self) -> Enclosed:
         with np.errstate(over="ignore", invalid="ignore"):
-            rounding = backup_rounding(self._gauge.game, table_defects(self._tables))
-            return enclosed_value(self._gauge.game, self._present, rounding)
+            return enclosed_value(self._gauge.game, self._present, self._rounding)
+
+    @cached_property
+    def _deviations(self) -> list[Deviation]:
+        game = self._gauge.game
+        return deviations(game, self._dag, self._tables, self._present, self._rounding, self._value)
 
     @cached_property
     def _centred_values(self) -> Values:

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.exact.fixed_point import FixedPoint, is_affordable
-from bnpg_math.exact.rounding import Enclosed, backup_rounding, left_over, magnitude, starting, sum_upwards
+from bnpg_math.exact.rounding import (
+    UNIT,
+    Enclosed,
+    backup_rounding,
+    left_over,
+    magnitude,
+    starting,
+    sum_upwards,
+)
 from bnpg_math.exact.values import factorise
 from bnpg_math.games.game import Game
 from bnpg_math.games.transitions.interface import Transition
@@ -118,14 +126,14 @@ def policy_iteration(
         Q = (reward + transition.expectation(gamma * V)).reshape(transition.states, -1)
         best = Q.argmax(axis=1)
         largest, own = Q[states, best], Q[states, choice]
-        improves = largest > own + rounding(Q, gamma)
+        improves = largest > own + rounding(magnitude(Q), gamma)
         if not improves.any():
             above, below = float((largest - V).max()), float((V - own).max())
             return Iterated(V, choice, max(above, 0.0), max(below, 0.0), magnitude(Q))
         choice = np.where(improves, best, choice)
 
 
-def rounding(Q: FloatArray, gamma: float) -> float:
+def rounding(largest: float, gamma: float) -> float:
     """Differences of Q below this may be rounding of the linear solve; policy iteration in doubles stops
     there.
 
@@ -134,8 +142,8 @@ def rounding(Q: FloatArray, gamma: float) -> float:
 
     Parameters
     ----------
-    Q : float array
-        Action values.
+    largest : float
+        The largest |Q|.
     gamma : float
         Discount in [0, 1); the system's condition number is at most (1 + gamma)/(1 - gamma).
 
@@ -143,4 +151,4 @@ def rounding(Q: FloatArray, gamma: float) -> float:
     -------
     float
     """
-    return float(16.0 * np.finfo(np.float64).eps * max(Q.max(), -Q.min()) / (1.0 - gamma))
+    return 32.0 * UNIT * largest / (1.0 - gamma)

@@ -85,7 +85,10 @@ def best_response(
         Rows where no action is better than the present mixture keep it.
     """
     present = values if values is not None else evaluate(game, joint_policy(tables, dag))
-    found = deviations(game, dag, tables, present)[agent]
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounding = backup_rounding(game, table_defects(tables))
+        now = enclosed_value(game, present, rounding)
+    found = deviations(game, dag, tables, present, rounding, now)[agent]
     if found.gain.decided or not is_affordable(game):
         return found.response
     exact = FixedPoint(game, bits=bits_for(tables))
@@ -99,24 +102,25 @@ def best_response(
 
 
 def deviations(
-    game: Game, dag: Dag, tables: Sequence[FloatArray], values: Values | None = None
+    game: Game, dag: Dag, tables: Sequence[FloatArray], present: Values, rounding: float, now: Enclosed
 ) -> list[Deviation]:
     """Best responses of all agents in doubles, with the errors of what they gain.
 
     Parameters
     ----------
-    game, dag, tables, values
+    game, dag, tables, present
         As in :func:`best_response`.
+    rounding : float
+        Of a backup under these tables, from :func:`bnpg_math.exact.rounding.backup_rounding`.
+    now : Enclosed
+        The present value, from :func:`enclosed_value`.
 
     Returns
     -------
     list of N Deviation
     """
-    present = values if values is not None else evaluate(game, joint_policy(tables, dag))
     with np.errstate(over="ignore", invalid="ignore"):
         flows = local_flows(present.pi * present.Q, dag.families)
-        rounding = backup_rounding(game, table_defects(tables))
-        now = enclosed_value(game, present, rounding)
         found = []
         for agent, (table, m) in enumerate(zip(tables, flows, strict=True)):
             if table.min() > _DIVISIBLE:
@@ -150,8 +154,8 @@ def _respond(
     others: FloatArray | None = None
     joint = Q
     while True:
-        most, mixed = largest(conditional), total(table * conditional)
-        improves = most - mixed > tolerance(Q, game.gamma)
+        most, mixed, size = largest(conditional), total(table * conditional), magnitude(Q)
+        improves = most - mixed > tolerance(size, game.gamma)
         if not improves.any():
             break
         best = choice(conditional)
@@ -165,7 +169,7 @@ def _respond(
     response = BestResponse(V, float(game.initial @ V), table)
     above = float((most.reshape(len(V), -1).sum(axis=1) - V).max())
     below = float((V - mixed.reshape(len(V), -1).sum(axis=1)).max())
-    left = left_over(game, float(np.max([above, below, 0.0])) + errors[0] * magnitude(Q))
+    left = left_over(game, float(np.max([above, below, 0.0])) + errors[0] * size)
     error = sum_upwards(left, starting(game, V), errors[1])
     gain = response.value - present.value
     # Staying put is always allowed: a negative gain is rounding. NaN stays what it is.
