@@ -36,8 +36,8 @@ def reachable(game: Game) -> NDArray[np.bool_]:
     return found
 
 
-def centred(game: Game) -> tuple[Game, float]:
-    """The game with the middle of the rewards in reach taken off, and that middle.
+def centred(game: Game) -> Game:
+    """The game with the middle of the rewards in reach taken off.
 
     Parameters
     ----------
@@ -47,10 +47,9 @@ def centred(game: Game) -> tuple[Game, float]:
     -------
     Game
         The same policies are better by the same amounts, up to rounding of the rewards.
-    middle : float
     """
     kept = reachable(game)
     rows = game.reward[kept]
     middle = float(rows.min()) / 2.0 + float(rows.max()) / 2.0
     reward = np.where(kept.reshape(-1, *(1,) * game.agents), game.reward - middle, 0.0)
-    return replace(game, name=f"{game.name}, centred", reward=reward), middle
+    return replace(game, name=f"{game.name}, centred", reward=reward)

@@ -8,7 +8,7 @@ agent's are equal.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -19,15 +19,20 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag
-from bnpg_math.exact.centred import centred
+from bnpg_math.exact.centred import centred, reachable
 from bnpg_math.exact.fixed_point import FixedPoint, FixedPointPolicy, Solved, bits_for, is_affordable
-from bnpg_math.exact.integers import as_float, upwards
+from bnpg_math.exact.integers import as_float, smallest_exponent, upwards
 from bnpg_math.exact.optimum import Iterated, enclosed_optimum, solve_in_doubles
 from bnpg_math.exact.response import Deviation, deviations, enclosed_value
-from bnpg_math.exact.rounding import Enclosed, backup_rounding, sum_upwards, table_defects
+from bnpg_math.exact.rounding import ACCEPTED, Enclosed, backup_rounding, sum_upwards, table_defects
+from bnpg_math.exact.shaped import Shaped, Shaping
 from bnpg_math.exact.values import Values, evaluate
 from bnpg_math.games.game import Game
 
+_RARE = 30
+"""Binary places of a probability from which it is rare."""
+_NOTHING = 2.0**-64
+"""Beside the range of returns."""
 _STEP = 128
 """Precisions are multiples of this, so that solutions of the same game are found again."""
 
@@ -165,10 +170,22 @@ class Gauge:
         return best.number
 
     @cached_property
-    def centred(self) -> tuple["Gauge", float]:
-        """The same game with centred rewards, and what was taken off."""
-        game, middle = centred(self._game)
-        return Gauge(game), middle
+    def centred(self) -> "Gauge":
+        """The same game with centred rewards."""
+        return Gauge(centred(self._game))
+
+    @cached_property
+    def shaping(self) -> Shaping:
+        """Advantages with twice the digits; where integers are affordable."""
+        return Shaping(self._game)
+
+    @cached_property
+    def negligible(self) -> float:
+        """What is nothing beside the returns, unless there are rare transitions."""
+        if smallest_exponent(self._game.transition.to_dense()) > _RARE:
+            return 0.0
+        rewards = self._game.reward[reachable(self._game)]
+        return _NOTHING * float(rewards.max() - rewards.min()) / (1.0 - self._game.gamma)
 
     def precise(self, bits: int) -> tuple[FixedPoint, Solved]:
         """The game in integers, and its optimum there."""
@@ -215,39 +232,46 @@ class _Measured:
         if gap.decided:
             return gap
         if self._gauge.affordable:
+            shaped = self._shaped.optimality_gap(self._gauge.best_in_doubles[0].choice)
+            if self._is_decided(shaped):
+                return shaped
             exact, solved = self._exact
             return self._difference(exact, solved)
-        rewarded, _ = self._gauge.centred
-        again = _Measured(rewarded, self._dag, self._tables, self._centred_values)
-        first, second = rewarded.best_in_doubles[1], again._value
+        first, second = self._gauge.centred.best_in_doubles[1], self._centred._value
         closer = Enclosed(first.number - second.number, sum_upwards(first.error, second.error))
         return closer if closer.error < gap.error or not math.isfinite(gap.error) else gap
 
     def gains(self, each_agent: bool) -> list[Enclosed]:
         """What each agent alone could gain."""
-        found = self._deviations
-        gains = [deviation.gain for deviation in found]
-        wanted = [agent for agent, gain in enumerate(gains) if not gain.decided]
-        if not each_agent and wanted:
-            # The largest is known if it is decided and nobody else's can be larger by more than its error.
-            most = max((gain.number for gain in gains if gain.decided), default=0.0)
-            if all(gains[agent].number + gains[agent].error <= most for agent in wanted):
-                return gains
-        if not wanted:
-            return gains
-        if self._gauge.affordable:
-            exact, _ = self._exact
-            for agent in wanted:
-                solved = exact.respond(agent, found[agent].response.policy)
-                gains[agent] = self._difference(exact, solved)
-            return gains
-        rewarded, _ = self._gauge.centred
-        again = _Measured(rewarded, self._dag, self._tables, self._centred_values)._deviations
-        for agent in wanted:
-            closer, gain = again[agent].gain, gains[agent]
-            if closer.error < gain.error or not math.isfinite(gain.error):
-                gains[agent] = closer
+        gains = [deviation.gain for deviation in self._deviations]
+        for closer in self._ways():
+            if each_agent or not _is_largest_known(gains, self._is_decided):
+                for agent in range(len(gains)):
+                    if not self._is_decided(gains[agent]):
+                        again = closer(agent)
+                        if again.error < gains[agent].error or not math.isfinite(gains[agent].error):
+                            gains[agent] = again
         return gains
+
+    def _ways(self) -> Sequence[Callable[[int], Enclosed]]:
+        """How a gain is computed again, cheapest first."""
+        if self._gauge.affordable:
+            return (self._shaped.gain, self._precise_gain)
+        return (self._centred_gain,)
+
+    def _precise_gain(self, agent: int) -> Enclosed:
+        start = self._deviations[agent].response.policy
+        return self._difference(self._exact[0], self._exact[0].respond(agent, start))
+
+    def _centred_gain(self, agent: int) -> Enclosed:
+        return self._centred._deviations[agent].gain
+
+    def _is_decided(self, gap: Enclosed) -> bool:
+        """Whether a gap is known to seven digits, or is nothing where nothing is rare."""
+        if gap.decided:
+            return True
+        negligible = gap.number == 0.0 and gap.error <= self._gauge.negligible
+        return negligible and all(smallest_exponent(table) <= _RARE for table in self._tables)
 
     @cached_property
     def _rounding(self) -> float:
@@ -264,8 +288,14 @@ class _Measured:
         return deviations(game, self._dag, self._tables, self._present, self._rounding, self._value)
 
     @cached_property
-    def _centred_values(self) -> Values:
-        return evaluate(self._gauge.centred[0].game, self._present.pi)
+    def _centred(self) -> "_Measured":
+        gauge = self._gauge.centred
+        return _Measured(gauge, self._dag, self._tables, evaluate(gauge.game, self._present.pi))
+
+    @cached_property
+    def _shaped(self) -> Shaped:
+        defects = table_defects(self._tables)
+        return Shaped(self._gauge.shaping, self._dag, self._tables, self._present, defects)
 
     @cached_property
     def _exact(self) -> tuple[FixedPointPolicy, Solved]:
@@ -285,6 +315,13 @@ class _Measured:
             # Too little to be told from nothing.
             gain, either = Fraction(0), gain + either
         return _enclosed(gain * game.unit, either * game.unit)
+
+
+def _is_largest_known(gains: Sequence[Enclosed], is_decided: Callable[[Enclosed], bool]) -> bool:
+    """Whether the largest gain is known to seven digits, even if others are not."""
+    known = [gain.number for gain in gains if is_decided(gain)]
+    most = max(known, default=-1.0) * (1.0 + ACCEPTED)
+    return all(is_decided(gain) or gain.number + gain.error <= most for gain in gains)
 
 
 def _enclosed(number: Fraction, error: Fraction) -> Enclosed:
