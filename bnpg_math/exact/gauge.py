@@ -256,8 +256,11 @@ class _Measured:
     def _ways(self) -> Sequence[Callable[[int], Enclosed]]:
         """How a gain is computed again, cheapest first."""
         if self._gauge.affordable:
-            return (self._shaped.gain, self._precise_gain)
+            return (self._shaped_gain, self._precise_gain)
         return (self._centred_gain,)
+
+    def _shaped_gain(self, agent: int) -> Enclosed:
+        return self._shaped.gain(agent)
 
     def _precise_gain(self, agent: int) -> Enclosed:
         start = self._deviations[agent].response.policy
