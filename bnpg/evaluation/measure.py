@@ -14,6 +14,7 @@ from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.exact.gauge import Gauge
 from bnpg_math.exact.mismatch import mismatch as mismatch_of
+from bnpg_math.exact.rounding import softmax_rounding
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.learning.objective import objective
@@ -110,7 +111,7 @@ def measure(
         tables, dag = policy.tables, policy.dag
         values = evaluate(game, joint_policy(tables, dag))
         grads = gradients(game, dag, tables, regularization, values)
-        gaps = Gauge(game).gaps(dag, tables, values)
+        gaps = Gauge(game).gaps(dag, tables, values, off=softmax_rounding(tables))
         nash = gaps.nash
         found = mismatch_of(game, progress) if mismatch else None
         M = M if found is None else found.M

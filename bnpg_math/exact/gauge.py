@@ -72,6 +72,11 @@ class NashGap:
             tuple(min(gap, upper) for gap in self.upper_per_agent),
         )
 
+    def allowing(self, more: float) -> "NashGap":
+        """The same with upper bounds that are higher by so much."""
+        uppers = tuple(upper + more for upper in self.upper_per_agent)
+        return NashGap(self.gap, self.per_agent, self.upper + more, uppers)
+
 
 @dataclass(frozen=True)
 class Gaps:
@@ -111,7 +116,12 @@ class Gauge:
         self._precise: dict[int, tuple[FixedPoint, Solved]] = {}
 
     def gaps(
-        self, dag: Dag, tables: Sequence[FloatArray], values: Values | None = None, each_agent: bool = True
+        self,
+        dag: Dag,
+        tables: Sequence[FloatArray],
+        values: Values | None = None,
+        each_agent: bool = True,
+        off: float = 0.0,
     ) -> Gaps:
         """Measure a policy.
 
@@ -124,6 +134,9 @@ class Gauge:
             Of the joint policy; computed if missing.
         each_agent : bool
             Whether every agent's gain must be known to seven digits, or the largest alone.
+        off : float
+            How far rows of the tables may be from those that are meant, in L1 and all agents together; the
+            upper bounds allow for it. See :func:`bnpg_math.exact.rounding.softmax_rounding`.
 
         Returns
         -------
@@ -135,7 +148,11 @@ class Gauge:
         gap = gains[0] if len(gains) == 1 and not found.optimality_gap.decided else found.optimality_gap
         if len(gains) == 1:
             gains = [gap]
-        return _consistent((found.value.number, found.value_per_state, found.best.number), gap, gains)
+        # Rows that are off by so much move each of two values by half of it times the range of returns.
+        allowance = off * self.range_of_returns / (1.0 - self._game.gamma) if off else 0.0
+        return _consistent(
+            (found.value.number, found.value_per_state, found.best.number), gap, gains, allowance
+        )
 
     def nash(self, dag: Dag, tables: Sequence[FloatArray], values: Values | None = None) -> NashGap:
         """The Nash gap alone; see :meth:`gaps`."""
@@ -166,7 +183,9 @@ class Gauge:
             return best.number
         if self.affordable:
             exact, solved = self.precise(0)
-            return as_float(exact.value(exact.at_start(solved.x)))
+            off = max(solved.above, -solved.low) + exact.uncertainty()
+            number, _ = _told_from_nothing(exact.value(exact.at_start(solved.x)), off * exact.unit)
+            return as_float(number)
         return best.number
 
     @cached_property
@@ -184,8 +203,13 @@ class Gauge:
         """What is nothing beside the returns, unless there are rare transitions."""
         if smallest_exponent(self._game.transition.to_dense()) > _RARE:
             return 0.0
+        return _NOTHING * self.range_of_returns
+
+    @cached_property
+    def range_of_returns(self) -> float:
+        """The best and the worst return are at most so far apart."""
         rewards = self._game.reward[reachable(self._game)]
-        return _NOTHING * float(rewards.max() - rewards.min()) / (1.0 - self._game.gamma)
+        return float(rewards.max() - rewards.min()) / (1.0 - self._game.gamma)
 
     def precise(self, bits: int) -> tuple[FixedPoint, Solved]:
         """The game in integers, and its optimum there."""
@@ -210,7 +234,8 @@ class _Measured:
             return found
         exact, _ = self._exact
         number = exact.game.value(exact.game.at_start(self._now.x))
-        return _enclosed(number, exact.uncertainty() * exact.game.unit)
+        off = max(self._now.high, -self._now.low) + exact.uncertainty()
+        return _enclosed(*_told_from_nothing(number, off * exact.game.unit))
 
     @property
     def value_per_state(self) -> FloatArray:
@@ -314,10 +339,7 @@ class _Measured:
         now, game = self._now, exact.game
         gain = max(game.at_start(better.x - now.x), Fraction(0))
         either = max(better.above - now.low, now.high - better.low) + 2 * exact.uncertainty()
-        if gain <= either:
-            # Too little to be told from nothing.
-            gain, either = Fraction(0), gain + either
-        return _enclosed(gain * game.unit, either * game.unit)
+        return _enclosed(*_told_from_nothing(gain * game.unit, either * game.unit))
 
 
 def _is_largest_known(gains: Sequence[Enclosed], is_decided: Callable[[Enclosed], bool]) -> bool:
@@ -325,6 +347,11 @@ def _is_largest_known(gains: Sequence[Enclosed], is_decided: Callable[[Enclosed]
     known = [gain.number for gain in gains if is_decided(gain)]
     most = max(known, default=-1.0) * (1.0 + ACCEPTED)
     return all(is_decided(gain) or gain.number + gain.error <= most for gain in gains)
+
+
+def _told_from_nothing(number: Fraction, error: Fraction) -> tuple[Fraction, Fraction]:
+    """The same enclosure around 0, where it holds 0."""
+    return (number, error) if abs(number) > error else (Fraction(0), abs(number) + error)
 
 
 def _enclosed(number: Fraction, error: Fraction) -> Enclosed:
@@ -349,7 +376,9 @@ def _upper(gap: Enclosed) -> float:
     return math.nextafter(total, math.inf) if gap.error > 0.0 else total
 
 
-def _consistent(values: tuple[float, FloatArray, float], gap: Enclosed, gains: Sequence[Enclosed]) -> Gaps:
+def _consistent(
+    values: tuple[float, FloatArray, float], gap: Enclosed, gains: Sequence[Enclosed], allowance: float
+) -> Gaps:
     """Numbers that agree with each other where each is right to some digits."""
     nash = _nash(gains)
     number, upper = 0.0 if gap.number < 0.0 else gap.number, _upper(gap)
@@ -359,4 +388,4 @@ def _consistent(values: tuple[float, FloatArray, float], gap: Enclosed, gains: S
     # A deviation is a joint policy: what one agent gains is never more than the optimality gap.
     if number < nash.gap and not gap.decided and all(gain.decided for gain in gains):
         number = nash.gap
-    return Gaps(*values, number, upper, nash.at_most(number, upper))
+    return Gaps(*values, number, upper + allowance, nash.at_most(number, upper).allowing(allowance))

@@ -57,6 +57,15 @@ def table_defects(tables: Sequence[FloatArray]) -> float:
     return worst
 
 
+def softmax_rounding(tables: Sequence[FloatArray]) -> float:
+    """How far computed rows of a softmax may be from the true ones, in L1 and all agents together.
+
+    An entry is off by some units of its own and by its logarithm times as much; the mean logarithm of a row,
+    its entropy, is at most log A_i.
+    """
+    return float(sum(4 * table.shape[-1] + 16 for table in tables)) * UNIT
+
+
 def backup_rounding(game: Game, defects: float) -> float:
     """Relative to the largest |Q|: the error of a mixture of r + gamma P V over joint actions.
 

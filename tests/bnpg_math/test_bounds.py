@@ -88,6 +88,26 @@ def test_a_missing_or_infinite_m_is_said_not_hidden():
         assert all(value is None or math.isfinite(value) for b in found for value in (b.bound, b.threshold))
 
 
+@pytest.mark.parametrize("weight", [0.0, 5e-324, 1e-300])
+def test_no_lemma_is_met_where_its_threshold_is_nothing(weight):
+    """A saturated table has a gradient of exactly 0, and any gap."""
+    grads = [np.zeros((1, 3)), np.zeros((1, 3, 3))]
+    found = bounds(game("climbing"), complete(2), weight, grads, nash_gap=6.0, optimality_gap=6.0, M=1.0)
+    assert [bound.met for bound in found if bound.lemma != "lemma_4"] == [False] * 6
+    assert not any(bound.refuted for bound in found)
+
+
+def test_a_threshold_within_the_rounding_of_the_gradient_is_not_met():
+    grads = [np.array([[1e-12, -1e-12]]), np.zeros((1, 2, 2))]
+    stag = game("stag_hunt")
+    for rounding, met in ((0.0, True), (1e-3, False)):
+        found = bounds(
+            stag, complete(2), 1e-6, grads, nash_gap=0.0, optimality_gap=0.0, M=1.0, rounding=rounding
+        )
+        assert lookup(found, "lemma_2", "tight").met is met
+        assert lookup(found, "lemma_3", "tight").met is met
+
+
 def test_lemma_3_is_silent_without_a_complete_dag():
     grads = [np.zeros((1, 2)), np.zeros((1, 2))]
     found = bounds(game("stag_hunt"), empty(2), 0.1, grads, nash_gap=0.0, optimality_gap=1.0, M=1.0)

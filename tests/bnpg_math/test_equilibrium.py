@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -7,11 +8,14 @@ from hypothesis import strategies as st
 
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, complete, empty
+from bnpg_math.exact import gauge
 from bnpg_math.exact.equilibrium import best_response, nash_gap
+from bnpg_math.exact.gauge import Gauge, _Measured
 from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.rounding import softmax_rounding
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.registry import game as built_in
-from bnpg_math.policies.softmax import policy
+from bnpg_math.policies.softmax import policy, theta_shape
 
 
 def enumerated_best_value(case, agent):
@@ -53,6 +57,60 @@ def test_the_gap_is_the_largest_gain_and_at_most_the_optimality_gap(problem, see
     assert gap <= case.game.initial @ optimal_value(case.game).V - values.value + 1e-9
     again = nash_gap(case.game, case.dag, case.tables)
     assert again.gap == pytest.approx(gap, abs=1e-12)
+
+
+def test_a_gap_that_is_lost_is_not_zero(problem, monkeypatch):
+    """max(0, NaN) is 0: where neither doubles nor integers decide, nothing is claimed."""
+    case = problem(5, dag=complete(2), states=2)
+    monkeypatch.setattr(gauge, "is_affordable", lambda game: False)
+    monkeypatch.setattr(gauge, "evaluate", lambda game, pi: lost)
+    present = evaluate(case.game, case.joint)
+    lost = replace(present, V=present.V * np.nan, Q=present.Q * np.nan, value=np.nan)
+    gaps = Gauge(case.game).gaps(case.dag, case.tables, lost)
+    assert np.isnan(gaps.nash.gap)
+    assert np.isnan(gaps.optimality_gap)
+    assert gaps.nash.upper == gaps.optimality_gap_upper == np.inf
+
+
+def test_what_doubles_lose_integers_find(problem):
+    case = problem(5, dag=complete(2), states=2)
+    present = evaluate(case.game, case.joint)
+    lost = replace(present, V=present.V * np.nan, Q=present.Q * np.nan, value=np.nan)
+    expected, found = (Gauge(case.game).gaps(case.dag, case.tables, values) for values in (present, lost))
+    assert found.nash.gap == pytest.approx(expected.nash.gap, rel=1e-12)
+    assert found.optimality_gap == pytest.approx(expected.optimality_gap, rel=1e-12)
+    assert found.value == pytest.approx(expected.value, rel=1e-12)
+
+
+@pytest.mark.parametrize("spec", ["coordination(agents=3)", "slotted_aloha", "congestion"])
+@pytest.mark.parametrize("size", [1.0, 12.0])
+def test_all_ways_to_a_gap_agree(spec, size):
+    """Doubles, advantages with twice the digits, integers, centred rewards."""
+    game = built_in(spec)
+    dag = complete(game.agents)
+    rng = np.random.default_rng(1)
+    tables = [
+        policy(size * rng.normal(size=theta_shape(game.states, game.actions, dag.parents[i], i)))
+        for i in range(game.agents)
+    ]
+    judged = _Measured(Gauge(game), dag, tables, evaluate(game, joint_policy(tables, dag)))
+    for agent in range(game.agents):
+        ways = [judged._deviations[agent].gain, judged._shaped_gain(agent), judged._precise_gain(agent)]
+        ways.append(judged._centred_gain(agent))
+        exact = ways[2].number
+        for way in ways:
+            assert abs(way.number - exact) <= way.error + ways[2].error
+            assert way.number == pytest.approx(exact, rel=1e-6, abs=1e-9)
+
+
+def test_the_bounds_of_a_policy_file_allow_for_its_softmax():
+    game = built_in("climbing")
+    tables = [policy(np.zeros((1, 3))), policy(np.zeros((1, 3, 3)))]
+    plain, allowed = (
+        Gauge(game).gaps(complete(2), tables, off=off) for off in (0.0, softmax_rounding(tables))
+    )
+    assert plain.nash.gap == allowed.nash.gap
+    assert plain.nash.upper < allowed.nash.upper < plain.nash.upper + 1e-10
 
 
 def test_a_single_agents_best_response_is_the_optimum(problem):
