@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 from bnpg_coordinator.experiment import experiment_settings
-from bnpg_protocol.wire import codec, link, links
+from bnpg_protocol.wire import codec, link, links, weight
 from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg_protocol.wire.messages import KINDS
 from bnpg_protocol.wire.version import PROTOCOL_VERSIONS
@@ -102,6 +102,11 @@ def test_the_protocol_lists_the_envelope_in_wire_order() -> None:
         ("ACKNOWLEDGE_AFTER", link.ACKNOWLEDGE_AFTER),
         ("ACKNOWLEDGE_EVERY", link.ACKNOWLEDGE_EVERY),
         ("EARLY", links.EARLY),
+        ("EARLY_BYTES", weight.EARLY_BYTES),
+        ("EARLY_BYTES_OF_ALL", weight.EARLY_BYTES_OF_ALL),
+        ("HELD_BYTES", weight.HELD_BYTES),
+        ("WINDOW_BYTES", weight.WINDOW_BYTES),
+        ("AHEAD_BYTES", weight.AHEAD_BYTES),
     ],
 )
 def test_the_protocol_gives_the_constants_of_a_link(constant: str, value: float) -> None:

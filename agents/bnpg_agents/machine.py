@@ -43,6 +43,7 @@ from bnpg_protocol.wire.messages import (
     Welcome,
 )
 from bnpg_protocol.wire.version import PROTOCOL_VERSIONS
+from bnpg_protocol.wire.weight import AHEAD_BYTES, weight
 
 from bnpg_agents.effects import Adopt, Store
 from bnpg_agents.learner import Learner
@@ -97,6 +98,7 @@ class AgentMachine:
         """How many actions each parent has."""
         self._early: list[tuple[Envelope, str]] = []
         self._ahead: list[tuple[int, ActionsChosen]] = []
+        self._ahead_bytes = 0
         self._rounds: AgentRounds | None = None
         self._hello_due = now
         self._hello_patience = HELLO_EVERY
@@ -349,7 +351,7 @@ class AgentMachine:
         neighbours, effects = self._around.enter(roster, envelope.incarnation)
         early = self._links.enter(envelope.generation, envelope.epoch, neighbours)
         self._rounds = None
-        self._ahead = []
+        self._ahead, self._ahead_bytes = [], 0
         self.phase = "edges"
         effects += [self._links.send(child, EdgeHello(), now) for child in self._around.children]
         self._early = early
@@ -405,6 +407,9 @@ class AgentMachine:
         self._around.confirm(role, sender)
 
     def _keep(self, sender: int, message: ActionsChosen, now: float) -> list[Effect]:  # noqa: ARG002
+        if self._ahead_bytes > AHEAD_BYTES:
+            raise OrderViolation(f"{name(sender)} acts before the Start: more than {AHEAD_BYTES} bytes wait")
+        self._ahead_bytes += weight(message)
         self._ahead.append((sender, message))
         return []
 
@@ -416,7 +421,7 @@ class AgentMachine:
         self._rounds = rounds
         self.phase = "running"
         effects = self._carry(answers, now)
-        ahead, self._ahead = self._ahead, []
+        ahead, self._ahead, self._ahead_bytes = self._ahead, [], 0
         for parent, message in ahead:
             effects += self._carry(rounds.hear(parent, message), now)
         return effects

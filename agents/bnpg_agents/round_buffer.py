@@ -3,6 +3,7 @@
 import numpy as np
 from bnpg_protocol.wire.addresses import COORDINATOR, name
 from bnpg_protocol.wire.errors import Equivocation, OrderViolation
+from bnpg_protocol.wire.weight import AHEAD_BYTES, OVERHEAD
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import IntArray
@@ -72,8 +73,14 @@ class RoundBuffer:
         Equivocation
             If the parent said something else for this step before.
         OrderViolation
-            If the parent skips a step.
+            If the parent skips a step, or is so far ahead that too many bytes would wait.
         """
+        waiting = self.heard[parent][len(self.chosen) :]
+        if waiting and sum(one.nbytes + OVERHEAD for one in waiting) > AHEAD_BYTES:
+            raise OrderViolation(
+                f"{name(parent)} is {len(waiting)} steps ahead at round {self.round}, step {step}: "
+                f"more than {AHEAD_BYTES} bytes wait"
+            )
         return self._hear("actions", parent, self.heard[parent], step, actions)
 
     def inputs(self) -> tuple[IntArray, list[IntArray]]:

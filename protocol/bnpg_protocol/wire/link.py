@@ -3,7 +3,8 @@
 A link carries messages both ways. Each direction numbers its messages from 1. The receiver delivers the
 expected number, drops lower ones (and owes the sender another acknowledgement) and holds higher ones until
 the gap is filled. The sender keeps what is not acknowledged, in a bounded window, and sends it again when it
-is overdue or asked for. The link knows no clock: the time is an argument.
+is overdue or asked for. Both keep a bounded number of messages, and of bytes. The link knows no clock: time
+is an argument.
 """
 
 from collections.abc import Collection
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from bnpg_protocol.wire.errors import OrderViolation, WindowFull
 from bnpg_protocol.wire.messages import Message
+from bnpg_protocol.wire.weight import HELD_BYTES, WINDOW_BYTES, weight
 
 WINDOW = 1024
 """Messages a sender keeps unacknowledged, and a receiver ahead of a gap, at the most."""
@@ -28,6 +30,7 @@ class _Unacknowledged(Struct, gc=False):
     message: Message
     lamport: int
     due: float
+    weight: int
     patience: float = PATIENCE
 
 
@@ -49,6 +52,8 @@ class Link:
     __slots__ = (
         "_gap_told",
         "_held",
+        "_held_bytes",
+        "_kept_bytes",
         "_window",
         "acknowledge_by",
         "expected",
@@ -60,6 +65,8 @@ class Link:
     def __init__(self, window: int = WINDOW) -> None:
         self._window = window
         self._held: dict[int, tuple[int, Message]] = {}
+        self._held_bytes = 0
+        self._kept_bytes = 0
         self._gap_told = 0
         self.next_seq = 1
         self.unacknowledged: dict[int, _Unacknowledged] = {}
@@ -74,13 +81,17 @@ class Link:
         Raises
         ------
         WindowFull
-            If the window of unacknowledged messages is full.
+            If the window of unacknowledged messages is full, in number or in bytes.
         """
         if len(self.unacknowledged) >= self._window:
             raise WindowFull(f"{self._window} messages are unacknowledged")
+        size = weight(message)
+        if self.unacknowledged and self._kept_bytes + size > WINDOW_BYTES:
+            raise WindowFull(f"{self._kept_bytes} bytes are unacknowledged")
+        self._kept_bytes += size
         seq = self.next_seq
         self.next_seq = seq + 1
-        self.unacknowledged[seq] = _Unacknowledged(message, lamport, now + PATIENCE)
+        self.unacknowledged[seq] = _Unacknowledged(message, lamport, now + PATIENCE, size)
         return seq
 
     def unsend(self, seqs: Collection[int]) -> list[tuple[int, int, Message]]:
@@ -95,6 +106,7 @@ class Link:
         while self.next_seq - 1 in seqs and self.next_seq - 1 in self.unacknowledged:
             self.next_seq -= 1
             one = self.unacknowledged.pop(self.next_seq)
+            self._kept_bytes -= one.weight
             taken.append((self.next_seq, one.lamport, one.message))
         return taken
 
@@ -113,7 +125,7 @@ class Link:
             oldest = next(iter(unacknowledged))
             if oldest > ack:
                 break
-            del unacknowledged[oldest]
+            self._kept_bytes -= unacknowledged.pop(oldest).weight
 
     def receive(self, seq: int, lamport: int, message: Message, now: float) -> Receipt:
         """Take in one arrival.
@@ -121,7 +133,8 @@ class Link:
         Raises
         ------
         OrderViolation
-            If the message lies further ahead of a gap than the window allows.
+            If the message lies further ahead of a gap than the window allows, in number or in bytes. It is
+            not lost by that: its sender keeps it until it is acknowledged.
         """
         self.owed += 1
         if self.acknowledge_by is None:
@@ -132,13 +145,21 @@ class Link:
             receipt = Receipt([(seq, lamport, message)], acknowledge=self.owed >= ACKNOWLEDGE_EVERY)
             self.expected += 1
             while self._held and self.expected in self._held:
-                receipt.delivered.append((self.expected, *self._held.pop(self.expected)))
+                held = self._held.pop(self.expected)
+                self._held_bytes -= weight(held[1])
+                receipt.delivered.append((self.expected, *held))
                 self.expected += 1
             return receipt
         if seq - self.expected > self._window:
             raise OrderViolation(
                 f"message {seq} came while {self.expected} is awaited: over the window of {self._window}"
             )
+        size = weight(message)
+        if self._held and self._held_bytes + size > HELD_BYTES:
+            raise OrderViolation(
+                f"message {seq} came while {self.expected} is awaited: {self._held_bytes} bytes wait already"
+            )
+        self._held_bytes += size
         self._held[seq] = (lamport, message)
         if self._gap_told == self.expected:
             return Receipt()

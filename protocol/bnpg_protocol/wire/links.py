@@ -20,6 +20,7 @@ from bnpg_protocol.wire.errors import OrderViolation, WindowFull
 from bnpg_protocol.wire.events import Entered, Observer, Passage
 from bnpg_protocol.wire.link import Link
 from bnpg_protocol.wire.messages import Acknowledgement, GapFound, Message
+from bnpg_protocol.wire.weight import EARLY_BYTES, EARLY_BYTES_OF_ALL, weight
 
 EARLY = 4096
 """Envelopes of a newer epoch that are kept until this process enters it."""
@@ -63,7 +64,9 @@ class Links:
         self._observer = observer
         self._neighbours: dict[int, Neighbour] = {}
         self._links: dict[int, Link] = {}
-        self._early: deque[tuple[Envelope, str]] = deque(maxlen=EARLY)
+        self._early: deque[tuple[Envelope, str]] = deque()
+        self._early_bytes: Counter[int] = Counter()
+        """What is kept of each sender."""
 
     def enter(
         self, generation: int, epoch: int, neighbours: dict[int, Neighbour]
@@ -76,7 +79,8 @@ class Links:
         if self._observer is not None:
             lives = {peer: neighbour.incarnation for peer, neighbour in neighbours.items()}
             self._observer(Entered(generation, epoch, lives))
-        early, self._early = self._early, deque(maxlen=EARLY)
+        early, self._early = self._early, deque()
+        self._early_bytes.clear()
         return list(early)
 
     def leave(self, generation: int) -> None:
@@ -144,13 +148,13 @@ class Links:
         Raises
         ------
         OrderViolation
-            If a neighbour of the present epoch breaks the rules of its link.
+            If a neighbour of the present epoch breaks the rules of its link, or too much comes too early.
         """
         at = (envelope.generation, envelope.epoch)
         here = (self.generation, self.epoch)
         if at != here:
             if at > here:
-                self._early.append((envelope, origin))
+                self._keep(envelope, origin)
             else:
                 self.refused["stale epoch"] += 1
             return [], []
@@ -175,6 +179,28 @@ class Links:
             again = link.again(envelope.message.first, envelope.message.last, now)
             return [], self._retransmit(peer, again)
         return [], []
+
+    def _keep(self, envelope: Envelope, origin: str) -> None:
+        """Keep what came early, within bounds; what is not kept its sender sends again.
+
+        Raises
+        ------
+        OrderViolation
+            If too many bytes are kept already, of this sender or of all.
+        """
+        size, sender = weight(envelope.message), envelope.sender
+        of_sender, of_all = self._early_bytes[sender], self._early_bytes.total()
+        if of_sender + size > EARLY_BYTES or of_all + size > EARLY_BYTES_OF_ALL:
+            self.refused["too much too early"] += 1
+            raise OrderViolation(
+                f"{name(sender)} sends {size} bytes of an epoch that is not entered yet: {of_sender} of it "
+                f"and {of_all} of all are kept already"
+            )
+        self._early.append((envelope, origin))
+        self._early_bytes[sender] += size
+        if len(self._early) > EARLY:
+            oldest, _ = self._early.popleft()
+            self._early_bytes[oldest.sender] -= weight(oldest.message)
 
     def tick(self, now: float) -> list[Transmit]:
         """Return what is to be sent because time has passed: retransmissions and acknowledgements."""
