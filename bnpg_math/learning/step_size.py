@@ -3,7 +3,9 @@
 A step eta along a direction p from a point with gradient g is accepted if it raises the objective by at least
 half of what the gradient promises, eta <g, p> (Armijo 1966 with the factor 1/2). By the descent lemma every
 gradient step of at most 1/beta is; so steps that are never cut below 1/beta need no more rounds than
-Theorems 1 and 2 promise for 1/beta itself, and the objective never falls.
+Theorems 1 and 2 promise for 1/beta itself, and the objective never falls. The cap on how far a logit moves,
+`LONGEST`, never cuts a gradient step of 1/beta either: no entry of the gradient exceeds 2 beta, as the
+value's part is at most R / (4 (1-gamma)^2) and the barrier's at most lambda / (S A_P).
 """
 
 from collections.abc import Callable, Sequence

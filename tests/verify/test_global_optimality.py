@@ -24,7 +24,23 @@ def test_they_hold_on_small_games():
 
 
 def test_theorems_a_and_b_speak_of_the_complete_dag():
-    assert not any("Theorem" in finding.claim for finding in claims(empty(2)))
+    names = {finding.claim for finding in claims(empty(2))}
+    assert not any(name.startswith(("Theorem A", "Theorem B")) for name in names)
+
+
+def test_sparse_graphs_are_checked_in_games_made_additive():
+    names = {finding.claim for finding in claims(line(3), "climbing3")}
+    assert {"Theorem D2", "Theorem D2: no state's value falls"} <= names
+
+
+def test_the_chain_refutes_the_uniform_barrier_and_not_the_weighted_one(monkeypatch):
+    found = {finding.claim: finding for finding in module.chain_of_three()}
+    uniform, weighted = found["a gap of at most lambda on a sparse perfect DAG"], found["Theorem D1"]
+    assert not uniform.holds
+    assert weighted.holds
+    assert not any(finding.violation for finding in found.values())
+    monkeypatch.setattr(module, "barrier_regularization", lambda _dag, _actions, lam, _kind: lam)
+    assert any(finding.violation for finding in module.chain_of_three())
 
 
 @pytest.mark.parametrize(

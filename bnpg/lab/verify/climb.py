@@ -8,12 +8,13 @@ from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.exact.values import evaluate
 from bnpg_math.learning.objective import objective
+from bnpg_math.learning.regularization import Regularization
 from bnpg_math.policies.softmax import log_policy, policy
 from bnpg_math.theory.stationarity import gradients
 
 
 def climb(
-    case: Case, thetas: list[FloatArray], regularization: float, iterations: int
+    case: Case, thetas: list[FloatArray], regularization: Regularization, iterations: int
 ) -> list[list[FloatArray]]:
     """Maximise L_lambda by L-BFGS: the lemmas hold for every theta, however it was found.
 
@@ -22,8 +23,8 @@ def climb(
     case : Case
     thetas : list of N arrays (S, *P, A_i) float
         Where to start.
-    regularization : float
-        lambda > 0.
+    regularization : float or tuple of N float
+        lambda > 0, of everybody or of each.
     iterations : int
         At the most.
 

@@ -1,20 +1,23 @@
 """Theorems A, B and D as checks: what needs no barrier, and what sparse graphs need."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from bnpg.lab.verify.cases import Case
+from bnpg.lab.verify.climb import climb
 from bnpg.lab.verify.finding import Finding, at_most
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy, spread
-from bnpg_math.dag import Dag
+from bnpg_math.dag import Dag, line
 from bnpg_math.dag.perfect import is_perfect
 from bnpg_math.exact.optimum import optimal_value
 from bnpg_math.exact.values import Values, evaluate
-from bnpg_math.games.game import Game
+from bnpg_math.games.game import Game, dense_game
+from bnpg_math.learning.advantages import local_advantages
 from bnpg_math.learning.gradient import local_flow, update
-from bnpg_math.policies.softmax import policy
+from bnpg_math.policies.softmax import log_policy, policy
 from bnpg_math.theory.additivity import additivity
 from bnpg_math.theory.global_optimality import (
     distance_constant,
@@ -24,6 +27,7 @@ from bnpg_math.theory.global_optimality import (
 )
 from bnpg_math.theory.price import price
 from bnpg_math.theory.stationarity import gradient_norm, gradients
+from bnpg_math.theory.weighted_barrier import Barrier, barrier_regularization, barrier_weights
 
 _ROUNDS = 25
 _STEPS = (0.1, 10.0, 1000.0)
@@ -55,24 +59,27 @@ def theorem_a(case: Case) -> Iterator[Finding]:
 
 def theorem_b(case: Case) -> Iterator[Finding]:
     """Natural updates on the complete DAG, any step: monotone, and the gap is at most the bound."""
-    if not case.dag.is_complete:
-        return
+    if case.dag.is_complete:
+        yield from _natural_ascents(case, "Theorem B")
+
+
+def _natural_ascents(case: Case, claim: str) -> Iterator[Finding]:
     game, best = case.game, float(case.game.initial @ optimal_value(case.game).V)
     for eta in _STEPS:
         thetas, before, worst = case.zeros(), None, 0.0
+        where = f"{case.where}, eta {eta:g}"
         for T in range(_ROUNDS):
             tables, values = _evaluated(case, thetas)
-            nodes = node_values(case.dag, tables, values.Q)
+            nodes = node_values(case.dag, tables, values.Q) if case.dag.is_complete else [values.V]
             worst = worst if before is None else max(worst, largest_fall(before, nodes))
             if T:
                 bound = natural_bound(game.agents, game.joint_actions, game.reward_range, game.gamma, eta, T)
-                yield at_most("Theorem B", "exact", f"{case.where}, eta {eta:g}", best - values.value, bound)
-            thetas = [
-                theta + eta * step for theta, step in zip(thetas, _node_advantages(case, nodes), strict=True)
-            ]
+                yield at_most(claim, "exact", where, best - values.value, bound)
+            steps = local_advantages(values.Q, [log_policy(theta) for theta in thetas], case.dag)
+            thetas = [theta + eta * step for theta, step in zip(thetas, steps, strict=True)]
             before = nodes
-        where = f"{case.where}, eta {eta:g}"
-        yield at_most("Theorem B: no node's value falls", "exact", where, worst, 1e-11 * _scale(case))
+        what = "node" if case.dag.is_complete else "state"
+        yield at_most(f"{claim}: no {what}'s value falls", "exact", where, worst, 1e-11 * _scale(case))
 
 
 def theorem_d(case: Case) -> Iterator[Finding]:
@@ -95,22 +102,48 @@ def theorem_d(case: Case) -> Iterator[Finding]:
     yield at_most("a local sum is additive", "exact", case.where, found.reward, found.tolerance)
     values = evaluate(additive, joint_policy(tables, case.dag))
     missed = _missed(case.dag, values)
-    yield at_most(
-        "(*): local advantages add up", "exact", case.where, missed, 1e-9 * float(np.abs(reward).max())
-    )
+    limit = 1e-9 * float(np.abs(reward).max())
+    yield at_most("(*): local advantages add up", "exact", case.where, missed, limit)
+    if not case.dag.is_complete:
+        yield from _natural_ascents(Case(f"{case.where}, made additive", additive, case.dag, 0), "Theorem D2")
+
+
+def chain_of_three() -> Iterator[Finding]:
+    """A chain on which the uniform barrier fails, and the weighted one of Theorem D1 does not."""
+    lam, actions, dag = 1e-3, (3, 2, 3), line(3)
+    reward = np.zeros((1, *actions))
+    reward[:, 1:] -= 20.0
+    reward[:, :, 1, 0] += 0.15
+    reward[:, :, 1, 1:] -= 6.0
+    game = dense_game("chain", np.ones((1, *actions, 1)), reward, np.ones(1), 0.0)
+    tau = barrier_weights(dag, actions, lam).tau
+    kinds: tuple[Barrier, ...] = ("uniform", "weighted")
+    for barrier in kinds:
+        case = Case(f"a chain of three, barrier {barrier}, lambda {lam:g}", game, dag, 0)
+        weights = barrier_regularization(dag, actions, lam, barrier)
+        thetas = case.zeros()
+        # Agent 1 stays out, as it would with agent 2 undecided.
+        thetas[0][..., 0], thetas[1][:, 0, 0] = math.log(60 / lam), math.log(6 / lam)
+        for _ in range(4):
+            thetas = [thetas, *climb(case, thetas, weights, 4000)][-1]
+        tables, values = _evaluated(case, thetas)
+        steepest = max(float(grad.max()) for grad in gradients(game, dag, tables, weights, values))
+        gap, fails = 0.15 - values.value, barrier == "uniform"
+        yield at_most("the chain comes to rest", "exact", case.where, steepest, tau, 0.0)
+        yield Finding(
+            "a gap of at most lambda on a sparse perfect DAG" if fails else "Theorem D1",
+            "printed" if fails else "exact",
+            case.where,
+            gap,
+            lam,
+            gap <= lam,
+            expected=not fails,
+        )
 
 
 def _evaluated(case: Case, thetas: list[FloatArray]) -> tuple[list[FloatArray], Values]:
     tables = [policy(theta) for theta in thetas]
     return tables, evaluate(case.game, joint_policy(tables, case.dag))
-
-
-def _node_advantages(case: Case, nodes: list[FloatArray]) -> list[FloatArray]:
-    """A^i(s, a_<i, a_i), with axes as theta^i has them."""
-    found: list[FloatArray] = [nodes[0]] * case.dag.agents
-    for depth, agent in enumerate(case.dag.order):
-        found[agent] = local_flow(nodes[depth + 1] - nodes[depth], case.dag.families[agent])
-    return found
 
 
 def _missed(dag: Dag, values: Values) -> float:

@@ -16,6 +16,7 @@ from bnpg.lab.verify.cases import cases
 from bnpg.lab.verify.claims import CLAIMS
 from bnpg.lab.verify.figures import figures
 from bnpg.lab.verify.finding import Finding
+from bnpg.lab.verify.global_optimality import chain_of_three
 from bnpg.lab.verify.known import counterexamples, reference_values
 
 
@@ -59,7 +60,7 @@ def verify(seeds: int, quick: bool, progress: Callable[[], None]) -> Verificatio
     places = 0
     # One BLAS thread: the matrices are small, and the numbers are those of a run.
     with threadpool_limits(limits=1):
-        findings += [*reference_values(quick), *counterexamples()]
+        findings += [*reference_values(quick), *counterexamples(), *chain_of_three()]
         progress()
         for case in cases(seeds, quick):
             for claim in CLAIMS:
