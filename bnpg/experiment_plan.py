@@ -99,7 +99,7 @@ class _Planner:
             game = find_game(asked.game if path is None else str(path))
         except MemoryError:
             raise InputError(f"game {asked.game} does not fit into memory") from None
-        announce(game, stacklevel=5)
+        announce(game)
         initial = self._initial(game)
         dag = self._dag(game, initial)
         experiment = msgspec.structs.replace(
@@ -155,12 +155,15 @@ class _Planner:
         if not text.endswith(".npz") and not _is_file(path):
             hint = did_you_mean(text, ("zeros", "normal"), "; ")
             raise InputError(f"initial must be zeros, normal or an existing policy file, got {text!r}{hint}")
-        policy = load_policy(path)
+        policy = announce(load_policy(path))
         try:
             check_policy(policy, game)
         except InputError as error:
             raise InputError(f"initial {path} does not fit game {self._asked.game}: {error}") from None
-        return policy
+        try:
+            return policy.as_logits()
+        except InputError as error:
+            raise InputError(f"initial {path}: {error}") from None
 
     def _dag(self, game: Game, initial: Policy | None) -> Dag:
         if initial is not None and "dag" not in self._given:

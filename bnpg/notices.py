@@ -4,34 +4,47 @@ The mathematics only keep such notices with what they took in. Python shows a wa
 text; the command line prints each text once, as its other warnings.
 """
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bnpg_math.errors import InputWarning
 
 if TYPE_CHECKING:
     from bnpg_math.games.game import Game
+    from bnpg_math.policies.file import Policy
 
 
-def announce(game: "Game", stacklevel: int = 3) -> "Game":
-    """Warn of everything that was changed when a game was taken in.
+_OURS = ("bnpg", "bnpg_math", "contextlib")
+Noticed = TypeVar("Noticed", "Game", "Policy")
+
+
+def announce(noticed: Noticed) -> Noticed:
+    """Warn of everything that was changed when a game or a policy was taken in.
 
     Parameters
     ----------
-    game : Game
-    stacklevel : int
-        As in :func:`warnings.warn`; 3 is who called the caller.
+    noticed : Game or Policy
 
     Returns
     -------
-    Game
+    Game or Policy
         The same.
     """
-    for notice in game.notices:
-        warnings.warn(f"game {game.name}: {notice}", InputWarning, stacklevel=stacklevel)
-    return game
+    name = f"game {noticed.name}" if hasattr(noticed, "name") else "policy"
+    for notice in noticed.notices:
+        warnings.warn(f"{name}: {notice}", InputWarning, stacklevel=_callers_level())
+    return noticed
+
+
+def _callers_level() -> int:
+    """How far up the stack, seen from who asks, the first line is that is not of this program."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in _OURS:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 @contextmanager

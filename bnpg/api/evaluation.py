@@ -5,6 +5,7 @@ import os
 
 from bnpg.api.games import game as find_game
 from bnpg.evaluation.measure import Evaluation, measure
+from bnpg.notices import announce
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
 from bnpg_math.policies.file import Policy, check_policy, load_policy
@@ -24,7 +25,8 @@ def evaluate(
     game : str, path or Game
         As in :func:`bnpg.game`.
     policy : path or Policy
-        A policy file, or a policy such as that of a :class:`bnpg.Run`.
+        A policy file, or a policy such as that of a :class:`bnpg.Run` or one of probabilities,
+        :meth:`bnpg.Policy.from_tables`.
     regularization : float
         Weight lambda >= 0 of the log barrier, in the objective, the gradient and the lemmas.
     mismatch : bool
@@ -53,6 +55,6 @@ def evaluate(
     if not (math.isfinite(regularization) and regularization >= 0):
         raise InputError(f"regularization must be a finite number of at least 0, got {regularization}")
     played = find_game(game)
-    candidate = policy if isinstance(policy, Policy) else load_policy(policy)
+    candidate = policy if isinstance(policy, Policy) else announce(load_policy(policy))
     check_policy(candidate, played)
     return measure(played, candidate, float(regularization), mismatch)

@@ -131,5 +131,5 @@ def _initial_file(initial: Any) -> Iterator[Any]:
         return
     with tempfile.TemporaryDirectory(prefix="bnpg-initial-") as folder:
         path = Path(folder) / "initial.npz"
-        save_policy(initial, path)
+        save_policy(initial.as_logits(), path)
         yield path

@@ -27,7 +27,7 @@ _path = click.Path(path_type=Path)
     "--best-response",
     type=_path,
     metavar="FILE.npz",
-    help="Write every agent's best response, pi_0, pi_1, ..",
+    help="Write every agent's best response to the others, a policy file: edges, pi_0, pi_1, ..",
 )
 @click.option("--gradient-out", type=_path, metavar="FILE.npz", help="Write the gradient, grad_0, grad_1, ..")
 @click.option(
@@ -65,10 +65,10 @@ def evaluate(
     from bnpg.notices import announce
     from bnpg_math.exact.equilibrium import best_response as respond
     from bnpg_math.games.registry import game as find_game
-    from bnpg_math.policies.file import check_policy, load_policy
+    from bnpg_math.policies.file import Policy, check_policy, load_policy, policy_arrays
 
     played = announce(find_game(game))
-    candidate = load_policy(policy)
+    candidate = announce(load_policy(policy))
     check_policy(candidate, played)
     with counting("states", played.states, quiet or not mismatch) as count:
         measured = measure(played, candidate, regularization, mismatch, lambda _done, _of: count())
@@ -76,7 +76,8 @@ def evaluate(
         _write(gradient_out, {f"grad_{agent}": grad for agent, grad in enumerate(measured.gradients)})
     if best_response is not None:
         answers = [respond(played, candidate.dag, candidate.tables, agent) for agent in range(played.agents)]
-        _write(best_response, {f"pi_{agent}": answer.policy for agent, answer in enumerate(answers)})
+        answered = Policy.from_tables(candidate.dag, [answer.policy for answer in answers])
+        _write(best_response, policy_arrays(answered))
     if as_json:
         digests = {"policy_digest": candidate.digest, "game_digest": played.digest}
         click.echo(json.dumps(document_of(measured) | digests))

@@ -23,6 +23,8 @@ def barrier(log_tables: Sequence[FloatArray], regularization: Regularization) ->
     float
         At most 0 up to rounding; 0 when every pi^i is uniform.
     """
+    if not (any(regularization) if isinstance(regularization, tuple) else regularization):
+        return 0.0  # also where a probability is 0 and its logarithm infinite
     divergences = [-float(table.mean()) - math.log(table.shape[-1]) for table in log_tables]
     if isinstance(regularization, tuple):
         weights = each(regularization, len(divergences))

@@ -1,7 +1,8 @@
 """Policies as `.npz` files.
 
 The format: ``edges`` int ``[E, 2]`` (parent, child), ``theta_0`` .. ``theta_{N-1}``, each
-``[S, A_p1, .., A_pk, A_i]`` with parent axes in ascending agent index and the own action last. Further arrays
+``[S, A_p1, .., A_pk, A_i]`` with parent axes in ascending agent index and the own action last. Instead of
+logits there may be probabilities, ``pi_0`` .. ``pi_{N-1}`` of the same shapes, zeros allowed. Further arrays
 in the file are ignored.
 """
 
@@ -9,7 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,46 +19,153 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray
-from bnpg_math.arrays.npz import read_arrays, write_arrays
+from bnpg_math.arrays.npz import read_arrays, real, write_arrays
 from bnpg_math.dag import Dag
 from bnpg_math.errors import DagError, PolicyError
 from bnpg_math.games.game import Game
+from bnpg_math.games.probabilities import distributions, frozen, place
 from bnpg_math.policies.softmax import policy, theta_shape, validate_theta
 
-_THETA = re.compile(r"theta_(0|[1-9]\d*)")
+_TABLE = re.compile(r"(theta|pi)_(0|[1-9]\d*)")
 
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """A Bayesian-network policy: its graph and everyone's logits.
+    """A Bayesian-network policy: its graph and everyone's logits, or probabilities (:meth:`from_tables`).
 
     Parameters
     ----------
     dag : Dag
         Who conditions on whom.
-    thetas : tuple of N arrays (S, *P, A_i) float
-        Logits; shapes fit the DAG.
+    thetas : sequence of N arrays (S, *P, A_i) float
+        Logits; shapes fit the DAG. Of a policy from probabilities they are their logarithms, and -inf where
+        an action is never taken.
 
     Raises
     ------
     PolicyError
         If the logits do not fit the DAG or are not finite.
+
+    Examples
+    --------
+    Agent 1 does what agent 0 does, who tosses a coin:
+
+    >>> from bnpg_math.dag import Dag
+    >>> Policy.from_tables(Dag(2, ((0, 1),)), [[[0.5, 0.5]], [[[1, 0], [0, 1]]]]).is_deterministic
+    False
+    >>> Policy.deterministic(Dag(2, ((0, 1),)), [[1], [[0, 1]]], (2, 2)).tables[1].tolist()
+    [[[1.0, 0.0], [0.0, 1.0]]]
     """
 
     dag: Dag
     thetas: tuple[FloatArray, ...]
+    probabilities: tuple[FloatArray, ...] | None = field(default=None, init=False)
+    """The conditional tables as they were given; None for logits."""
+    notices: tuple[str, ...] = field(default=(), init=False, repr=False)
+    """What a person should know of how the numbers were taken in, a line each."""
 
     def __post_init__(self) -> None:
-        if len(self.thetas) != self.dag.agents:
-            raise PolicyError(f"expected {self.dag.agents} arrays theta_i, got {len(self.thetas)}")
-        for agent, theta in enumerate(self.thetas):
-            if theta.ndim < 2 or min(theta.shape) < 1:
-                raise PolicyError(f"theta_{agent} must have shape (S, *parents, A), got {theta.shape}")
-        checked = tuple(
-            validate_theta(theta, theta_shape(self.states, self.actions, parents, agent), agent)
-            for agent, (theta, parents) in enumerate(zip(self.thetas, self.dag.parents, strict=True))
-        )
+        arrays = _checked(self.dag, self.thetas, "theta")
+        checked = tuple(validate_theta(theta, theta.shape, agent) for agent, theta in enumerate(arrays))
         object.__setattr__(self, "thetas", checked)
+
+    @classmethod
+    def from_tables(cls, dag: Dag, tables: Sequence[Any]) -> "Policy":
+        """Make a policy of probabilities.
+
+        Parameters
+        ----------
+        dag : Dag
+            Who conditions on whom.
+        tables : sequence of N arrays (S, *P, A_i) float, or nested lists
+            pi^i, parent axes ascending, own action last; zeros allowed. Rows sum to 1 as those of a game do:
+            within the precision of their numbers they are divided by their sums.
+
+        Returns
+        -------
+        Policy
+            It can be measured and saved. To be trained further it must have no zeros.
+
+        Raises
+        ------
+        PolicyError
+            If the tables do not fit the DAG, or a row is no distribution.
+        """
+        taken = [
+            distributions(table, f"pi_{agent}", PolicyError)
+            for agent, table in enumerate(_checked(dag, tables, "pi"))
+        ]
+        probabilities = tuple(frozen(table) for table, _ in taken)
+        self = object.__new__(cls)
+        with np.errstate(divide="ignore"):
+            logits = tuple(np.log(table) for table in probabilities)
+        object.__setattr__(self, "dag", dag)
+        object.__setattr__(self, "thetas", logits)
+        object.__setattr__(self, "probabilities", probabilities)
+        object.__setattr__(self, "notices", tuple(notice for _, notice in taken if notice))
+        return self
+
+    @classmethod
+    def deterministic(cls, dag: Dag, choices: Sequence[Any], actions: Sequence[int]) -> "Policy":
+        """Make a policy in which everybody's action is a function of the state and the parents' actions.
+
+        Parameters
+        ----------
+        dag : Dag
+            Who conditions on whom.
+        choices : sequence of N arrays (S, *P) int, or nested lists
+            The action of agent i, in 0..A_i - 1.
+        actions : sequence of int
+            Action counts (A_1, .., A_N).
+
+        Returns
+        -------
+        Policy
+
+        Raises
+        ------
+        PolicyError
+            If the choices do not fit the DAG, or one is no action.
+        """
+        if not len(choices) == len(actions) == dag.agents:
+            raise PolicyError(
+                f"expected choices and action counts of {dag.agents} agents, "
+                f"got {len(choices)} and {len(actions)}"
+            )
+        tables = []
+        for agent, (choice, count) in enumerate(zip(choices, actions, strict=True)):
+            chosen = real(choice, f"choice of agent {agent}", PolicyError)
+            fits = (chosen >= 0) & (chosen < count) & (chosen == np.rint(chosen))
+            if not fits.all():
+                where = place(f"choice of agent {agent}", int(np.argmin(fits)), chosen.shape)
+                value = chosen.reshape(-1)[int(np.argmin(fits))]
+                raise PolicyError(f"{where} must be an action in 0..{count - 1}, got {value:g}")
+            tables.append(np.eye(count)[chosen.astype(np.intp)])
+        return cls.from_tables(dag, tables)
+
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether every probability is 0 or 1."""
+        return all(bool(((table == 0.0) | (table == 1.0)).all()) for table in self.tables)
+
+    def as_logits(self) -> "Policy":
+        """The same policy as finite logits, as training starts from.
+
+        Raises
+        ------
+        PolicyError
+            If an action is never taken: its logit is infinite.
+        """
+        if self.probabilities is None:
+            return self
+        for agent, table in enumerate(self.probabilities):
+            if not table.all():
+                where = place(f"pi_{agent}", int(np.argmin(table != 0.0)), table.shape)
+                raise PolicyError(
+                    f"{where} is 0, whose logit is infinite: training starts from probabilities "
+                    "above 0, such as (1 - epsilon) pi + epsilon / A"
+                )
+        return Policy(self.dag, self.thetas)
 
     @property
     def states(self) -> int:
@@ -72,12 +180,30 @@ class Policy:
     @cached_property
     def tables(self) -> tuple[FloatArray, ...]:
         """The conditional tables pi^i, eq. (1)."""
+        if self.probabilities is not None:
+            return self.probabilities
         return tuple(policy(theta) for theta in self.thetas)
 
     @cached_property
     def digest(self) -> str:
-        """See :func:`policy_digest`."""
-        return policy_digest(self.thetas)
+        """See :func:`policy_digest`; of the probabilities, if it was made of them."""
+        return policy_digest(self.thetas if self.probabilities is None else self.probabilities)
+
+
+def _checked(dag: Dag, tables: Sequence[Any], name: str) -> list[FloatArray]:
+    """Return everybody's table as an array of numbers, its shape compared with the DAG and the others."""
+    if len(tables) != dag.agents:
+        raise PolicyError(f"expected {dag.agents} arrays {name}_i, got {len(tables)}")
+    arrays = [real(table, f"{name}_{agent}", PolicyError) for agent, table in enumerate(tables)]
+    for agent, array in enumerate(arrays):
+        if array.ndim < 2 or min(array.shape) < 1:
+            raise PolicyError(f"{name}_{agent} must have shape (S, *parents, A), got {array.shape}")
+    states, actions = arrays[0].shape[0], [array.shape[-1] for array in arrays]
+    for agent, (array, parents) in enumerate(zip(arrays, dag.parents, strict=True)):
+        expected = theta_shape(states, actions, parents, agent)
+        if array.shape != expected:
+            raise PolicyError(f"{name}_{agent} must have shape {expected}, got {array.shape}")
+    return arrays
 
 
 def policy_digest(thetas: Sequence[FloatArray]) -> str:
@@ -139,25 +265,32 @@ def load_policy(path: str | os.PathLike[str]) -> Policy:
         One line saying what is wrong: the file, the edges, an array's dtype, shape or content.
     """
     source = Path(path)
-    arrays = read_arrays(source, "policy file", PolicyError, lambda name: name == "edges" or is_theta(name))
+    arrays = read_arrays(source, "policy file", PolicyError, lambda name: name == "edges" or is_table(name))
+    # A file may hold both; then the logits are the policy, as the probabilities follow from them.
+    kind = "theta" if any(name.startswith("theta") for name in arrays) else "pi"
     if "edges" not in arrays:
-        raise PolicyError(f"policy file {source} lacks edges; expected edges, theta_0, theta_1, ..")
-    agents = len(arrays) - 1
-    missing = [f"theta_{agent}" for agent in range(max(agents, 1)) if f"theta_{agent}" not in arrays]
+        raise PolicyError(
+            f"policy file {source} lacks edges; expected edges and theta_0, theta_1, .. or pi_0, pi_1, .."
+        )
+    agents = sum(name.startswith(f"{kind}_") for name in arrays)
+    if not agents:
+        raise PolicyError(f"policy file {source} lacks theta_0 (or pi_0); expected an array of every agent")
+    missing = [f"{kind}_{agent}" for agent in range(agents) if f"{kind}_{agent}" not in arrays]
     if missing:
         raise PolicyError(
-            f"policy file {source} lacks {missing[0]}; expected theta_0, theta_1, .. without a gap"
+            f"policy file {source} lacks {missing[0]}; expected {kind}_0, {kind}_1, .. without a gap"
         )
     try:
         dag = Dag(agents, edges_of(arrays["edges"]))
-        return Policy(dag, tuple(arrays[f"theta_{agent}"] for agent in range(agents)))
+        tables = [arrays[f"{kind}_{agent}"] for agent in range(agents)]
+        return Policy(dag, tuple(tables)) if kind == "theta" else Policy.from_tables(dag, tables)
     except (DagError, PolicyError) as reason:
         raise PolicyError(f"policy file {source}: {reason}") from None
 
 
-def is_theta(name: str) -> bool:
-    """Whether an array's name is that of an agent's logits."""
-    return _THETA.fullmatch(name) is not None
+def is_table(name: str) -> bool:
+    """Whether an array's name is that of an agent's logits or probabilities."""
+    return _TABLE.fullmatch(name) is not None
 
 
 def edges_of(array: NDArray[Any]) -> tuple[tuple[int, int], ...]:
@@ -201,7 +334,13 @@ def save_policy(candidate: Policy, path: str | os.PathLike[str]) -> None:
     OSError
         If the file cannot be written.
     """
+    write_arrays(Path(path), policy_arrays(candidate))
+
+
+def policy_arrays(candidate: Policy) -> dict[str, NDArray[Any]]:
+    """The arrays of a policy file: the logits, or the probabilities that a policy was made of."""
     edges = np.array(candidate.dag.edges, dtype=np.int64).reshape(-1, 2)
     arrays: dict[str, NDArray[Any]] = {"edges": edges}
-    arrays |= {f"theta_{agent}": theta for agent, theta in enumerate(candidate.thetas)}
-    write_arrays(Path(path), arrays)
+    if candidate.probabilities is None:
+        return arrays | {f"theta_{agent}": theta for agent, theta in enumerate(candidate.thetas)}
+    return arrays | {f"pi_{agent}": table for agent, table in enumerate(candidate.probabilities)}

@@ -209,7 +209,7 @@ def test_the_digest_is_sha256_over_the_bytes_in_order():
         ({"edges": np.array([[0, 7]])}, "edge 0-7"),
         ({"edges": np.zeros((0, 2), int)}, r"theta_0 must have shape \(2, 2\), got \(2, 3, 2\)"),
         ({"theta_1": np.array([[1.0, np.inf, 0], [0, 0, 0]])}, r"theta_1\[0, 1\] must be finite"),
-        ({"theta_1": np.array([["a"] * 3] * 2)}, "theta_1 must hold real numbers"),
+        ({"theta_1": np.array([["a"] * 3] * 2)}, "theta_1 must hold float64 numbers, got dtype <U1"),
         ({"theta_1": np.zeros(3)}, r"theta_1 must have shape \(S, \*parents, A\), got \(3,\)"),
         ({"theta_1": np.zeros((3, 3))}, r"theta_1 must have shape \(2, 3\), got \(3, 3\)"),
     ],
@@ -234,3 +234,90 @@ def test_a_policy_must_fit_the_game(problem):
     wider = dense_game("w", np.full((*shape, 2), 0.5), np.zeros(shape), np.full(2, 0.5), 0.5)
     with pytest.raises(PolicyError, match="action counts"):
         check_policy(policy, wider)
+
+
+def table_of(*rows):
+    return np.array([rows])
+
+
+FOLLOWING = [table_of(0.25, 0.75), table_of([1, 0, 0], [0, 0.5, 0.5])]
+
+
+def test_probabilities_survive_the_round_trip_zeros_and_all(tmp_path):
+    policy = Policy.from_tables(Dag(2, ((0, 1),)), FOLLOWING)
+    save_policy(policy, tmp_path / "p.npz")
+    assert set(np.load(tmp_path / "p.npz")) == {"edges", "pi_0", "pi_1"}
+    again = load_policy(tmp_path / "p.npz")
+    for one, other in zip(again.tables, FOLLOWING, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert again.digest == policy.digest
+    assert (again.states, again.actions, again.dag) == (1, (2, 3), policy.dag)
+    assert not again.is_deterministic
+
+
+def test_a_file_that_holds_both_is_its_logits(tmp_path):
+    path = write(tmp_path / "p.npz", POLICY, pi_0=np.full((2, 3, 2), 0.5), pi_1=np.full((2, 3), 1 / 3))
+    assert load_policy(path).probabilities is None
+    assert load_policy(path).digest == load_policy(write(tmp_path / "q.npz", POLICY)).digest
+
+
+def test_logits_and_probabilities_may_be_nested_lists():
+    assert Policy(Dag(1), [[[0, 1]]]).thetas[0].dtype == np.float64
+    assert Policy.from_tables(Dag(1), [[[0, 1]]]).is_deterministic
+
+
+def test_a_deterministic_policy_is_made_of_its_choices():
+    dag = Dag(2, ((0, 1),))
+    policy = Policy.deterministic(dag, [[1, 0], [[0, 2], [1, 1]]], (2, 3))
+    assert policy.is_deterministic
+    assert policy.tables[0].tolist() == [[0, 1], [1, 0]]
+    assert policy.tables[1].argmax(axis=-1).tolist() == [[0, 2], [1, 1]]
+    for choices, message in (
+        ([[1, 2], [[0, 2], [1, 1]]], r"choice of agent 0\[1\] must be an action in 0\.\.1, got 2"),
+        ([[1, 0], [[0, 2], [1, 0.5]]], r"choice of agent 1\[1, 1\] must be an action in 0\.\.2, got 0.5"),
+        ([[1, 0], [0, 2]], r"pi_1 must have shape \(2, 2, 3\), got \(2, 3\)"),
+        ([[1, 0]], "choices and action counts of 2 agents, got 1 and 2"),
+    ):
+        with pytest.raises(PolicyError, match=message):
+            Policy.deterministic(dag, choices, (2, 3))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pi_0": None}, "lacks pi_0; expected pi_0, pi_1, .. without a gap"),
+        ({"edges": None}, "lacks edges; expected edges and theta_0, theta_1, .. or pi_0, pi_1, .."),
+        ({"pi_0": None, "pi_1": None}, r"lacks theta_0 \(or pi_0\)"),
+        ({"pi_0": table_of(0.25, 0.7)}, r"pi_0\[0\] must sum to 1, got 0.95"),
+        ({"pi_0": table_of(1.5, -0.5)}, r"pi_0\[0, 1\] must not be negative, got -0.5"),
+        ({"pi_0": table_of(np.nan, 1)}, r"pi_0\[0, 0\] must be finite, got nan"),
+        ({"pi_1": table_of([1.0, 0.0])}, r"pi_1 must have shape \(1, 2, 2\), got \(1, 1, 2\)"),
+    ],
+)
+def test_bad_probabilities_are_named(tmp_path, changes, message):
+    arrays = {"edges": np.array([[0, 1]]), "pi_0": FOLLOWING[0], "pi_1": FOLLOWING[1]}
+    with pytest.raises(PolicyError, match=message) as error:
+        load_policy(write(tmp_path / "bad.npz", arrays, **changes))
+    assert one_line(error)
+
+
+def test_probabilities_in_single_precision_are_divided_by_their_sums_and_it_says_so():
+    policy = Policy.from_tables(Dag(1), [np.array([[0.1, 0.9]], dtype=np.float32)])
+    assert abs(policy.tables[0].sum() - 1) < 1e-15
+    assert "of pi_0 sum to 1 only within the precision" in policy.notices[0]
+
+
+def test_training_starts_from_probabilities_without_a_zero():
+    some = Policy.from_tables(Dag(1), [[[0.25, 0.75]]]).as_logits()
+    assert some.probabilities is None
+    np.testing.assert_allclose(some.tables[0], [[0.25, 0.75]], rtol=1e-15)
+    assert some.as_logits() is some
+    with pytest.raises(PolicyError, match=r"pi_0\[0, 1\] is 0, whose logit is infinite"):
+        Policy.from_tables(Dag(1), [[[1, 0]]]).as_logits()
+
+
+def test_the_earlier_name_of_the_module_still_leads_to_it():
+    from bnpg_math import policy_file
+
+    assert policy_file.Policy is Policy
+    assert policy_file.load_policy is load_policy

@@ -194,17 +194,28 @@ def test_every_agents_best_response_can_be_had_and_gains_the_gap(
     found = evaluate(GAME, "--policy", policy, "--best-response", out)
     judged = load_policy(policy)
     with np.load(out) as written:
-        assert set(written) == {"pi_0", "pi_1"}
+        assert set(written) == {"edges", "pi_0", "pi_1"}
         for agent in range(2):
             answer = best_response(find_game(GAME), judged.dag, judged.tables, agent)
             np.testing.assert_array_equal(written[f"pi_{agent}"], answer.policy)
-            thetas = list(judged.thetas)
-            thetas[agent] = np.where(written[f"pi_{agent}"] > 0, 0.0, -1e3)
-            save_policy(Policy(judged.dag, tuple(thetas)), tmp_path / "answered.npz")
+            tables = list(judged.tables)
+            tables[agent] = written[f"pi_{agent}"]
+            save_policy(Policy.from_tables(judged.dag, tables), tmp_path / "answered.npz")
             better = evaluate(GAME, "--policy", tmp_path / "answered.npz")
             gain = better["value"] - found["value"]
             assert gain == pytest.approx(found["nash_gap_per_agent"][agent], abs=1e-9)
             assert better["nash_gap_per_agent"][agent] == pytest.approx(0, abs=1e-9)
+
+
+def test_all_best_responses_at_once_are_a_policy_that_can_be_judged(
+    evaluate, policy_file, tmp_path: Path
+) -> None:
+    evaluate("climbing", "--policy", policy_file("climbing"), "--best-response", tmp_path / "best.npz")
+    found = evaluate("climbing", "--policy", tmp_path / "best.npz", "--mismatch")
+    assert load_policy(tmp_path / "best.npz").is_deterministic
+    assert found["objective"] == found["value"]
+    forms = [form for lemma in ("lemma_2", "lemma_3") for form in found["bounds"][lemma].values()]
+    assert not any(form["met"] for form in forms if isinstance(form, dict))
 
 
 def said(capsys: pytest.CaptureFixture[str], *options: object) -> str:
