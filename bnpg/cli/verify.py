@@ -12,12 +12,19 @@ from bnpg.cli.options import debug_option, integer, json_option, quiet_option
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("verification"), show_default=True, metavar="DIR"
 )
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="DIR",
+    help="Instead look whether a value ever falls in an exact run, made again (Theorems A and B).",
+)
 @click.option("--seeds", type=integer(1), default=None, metavar="N", help="Random games of each kind.  [3]")
 @click.option("--quick", is_flag=True, help="Fewer games, one seed.")
 @json_option
 @quiet_option
 @debug_option
-def verify(out: Path, seeds: int | None, quick: bool, as_json: bool, quiet: bool) -> int:
+def verify(out: Path, run: Path | None, seeds: int | None, quick: bool, as_json: bool, quiet: bool) -> int:
     """Check lemmas, theorems, invariants, counterexamples and reference values; write a report with figures.
 
     The exit code is 5 if a corrected or tight claim fails. What is printed in the paper is checked too, and
@@ -27,12 +34,14 @@ def verify(out: Path, seeds: int | None, quick: bool, as_json: bool, quiet: bool
 
     from bnpg.counting import counting
     from bnpg.lab.verify.verification import count_places, write_report
-    from bnpg.lab.verify.verification import verify as run
+    from bnpg.lab.verify.verification import verify as check
     from bnpg_math.errors import InputError
 
+    if run is not None:
+        return _of_a_run(run, as_json)
     wanted = seeds if seeds is not None else 1 if quick else 3
     with counting("places", count_places(wanted, quick), quiet) as count:
-        verification = run(wanted, quick, count)
+        verification = check(wanted, quick, count)
     try:
         write_report(verification, out)
     except OSError as error:
@@ -51,3 +60,33 @@ def verify(out: Path, seeds: int | None, quick: bool, as_json: bool, quiet: bool
     for finding in found:
         click.echo(f"bnpg: error: violation: {finding.claim} ({finding.form}) at {finding.where}", err=True)
     return int(ExitCode.VIOLATION if found else ExitCode.DONE)
+
+
+def _of_a_run(folder: Path, as_json: bool) -> int:
+    """Check the monotonicity of one run."""
+    import json
+
+    from bnpg.lab.verify.of_a_run import check_monotone
+    from bnpg.run_folder import RunFolder
+
+    run = RunFolder(folder)
+    found = check_monotone(run)
+    recorded = (run.summary or {}).get("policy_digest")
+    same = None if recorded is None else recorded == found.digest
+    why = []
+    if not found.holds:
+        why.append(f"a value falls by {found.largest_fall:.3g} in update {found.round}")
+    if same is False:
+        why.append("the policy of the run is not that of its experiment")
+    if as_json:
+        fields = ("rounds", "nodes", "largest_fall", "rounding")
+        numbers = {field: getattr(found, field) for field in fields}
+        click.echo(json.dumps({"violations": len(why), **numbers, "same_policy": same}))
+    else:
+        click.echo(
+            f"{found.rounds} updates, {found.nodes} values after each: the largest fall is "
+            f"{found.largest_fall:.3g}, of which {found.rounding:.2g} may be rounding"
+        )
+    for one in why:
+        click.echo(f"bnpg: error: violation: {one}", err=True)
+    return int(ExitCode.VIOLATION if why else ExitCode.DONE)
