@@ -89,7 +89,9 @@ class FixedPoint:
         numerator, denominator = game.gamma.as_integer_ratio()
         self.gamma, self.gamma_bits = numerator, denominator.bit_length() - 1
         self.horizon = 1 / (1 - Fraction(game.gamma))
-        self.initial = normalised(as_integers(game.initial[None]), bits).values[0]
+        self.guard = bits
+        starting = normalised(as_integers(game.initial[None]), bits)
+        self.initial, self._started = starting.values[0], starting.lost
         self.places = min(_MOST_BITS, bits + self.kernel.finest)
         # Values are relative to the middle of the rewards: a constant in all of them cannot hide anything.
         self.kept = reachable(game)
@@ -245,8 +247,7 @@ class FixedPoint:
         # values, which is at most twice `whole`; rewards are off by a unit.
         whole = (1 << self.places) * self.horizon
         off = self.kernel.lost + lost
-        starting = Fraction(2 * self.game.states, 1 << GUARD)
-        return (off * self.horizon + starting) * whole + self.horizon * 2
+        return (off * self.horizon + self._started) * whole + self.horizon * 2
 
 
 class FixedPointPolicy:
@@ -263,7 +264,7 @@ class FixedPointPolicy:
         self.game, self.dag = game, dag
         self.tables: list[Rows] = []
         for table in tables:
-            rows = normalised(as_integers(table.reshape(-1, table.shape[-1])), GUARD)
+            rows = normalised(as_integers(table.reshape(-1, table.shape[-1])), game.guard)
             self.tables.append(rows._replace(values=rows.values.reshape(table.shape)))
         self.bits = sum(rows.bits for rows in self.tables)
 

@@ -206,15 +206,14 @@ def near(found, truth):
 
 
 def gap_is(found, upper, truth, largest):
-    """The number is near, or zero where the truth is nothing beside the rewards; and the bound is one."""
-    nothing = largest * Fraction(1, 2**100)
-    assert near(found, truth) or (found == 0 and truth <= nothing)
+    """The number is near, or 0 where the truth is next to the smallest doubles; and the bound is one."""
+    assert near(found, truth) or (found <= 2.0**-1000 and truth <= Fraction(1, 2**1000))
     assert Fraction(upper) >= truth
     assert Fraction(upper) <= truth * (1 + ACCURACY) + largest * Fraction(1, 2**60)
 
 
 @given(problem=problems())
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=800, deadline=None)
 def test_values_and_gaps_are_the_true_ones(problem):
     game, dag, tables = problem
     twin, exact = Twin(game), exact_tables(tables)
@@ -240,7 +239,7 @@ def test_values_and_gaps_are_the_true_ones(problem):
 
 
 @given(problem=problems(most_states=3, agents=(1, 2)))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_the_mismatch_coefficient_is_never_too_small(problem):
     game, _, _ = problem
     truth = Twin(game).mismatch()
