@@ -1,9 +1,11 @@
 """Plays schedules until one shows that something is broken; run as a program, with a mutant in its path.
 
 `mutated.py OVERLAY MODULE SCHEDULES` says what was noticed, or nothing. `mutated.py OVERLAY MODULE gap` says
-how many virtual seconds a run takes that loses one message, and its digest.
+how many virtual seconds a run takes that loses one message, and its digest. `mutated.py OVERLAY MODULE
+FOLDER` records the trace of a run in a folder, and says the digest of its policy.
 """
 
+import json
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -11,7 +13,8 @@ from pathlib import Path
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol.process.faults.plan import Delay, Drop, FaultPlan, Kill
 
-import bnpg.lab.soak.simulate
+from bnpg.cli.root import bnpg
+from bnpg.lab.soak import simulate
 from bnpg.lab.soak.promise import broken_promise
 from bnpg.lab.soak.schedule import Schedule, draw_schedule
 
@@ -35,7 +38,7 @@ AIMED = (
 
 def noticed(schedules: int) -> str:
     """Return what the first schedule shows that breaks the promise; empty if none does."""
-    bnpg.lab.soak.simulate.LONGEST = 50_000
+    simulate.LONGEST = 50_000
     aimed = [Schedule(SMALL, plan, order) for plan in AIMED for order in range(4)]
     for schedule in (*aimed, *map(draw_schedule, range(schedules))):
         try:
@@ -51,11 +54,30 @@ def gap() -> str:
     """Return how long it takes to repair a loss in mid-stream, and what the run comes to."""
     # This link carries Hello, EdgesConfirmed, TableShown, SignalApplied, ..: the application is lost.
     lost = FaultPlan(drop=(Drop(sender="agent-0", to="coordinator", positions=(3,)),))
-    result = bnpg.lab.soak.simulate.simulate(Experiment(game=SMALL.game, mode="exact", rounds=2), lost)
+    result = simulate.simulate(Experiment(game=SMALL.game, mode="exact", rounds=2), lost)
     return f"{result.seconds} {result.digest}"
+
+
+def trace(folder: Path) -> str:
+    """Record the trace of a run; return its digest."""
+    game = "random(agents=2, states=2, actions=2, branching=2)"
+    options = [
+        "--rounds",
+        "3",
+        "--lanes",
+        "2",
+        "--horizon",
+        "2",
+        "--trace",
+        "--quiet",
+        "--launcher",
+        "memory",
+    ]
+    bnpg.main(["train", game, *options, "--out", str(folder)], standalone_mode=False)
+    return str(json.loads((folder / "summary.json").read_text())["policy_digest"])
 
 
 if __name__ == "__main__":
     overlay, module, what = sys.argv[1:]
     assert Path(str(import_module(module).__file__)).is_relative_to(overlay), "the mutant is not played"
-    print(gap() if what == "gap" else noticed(int(what)))
+    print(gap() if what == "gap" else noticed(int(what)) if what.isdigit() else trace(Path(what)))

@@ -1,1 +1,1 @@
-"""Proofs from a trace alone: order, exactly-once, conduct, arithmetic."""
+"""Proofs from a trace alone: order, exactly-once, precedence, arithmetic."""

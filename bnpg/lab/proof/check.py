@@ -6,9 +6,10 @@ What is proved, in this order; each step may rely on those before:
 2. `lives`: the files belong to one run, none is missing, each end that is missing is explained by a kill.
 3. `messages`: first in first out on each link of each epoch; every receive has its send, with the same
    content; every needed send has its receive.
-4. `agent_conduct`, `coordinator_conduct`: each process does exactly what the protocol has it do with what it
-   received: acts after its states and all its parents' actions, applies every update once and in order, tells
-   everybody, begins no round before everybody has finished the last.
+4. `precedence`: every event of a process has the earlier ones that it needs, and none happens twice: acts
+after
+   its states and all its parents' actions, updates applied once and in order, signals after everybody's
+   actions, no round before everybody has finished the last.
 5. `said`: nobody contradicts itself, in no replay either; the chain of thetas is unbroken over all lives.
 6. `messages` again: time and Lamport's clock, which leave no event of a process another place than its own.
 
@@ -17,9 +18,8 @@ What is proved, in this order; each step may rely on those before:
 
 from dataclasses import dataclass, field
 
-from bnpg.lab.proof.agent_conduct import check_agents
-from bnpg.lab.proof.coordinator_conduct import check_coordinators
 from bnpg.lab.proof.messages import check_clocks, check_messages
+from bnpg.lab.proof.precedence import check_precedence
 from bnpg.lab.proof.said import Said, collect
 from bnpg.trace.lives import Lives
 from bnpg.trace.reading import Life, Violation
@@ -68,8 +68,7 @@ def check_trace(lives: list[Life], done: bool) -> Proof:
     run = Lives(lives, done)
     run.check()
     messages = check_messages(run)
-    check_coordinators(run)
-    acts, applied = check_agents(run)
+    acts, applied = check_precedence(run)
     said = collect(run)
     for life in lives:
         check_clocks(life)

@@ -1,0 +1,25 @@
+"""A process that does the right thing too early is found by its trace, though all its numbers are right."""
+
+from pathlib import Path
+
+import pytest
+
+from bnpg.lab.proof.check import check_trace
+from bnpg.lab.proof.reference import check_reference
+from bnpg.trace.reading import Violation, read_trace
+from tests.simulation.mutants import LINK, MUTANTS, Mutant
+from tests.simulation.test_mutations import play
+
+TOO_EARLY = next(
+    mutant for mutant in MUTANTS if mutant.name.startswith("the next round begins when the first")
+)
+
+
+def test_a_round_that_begins_before_everybody_has_applied_the_last_is_refused(tmp_path: Path) -> None:
+    honest = play(Mutant("nothing is changed", LINK, ()), str(tmp_path / "honest"), tmp_path / "whole")
+    hasty = play(TOO_EARLY, str(tmp_path / "hasty"), tmp_path / "mutant")
+    assert hasty.splitlines()[-1] == honest.splitlines()[-1], "its numbers are right"
+    proof = check_trace(read_trace(tmp_path / "honest" / "trace"), done=True)
+    check_reference(tmp_path / "honest", proof)
+    with pytest.raises(Violation, match=r"of round 1.* before it has the last application of agent-1"):
+        check_trace(read_trace(tmp_path / "hasty" / "trace"), done=True)
