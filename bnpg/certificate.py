@@ -126,7 +126,7 @@ def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence) -> d
     if measured.mismatch is None:
         document["mismatch_reason"] = "expensive in this game: ask for it with bnpg evaluate --mismatch"
     checked, bounds = _gap_bounds(run, policy, measured, fence)
-    proved = _proved(measured, bounds, weight)
+    proved = proved_claims(measured, bounds, weight)
     uniform, predicted = experiment.barrier == "uniform", None
     if _reaches_the_optimum(experiment, game, policy.dag):
         predicted = natural_prediction(game, certified_learning_rate(experiment, game, policy.dag))
@@ -184,7 +184,7 @@ def _is_certified(proved: list[dict[str, Any]], gap: str) -> bool:
     return any(claim["by"] == f"{_LEMMAS[gap]}, tight form" for claim in proved)
 
 
-def _proved(measured: Evaluation, bounds: Proof | FloatBounds, weight: float) -> list[dict[str, Any]]:
+def proved_claims(measured: Evaluation, bounds: Proof | FloatBounds, weight: float) -> list[dict[str, Any]]:
     """Return every claim that holds for this policy: first the gaps themselves, then what lemmas promise."""
     words = EXACTLY if isinstance(bounds, Proof) else IN_FLOATS
     limits = {"lemma_2": bounds.nash, "lemma_3": bounds.optimality}

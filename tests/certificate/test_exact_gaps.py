@@ -5,22 +5,25 @@ Every deterministic policy is tried, and every value is the solution of a linear
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
+from bnpg_coordinator.experiment import Experiment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bnpg.certificate import proved_claims
 from bnpg.certified import exact_check, floats
 from bnpg.certified.exact_check import Problem, float_above, lower_bounds, upper_bounds
-from bnpg.certified.exactly import find_vectors_quietly
+from bnpg.certified.exactly import UNASKED, find_vectors_quietly, prove
 from bnpg.evaluation.measure import measure
 from bnpg_math.dag import Dag
-from bnpg_math.games.game import dense_game
+from bnpg_math.games.game import Game, dense_game
 from bnpg_math.policies.file import Policy
 
 
@@ -160,6 +163,24 @@ class Case:
         exact = exact_check.Game(game.actions, rows, row_of, rewards, game.initial, game.gamma)
         return Problem(exact, exact_check.Policy(self.parents, tuple(self.thetas)))
 
+    def rounded(self) -> "Case":
+        """With rows that sum to 1 up to rounding, as a program is given them."""
+        rows = [[[float(p) for p in shares(row)] for row in rows] for rows in self.game.transition]
+        start = [float(p) for p in shares(self.game.initial)]
+        return replace(self, game=replace(self.game, transition=rows, initial=start))
+
+    def in_floats(self) -> tuple[Game, Policy]:
+        game, shape = self.game, (self.game.states, *self.game.actions)
+        table = np.array(game.transition).reshape(*shape, game.states)
+        reward = np.array(game.reward).reshape(shape)
+        played = dense_game("case", table, reward, np.array(game.initial), game.gamma)
+        edges = [(p, child) for child, above in enumerate(self.parents) for p in above]
+        thetas = [
+            np.array(theta).reshape(game.states, *(game.actions[p] for p in above), -1)
+            for theta, above in zip(self.thetas, self.parents, strict=True)
+        ]
+        return played, Policy(Dag(len(self.parents), edges), tuple(thetas))
+
     @property
     def scale(self) -> Fraction:
         """What the digits of the truth may count."""
@@ -236,22 +257,26 @@ def test_bad_vectors_prove_less_and_never_anything_false(case: Case, seed: int) 
 @RELAXED
 @given(case=cases())
 def test_bounds_in_floats_are_not_below_the_truth_either(case: Case) -> None:
-    game, shape = case.game, (case.game.states, *case.game.actions)
-    table = np.array([[[float(p) for p in shares(row)] for row in rows] for rows in game.transition])
-    initial = np.array([float(p) for p in shares(game.initial)])
-    played = dense_game(
-        "case", table.reshape(*shape, game.states), np.array(game.reward).reshape(shape), initial, game.gamma
-    )
-    edges = [(p, child) for child, above in enumerate(case.parents) for p in above]
-    thetas = [
-        np.array(theta).reshape(game.states, *(game.actions[p] for p in above), -1)
-        for theta, above in zip(case.thetas, case.parents, strict=True)
-    ]
-    policy = Policy(Dag(len(case.parents), edges), tuple(thetas))
+    played, policy = case.rounded().in_floats()
     bounds = floats.upper_bounds(played, measure(played, policy, 0.0))
     nash, optimality = case.truth()
     assert bounds.nash == math.inf or Fraction(bounds.nash) >= nash - case.scale
     assert bounds.optimality == math.inf or Fraction(bounds.optimality) >= optimality - case.scale
+
+
+@RELAXED
+@given(case=cases(), weight=st.sampled_from([0.0, 5e-324, 1e-300, 1e-9, 0.1, 1.0, 1e6]))
+def test_no_entry_of_a_certificate_is_below_the_truth(case: Case, weight: float) -> None:
+    case = case.rounded()
+    played, policy = case.in_floats()
+    measured = measure(played, policy, weight, mismatch=True)
+    proof = prove(Experiment(game="case"), Path(), played, policy, UNASKED)
+    truth = dict(zip(("epsilon-nash", "epsilon-optimal"), case.truth(), strict=True))
+    for bounds in (proof, floats.upper_bounds(played, measured)):
+        claims = proved_claims(measured, bounds, weight)
+        for claim in claims:
+            assert Fraction(claim["epsilon"]) >= truth[claim["claim"]] - case.scale, claim
+        assert weight > 1e-280 or not any(claim["by"].startswith("Lemma") for claim in claims)
 
 
 @given(logits=st.lists(LOGITS, min_size=1, max_size=5), bits=st.integers(60, 300))
