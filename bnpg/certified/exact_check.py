@@ -317,10 +317,11 @@ class _Response:
 class Problem:
     """A game and a policy in integers, over the states that the start can reach.
 
-    Vectors are lists of integers over `reached`: multiples of 2^-scale.
+    Vectors are lists of integers over `reached`: multiples of 2^-scale. Probabilities of the policy have
+    `bits` binary digits, by default so many that what they leave open counts less than rounding vectors.
     """
 
-    def __init__(self, game: Game, policy: Policy) -> None:
+    def __init__(self, game: Game, policy: Policy, bits: int | None = None) -> None:
         self.game, self.policy = game, policy
         agents, states, joint = len(game.actions), len(game.initial), math.prod(game.actions)
         self._check(agents, states)
@@ -332,7 +333,7 @@ class Problem:
         self.gamma = Fraction(game.gamma)
         effort = math.ceil(1 / (1 - self.gamma)).bit_length()
         self.scale = DIGITS + 2 * effort - _exponent(self.range)
-        self.bits = DIGITS + 4 * effort + sum(game.actions).bit_length()
+        self.bits = bits or DIGITS + 4 * effort + sum(game.actions).bit_length()
         one = Fraction(2) ** self.scale
         self.down = [[math.floor((r - lowest) * one) for r in row] for row in rewards]
         self.up = [[math.ceil((r - lowest) * one) for r in row] for row in rewards]

@@ -154,14 +154,14 @@ class Case:
         truth = Truth(self.game, self.parents, tables)
         return Fraction(truth.nash), Fraction(truth.optimality)
 
-    def problem(self) -> Problem:
+    def problem(self, bits: int | None = None) -> Problem:
         game, joint = self.game, len(self.game.joint)
         flat = [weight for rows in game.transition for row in rows for weight in row]
         everywhere = [tuple(range(game.states))] * (game.states * joint)
         rows, row_of = exact_check.distinct_rows(flat, everywhere, game.states)
         rewards = [reward for row in game.reward for reward in row]
         exact = exact_check.Game(game.actions, rows, row_of, rewards, game.initial, game.gamma)
-        return Problem(exact, exact_check.Policy(self.parents, tuple(self.thetas)))
+        return Problem(exact, exact_check.Policy(self.parents, tuple(self.thetas)), bits)
 
     def rounded(self) -> "Case":
         """With rows that sum to 1 up to rounding, as a program is given them."""
@@ -252,6 +252,26 @@ def test_bad_vectors_prove_less_and_never_anything_false(case: Case, seed: int) 
     above, below = upper_bounds(problem, found), lower_bounds(problem, found)
     assert below.nash - case.scale <= truth[0] <= above.nash + case.scale
     assert below.optimality - case.scale <= truth[1] <= above.optimality + case.scale
+
+
+@RELAXED
+@given(case=cases(), bits=st.sampled_from([6, 12, 600]))
+def test_what_a_rounded_policy_leaves_open_is_added(case: Case, bits: int) -> None:
+    problem, truth = case.problem(bits), case.truth()
+    found = find_vectors_quietly(problem)
+    above, below = upper_bounds(problem, found), lower_bounds(problem, found)
+    assert below.nash - case.scale <= truth[0] <= above.nash + case.scale
+    assert below.optimality - case.scale <= truth[1] <= above.optimality + case.scale
+
+
+def test_bounds_in_floats_count_what_the_tables_are_off_from_the_softmax() -> None:
+    case = Case(Small((3,), [[[1.0]] * 3], [[0.0, 0.5, 1.0]], [1.0], 1 - 2.0**-10), ((),), [[0.0, 0.1, 3.0]])
+    played, policy = case.in_floats()
+    measured = measure(played, policy, 0.0)
+    bounds = floats.upper_bounds(played, measured)
+    # An L1 error of 50 units, at 1 / (1 - gamma)^2 = 2^20 a unit of reward.
+    assert bounds.nash >= measured.nash_gap_upper + 50 * 2.0**-33
+    assert bounds.optimality >= measured.optimality_gap_upper + 50 * 2.0**-33
 
 
 @RELAXED
