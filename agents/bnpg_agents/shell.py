@@ -16,23 +16,22 @@ from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.process.loop import Loop
 from bnpg_protocol.process.recorder import TraceRecorder
 from bnpg_protocol.process.security.credentials import agent_security, enrol
-from bnpg_protocol.process.security.endpoints import advertised, require_key
+from bnpg_protocol.process.security.endpoints import advertised, leaves_machine, require_key
 from bnpg_protocol.process.title import set_title
 from bnpg_protocol.process.transport.curve import new_key_pair
 from bnpg_protocol.process.transport.interface import Transport
 from bnpg_protocol.process.transport.local_address import advertised_host
 from bnpg_protocol.process.transport.opening import open_transport
-from bnpg_protocol.wire.addresses import UNASSIGNED
 from bnpg_protocol.wire.effects import Effect, Log, Stop
 from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
-from msgspec import Struct
 
 from bnpg_agents.checkpoint import CheckpointFolder, load_held
 from bnpg_agents.effects import Adopt, Store
 from bnpg_agents.local_policy import MakePolicy, tabular
 from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
+from bnpg_agents.options import AgentOptions
 from bnpg_agents.setup import AgentSetup
 from bnpg_math.arrays.numerics import fingerprint
 
@@ -41,49 +40,6 @@ if TYPE_CHECKING:
 
 LARGEST_ACTIONS = 64 * 1024 * 1024
 """Bytes a frame from a parent may have: the actions of all lanes."""
-
-
-class AgentOptions(Struct, frozen=True):
-    """How an agent process is started."""
-
-    state: Path
-    """Folder of its own, for its checkpoints."""
-    connect: str
-    """Endpoint of the coordinator, or `@FILE` with a file that will hold it."""
-    inbox: str
-    """Endpoint to bind for the parents' connections."""
-    agent: int = UNASSIGNED
-    patience: float = 600.0
-    fsync: bool = True
-    lifeline: bool = False
-    """End when standard input is closed, that is, when whoever started this process is gone."""
-    fence: Path | None = None
-    """The fence of the launcher that has the run folder; without one the agent takes its own folder over."""
-    faults: Path | None = None
-    """A fault plan."""
-    faults_since: float = 0.0
-    """Unix time at which the run started; the plan's times count from there."""
-    trace: Path | None = None
-    """Folder for the message trace."""
-    log_format: str = "text"
-    log_level: str = "info"
-    key: Path | None = None
-    """Its private key; mandatory as soon as an endpoint leaves this machine."""
-    coordinator_key: Path | None = None
-    """The coordinator's public key, if the key file does not hold it."""
-    enrol: Path | None = None
-    """Folder for its public key: the private one is made at the first start."""
-    advertise: str = "auto"
-    """Host under which the parents reach the inbox: `auto`, `hostname`, or the host itself."""
-    archive: bool = False
-    """Put the thetas of a run that is done aside, so that the next run starts anew."""
-    spare: bool = False
-    """Wait, instead of ending, when the run has all the agents it needs."""
-    stay: float = 0.0
-    """Seconds to stay after a run that is done, unless a signal comes: some launchers end everything at the
-    first process that ends."""
-    metrics_listen: str | None = None
-    """Where to serve metrics and health, `HOST:PORT`."""
 
 
 def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
@@ -95,7 +51,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
     policy
         Returns the policy at theta_0 that a Welcome asks for.
     """
-    name = "bnpg-agent" if options.agent == UNASSIGNED else f"bnpg-agent-{options.agent}"
+    name = "bnpg-agent" if options.agent is None else f"bnpg-agent-{options.agent}"
     set_title(name)
     keep_freed_memory()
     log = open_log(name, options.log_format, options.log_level)
@@ -111,8 +67,8 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
             )
             write_log(log, "error", "stopped", {"why": why})
             return ExitCode.REJECTED
-        agent = options.agent if identity is None else identity[0]
-        if options.agent not in (UNASSIGNED, agent):
+        agent = options.agent_id if identity is None else identity[0]
+        if options.agent not in (None, agent):
             why = f"{options.state} belongs to agent {agent}, not to agent {options.agent}"
             write_log(log, "error", "stopped", {"why": why})
             return ExitCode.USAGE
@@ -240,10 +196,12 @@ def _open_transport(
         enrol(options.key, options.enrol, new_key_pair)
     security, expected = agent_security(options.key, options.coordinator_key)
     require_key(coordinator, "--connect", security is not None)
-    require_key(options.inbox, "--inbox", security is not None)
-    host = advertised_host(options.inbox, options.advertise, coordinator, options.patience)
-    name = f"agent-{options.agent if identity is None else identity[0]}"
-    transport = open_transport(name, options.inbox, security, LARGEST_ACTIONS)
+    local = not leaves_machine(coordinator)
+    inbox = options.inbox or ("tcp://127.0.0.1:*" if local else "tcp://0.0.0.0:*")
+    require_key(inbox, "--inbox", security is not None)
+    host = advertised_host(inbox, options.advertise, coordinator, options.patience)
+    name = f"agent-{options.agent_id if identity is None else identity[0]}"
+    transport = open_transport(name, inbox, security, LARGEST_ACTIONS)
     transport.connect(COORDINATOR_ROUTE, coordinator, expected)
     return transport, advertised(transport.endpoint, host)
 

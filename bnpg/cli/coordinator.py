@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.options import CoordinatorOptions
+from bnpg_protocol.process.settings import convert
 
-from bnpg.cli.options import debug_option, given, json_option, number, options_of
+from bnpg.cli.options import debug_option, given, json_option, options_of
 
 if TYPE_CHECKING:
     from bnpg_protocol.process.fence import Fence
@@ -21,7 +23,6 @@ _path = click.Path(path_type=Path)
 
 @click.command(short_help="Start the coordinator of a run on this host.")
 @click.argument("subject", metavar="GAME|EXPERIMENT.toml|DIR")
-@click.option("--listen", required=True, metavar="ENDPOINT", help="Such as tcp://0.0.0.0:7000.")
 @click.option(
     "--out", type=_path, metavar="DIR", help="Run folder, never overwritten.  [runs/GAME-TIMESTAMP]"
 )
@@ -30,28 +31,8 @@ _path = click.Path(path_type=Path)
     is_flag=True,
     help="If --out holds an unfinished run, go on with it; if a finished one, add a number to the name.",
 )
-@click.option("--key", type=_path, metavar="FILE", help="Its private key; mandatory off this machine.")
-@click.option("--roster", type=_path, metavar="FILE|FOLDER", help="Whom it lets in; read again at SIGHUP.")
-@click.option(
-    "--endpoint-file", type=_path, metavar="FILE", help="Where to write the endpoint that is bound."
-)
+@options_of(CoordinatorOptions)
 @options_of(Experiment, but=("game",))
-@click.option(
-    "--patience",
-    type=number(positive=True),
-    default=120.0,
-    metavar="SECONDS",
-    help="Give up without progress.  [120]",
-)
-@click.option("--metrics-listen", metavar="HOST:PORT", help="Serve /metrics and /health there.")
-@click.option("--faults", type=_path, metavar="PLAN.toml", envvar="BNPG_FAULTS", help="Inject faults.")
-@click.option(
-    "--fsync/--no-fsync", default=True, help="Whether the record survives a crash of the machine.  [fsync]"
-)
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="Of the log.  [text]")
-@click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", help="[info]"
-)
 @json_option
 @debug_option
 def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **options: Any) -> int:
@@ -65,7 +46,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
           --key keys/coordinator.key --roster keys/roster.toml --out runs/first
     """  # noqa: D301 (\b keeps click from wrapping)
     import msgspec
-    from bnpg_coordinator.shell import CoordinatorOptions, run_coordinator
+    from bnpg_coordinator.shell import run_coordinator
     from bnpg_protocol.process.security.credentials import BINDINGS_FILE, coordinator_security
     from bnpg_protocol.process.security.endpoints import require_key
 
@@ -73,40 +54,22 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
     from bnpg.launchers.settings import Outcome
     from bnpg.resumption import completed
 
+    asked = convert({"folder": out or Path(), **given(options, CoordinatorOptions)}, CoordinatorOptions)
     # Everything that can be wrong with the deployment is said before a folder is made.
-    key, roster, listen = options["key"], options["roster"], options["listen"]
-    security = coordinator_security(key, roster, (out or Path()) / BINDINGS_FILE)
-    require_key(listen, "--listen", security is not None)
+    security = coordinator_security(asked.key, asked.roster, asked.folder / BINDINGS_FILE)
+    require_key(asked.listen, "--listen", security is not None)
     run = _run_folder(subject, out, go_on, given(options, Experiment))
     if completed(run):
         return show_finished(run, as_json=as_json)
 
-    def launch(run: "RunFolder", settings: "LaunchSettings", fence: "Fence", on_line: "OnLine") -> "Outcome":
-        code = run_coordinator(
-            CoordinatorOptions(
-                folder=run.path,
-                listen=listen,
-                endpoint_file=options["endpoint_file"],
-                patience=settings.patience,
-                fsync=settings.fsync,
-                fence=fence.path,
-                faults=options["faults"],
-                faults_since=time.time(),
-                trace=run.trace if run.experiment.trace else None,
-                log_format=settings.log_format,
-                log_level=settings.log_level,
-                key=key,
-                roster=roster,
-                metrics_listen=options["metrics_listen"],
-            ),
-            on_line,
-        )
+    def launch(run: "RunFolder", _settings: "LaunchSettings", fence: "Fence", on_line: "OnLine") -> "Outcome":
+        trace = run.trace if run.experiment.trace else None
+        mine = {"folder": run.path, "fence": fence.path, "trace": trace, "faults_since": time.time()}
+        code = run_coordinator(msgspec.structs.replace(asked, **mine), on_line)
         return Outcome(code, "", 1 + run.game.agents)
 
-    mine = ("patience", "fsync", "log_format", "log_level")
-    settings = msgspec.structs.replace(run.settings, **{name: options[name] for name in mine})
     # Its log says how it goes on.
-    return launch_run(run, settings, as_json=as_json, quiet=True, launch=launch)
+    return launch_run(run, run.settings, as_json=as_json, quiet=True, launch=launch)
 
 
 def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, Any]) -> "RunFolder":

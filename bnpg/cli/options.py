@@ -118,11 +118,12 @@ def options_of(kind: type[Struct], but: Sequence[str] = (), **defaults: Any) -> 
         Defaults of this command, by name.
     """
     shown = [one for one in declared(kind, Setting) if not one.setting.internal and one.name not in but]
+    shown.sort(key=lambda one: not one.required)
     return together(*(option(one, defaults.get(one.name, NODEFAULT)) for one in shown))
 
 
 def given(options: dict[str, Any], kind: type[Struct], **defaults: Any) -> dict[str, Any]:
-    """Return those settings of a Struct that were given as options, by their keys.
+    """Return those settings of a Struct that were given as options, by their keys; none that is internal.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def given(options: dict[str, Any], kind: type[Struct], **defaults: Any) -> dict[
         Those of this command, by name.
     """
     found = {}
-    for one in declared(kind, Setting):
+    for one in (one for one in declared(kind, Setting) if not one.setting.internal):
         value = options.get(one.name)
         value = defaults.get(one.name) if value is None else value
         if value is not None:

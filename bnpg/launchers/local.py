@@ -14,8 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from bnpg_agents.options import AgentOptions
+from bnpg_coordinator.options import CoordinatorOptions
+from bnpg_protocol.process.arguments import as_arguments
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.log import open_log, write_log
+from bnpg_protocol.process.options import ProcessOptions
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.adoption import Adopted, Order, adopt
@@ -196,45 +201,49 @@ class _LocalRun:
 
     def _command(self, name: str) -> list[str]:
         """Return the package to run, and its arguments."""
-        command = [*self._arguments(name), "--lifeline", "--fence", str(self._fence.path)]
-        command += ["--log-format", self._settings.log_format, "--log-level", self._settings.log_level]
-        if not self._settings.fsync:
-            command.append("--no-fsync")
-        if self._run.experiment.trace:
-            command += ["--trace", str(self._run.trace)]
-        if self._settings.faults:
-            command += [
-                "--faults",
-                str(self._run.path / self._settings.faults),
-                "--faults-since",
-                str(self._since),
-            ]
-        return command
-
-    def _arguments(self, name: str) -> list[str]:
-        tcp = self._settings.transport == "tcp"
-        file = self._rendezvous / "coordinator.endpoint"
-        scheme = "unix" if self._settings.transport == "unix" else "ipc"
-        front = f"{scheme}://{self._rendezvous}/coordinator.{scheme}"
-        if name == COORDINATOR:
-            listen = front
-            if tcp:
-                # A coordinator that is started again listens where the agents look for it.
-                listen = file.read_text().strip() if file.exists() else "tcp://127.0.0.1:*"
-            return [
-                "bnpg_coordinator", "--folder", str(self._run.path), "--listen", listen,
-                "--endpoint-file", str(file), "--patience", str(self._settings.patience),
-            ]  # fmt: skip
-        inbox = (
-            "tcp://127.0.0.1:*"
-            if tcp
-            else f"{scheme}://{self._rendezvous}/{name}-{time.monotonic_ns()}.{scheme}"
+        options: ProcessOptions = self._coordinator() if name == COORDINATOR else self._agent(name)
+        faults = self._run.path / self._settings.faults if self._settings.faults else None
+        options = msgspec.structs.replace(
+            options,
+            lifeline=True,
+            fence=self._fence.path,
+            fsync=self._settings.fsync,
+            trace=self._run.trace if self._run.experiment.trace else None,
+            faults=faults,
+            faults_since=0.0 if faults is None else self._since,
+            log_format=self._settings.log_format,
+            log_level=self._settings.log_level,
         )
-        return [
-            "bnpg_agents", "--agent", name.removeprefix("agent-"),
-            "--state", str(self._run.path / "agents" / name),
-            "--connect", f"@{file}" if tcp else front, "--inbox", inbox,
-        ]  # fmt: skip
+        package = "bnpg_coordinator" if name == COORDINATOR else "bnpg_agents"
+        return [package, *as_arguments(options)]
+
+    def _coordinator(self) -> CoordinatorOptions:
+        file, listen = self._endpoint_file, self._front
+        if self._settings.transport == "tcp":
+            # A coordinator that is started again listens where the agents look for it.
+            listen = file.read_text().strip() if file.exists() else "tcp://127.0.0.1:*"
+        return CoordinatorOptions(
+            folder=self._run.path, listen=listen, endpoint_file=file, patience=self._settings.patience
+        )
+
+    def _agent(self, name: str) -> AgentOptions:
+        tcp, scheme = self._settings.transport == "tcp", self._settings.transport
+        inbox = f"{scheme}://{self._rendezvous}/{name}-{time.monotonic_ns()}.{scheme}"
+        return AgentOptions(
+            agent=int(name.removeprefix("agent-")),
+            state=self._run.path / "agents" / name,
+            connect=f"@{self._endpoint_file}" if tcp else self._front,
+            inbox="tcp://127.0.0.1:*" if tcp else inbox,
+        )
+
+    @property
+    def _endpoint_file(self) -> Path:
+        return self._rendezvous / "coordinator.endpoint"
+
+    @property
+    def _front(self) -> str:
+        scheme = self._settings.transport
+        return f"{scheme}://{self._rendezvous}/coordinator.{scheme}"
 
     def _end_all(self) -> None:
         """Leave no process behind: cut the lifelines, wait, and kill whoever does not listen."""

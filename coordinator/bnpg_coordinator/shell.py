@@ -32,12 +32,12 @@ from bnpg_protocol.wire.effects import Effect, Log, Stop
 from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
 from bnpg_protocol.wire.events import Event, Observer
 from bnpg_protocol.wire.exit_codes import ExitCode
-from msgspec import Struct
 
 from bnpg_coordinator.carrying_out import carrying_out
 from bnpg_coordinator.effects import Concluded
 from bnpg_coordinator.loading import load_setup
 from bnpg_coordinator.machine import CoordinatorMachine
+from bnpg_coordinator.options import CoordinatorOptions
 from bnpg_coordinator.run_record import RunRecord
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_math.errors import InputError
@@ -48,36 +48,6 @@ if TYPE_CHECKING:
 NAME = "bnpg-coordinator"
 HEADER_ROOM = 1 << 17
 """Bytes every frame may have."""
-
-
-class CoordinatorOptions(Struct, frozen=True):
-    """How the coordinator process is started."""
-
-    folder: Path
-    """The run folder."""
-    listen: str
-    """Endpoint to bind."""
-    endpoint_file: Path | None = None
-    """Where to write the endpoint once it is bound."""
-    patience: float = 120.0
-    fsync: bool = True
-    lifeline: bool = False
-    fence: Path | None = None
-    """The fence of the launcher that has the run folder; without one the coordinator takes it over."""
-    faults: Path | None = None
-    """A fault plan."""
-    faults_since: float = 0.0
-    """Unix time at which the run started; the plan's times count from there."""
-    trace: Path | None = None
-    """Folder for the message trace."""
-    log_format: str = "text"
-    log_level: str = "info"
-    key: Path | None = None
-    """Its private key; mandatory as soon as the endpoint leaves this machine."""
-    roster: Path | None = None
-    """Whom it lets in: a roster file, or a folder of public keys. Read again at SIGHUP."""
-    metrics_listen: str | None = None
-    """Where to serve metrics and health, `HOST:PORT`."""
 
 
 def _largest_answer(setup: CoordinatorSetup) -> int:

@@ -1,0 +1,41 @@
+"""How the coordinator process is started."""
+
+from pathlib import Path
+from typing import Annotated
+
+from bnpg_protocol.process.options import Positive, ProcessOptions
+from bnpg_protocol.process.settings import Setting
+
+
+class CoordinatorOptions(
+    ProcessOptions, frozen=True, forbid_unknown_fields=True, rename="kebab", kw_only=True
+):
+    """The settings of the coordinator process: options of `bnpg coordinator`, and of the process itself."""
+
+    folder: Annotated[Path, Setting("The run folder.", symbol="DIR", internal=True)]
+    listen: Annotated[
+        str,
+        Setting(
+            "Endpoint to bind, such as `tcp://0.0.0.0:7000`; port 0 picks a free one.", symbol="ENDPOINT"
+        ),
+    ]
+    roster: Annotated[
+        Path | None,
+        Setting(
+            "Whom it lets in: a file, or a folder of public keys. Read again at SIGHUP.", symbol="FILE|FOLDER"
+        ),
+    ] = None
+    endpoint_file: Annotated[
+        Path | None, Setting("Where to write the endpoint that is bound.", symbol="FILE")
+    ] = None
+    patience: Annotated[
+        Positive,
+        Setting(
+            "Seconds without any progress after which the run is given up, naming whom it waited for.",
+            symbol="SECONDS",
+            unit="seconds",
+        ),
+    ] = 120.0
+    trace: Annotated[
+        Path | None, Setting("Folder for the message trace.", symbol="FOLDER", internal=True)
+    ] = None
