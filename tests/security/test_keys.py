@@ -182,7 +182,7 @@ def test_which_endpoints_leave_the_machine(endpoint: str, leaves: bool) -> None:
     "endpoint", ["", "7000", "tcp://", "tcp://host", "udp://h:1", "tcp://h:99999", "ipc://"]
 )
 def test_what_is_no_endpoint_is_said_so(endpoint: str) -> None:
-    with pytest.raises(InsecureSetup, match="must be tcp://HOST:PORT or ipc://PATH"):
+    with pytest.raises(InsecureSetup, match="must be tcp://HOST:PORT, ipc://PATH or unix://PATH"):
         require_key(endpoint, "--listen", secured=True)
 
 
