@@ -6,7 +6,8 @@ import os
 from bnpg.api.games import game as find_game
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.notices import announce
-from bnpg_math.errors import InputError
+from bnpg_math.arrays.npz import scalar
+from bnpg_math.errors import InputError, PolicyError
 from bnpg_math.games.game import Game
 from bnpg_math.policies.file import Policy, check_policy, load_policy
 
@@ -52,9 +53,15 @@ def evaluate(
     >>> round(measured.value, 3), round(measured.nash_gap, 3), round(measured.optimality_gap, 3)
     (-3.444, 7.111, 14.444)
     """
-    if not (math.isfinite(regularization) and regularization >= 0):
-        raise InputError(f"regularization must be a finite number of at least 0, got {regularization}")
+    weight = scalar(regularization, "regularization", InputError)
+    if not (math.isfinite(weight) and weight >= 0):
+        raise InputError(f"regularization must be a finite number of at least 0, got {weight}")
     played = find_game(game)
+    if not isinstance(policy, Policy | str | os.PathLike):
+        raise PolicyError(
+            f"policy must be a path or a Policy, got {type(policy).__name__}; "
+            "Policy.from_tables(dag, tables) makes one of probabilities"
+        )
     candidate = policy if isinstance(policy, Policy) else announce(load_policy(policy))
     check_policy(candidate, played)
-    return measure(played, candidate, float(regularization), mismatch)
+    return measure(played, candidate, weight, bool(mismatch))

@@ -192,6 +192,8 @@ class Policy:
 
 def _checked(dag: Dag, tables: Sequence[Any], name: str) -> list[FloatArray]:
     """Return everybody's table as an array of numbers, its shape compared with the DAG and the others."""
+    if not isinstance(dag, Dag):
+        raise PolicyError(f"a policy is over a Dag, such as Dag({len(tables)}, edges), got {dag!r}")
     if len(tables) != dag.agents:
         raise PolicyError(f"expected {dag.agents} arrays {name}_i, got {len(tables)}")
     arrays = [real(table, f"{name}_{agent}", PolicyError) for agent, table in enumerate(tables)]

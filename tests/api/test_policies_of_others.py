@@ -1,6 +1,7 @@
 """Policies of other programs: as probabilities, deterministic, or from a file of either."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,3 +49,24 @@ def test_single_precision_is_told_once() -> None:
     np.savez("p.npz", edges=np.zeros((0, 2)), pi_0=np.array([[0.1, 0.2, 0.7]], "f4"), pi_1=[[1, 0, 0]])
     with pytest.warns(bnpg.InputWarning, match="policy: 1 of 1 rows of pi_0 sum to 1 only within"):
         bnpg.evaluate("climbing", "p.npz")
+
+
+@pytest.mark.parametrize("weight", [np.float32(0.5), np.float64(0.5), np.array(0.5), 0.5])
+def test_a_regularization_of_any_kind_of_number_is_one(weight: Any) -> None:
+    assert bnpg.evaluate("climbing", BEST, regularization=weight, mismatch=np.True_).objective == -np.inf
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: bnpg.evaluate("climbing", BEST, regularization="x"), "regularization must hold float64"),
+        (lambda: bnpg.evaluate("climbing", BEST, regularization=[0.1, 0.2]), "must be a scalar"),
+        (lambda: bnpg.evaluate("climbing", BEST, regularization=-1), "at least 0, got -1"),
+        (lambda: bnpg.evaluate("climbing", BEST.tables), "got tuple; Policy.from_tables"),
+        (lambda: bnpg.evaluate("climbing", None), "got NoneType"),
+        (lambda: bnpg.Policy.from_tables([(0, 1)], BEST.tables), r"over a Dag, such as Dag\(2, edges\)"),
+    ],
+)
+def test_what_is_no_policy_or_weight_is_refused_in_one_line(call: Any, message: str) -> None:
+    with pytest.raises(bnpg.InputError, match=message):
+        call()
