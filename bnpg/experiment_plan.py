@@ -132,7 +132,7 @@ class _Planner:
             found = mismatch(game, lambda _done, _of: count())
         if not math.isfinite(found.M):
             raise InputError(f"stop-at-epsilon needs a finite mismatch coefficient M: {found.reason}")
-        chosen = experiment.stop_at_epsilon / found.M
+        chosen = experiment.stop_at_epsilon / found.nearest
         if "regularization" in self._given and self._given["regularization"] != chosen:
             raise InputError(
                 f"stop-at-epsilon chooses regularization = {chosen!r} (epsilon / M, M = {found.M:.6g}), "

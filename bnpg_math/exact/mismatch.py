@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
-from bnpg_math.exact.rounding import UNIT, Enclosed
+from bnpg_math.exact.rounding import SLACK, UNIT, Enclosed
 from bnpg_math.exact.visitation import Visitations
 from bnpg_math.games.game import Game
 
@@ -32,6 +32,9 @@ class Mismatch:
     M : float
         At least 1, and at least the true coefficient; infinite if Assumption 1 fails, or where it exceeds all
         numbers.
+    nearest : float
+        The same ratio without rounding it up. Lambda is chosen with it: a lemma counts as met only well
+        within its threshold, which is worth more than what M is rounded up by.
     highest, lowest : (S,) float
         Largest and smallest visitation of each state over all joint policies, unnormalised.
     state : int
@@ -41,6 +44,7 @@ class Mismatch:
     """
 
     M: float
+    nearest: float
     highest: FloatArray
     lowest: FloatArray
     state: int
@@ -77,12 +81,15 @@ def mismatch(game: Game, progress: Callable[[int, int], None] | None = None) -> 
             progress(state + 1, game.states)
     if avoided is not None:
         reason = f"Assumption 1 fails: some joint policy never visits state {avoided}"
-        return Mismatch(math.inf, highest, lowest, avoided, reason)
+        return Mismatch(math.inf, math.inf, highest, lowest, avoided, reason)
     state = int(ratio.argmax())
     M = float(ratio[state])
+    nearest = float(np.max(highest / lowest)) if math.isfinite(M) and M > 1.0 else M
+    if nearest * (1.0 + 0.5 * SLACK / game.joint_actions) < M:
+        nearest = M
     # Visited so rarely that the ratio is no number, or that doubles cannot tell from never.
     rarely = f"state {state} is visited too rarely by some joint policy"
-    return Mismatch(M, highest, lowest, state, None if math.isfinite(M) else rarely)
+    return Mismatch(M, nearest, highest, lowest, state, None if math.isfinite(M) else rarely)
 
 
 def _ratio(game: Game, most: Enclosed, least: Enclosed) -> float:

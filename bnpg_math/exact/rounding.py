@@ -17,6 +17,9 @@ from bnpg_math.games.game import Game
 UNIT = 2.0**-53
 """Relative error of one operation."""
 
+SLACK = 1e-9
+"""How much of a lemma's threshold is left free, relatively; its bound then holds with SLACK / A to spare."""
+
 ACCEPTED = 1e-7
 """Relative error up to which a number in doubles is taken; beyond, it is computed in integers."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
+from bnpg_math.exact.rounding import SLACK
 from bnpg_math.games.game import Game
 from bnpg_math.theory.constants import (
     FORMS,
@@ -20,7 +21,7 @@ from bnpg_math.theory.constants import (
     smoothness,
     why_unbounded,
 )
-from bnpg_math.theory.stationarity import SLACK, gradient_max, gradient_norm, meets, path_norm
+from bnpg_math.theory.stationarity import gradient_max, gradient_norm, meets, path_norm
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,11 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy, spread
 from bnpg_math.dag import Dag
-from bnpg_math.exact.rounding import UNIT
+from bnpg_math.exact.rounding import SLACK, UNIT
 from bnpg_math.exact.values import Values, evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.learning.gradient import flow, local_flows, regularized_gradient
 from bnpg_math.learning.regularization import Regularization, each
-
-SLACK = 1e-9
-"""How much of a threshold is left free, relatively."""
 
 LEAST_THRESHOLD = 1e-280
 """Thresholds must be above this: the smallest terms of the gradient are still normal numbers then."""

@@ -59,3 +59,15 @@ def test_progress_is_told_state_by_state():
     seen = []
     mismatch(corridor([0.2, 0.3, 0.5]), progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_m_is_rounded_up_and_the_nearest_number_is_kept_for_choosing_lambda(problem):
+    found = mismatch(problem(3, states=3).game)
+    assert found.nearest <= found.M <= found.nearest * (1 + 1e-10)
+    assert found.nearest == (found.highest / found.lowest).max()
+
+
+def test_with_one_state_or_no_future_m_is_exactly_1():
+    assert mismatch(corridor([0.2, 0.3, 0.5], gamma=0.0)).M == 1.0
+    one = dense_game("one", np.ones((1, 2, 1)), np.zeros((1, 2)), np.ones(1), 0.9)
+    assert mismatch(one).M == mismatch(one).nearest == 1.0

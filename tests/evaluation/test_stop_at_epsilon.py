@@ -85,7 +85,7 @@ def test_the_theorems_ask_for_at_least_the_rounds_that_were_needed(start, go_on)
 
 def test_lambda_is_epsilon_over_the_mismatch_coefficient(start) -> None:
     folder = start(game="coordination(agents=2)", stop_at_epsilon=0.5)
-    M = mismatch(find_game("coordination(agents=2)")).M
+    M = mismatch(find_game("coordination(agents=2)")).nearest
     assert read_experiment(folder / "experiment.toml").regularization == 0.5 / M
 
 
