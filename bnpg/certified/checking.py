@@ -9,7 +9,16 @@ from bnpg_coordinator.experiment import Experiment
 
 from bnpg.certificate import FILE
 from bnpg.certified import exact_check
-from bnpg.certified.exact_check import WITNESS, CheckError, Finding, Problem, document, judge, misplaced
+from bnpg.certified.exact_check import (
+    WITNESS,
+    CheckError,
+    Finding,
+    Problem,
+    document,
+    judge,
+    misplaced,
+    overstated,
+)
 from bnpg.certified.exactly import LARGEST, ReadGame, find_vectors_quietly, make_problem, read_game
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.npz import read_arrays
@@ -78,7 +87,7 @@ def check_certificate(folder: Path) -> Verdict:
         findings = _judged(folder, certificate.get("proved"), problem)
     except CheckError as reason:
         raise InputError(f"{folder} cannot be checked exactly: {reason}") from None
-    told = misplaced(certificate, problem.game, problem.policy)
+    told = misplaced(certificate, problem.game, problem.policy) + overstated(certificate, findings)
     told += _of_another(certificate, experiment, game) + _altered(folder, read)
     return Verdict(findings, told + _without_lambda(certificate))
 

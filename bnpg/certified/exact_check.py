@@ -741,6 +741,18 @@ def misplaced(certificate: dict[str, Any], game: Game, policy: Policy) -> list[s
     return told
 
 
+def overstated(certificate: dict[str, Any], findings: Sequence[Finding]) -> list[str]:
+    """Say whether a gap is called certified that is larger than what was asked for."""
+    if certificate.get("certified") is not True:
+        return []
+    gap, asked = certificate.get("stop_gap"), certificate.get("stop_at_epsilon")
+    claim = {"nash": "epsilon-nash", "optimality": "epsilon-optimal"}.get(str(gap))
+    proved = [one.at_most for one in findings if one.claim == claim]
+    if proved and isinstance(asked, float) and proved[0] <= asked:
+        return []
+    return [f"a gap ({gap}) of {asked} is called certified and is not proved"]
+
+
 def check(folder: Path) -> tuple[list[Finding], list[str]]:
     """Check a run folder: what became of the entries of its certificate, and what is of something else."""
     certificate = read_json(folder / CERTIFICATE)
@@ -748,7 +760,7 @@ def check(folder: Path) -> tuple[list[Finding], list[str]]:
     policy = read_policy(folder, certificate, len(game.actions))
     problem = Problem(game, policy)
     findings = judge(certificate.get("proved"), problem, read_vectors(folder, problem))
-    return findings, misplaced(certificate, game, policy)
+    return findings, misplaced(certificate, game, policy) + overstated(certificate, findings)
 
 
 def document(findings: Sequence[Finding], told: Sequence[str]) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from bnpg_math.games.game import Game
 from bnpg_math.games.transitions.sparse import SparseTransition
 from bnpg_math.policies.file import Policy
 
-UNASKED = 2_000_000
+UNASKED = 1_000_000
 """Up to this much work a certificate is proved exactly at the end of a run: a few seconds at most."""
-LARGEST = 100 * UNASKED
+LARGEST = 200 * UNASKED
 """Up to this much work it is proved when somebody asks for it: some minutes."""
 _LARGEST_TENSOR = 1 << 24
 """Most numbers of a structured kernel that is written out to find its distinct rows."""

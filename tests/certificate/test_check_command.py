@@ -19,6 +19,13 @@ RUNS: dict[str, dict[str, Any]] = {
     "built-in": {"game": "coordination(agents=3)", "dag": "line"},
     "one state": {"game": "climbing", "dag": "complete", "regularization": 0.1},
     "certified by a lemma": {"game": "penalty", "regularization": 1.0, "learning_rate": 0.05, "rounds": 1500},
+    "stopped early": {
+        "game": "climbing",
+        "dag": "complete",
+        "stop_at_epsilon": 0.5,
+        "learning_rate": 1.0,
+        "rounds": 500,
+    },
     "not gathered": {"game": "random(states=4, seed=3)", "dag": "0-1"},
     "momentum": {"game": "penalty", "momentum": "nesterov", "step_size": "backtracking"},
     "saturated": {"game": "climbing", "dag": "complete", "learning_rate": 1e4, "rounds": 8},
@@ -99,7 +106,15 @@ def other_game(folder: Path) -> None:
     np.savez(folder / "game.npz", **changed)
 
 
+def called_certified(folder: Path) -> None:
+    file = folder / "certificate.json"
+    certificate = json.loads(file.read_text())
+    certificate |= {"certified": True, "stop_gap": "optimality", "stop_at_epsilon": 1e-6}
+    file.write_text(json.dumps(certificate))
+
+
 TAMPERINGS = {
+    called_certified: "a gap (optimality) of 1e-06 is called certified and is not proved",
     entry_made_smaller: "is false: the gap is at least",
     lemma_added: "(Lemma 2, tight form) is false",
     other_policy: "the policy is another one",
