@@ -201,7 +201,8 @@ class Gauge:
     @cached_property
     def negligible(self) -> float:
         """What is nothing beside the returns, unless there are rare transitions."""
-        if smallest_exponent(self._game.transition.to_dense()) > _RARE:
+        # A tensor is made of small games alone: that of others may take gigabytes.
+        if not self.affordable or smallest_exponent(self._game.transition.to_dense()) > _RARE:
             return 0.0
         return _NOTHING * self.range_of_returns
 

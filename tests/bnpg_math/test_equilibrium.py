@@ -103,6 +103,22 @@ def test_all_ways_to_a_gap_agree(spec, size):
             assert way.number == pytest.approx(exact, rel=1e-6, abs=1e-9)
 
 
+def test_large_games_are_judged_without_their_tensor(monkeypatch):
+    """And shifted rewards are centred."""
+    game = built_in("coordination(agents=8)")
+    monkeypatch.setattr(type(game.transition), "to_dense", lambda self: pytest.fail("2^24 numbers"))
+    shifted = replace(game, reward=game.reward + 1e9)
+    tables = [policy(np.zeros(theta_shape(256, game.actions, (), i))) for i in range(8)]
+    plain, moved = (Gauge(played).gaps(empty(8), tables) for played in (game, shifted))
+    assert moved.nash.gap == pytest.approx(plain.nash.gap, rel=1e-6)
+    assert moved.optimality_gap == pytest.approx(plain.optimality_gap, rel=1e-6)
+    best = [np.full((256, 2), 0.0) for _ in range(8)]
+    for table in best:
+        table[:, 1] = 1.0
+    done = Gauge(game).gaps(empty(8), best, each_agent=False)
+    assert done.nash.gap <= done.nash.upper < 1e-6
+
+
 def test_the_bounds_of_a_policy_file_allow_for_its_softmax():
     game = built_in("climbing")
     tables = [policy(np.zeros((1, 3))), policy(np.zeros((1, 3, 3)))]
