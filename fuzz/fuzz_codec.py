@@ -10,7 +10,7 @@ from zlib import crc32
 
 import atheris
 
-with atheris.instrument_imports(include=["protocol", "msgpack", "msgspec"]):
+with atheris.instrument_imports(include=["bnpg_protocol", "msgpack", "msgspec"]):
     from bnpg_protocol.wire.codec import decode, encode
     from bnpg_protocol.wire.errors import MalformedMessage
 

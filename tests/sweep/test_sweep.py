@@ -159,22 +159,48 @@ def test_a_run_that_fails_is_told_and_the_others_are_done(run: Any, grid_file: P
     assert run("sweep", grid_file, *FAST, "--out", "whole").code == 0
 
 
+def _stopped_at_work(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """The two workers of a sweep, held in the midst of their first runs, however fast the machine is."""
+    workers: dict[int, psutil.Process] = {}
+    while len(workers) < 2:
+        assert process.poll() is None, "the sweep is over before it has two workers"
+        for one in psutil.Process(process.pid).children():
+            workers.setdefault(one.pid, one)
+    ready = list(workers.values())
+    while not all(_recorded(folder) for folder in _begun(2)):
+        assert process.poll() is None, "the sweep is over before anybody looked"
+    for worker in ready:
+        worker.suspend()
+    assert process.poll() is None, "the sweep is over before it could be held: its runs are too short"
+    return ready
+
+
+def _begun(number: int) -> list[Path]:
+    """The folders of the first runs, as soon as there are so many."""
+    while len(found := sorted(Path("stopped/runs").glob("*"))) < number:
+        os.sched_yield()
+    return found
+
+
+def _recorded(folder: Path) -> bool:
+    record = folder / "metrics.jsonl"
+    return record.exists() and record.stat().st_size > 0
+
+
 @pytest.mark.parametrize("how", ["SIGINT", "SIGKILL", "worker"])
 def test_a_sweep_that_is_stopped_goes_on_to_the_same_bytes(run: Any, here: Path, how: str) -> None:
     Path("long.toml").write_text(LONG)
-    process = start("sweep", "long.toml", "--no-fsync", "--jobs", 2, "--out", "stopped")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("runs "):
-            break
-    workers = psutil.Process(process.pid).children(recursive=True)
-    assert workers
+    process = start("sweep", "long.toml", "--no-fsync", "--quiet", "--jobs", 2, "--out", "stopped")
+    workers = _stopped_at_work(process)
     if how == "worker":
         workers[0].kill()
-        assert process.communicate(timeout=100)[1]
-        assert process.returncode == 0
+        workers[1].resume()
+        _, err = process.communicate(timeout=100)
+        assert process.returncode == 0, err
     else:
         process.send_signal(getattr(signal, how))
+        for worker in workers:
+            worker.resume()
         _, err = process.communicate(timeout=60)
         assert psutil.wait_procs(workers, timeout=20)[1] == []
         if how == "SIGINT":
