@@ -19,6 +19,8 @@ def one_input(data: bytes) -> None:
     """Decode one input, whole and cut into frames."""
     for tensor, inline in ((0, True), (8, True), (8, False), (len(data) // 2, True)):
         cut = len(data) - tensor
+        if cut < 0:
+            continue
         rest = cut.to_bytes(4, "little") + (data if inline else data[:cut])
         frames = [] if inline else [data[cut:]]
         value = 0 if inline else crc32(data[cut:])

@@ -33,6 +33,11 @@ class Broadcast:
         self._changed = asyncio.Condition()
         self._stopped = asyncio.Event()
 
+    @property
+    def followers(self) -> int:
+        """How many follow just now."""
+        return self._followers
+
     async def sight(self) -> Sight:
         """Return a sight that is not older than a moment."""
         if self._sight is None or time.monotonic() - self._looked_at >= self._pause:

@@ -1,11 +1,13 @@
 """The server of the live page: one page, one stream of events, nothing that changes anything."""
 
 import asyncio
+import errno
 import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,6 +20,7 @@ from bnpg.report.page import Page, render_page
 from bnpg.watch.admission import Admission
 from bnpg.watch.broadcast import Broadcast
 from bnpg.watch.source import Source
+from bnpg.watch.visitors import BACKLOG, READERS, Visitor
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -72,6 +75,9 @@ def build_app(source: Source, admission: Admission) -> tuple[ASGIApp, Broadcast]
         return HTMLResponse(html, headers={"Content-Security-Policy": policy})
 
     async def events(request: Request) -> Response:  # noqa: ARG001
+        if broadcast.followers >= READERS:
+            again = {"Retry-After": "5"}
+            return PlainTextResponse("as many look on as can; try again later\n", 503, headers=again)
         return StreamingResponse(
             broadcast.follow(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
         )
@@ -99,9 +105,23 @@ def serve(source: Source, admission: Admission, listening: socket.socket) -> Non
     """Serve until interrupted."""
     app, broadcast = build_app(source, admission)
     config = uvicorn.Config(
-        app, log_level="critical", lifespan="on", timeout_graceful_shutdown=2, server_header=False
+        app,
+        http=Visitor,
+        ws="none",
+        backlog=BACKLOG,
+        log_level="critical",
+        lifespan="on",
+        timeout_graceful_shutdown=2,
+        server_header=False,
     )
     _Server(config, broadcast).run(sockets=[listening])
+
+
+def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Be silent if there is no descriptor for a visitor: asyncio tries again a second later."""
+    error = context.get("exception")
+    if not (isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)):
+        loop.default_exception_handler(context)
 
 
 class _Server(uvicorn.Server):
@@ -118,6 +138,7 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._end, number)
+        loop.set_exception_handler(_told)
         try:
             yield
         finally:

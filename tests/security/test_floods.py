@@ -4,76 +4,29 @@ import os
 import resource
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from bnpg_protocol.process import descriptors
 from bnpg_protocol.process.transport.zeromq import ZeroMQTransport
 
+from bnpg.lab.testing.crowd import Crowd
+
 pytestmark = pytest.mark.timeout(200)
-CROWD = """
-import resource, select, socket, sys
-address, number, says = sys.argv[1], int(sys.argv[2]), bytes.fromhex(sys.argv[3])
-most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-host, _, port = address.rpartition(":")
-crowd = []
-while number > 0:
-    batch = {}
-    pending = select.poll()
-    for _ in range(min(100, number)):
-        one = socket.socket()
-        one.setblocking(False)
-        one.connect_ex((host, int(port)))
-        batch[one.fileno()] = one
-        pending.register(one, select.POLLOUT)
-    number -= len(batch)
-    for descriptor, event in pending.poll(100):
-        if says and not event & (select.POLLERR | select.POLLHUP):
-            batch[descriptor].send(says)
-    if says:
-        for one in batch.values():
-            one.close()
-    crowd += batch.values()
-print(flush=True)
-sys.stdin.read()
-"""
-"""Connects as often as it is told to, says the same each time, or nothing and stays until its input ends."""
-
-
-class Crowd:
-    """A process of its own: it needs more descriptors than a test should have."""
-
-    def __init__(self, address: str, number: int, says: bytes = b"") -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", CROWD, address, str(number), says.hex()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert self._process.stdout is not None
-        self._process.stdout.readline()
-
-    def leave(self) -> None:
-        self._process.communicate()
 
 
 @pytest.fixture
-def crowd() -> Iterator[type[Crowd]]:
+def crowd() -> Iterator[Callable[..., Crowd]]:
     made: list[Crowd] = []
 
-    class Remembered(Crowd):
-        def __init__(self, address: str, number: int, says: bytes = b"") -> None:
-            super().__init__(address, number, says)
-            made.append(self)
+    def gather(address: str, number: int, says: bytes = b"") -> Crowd:
+        made.append(Crowd(address, number, says, stays=not says))
+        return made[-1]
 
-    yield Remembered
+    yield gather
     for one in made:
-        with suppress(ValueError):
-            one.leave()
+        one.leave()
 
 
 def test_a_crowd_of_silent_strangers_ends_no_run_of_few_descriptors(secured, right_digest, crowd) -> None:
