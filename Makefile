@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak kills check lint types imports stub format lock clean fuzz containers model bench docs docs-links
+.PHONY: help run test soak edges kills check lint types imports stub format lock clean fuzz containers model bench docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,17 @@ soak: $(VENV)/run.done ## simulate runs under random faults, SCHEDULES=10000 of 
 
 kills: $(VENV)/dev.done ## kill a run at every step it takes on the disk, resume it, and compare what it leaves
 	@folder=$$(mktemp -d) && $(BIN)/python -P -m bnpg.lab.testing.killed_anywhere "$$folder"; rm -rf "$$folder"
+
+HOURS ?= 1
+EDGES = tests/security/test_floods.py tests/security/test_next_internet.py tests/watch/test_crowds.py \
+  tests/system/test_surroundings.py tests/trace/test_no_false_alarm.py tests/trace/test_real_processes.py \
+  tests/simulation/test_stalls.py tests/system/test_crash_and_return.py tests/system/test_the_end.py
+edges: $(VENV)/dev.done ## floods, odd parents, kills, clock jumps and false alarms, again and again for HOURS=1
+	@end=$$(($$(date +%s) + $(HOURS) * 3600)); pass=0; \
+	while pass=$$((pass + 1)); echo "pass $$pass"; \
+	  BNPG_EDGES=8 $(BIN)/python -m pytest -q -n $(JOBS) $(EDGES) || exit 1; \
+	  $(BIN)/bnpg soak --schedules 1000 --first $$(($$(date +%s) % 1000000)) || exit 1; \
+	  [ $$(date +%s) -lt $$end ]; do :; done
 
 model: ## check the formal model of joining and of a round; needs spin
 	@model/check.sh

@@ -142,3 +142,29 @@ def test_ctrl_c_that_was_ignored_by_the_parent_ends_a_run_in_order(scratch: Any)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
+
+
+JUMPS = """
+import itertools, time
+true, calls = time.time, itertools.count()
+time.time = lambda: true() + {jump} * (next(calls) // 3 % 2)
+"""
+"""Imported by every Python process that finds it: the clock on the wall goes to and fro, every third look."""
+
+
+@pytest.mark.parametrize("jump", [-86400.0, 1e7])
+def test_a_clock_on_the_wall_that_jumps_does_no_harm(
+    scratch: Any, shell: Shell, digest: str, jump: float
+) -> None:
+    shim = scratch.path / "shim"
+    shim.mkdir()
+    (shim / "sitecustomize.py").write_text(JUMPS.format(jump=jump))
+    plan = scratch.path / "plan.toml"
+    plan.write_text(
+        '[[kill]]\nprocess = "agent-1"\nphase = "states"\nround = 1\n'
+        '[[kill]]\nprocess = "coordinator"\nphase = "signalling"\nround = 0\n'
+    )
+    done = shell(f"PYTHONPATH={shim} {BNPG} {TRAIN} --trace --faults {plan} && {BNPG} trace check run")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("restarted") == 2, done.stderr
+    assert _digest(scratch.path) == digest
