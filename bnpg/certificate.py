@@ -14,6 +14,7 @@ import numpy as np
 import scipy
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.loading import certified_learning_rate
+from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
@@ -26,6 +27,7 @@ from bnpg.certified.floats import FloatBounds, upper_bounds
 from bnpg.certified.words import EXACTLY, IN_FLOATS, rounded_up
 from bnpg.evaluation.document import as_json
 from bnpg.evaluation.effort import is_affordable
+from bnpg.evaluation.from_samples import certify_from_samples
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.evaluation.prediction import natural_prediction, predicted_rounds, prediction_in_words
 from bnpg.run_folder import RunFolder
@@ -135,6 +137,7 @@ def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence) -> d
     certificate = {
         "proved": proved,
         "exact_check": checked,
+        "sampled": _sampled(experiment, game, policy) if experiment.certify_samples else None,
         "stop_at_epsilon": epsilon or None,
         "stop_gap": experiment.stop_gap if epsilon else None,
         "certified": _is_certified(proved, experiment.stop_gap) if epsilon else None,
@@ -165,6 +168,33 @@ def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence) -> d
             else "Theorems 1 and 2 speak of the uniform barrier; bnpg dag advise predicts for a weighted one"
         )
     return certificate
+
+
+def _sampled(experiment: Experiment, game: Game, policy: Policy) -> dict[str, Any]:
+    """Return what fresh episodes say of the Nash gap; of the game they know the rewards' range and mu."""
+    sought = certify_from_samples(
+        TableWorld(game),
+        policy.dag,
+        policy.thetas,
+        regularization=experiment.regularization,
+        rewards=(float(game.reward.min()), float(game.reward.max())),
+        initial=game.initial,
+        delta=experiment.certify_samples,
+        seed=experiment.seed,
+    )
+    outcome = sought.outcome
+    return {
+        "claim": "epsilon-nash",
+        "certified": outcome.certified,
+        "epsilon": outcome.epsilon if outcome.certified else None,
+        "confidence": 1.0 - sought.delta,
+        "by": "Lemma 2' and an empirical Bernstein bound, from episodes alone",
+        "episodes": outcome.episodes,
+        "longest": sought.longest,
+        "looks": list(sought.looks),
+        "worst": outcome.worst,
+        "constant": outcome.constant if math.isfinite(outcome.constant) else None,
+    }
 
 
 def _reaches_the_optimum(experiment: Experiment, game: Game, dag: Dag) -> bool:
@@ -242,7 +272,17 @@ def in_words(certificate: dict[str, Any]) -> str:
         for claim in certificate["proved"]
         if claim["by"].endswith("tight form")
     ]
-    return text + ("; its gradient promises " + " and ".join(promised) if promised else "")
+    text += "; its gradient promises " + " and ".join(promised) if promised else ""
+    sampled = certificate["sampled"]
+    if sampled is None:
+        return text
+    confidence = f"{100.0 * sampled['confidence']:g} % confidence"
+    if not sampled["certified"]:
+        return f"{text}; {sampled['episodes']} fresh episodes certify nothing with {confidence}"
+    gap = rounded_up(sampled["epsilon"])
+    return (
+        f"{text}; {sampled['episodes']} fresh episodes certify a Nash gap of at most {gap} with {confidence}"
+    )
 
 
 def certificate_lines(experiment: Experiment, summary: dict[str, Any]) -> list[str]:

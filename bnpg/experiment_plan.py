@@ -113,6 +113,7 @@ class _Planner:
         elif experiment.stop_gap != "nash":
             raise InputError(f"stop-gap {experiment.stop_gap} says what stop-at-epsilon means: give it too")
         _check_mode(experiment)
+        _check_samples(experiment)
         _check_barrier(experiment, game, dag)
         _check_ascent(experiment, dag)
         _check_sizes(experiment, game, dag)
@@ -203,6 +204,19 @@ def _is_file(path: Path) -> bool:
 def edges_text(dag: Dag) -> str:
     """Return the edges as a person types them, `0-1,0-2`; empty if there are none."""
     return ",".join(f"{parent}-{child}" for parent, child in dag.edges)
+
+
+def _check_samples(experiment: Experiment) -> None:
+    if not experiment.certify_samples:
+        return
+    if not experiment.regularization:
+        raise InputError(
+            "certify-samples certifies a Nash gap of lambda C: it needs a regularization above 0"
+        )
+    if experiment.barrier != "uniform":
+        raise InputError("certify-samples rests on a lemma of the uniform barrier, got barrier weighted")
+    if not experiment.evaluate_every:
+        raise InputError("certify-samples adds to a certificate: evaluate-every must be at least 1, got 0")
 
 
 def _check_mode(experiment: Experiment) -> None:

@@ -44,7 +44,7 @@ def timeless(text: str) -> str:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bnpg.execution.draw_curves", lambda folder: "")
+    monkeypatch.setattr("bnpg.execution.draw_curves", lambda *_: "")
     return tmp_path
 
 

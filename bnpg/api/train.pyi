@@ -30,6 +30,7 @@ def train(
     evaluate_every: int = 10,
     stop_at_epsilon: float = 0.0,
     stop_gap: Literal["nash", "optimality"] = "nash",
+    certify_samples: float = 0.0,
     save_policy: bool = False,
     trace: bool = False,
     launcher: Literal["memory", "local"] = "memory",
@@ -96,6 +97,9 @@ def train(
     stop_gap : {'nash', 'optimality'}, default 'nash'
         Which gap `stop_at_epsilon` means: of Nash (tight Lemma 2), or to the optimum (tight Lemma 3;
         needs the complete DAG).
+    certify_samples : float, default 0.0: none
+        Seek a certificate of the final policy in fresh episodes too, without the model, wrong with at
+        most this probability.
     save_policy : bool, default False
         Gather ``policy.npz`` at the end, every agent's theta.
     trace : bool, default False

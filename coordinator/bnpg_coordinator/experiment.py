@@ -212,6 +212,18 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
             decides="length",
         ),
     ] = "nash"
+    certify_samples: Annotated[
+        float,
+        Meta(ge=0, le=0.5),
+        ExperimentSetting(
+            "Seek a certificate of the final policy in fresh episodes too, without the model, wrong with at "
+            "most this probability.",
+            symbol="DELTA",
+            unit="probability",
+            remark=": none",
+            decides="record",
+        ),
+    ] = 0.0
     save_policy: Annotated[
         bool,
         ExperimentSetting("Gather `policy.npz` at the end, every agent's theta.", decides="record"),

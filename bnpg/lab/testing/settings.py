@@ -28,7 +28,8 @@ def values(setting: Declared[Any]) -> st.SearchStrategy[Any]:
             found |= st.integers(kind.ge, kind.le if kind.le is not None else LARGEST)
         elif isinstance(kind, FloatType):
             low = kind.gt if kind.gt is not None else kind.ge
-            found |= st.floats(low, LARGEST, exclude_min=kind.gt is not None)
+            high = kind.le if kind.le is not None else LARGEST
+            found |= st.floats(low, min(high, LARGEST), exclude_min=kind.gt is not None)
     return found
 
 

@@ -1,0 +1,61 @@
+"""A certificate that rests on fresh episodes: where it is written, and what is refused."""
+
+import json
+import math
+
+import pytest
+
+import bnpg
+
+EXACT = {
+    "dag": "complete",
+    "mode": "exact",
+    "rounds": 100,
+    "learning_rate": "certified",
+    "regularization": 4.0,
+}
+
+
+def test_it_stands_beside_what_is_proved_and_is_no_part_of_it(tmp_path):
+    run = bnpg.train("climbing", **EXACT, certify_samples=0.05, out=tmp_path / "run")
+    certificate = json.loads((tmp_path / "run" / "certificate.json").read_text())
+    sampled = certificate["sampled"]
+    assert sampled["certified"]
+    assert math.isclose(sampled["confidence"], 0.95)
+    assert certificate["nash_gap"] <= sampled["epsilon"] <= 4.0 * 1.001
+    assert not [claim for claim in certificate["proved"] if "episodes" in claim["by"]]
+    assert "16384 fresh episodes certify a Nash gap of at most 4.001 with 95 % confidence" in str(
+        run.summary["certificate"]
+    )
+
+
+def test_a_gap_that_is_not_certified_is_said_so(tmp_path):
+    run = bnpg.train(
+        "climbing",
+        **(EXACT | {"regularization": 0.001, "rounds": 1}),
+        certify_samples=0.05,
+        out=tmp_path / "run",
+    )
+    assert "fresh episodes certify nothing with 95 % confidence" in str(run.summary["certificate"])
+
+
+def test_it_moves_no_bit_of_the_run(tmp_path):
+    runs = [
+        bnpg.train("climbing", **EXACT, certify_samples=delta, out=tmp_path / str(delta))
+        for delta in (0.0, 0.3)
+    ]
+    assert runs[0].summary["policy_digest"] == runs[1].summary["policy_digest"]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"regularization": 0.0}, "needs a regularization above 0"),
+        ({"barrier": "weighted"}, "got barrier weighted"),
+        ({"evaluate_every": 0}, "evaluate-every must be at least 1"),
+        ({"certify_samples": 1.0}, "certify"),
+    ],
+)
+def test_what_it_cannot_rest_on_is_refused(options, why, tmp_path):
+    with pytest.raises(bnpg.InputError, match=why):
+        bnpg.train("climbing", **(EXACT | {"certify_samples": 0.1} | options), out=tmp_path / "run")
