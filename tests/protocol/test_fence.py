@@ -56,7 +56,7 @@ def test_a_file_that_was_made_before_the_fence_was_torn_never_gets_its_name(
 
 def write_atomically_by_the_next(folder: Path, rename: object) -> None:
     fence = Fence.raise_in(folder)
-    draft = Path(fence.draft("file"))
+    draft = Path(fence.draft("another"))
     draft.write_bytes(b"new")
     draft.rename(folder / "file")
 
