@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-EXAMPLES = {"games": 3, "evaluation": 3, "recorded": 4, "training": 5}
+EXAMPLES = {"games": 3, "evaluation": 3, "recorded": 4, "train": 5}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
