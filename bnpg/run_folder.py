@@ -28,6 +28,7 @@ from bnpg_agents.checkpoint import load_latest
 from bnpg_coordinator.experiment import read_experiment
 from bnpg_coordinator.loading import load_game
 from bnpg_coordinator.run_record import read_lines
+from bnpg_protocol.wire.addresses import process_name
 
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings
@@ -115,7 +116,7 @@ class RunFolder:
 
     def agent(self, agent: int) -> Path:
         """Return the folder of an agent that runs on this host."""
-        return self.path / "agents" / f"agent-{agent}"
+        return self.path / "agents" / process_name(agent)
 
     @property
     def lines(self) -> list[dict[str, Any]]:

@@ -17,11 +17,12 @@ from bnpg_protocol.process.loop import Loop
 from bnpg_protocol.process.recorder import TraceRecorder
 from bnpg_protocol.process.security.credentials import agent_security, enrol
 from bnpg_protocol.process.security.endpoints import advertised, leaves_machine, require_key
-from bnpg_protocol.process.title import set_title
+from bnpg_protocol.process.title import set_title, title
 from bnpg_protocol.process.transport.curve import new_key_pair
 from bnpg_protocol.process.transport.interface import Transport
 from bnpg_protocol.process.transport.local_address import advertised_host
 from bnpg_protocol.process.transport.opening import open_transport
+from bnpg_protocol.wire.addresses import process_name
 from bnpg_protocol.wire.effects import Effect, Log, Stop
 from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
@@ -51,8 +52,8 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
     policy
         Returns the policy at theta_0 that a Welcome asks for.
     """
-    name = "bnpg-agent" if options.agent is None else f"bnpg-agent-{options.agent}"
-    set_title(name)
+    name = title(options.agent_id)
+    set_title(options.agent_id)
     keep_freed_memory()
     log = open_log(name, options.log_format, options.log_level)
     try:
@@ -113,7 +114,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
                 outdated = round_ - 1
             case Adopt(agent=given, experiment=experiment):
                 folder.adopt(given, experiment)
-                set_title(f"bnpg-agent-{given}")
+                set_title(given)
             case Log(level=level, event=event, fields=fields):
                 write_log(log, level, event, fields)
             case _:
@@ -126,7 +127,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
     faults = None
     if plan is not None:
         faults = FaultExecution(
-            FaultInjector(plan, f"agent-{agent}", incarnation), options.faults_since, tear
+            FaultInjector(plan, process_name(agent), incarnation), options.faults_since, tear
         )
 
     def tidy() -> None:
@@ -200,7 +201,7 @@ def _open_transport(
     inbox = options.inbox or ("tcp://127.0.0.1:*" if local else "tcp://0.0.0.0:*")
     require_key(inbox, "--inbox", security is not None)
     host = advertised_host(inbox, options.advertise, coordinator, options.patience)
-    name = f"agent-{options.agent_id if identity is None else identity[0]}"
+    name = process_name(options.agent_id if identity is None else identity[0])
     transport = open_transport(name, inbox, security, LARGEST_ACTIONS)
     transport.connect(COORDINATOR_ROUTE, coordinator, expected)
     return transport, advertised(transport.endpoint, host)

@@ -19,12 +19,14 @@ from bnpg_protocol.process.faults.plan import FaultPlan
 from bnpg_protocol.process.recorder import TraceRecorder
 from bnpg_protocol.process.simulation import Simulation
 from bnpg_protocol.process.transport.memory import MemoryNetwork
+from bnpg_protocol.wire import addresses
+from bnpg_protocol.wire.addresses import process_name
 from bnpg_protocol.wire.effects import Effect, Log
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import Event, Observer
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-COORDINATOR = "coordinator"
+COORDINATOR = process_name(addresses.COORDINATOR)
 WriteLog = Callable[[str, str, str, dict[str, Any]], None]
 
 
@@ -118,7 +120,7 @@ class Cluster:
         self.simulation.add(COORDINATOR, COORDINATOR, self._coordinator, self._carry, injector)
 
     def _start_agent(self, agent: int) -> None:
-        name, life = f"agent-{agent}", self._next_life(agent)
+        name, life = process_name(agent), self._next_life(agent)
         address = f"{name}#{life}"
         setup = AgentSetup(
             agent=agent,
@@ -148,7 +150,7 @@ class Cluster:
                 case Log(level=level, event=event, fields=fields):
                     if self._write_log is not None:
                         self._write_log(
-                            f"agent-{agent}", "debug" if level == "info" else level, event, fields
+                            process_name(agent), "debug" if level == "info" else level, event, fields
                         )
                 case _:
                     raise AssertionError(effect)
@@ -206,7 +208,7 @@ class Cluster:
             self._start_coordinator()
             # As any launcher: a coordinator that died after it let agents go waits for all of them again.
             for agent in range(len(self.thetas)):
-                stop = self.simulation.stops.get(f"agent-{agent}")
+                stop = self.simulation.stops.get(process_name(agent))
                 if stop is not None and stop.code == ExitCode.DONE:
                     self._start_agent(agent)
         elif ended is not None:

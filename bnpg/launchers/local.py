@@ -21,6 +21,8 @@ from bnpg_protocol.process.arguments import as_arguments
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.process.options import ProcessOptions
+from bnpg_protocol.wire import addresses
+from bnpg_protocol.wire.addresses import process_name
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.adoption import Adopted, Order, adopt
@@ -36,7 +38,7 @@ DEATHS = 5
 """Deaths of one process without a new round in between after which the run is given up."""
 GRACE = 8.0
 """Seconds the processes have to end by themselves."""
-COORDINATOR = "coordinator"
+COORDINATOR = process_name(addresses.COORDINATOR)
 
 
 def launch(
@@ -90,7 +92,7 @@ class _LocalRun:
         return Outcome(code, why, 1 + self._agents)
 
     def _names(self) -> list[str]:
-        return [COORDINATOR, *(f"agent-{agent}" for agent in range(self._agents))]
+        return [COORDINATOR, *map(process_name, range(self._agents))]
 
     def _watch(self) -> tuple[ExitCode, str]:
         """Look after the processes until the coordinator ends the run."""

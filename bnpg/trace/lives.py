@@ -2,6 +2,8 @@
 
 from functools import cached_property
 
+from bnpg_protocol.wire.addresses import COORDINATOR, process_name
+
 from bnpg.trace.reading import Life, TraceEvent, Violation
 
 Epoch = tuple[int, int]
@@ -49,12 +51,12 @@ class Lives:
     @cached_property
     def names(self) -> list[str]:
         """All processes of the run."""
-        return ["coordinator", *self.agent_names]
+        return [process_name(COORDINATOR), *self.agent_names]
 
     @cached_property
     def agent_names(self) -> list[str]:
         """All agents of the run."""
-        return [f"agent-{agent}" for agent in range(self.agents)]
+        return [process_name(agent) for agent in range(self.agents)]
 
     def of(self, process: str) -> list[Life]:
         """Return the lives of one process, in order."""
@@ -117,7 +119,7 @@ class Lives:
         for life in self.all:
             for event in life.events:
                 if event.kind == "join":
-                    mentioned = {f"agent-{event['agent']}": event["life"]}
+                    mentioned = {process_name(event["agent"]): event["life"]}
                 elif event.kind == "epoch":
                     mentioned = event["neighbours"]
                 else:

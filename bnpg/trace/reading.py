@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from bnpg_protocol.process.recorder import GENESIS, chained
+from bnpg_protocol.wire.addresses import agent_of
 
 from bnpg.trace.schema import objection
 from bnpg_math.errors import InputError
@@ -83,7 +84,7 @@ class Life:
     @property
     def agent(self) -> int | None:
         """Its index if it is an agent."""
-        return None if self.process == "coordinator" else int(self.process.removeprefix("agent-"))
+        return agent_of(self.process)
 
 
 def read_trace(folder: Path) -> list[Life]:

@@ -11,14 +11,14 @@ from bnpg_protocol.process.arguments import read_arguments  # noqa: E402
 from bnpg_protocol.process.surroundings import ended, settle  # noqa: E402
 
 from bnpg_coordinator.options import CoordinatorOptions  # noqa: E402
-from bnpg_coordinator.shell import run_coordinator  # noqa: E402
+from bnpg_coordinator.shell import NAME, run_coordinator  # noqa: E402
 
 
 def main() -> int:
     """Read the command line and run the coordinator."""
     settle()
-    options = read_arguments(CoordinatorOptions, "bnpg-coordinator", "The coordinator of a bnpg run.")
-    return ended(lambda: run_coordinator(options), "bnpg-coordinator")
+    options = read_arguments(CoordinatorOptions, NAME, "The coordinator of a bnpg run.")
+    return ended(lambda: run_coordinator(options), NAME)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,9 @@ from bnpg_protocol.process.security.credentials import (
 )
 from bnpg_protocol.process.security.endpoints import require_key
 from bnpg_protocol.process.security.hangup import Hangup
-from bnpg_protocol.process.title import set_title
+from bnpg_protocol.process.title import set_title, title
 from bnpg_protocol.process.transport.opening import open_transport
+from bnpg_protocol.wire.addresses import COORDINATOR, process_name
 from bnpg_protocol.wire.effects import Effect, Log, Stop
 from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
 from bnpg_protocol.wire.events import Event, Observer
@@ -45,7 +46,7 @@ from bnpg_math.errors import InputError
 if TYPE_CHECKING:
     from bnpg_protocol.process.telemetry import Telemetry
 
-NAME = "bnpg-coordinator"
+PROCESS, NAME = process_name(COORDINATOR), title(COORDINATOR)
 HEADER_ROOM = 1 << 17
 """Bytes every frame may have."""
 
@@ -103,7 +104,7 @@ def run_coordinator(
     on_line : callable, optional
         Called with every line of the record as it is written.
     """
-    set_title(NAME)
+    set_title(COORDINATOR)
     keep_freed_memory()
     log = open_log(NAME, options.log_format, options.log_level)
     try:
@@ -116,7 +117,9 @@ def run_coordinator(
         if security is not None:
             setup = msgspec.structs.replace(setup, admission=security.admission)
         telemetry = _open_telemetry(options.metrics_listen)
-        transport = open_transport("coordinator", options.listen, security, _largest_answer(setup))
+        transport = open_transport(
+            process_name(COORDINATOR), options.listen, security, _largest_answer(setup)
+        )
         if options.endpoint_file is not None:
             write_atomically(options.endpoint_file, f"{transport.endpoint}\n".encode(), fsync=False)
     except (InputError, PlanError, InsecureSetup, StorageFailed) as error:
@@ -145,7 +148,7 @@ def run_coordinator(
 
     faults = None
     if plan is not None:
-        faults = FaultExecution(FaultInjector(plan, "coordinator", setup.generation), options.faults_since)
+        faults = FaultExecution(FaultInjector(plan, PROCESS, setup.generation), options.faults_since)
 
     hangup = Hangup()
 

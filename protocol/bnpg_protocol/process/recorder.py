@@ -23,7 +23,7 @@ from isal.isal_zlib import crc32
 
 from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.fence import Fence
-from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED
+from bnpg_protocol.wire.addresses import COORDINATOR, process_name
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import (
     Acted,
@@ -101,7 +101,7 @@ class TraceRecorder:
         self._lamport = 0
         self._at = '"g":0,"e":0'
         self._described: tuple[Message | None, str] = (None, "")
-        self._names = {COORDINATOR: "coordinator", UNASSIGNED: "agent"}
+        self._names: dict[int, str] = {}
 
     def __call__(self, event: Event) -> None:
         """Take in one event; it is written with the next `flush`."""
@@ -227,7 +227,7 @@ class TraceRecorder:
     def _name(self, peer: int) -> str:
         name = self._names.get(peer)
         if name is None:
-            name = self._names[peer] = f"agent-{peer}"
+            name = self._names[peer] = process_name(peer)
         return name
 
 

@@ -14,6 +14,7 @@ from bnpg_protocol.process.faults.plan import Kill, Pause
 from bnpg_protocol.process.history import History
 from bnpg_protocol.process.machine import Machine
 from bnpg_protocol.process.transport.memory import Delivery, MemoryNetwork
+from bnpg_protocol.wire.addresses import COORDINATOR, process_name
 from bnpg_protocol.wire.codec import decode, encode
 from bnpg_protocol.wire.effects import Connect, Effect, Log, Stop, Transmit
 from bnpg_protocol.wire.errors import MalformedMessage, StorageFailed
@@ -249,7 +250,7 @@ class Simulation:
         try:
             envelope = decode(list(flip_bits(frames, parcel.flips)))
         except MalformedMessage as error:
-            target = self._processes.get("coordinator" if transmit.to < 0 else f"agent-{transmit.to}")
+            target = self._processes.get(process_name(COORDINATOR if transmit.to < 0 else transmit.to))
             if target is not None:
                 target.machine.links.refused["malformed"] += 1
                 target.carry(Log("debug", "refused", {"reason": str(error)}))

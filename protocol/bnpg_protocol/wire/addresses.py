@@ -17,6 +17,30 @@ def name(peer: int) -> str:
     return "an agent without an id" if peer == UNASSIGNED else f"agent {peer}"
 
 
+def process_name(peer: int) -> str:
+    """Return the name of a peer's process: in plans, traces, key files, and of an agent's folder.
+
+    Examples
+    --------
+    >>> process_name(COORDINATOR), process_name(3), process_name(UNASSIGNED)
+    ('coordinator', 'agent-3', 'agent')
+    """
+    if peer == COORDINATOR:
+        return "coordinator"
+    return "agent" if peer == UNASSIGNED else f"agent-{peer}"
+
+
+def agent_of(process: str) -> int | None:
+    """Return which agent a process is, by its name; None for the coordinator.
+
+    Examples
+    --------
+    >>> agent_of("agent-3"), agent_of("coordinator")
+    (3, None)
+    """
+    return None if process == process_name(COORDINATOR) else int(process.removeprefix("agent-"))
+
+
 def names(peers: "list[int] | tuple[int, ...] | set[int]") -> str:
     """Return several peers as people read them, in ascending order.
 

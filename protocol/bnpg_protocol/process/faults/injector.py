@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bnpg_protocol.process.faults.moments import Moment, round_of
 from bnpg_protocol.process.faults.plan import Corrupt, Delay, FaultPlan, Kill, LinkFault, Pause
-from bnpg_protocol.wire.addresses import COORDINATOR
+from bnpg_protocol.wire.addresses import process_name
 from bnpg_protocol.wire.effects import Transmit
 
 
@@ -36,11 +36,6 @@ class _Overtaken:
         self.parcel = parcel
         self.depth = depth
         self.due = due
-
-
-def process_name(peer: int) -> str:
-    """Return the name of a process in a plan."""
-    return "coordinator" if peer == COORDINATOR else f"agent-{peer}"
 
 
 class FaultInjector:
