@@ -1,5 +1,7 @@
 """What an agent asks its shell to do, beside what every process asks."""
 
+from typing import ClassVar
+
 from bnpg_protocol.wire.effects import Effect
 
 from bnpg_agents.snapshot import Snapshot
@@ -8,8 +10,16 @@ from bnpg_agents.snapshot import Snapshot
 class Store(Effect, frozen=True):
     """Make theta_round durable before any later effect is carried out; keep the one before it too."""
 
+    midst: ClassVar[str | None] = "storing"
+    moment: ClassVar[str | None] = "stored"
+
     round: int
     snapshot: Snapshot
+
+    @property
+    def of_round(self) -> int:
+        """The round whose update led to this theta."""
+        return self.round - 1
 
 
 class Adopt(Effect, frozen=True):

@@ -16,7 +16,7 @@ from bnpg_protocol.process.security.keys import (
     short,
     write_key_file,
 )
-from bnpg_protocol.process.security.roster import Roster, read_roster, write_roster
+from bnpg_protocol.process.security.roster import KeyRoster, read_roster, write_roster
 
 from bnpg.cli.options import debug_option, integer, json_option
 from bnpg.cli.suggestions import SuggestingGroup
@@ -102,7 +102,7 @@ def rotate(folder: Path, agent: int | None, coordinator: bool) -> None:
         file = folder / agent_file(agent)
         write_key_file(file, KeyFile(f"agent-{agent}", fresh.public, fresh.secret, roster.coordinator))
         write_roster(
-            folder / ROSTER_FILE, Roster(roster.coordinator, roster.agents | {str(agent): fresh.public})
+            folder / ROSTER_FILE, KeyRoster(roster.coordinator, roster.agents | {str(agent): fresh.public})
         )
         click.echo(
             f"bring {file} to agent {agent}'s host, send SIGHUP to the coordinator, start the agent again"
@@ -113,7 +113,7 @@ def rotate(folder: Path, agent: int | None, coordinator: bool) -> None:
         if file.exists():
             write_key_file(file, msgspec.structs.replace(read_key_file(file), coordinator=fresh.public))
     write_key_file(folder / COORDINATOR_FILE, KeyFile("coordinator", fresh.public, fresh.secret))
-    write_roster(folder / ROSTER_FILE, Roster(fresh.public, roster.agents))
+    write_roster(folder / ROSTER_FILE, KeyRoster(fresh.public, roster.agents))
     click.echo("bring every agent-I.key to its host again, and start the coordinator and the agents again")
 
 
@@ -128,12 +128,12 @@ def revoke(folder: Path, agent: int | None) -> None:
         known = ", ".join(sorted(roster.agents, key=int)) or "none"
         raise InputError(f"--agent must be one of the roster ({known}), got {agent}")
     rest = {name: key for name, key in roster.agents.items() if name != str(agent)}
-    write_roster(folder / ROSTER_FILE, Roster(roster.coordinator, rest))
+    write_roster(folder / ROSTER_FILE, KeyRoster(roster.coordinator, rest))
     (folder / agent_file(agent)).unlink(missing_ok=True)
     click.echo("send SIGHUP to the coordinator, or start it again")
 
 
-def _make(folder: Path, agents: int) -> Roster:
+def _make(folder: Path, agents: int) -> KeyRoster:
     from bnpg_protocol.process.transport.curve import new_key_pair
 
     taken = [name for name in (COORDINATOR_FILE, ROSTER_FILE) if (folder / name).exists()]
@@ -154,14 +154,14 @@ def _make(folder: Path, agents: int) -> Roster:
         public[str(agent)] = pair.public
         content = KeyFile(f"agent-{agent}", pair.public, pair.secret, coordinator.public)
         write_key_file(folder / agent_file(agent), content)
-    roster = Roster(coordinator.public, public)
+    roster = KeyRoster(coordinator.public, public)
     write_roster(folder / ROSTER_FILE, roster)
     # Last, because its presence says that the folder is complete.
     write_key_file(folder / COORDINATOR_FILE, KeyFile("coordinator", coordinator.public, coordinator.secret))
     return roster
 
 
-def _checked(folder: Path) -> Roster:
+def _checked(folder: Path) -> KeyRoster:
     """Return the roster of a folder whose files are all in order."""
     from bnpg_protocol.process.transport.curve import public_key
 

@@ -36,7 +36,7 @@ def watch(where: str, listen: str | None, token_file: Path | None, as_json: bool
       bnpg watch 10.0.0.7:9000
       bnpg watch runs/mine --listen 0.0.0.0:8765 --token-file token
     """  # noqa: D301 (\b keeps click from wrapping)
-    from bnpg.watch.admission import Admission, bind, is_loopback, new_token, parse_listen, read_token
+    from bnpg.watch.admission import TokenAdmission, bind, is_loopback, new_token, parse_listen, read_token
     from bnpg.watch.server import serve
     from bnpg.watch.source import AddressSource, FolderSource, Source
     from bnpg_math.errors import InputError
@@ -66,5 +66,5 @@ def watch(where: str, listen: str | None, token_file: Path | None, as_json: bool
         url = f"http://{shown}:{at}/{secret}"
         click.echo(json.dumps({"url": url, "token": token is not None}) if as_json else url)
         click.echo("bnpg: Ctrl-C ends the watching, not the run", err=True)
-        serve(source, Admission(token), listening)
+        serve(source, TokenAdmission(token), listening)
     return int(ExitCode.DONE)

@@ -84,7 +84,7 @@ class Observation:
 
 
 @dataclass
-class Observer:
+class RunObserver:
     """Puts observations together.
 
     Parameters

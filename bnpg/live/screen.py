@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bnpg.live.numbers import sparkline
-from bnpg.live.observation import Observation, Observer
+from bnpg.live.observation import Observation, RunObserver
 
 REDRAWN = 2.5
 """Times a second: a person reads no faster, and drawing costs a few milliseconds."""
@@ -33,12 +33,12 @@ class Screen:
 
     Parameters
     ----------
-    observer : Observer
+    observer : RunObserver
     stream : text file
         A terminal.
     """
 
-    def __init__(self, observer: Observer, stream: TextIO) -> None:
+    def __init__(self, observer: RunObserver, stream: TextIO) -> None:
         self._observer = observer
         self._history: dict[str, list[float]] = {key: [] for key in COURSE}
         self._progress = Progress(

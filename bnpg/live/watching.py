@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
 from bnpg.live.lines import Lines
-from bnpg.live.observation import Observer, status_file
+from bnpg.live.observation import RunObserver, status_file
 from bnpg.live.screen import Screen
 from bnpg.run_folder import RunFolder
 
@@ -38,6 +38,6 @@ def watching(run: RunFolder, quiet: bool, stream: TextIO | None = None) -> Itera
     if not stream.isatty():
         yield Lines(experiment.rounds, stream)
         return
-    screen = Screen(Observer(run.dag, experiment.rounds, status_file(run.path)), stream)
+    screen = Screen(RunObserver(run.dag, experiment.rounds, status_file(run.path)), stream)
     with screen.live:
         yield screen

@@ -78,7 +78,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-class Admission:
+class TokenAdmission:
     """Decides on every request.
 
     Parameters

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bnpg.report.page import Page, render_page
-from bnpg.watch.admission import Admission
+from bnpg.watch.admission import TokenAdmission
 from bnpg.watch.broadcast import Broadcast
 from bnpg.watch.source import Source
 from bnpg.watch.visitors import BACKLOG, READERS, Visitor
@@ -36,10 +36,10 @@ class Gate:
     Parameters
     ----------
     app : ASGI application
-    admission : Admission
+    admission : TokenAdmission
     """
 
-    def __init__(self, app: ASGIApp, admission: Admission) -> None:
+    def __init__(self, app: ASGIApp, admission: TokenAdmission) -> None:
         self._app = app
         self._admission = admission
 
@@ -60,7 +60,7 @@ class Gate:
         await (self._app if refused is None else refused)(scope, receive, marked)
 
 
-def build_app(source: Source, admission: Admission) -> tuple[ASGIApp, Broadcast]:
+def build_app(source: Source, admission: TokenAdmission) -> tuple[ASGIApp, Broadcast]:
     """Return the application, and what it broadcasts."""
     broadcast = Broadcast(source)
 
@@ -101,7 +101,7 @@ def build_app(source: Source, admission: Admission) -> tuple[ASGIApp, Broadcast]
     return Gate(app, admission), broadcast
 
 
-def serve(source: Source, admission: Admission, listening: socket.socket) -> None:
+def serve(source: Source, admission: TokenAdmission, listening: socket.socket) -> None:
     """Serve until interrupted."""
     app, broadcast = build_app(source, admission)
     config = uvicorn.Config(

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bnpg.live.observation import Observation, Observer, status_file
+from bnpg.live.observation import Observation, RunObserver, status_file
 from bnpg.report.curves import gap_chart, value_chart
 from bnpg.report.dag_drawing import draw_dag
 from bnpg.report.page import Section, render_section
@@ -91,7 +91,7 @@ class FolderSource:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._run = read_run(folder)
-        self._observer = Observer(self._run.dag, self._run.experiment.rounds, status_file(folder))
+        self._observer = RunObserver(self._run.dag, self._run.experiment.rounds, status_file(folder))
         self._slow: dict[str, tuple[float, Section]] = {}
         self._sight: Sight | None = None
         self._seen: tuple[object, ...] = ()
@@ -155,14 +155,14 @@ class AddressSource:
         self._status: dict[str, Any] = {}
         self._lines: dict[int, dict[str, Any]] = {}
         self._answered: float | None = None
-        self._observer: Observer | None = None
+        self._observer: RunObserver | None = None
 
     def look(self) -> Sight:
         """Ask once, and return the page."""
         trouble = self._ask()
         dag = _dag(self._status)
         if self._observer is None or self._observer.dag != dag:
-            self._observer = Observer(dag, int(self._status.get("rounds", 0)), lambda: self._status)
+            self._observer = RunObserver(dag, int(self._status.get("rounds", 0)), lambda: self._status)
         if self._lines:
             self._observer.take(self._lines[max(self._lines)])
         seen = self._observer.look()

@@ -28,7 +28,10 @@ BLOCK = 4
 
 @unique
 class Purpose(IntEnum):
-    """What a stream is for. The numbers are part of the result of a run: never renumber them."""
+    """What a stream is for. The numbers are part of the result of a run: never renumber them.
+
+    7 and 8 were used once, and are free for nothing else.
+    """
 
     ACTIONS = 1
     """Actions of agent `index` at a round and step."""
@@ -42,10 +45,6 @@ class Purpose(IntEnum):
     """Logits that agent `index` starts from."""
     GAME = 6
     """Tables of a randomly generated game."""
-    FAULTS = 7
-    """Injected faults of link `index`."""
-    JITTER = 8
-    """Back-off of process `index`."""
 
 
 # Building a Philox takes 14 us, setting its state half of one. Idle ones are kept in a free list: pop and

@@ -34,7 +34,6 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from bnpg_math.dag import Dag
-from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
 from bnpg_math.learning.regularization import Regularization, each
 
@@ -158,33 +157,6 @@ def nash_bound(regularization: float, M: float, form: Form = "tight") -> float:
 def optimality_bound(size: Sizes, regularization: float, M: float, form: Form = "tight") -> float:
     """Lemma 3: what the optimality gap is at most, ``lambda M`` or 2^(N+1) N times that."""
     return (1 if form == "tight" else 2 ** (size.agents + 1) * size.agents) * regularization * M
-
-
-def certified_step_size(game: Game, dag: Dag, regularization: float) -> float:
-    """The step size 1/beta of the tight Lemma 4, under which L_lambda never decreases.
-
-    Parameters
-    ----------
-    game : Game
-        The game.
-    dag : Dag
-        Who conditions on whom.
-    regularization : float
-        lambda >= 0.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    InputError
-        If the reward is constant and lambda is 0: any step size would do.
-    """
-    beta = smoothness(sizes(game, dag), regularization)
-    if beta == 0.0:
-        raise InputError("a certified step size needs a reward that varies or a positive regularization")
-    return 1.0 / beta
 
 
 def why_unbounded(M: float | None) -> str | None:

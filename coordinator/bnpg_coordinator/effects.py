@@ -1,6 +1,6 @@
 """What the coordinator asks its shell to do, beside what every process asks."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from bnpg_protocol.wire.effects import Effect
@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 class Record(Effect, frozen=True):
     """Append a line to the run record before any later effect is carried out."""
 
+    moment: ClassVar[str | None] = "recorded"
+
     line: dict[str, Any]
+
+    @property
+    def of_round(self) -> int:
+        """The round of the line."""
+        return int(self.line["round"])
 
 
 class Rewind(Effect, frozen=True):
@@ -34,7 +41,14 @@ class Bound(Effect, frozen=True):
 class Concluded(Effect, frozen=True):
     """The run has ended; `state` is `done` or `interrupted` or `failed`."""
 
+    moment: ClassVar[str | None] = "concluded"
+
     state: str
     why: str
     rounds: int
     metrics: dict[str, Any]
+
+    @property
+    def of_round(self) -> int:
+        """The round in which it ended."""
+        return self.rounds

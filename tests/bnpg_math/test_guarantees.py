@@ -15,7 +15,6 @@ from bnpg_math.learning.objective import objective
 from bnpg_math.policies.softmax import log_policy, policy
 from bnpg_math.theory.bounds import bounds
 from bnpg_math.theory.constants import (
-    certified_step_size,
     nash_threshold,
     optimality_threshold,
     sizes,
@@ -47,7 +46,7 @@ def zeros(case):
 def test_lemma_4_the_objective_never_decreases_at_the_certified_step(problem, seed):
     """Section 4.2 with eta = 1/beta(tight), from a random theta_0."""
     case = problem(seed)
-    eta = certified_step_size(case.game, case.dag, 0.2)
+    eta = 1.0 / smoothness(sizes(case.game, case.dag), 0.2)
     steps = iter(range(61))
     _, _, objectives = ascend(
         case.game,
@@ -87,7 +86,7 @@ def test_lemma_2_tight_the_nash_gap_is_at_most_lambda_m(problem, seed):
     """At the first point of the trajectory inside the tight threshold, on any DAG."""
     case, lam = problem(seed, gamma=0.5), 0.3
     limit = nash_threshold(sizes(case.game, case.dag), lam)
-    eta = 4 * certified_step_size(case.game, case.dag, lam)
+    eta = 4 * 1.0 / smoothness(sizes(case.game, case.dag), lam)
     thetas, grads, _ = ascend(
         case.game,
         case.dag,
@@ -110,7 +109,7 @@ def test_lemma_3_tight_the_optimality_gap_is_at_most_lambda_m(problem, seed):
     """At the first point inside the tight threshold, complete DAG."""
     case, lam = problem(seed, dag=complete(2), states=2, gamma=0.5), 0.3
     limit = optimality_threshold(sizes(case.game, case.dag), lam)
-    eta = 4 * certified_step_size(case.game, case.dag, lam)
+    eta = 4 * 1.0 / smoothness(sizes(case.game, case.dag), lam)
     thetas, grads, _ = ascend(
         case.game,
         case.dag,

@@ -62,8 +62,6 @@ def test_purposes_are_never_renumbered():
         "HORIZON": 4,
         "INITIAL_THETA": 5,
         "GAME": 6,
-        "FAULTS": 7,
-        "JITTER": 8,
     }
 
 

@@ -15,7 +15,7 @@ from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.live.lines import Lines
 from bnpg.live.numbers import sparkline
-from bnpg.live.observation import Observer, status_file
+from bnpg.live.observation import RunObserver, status_file
 from bnpg.live.screen import Screen
 from bnpg.live.watching import watching
 from bnpg.run_creation import create_run_folder
@@ -75,8 +75,8 @@ def status(**changes: Any) -> dict[str, Any]:
     return told | changes
 
 
-def observe(told: dict[str, Any] | None) -> Observer:
-    return Observer(Dag(2, ((0, 1),)), 10, lambda: told)
+def observe(told: dict[str, Any] | None) -> RunObserver:
+    return RunObserver(Dag(2, ((0, 1),)), 10, lambda: told)
 
 
 def test_lines_come_once_a_second_and_at_the_end(clock: Clock) -> None:
@@ -128,7 +128,7 @@ def test_a_terminal_gets_a_screen(folder: Path) -> None:
 
 def test_a_run_of_no_rounds_and_a_silent_coordinator_have_a_screen() -> None:
     stream = Terminal()
-    screen = Screen(Observer(Dag(30), 0, lambda: status(written=time.time() - 60)), stream)
+    screen = Screen(RunObserver(Dag(30), 0, lambda: status(written=time.time() - 60)), stream)
     with screen.live:
         screen({"round": 0})
     assert "no word from the coordinator" in stream.getvalue()
@@ -173,7 +173,7 @@ def test_a_run_that_has_ended_is_not_silent() -> None:
 
 def test_messages_a_second_are_counted_between_statuses_and_begin_anew_with_a_new_coordinator() -> None:
     told = status(written=1000.0)
-    observer = Observer(Dag(2, ((0, 1),)), 10, lambda: told)
+    observer = RunObserver(Dag(2, ((0, 1),)), 10, lambda: told)
     assert observer.look().messages_per_second is None
     told |= {"written": 1002.0, "delivered": 300}
     assert observer.look().messages_per_second == pytest.approx(100.0)

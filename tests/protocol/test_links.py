@@ -104,7 +104,7 @@ class LossyChannel(RuleBasedStateMachine):
                     waiting, self.on_the_way[end] = self.on_the_way[end], []
                     for envelope in waiting:
                         self.take(end, envelope)
-            if all(end.idle() and end.next_event() is None for end in self.ends):
+            if all(not end.unacknowledged_by() and end.next_event() is None for end in self.ends):
                 break
         else:
             raise AssertionError("the links never come to rest")

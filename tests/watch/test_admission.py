@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from bnpg.watch.admission import (
     COOKIE,
-    Admission,
+    TokenAdmission,
     bind,
     is_loopback,
     new_token,
@@ -32,14 +32,14 @@ def request(method: str = "GET", query: str = "", **headers: str) -> Request:
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8765", "127.0.0.1:8765", "[::1]:8765", "[::1]"])
 def test_a_local_name_may_look_without_a_token(host: str) -> None:
-    assert Admission(None).answer(request(host=host)) is None
+    assert TokenAdmission(None).answer(request(host=host)) is None
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "", "127.0.0.2:1"]
 )
 def test_another_name_is_turned_away(host: str) -> None:
-    answer = Admission(None).answer(request(host=host))
+    answer = TokenAdmission(None).answer(request(host=host))
     assert answer is not None
     assert answer.status_code == 421
 
@@ -47,7 +47,7 @@ def test_another_name_is_turned_away(host: str) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("token", [None, TOKEN])
 def test_there_is_nothing_but_reading(method: str, token: str | None) -> None:
-    answer = Admission(token).answer(request(method, f"token={TOKEN}", host="localhost"))
+    answer = TokenAdmission(token).answer(request(method, f"token={TOKEN}", host="localhost"))
     assert answer is not None
     assert answer.status_code == 405
 
@@ -65,18 +65,18 @@ def test_there_is_nothing_but_reading(method: str, token: str | None) -> None:
     ],
 )
 def test_without_the_token_nothing_is_shown(sent: dict[str, str]) -> None:
-    answer = Admission(TOKEN).answer(request(host="localhost", **sent))
+    answer = TokenAdmission(TOKEN).answer(request(host="localhost", **sent))
     assert answer is not None
     assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("sent", [{"cookie": f"{COOKIE}={TOKEN}"}, {"authorization": f"Bearer {TOKEN}"}])
 def test_the_token_lets_in_under_any_name(sent: dict[str, str]) -> None:
-    assert Admission(TOKEN).answer(request(host="cluster.example:80", **sent)) is None
+    assert TokenAdmission(TOKEN).answer(request(host="cluster.example:80", **sent)) is None
 
 
 def test_the_token_in_the_address_becomes_a_cookie_and_leaves_the_address() -> None:
-    answer = Admission(TOKEN).answer(request(query=f"token={TOKEN}", host="localhost"))
+    answer = TokenAdmission(TOKEN).answer(request(query=f"token={TOKEN}", host="localhost"))
     assert answer is not None
     assert answer.status_code == 303
     assert answer.headers["location"] == "/"

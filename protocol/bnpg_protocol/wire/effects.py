@@ -1,6 +1,6 @@
 """What a machine asks its shell to do. Machines decide, shells act."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -10,6 +10,16 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 class Effect(Struct, frozen=True, gc=False):
     """Base of all effects."""
+
+    midst: ClassVar[str | None] = None
+    """The moment in the midst of it at which a fault plan can strike; None where there is none."""
+    moment: ClassVar[str | None] = None
+    """The moment just after it was carried out, likewise."""
+
+    @property
+    def of_round(self) -> int | None:
+        """The round that these moments belong to."""
+        return None
 
 
 class Transmit(Effect, frozen=True):

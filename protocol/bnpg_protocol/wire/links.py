@@ -220,10 +220,6 @@ class Links:
         times = (link.next_event() for link in self._links.values())
         return min((time for time in times if time is not None), default=None)
 
-    def idle(self) -> bool:
-        """Whether everything sent is acknowledged."""
-        return not any(link.unacknowledged for link in self._links.values())
-
     def unacknowledged_by(self) -> list[int]:
         """Return the peers that have not acknowledged everything."""
         return [peer for peer, link in self._links.items() if link.unacknowledged]

@@ -53,9 +53,7 @@ def of_arrival(envelope: Envelope) -> Moment | None:
 
 def before_effect(effect: Effect) -> Moment | None:
     """Return the moment in the midst of carrying out an effect."""
-    if type(effect).__name__ == "Store":
-        return Moment("storing", getattr(effect, "round", 0) - 1)
-    return None
+    return None if effect.midst is None else Moment(effect.midst, effect.of_round)
 
 
 def after_effect(effect: Effect) -> Moment | None:
@@ -70,15 +68,7 @@ def after_effect(effect: Effect) -> Moment | None:
                 return Moment("signalling", round_)
             case _:
                 return None
-    match type(effect).__name__:
-        case "Store":
-            return Moment("stored", getattr(effect, "round", 0) - 1)
-        case "Record":
-            return Moment("recorded", getattr(effect, "line", {}).get("round"))
-        case "Concluded":
-            return Moment("concluded", getattr(effect, "rounds", None))
-        case _:
-            return None
+    return None if effect.moment is None else Moment(effect.moment, effect.of_round)
 
 
 def round_of(message: Message) -> int | None:

@@ -23,7 +23,7 @@ MOST_KEYS = 4096
 """Public keys an enrolment folder may hold."""
 
 
-class Roster(Struct, frozen=True, forbid_unknown_fields=True):
+class KeyRoster(Struct, frozen=True, forbid_unknown_fields=True):
     """Public keys of a deployment."""
 
     coordinator: str = ""
@@ -35,7 +35,7 @@ class Roster(Struct, frozen=True, forbid_unknown_fields=True):
         return {key: int(agent) for agent, key in self.agents.items()}
 
 
-def read_roster(path: Path) -> Roster:
+def read_roster(path: Path) -> KeyRoster:
     """Read a roster file.
 
     Raises
@@ -44,7 +44,7 @@ def read_roster(path: Path) -> Roster:
         If it cannot be read or is no roster; the text names the entry.
     """
     try:
-        roster = msgspec.toml.decode(path.read_bytes().removeprefix(BOM_UTF8), type=Roster)
+        roster = msgspec.toml.decode(path.read_bytes().removeprefix(BOM_UTF8), type=KeyRoster)
     except OSError as error:
         raise InsecureSetup(f"{path}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
@@ -62,7 +62,7 @@ def read_roster(path: Path) -> Roster:
     return roster
 
 
-def write_roster(path: Path, roster: Roster) -> None:
+def write_roster(path: Path, roster: KeyRoster) -> None:
     """Write a roster file.
 
     Raises

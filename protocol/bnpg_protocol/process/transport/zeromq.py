@@ -183,11 +183,6 @@ class ZeroMQTransport:
         self._dealers[route] = dealer
         self._route_of[dealer] = route
 
-    def disconnect(self, route: str) -> None:
-        """Close a route of this process."""
-        self._drop(route)
-        self.trouble.pop(route, None)
-
     def send(self, route: str, frames: list[Frame]) -> bool:
         """Send, or return False if the route leads nowhere or is full just now."""
         dealer = self._dealers.get(route)
