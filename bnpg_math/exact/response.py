@@ -11,6 +11,7 @@ the family is pi(aP|s) E[Q | s, aP, ai]: one marginalisation does the conditioni
 would fail where pi(aP|s) = 0.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ from bnpg_math.exact.rounding import (
     backup_rounding,
     left_over,
     magnitude,
+    mixing,
     starting,
     sum_upwards,
     table_defects,
@@ -169,8 +171,9 @@ def _respond(
     response = BestResponse(V, float(game.initial @ V), table)
     above = float((most.reshape(len(V), -1).sum(axis=1) - V).max())
     below = float((V - mixed.reshape(len(V), -1).sum(axis=1)).max())
-    left = left_over(game, float(np.max([above, below, 0.0])) + errors[0] * size)
-    error = sum_upwards(left, starting(game, V), errors[1])
+    worst = math.nan if math.isnan(above) else max(above, below, 0.0)
+    # V is a mixture of Q, up to what is left.
+    error = sum_upwards(left_over(game, worst + errors[0] * size), mixing(game) * (size + worst), errors[1])
     gain = response.value - present.value
     # Staying put is always allowed: a negative gain is rounding. NaN stays what it is.
     return Deviation(response, Enclosed(0.0 if gain < 0.0 else gain, error))

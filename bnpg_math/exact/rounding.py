@@ -87,10 +87,14 @@ def left_over(game: Game, difference: float) -> float:
     return difference / (1.0 - game.gamma) * _ABOVE_ONE
 
 
+def mixing(game: Game) -> float:
+    """Rounding of mu V, relative to the largest |V|."""
+    return 2.0 * game.states * UNIT + row_defects(game)[1]
+
+
 def starting(game: Game, V: FloatArray) -> float:
     """Rounding of mu V."""
-    largest = max(float(V.max()), -float(V.min()))
-    return (2.0 * game.states * UNIT + row_defects(game)[1]) * largest
+    return mixing(game) * magnitude(V)
 
 
 def magnitude(array: FloatArray) -> float:
