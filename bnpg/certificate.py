@@ -71,7 +71,7 @@ def certify(run: RunFolder, rounds: int, fence: Fence) -> dict[str, Any]:
         return uncertified("evaluate-every is 0")
     thetas = run.thetas(rounds)
     if thetas is None:
-        return uncertified("the agents keep their thetas on other hosts; --save-policy gathers them")
+        return uncertified("the agents keep their thetas on other hosts; save-policy gathers them")
     certificate = _certificate(run, Policy(run.dag, thetas), rounds, fence)
     content = (json.dumps(certificate, indent=2) + "\n").encode()
     write_atomically(run.path / FILE, content, run.settings.fsync, fence)
@@ -81,7 +81,7 @@ def certify(run: RunFolder, rounds: int, fence: Fence) -> dict[str, Any]:
         "predicted_rounds": certificate["predicted_rounds"],
     }
     if not experiment.stop_at_epsilon:
-        said["certified_reason"] = "no gap was asked for: --stop-at-epsilon"
+        said["certified_reason"] = "no gap was asked for: stop-at-epsilon is 0"
     if certificate["predicted_rounds"] is None:
         said["predicted_rounds_reason"] = certificate["predicted_rounds_reason"]
     return said

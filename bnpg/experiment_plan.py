@@ -19,6 +19,7 @@ from bnpg_math.dag import FAMILIES, Dag
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
 from bnpg_math.exact.mismatch import mismatch
+from bnpg_math.games.file import save_game
 from bnpg_math.games.game import Game
 from bnpg_math.games.registry import BUILDERS
 from bnpg_math.games.registry import game as find_game
@@ -38,8 +39,8 @@ class ExperimentPlan:
         Names `game.npz` and `initial.npz` where a file was given.
     game : Game
     dag : Dag
-    game_file : Path or None
-        To be copied into the run folder as `game.npz`.
+    game_file : Path, Game or None
+        To be put into the run folder as `game.npz`.
     initial : Policy or None
         To be written into the run folder as `initial.npz`.
     """
@@ -47,18 +48,27 @@ class ExperimentPlan:
     experiment: Experiment
     game: Game
     dag: Dag
-    game_file: Path | None = None
+    game_file: Path | Game | None = None
     initial: Policy | None = None
 
     def write_files(self, folder: Path) -> None:
         """Put the files that the experiment names into a folder."""
-        if self.game_file is not None:
+        if isinstance(self.game_file, Game):
+            save_game(self.game_file, folder / "game.npz")
+        elif self.game_file is not None:
             shutil.copyfile(self.game_file, folder / "game.npz")
         if self.initial is not None:
             save_policy(self.initial, folder / "initial.npz")
 
 
-def plan_experiment(fields: dict[str, Any], base: Path = Path(), quiet: bool = True) -> ExperimentPlan:
+def plan_experiment(
+    fields: dict[str, Any],
+    base: Path = Path(),
+    quiet: bool = True,
+    *,
+    game: Game | None = None,
+    initial: Policy | None = None,
+) -> ExperimentPlan:
     """Check an experiment.
 
     Parameters
@@ -69,6 +79,10 @@ def plan_experiment(fields: dict[str, Any], base: Path = Path(), quiet: bool = T
         The folder from which relative paths start; one that is not there is looked for in the present folder.
     quiet : bool
         Whether nothing is said on stderr while M is computed for `stop-at-epsilon`.
+    game : Game, optional
+        Instead of the one that the fields name.
+    initial : Policy, optional
+        Instead of the one that the fields name.
 
     Returns
     -------
@@ -80,7 +94,7 @@ def plan_experiment(fields: dict[str, Any], base: Path = Path(), quiet: bool = T
         One line: the field or file that cannot be used, and why.
     """
     try:
-        return _Planner(fields, base, quiet).plan()
+        return _Planner(fields, base, quiet).plan(game, initial)
     except OSError as error:
         raise InputError(f"{error.filename or 'a file'} cannot be read: {error.strerror or error}") from None
 
@@ -92,19 +106,21 @@ class _Planner:
         self._quiet = quiet
         self._asked = experiment_from(fields)
 
-    def plan(self) -> ExperimentPlan:
+    def plan(self, game: Game | None, policy: Policy | None) -> ExperimentPlan:
         asked = self._asked
-        path = self._game_file()
-        try:
-            game = find_game(asked.game if path is None else str(path))
-        except MemoryError:
-            raise InputError(f"game {asked.game} does not fit into memory") from None
-        announce(game)
-        initial = self._initial(game)
+        file: Path | Game | None = game
+        if game is None:
+            file = self._game_file()
+            try:
+                game = find_game(asked.game if file is None else str(file))
+            except MemoryError:
+                raise InputError(f"game {asked.game} does not fit into memory") from None
+            announce(game)
+        initial = self._initial(game, policy)
         dag = self._dag(game, initial)
         experiment = msgspec.structs.replace(
             asked,
-            game=asked.game.strip() if path is None else "game.npz",
+            game=asked.game.strip() if file is None else "game.npz",
             dag=self._dag_name(dag, initial),
             initial=asked.initial if initial is None else "initial.npz",
         )
@@ -118,7 +134,7 @@ class _Planner:
         _check_ascent(experiment, dag)
         _check_sizes(experiment, game, dag)
         _check_learning_rate(experiment, game, dag)
-        return ExperimentPlan(experiment, game, dag, path, initial)
+        return ExperimentPlan(experiment, game, dag, file, initial)
 
     def _aimed(self, experiment: Experiment, game: Game, dag: Dag) -> Experiment:
         """Choose lambda = epsilon / M, with which the tight lemmas promise a gap of epsilon."""
@@ -148,7 +164,9 @@ class _Planner:
         path = self._anchored(text)
         return path if text.endswith(".npz") or _is_file(path) else None
 
-    def _initial(self, game: Game) -> Policy | None:
+    def _initial(self, game: Game, policy: Policy | None) -> Policy | None:
+        if policy is not None:
+            return _fitting(policy, game, "the initial policy", game.name)
         text = self._asked.initial
         if text in ("zeros", "normal"):
             return None
@@ -156,15 +174,7 @@ class _Planner:
         if not text.endswith(".npz") and not _is_file(path):
             hint = did_you_mean(text, ("zeros", "normal"), "; ")
             raise InputError(f"initial must be zeros, normal or an existing policy file, got {text!r}{hint}")
-        policy = announce(load_policy(path))
-        try:
-            check_policy(policy, game)
-        except InputError as error:
-            raise InputError(f"initial {path} does not fit game {self._asked.game}: {error}") from None
-        try:
-            return policy.as_logits()
-        except InputError as error:
-            raise InputError(f"initial {path}: {error}") from None
+        return _fitting(announce(load_policy(path)), game, f"initial {path}", self._asked.game)
 
     def _dag(self, game: Game, initial: Policy | None) -> Dag:
         if initial is not None and "dag" not in self._given:
@@ -192,6 +202,18 @@ class _Planner:
             return self._base / path if exists(self._base / path) else path
         except OSError:  # such as: File name too long
             return path
+
+
+def _fitting(policy: Policy, game: Game, what: str, of: str) -> Policy:
+    """Return a policy of the game as logits; refuse any other by the names of both."""
+    try:
+        check_policy(policy, game)
+    except InputError as error:
+        raise InputError(f"{what} does not fit game {of}: {error}") from None
+    try:
+        return policy.as_logits()
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from None
 
 
 def _is_file(path: Path) -> bool:

@@ -61,7 +61,7 @@ def create_run_folder(
         If the disk is full or broken.
     """
     if out is not None and os.path.lexists(out):
-        raise InputError(f"{out} exists already and is never overwritten; choose another --out")
+        raise InputError(f"{out} exists already and is never overwritten; choose another name")
     target = _default_name(plan.game.name) if out is None else out
     made: list[Path] = []
     try:

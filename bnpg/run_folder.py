@@ -17,13 +17,12 @@
 import json
 import os
 import re
-from codecs import BOM_UTF8
+import tomllib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import msgspec
 from bnpg_agents.checkpoint import load_latest
 from bnpg_coordinator.experiment import read_experiment
 from bnpg_coordinator.loading import load_game
@@ -31,7 +30,7 @@ from bnpg_coordinator.run_record import read_lines
 from bnpg_protocol.wire.addresses import process_name
 
 from bnpg.experiment_plan import ExperimentPlan
-from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings
+from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, settings_from
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
 from bnpg_math.dag.text import parse_dag
@@ -215,10 +214,10 @@ def read_settings(path: Path) -> LaunchSettings:
         If it is not usable.
     """
     try:
-        return msgspec.toml.decode(path.read_bytes().removeprefix(BOM_UTF8), type=LaunchSettings)
+        return settings_from(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
         return LaunchSettings()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: {error}") from None
 
 

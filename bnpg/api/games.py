@@ -2,17 +2,10 @@
 
 import functools
 import os
-import re
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from bnpg.notices import announce
 from bnpg_math.arrays import FloatArray
 from bnpg_math.errors import GameError
-from bnpg_math.games.file import save_game
 from bnpg_math.games.game import Game
 from bnpg_math.games.game import dense_game as make_dense_game
 from bnpg_math.games.registry import BUILDERS
@@ -63,24 +56,12 @@ def dense_game(
     return announce(make_dense_game(name, transition, reward, initial, gamma))
 
 
-@contextmanager
-def named(subject: str | os.PathLike[str] | Game) -> Iterator[str]:
-    """Give a game the text by which an experiment names it, for as long as the context lasts.
-
-    A game that exists as an object only is written to a file for that time.
-    """
+def named(subject: str | os.PathLike[str] | Game) -> tuple[str, Game | None]:
+    """Return how an experiment names a game, and the game itself if it exists as an object only."""
     if not isinstance(subject, Game):
         if not isinstance(subject, str | os.PathLike):
             raise GameError(f"game must be a name, a path or a Game, got {type(subject).__name__}")
-        yield os.fspath(subject)
-        return
+        return os.fspath(subject), None
     if subject.name in BUILDERS and BUILDERS[subject.name]().digest == subject.digest:
-        yield subject.name
-        return
-    folder = Path(tempfile.mkdtemp(prefix="bnpg-game-"))
-    try:
-        plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", subject.name).strip("-.")[:60] or "game"
-        save_game(subject, folder / f"{plain}.npz")
-        yield str(folder / f"{plain}.npz")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        return subject.name, None
+    return "game.npz", subject

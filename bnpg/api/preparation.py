@@ -1,9 +1,7 @@
 """From the arguments of `bnpg.train` to a run folder that is ready to run."""
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from bnpg.run_creation import FAULTS_FILE, create_run_folder, read_faults
 from bnpg.run_folder import RunFolder
 from bnpg_math.errors import DagError, InputError
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import Policy, save_policy
+from bnpg_math.policies.file import Policy
 
 Pathlike = str | os.PathLike[str]
 
@@ -52,19 +50,21 @@ def prepared(
     TypeError
         If there is no such setting.
     """
-    with named(game) as subject, _initial_file(asked.get("initial")) as initial:
-        given = settings_of({**asked, "initial": initial})
-        launch_keys = set(LaunchSettings.__struct_encode_fields__)
-        fields, base = {"game": subject}, Path()
-        if subject.endswith(".toml"):
-            fields, base = read_fields(Path(subject)), Path(subject).parent
-        fields |= {key: value for key, value in given.items() if key not in launch_keys}
-        plan = plan_experiment(fields, base)
-        _check_agents(asked.get("dag"), plan.game.agents)
-        launch = LAUNCHER | {key: value for key, value in given.items() if key in launch_keys}
-        settings = settings_from(launch | ({} if faults is None else {"faults": FAULTS_FILE}))
-        plan_of_faults = None if faults is None else read_faults(Path(faults))
-        return create_run_folder(plan, settings, None if out is None else Path(out), plan_of_faults), settings
+    subject, own_game = named(game)
+    policy = asked.get("initial")
+    own_policy = policy if isinstance(policy, Policy) else None
+    given = settings_of(asked if own_policy is None else {**asked, "initial": None})
+    launch_keys = set(LaunchSettings.__struct_encode_fields__)
+    fields, base = {"game": subject}, Path()
+    if subject.endswith(".toml"):
+        fields, base = read_fields(Path(subject)), Path(subject).parent
+    fields |= {key: value for key, value in given.items() if key not in launch_keys}
+    plan = plan_experiment(fields, base, game=own_game, initial=own_policy)
+    _check_agents(asked.get("dag"), plan.game.agents)
+    launch = LAUNCHER | {key: value for key, value in given.items() if key in launch_keys}
+    settings = settings_from(launch | ({} if faults is None else {"faults": FAULTS_FILE}))
+    plan_of_faults = None if faults is None else read_faults(Path(faults))
+    return create_run_folder(plan, settings, None if out is None else Path(out), plan_of_faults), settings
 
 
 def settings_of(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,15 +121,3 @@ def _check_agents(dag: Any, agents: int) -> None:
         drawn = edges_of(dag)[1]
         if drawn not in (None, agents):
             raise DagError(f"dag must be one of {agents} agents as the game, got one of {drawn}")
-
-
-@contextmanager
-def _initial_file(initial: Any) -> Iterator[Any]:
-    """Give a policy that exists as an object only the name of a file for that time."""
-    if not isinstance(initial, Policy):
-        yield initial
-        return
-    with tempfile.TemporaryDirectory(prefix="bnpg-initial-") as folder:
-        path = Path(folder) / "initial.npz"
-        save_policy(initial.as_logits(), path)
-        yield path

@@ -129,7 +129,7 @@ class _LocalRun:
             self._wait_for_coordinator(told=joined and status != ExitCode.REJECTED)
             return ExitCode(status), f"{name} {self._rejection(name) or how}"
         if self._settings.on_loss == "fail":
-            return ExitCode.PEER_FAILED, f"{name} {how}, and --on-loss is fail"
+            return ExitCode.PEER_FAILED, f"{name} {how}, and on-loss is fail"
         self._deaths[name] = self._deaths.get(name, 0) + 1
         if self._deaths[name] >= DEATHS:
             return ExitCode.PEER_FAILED, f"{name} {how} and died {DEATHS} times without a round in between"

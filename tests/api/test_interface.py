@@ -91,6 +91,22 @@ def test_an_unknown_argument_is_a_type_error_that_says_which_is_meant(here: Path
     assert list(here.iterdir()) == []
 
 
+def test_messages_name_arguments_no_options_and_no_files_of_ours(here: Path) -> None:
+    two = bnpg.train("climbing", **QUICK, out="two").policy
+    for call in (
+        lambda: bnpg.train("climbing3", initial=two),
+        lambda: bnpg.train("climbing", **QUICK, out="two"),
+        lambda: bnpg.train("climbing", stop_gap="optimality"),
+        lambda: bnpg.train("climbing", direction="natural"),
+    ):
+        with pytest.raises(bnpg.InputError) as caught:
+            call()
+        assert "--" not in str(caught.value)
+        assert "/tmp" not in str(caught.value)  # noqa: S108
+    with pytest.raises(bnpg.InputError, match="the initial policy does not fit game climbing3"):
+        bnpg.train("climbing3", initial=two)
+
+
 def test_what_is_none_is_left_out() -> None:
     run = bnpg.train("climbing", **QUICK, learning_rate=None, dag=None, initial=None)
     assert run.experiment == bnpg.train("climbing", **QUICK).experiment

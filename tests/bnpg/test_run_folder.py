@@ -128,3 +128,10 @@ def test_a_folder_may_move(here: Path) -> None:
     shutil.move(folder, "elsewhere")
     RunFolder(Path("elsewhere"))
     assert json.loads(Path("elsewhere/run.json").read_text())["game"] == "climbing"
+
+
+def test_what_was_edited_into_a_launch_is_refused_by_the_words_of_its_declaration(here: Path) -> None:
+    folder = create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, Path("run")).path
+    (folder / "launch.toml").write_text('transport = "ip"\n')
+    with pytest.raises(InputError, match=r"launch.toml: transport: expected 'ipc', .* did you mean 'ipc'\?"):
+        RunFolder(folder)

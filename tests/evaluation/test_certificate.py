@@ -69,7 +69,7 @@ def test_a_policy_that_was_gathered_from_other_hosts_is_certified(start, go_on) 
         certify(RunFolder(folder), 2, fence)
         assert certificate_of(folder) == expected
         (folder / "policy.npz").unlink()
-        assert "--save-policy" in certify(RunFolder(folder), 2, fence)["certificate_reason"]
+        assert "save-policy" in certify(RunFolder(folder), 2, fence)["certificate_reason"]
 
 
 def test_what_is_proved_are_the_exact_gaps_and_the_lemmas_whose_condition_is_met(start, go_on) -> None:
