@@ -61,8 +61,8 @@ class AgentRounds:
 
     @property
     def where(self) -> tuple[int, int]:
-        """Round and step that are to be acted in next."""
-        return self._now.round, self._now.step
+        """Round and turn that are to be acted in next."""
+        return self._now.round, self._now.turn
 
     def missing(self) -> list[int]:
         """Return whom the next action waits for."""
@@ -70,7 +70,7 @@ class AgentRounds:
 
     def awaited(self) -> str:
         """Say whom and what the agent waits for."""
-        where = f"round {self._now.round}, step {self._now.step}"
+        where = f"round {self._now.round}, step {self._now.turn}"
         parents = [peer for peer in self.missing() if peer != COORDINATOR]
         if parents:
             return f"the actions of {names(parents)} of {where}"
@@ -169,13 +169,13 @@ class AgentRounds:
         buffer = self._now
         answers: Answers = []
         while buffer.ready:
-            step = len(buffer.chosen)
+            turn = len(buffer.chosen)
             states, parent_actions = buffer.inputs()
-            actions = self._learner.act(buffer.round, *buffer.places[step], states, parent_actions)
+            actions = self._learner.act(buffer.round, *buffer.places[turn], states, parent_actions)
             buffer.chosen.append(actions)
-            chosen = ActionsChosen(buffer.round, step, actions)
+            chosen = ActionsChosen(buffer.round, turn, actions)
             if self._observer is not None:
-                self._observer(Acted(buffer.round, step, chosen))
+                self._observer(Acted(buffer.round, turn, chosen))
             answers.append(chosen)
         return answers
 
@@ -192,11 +192,11 @@ class AgentRounds:
 
     def _apply_weights(self, weights: FloatArray) -> Snapshot:
         buffer = self._now
-        if buffer.step != len(buffer.states) or not buffer.states:
+        if buffer.turn != len(buffer.states) or not buffer.states:
             raise OrderViolation(
-                f"the signal of round {buffer.round} came before step {buffer.step} was acted in"
+                f"the signal of round {buffer.round} came before step {buffer.turn} was acted in"
             )
-        states, parent_actions, actions = buffer.all_steps()
+        states, parent_actions, actions = buffer.all_turns()
         if len(weights) != len(states):
             raise OrderViolation(
                 f"the signal of round {buffer.round} has {len(weights)} weights for {len(states)} lane steps"

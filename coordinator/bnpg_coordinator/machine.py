@@ -123,7 +123,7 @@ class CoordinatorMachine:
             "phase": self.phase,
             "round": self._rounds.round,
             "rounds": self._setup.experiment.rounds,
-            "step": self._rounds.step,
+            "step": self._rounds.turn,
             "epoch": self._epoch,
             "generation": self._setup.generation,
             "waiting_for": self._awaited(now) if self.phase != "ended" else "",
@@ -497,7 +497,7 @@ class CoordinatorMachine:
 
     def _where(self) -> str:
         if self.phase in ("running", "closing"):
-            return f"r={self._rounds.round} t={self._rounds.step}"
+            return f"r={self._rounds.round} t={self._rounds.turn}"
         return self.phase
 
     def _missing(self) -> tuple[list[int], str]:

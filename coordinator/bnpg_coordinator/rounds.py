@@ -83,20 +83,20 @@ class CoordinatorRounds:
         self._line: dict[str, Any] = {}
 
     @property
-    def step(self) -> int:
+    def turn(self) -> int:
         """Turn of the present round whose actions are awaited."""
         return 0 if self._sampled is None else self._sampled.episodes.taken
 
     @property
     def place(self) -> tuple[int, int, int]:
         """How far the run is: round, part of the round, turn; it only grows, but for rounds played again."""
-        return self.round, PARTS.index(self._part), self.step
+        return self.round, PARTS.index(self._part), self.turn
 
     def awaited(self) -> tuple[list[int], str]:
         """Return the agents whose answer is awaited, and what they are to send."""
         parts: dict[str, tuple[Container[int], str]] = {
             "tables": (self._tables, "the table"),
-            "steps": ([one for one in self._agents if len(self._said[one]) > self.step], "the actions"),
+            "steps": ([one for one in self._agents if len(self._said[one]) > self.turn], "the actions"),
             "signal": (self._applied, "the application of the signal"),
         }
         answers, what = parts[self._part]
@@ -195,7 +195,7 @@ class CoordinatorRounds:
         if message.step != len(said) or self._part != "steps" or sampled is None:
             raise OrderViolation(
                 f"{name(agent)} acts at {where}; "
-                f"awaited: {self.awaited()[1]} of round {self.round}, step {self.step}"
+                f"awaited: {self.awaited()[1]} of round {self.round}, step {self.turn}"
             )
         episodes = sampled.episodes
         if message.step >= len(episodes.turns):

@@ -70,9 +70,9 @@ MUTANTS = (
         BUFFER,
         (
             (
-                "            if len(heard) <= step:\n                return False\n",
-                "            if len(heard) <= step:\n"
-                "                heard.append(np.zeros(len(self.states[step]), dtype=np.uint8))\n",
+                "            if len(heard) <= turn:\n                return False\n",
+                "            if len(heard) <= turn:\n"
+                "                heard.append(np.zeros(len(self.states[turn]), dtype=np.uint8))\n",
             ),
         ),
     ),
