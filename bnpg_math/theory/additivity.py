@@ -14,7 +14,7 @@ the rounding of this very computation and a few units in the last place of the g
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -169,8 +169,8 @@ def interactions(game: Game) -> Interactions:
     reward = np.square(_coordinates(game.reward))
     transition = np.zeros_like(reward)
     if transitions_matter(game):
-        for indicator in np.eye(game.states):
-            transition += np.square(_coordinates(game.transition.expectation(indicator)))
+        for chance in chances(game):
+            transition += np.square(_coordinates(chance))
     shares = [_shares(energy.reshape(game.states, -1), labels, len(sets)) for energy in (reward, transition)]
     return Interactions(game.actions, sets, *shares)
 
@@ -178,6 +178,23 @@ def interactions(game: Game) -> Interactions:
 def transitions_matter(game: Game) -> bool:
     """Whether what is worth most depends on where the state goes: not with one state, nor with gamma = 0."""
     return game.states > 1 and game.gamma > 0.0
+
+
+def chances(game: Game) -> Iterator[FloatArray]:
+    """P(s'|s, a) of every next state s' in turn.
+
+    Parameters
+    ----------
+    game : Game
+
+    Yields
+    ------
+    (S, A_1, .., A_N) float
+        Or (1, A_1, .., A_N) where it is the same in every state.
+    """
+    for indicator in np.eye(game.states):
+        chance = game.transition.expectation(indicator)
+        yield chance[:1] if chance.strides[0] == 0 else chance
 
 
 def additivity(game: Game, dag: Dag) -> Additivity:

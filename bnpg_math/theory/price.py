@@ -25,7 +25,7 @@ from scipy.sparse import csr_array, hstack, vstack
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.games.game import Game
-from bnpg_math.theory.additivity import remainder, tolerance, transitions_matter
+from bnpg_math.theory.additivity import chances, remainder, tolerance, transitions_matter
 
 LARGEST_PROGRAM = 1 << 18
 """Most non-zero entries of all states' linear programs together; beyond, least squares have to do."""
@@ -70,19 +70,27 @@ def price(Q: FloatArray, families: Iterable[Sequence[int]]) -> Price:
     if any(len(cover) == Q.ndim - 1 for cover in covers):
         return Price(0.0, "program")
     left = remainder(Q, covers)
-    largest = np.abs(left).reshape(len(Q), -1).max(axis=1)
+    rows_left = left.reshape(len(Q), -1)
+    largest = np.abs(rows_left).max(axis=1)
+    most = float(largest.max())
     # What the sums and the projections round: a part of xi, so that it bounds the difference of real numbers
     # too.
     rounding = tolerance(Q.shape[1:]) * float(np.abs(Q).max()) * math.sqrt(Q[0].size)
-    if len(Q) * Q[0].size * (len(covers) + 1) * 2 > LARGEST_PROGRAM:
-        return Price(float(largest.max()) + rounding, "least squares")
+    if most <= rounding:
+        return Price(most + rounding, "program")
+    # States that leave the same over have the same price: one of them is solved.
+    _, distinct = np.unique(np.round(rows_left / most, 12), axis=0, return_index=True)
+    if len(distinct) * Q[0].size * (len(covers) + 1) * 2 > LARGEST_PROGRAM:
+        return Price(most + rounding, "least squares")
+    rounding += 1e-12 * most
     design = _design(Q.shape[1:], covers)
-    worst = min(float(largest.max()), rounding)
-    for rows, bound in zip(left.reshape(len(Q), -1), largest, strict=True):
+    limits = _limits(design)
+    worst = 0.0
+    for rows, bound in zip(rows_left[distinct], largest[distinct], strict=True):
         # The worst state counts: one that least squares leave less of than another costs need not be solved.
         if bound > worst:
-            worst = max(worst, min(float(bound), _chebyshev(design, rows, float(bound))))
-    return Price(float(worst) + rounding, "program")
+            worst = max(worst, min(float(bound), _chebyshev(design, limits, rows, float(bound))))
+    return Price(worst + rounding, "program")
 
 
 def price_at_any_policy(game: Game, families: Iterable[Sequence[int]]) -> float:
@@ -108,8 +116,8 @@ def price_at_any_policy(game: Game, families: Iterable[Sequence[int]]) -> float:
     if not transitions_matter(game) or any(len(cover) == game.agents for cover in covers):
         return own
     sums = np.zeros((game.states, *game.actions))
-    for indicator in np.eye(game.states):
-        sums += np.abs(remainder(game.transition.expectation(indicator), covers))
+    for chance in chances(game):
+        sums += np.abs(remainder(chance, covers))
     slack = tolerance(game.actions) * math.sqrt(game.joint_actions)
     spread = game.reward_range / (2 * (1 - game.gamma))
     return own + game.gamma * spread * (float(sums.max()) + slack)
@@ -136,11 +144,15 @@ def _design(actions: Sequence[int], covers: Sequence[Sequence[int]]) -> csr_arra
     return csr_array(hstack(blocks))
 
 
-def _chebyshev(design: csr_array, values: FloatArray, scale: float) -> float:
+def _limits(design: csr_array) -> Any:
+    """The rows of |values - design q| <= xi over (q, xi), without their right sides."""
+    minus_one = csr_array(-np.ones((design.shape[0], 1)))
+    return csr_array(vstack([hstack([design, minus_one]), hstack([-design, minus_one])]))
+
+
+def _chebyshev(design: csr_array, limits: Any, values: FloatArray, scale: float) -> float:
     """The least largest difference between values and a sum of functions; infinite if it is not found."""
     target = values / scale
-    minus_one = csr_array(-np.ones((len(target), 1)))
-    limits: Any = vstack([hstack([design, minus_one]), hstack([-design, minus_one])])
     cost = np.zeros(design.shape[1] + 1)
     cost[-1] = 1.0
     bounds = [(None, None)] * design.shape[1] + [(0.0, None)]

@@ -13,6 +13,7 @@ from bnpg_math.games.game import dense_game
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.softmax import policy, theta_shape
 from bnpg_math.theory import additivity as module
+from bnpg_math.theory import price as module_price
 from bnpg_math.theory.additivity import additivity, interactions, remainder, tolerance
 from bnpg_math.theory.price import price, price_at_any_policy
 
@@ -173,3 +174,17 @@ def test_least_squares_bound_the_price_where_the_program_is_too_large(monkeypatc
     bound = price(Q, [(0,), (1,)])
     assert (exact.method, bound.method) == ("program", "least squares")
     assert exact.xi < bound.xi <= 4 * exact.xi
+
+
+def test_states_that_are_alike_cost_one_program(monkeypatch):
+    solved = []
+    right = module_price._chebyshev
+    monkeypatch.setattr(module_price, "_chebyshev", lambda *given: solved.append(1) or right(*given))
+    table = np.random.default_rng(5).normal(size=(1, 3, 3))
+    shifted = table + np.arange(40.0).reshape(-1, 1, 1)
+    assert price(shifted, [(0,), (1,)]).xi == pytest.approx(price(table, [(0,), (1,)]).xi)
+    assert len(solved) == 2
+
+
+def test_a_table_of_zeros_has_no_price():
+    assert price(np.zeros((2, 2, 2)), [(0,), (1,)]).xi == 0.0
