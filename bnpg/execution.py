@@ -59,6 +59,7 @@ def execute(
     *,
     announce: Callable[[], None] | None = None,
     curves: bool = True,
+    children: str = "*",
 ) -> Execution:
     """Run, or go on with, the run in a folder; of a run that is concluded, do what is missing.
 
@@ -75,6 +76,8 @@ def execute(
         Called as soon as it is sure that nobody else runs this run.
     curves : bool
         Whether to draw `curves.png`.
+    children : str
+        Pattern of the names of the processes that have ended when the launcher returns.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def execute(
                 watcher(line)
 
             outcome = _outcome(run, settings) if over else launch(run, settings, fence, on_line)
-        write_heads(run.path, run.trace, fence)
+        write_heads(run.path, run.trace, fence, children)
         warnings = [*exports.troubles, draw_curves(run, fence) if curves else ""]
         summary = finish_summary(run, outcome, fence)
     return Execution(outcome, summary, tuple(warning for warning in warnings if warning))

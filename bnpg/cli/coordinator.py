@@ -69,7 +69,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
         return Outcome(code, "", 1 + run.game.agents)
 
     # Its log says how it goes on.
-    return launch_run(run, run.settings, as_json=as_json, quiet=True, launch=launch)
+    return launch_run(run, run.settings, as_json=as_json, quiet=True, launch=launch, children="coordinator.*")
 
 
 def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, Any]) -> "RunFolder":

@@ -16,7 +16,13 @@ from bnpg_math.arrays.not_finite import finite_fields
 
 
 def launch_run(
-    run: RunFolder, settings: LaunchSettings, *, as_json: bool, quiet: bool, launch: Launch | None = None
+    run: RunFolder,
+    settings: LaunchSettings,
+    *,
+    as_json: bool,
+    quiet: bool,
+    launch: Launch | None = None,
+    children: str = "*",
 ) -> int:
     """Run, or go on with, the run in a folder; show the summary and return the exit code.
 
@@ -30,6 +36,8 @@ def launch_run(
         Whether nothing else is said.
     launch : callable, optional
         Instead of the launcher that the settings name.
+    children : str
+        Pattern of the names of the processes that it starts.
     """
     over = concluded(run)
 
@@ -40,7 +48,12 @@ def launch_run(
     try:
         with watching(run, quiet) as watcher:
             ended = execute(
-                run, settings, launch or find_launcher(settings.launcher), watcher, announce=announce
+                run,
+                settings,
+                launch or find_launcher(settings.launcher),
+                watcher,
+                announce=announce,
+                children=children,
             )
     except KeyboardInterrupt:
         click.echo(f"bnpg: interrupted; continue with: bnpg resume {run.path}", err=True)

@@ -21,8 +21,19 @@ def forget_heads(folder: Path) -> None:
     (folder / HEADS_FILE).unlink(missing_ok=True)
 
 
-def write_heads(folder: Path, trace: Path, fence: Fence) -> None:
+def write_heads(folder: Path, trace: Path, fence: Fence, processes: str = "*") -> None:
     """Write how many lines each file of a trace has, and the hash of its last one, as far as it is whole.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    trace : Path
+        Where the files are.
+    fence : Fence
+    processes : str
+        Pattern of the names of those that have ended for sure: agents that were started by hand may still
+        be writing their last lines.
 
     Raises
     ------
@@ -30,7 +41,7 @@ def write_heads(folder: Path, trace: Path, fence: Fence) -> None:
         If they cannot be written.
     """
     heads = {}
-    for path in sorted(trace.glob("*.jsonl")):
+    for path in sorted(trace.glob(f"{processes}.jsonl")):
         whole = path.read_bytes().rpartition(b"\n")[0].split(b"\n")
         head = whole[-1].rpartition(b'"h":"')[2].removesuffix(b'"}').decode(errors="replace")
         heads[path.name] = [len(whole), head or GENESIS]
@@ -59,7 +70,8 @@ def check_heads(folder: Path, lives: list[Life]) -> bool:
     except (OSError, ValueError, TypeError) as error:
         raise Violation(f"{HEADS_FILE} cannot be read: {error}") from None
     found = {f"{life.process}.{life.life}.jsonl": life for life in lives}
-    for file in sorted(set(heads) | set(found)):
+    ended = {file.split(".")[0] for file in heads}
+    for file in sorted(set(heads) | {file for file in found if file.split(".")[0] in ended}):
         life = found.get(file)
         if life is None:
             raise Violation(f"{file} is missing: when the run ended it had {heads[file][0]} lines")

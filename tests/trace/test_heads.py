@@ -1,0 +1,37 @@
+"""The heads of a trace speak of the processes that had ended when they were written, and of no others."""
+
+from pathlib import Path
+
+import pytest
+from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.recorder import TraceRecorder
+from bnpg_protocol.wire.events import Begun, Started
+
+from bnpg.trace.heads import check_heads, write_heads
+from bnpg.trace.reading import Violation, read_trace
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> TraceRecorder:
+    """Return the recorder of an agent that goes on, beside a coordinator that has ended."""
+    coordinator = TraceRecorder(tmp_path / "trace", 1)
+    coordinator(Started({"run": "r", "experiment": "e", "agents": 1}))
+    coordinator.close(0, "")
+    agent = TraceRecorder(tmp_path / "trace", 1)
+    agent(Started({"run": "r", "experiment": "e", "agent": 0, "held": {}}))
+    agent.flush()
+    return agent
+
+
+def test_agents_started_by_hand_may_write_more(agent: TraceRecorder, tmp_path: Path) -> None:
+    write_heads(tmp_path, tmp_path / "trace", Fence.raise_in(tmp_path), "coordinator.*")
+    agent(Begun(0))
+    agent.close(0, "")
+    assert check_heads(tmp_path, read_trace(tmp_path / "trace"))
+
+
+def test_a_process_that_had_ended_has_nothing_to_add(agent: TraceRecorder, tmp_path: Path) -> None:
+    write_heads(tmp_path, tmp_path / "trace", Fence.raise_in(tmp_path))
+    agent.close(0, "")
+    with pytest.raises(Violation, match=r"agent-0.1.jsonl was cut or changed"):
+        check_heads(tmp_path, read_trace(tmp_path / "trace"))
