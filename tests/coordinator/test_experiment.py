@@ -91,7 +91,10 @@ def other_value(setting):
     if setting.is_flag:
         return not setting.default
     others = [word for word in setting.words if word != setting.default]
-    return others[0] if others else "empty" if setting.is_open else 3
+    if others or setting.is_open:
+        return others[0] if others else "empty"
+    most = [kind.le for kind in setting.types if getattr(kind, "le", None) is not None]
+    return min([3, *most])
 
 
 @pytest.mark.parametrize("setting", experiment_settings(), ids=lambda setting: setting.key)
@@ -103,7 +106,8 @@ def test_a_digest_is_another_one_if_and_only_if_the_setting_decides_the_result(s
 def test_all_but_length_speed_and_record_decides_the_result():
     others = {one.key for one in experiment_settings() if one.setting.decides != "result"}
     assert others == {
-        "rounds", "stop-at-epsilon", "stop-gap", "parts", "evaluate-every", "save-policy", "trace",
+        "rounds", "stop-at-epsilon", "stop-gap", "certify-samples",
+        "parts", "evaluate-every", "save-policy", "trace",
     }  # fmt: skip
 
 
