@@ -90,7 +90,7 @@ def price(Q: FloatArray, families: Iterable[Sequence[int]]) -> Price:
         # The worst state counts: one that least squares leave less of than another costs need not be solved.
         if bound > worst:
             worst = max(worst, min(float(bound), _chebyshev(design, limits, rows, float(bound))))
-    return Price(worst + rounding, "program")
+    return Price(float(worst + rounding), "program")
 
 
 def price_at_any_policy(game: Game, families: Iterable[Sequence[int]]) -> float:

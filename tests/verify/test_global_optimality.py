@@ -23,6 +23,12 @@ def test_they_hold_on_small_games():
     assert not [finding for finding in found if finding.violation]
 
 
+def test_findings_are_plain_numbers_for_the_report():
+    for finding in [*claims(empty(2)), *claims(complete(2)), *module.chain_of_three()]:
+        assert type(finding.measured) in (int, float), finding
+        assert (type(finding.limit), type(finding.holds)) == (float, bool), finding
+
+
 def test_theorems_a_and_b_speak_of_the_complete_dag():
     names = {finding.claim for finding in claims(empty(2))}
     assert not any(name.startswith(("Theorem A", "Theorem B")) for name in names)
