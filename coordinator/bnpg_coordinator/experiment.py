@@ -10,17 +10,18 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import tomli_w
 from bnpg_protocol.process.settings import Declared, Setting, SettingError, convert, declared
 from msgspec import Meta, Struct
 
-from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
-from bnpg_math.learning.regularization import Regularization
-from bnpg_math.theory.weighted_barrier import barrier_regularization
+
+if TYPE_CHECKING:
+    from bnpg_math.dag import Dag
+    from bnpg_math.learning.regularization import Regularization
 
 Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
@@ -232,8 +233,11 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         False
     )
 
-    def weights(self, dag: Dag, actions: Sequence[int]) -> Regularization:
+    def weights(self, dag: "Dag", actions: Sequence[int]) -> "Regularization":
         """Return what the agents take for lambda: one number, or one each if the barrier is weighted."""
+        # The command line reads the declarations to show its help, and loads no arrays for that.
+        from bnpg_math.theory.weighted_barrier import barrier_regularization
+
         return barrier_regularization(dag, actions, self.regularization, self.barrier)
 
     def evaluates(self, round_: int) -> bool:

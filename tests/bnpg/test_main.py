@@ -48,7 +48,7 @@ def test_debug_shows_the_traceback(run: Any, monkeypatch: pytest.MonkeyPatch, ar
 def test_it_starts_without_anything_heavy(arguments: list[str]) -> None:
     program = (
         "import sys; from bnpg.__main__ import main; main(sys.argv[1:]); "
-        "heavy = {'numpy', 'scipy', 'matplotlib', 'rich', 'networkx', 'zmq', 'coordinator', 'agents'}; "
+        "heavy = {'numpy', 'scipy', 'matplotlib', 'rich', 'networkx', 'zmq'}; "
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
