@@ -10,7 +10,6 @@ old incarnation is fenced, and the interrupted round is played again from its be
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from bnpg_protocol.process.progress import Progress
 from bnpg_protocol.wire import events as told
 from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED, name, names
@@ -36,12 +35,12 @@ from bnpg_protocol.wire.messages import (
     TableShown,
     ThetaRequested,
     ThetaShown,
-    Welcome,
 )
 from bnpg_protocol.wire.version import common_version
 
 from bnpg_coordinator.ascent import Ascent, ascent_of
 from bnpg_coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
+from bnpg_coordinator.invitation import welcome
 from bnpg_coordinator.lanes import parts_of
 from bnpg_coordinator.membership import Member, Membership
 from bnpg_coordinator.oracle import Oracle
@@ -52,7 +51,6 @@ from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.waiting import described
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.cells import within
-from bnpg_math.learning.regularization import each
 
 WARN_EVERY = 5.0
 """Seconds without progress after which, again and again, the log says who is waited for."""
@@ -292,7 +290,8 @@ class CoordinatorMachine:
                 why = f"{agent.code}: expected {agent.expected}, got {agent.got[:100]}"
                 self._rejected[hello.agent] = why
             return [Log("warning", "rejected", fields), self._links.bare(envelope.sender, origin, agent)]
-        effects: list[Effect] = [self._links.bare(agent, origin, self._welcome(agent, hello))]
+        invited = welcome(self._setup, agent, common_version(hello.versions) or 0)
+        effects: list[Effect] = [self._links.bare(agent, origin, invited)]
         admission = self._setup.admission
         if admission is not None and admission.bind(key, agent):
             effects.insert(0, Bound(admission.owners))
@@ -335,27 +334,6 @@ class CoordinatorMachine:
         if self._stop.code == ExitCode.DONE:
             return Reject("over", self._stop.why, "a Hello")
         return Reject("ended", self._stop.why, "a Hello")
-
-    def _welcome(self, agent: int, hello: Hello) -> Welcome:
-        setup, dag = self._setup, self._setup.dag
-        actions = setup.world.actions
-        return Welcome(
-            version=common_version(hello.versions) or 0,
-            agent=agent,
-            experiment=setup.digest,
-            mode=setup.experiment.mode,
-            states=setup.world.spaces[agent].values,
-            actions=actions[agent],
-            parents=dag.parents[agent],
-            parent_actions=tuple(actions[parent] for parent in dag.parents[agent]),
-            children=dag.children[agent],
-            rounds=setup.experiment.rounds,
-            seed=setup.experiment.seed,
-            learning_rate=setup.learning_rate,
-            regularization=each(setup.weights, dag.agents)[agent],
-            initial="given" if setup.initial else setup.experiment.initial,
-            theta=setup.initial[agent] if setup.initial else np.zeros(0),
-        )
 
     def _form(self, now: float) -> list[Effect]:
         """Begin a new epoch with everybody present."""

@@ -9,10 +9,10 @@ import pytest
 from bnpg_agents.learner import Learner
 from bnpg_coordinator.ascent import REMEMBERED, Ascent, ascent_of
 from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.invitation import welcome
 from bnpg_coordinator.oracle import Oracle
 from bnpg_protocol.wire.errors import OrderViolation
 
-from bnpg.lab.proof.reference import _welcome
 from bnpg.lab.testing.in_memory import setup_of
 from bnpg_math.theory.constants import sizes, smoothness
 from bnpg_math.theory.stationarity import gradient_norm
@@ -36,7 +36,7 @@ class Team:
         fields = {"game": GAME, "dag": "0-2,1-2", "regularization": 0.1, "initial": "normal"} | fields
         self.setup = setup_of(Experiment(mode="exact", rounds=rounds, **fields))
         self.oracle = Oracle(self.setup.game, self.setup.dag, self.setup.experiment.regularization)
-        learners = [Learner(_welcome(self.setup, agent), {}) for agent in range(self.setup.game.agents)]
+        learners = [Learner(welcome(self.setup, agent), {}) for agent in range(self.setup.game.agents)]
         self.tables, self.signals, self.lines, self.thetas = [], [], [], []
         ascent = ascent_of(self.setup, self.oracle)
         for round_ in range(rounds):
@@ -50,8 +50,7 @@ class Team:
             stored = [learner.apply_flow(signal) for learner in learners]
             if round_ % 7 == 3:  # an agent that comes back reads what it stored
                 learners = [
-                    Learner(_welcome(self.setup, agent), {round_ + 1: one})
-                    for agent, one in enumerate(stored)
+                    Learner(welcome(self.setup, agent), {round_ + 1: one}) for agent, one in enumerate(stored)
                 ]
         self.thetas.append([learner.snapshot(rounds).table for learner in learners])
         self.tables.append([learner.log_policy(rounds) for learner in learners])

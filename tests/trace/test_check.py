@@ -18,6 +18,7 @@ from bnpg_math.errors import InputError
 from tests.trace.conftest import KILLS, Lines, Record, Recorded
 
 Files = dict[str, Lines]
+WEIGHTED = ("--dag", "line", "--barrier", "weighted", "--regularization", "0.05")
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,7 @@ Files = dict[str, Lines]
     [
         ((), "", "memory"),
         (("--mode", "exact"), "", "memory"),
+        ((*WEIGHTED, "--mode", "exact", "--step-size", "backtracking"), "", "memory"),
         ((), KILLS, "memory"),
         (("--mode", "exact"), KILLS, "memory"),
         ((), KILLS, "local"),

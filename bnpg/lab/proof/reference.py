@@ -12,6 +12,7 @@ import numpy as np
 from bnpg_agents.learner import Learner
 from bnpg_coordinator.ascent import ascent_of
 from bnpg_coordinator.estimator import SampledRound
+from bnpg_coordinator.invitation import welcome
 from bnpg_coordinator.lanes import parts_of
 from bnpg_coordinator.loading import load_setup
 from bnpg_coordinator.oracle import Oracle
@@ -26,7 +27,6 @@ from bnpg_protocol.wire.messages import (
     TableRequested,
     TableShown,
     ThetaShown,
-    Welcome,
 )
 from threadpoolctl import threadpool_limits
 
@@ -110,8 +110,8 @@ def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, lis
     thetas : list of str
         Digest of theta_round of every agent.
     """
-    learners = [Learner(_welcome(setup, agent), {}) for agent in range(setup.dag.agents)]
-    oracle = Oracle(setup.game, setup.dag, setup.experiment.regularization)
+    learners = [Learner(welcome(setup, agent), {}) for agent in range(setup.dag.agents)]
+    oracle = Oracle(setup.game, setup.dag, setup.weights)
     ascent = ascent_of(msgspec.structs.replace(setup, recorded=()), oracle)
     for round_ in range(rounds + 1):
         thetas = [learner.snapshot(round_).digest for learner in learners]
@@ -156,25 +156,3 @@ def _play(setup: CoordinatorSetup, learners: list[Learner], round_: int, words: 
     for agent, learner in enumerate(learners):
         heard = [joined[parent] for parent in parents[agent]]
         learner.apply_weights(round_, states, heard, joined[agent], weights)
-
-
-def _welcome(setup: CoordinatorSetup, agent: int) -> Welcome:
-    """Return what the coordinator tells an agent when it joins."""
-    dag, actions = setup.dag, setup.game.actions
-    return Welcome(
-        version=0,
-        agent=agent,
-        experiment=setup.digest,
-        mode=setup.experiment.mode,
-        states=setup.game.states,
-        actions=actions[agent],
-        parents=dag.parents[agent],
-        parent_actions=tuple(actions[parent] for parent in dag.parents[agent]),
-        children=dag.children[agent],
-        rounds=setup.experiment.rounds,
-        seed=setup.experiment.seed,
-        learning_rate=setup.learning_rate,
-        regularization=setup.experiment.regularization,
-        initial="given" if setup.initial else setup.experiment.initial,
-        theta=setup.initial[agent] if setup.initial else np.zeros(0),
-    )

@@ -1,0 +1,29 @@
+"""What an agent is told when it is taken in."""
+
+import numpy as np
+from bnpg_protocol.wire.messages import Welcome
+
+from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_math.learning.regularization import each
+
+
+def welcome(setup: CoordinatorSetup, agent: int, version: int = 0) -> Welcome:
+    """Return the Welcome of an agent, in a version of the protocol that both speak."""
+    dag, actions = setup.dag, setup.world.actions
+    return Welcome(
+        version=version,
+        agent=agent,
+        experiment=setup.digest,
+        mode=setup.experiment.mode,
+        states=setup.world.spaces[agent].values,
+        actions=actions[agent],
+        parents=dag.parents[agent],
+        parent_actions=tuple(actions[parent] for parent in dag.parents[agent]),
+        children=dag.children[agent],
+        rounds=setup.experiment.rounds,
+        seed=setup.experiment.seed,
+        learning_rate=setup.learning_rate,
+        regularization=each(setup.weights, dag.agents)[agent],
+        initial="given" if setup.initial else setup.experiment.initial,
+        theta=setup.initial[agent] if setup.initial else np.zeros(0),
+    )
