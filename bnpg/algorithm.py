@@ -146,8 +146,9 @@ def sampled_gradients(experiment: Experiment, game: Game, dag: Dag, team: Team, 
     horizon, lanes, seed = experiment.horizon, experiment.lanes, experiment.seed
     visits = visit_times(horizon, game.gamma, lanes, seed, round_)
     weights = signal_weights(
-        episodes.rewards, episodes.states, game.gamma, horizon, experiment.baseline, game.states, visits
-    )
+        episodes.rewards, episodes.states, game.gamma, horizon, experiment.baseline, game.states, visits,
+        experiment.sure_steps,
+    )  # fmt: skip
     # Each agent has seen the states, its parents' actions and its own, and lays them end to end.
     states = np.concatenate(episodes.states)
     actions = [np.concatenate(drawn) for drawn in zip(*episodes.actions, strict=True)]
@@ -165,7 +166,7 @@ def play(experiment: Experiment, game: Game, dag: Dag, team: Team, round_: int) 
     their lengths, so the lanes that live are always the first ones.
     """
     seed, lanes = experiment.seed, experiment.lanes
-    lengths = episode_lengths(experiment.horizon, game.gamma, lanes, seed, round_)
+    lengths = episode_lengths(experiment.horizon, game.gamma, lanes, seed, round_, experiment.sure_steps)
     drawn = uniforms(seed, Purpose.INITIAL_STATE, 0, round_, 0, lanes)
     states = invert(cumulative(game.initial)[None, :], np.zeros(lanes, dtype=np.int64), drawn)
     episodes = Episodes()

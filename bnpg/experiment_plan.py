@@ -129,6 +129,7 @@ class _Planner:
         elif experiment.stop_gap != "nash":
             raise InputError(f"stop-gap {experiment.stop_gap} says what stop-at-epsilon means: give it too")
         _check_mode(experiment)
+        _check_horizon(experiment)
         _check_samples(experiment)
         _check_barrier(experiment, game, dag)
         _check_ascent(experiment, dag)
@@ -226,6 +227,11 @@ def _is_file(path: Path) -> bool:
 def edges_text(dag: Dag) -> str:
     """Return the edges as a person types them, `0-1,0-2`; empty if there are none."""
     return ",".join(f"{parent}-{child}" for parent, child in dag.edges)
+
+
+def _check_horizon(experiment: Experiment) -> None:
+    if experiment.sure_steps and experiment.horizon != "geometric":
+        raise InputError(f"sure-steps go before the geometric horizon, got horizon {experiment.horizon}")
 
 
 def _check_samples(experiment: Experiment) -> None:

@@ -24,6 +24,7 @@ def train(
     lanes: int = 256,
     parts: int = 1,
     horizon: int | Literal["geometric", "geometric-visit"] = "geometric",
+    sure_steps: int = 0,
     baseline: Literal["cross-fit", "centred", "none"] = "cross-fit",
     initial: str | os.PathLike[str] | Policy = "zeros",
     seed: int = 0,
@@ -83,6 +84,8 @@ def train(
         Parts in which the lanes are stepped, so that agents and environment overlap. (sampled mode)
     horizon : int or 'geometric', 'geometric-visit', default 'geometric'
         Steps of an episode: an integer truncates, the geometric ones are unbiased. (sampled mode)
+    sure_steps : int, default 0
+        Steps that an episode of the geometric horizon lasts for sure before it may end. (sampled mode)
     baseline : {'cross-fit', 'centred', 'none'}, default 'cross-fit'
         What is subtracted from returns: the mean of the other half of the lanes, that and their mean
         reward at every step, or nothing. (sampled mode)

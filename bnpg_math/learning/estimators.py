@@ -13,7 +13,9 @@ Three horizons:
     Every episode has T steps; weights gamma^t G_t. Simple, but biased by O(gamma^T).
 ``"geometric"``
     An episode goes on with probability gamma. Survival supplies the discount, so weights are undiscounted
-    returns to go and the estimate is unbiased.
+    returns to go and the estimate is unbiased. With T0 *sure steps* an episode lasts T0 steps and one more
+    before survival begins; until then rewards are discounted as such, gamma^min(t, T0), so the estimate stays
+    unbiased, and the length is less of a lottery.
 ``"geometric-visit"``
     One step a lane counts: the one at a first geometric time, with the rewards of a second geometric
     time from there on, times 1/(1 - gamma). Unbiased too, with independent visits but higher variance.
@@ -66,7 +68,7 @@ def _geometric(gamma: float, draws: FloatArray) -> NDArray[np.int64]:
 
 
 def _episodes(
-    horizon: Horizon, gamma: float, lanes: int, seed: int, round_: int
+    horizon: Horizon, gamma: float, lanes: int, seed: int, round_: int, sure: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Lengths, descending, and the step of each lane's visit."""
     if lanes < 1:
@@ -79,9 +81,11 @@ def _episodes(
         raise InputError(f"horizon must be an integer or one of {', '.join(HORIZONS)}, got {horizon!r}")
     if not 0.0 <= gamma < 1.0:
         raise InputError(f"gamma must be in [0, 1), got {gamma}")
+    if sure < 0 or (sure and horizon != "geometric"):
+        raise InputError(f"sure steps go before a geometric horizon, got {sure} with {horizon!r}")
     first = _geometric(gamma, uniforms(seed, Purpose.HORIZON, 0, round_, 0, lanes))
     if horizon == "geometric":
-        return np.sort(first + 1)[::-1].copy(), np.zeros(lanes, dtype=np.int64)
+        return np.sort(first + (1 + sure))[::-1].copy(), np.zeros(lanes, dtype=np.int64)
     lengths = 1 + first + _geometric(gamma, uniforms(seed, Purpose.HORIZON, 1, round_, 0, lanes))
     order = np.argsort(-lengths, kind="stable")
     return lengths[order], first[order]
@@ -93,6 +97,7 @@ def episode_lengths(
     lanes: int,
     seed: int,
     round: int,  # noqa: A002
+    sure: int = 0,
 ) -> NDArray[np.int64]:
     """Steps of every lane in a round, in descending order.
 
@@ -106,6 +111,8 @@ def episode_lengths(
         B >= 1.
     seed, round : int
         Address of the stream; the same lengths come out in every process.
+    sure : int
+        T0 >= 0, sure steps before survival begins; only with ``"geometric"``.
 
     Returns
     -------
@@ -117,7 +124,7 @@ def episode_lengths(
     InputError
         If an argument is out of its range.
     """
-    return _episodes(horizon, gamma, lanes, seed, round)[0]
+    return _episodes(horizon, gamma, lanes, seed, round, sure)[0]
 
 
 def visit_times(
@@ -143,7 +150,9 @@ def visit_times(
 
 
 def returns_to_go(
-    rewards: Sequence[FloatArray], discount: float, out: Sequence[FloatArray] | None = None
+    rewards: Sequence[FloatArray],
+    discount: float | Sequence[float],
+    out: Sequence[FloatArray] | None = None,
 ) -> Sequence[FloatArray]:
     """Sum of the rewards from each step on, while the lane is alive.
 
@@ -151,7 +160,7 @@ def returns_to_go(
     ----------
     rewards : list over t of (n_t,) float
         n_t non-increasing.
-    discount : float
+    discount : float, or a list over t of them
         Factor a step, in [0, 1].
     out : list over t of (n_t,) float, optional
         Where the result goes; new arrays by default.
@@ -159,12 +168,13 @@ def returns_to_go(
     Returns
     -------
     list over t of (n_t,) float
-        G_t = r_t + discount G_{t+1}.
+        G_t = r_t + discount_t G_{t+1}.
     """
     returns = [np.empty(reward.size) for reward in rewards] if out is None else out
     following = np.empty(0)
-    for value, reward in zip(reversed(returns), reversed(rewards), strict=True):
-        _discounted(reward, discount, following, value)
+    factors = [discount] * len(rewards) if isinstance(discount, float) else discount
+    for value, reward, factor in zip(reversed(returns), reversed(rewards), reversed(factors), strict=True):
+        _discounted(reward, factor, following, value)
         following = value
     return returns
 
@@ -185,6 +195,7 @@ def signal_weights(
     baseline: Baseline,
     n_states: int,
     visits: IntArray | None = None,
+    sure: int = 0,
 ) -> FloatArray:
     """Weights of the sampled signal, one a lane and step, already divided by the number of lanes.
 
@@ -204,6 +215,8 @@ def signal_weights(
         S.
     visits : (B,) int, optional
         From :func:`visit_times`; needed for ``"geometric-visit"`` only.
+    sure : int
+        As in :func:`episode_lengths`.
 
     Returns
     -------
@@ -218,11 +231,11 @@ def signal_weights(
     if baseline not in BASELINES:
         raise InputError(f"baseline must be one of {', '.join(BASELINES)}, got {baseline!r}")
     lanes = rewards[0].size
-    discount = 1.0 if isinstance(horizon, str) else gamma
+    discount = _discounts(horizon, gamma, len(rewards), sure)
     sizes = [reward.size for reward in rewards]
     weights = np.empty(sum(sizes))
     returns = returns_to_go(rewards, discount, out=np.split(weights, np.cumsum(sizes)[:-1]))
-    scales = _step_scales(sizes, gamma, horizon, visits)
+    scales = _step_scales(sizes, gamma, horizon, visits, sure)
     if baseline != "none":
         # From its visit on, a lane's remaining length is geometric; before, it is longer and its returns
         # would not estimate the value.
@@ -235,20 +248,30 @@ def signal_weights(
     return weights
 
 
+def _discounts(horizon: Horizon, gamma: float, steps: int, sure: int) -> list[float]:
+    """With what a return is multiplied on its way from each step to the one before."""
+    if not isinstance(horizon, str):
+        return [gamma] * steps
+    # Where survival supplies the discount, there is none.
+    return [gamma] * min(sure, steps) + [1.0] * max(steps - sure, 0)
+
+
 def _step_scales(
-    alive: Sequence[int], gamma: float, horizon: Horizon, visits: IntArray | None
+    alive: Sequence[int], gamma: float, horizon: Horizon, visits: IntArray | None, sure: int
 ) -> Sequence[FloatArray | float]:
     """What each step's return is multiplied with, before the division by the lanes."""
     if not isinstance(horizon, str):
         return [gamma**t for t in range(len(alive))]
     if horizon == "geometric":
-        return [1.0] * len(alive)
+        return [gamma ** min(t, sure) for t in range(len(alive))]
     if visits is None:
         raise InputError("horizon 'geometric-visit' needs the lanes' visit times")
     return [(visits[:n] == t) / (1.0 - gamma) for t, n in enumerate(alive)]
 
 
-def _means_to_go(rewards: Sequence[FloatArray], discount: float) -> tuple[list[FloatArray], list[FloatArray]]:
+def _means_to_go(
+    rewards: Sequence[FloatArray], discount: Sequence[float]
+) -> tuple[list[FloatArray], list[FloatArray]]:
     """What every lane would get from each step on if all its rewards were a half's mean reward.
 
     Returns
@@ -339,7 +362,11 @@ def sampled_flow(
 
 
 def return_statistics(
-    rewards: Sequence[FloatArray], gamma: float, horizon: Horizon, visits: IntArray | None = None
+    rewards: Sequence[FloatArray],
+    gamma: float,
+    horizon: Horizon,
+    visits: IntArray | None = None,
+    sure: int = 0,
 ) -> ReturnStatistics:
     """Mean of the lanes' returns, an estimate of V(mu), and its standard error.
 
@@ -354,6 +381,8 @@ def return_statistics(
         ``"geometric-visit"`` only up to the visit, a single geometric time.
     visits : (B,) int, optional
         From :func:`visit_times`; needed for ``"geometric-visit"`` only.
+    sure : int
+        As in :func:`episode_lengths`.
 
     Returns
     -------
@@ -364,9 +393,9 @@ def return_statistics(
         if visits is None:
             raise InputError("horizon 'geometric-visit' needs the lanes' visit times")
         rewards = [np.where(t <= visits[: r.size], r, 0.0) for t, r in enumerate(rewards)]
-    returns, discount = np.zeros_like(rewards[0]), 1.0 if isinstance(horizon, str) else gamma
+    returns, discounts = np.zeros_like(rewards[0]), _discounts(horizon, gamma, len(rewards), sure)
     alive = 0
-    for reward in reversed(rewards):
+    for reward, discount in zip(reversed(rewards), reversed(discounts), strict=True):
         _discounted(reward, discount, returns[:alive], returns[: reward.size])
         alive = reward.size
     stderr = float(returns.std(ddof=1) / math.sqrt(returns.size)) if returns.size > 1 else None

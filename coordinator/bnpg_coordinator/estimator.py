@@ -31,7 +31,7 @@ class SampledRound:
         address = (experiment.horizon, world.gamma, experiment.lanes, experiment.seed, round_)
         self._visits = visit_times(*address)
         play = world.begin(experiment.seed, round_, experiment.lanes)
-        self.episodes = Episodes(play, episode_lengths(*address), width_of(experiment))
+        self.episodes = Episodes(play, episode_lengths(*address, experiment.sure_steps), width_of(experiment))
 
     def signal(self) -> tuple[FloatArray, ReturnStatistics]:
         """Return the signal of the finished round and how its episodes went.
@@ -52,6 +52,10 @@ class SampledRound:
             experiment.baseline,
             self._world.strata,
             self._visits,
+            experiment.sure_steps,
         )
         weights.flags.writeable = False
-        return weights, return_statistics(rewards, gamma, experiment.horizon, self._visits)
+        statistics = return_statistics(
+            rewards, gamma, experiment.horizon, self._visits, experiment.sure_steps
+        )
+        return weights, statistics

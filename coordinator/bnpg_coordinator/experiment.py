@@ -163,6 +163,16 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
             original=True,
         ),
     ] = "geometric"
+    sure_steps: Annotated[
+        int,
+        Meta(ge=0, le=10**6),
+        ExperimentSetting(
+            "Steps that an episode of the geometric horizon lasts for sure before it may end.",
+            symbol="T0",
+            unit="steps",
+            mode="sampled",
+        ),
+    ] = 0
     baseline: Annotated[
         Literal["cross-fit", "centred", "none"],
         ExperimentSetting(

@@ -26,16 +26,20 @@ def digest(experiment: Experiment) -> str:
 @given(
     dag=st.sampled_from(["empty", "line", "star", "complete", "2-0,0-1"]),
     horizon=st.sampled_from([1, 4, "geometric", "geometric-visit"]),
+    sure=st.integers(0, 3),
     baseline=st.sampled_from(["cross-fit", "centred", "none"]),
     lanes=st.integers(1, 20),
     parts=st.integers(1, 3),
     initial=st.sampled_from(["zeros", "normal"]),
     seed=st.integers(0, 2**63 - 1),
 )
-def test_sampled_runs_are_those_of_the_machines(dag, horizon, baseline, lanes, parts, initial, seed) -> None:
+def test_sampled_runs_are_those_of_the_machines(
+    dag, horizon, sure, baseline, lanes, parts, initial, seed
+) -> None:
     experiment = Experiment(
         game=GAME, dag=dag, horizon=horizon, baseline=baseline, lanes=lanes, parts=parts, initial=initial,
         seed=seed, rounds=3, learning_rate=0.4, regularization=0.05, evaluate_every=0,
+        sure_steps=sure if horizon == "geometric" else 0,
     )  # fmt: skip
     assert digest(experiment) == simulate(experiment).digest
 

@@ -18,7 +18,15 @@ from bnpg.experiment_plan import ExperimentPlan, plan_experiment
 from bnpg.lab.testing.settings import structs
 from bnpg_math.errors import InputError
 
-NOT_ALWAYS = {"step-size", "direction", "momentum", "stop-at-epsilon", "stop-gap", "certify-samples"}
+NOT_ALWAYS = {
+    "sure-steps",
+    "step-size",
+    "direction",
+    "momentum",
+    "stop-at-epsilon",
+    "stop-gap",
+    "certify-samples",
+}
 """What not every experiment may have; a test of its own tries it."""
 FIELDS = structs(
     Experiment,

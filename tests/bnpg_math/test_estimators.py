@@ -28,10 +28,10 @@ from bnpg_math.theory.stationarity import gradients
 UNBIASED = ["geometric", "geometric-visit"]
 
 
-def rollout(case, horizon, lanes, seed, round_):
+def rollout(case, horizon, lanes, seed, round_, sure=0):
     """One round of the environment and all agents, as the processes play it."""
     game, dag = case.game, case.dag
-    lengths = episode_lengths(horizon, game.gamma, lanes, seed, round_)
+    lengths = episode_lengths(horizon, game.gamma, lanes, seed, round_, sure)
     tables = [cumulative(table) for table in case.tables]
     start = uniforms(seed, Purpose.INITIAL_STATE, 0, round_, 0, lanes)
     state = invert(cumulative(game.initial[None]), np.zeros(lanes, int), start)
@@ -54,12 +54,12 @@ def rollout(case, horizon, lanes, seed, round_):
     return states, actions, rewards
 
 
-def estimate(case, horizon, baseline, *, lanes, seed, round_):
+def estimate(case, horizon, baseline, *, lanes, seed, round_, sure=0):
     """All agents' sampled gradients, laid end to end, and the mean return."""
     game, dag = case.game, case.dag
     visits = visit_times(horizon, game.gamma, lanes, seed, round_)
-    states, actions, rewards = rollout(case, horizon, lanes, seed, round_)
-    weights = signal_weights(rewards, states, game.gamma, horizon, baseline, game.states, visits)
+    states, actions, rewards = rollout(case, horizon, lanes, seed, round_, sure)
+    weights = signal_weights(rewards, states, game.gamma, horizon, baseline, game.states, visits, sure)
     flat_states = np.concatenate(states)
     flat = [np.concatenate([joint[agent] for joint in actions]) for agent in range(game.agents)]
     parts = []
@@ -67,7 +67,7 @@ def estimate(case, horizon, baseline, *, lanes, seed, round_):
         parents = [flat[parent] for parent in dag.parents[agent]]
         m = sampled_flow(flat_states, parents, flat[agent], weights, table.shape)
         parts.append(local_gradient(m, table).reshape(-1))
-    return np.concatenate(parts), return_statistics(rewards, game.gamma, horizon, visits).mean
+    return np.concatenate(parts), return_statistics(rewards, game.gamma, horizon, visits, sure).mean
 
 
 def exact_gradient(case):
@@ -75,9 +75,10 @@ def exact_gradient(case):
     return np.concatenate([gradient.reshape(-1) for gradient in grads])
 
 
-def estimates(case, horizon, baseline, *, lanes, rounds, seed=1):
+def estimates(case, horizon, baseline, *, lanes, rounds, seed=1, sure=0):
     drawn = [
-        estimate(case, horizon, baseline, lanes=lanes, seed=seed, round_=round_) for round_ in range(rounds)
+        estimate(case, horizon, baseline, lanes=lanes, seed=seed, round_=round_, sure=sure)
+        for round_ in range(rounds)
     ]
     return np.array([gradient for gradient, _ in drawn]), np.array([value for _, value in drawn])
 
@@ -95,6 +96,43 @@ def test_the_mean_is_the_exact_gradient(problem, horizon, baseline):
     assert np.abs(exact).max() > 5 * stderr.max(), "the test must be able to tell the gradient from zero"
     value = evaluate(case.game, case.joint).value
     assert abs(values.mean() - value) <= 4.5 * values.std(ddof=1) / np.sqrt(values.size)
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_sure_steps_before_a_geometric_end_leave_the_mean_where_it_is(problem, baseline):
+    case = problem(5, states=3, gamma=0.8)
+    drawn, values = estimates(case, "geometric", baseline, lanes=8, rounds=1500, sure=4)
+    stderr = drawn.std(axis=0, ddof=1) / np.sqrt(len(drawn))
+    assert (np.abs(drawn.mean(axis=0) - exact_gradient(case)) <= 4.5 * stderr + 1e-12).all()
+    value = evaluate(case.game, case.joint).value
+    assert abs(values.mean() - value) <= 4.5 * values.std(ddof=1) / np.sqrt(values.size)
+
+
+def test_sure_steps_cost_less_for_the_same_precision(problem):
+    """Variance times steps, rewards far from zero, nothing centred."""
+    case = problem(5, states=3, gamma=0.9)
+    costs = []
+    for sure in (0, 10):
+        drawn, _ = estimates(case, "geometric", "cross-fit", lanes=128, rounds=60, sure=sure)
+        costs.append(drawn.var(axis=0).sum() * (10.0 + sure))
+    assert costs[1] < costs[0] / 1.5
+
+
+def test_sure_steps_by_hand():
+    """Two sure steps at gamma 1/2, rewards 1, 2, 4: G_0 = 1 + 1 + 1, gamma G_1 = 1 + 1, gamma^2 G_2 = 1."""
+    rewards, states = [np.array([1.0]), np.array([2.0]), np.array([4.0])], [np.zeros(1, dtype=int)] * 3
+    weights = signal_weights(rewards, states, 0.5, "geometric", "none", 1, sure=2)
+    np.testing.assert_allclose(weights, [3.0, 2.0, 1.0])
+    assert return_statistics(rewards, 0.5, "geometric", sure=2).mean == 3.0
+    assert (
+        episode_lengths("geometric", 0.5, 100, 0, 0, 2) == episode_lengths("geometric", 0.5, 100, 0, 0) + 2
+    ).all()
+
+
+@pytest.mark.parametrize(("horizon", "sure"), [("geometric", -1), ("geometric-visit", 2)])
+def test_sure_steps_go_before_a_geometric_end_only(horizon, sure):
+    with pytest.raises(InputError, match="sure steps go before a geometric horizon"):
+        episode_lengths(horizon, 0.5, 4, 0, 0, sure)
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
