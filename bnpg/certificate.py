@@ -120,10 +120,8 @@ def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence) -> d
     experiment, game = run.experiment, run.game
     weight, epsilon = experiment.regularization, experiment.stop_at_epsilon
     affordable = is_affordable(game)
-    # lambda was chosen as epsilon / M: where M is expensive, it need not be computed a second time.
-    known = epsilon / weight if epsilon and not affordable else None
     weights = experiment.weights(policy.dag, game.actions)
-    measured = measure(game, policy, weights, mismatch=affordable, M=known)
+    measured = measure(game, policy, weights, mismatch=affordable, cover=bool(epsilon))
     document = as_json(measured)
     if measured.mismatch is None:
         document["mismatch_reason"] = "expensive in this game: ask for it with bnpg evaluate --mismatch"
@@ -133,14 +131,16 @@ def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence) -> d
     if _reaches_the_optimum(experiment, game, policy.dag):
         predicted = natural_prediction(game, certified_learning_rate(experiment, game, policy.dag))
     elif uniform:
-        predicted = predicted_rounds(game, policy.dag, weight, measured.mismatch, epsilon or None)
+        predicted = predicted_rounds(
+            game, policy.dag, weight, measured.mismatch, epsilon or None, measured.rate_constants
+        )
     certificate = {
         "proved": proved,
         "exact_check": checked,
         "sampled": _sampled(experiment, game, policy) if experiment.certify_samples else None,
         "stop_at_epsilon": epsilon or None,
         "stop_gap": experiment.stop_gap if epsilon else None,
-        "certified": _is_certified(proved, experiment.stop_gap) if epsilon else None,
+        "certified": _is_certified(proved, experiment.stop_gap, epsilon) if epsilon else None,
         "game": experiment.game,
         "game_digest": game.digest,
         "policy_digest": policy.digest,
@@ -209,9 +209,10 @@ def _reaches_the_optimum(experiment: Experiment, game: Game, dag: Dag) -> bool:
         return False  # too large to look at
 
 
-def _is_certified(proved: list[dict[str, Any]], gap: str) -> bool:
-    """Whether the gradient meets the tight lemma, with which a run stops early, and the gap obeys."""
-    return any(claim["by"] == f"{_LEMMAS[gap]}, tight form" for claim in proved)
+def _is_certified(proved: list[dict[str, Any]], gap: str, epsilon: float) -> bool:
+    """Whether the tight lemma, with which a run stops early, promises so much, and the gap obeys."""
+    by = f"{_LEMMAS[gap]}, tight form"
+    return any(claim["by"] == by and claim["epsilon"] <= epsilon for claim in proved)
 
 
 def proved_claims(measured: Evaluation, bounds: Proof | FloatBounds, weight: float) -> list[dict[str, Any]]:
@@ -231,6 +232,8 @@ def proved_claims(measured: Evaluation, bounds: Proof | FloatBounds, weight: flo
         },
     ]
     kinds = {"lemma_2": "epsilon-nash", "lemma_3": "epsilon-optimal"}
+    M = measured.mismatch
+    M = M if M is not None and math.isfinite(M) else None
     # The printed form is history: it proves nothing where it differs. Without lambda the thresholds are 0,
     # and next to it they are lost in the rounding of the gradient.
     promises = [
@@ -247,7 +250,8 @@ def proved_claims(measured: Evaluation, bounds: Proof | FloatBounds, weight: flo
             "gradient": bound.gradient,
             "norm": bound.norm,
             "threshold": bound.threshold,
-            "mismatch": measured.mismatch,
+            "mismatch": M,
+            "constant": bound.bound / weight,
         }
         for bound in promises
         # The condition and M are computed in floats. A promise below what is proved otherwise is none.
@@ -268,7 +272,7 @@ def in_words(certificate: dict[str, Any]) -> str:
     names = {"epsilon-nash": "a Nash gap", "epsilon-optimal": "an optimality gap"}
     promised = [
         f"{names[claim['claim']]} of at most {rounded_up(claim['epsilon'])} "
-        f"({claim['by']}, M = {claim['mismatch']:.4g})"
+        f"({claim['by']}, C = {claim['constant']:.4g})"
         for claim in certificate["proved"]
         if claim["by"].endswith("tight form")
     ]

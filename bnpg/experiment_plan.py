@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 from bnpg_coordinator.experiment import Experiment, experiment_from, experiment_settings
 from bnpg_coordinator.loading import certified_learning_rate
 from bnpg_protocol.process.settings import did_you_mean
@@ -18,7 +19,9 @@ from bnpg.notices import announce
 from bnpg_math.dag import FAMILIES, Dag
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
+from bnpg_math.exact.coverage import coverage
 from bnpg_math.exact.mismatch import mismatch
+from bnpg_math.exact.optimum import solve_in_doubles
 from bnpg_math.games.file import save_game
 from bnpg_math.games.game import Game
 from bnpg_math.games.registry import BUILDERS
@@ -138,7 +141,11 @@ class _Planner:
         return ExperimentPlan(experiment, game, dag, file, initial)
 
     def _aimed(self, experiment: Experiment, game: Game, dag: Dag) -> Experiment:
-        """Choose lambda = epsilon / M, with which the tight lemmas promise a gap of epsilon."""
+        """Choose lambda = epsilon / M, with which the lemmas promise a gap of epsilon at any policy.
+
+        Where M is infinite no lambda does. Then it is epsilon / (2 C) with C of the uniform policy, unless it
+        is given: the run ends at a policy whose own constant C_pi is at most epsilon / lambda.
+        """
         if experiment.stop_gap == "optimality" and not dag.is_complete:
             raise InputError(
                 "stop-gap optimality needs the complete DAG: only there does Lemma 3 bound that gap"
@@ -149,7 +156,18 @@ class _Planner:
         with counting("mismatch coefficient M: states", game.states, quiet) as count:
             found = mismatch(game, lambda _done, _of: count())
         if not math.isfinite(found.M):
-            raise InputError(f"stop-at-epsilon needs a finite mismatch coefficient M: {found.reason}")
+            if experiment.regularization:
+                return experiment
+            uniform = np.full((game.states, *game.actions), 1.0 / game.joint_actions)
+            constant = coverage(game, uniform, solve_in_doubles(game)).largest
+            if not math.isfinite(constant):
+                raise InputError(
+                    "stop-at-epsilon needs a regularization here: M is infinite, and some states are visited "
+                    "too rarely to choose one"
+                )
+            return msgspec.structs.replace(
+                experiment, regularization=experiment.stop_at_epsilon / (2.0 * constant)
+            )
         chosen = experiment.stop_at_epsilon / found.nearest
         if "regularization" in self._given and self._given["regularization"] != chosen:
             raise InputError(

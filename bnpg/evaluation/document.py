@@ -118,7 +118,7 @@ def _latex(evaluation: Evaluation) -> str:
     return "\n".join([*lines, *(f"% {note}" for note in _notes(evaluation))])
 
 
-_TEX_NORMS = {"l2": r"$\|\cdot\|_2$", "max": r"$\|\cdot\|_\infty$", "path": "path", "none": "-"}
+_TEX_NORMS = {"l2": r"$\|\cdot\|_2$", "family": "family", "path": "path", "none": "-"}
 
 
 def _tex(number: float | None) -> str:

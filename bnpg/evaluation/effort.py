@@ -1,4 +1,4 @@
-"""How much work the mismatch coefficient M is, to decide whether it is computed unasked, and silently."""
+"""How much work the constants of the guarantees are: whether they are computed unasked, and silently."""
 
 from bnpg_math.games.game import Game
 
@@ -14,3 +14,8 @@ def mismatch_work(game: Game) -> int:
 def is_affordable(game: Game) -> bool:
     """Whether M may be computed without being asked for."""
     return mismatch_work(game) <= AFFORDABLE
+
+
+def is_coverage_affordable(game: Game) -> bool:
+    """Whether C_pi may be computed without being asked for: one game to be solved."""
+    return game.states**2 * (game.states + game.joint_actions) <= AFFORDABLE

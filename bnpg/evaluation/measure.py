@@ -8,14 +8,18 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
+from bnpg.evaluation.effort import is_coverage_affordable
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
+from bnpg_math.exact.coverage import Coverage, coverage, visits
 from bnpg_math.exact.gauge import Gauge
+from bnpg_math.exact.mismatch import Mismatch
 from bnpg_math.exact.mismatch import mismatch as mismatch_of
 from bnpg_math.exact.rounding import softmax_rounding
-from bnpg_math.exact.values import evaluate
+from bnpg_math.exact.values import evaluate, state_values
 from bnpg_math.games.game import Game
 from bnpg_math.learning.objective import objective
 from bnpg_math.learning.regularization import Regularization
@@ -23,6 +27,7 @@ from bnpg_math.policies.file import Policy
 from bnpg_math.policies.softmax import log_policy
 from bnpg_math.theory.bounds import Bound, bounds
 from bnpg_math.theory.curvature import curvature
+from bnpg_math.theory.rates import RateConstants
 from bnpg_math.theory.stationarity import gradient_max, gradient_norm, gradient_rounding, gradients
 
 
@@ -56,6 +61,11 @@ class Evaluation:
         M; infinite if Assumption 1 fails; None unless asked for.
     mismatch_reason : str or None
         Why M is infinite, naming the state that causes it.
+    coverage : float or None
+        C_pi of the tight Lemmas 2 and 3, at least its true value and at most M; None in games where it is
+        expensive and M was not asked for.
+    rate_constants : RateConstants or None
+        Of the tight Theorems 1 and 2; None unless M was computed.
     bounds : tuple of Bound
         Lemmas 2, 3 and 4 in printed, corrected and tight form. What is measured for Lemma 4 is the curvature
         along the gradient, the direction of the next update.
@@ -76,6 +86,8 @@ class Evaluation:
     gradients: tuple[FloatArray, ...]
     mismatch: float | None
     mismatch_reason: str | None
+    coverage: float | None
+    rate_constants: RateConstants | None
     bounds: tuple[Bound, ...]
 
 
@@ -85,7 +97,7 @@ def measure(
     regularization: Regularization,
     mismatch: bool = False,
     progress: Callable[[int, int], None] | None = None,
-    M: float | None = None,
+    cover: bool = False,
 ) -> Evaluation:
     """Measure a policy that fits its game.
 
@@ -99,8 +111,8 @@ def measure(
         Whether to compute M, twice S solved games.
     progress : callable, optional
         Called with (states done, S) meanwhile.
-    M : float, optional
-        The mismatch coefficient, where it is known already.
+    cover : bool
+        Whether to compute C_pi even where that is expensive.
 
     Returns
     -------
@@ -111,10 +123,14 @@ def measure(
         tables, dag = policy.tables, policy.dag
         values = evaluate(game, joint_policy(tables, dag))
         grads = gradients(game, dag, tables, regularization, values)
-        gaps = Gauge(game).gaps(dag, tables, values, off=softmax_rounding(tables))
+        gauge = Gauge(game)
+        gaps = gauge.gaps(dag, tables, values, off=softmax_rounding(tables))
         nash = gaps.nash
         found = mismatch_of(game, progress) if mismatch else None
-        M = M if found is None else found.M
+        M = None if found is None else found.M
+        covered = None
+        if mismatch or cover or is_coverage_affordable(game):
+            covered = coverage(game, values.pi, gauge.best_in_doubles[0])
         promises = []
         if not isinstance(regularization, tuple):
             promises = bounds(
@@ -127,7 +143,9 @@ def measure(
                 M=M,
                 curvature=_curvature(game, policy, grads, regularization),
                 rounding=gradient_rounding(game, values),
+                covered=covered,
             )
+        constants = None if found is None else _rate_constants(game, gauge, found)
     return Evaluation(
         value=gaps.value,
         value_per_state=gaps.value_per_state,
@@ -144,8 +162,25 @@ def measure(
         gradients=tuple(grads),
         mismatch=M,
         mismatch_reason=None if found is None else found.reason,
+        coverage=_smallest(covered, M),
+        rate_constants=constants,
         bounds=tuple(promises),
     )
+
+
+def _smallest(covered: Coverage | None, M: float | None) -> float | None:
+    """Return C_pi, or M where that is the smaller bound of it; None if neither is finite."""
+    known = [number for number in (covered and covered.largest, M) if number is not None]
+    return min(number for number in known) if known and math.isfinite(min(known)) else None
+
+
+def _rate_constants(game: Game, gauge: Gauge, found: Mismatch) -> RateConstants:
+    """Return what Theorems 1' and 2' ask of a game: of updates that begin with uniform policies."""
+    uniform = np.broadcast_to(1.0 / game.joint_actions, (game.states, *game.actions))
+    beginning = float(game.initial @ state_values(game, uniform))
+    chain = game.transition.under_choice(gauge.best_in_doubles[0].choice)
+    room = max(gauge.optimal_value - beginning, 0.0)
+    return RateConstants(found.mean, found.of_optimal(visits(game, chain, 0.0)[0]), room)
 
 
 def _curvature(

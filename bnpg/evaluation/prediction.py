@@ -1,12 +1,13 @@
 """How many rounds Theorems 1 and 2, and Theorem B, ask for, beside those that a run needed."""
 
+import math
 from typing import Any
 
 from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.dag import Dag
 from bnpg_math.games.game import Game
 from bnpg_math.theory.global_optimality import natural_rounds
-from bnpg_math.theory.rates import Rate, rates
+from bnpg_math.theory.rates import Rate, RateConstants, rates
 
 Prediction = dict[str, dict[str, dict[str, Any]]]
 """By theorem and form: `rounds`, `epsilon`, `regularization`, `step_size`, `reason`."""
@@ -18,7 +19,12 @@ _SHARE = 0.02
 
 
 def predicted_rounds(
-    game: Game, dag: Dag, regularization: float, M: float | None, epsilon: float | None = None
+    game: Game,
+    dag: Dag,
+    regularization: float,
+    M: float | None,
+    epsilon: float | None = None,
+    constants: RateConstants | None = None,
 ) -> Prediction | None:
     """Return T of both theorems in printed, corrected and tight form, all for the same gap.
 
@@ -35,7 +41,9 @@ def predicted_rounds(
     M : float or None
         Mismatch coefficient; None if it is not known.
     epsilon : float, optional
-        The gap that was asked for; that which lambda certifies in tight form, lambda M, if left out.
+        The gap that was asked for; lambda M if left out.
+    constants : RateConstants, optional
+        Of the tight form.
 
     Returns
     -------
@@ -45,7 +53,7 @@ def predicted_rounds(
     if not regularization > 0.0:
         return None
     try:
-        return _predicted(game, dag, regularization, M, epsilon)
+        return _predicted(game, dag, regularization, M, epsilon, constants)
     except (OverflowError, ZeroDivisionError):
         return None
 
@@ -82,16 +90,23 @@ def natural_prediction(game: Game, eta: float) -> Prediction:
 
 
 def _predicted(
-    game: Game, dag: Dag, regularization: float, M: float | None, epsilon: float | None
+    game: Game,
+    dag: Dag,
+    regularization: float,
+    M: float | None,
+    epsilon: float | None,
+    constants: RateConstants | None,
 ) -> Prediction:
-    goal = regularization * M if epsilon is None and M is not None else epsilon
+    goal = epsilon
+    if goal is None and M is not None and math.isfinite(M):
+        goal = regularization * M
     found: Prediction = {"theorem_1": {}, "theorem_2": {}}
-    for first in rates(game, dag, regularization, M):
+    for first in rates(game, dag, regularization, M, constants):
         weight, rate = regularization, first
         if goal is not None and first.epsilon is not None:
             # What a lambda certifies is proportional to it, in every form.
             weight = regularization * (goal / first.epsilon)
-            rate = _like(first, rates(game, dag, weight, M))
+            rate = _like(first, rates(game, dag, weight, M, constants))
         found[rate.theorem][rate.form] = finite_fields(
             {
                 "rounds": rate.rounds,

@@ -13,7 +13,13 @@ LEMMAS = {
     "lemma_3": "Lemma 3: optimality gap",
     "lemma_4": "Lemma 4: smoothness β",
 }
-_NORMS = {"l2": "euclidean", "max": "largest entry", "path": "sum along a joint action", "none": "-"}
+_NORMS = {
+    "l2": "euclidean",
+    "max": "largest entry",
+    "family": "largest entry upwards",
+    "path": "sum along a joint action",
+    "none": "-",
+}
 _CLAIMS = {
     "epsilon-nash": (
         "an ε-Nash equilibrium",

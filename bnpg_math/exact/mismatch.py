@@ -41,6 +41,8 @@ class Mismatch:
         Where the ratio is largest; if M is infinite, the first state that some policy never visits.
     reason : str or None
         Why M is infinite, for people; None if it is finite.
+    ratios : (S,) float
+        At least the ratio of each state; infinite where a policy never visits it.
     """
 
     M: float
@@ -49,6 +51,32 @@ class Mismatch:
     lowest: FloatArray
     state: int
     reason: str | None
+    ratios: FloatArray
+
+    @property
+    def mean(self) -> float:
+        """Mbar, the mean of the ratios over the states, which is at most M; not below its true value."""
+        mean = float(self.ratios.mean()) * (1.0 + 2.0 * len(self.ratios) * UNIT)
+        return min(max(mean, 1.0), self.M)
+
+    def of_optimal(self, d: FloatArray) -> float:
+        """C*, the mean of d*(s) / min d(s) over the states, for a policy's visitation; 0/0 counts 0.
+
+        Parameters
+        ----------
+        d : (S,) float
+            Of an optimal policy.
+
+        Returns
+        -------
+        float
+            At most `mean`, if that is finite.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # Highest and lowest are known to seven digits or more.
+            share = np.minimum(d / self.highest * (1.0 + 4e-7), 1.0) * self.ratios
+        share[d == 0.0] = 0.0
+        return min(float(share.mean()) * (1.0 + 2.0 * len(d) * UNIT), self.mean)
 
 
 def mismatch(game: Game, progress: Callable[[int, int], None] | None = None) -> Mismatch:
@@ -81,7 +109,8 @@ def mismatch(game: Game, progress: Callable[[int, int], None] | None = None) -> 
             progress(state + 1, game.states)
     if avoided is not None:
         reason = f"Assumption 1 fails: some joint policy never visits state {avoided}"
-        return Mismatch(math.inf, math.inf, highest, lowest, avoided, reason)
+        ratio[lowest == 0.0] = math.inf
+        return Mismatch(math.inf, math.inf, highest, lowest, avoided, reason, ratio)
     state = int(ratio.argmax())
     M = float(ratio[state])
     nearest = float(np.max(highest / lowest)) if math.isfinite(M) and M > 1.0 else M
@@ -89,7 +118,7 @@ def mismatch(game: Game, progress: Callable[[int, int], None] | None = None) -> 
         nearest = M
     # Visited so rarely that the ratio is no number, or that doubles cannot tell from never.
     rarely = f"state {state} is visited too rarely by some joint policy"
-    return Mismatch(M, nearest, highest, lowest, state, None if math.isfinite(M) else rarely)
+    return Mismatch(M, nearest, highest, lowest, state, None if math.isfinite(M) else rarely, ratio)
 
 
 def _ratio(game: Game, most: Enclosed, least: Enclosed) -> float:

@@ -172,6 +172,27 @@ def eliminate(chain: Any, gamma: float) -> Solve:
     return _direct(chain, gamma)[0]
 
 
+def eliminate_transposed(chain: Any, gamma: float) -> Solve:
+    """The same for the transposed matrix, of which visitations are solutions; it is dominant by columns.
+
+    Parameters
+    ----------
+    chain, gamma
+        As in :func:`factorise`.
+
+    Returns
+    -------
+    callable (S,) -> (S,)
+        ``(I - gamma P)^-T x``.
+    """
+    if _is_sparse(chain):
+        identity: Any = eye_array(chain.shape[0])
+        lu: Any = splu(csc_array((identity - gamma * chain).T), diag_pivot_thresh=0.0)
+        solve: Solve = lu.solve
+        return solve
+    return _direct(chain, gamma)[1]
+
+
 def _iterative(
     forward: Solve, backward: Solve, chain: Callable[[], Any], gamma: float
 ) -> tuple[Solve, Solve]:

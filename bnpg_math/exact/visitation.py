@@ -23,6 +23,31 @@ _ROUNDS = 200
 _FINEST = 4000
 
 
+def entrywise(game: Game, off: float) -> float:
+    """By which factor visitations, or sums of them, may be too small where their equation is off a little.
+
+    I - gamma P has the entries -gamma P off the diagonal and the row sums 1 - gamma. By the matrix tree
+    theorem entries of its inverse are ratios of sums of products of these numbers, of at most S factors,
+    without a minus sign. So where the equation is off by eps, relatively, a solution is by at most ((1 + h) /
+    (1 - h))^(S + 1) with h = eps / (1 - gamma), in every entry, however small.
+
+    Parameters
+    ----------
+    game : Game
+    off : float
+        eps.
+
+    Returns
+    -------
+    float
+        At least 1; infinite where that says nothing.
+    """
+    h = off / (1.0 - game.gamma)
+    if not h * (game.states + 1) < 0.1:
+        return np.inf
+    return float(((1.0 + h) / (1.0 - h)) ** (game.states + 1) * (1.0 + 4.0 * (game.states + 8) * UNIT))
+
+
 class Visitations:
     """Extreme visitations of one game.
 
@@ -73,6 +98,26 @@ class Visitations:
         if (number > 0.0 and error <= _RELATIVE * number) or not self._affordable:
             return Enclosed(number, error if np.isfinite(error) else np.inf)
         return self._precisely(indicator, sign, choice)
+
+    def collected(self, pays: FloatArray) -> float:
+        """The most that a joint policy collects where states pay, not below the true number.
+
+        Parameters
+        ----------
+        pays : (S,) float
+            At least 0; 0 in states that no policy visits.
+
+        Returns
+        -------
+        float
+            Infinite where doubles cannot tell.
+        """
+        game = self._game
+        start = game.transition.expectation(pays).reshape(game.states, -1).argmax(axis=1)
+        V, _, off = self._iterate(pays, 1.0, start)
+        # T V <= (1 + off) V: no policy collects more than V at a discount of gamma / (1 + off) accounts for.
+        number = float(game.initial @ V) * (1.0 + 2.0 * game.states * UNIT + row_defects(game)[1])
+        return number * entrywise(game, off)
 
     def _iterate(
         self, pays: FloatArray, sign: float, choice: NDArray[np.intp]

@@ -3,16 +3,19 @@
 The constants and their three forms are those of `constants`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
+from bnpg_math.exact.coverage import Coverage
 from bnpg_math.exact.rounding import SLACK
 from bnpg_math.games.game import Game
 from bnpg_math.theory.constants import (
     FORMS,
     Form,
+    Sizes,
     nash_bound,
     nash_threshold,
     optimality_bound,
@@ -21,7 +24,7 @@ from bnpg_math.theory.constants import (
     smoothness,
     why_unbounded,
 )
-from bnpg_math.theory.stationarity import gradient_max, gradient_norm, meets, path_norm
+from bnpg_math.theory.stationarity import family_excess, gradient_norm, meets, path_excess
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,9 @@ class Bound:
     form : str
         ``"printed"``, ``"corrected"`` or ``"tight"``.
     norm : str
-        How the gradient is measured: ``"l2"``, ``"max"``, ``"path"`` (largest sum of |e_i| along a joint
-        action), or ``"none"`` for Lemma 4, which has no condition.
+        How the gradient is measured: ``"l2"``, ``"family"`` (largest entry upwards, in proportion to the size
+        of the agent's family), ``"path"`` (largest sum of upward entries along a joint action), or ``"none"``
+        for Lemma 4, which has no condition.
     gradient : float or None
         The gradient in that norm.
     threshold : float or None
@@ -81,6 +85,7 @@ def bounds(
     M: float | None = None,
     curvature: float | None = None,
     rounding: float = 0.0,
+    covered: Coverage | None = None,
 ) -> list[Bound]:
     """Evaluate Lemmas 2, 3 and 4 at a policy, in all forms.
 
@@ -102,6 +107,8 @@ def bounds(
         A measured second derivative of L_lambda along a unit direction, for Lemma 4.
     rounding : float
         Of the gradient, from :func:`bnpg_math.theory.stationarity.gradient_rounding`.
+    covered : Coverage, optional
+        The constants of the tight form; without them it has M, which is at least as large.
 
     Returns
     -------
@@ -110,17 +117,29 @@ def bounds(
     """
     size = sizes(game, dag)
     euclidean = ("l2", gradient_norm(grads))
-    entrywise, pathwise = ("max", gradient_max(grads)), ("path", path_norm(grads, dag))
-    reason = why_unbounded(M)
-    factor = None if reason else M
+    entrywise, pathwise = ("family", family_excess(grads)), ("path", path_excess(grads, dag))
+    unbounded = why_unbounded(M)
+    factor = None if unbounded else M
+    tight = tight_bounds(size, regularization, factor, covered)
+    reasons = {form: None if form == "tight" and tight is not None else unbounded for form in FORMS}
+
+    def limit(lemma: int, form: Form) -> float | None:
+        if form == "tight":
+            return None if tight is None else tight[lemma - 2]
+        if factor is None:
+            return None
+        if lemma == 2:
+            return nash_bound(regularization, factor, form)
+        return optimality_bound(size, regularization, factor, form)
+
     found = [
         _conditional(
             ("lemma_2", form),
             entrywise if form == "tight" else euclidean,
             nash_threshold(size, regularization, form),
-            None if factor is None else nash_bound(regularization, factor, form),
+            limit(2, form),
             nash_gap,
-            reason,
+            reasons[form],
             rounding,
         )
         for form in FORMS
@@ -132,11 +151,9 @@ def bounds(
                 ("lemma_3", form),
                 pathwise if form == "tight" else euclidean,
                 optimality_threshold(size, regularization, form) if applies else None,
-                optimality_bound(size, regularization, factor, form)
-                if applies and factor is not None
-                else None,
+                limit(3, form) if applies else None,
                 optimality_gap,
-                reason if applies else "Lemma 3 speaks of complete DAGs only",
+                reasons[form] if applies else "Lemma 3 speaks of complete DAGs only",
                 rounding,
             )
         )
@@ -146,6 +163,38 @@ def bounds(
         holds = _at_most(curvature, beta)
         found.append(Bound("lemma_4", form, "none", None, None, True, beta, curvature, holds, unmeasured))
     return found
+
+
+def tight_bounds(
+    size: Sizes, regularization: float, M: float | None, covered: Coverage | None
+) -> tuple[float, float] | None:
+    """What Lemmas 2' and 3' promise of the Nash gap and of the optimality gap; None if nothing.
+
+    Parameters
+    ----------
+    size : Sizes
+    regularization : float
+        lambda >= 0.
+    M : float or None
+        Finite, or not known.
+    covered : Coverage or None
+        Of the policy, if it is known.
+
+    Returns
+    -------
+    tuple of 2 float, or None
+        ``lambda C_pi``, and the same or ``lambda (1/S) sum d*/d`` with what its policy misses, if that is
+        less.
+    """
+    constants = [M] if M is not None else []
+    if covered is not None and math.isfinite(covered.largest):
+        # A condition that is met leaves this much to spare, which is more than what C_pi is rounded up by.
+        constants.append(max(1.0, covered.largest * (1.0 - 0.5 * SLACK / size.joint)))
+    if not constants:
+        return None
+    nash = regularization * min(constants)
+    optimality = math.inf if covered is None else regularization * covered.optimal + covered.missed
+    return nash, min(nash, optimality)
 
 
 def _conditional(

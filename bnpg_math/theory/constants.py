@@ -14,19 +14,21 @@ A lemma reads: if the gradient is at most a threshold, a gap is at most a bound.
     Lemma 2, Nash gap, any DAG
       printed    ||grad||_2 <= lambda / (2 S A max_i A_i)   gap <= 2 lambda M
       corrected  ||grad||_2 <= lambda / (2 S K)             gap <= 2 lambda M
-      tight      max |e|    <= lambda / (S K)               gap <= lambda M
+      tight      e <= lambda / (S A_P A_i), every agent     gap <= lambda C_pi
     Lemma 3, optimality gap, complete DAG only
       printed    ||grad||_2 <= lambda / (2 S A max_i A_i)   gap <= 2^(N+1) N lambda M
       corrected  the same numbers, as long as sqrt(N) <= 2 max_i A_i: the printed proof rests on (4), which is
                  false, and the statement follows from the tight form instead. Beyond, the threshold is
                  lambda / (sqrt(N) S A).
-      tight      max_(s,a) sum_i |e_i| <= lambda / (S A)    gap <= lambda M
+      tight      max_(s,a) sum_i (e_i)^+ <= lambda / (S A)  gap <= lambda (1/S) sum_s d*(s)/d(s) <= lambda
+      C_pi
     Lemma 4, smoothness, any DAG
       printed, corrected  beta = 8 N R / (1-gamma)^3 + sum_i 2 lambda / (S A_P)
       tight               beta = R / (2 (1-gamma)^2) + max_i lambda / (2 S A_P)
 
 with A = prod_i A_i, A_P = the parents' joint action count, K = max_i A_P A_i, R the reward range and e the
-entries of the gradient.
+entries of the gradient. C_pi = max over pi' of (1/S) sum_s d^pi'(s)/d^pi(s) is at most M; see
+`bnpg_math.exact.coverage`.
 """
 
 import math
@@ -51,9 +53,15 @@ class Sizes:
     family: int
     joint: int
     parents: tuple[int, ...]
+    actions: tuple[int, ...]
     reward_range: float
     gamma: float
     complete: bool
+
+    @property
+    def rows(self) -> tuple[tuple[int, int], ...]:
+        """A_P(i) and A_i of every agent."""
+        return tuple(zip(self.parents, self.actions, strict=True))
 
 
 def sizes(game: Game, dag: Dag) -> Sizes:
@@ -69,7 +77,7 @@ def sizes(game: Game, dag: Dag) -> Sizes:
     Returns
     -------
     Sizes
-        `largest` is max_i A_i, `family` is K, `joint` is A, `parents` lists A_P(i).
+        `largest` is max_i A_i, `family` is K, `joint` is A, `parents` lists A_P(i), `actions` A_i.
     """
     parents = tuple(math.prod(game.actions[p] for p in members) for members in dag.parents)
     return Sizes(
@@ -79,6 +87,7 @@ def sizes(game: Game, dag: Dag) -> Sizes:
         family=max(own * above for own, above in zip(game.actions, parents, strict=True)),
         joint=game.joint_actions,
         parents=parents,
+        actions=tuple(game.actions),
         reward_range=game.reward_range,
         gamma=game.gamma,
         complete=dag.is_complete,

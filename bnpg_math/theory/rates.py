@@ -1,11 +1,11 @@
 """Theorems 1 and 2 read backwards: the accuracy a lambda certifies, and the updates it takes.
 
-The theorems choose lambda = epsilon / (2 M), epsilon / (2^(N+1) N M), or in the tight form epsilon / M.
-Written in lambda, the number of updates does not depend on M: gradient ascent with step 1/beta meets a
-gradient of at most a threshold within T = 2 beta (R/(1-gamma)) / threshold^2 updates (theta_0 = 0).
+The theorems choose lambda = epsilon / (2 M), epsilon / (2^(N+1) N M), or in the tight form epsilon / Mbar and
+epsilon / C*. Written in lambda, the number of updates does not depend on them: gradient ascent with step
+1/beta meets a gradient of at most a threshold within T = 2 beta (R/(1-gamma)) / threshold^2 updates (theta_0
+= 0). The tight form has Delta = V* - V(theta_0) instead of R/(1-gamma).
 """
 
-import math
 from dataclasses import dataclass
 
 from bnpg_math.dag import Dag
@@ -23,6 +23,25 @@ from bnpg_math.theory.constants import (
     smoothness,
     why_unbounded,
 )
+
+
+@dataclass(frozen=True)
+class RateConstants:
+    """What Theorems 1' and 2' need to know of a game beside its sizes.
+
+    Parameters
+    ----------
+    mean : float or None
+        Mbar, of :class:`bnpg_math.exact.mismatch.Mismatch`; infinite if Assumption 1 fails, None if unknown.
+    optimal : float or None
+        C* of an optimal policy, likewise.
+    room : float
+        Delta = V* - V(theta_0) at theta_0 = 0, at most R/(1-gamma).
+    """
+
+    mean: float | None
+    optimal: float | None
+    room: float
 
 
 @dataclass(frozen=True)
@@ -55,11 +74,14 @@ class Rate:
     reason: str | None
 
 
-def rates(game: Game, dag: Dag, regularization: float, M: float | None = None) -> list[Rate]:
+def rates(
+    game: Game,
+    dag: Dag,
+    regularization: float,
+    M: float | None = None,
+    constants: RateConstants | None = None,
+) -> list[Rate]:
     """Theorems 1 and 2 read backwards: which accuracy this lambda certifies, and after how many updates.
-
-    The theorems choose lambda = epsilon / (2 M), epsilon / (2^(N+1) N M), or in the tight form epsilon / M.
-    Written in lambda, T does not depend on M. The general step is T >= 2 beta (R/(1-gamma)) / threshold^2.
 
     Parameters
     ----------
@@ -71,6 +93,8 @@ def rates(game: Game, dag: Dag, regularization: float, M: float | None = None) -
         lambda > 0.
     M : float, optional
         Mismatch coefficient, as in :func:`bounds`.
+    constants : RateConstants, optional
+        Of the tight form; without them it has M and R/(1-gamma), which are at least as large.
 
     Returns
     -------
@@ -85,27 +109,36 @@ def rates(game: Game, dag: Dag, regularization: float, M: float | None = None) -
     if not regularization > 0.0:
         raise InputError(f"a rate needs a positive regularization, got {regularization}")
     size = sizes(game, dag)
-    reason = why_unbounded(M)
-    factor = None if reason else M
+    mean, optimal, room = M, M, None
+    if constants is not None:
+        mean = M if constants.mean is None else constants.mean
+        optimal = mean if constants.optimal is None else constants.optimal
+        room = constants.room
     found: list[Rate] = []
     for form in FORMS:
-        epsilon = None if factor is None else nash_bound(regularization, factor, form)
+        constant = mean if form == "tight" else M
+        reason = why_unbounded(constant)
+        epsilon = None if reason or constant is None else nash_bound(regularization, constant, form)
         step_size = 1 / smoothness(size, regularization, form)
-        count = rounds(size, regularization, "theorem_1", form)
+        count = rounds(size, regularization, "theorem_1", form, room)
         found.append(Rate("theorem_1", form, epsilon, step_size, count, reason))
     for form in FORMS:
         if not size.complete:
             unfit = "Theorem 2 speaks of complete DAGs only"
             found.append(Rate("theorem_2", form, None, None, None, unfit))
             continue
-        epsilon = None if factor is None else optimality_bound(size, regularization, factor, form)
+        constant = optimal if form == "tight" else M
+        reason = why_unbounded(constant)
+        epsilon = None
+        if constant is not None and not reason:
+            epsilon = optimality_bound(size, regularization, constant, form)
         step_size = 1 / smoothness(size, regularization, form)
-        count = rounds(size, regularization, "theorem_2", form)
+        count = rounds(size, regularization, "theorem_2", form, room)
         found.append(Rate("theorem_2", form, epsilon, step_size, count, reason))
     return found
 
 
-def rounds(size: Sizes, regularization: float, theorem: str, form: Form) -> float:
+def rounds(size: Sizes, regularization: float, theorem: str, form: Form, room: float | None = None) -> float:
     """T of a theorem, written in lambda.
 
     Parameters
@@ -118,6 +151,8 @@ def rounds(size: Sizes, regularization: float, theorem: str, form: Form) -> floa
         Which.
     form : {"printed", "corrected", "tight"}
         The printed form keeps the paper's two separate terms with epsilon put in.
+    room : float, optional
+        Delta = V* - V(theta_0), of the tight form; R/(1-gamma) if it is not known.
 
     Returns
     -------
@@ -127,14 +162,20 @@ def rounds(size: Sizes, regularization: float, theorem: str, form: Form) -> floa
     if form == "printed":
         return _printed_rounds(size, regularization, theorem)
     beta = smoothness(size, regularization, form)
+    height = size.reward_range / (1 - size.gamma)
+    if form == "tight":
+        height = height if room is None else min(room, height)
+        # Rows of the gradient sum to zero, so an entry is at most sqrt(1 - 1/A_i) times the norm of its row.
+        if theorem == "theorem_1":
+            families = max((above * own) ** 2 * (1 - 1 / own) for above, own in size.rows)
+            return 2 * beta * height * size.states**2 * families / regularization**2
+        paths = sum(1 - 1 / own for _, own in size.rows)
+        return 2 * beta * height * paths / optimality_threshold(size, regularization, form) ** 2
     if theorem == "theorem_1":
         threshold = nash_threshold(size, regularization, form)
-    elif form == "tight":
-        # The path norm is at most sqrt(N) times the Euclidean norm, of which the descent argument speaks.
-        threshold = optimality_threshold(size, regularization, form) / math.sqrt(size.agents)
     else:
         threshold = optimality_threshold(size, regularization, form)
-    return 2 * beta * size.reward_range / (1 - size.gamma) / threshold**2
+    return 2 * beta * height / threshold**2
 
 
 def _printed_rounds(size: Sizes, regularization: float, theorem: str) -> float:

@@ -96,7 +96,7 @@ def meets(gradient: float, threshold: float, rounding: float) -> bool:
     -------
     bool
     """
-    return threshold > LEAST_THRESHOLD and gradient + rounding <= threshold * (1.0 - SLACK)
+    return bool(threshold > LEAST_THRESHOLD and gradient + rounding <= threshold * (1.0 - SLACK))
 
 
 def gradient_norm(grads: Sequence[FloatArray]) -> float:
@@ -105,12 +105,12 @@ def gradient_norm(grads: Sequence[FloatArray]) -> float:
 
 
 def gradient_max(grads: Sequence[FloatArray]) -> float:
-    """Largest entry in absolute value, the norm of the tight Lemma 2."""
+    """Largest entry in absolute value."""
     return max(float(np.abs(gradient).max()) for gradient in grads)
 
 
 def path_norm(grads: Sequence[FloatArray], dag: Dag) -> float:
-    """Largest over (s, a) of sum_i |e_i(s, a^{P^i}, a^i)|, the norm of the tight Lemma 3.
+    """Largest over (s, a) of sum_i |e_i(s, a^{P^i}, a^i)|.
 
     A joint action meets one entry an agent, so this is at most sqrt(N) times the Euclidean norm.
 
@@ -125,7 +125,37 @@ def path_norm(grads: Sequence[FloatArray], dag: Dag) -> float:
     -------
     float
     """
-    total = np.zeros((grads[0].shape[0], *(1,) * dag.agents))
-    for gradient, family in zip(grads, dag.families, strict=True):
-        total = total + spread(np.abs(gradient), family, dag.agents)
+    return _largest_along_a_path([np.abs(gradient) for gradient in grads], dag)
+
+
+def family_excess(grads: Sequence[FloatArray]) -> float:
+    """Largest entry upwards, each agent's in proportion to the size A_P A_i of its family (Lemma 2').
+
+    Parameters
+    ----------
+    grads : sequence of N arrays (S, *P, A_i) float
+        From :func:`gradients`.
+
+    Returns
+    -------
+    float
+        max_i max(e_i) A_P A_i / K, at most :func:`gradient_max`: at most lambda / (S K) if and only if every
+        entry of every agent is at most lambda / (S A_P A_i).
+    """
+    families = [gradient[0].size for gradient in grads]
+    largest = max(families)
+    pairs = zip(grads, families, strict=True)
+    excess: list[float] = [float(gradient.max()) * (size / largest) for gradient, size in pairs]
+    return max(0.0, *excess)
+
+
+def path_excess(grads: Sequence[FloatArray], dag: Dag) -> float:
+    """Largest over (s, a) of sum_i max(e_i, 0), the condition of Lemma 3'; at most :func:`path_norm`."""
+    return _largest_along_a_path([np.maximum(gradient, 0.0) for gradient in grads], dag)
+
+
+def _largest_along_a_path(parts: Sequence[FloatArray], dag: Dag) -> float:
+    total = np.zeros((parts[0].shape[0], *(1,) * dag.agents))
+    for part, family in zip(parts, dag.families, strict=True):
+        total = total + spread(part, family, dag.agents)
     return float(total.max())

@@ -10,6 +10,7 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag
+from bnpg_math.exact.coverage import coverage
 from bnpg_math.exact.gauge import Gauge
 from bnpg_math.exact.values import Values, evaluate, state_values
 from bnpg_math.games.game import Game
@@ -20,14 +21,15 @@ from bnpg_math.learning.objective import objective
 from bnpg_math.learning.regularization import Regularization, each
 from bnpg_math.learning.step_size import inner
 from bnpg_math.policies.softmax import log_policy
+from bnpg_math.theory.bounds import tight_bounds
 from bnpg_math.theory.constants import nash_threshold, optimality_threshold, sizes
 from bnpg_math.theory.stationarity import (
-    gradient_max,
+    family_excess,
     gradient_norm,
     gradient_rounding,
     gradients,
     meets,
-    path_norm,
+    path_excess,
 )
 
 
@@ -150,20 +152,24 @@ class Oracle:
             "gradient_norm": gradient_norm(grads),
         }
 
-    def certifies(self, log_tables: Sequence[FloatArray], gap: str) -> bool:
-        """Whether the gradient is small enough for the tight Lemma 2 (`nash`) or 3 (`optimality`).
+    def certifies(self, log_tables: Sequence[FloatArray], gap: str, epsilon: float) -> bool:
+        """Whether the tight Lemma 2 (`nash`) or 3 (`optimality`) promises a gap of at most epsilon.
 
-        The gap is then at most lambda M. Within rounding of the threshold it is not certified.
+        The gradient must be small enough, by more than rounding, and lambda C_pi at most epsilon.
         """
         tables, _, values = self._evaluated(log_tables)
         grads = gradients(self._game, self._dag, tables, self._regularization, values)
         size, regularization = sizes(self._game, self._dag), self._regularization
         assert not isinstance(regularization, tuple), "no early end is planned with a weighted barrier"
         if gap == "optimality":
-            reached, threshold = path_norm(grads, self._dag), optimality_threshold(size, regularization)
+            reached, threshold = path_excess(grads, self._dag), optimality_threshold(size, regularization)
         else:
-            reached, threshold = gradient_max(grads), nash_threshold(size, regularization)
-        return meets(reached, threshold, gradient_rounding(self._game, values))
+            reached, threshold = family_excess(grads), nash_threshold(size, regularization)
+        if not meets(reached, threshold, gradient_rounding(self._game, values)):
+            return False
+        covered = coverage(self._game, values.pi, self._gauge.best_in_doubles[0])
+        promised = tight_bounds(size, regularization, None, covered)
+        return promised is not None and bool(promised[gap == "optimality"] <= epsilon)
 
     def _natural(self, log_tables: Sequence[FloatArray]) -> tuple[list[FloatArray], list[FloatArray]]:
         """Return A^i and d(s) pi(aP, ai|s) of every agent."""

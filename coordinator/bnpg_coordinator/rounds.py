@@ -226,7 +226,8 @@ class CoordinatorRounds:
         tables = [self._tables[one] for one in self._agents]
         experiment, oracle = self._experiment, self._oracle
         assert oracle is not None, "tables are asked for only where the world has a model"
-        certified = bool(experiment.stop_at_epsilon) and oracle.certifies(tables, experiment.stop_gap)
+        goal = experiment.stop_at_epsilon
+        certified = goal > 0.0 and oracle.certifies(tables, experiment.stop_gap, goal)
         if certified or self._experiment.evaluates(self.round):
             self.metrics = oracle.measure(tables)
             self._line |= self.metrics

@@ -17,7 +17,7 @@ from bnpg_math.theory.constants import (
     sizes,
     smoothness,
 )
-from bnpg_math.theory.rates import rates, rounds
+from bnpg_math.theory.rates import RateConstants, rates, rounds
 
 
 def lookup(found, lemma, form):
@@ -63,12 +63,12 @@ def test_every_lemma_is_reported_in_every_form(problem):
         (lemma, form) for lemma in ("lemma_2", "lemma_3", "lemma_4") for form in FORMS
     ]
     two = lookup(found, "lemma_2", "tight")
-    assert (two.norm, two.gradient, two.bound, two.measured) == ("max", 0.002, 0.1, 0.5)
+    assert (two.norm, two.gradient, two.bound, two.measured) == ("family", 0.002, 0.1, 0.5)
     assert two.met
     assert not two.holds
     assert two.refuted
     three = lookup(found, "lemma_3", "tight")
-    assert (three.norm, three.gradient) == ("path", pytest.approx(0.003))
+    assert (three.norm, three.gradient) == ("path", pytest.approx(0.002))
     assert three.holds
     assert not three.refuted
     assert lookup(found, "lemma_2", "printed").gradient == pytest.approx(math.sqrt(1e-5))
@@ -118,12 +118,19 @@ def test_lemma_3_is_silent_without_a_complete_dag():
 
 
 def test_the_rates_are_those_of_the_text():
-    """Tight: T = 2 beta (R/(1-gamma)) S^2 K^2 / lambda^2, and N S^2 A^2 for Theorem 2."""
+    """Tight: T = 2 beta Delta S^2 max_i A_P^2 A_i (A_i - 1) / lambda^2, and sum_i (1 - 1/A_i) S^2 A^2."""
     built, dag, lam = game("coordination"), complete(3), 0.1
     size = sizes(built, dag)
     beta, scale = smoothness(size, lam), 3 / 0.05
-    assert rounds(size, lam, "theorem_1", "tight") == pytest.approx(2 * beta * scale * 64 * 64 / lam**2)
-    assert rounds(size, lam, "theorem_2", "tight") == pytest.approx(2 * beta * scale * 3 * 64 * 64 / lam**2)
+    assert rounds(size, lam, "theorem_1", "tight") == pytest.approx(2 * beta * scale * 64 * 32 / lam**2)
+    assert rounds(size, lam, "theorem_2", "tight") == pytest.approx(2 * beta * scale * 1.5 * 64 * 64 / lam**2)
+    half = rounds(size, lam, "theorem_2", "tight", room=scale / 2)
+    assert half == pytest.approx(rounds(size, lam, "theorem_2", "tight") / 2)
+    sharper = rates(built, dag, lam, 97.1, RateConstants(mean=50.0, optimal=10.0, room=scale / 3))
+    tight = {rate.theorem: rate for rate in sharper if rate.form == "tight"}
+    assert tight["theorem_1"].epsilon == pytest.approx(lam * 50.0)
+    assert tight["theorem_2"].epsilon == pytest.approx(lam * 10.0)
+    assert tight["theorem_2"].rounds == pytest.approx(rounds(size, lam, "theorem_2", "tight") / 3)
     M = 97.1
     by_name = {(rate.theorem, rate.form): rate for rate in rates(built, dag, lam, M)}
     assert by_name["theorem_1", "tight"].epsilon == pytest.approx(lam * M)

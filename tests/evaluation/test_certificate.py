@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bnpg_coordinator.run_record import read_lines
 from bnpg_protocol.wire.exit_codes import ExitCode
@@ -15,6 +16,9 @@ from bnpg.launchers.settings import Outcome
 from bnpg.lease import lease
 from bnpg.run_folder import RunFolder
 from bnpg.summary import human_summary
+from bnpg_math.exact.mismatch import mismatch
+from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.values import evaluate
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.theory.rates import rates
 
@@ -95,24 +99,30 @@ def test_what_is_proved_are_the_exact_gaps_and_the_lemmas_whose_condition_is_met
     assert exact["optimality_gap_at_most"] == optimality
     tight = proved["Lemma 2, tight form"]
     assert (tight["claim"], tight["epsilon"], tight["mismatch"]) == ("epsilon-nash", 1.0, 1.0)
-    assert tight["gradient"] == certificate["gradient_max"] <= tight["threshold"] == pytest.approx(1 / 9)
+    assert tight["constant"] == 1.0
+    assert tight["gradient"] <= certificate["gradient_max"] <= tight["threshold"] == pytest.approx(1 / 9)
     for claim in certificate["proved"]:
         assert claim["epsilon"] >= (nash if claim["claim"] == "epsilon-nash" else optimality)
     assert summary["certificate"].endswith(
-        "; its gradient promises a Nash gap of at most 1 (Lemma 2, tight form, M = 1) "
-        "and an optimality gap of at most 1 (Lemma 3, tight form, M = 1)"
+        "; its gradient promises a Nash gap of at most 1 (Lemma 2, tight form, C = 1) "
+        "and an optimality gap of at most 1 (Lemma 3, tight form, C = 1)"
     )
     assert summary["certificate"] in human_summary(RunFolder(folder), summary)
 
 
-def test_nothing_is_promised_where_the_mismatch_is_infinite(start, go_on) -> None:
+def test_the_tight_form_alone_promises_something_where_the_mismatch_is_infinite(start, go_on) -> None:
     folder = start(game="slotted_aloha", rounds=2, regularization=1e9, learning_rate=1e-12)
     summary = go_on(folder)
     certificate = certificate_of(folder)
     assert certificate["mismatch"] is None
     assert "state 0" in certificate["mismatch_reason"]
     assert certificate["bounds"]["lemma_2"]["tight"]["met"] is True
-    assert [claim["by"].split(",")[0] for claim in certificate["proved"]] == GAPS
+    by = [claim["by"] for claim in certificate["proved"]]
+    assert [name.split(",")[0] for name in by[:2]] == GAPS
+    assert by[2:] == ["Lemma 2, tight form"]
+    # Near theta = 0, where C_pi is 2.525.
+    assert certificate["proved"][2]["constant"] == pytest.approx(2.525, abs=1e-2)
+    assert certificate["proved"][2]["mismatch"] is None
     assert "Theorem" not in human_summary(RunFolder(folder), summary)
 
 
@@ -136,16 +146,35 @@ def test_the_theorems_are_compared_at_the_same_gap(start, go_on) -> None:
     # What the forms of the lemmas promise with lambda, in gaps per lambda M.
     factors = {"theorem_1": {"printed": 2, "corrected": 2, "tight": 1}}
     factors["theorem_2"] = {"printed": 16, "corrected": 16, "tight": 1}
+    found = mismatch(game)
+    best = optimal_value(game)
+    d = evaluate(game, best.policy).d
+    uniform = np.full((4, 2, 2), 0.25)
+    room = float(game.initial @ best.V) - evaluate(game, uniform).value
+    constants = {
+        "theorem_1": (found.highest / found.lowest).mean(),
+        "theorem_2": (d / found.lowest).mean(),
+    }
+    assert constants["theorem_2"] < constants["theorem_1"] <= M
     for theorem, forms in predicted.items():
         for form, row in forms.items():
             assert row["epsilon"] == pytest.approx(gap)
-            assert row["regularization"] == pytest.approx(gap / M / factors[theorem][form])
-            own = rates(game, _complete(), row["regularization"], M)
-            assert row["rounds"] in [rate.rounds for rate in own if rate.theorem == theorem]
-    # T = 2 beta (R / (1 - gamma)) S^2 K^2 / lambda^2, with R = 3, S = K = 4.
-    beta = 3 / (2 * 0.05**2) + 0.01 / (2 * 4)
-    expected = 2 * beta * (3 / 0.05) * 4**2 * 4**2 / 0.01**2
-    assert predicted["theorem_1"]["tight"]["rounds"] == pytest.approx(expected)
+            constant = constants[theorem] if form == "tight" else M
+            assert row["regularization"] == pytest.approx(gap / constant / factors[theorem][form], rel=1e-6)
+            if form != "tight":
+                own = rates(game, _complete(), row["regularization"], M)
+                assert row["rounds"] in [rate.rounds for rate in own if rate.theorem == theorem]
+    # T = 2 beta Delta S^2 max_i A_P^2 A_i (A_i - 1) / lambda^2, with R = 3, S = 4.
+    lam = gap / constants["theorem_1"]
+    beta = 3 / (2 * 0.05**2) + lam / (2 * 4)
+    expected = 2 * beta * room * 4**2 * 8 / lam**2
+    assert predicted["theorem_1"]["tight"]["rounds"] == pytest.approx(expected, rel=1e-5)
+    # And (1 - 1/2) + (1 - 1/2) = 1 instead of N, with C* instead of M.
+    lam = gap / constants["theorem_2"]
+    beta = 3 / (2 * 0.05**2) + lam / (2 * 4)
+    assert predicted["theorem_2"]["tight"]["rounds"] == pytest.approx(
+        2 * beta * room * 4**2 * 16 / lam**2, rel=1e-5
+    )
 
 
 def _complete():

@@ -17,12 +17,14 @@ from bnpg.run_folder import RunFolder
 from bnpg.summary import human_summary
 from bnpg_math.dag import random_dag
 from bnpg_math.dag.text import parse_dag
+from bnpg_math.exact.coverage import coverage
 from bnpg_math.exact.mismatch import mismatch
+from bnpg_math.exact.optimum import solve_in_doubles
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.file import load_policy
 from bnpg_math.policies.softmax import log_policy, policy, theta_shape
 from bnpg_math.theory.bounds import bounds
-from bnpg_math.theory.stationarity import gradients, path_norm
+from bnpg_math.theory.stationarity import gradients
 
 GAPS = {"nash": "nash_gap", "optimality": "optimality_gap"}
 WORDS = {"nash": "a Nash gap", "optimality": "an optimality gap"}
@@ -35,10 +37,11 @@ def ascend(weight: float, gap: str) -> tuple[int, list[np.ndarray]]:
     thetas = [np.zeros(theta_shape(1, (3, 3), parents, agent)) for agent, parents in enumerate(dag.parents)]
     for round_ in range(4000):
         grads = gradients(game, dag, [policy(theta) for theta in thetas], weight)
-        if gap == "nash":  # tight Lemma 2: lambda / (S K), K = 9
-            met = max(float(abs(gradient).max()) for gradient in grads) < weight / 9
-        else:  # tight Lemma 3: lambda / (S A), A = 9
-            met = path_norm(grads, dag) < weight / 9
+        if gap == "nash":  # tight Lemma 2: e <= lambda / (S A_P A_i)
+            met = grads[0].max() < weight / 3 and grads[1].max() < weight / 9
+        else:  # tight Lemma 3: sum of (e_i)^+ along a joint action at most lambda / (S A), A = 9
+            upwards = [np.maximum(gradient, 0.0) for gradient in grads]
+            met = (upwards[0][0, :, None] + upwards[1][0]).max() < weight / 9
         if met:
             return round_, thetas
         thetas = [theta + 0.05 * gradient for theta, gradient in zip(thetas, grads, strict=True)]
@@ -102,9 +105,11 @@ def test_the_decision_is_that_of_the_tight_lemmas(seed: int) -> None:
         met = {row.lemma: row.met for row in rows if row.form == "tight"}
         oracle = Oracle(game, dag, weight)
         log_tables = [log_policy(theta) for theta in thetas]
-        assert oracle.certifies(log_tables, "nash") is met["lemma_2"]
+        assert oracle.certifies(log_tables, "nash", np.inf) is met["lemma_2"]
+        # No constant is below 1.
+        assert not oracle.certifies(log_tables, "nash", 0.99 * weight)
         if dag.is_complete:
-            assert oracle.certifies(log_tables, "optimality") is met["lemma_3"]
+            assert oracle.certifies(log_tables, "optimality", np.inf) is met["lemma_3"]
         decided.add(met["lemma_2"])
     assert decided == {True, False}
 
@@ -170,6 +175,36 @@ def test_a_run_that_was_too_short_says_so_and_goes_on_when_it_is_given_more(star
     assert (summary["rounds"], summary["policy_digest"]) == (needed["rounds"], needed["policy_digest"])
 
 
+ALOHA = {
+    "game": "slotted_aloha",
+    "dag": "empty",
+    "stop_at_epsilon": 2.0,
+    "rounds": 3000,
+    "step_size": "backtracking",
+}
+
+
+def test_a_run_is_certified_by_the_policy_it_reaches_where_m_is_infinite(start, go_on) -> None:
+    folder = start(**ALOHA, save_policy=True)
+    game = find_game("slotted_aloha")
+    uniform = np.full((game.states, *game.actions), 1.0 / game.joint_actions)
+    constant = coverage(game, uniform, solve_in_doubles(game)).largest
+    chosen = read_experiment(folder / "experiment.toml").regularization
+    assert chosen == 2.0 / (2.0 * constant)
+    summary = go_on(folder)
+    assert summary["certified"] is True
+    assert 0 < summary["rounds"] < 3000
+    certificate = json.loads((folder / "certificate.json").read_text())
+    (claim,) = [one for one in certificate["proved"] if one["by"] == "Lemma 2, tight form"]
+    assert certificate["proved"][0]["epsilon"] <= claim["epsilon"] <= 2.0
+    assert claim["epsilon"] == pytest.approx(chosen * claim["constant"])
+
+
+def test_a_lambda_of_ones_own_is_kept_where_m_is_infinite(start) -> None:
+    folder = start(**ALOHA, regularization=0.05)
+    assert read_experiment(folder / "experiment.toml").regularization == 0.05
+
+
 def test_theta_0_may_be_certified_already(start, go_on) -> None:
     summary = go_on(start(**QUICK | {"stop_at_epsilon": 1e6}))
     assert (summary["rounds"], summary["certified"]) == (0, True)
@@ -195,7 +230,6 @@ def test_the_stored_experiment_runs_again(start, go_on, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("game", "options", "complaint"),
     [
-        ("slotted_aloha", ["--stop-at-epsilon", "0.5"], "state 0"),
         (
             "penalty",
             ["--stop-at-epsilon", "0.5", "--stop-gap", "optimality", "--dag", "empty"],
