@@ -6,6 +6,7 @@ epsilon / C*. Written in lambda, the number of updates does not depend on them: 
 = 0). The tight form has Delta = V* - V(theta_0) instead of R/(1-gamma).
 """
 
+import math
 from dataclasses import dataclass
 
 from bnpg_math.dag import Dag
@@ -163,19 +164,37 @@ def rounds(size: Sizes, regularization: float, theorem: str, form: Form, room: f
         return _printed_rounds(size, regularization, theorem)
     beta = smoothness(size, regularization, form)
     height = size.reward_range / (1 - size.gamma)
-    if form == "tight":
-        height = height if room is None else min(room, height)
-        # Rows of the gradient sum to zero, so an entry is at most sqrt(1 - 1/A_i) times the norm of its row.
-        if theorem == "theorem_1":
-            families = max((above * own) ** 2 * (1 - 1 / own) for above, own in size.rows)
-            return 2 * beta * height * size.states**2 * families / regularization**2
-        paths = sum(1 - 1 / own for _, own in size.rows)
-        return 2 * beta * height * paths / optimality_threshold(size, regularization, form) ** 2
+    if form == "tight" and room is not None:
+        height = min(room, height)
+    return 2 * beta * height / euclidean_threshold(size, regularization, theorem, form) ** 2
+
+
+def euclidean_threshold(size: Sizes, regularization: float, theorem: str, form: Form) -> float:
+    """How small the Euclidean norm of the gradient must become for the lemma behind a theorem to apply.
+
+    Rows of the gradient sum to zero. So an entry is at most sqrt(1 - 1/A_i) times the norm of its row, and a
+    sum of one entry an agent at most sqrt(sum_i (1 - 1/A_i)) times that of the gradient.
+
+    Parameters
+    ----------
+    size, regularization, theorem, form
+        As in :func:`rounds`.
+
+    Returns
+    -------
+    float
+        Infinite where nobody has a choice.
+    """
+    if theorem == "theorem_1" and form == "tight":
+        families = max(above * own * math.sqrt(1 - 1 / own) for above, own in size.rows)
+        return regularization / (size.states * families) if families else math.inf
     if theorem == "theorem_1":
-        threshold = nash_threshold(size, regularization, form)
-    else:
-        threshold = optimality_threshold(size, regularization, form)
-    return 2 * beta * height / threshold**2
+        return nash_threshold(size, regularization, form)
+    threshold = optimality_threshold(size, regularization, form)
+    if form == "tight":
+        paths = sum(1 - 1 / own for _, own in size.rows)
+        return threshold / math.sqrt(paths) if paths else math.inf
+    return threshold
 
 
 def _printed_rounds(size: Sizes, regularization: float, theorem: str) -> float:

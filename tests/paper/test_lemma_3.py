@@ -8,11 +8,15 @@ from scipy.optimize import root
 
 from bnpg_math.arrays.joint import spread
 from bnpg_math.dag import Dag, complete
-from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.coverage import coverage
+from bnpg_math.exact.mismatch import mismatch
+from bnpg_math.exact.optimum import optimal_value, solve_in_doubles
+from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import dense_game
 from bnpg_math.policies.softmax import policy
+from bnpg_math.theory.bounds import tight_bounds
 from bnpg_math.theory.constants import nash_threshold, optimality_threshold, sizes
-from bnpg_math.theory.stationarity import gradient_norm, gradients, path_norm
+from bnpg_math.theory.stationarity import gradient_norm, gradients, path_excess, path_norm
 
 REVERSED = Dag(3, ((2, 1), (2, 0), (1, 0)))
 
@@ -31,8 +35,40 @@ def test_advantages_telescope_along_the_order(place, dag):
     np.testing.assert_allclose(total / d, joint_advantage, atol=1e-8)
 
 
+@pytest.mark.parametrize("dag", [complete(3), REVERSED], ids=["0 1 2", "2 1 0"])
+@pytest.mark.parametrize("seed", range(12))
+def test_lemma_3_prime(place, dag, seed):
+    """One-sided: the optimality gap is at most (lambda/S) sum_s d*(s)/d(s) <= lambda C*, anywhere."""
+    here = place(seed, dag, states=3, actions=3, gamma=0.9)
+    # Far from the uniform policy the condition fails for every lambda: it is one on the barrier, too.
+    here = here.at([0.03 * theta for theta in here.thetas])
+
+    def excess(lam):
+        grads = gradients(here.game, here.dag, here.tables, lam, here.values)
+        return path_excess(grads, here.dag) / optimality_threshold(here.size, lam)
+
+    # The smallest lambda at which the condition is met: at that lambda the bound is hardest to keep.
+    low, high = 1e-6, 1e6
+    assert excess(high) <= 1
+    for _ in range(80):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if excess(middle) <= 1 else (middle, high)
+    best = optimal_value(here.game)
+    gap = float(here.game.initial @ best.V) - here.values.value
+    d = evaluate(here.game, best.policy).d
+    ratio = float((d / here.values.d).mean())
+    assert gap <= high * ratio * (1 + 1e-9)
+    found = mismatch(here.game)
+    assert ratio <= found.of_optimal(d) <= found.mean <= found.M
+    promised = tight_bounds(
+        here.size, high, found.M, coverage(here.game, here.values.pi, solve_in_doubles(here.game))
+    )
+    assert gap * (1 - 1e-9) <= promised[1] <= promised[0] <= high * found.M
+    assert promised[1] == pytest.approx(high * ratio, rel=1e-8)
+
+
 @pytest.mark.parametrize("seed", range(3))
-def test_lemma_3_tight(place, seed):
+def test_lemma_3_with_m(place, seed):
     """Section 4.2: sum_i |e_i| <= lambda/(S A) along every joint action: optimality gap <= lambda M."""
     start = place(seed, "complete", agents=2, gamma=0.5).zeros()
     limit = optimality_threshold(start.size, start.lam)

@@ -12,17 +12,18 @@ from bnpg.lab.verify.finding import Finding, at_most
 from bnpg.lab.verify.global_optimality import theorem_a, theorem_b, theorem_d
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
+from bnpg_math.exact.coverage import coverage
 from bnpg_math.exact.equilibrium import nash_gap
 from bnpg_math.exact.mismatch import mismatch
-from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.optimum import optimal_value, solve_in_doubles
 from bnpg_math.exact.values import evaluate
 from bnpg_math.learning.objective import objective
 from bnpg_math.policies.softmax import log_policy, policy
 from bnpg_math.theory.bounds import bounds
 from bnpg_math.theory.constants import FORMS, nash_threshold, optimality_threshold, sizes, smoothness
 from bnpg_math.theory.curvature import curvature
-from bnpg_math.theory.rates import rates
-from bnpg_math.theory.stationarity import gradient_max, gradient_norm, gradients, path_norm
+from bnpg_math.theory.rates import RateConstants, euclidean_threshold, rates
+from bnpg_math.theory.stationarity import family_excess, gradient_norm, gradients, path_excess
 
 _ROUNDS = 4000
 _ITERATIONS = 500
@@ -93,14 +94,12 @@ def _hessian_times(
 def lemmas_2_and_3(case: Case) -> Iterator[Finding]:
     """Near-stationary points, reached from two starts, against the promises of Lemmas 2 and 3."""
     M = mismatch(case.game).M
-    if not math.isfinite(M):
-        return
     lam, size = _LAMBDA, sizes(case.game, case.dag)
-    best = float(case.game.initial @ optimal_value(case.game).V)
+    best, solved = float(case.game.initial @ optimal_value(case.game).V), solve_in_doubles(case.game)
     limits = nash_threshold(size, lam), optimality_threshold(size, lam)
 
     def excess(grads: list[FloatArray]) -> float:
-        return max(gradient_max(grads) / limits[0], path_norm(grads, case.dag) / limits[1])
+        return max(family_excess(grads) / limits[0], path_excess(grads, case.dag) / limits[1])
 
     for start in (case.zeros(), case.normal()):
         found = False
@@ -114,6 +113,7 @@ def lemmas_2_and_3(case: Case) -> Iterator[Finding]:
             promises = bounds(
                 case.game, case.dag, lam, grads, M=M, optimality_gap=max(best - values.value, 0.0),
                 nash_gap=nash_gap(case.game, case.dag, tables, values).gap,
+                covered=coverage(case.game, values.pi, solved),
             )  # fmt: skip
             for one in promises:
                 if one.lemma != "lemma_4" and one.met and one.measured is not None and one.bound is not None:
@@ -128,14 +128,13 @@ def theorems(case: Case) -> Iterator[Finding]:
     beta = smoothness(size, lam)
     course = ascend(case, case.zeros(), lam, 1.0 / beta, _ROUNDS, _all_met(case, lam))
     yield from _descent(case, course, beta)
-    M = mismatch(case.game).M
-    if not math.isfinite(M):
-        return
-    for rate in rates(case.game, case.dag, lam, M):
+    found, best = mismatch(case.game), optimal_value(case.game)
+    room = float(case.game.initial @ best.V) - course.objectives[0]
+    optimal = found.of_optimal(evaluate(case.game, best.policy).d)
+    for rate in rates(case.game, case.dag, lam, found.M, RateConstants(found.mean, optimal, room)):
         if rate.rounds is None or rate.form == "printed":
             continue
-        measure = nash_threshold if rate.theorem == "theorem_1" else optimality_threshold
-        limit = measure(size, lam, rate.form)
+        limit = euclidean_threshold(size, lam, rate.theorem, rate.form)
         needed = next((t for t, norm in enumerate(course.norms) if norm <= limit), None)
         if needed is not None:
             yield at_most(f"Theorem {rate.theorem[-1]}", rate.form, case.where, needed, rate.rounds)
