@@ -31,8 +31,8 @@ def evaluate(
     regularization : float
         Weight lambda >= 0 of the log barrier, in the objective, the gradient and the lemmas.
     mismatch : bool
-        Whether to compute the mismatch coefficient M, twice S solved games; without it the lemmas have
-        thresholds but no promises.
+        Whether to compute the mismatch coefficient M, twice S solved games; without it the printed and
+        corrected forms of the lemmas have thresholds but no promises.
 
     Returns
     -------

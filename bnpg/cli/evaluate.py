@@ -54,7 +54,8 @@ def evaluate(
 ) -> int:
     """Judge a policy on a game exactly: value, gaps, gradient, and what the paper's lemmas promise.
 
-    The lemmas come in three forms: as printed, as corrected, and tight; a promise needs M (--mismatch).
+    The lemmas come in three forms: as printed, as corrected, and tight; the first two promise something only
+    with M (--mismatch).
     """
     import json
 
