@@ -63,7 +63,7 @@ def price(Q: FloatArray, families: Iterable[Sequence[int]]) -> Price:
 
     Examples
     --------
-    >>> round(price(np.array([[[1.0, 0.0], [0.0, 1.0]]]), [(0,), (1,)]).xi, 12)
+    >>> round(price(np.array([[[1.0, 0.0], [0.0, 1.0]]]), [(0,), (1,)]).xi, 9)
     0.5
     """
     covers = _maximal(families)
