@@ -18,7 +18,7 @@ from bnpg.evaluation.effort import is_affordable
 from bnpg.notices import announce
 from bnpg_math.dag import FAMILIES, Dag
 from bnpg_math.dag.text import parse_dag
-from bnpg_math.errors import InputError
+from bnpg_math.errors import InputError, PolicyError
 from bnpg_math.exact.coverage import coverage
 from bnpg_math.exact.mismatch import mismatch
 from bnpg_math.exact.optimum import solve_in_doubles
@@ -228,11 +228,11 @@ def _fitting(policy: Policy, game: Game, what: str, of: str) -> Policy:
     try:
         check_policy(policy, game)
     except InputError as error:
-        raise InputError(f"{what} does not fit game {of}: {error}") from None
+        raise PolicyError(f"{what} does not fit game {of}: {error}") from None
     try:
         return policy.as_logits()
     except InputError as error:
-        raise InputError(f"{what}: {error}") from None
+        raise PolicyError(f"{what}: {error}") from None
 
 
 def _is_file(path: Path) -> bool:

@@ -102,7 +102,7 @@ class Cluster:
         self._writing: TraceRecorder | None = None
         self.deaths = 0
         self._injectors: list[FaultInjector] = []
-        self.simulation = Simulation(network or MemoryNetwork(seed), self._revive, validate)
+        self.simulation = Simulation(network or MemoryNetwork(seed), self._revive, validate, self._missed)
         self._start_coordinator()
         for agent in range(len(thetas)):
             self._start_agent(agent)
@@ -200,6 +200,12 @@ class Cluster:
             return None
         self._injectors.append(FaultInjector(self._plan, process, life))
         return self._injectors[-1]
+
+    def _missed(self, name: str) -> bool:
+        """Whether an earlier life of the coordinator let an agent go, and the present one waits for it."""
+        stop, coordinator = self.simulation.stops[name], self.simulation.stops.get(COORDINATOR)
+        let_go = name != COORDINATOR and stop.code == ExitCode.DONE and coordinator is None
+        return let_go and COORDINATOR in self.simulation.running and self._coordinator.phase == "gathering"
 
     def _revive(self, name: str) -> None:
         self.deaths += 1

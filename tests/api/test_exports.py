@@ -16,6 +16,7 @@ import bnpg
 from bnpg.__main__ import main
 from bnpg.exports import exporting
 from bnpg.exports.csv_log import COLUMNS
+from bnpg.run_folder import RunFolder
 
 QUICK: dict[str, Any] = {"lanes": 8, "horizon": 3, "evaluate_every": 2, "fsync": False}
 
@@ -97,7 +98,7 @@ def test_a_round_that_is_played_again_is_exported_once() -> None:
     # The coordinator dies and comes back: its launcher may pass on a line twice.
     run = bnpg.train("climbing", rounds=5, out="run", **QUICK)
     record = (run.folder / "metrics.jsonl").read_bytes()
-    with exporting.exporting(run.folder, ["csv", "tensorboard"]) as exports:
+    with exporting.exporting(RunFolder(run.folder), ["csv", "tensorboard"]) as exports:
         for line in run.lines:
             exports(line)
     assert (run.folder / "metrics.jsonl").read_bytes() == record
@@ -120,5 +121,5 @@ def test_an_export_that_cannot_be_written_fails_no_run(
 
 def test_an_unknown_format_is_refused(capfd: pytest.CaptureFixture[str], here: Path) -> None:
     assert main(["train", "climbing", "--log", "csv,xml"]) == 2
-    assert "expected some of csv, tensorboard, got 'xml'" in capfd.readouterr().err
+    assert "expected some of 'csv', 'tensorboard', got 'xml'" in capfd.readouterr().err
     assert list(here.iterdir()) == []

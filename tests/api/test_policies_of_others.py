@@ -40,7 +40,9 @@ def test_training_starts_from_probabilities(here: Path) -> None:
     zeros = bnpg.train("climbing", dag=PAIR, mode="exact", rounds=3, out="b")
     for one, other in zip(run.policy.tables, zeros.policy.tables, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)
-    with pytest.raises(bnpg.PolicyError, match=r"^pi_0\[0, 1\] is 0, whose logit is infinite"):
+    with pytest.raises(
+        bnpg.PolicyError, match=r"^the initial policy: pi_0\[0, 1\] is 0, whose logit is infinite"
+    ):
         bnpg.train("climbing", initial=BEST, mode="exact", rounds=3, out="c")
     assert not (here / "c").exists()
 

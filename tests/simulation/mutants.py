@@ -81,9 +81,9 @@ MUTANTS = (
         LINKS,
         (
             (
-                "                self._early.append((envelope, origin))\n            else:\n"
+                "                self._keep(envelope, origin)\n            else:\n"
                 '                self.refused["stale epoch"] += 1\n            return [], []\n',
-                "                self._early.append((envelope, origin))\n                return [], []\n",
+                "                self._keep(envelope, origin)\n                return [], []\n",
             ),
             ("link.acknowledged(envelope.ack)", "link.acknowledged(0 if at < here else envelope.ack)"),
         ),

@@ -50,10 +50,16 @@ class Simulation:
         Called with the name of a killed process when it is time to start it again; adds it anew.
     validate : bool
         Whether every machine's invariants are checked after every event.
+    missed
+        Called with the name of a process that ended by itself; returns whether it is to be started again.
     """
 
     def __init__(
-        self, network: MemoryNetwork, revive: Callable[[str], None] | None = None, validate: bool = False
+        self,
+        network: MemoryNetwork,
+        revive: Callable[[str], None] | None = None,
+        validate: bool = False,
+        missed: Callable[[str], bool] | None = None,
     ) -> None:
         self.network = network
         self.now = 0.0
@@ -62,6 +68,7 @@ class Simulation:
         """How the processes that ended have ended."""
         self._revive = revive
         self._validate = validate
+        self._missed = missed
         self._processes: dict[str, _Process] = {}
         self._names: dict[str, str] = {}
         self._revivals: dict[str, float] = {}
@@ -197,6 +204,8 @@ class Simulation:
             if isinstance(effect, Stop):
                 self.stops[name] = effect
                 del self._processes[name]
+                if self._missed is not None and self._missed(name):
+                    self._revivals[name] = self.now + REVIVE_AFTER
                 return
             injector, rest = process.injector, effects[index + 1 :]
             if injector is not None and self._struck(

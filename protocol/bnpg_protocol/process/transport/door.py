@@ -101,7 +101,7 @@ class Door:
     def _load(self) -> None:
         with suppress(OSError):
             while len(self._ballast) < self._weight:
-                self._ballast.append(os.dup(0))
+                self._ballast.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
 
     def _move(self, *, open_again: bool) -> None:
         self.open = open_again
