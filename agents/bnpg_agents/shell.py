@@ -2,21 +2,15 @@
 
 import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnpg_protocol.process.allocation import keep_freed_memory
-from bnpg_protocol.process.faults.execution import FaultExecution
-from bnpg_protocol.process.faults.injector import FaultInjector
-from bnpg_protocol.process.faults.plan import PlanError, read_plan
-from bnpg_protocol.process.fence import TAKEN_OVER, Fence
+from bnpg_protocol.process.faults.plan import PlanError
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.lifeline import Lifeline
-from bnpg_protocol.process.log import open_log, write_log
-from bnpg_protocol.process.loop import Loop
-from bnpg_protocol.process.recorder import TraceRecorder
 from bnpg_protocol.process.security.credentials import agent_security, enrol
 from bnpg_protocol.process.security.endpoints import advertised, leaves_machine, require_key
+from bnpg_protocol.process.shell import Shell
 from bnpg_protocol.process.title import set_title, title
 from bnpg_protocol.process.transport.curve import new_key_pair
 from bnpg_protocol.process.transport.interface import Transport
@@ -52,42 +46,34 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
     policy
         Returns the policy at theta_0 that a Welcome asks for.
     """
-    name = title(options.agent_id)
-    set_title(options.agent_id)
-    keep_freed_memory()
-    log = open_log(name, options.log_format, options.log_level)
+    shell = Shell(options.agent_id, options)
     try:
         folder = CheckpointFolder(
             options.state, options.fsync, None if options.fence is None else Fence(options.fence)
         )
         identity = folder.identity()
         if began := folder.rounding_of_another_host():
-            why = (
+            return shell.refuse(
                 f"{options.state} holds thetas of a host whose floating point rounds differently: "
-                f"expected {fingerprint()} as here, got {began}"
+                f"expected {fingerprint()} as here, got {began}",
+                ExitCode.REJECTED,
             )
-            write_log(log, "error", "stopped", {"why": why})
-            return ExitCode.REJECTED
         agent = options.agent_id if identity is None else identity[0]
         if options.agent not in (None, agent):
-            why = f"{options.state} belongs to agent {agent}, not to agent {options.agent}"
-            write_log(log, "error", "stopped", {"why": why})
-            return ExitCode.USAGE
+            return shell.refuse(f"{options.state} belongs to agent {agent}, not to agent {options.agent}")
         incarnation = folder.next_incarnation()
-        plan = None if options.faults is None else read_plan(options.faults)
+        shell.read_plan()
         held = load_held(options.state)
         endpoint = _coordinator_endpoint(options)
         telemetry = _open_telemetry(options.metrics_listen)
         transport, advertised_at = _open_transport(options, identity, endpoint)
     except (StorageFailed, PlanError, InsecureSetup) as error:
-        write_log(log, "error", "stopped", {"why": str(error)})
-        return ExitCode.STORAGE if isinstance(error, StorageFailed) else ExitCode.USAGE
+        return shell.refuse(error)
     if endpoint is None or transport is None:
-        why = f"no endpoint of the coordinator in {options.connect[1:]} after {options.patience:g} s"
-        write_log(log, "error", "stopped", {"why": why})
-        return ExitCode.DEADLINE
-    lifeline = Lifeline(options.lifeline)
-    lifeline.register(transport.watch)
+        return shell.refuse(
+            f"no endpoint of the coordinator in {options.connect[1:]} after {options.patience:g} s",
+            ExitCode.DEADLINE,
+        )
     setup = AgentSetup(
         agent=agent,
         incarnation=incarnation,
@@ -101,8 +87,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
     )
     # Where an agent was started by hand its folder and the trace may be on different disks.
     traced = folder.fence if options.fence is not None else None
-    recorder = None if options.trace is None else TraceRecorder(options.trace, incarnation, fence=traced)
-    machine = AgentMachine(setup, time.monotonic(), recorder)
+    machine = AgentMachine(setup, time.monotonic(), shell.record(options.trace, incarnation, traced))
 
     outdated = 0  # all rounds before: two thetas are kept, and nobody waits for the others to be removed
 
@@ -116,7 +101,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
                 folder.adopt(given, experiment)
                 set_title(given)
             case Log(level=level, event=event, fields=fields):
-                write_log(log, level, event, fields)
+                shell.write(level, event, fields)
             case _:
                 raise AssertionError(effect)
 
@@ -124,40 +109,34 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
         if isinstance(effect, Store):
             folder.tear(effect.round, effect.snapshot)
 
-    faults = None
-    if plan is not None:
-        faults = FaultExecution(
-            FaultInjector(plan, process_name(agent), incarnation), options.faults_since, tear
-        )
-
-    def tidy() -> None:
+    def tidy(_now: float = 0.0) -> list[Effect]:
         nonlocal outdated
         if outdated:
             folder.forget(before=outdated)
             outdated = 0
+        return []
 
-    def each(_now: float) -> list[Effect]:
-        if folder.fence.torn:
-            return [Stop(ExitCode.REJECTED, TAKEN_OVER)]
-        tidy()
-        if telemetry is not None:
-            telemetry.turn(_now, lambda: {"process": name} | machine.status() | transport.counters())
-        effects: list[Effect] = [Log(one.level, one.event, one.fields) for one in transport.notices()]
+    def noticed(_now: float) -> list[Effect]:
         hopeless = transport.hopeless(COORDINATOR_ROUTE)
-        if hopeless:
-            effects.append(Stop(ExitCode.REJECTED, f"not let in at {endpoint}: {hopeless}"))
-        if lifeline.cut():
-            effects.append(Stop(ExitCode.INTERRUPTED, "its launcher is gone"))
-        return effects
+        return [Stop(ExitCode.REJECTED, f"not let in at {endpoint}: {hopeless}")] if hopeless else []
 
-    def on_signal(_now: float) -> list[Effect]:
-        return [Stop(ExitCode.INTERRUPTED, "interrupted")]
+    def snapshot(_now: float) -> dict[str, Any]:
+        return {"process": title(options.agent_id)} | machine.status() | transport.counters()
 
-    stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission, recorder).run()
+    stop = shell.run(
+        machine,
+        transport,
+        (process_name(agent), incarnation),
+        torn=lambda: folder.fence.torn,
+        carry=carry,
+        on_signal=lambda _now: [Stop(ExitCode.INTERRUPTED, "interrupted")],
+        gone=lambda _now: [Stop(ExitCode.INTERRUPTED, "its launcher is gone")],
+        each=tidy,
+        noticed=noticed,
+        telemetry=None if telemetry is None else (telemetry, snapshot),
+        tear=tear,
+    )
     tidy()
-    if recorder is not None:
-        with suppress(StorageFailed):  # a full disk must not hide how the run ended
-            recorder.close(int(stop.code), stop.why)
     if telemetry is not None:
         telemetry.ended()
     if options.archive and stop.code == ExitCode.DONE and machine.done:
@@ -166,10 +145,9 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
         ending = {signal.SIGTERM, signal.SIGINT}
         signal.pthread_sigmask(signal.SIG_BLOCK, ending)
         signal.sigtimedwait(ending, options.stay)
-    level = "info" if stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) or folder.fence.torn else "error"
+    torn = folder.fence.torn
     folder.close()
-    write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})
-    return stop.code
+    return shell.end(stop, torn)
 
 
 def _open_telemetry(listen: str | None) -> "Telemetry | None":

@@ -8,16 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from bnpg_protocol.process.allocation import keep_freed_memory
-from bnpg_protocol.process.faults.execution import FaultExecution
-from bnpg_protocol.process.faults.injector import FaultInjector
-from bnpg_protocol.process.faults.plan import PlanError, read_plan
-from bnpg_protocol.process.fence import TAKEN_OVER, Fence
+from bnpg_protocol.process.faults.plan import PlanError
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
-from bnpg_protocol.process.lifeline import Lifeline
-from bnpg_protocol.process.log import open_log, write_log
-from bnpg_protocol.process.loop import Loop
-from bnpg_protocol.process.recorder import TraceRecorder
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.security.credentials import (
     BINDINGS_FILE,
@@ -26,10 +19,11 @@ from bnpg_protocol.process.security.credentials import (
 )
 from bnpg_protocol.process.security.endpoints import require_key
 from bnpg_protocol.process.security.hangup import Hangup
-from bnpg_protocol.process.title import set_title, title
+from bnpg_protocol.process.shell import Shell
+from bnpg_protocol.process.title import title
 from bnpg_protocol.process.transport.opening import open_transport
 from bnpg_protocol.wire.addresses import COORDINATOR, process_name
-from bnpg_protocol.wire.effects import Effect, Log, Stop
+from bnpg_protocol.wire.effects import Effect, Log
 from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
 from bnpg_protocol.wire.events import Event, Observer
 from bnpg_protocol.wire.exit_codes import ExitCode
@@ -104,30 +98,23 @@ def run_coordinator(
     on_line : callable, optional
         Called with every line of the record as it is written.
     """
-    set_title(COORDINATOR)
-    keep_freed_memory()
-    log = open_log(NAME, options.log_format, options.log_level)
+    shell = Shell(COORDINATOR, options)
     try:
         fence = Fence.raise_in(options.folder) if options.fence is None else Fence(options.fence)
         record = RunRecord(options.folder, options.fsync, fence)
-        plan = None if options.faults is None else read_plan(options.faults)
+        shell.read_plan()
         security = coordinator_security(options.key, options.roster, options.folder / BINDINGS_FILE)
         require_key(options.listen, "--listen", security is not None)
         setup = load_setup(options.folder, record.next_generation(), options.patience)
         if security is not None:
             setup = msgspec.structs.replace(setup, admission=security.admission)
         telemetry = _open_telemetry(options.metrics_listen)
-        transport = open_transport(
-            process_name(COORDINATOR), options.listen, security, _largest_answer(setup)
-        )
+        transport = open_transport(PROCESS, options.listen, security, _largest_answer(setup))
         if options.endpoint_file is not None:
             write_atomically(options.endpoint_file, f"{transport.endpoint}\n".encode(), fsync=False)
     except (InputError, PlanError, InsecureSetup, StorageFailed) as error:
-        write_log(log, "error", "stopped", {"why": str(error)})
-        return ExitCode.STORAGE if isinstance(error, StorageFailed) else ExitCode.USAGE
-    lifeline = Lifeline(options.lifeline)
-    lifeline.register(transport.watch)
-    trace = None if options.trace is None else TraceRecorder(options.trace, setup.generation, fence=fence)
+        return shell.refuse(error)
+    trace = shell.record(options.trace, setup.generation, fence)
     observing: list[Observer | None] = [trace, None if telemetry is None else telemetry.observe]
     observers = [observer for observer in observing if observer is not None]
     machine = CoordinatorMachine(setup, time.monotonic(), _all_of(observers))
@@ -137,7 +124,7 @@ def run_coordinator(
         for read in readers:
             read(line)
 
-    carry_out = carrying_out(record, setup.dag, lambda *event: write_log(log, *event), on_lines)
+    carry_out = carrying_out(record, setup.dag, shell.write, on_lines)
 
     def carry(effect: Effect) -> None:
         if isinstance(effect, Concluded):
@@ -146,46 +133,43 @@ def run_coordinator(
             record.write_status(now, lambda: machine.status(now) | transport.counters(), at_once=True)
         carry_out(effect)
 
-    faults = None
-    if plan is not None:
-        faults = FaultExecution(FaultInjector(plan, PROCESS, setup.generation), options.faults_since)
-
     hangup = Hangup()
 
     def each(now: float) -> list[Effect]:
-        if fence.torn:
-            return [Stop(ExitCode.REJECTED, TAKEN_OVER)]
-        effects: list[Effect] = []
         try:
             record.write_status(now, lambda: machine.status(now) | transport.counters())
         except StorageFailed as error:
-            effects += machine.failed(ExitCode.STORAGE, str(error), now)
-        if telemetry is not None:
-            telemetry.turn(now, lambda: _watched(machine.status(now)) | transport.counters())
-        effects += [Log(one.level, one.event, one.fields) for one in transport.notices()]
-        if hangup.came() and security is not None and options.roster is not None:
-            effects.append(_read_roster_again(options.roster, options.folder, security.admission))
-        if lifeline.cut():
-            effects += machine.abandon("its launcher is gone", now)
-        return effects
+            return machine.failed(ExitCode.STORAGE, str(error), now)
+        return []
 
-    def on_signal(now: float) -> list[Effect]:
-        return machine.end(ExitCode.INTERRUPTED, "interrupted", now)
+    def noticed(_now: float) -> list[Effect]:
+        if hangup.came() and security is not None and options.roster is not None:
+            return [_read_roster_again(options.roster, options.folder, security.admission)]
+        return []
+
+    def snapshot(now: float) -> dict[str, Any]:
+        return _watched(machine.status(now)) | transport.counters()
 
     with hangup:
-        stop = Loop(machine, transport, carry, on_signal, each, faults, transport.admission, trace).run()
-    if trace is not None:
-        with suppress(StorageFailed):
-            trace.close(int(stop.code), stop.why)
+        stop = shell.run(
+            machine,
+            transport,
+            (PROCESS, setup.generation),
+            torn=lambda: fence.torn,
+            carry=carry,
+            on_signal=lambda now: machine.end(ExitCode.INTERRUPTED, "interrupted", now),
+            gone=lambda now: machine.abandon("its launcher is gone", now),
+            each=each,
+            noticed=noticed,
+            telemetry=None if telemetry is None else (telemetry, snapshot),
+        )
     if telemetry is not None:
         telemetry.close()
     ended = time.monotonic()
     with suppress(StorageFailed):  # a full disk must not hide how the run ended
         record.write_status(ended, lambda: machine.status(ended) | transport.counters(), at_once=True)
     record.close()
-    quiet = stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED) or fence.torn
+    torn = fence.torn
     if options.fence is None:
         fence.lower()
-    level = "info" if quiet else "error"
-    write_log(log, level, "stopped", {"code": int(stop.code), "why": stop.why})
-    return stop.code
+    return shell.end(stop, torn)

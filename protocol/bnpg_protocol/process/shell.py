@@ -1,0 +1,143 @@
+"""What every kind of process opens around its machine, and closes when the machine has ended.
+
+An agent and the coordinator differ in what they keep on disk and in what they say of themselves. Log, title,
+fault plan, trace, lifeline, telemetry, fence and the end are the same, and are here.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bnpg_protocol.process.allocation import keep_freed_memory
+from bnpg_protocol.process.faults.execution import FaultExecution
+from bnpg_protocol.process.faults.injector import FaultInjector
+from bnpg_protocol.process.faults.plan import FaultPlan, read_plan
+from bnpg_protocol.process.fence import TAKEN_OVER, Fence
+from bnpg_protocol.process.lifeline import Lifeline
+from bnpg_protocol.process.log import open_log, write_log
+from bnpg_protocol.process.loop import Carry, Loop
+from bnpg_protocol.process.machine import Machine
+from bnpg_protocol.process.options import ProcessOptions
+from bnpg_protocol.process.recorder import TraceRecorder
+from bnpg_protocol.process.title import set_title, title
+from bnpg_protocol.process.transport.interface import Transport
+from bnpg_protocol.wire.effects import Effect, Log, Stop
+from bnpg_protocol.wire.errors import StorageFailed
+from bnpg_protocol.wire.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from bnpg_protocol.process.telemetry import Telemetry
+
+Turn = Callable[[float], list[Effect]]
+"""Does what no message asks for, at a time; returns what is to be carried out."""
+
+
+class Shell:
+    """The surroundings of one process.
+
+    Parameters
+    ----------
+    peer : int
+        Its address.
+    options : ProcessOptions
+    """
+
+    def __init__(self, peer: int, options: ProcessOptions) -> None:
+        set_title(peer)
+        keep_freed_memory()
+        self._options = options
+        self._log: logging.Logger = open_log(title(peer), options.log_format, options.log_level)
+        self._plan: FaultPlan | None = None
+        self._recorder: TraceRecorder | None = None
+
+    def write(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        """Write a line into the log."""
+        write_log(self._log, level, event, fields)
+
+    def refuse(self, why: str | Exception, code: ExitCode = ExitCode.USAGE) -> ExitCode:
+        """Say why the process does not start; return its exit code: a disk that fails has one of its own."""
+        self.write("error", "stopped", {"why": str(why)})
+        return ExitCode.STORAGE if isinstance(why, StorageFailed) else code
+
+    def read_plan(self) -> None:
+        """Read the fault plan, if there is one.
+
+        Raises
+        ------
+        PlanError
+        """
+        if self._options.faults is not None:
+            self._plan = read_plan(self._options.faults)
+
+    def record(self, trace: Path | None, life: int, fence: Fence | None) -> TraceRecorder | None:
+        """Open the trace of a life, if there is to be one."""
+        if trace is not None:
+            self._recorder = TraceRecorder(trace, life, fence=fence)
+        return self._recorder
+
+    def run(
+        self,
+        machine: Machine,
+        transport: Transport,
+        life: tuple[str, int],
+        torn: Callable[[], bool],
+        carry: Carry,
+        on_signal: Turn,
+        gone: Turn,
+        each: Turn,
+        noticed: Turn,
+        telemetry: "tuple[Telemetry, Callable[[float], dict[str, Any]]] | None" = None,
+        tear: Callable[[Effect], None] = lambda _effect: None,
+    ) -> Stop:
+        """Let the machine work until it stops; return how it ended, with the trace closed.
+
+        Parameters
+        ----------
+        machine : Machine
+        transport : Transport
+        life : (str, int)
+            Name of the process for the fault plan, and the number of its life.
+        torn
+            Whether somebody else has taken over the folder that this process writes to.
+        carry
+            Carries out the effects that only this kind of process knows.
+        on_signal, gone
+            Called when a signal came, and when the launcher is gone.
+        each, noticed
+            Housekeeping before and after what the transport noticed is said.
+        telemetry : (Telemetry, callable), optional
+            With what it serves at a time.
+        tear
+            Leaves what a death in the midst of an effect leaves.
+        """
+        lifeline = Lifeline(self._options.lifeline)
+        lifeline.register(transport.watch)
+        faults = None
+        if self._plan is not None:
+            faults = FaultExecution(FaultInjector(self._plan, *life), self._options.faults_since, tear)
+
+        def turn(now: float) -> list[Effect]:
+            if torn():
+                return [Stop(ExitCode.REJECTED, TAKEN_OVER)]
+            effects = each(now)
+            if telemetry is not None:
+                served, snapshot = telemetry
+                served.turn(now, lambda: snapshot(now))
+            effects += [Log(one.level, one.event, one.fields) for one in transport.notices()]
+            effects += noticed(now)
+            return effects + gone(now) if lifeline.cut() else effects
+
+        admission = transport.admission
+        stop = Loop(machine, transport, carry, on_signal, turn, faults, admission, self._recorder).run()
+        if self._recorder is not None:
+            with suppress(StorageFailed):  # a full disk must not hide how the run ended
+                self._recorder.close(int(stop.code), stop.why)
+        return stop
+
+    def end(self, stop: Stop, torn: bool) -> ExitCode:
+        """Say how the process ends; return its exit code."""
+        quiet = torn or stop.code in (ExitCode.DONE, ExitCode.INTERRUPTED)
+        self.write("info" if quiet else "error", "stopped", {"code": int(stop.code), "why": stop.why})
+        return stop.code
