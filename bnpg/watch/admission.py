@@ -11,6 +11,7 @@ import socket
 from ipaddress import ip_address
 from pathlib import Path
 
+from bnpg_protocol.process.security.endpoints import host_and_port
 from bnpg_protocol.wire.errors import InsecureSetup
 from starlette.datastructures import URL
 from starlette.requests import Request
@@ -32,16 +33,10 @@ def parse_listen(listen: str) -> tuple[str, int]:
     InputError
         If it is not HOST:PORT with an address or `localhost` as host.
     """
-    host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
     try:
-        ip_address("127.0.0.1" if host == "localhost" else host)
-        number = int(port)
-    except ValueError:
-        number = -1
-    if not 0 <= number < 65536:
-        raise InputError(f"--listen must be HOST:PORT with an address as host, got {listen!r}")
-    return host, number
+        return host_and_port(listen, "--listen")
+    except InsecureSetup as error:
+        raise InputError(str(error)) from None
 
 
 def is_loopback(host: str) -> bool:

@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from threading import Lock, Thread
 from typing import Any
 
@@ -20,6 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from bnpg_protocol.process.descriptors import in_use, limit
+from bnpg_protocol.process.security.endpoints import host_and_port
 from bnpg_protocol.wire.errors import InsecureSetup
 from bnpg_protocol.wire.events import Event, Passage
 from bnpg_protocol.wire.messages import SignalBroadcast, StatesAnnounced
@@ -83,7 +83,7 @@ class Telemetry:
     """
 
     def __init__(self, listen: str, healthy: Callable[[dict[str, Any]], str] = lambda _snapshot: "") -> None:
-        host, port = _split(listen)
+        host, port = host_and_port(listen, "--metrics-listen")
         self._healthy = healthy
         self._snapshot: dict[str, Any] = {}
         self._line: dict[str, Any] = {}
@@ -246,16 +246,3 @@ class _Server(ThreadingHTTPServer):
         """Leave the processor to others while nobody can be let in: there is no descriptor left."""
         if in_use() >= limit():
             time.sleep(0.1)
-
-
-def _split(listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
-    try:
-        ip_address("127.0.0.1" if host == "localhost" else host)
-        number = int(port)
-    except ValueError:
-        number = -1
-    if not 0 <= number < 65536:
-        raise InsecureSetup(f"--metrics-listen must be HOST:PORT with an address as host, got {listen!r}")
-    return host, number

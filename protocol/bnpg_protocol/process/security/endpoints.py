@@ -31,6 +31,31 @@ def host_of(endpoint: str) -> str:
     return rest.rsplit(":", 1)[0].strip("[]").split("%")[0]
 
 
+def host_and_port(listen: str, option: str) -> tuple[str, int]:
+    """Return host and port of a page that is to be served.
+
+    Raises
+    ------
+    InsecureSetup
+        If it is not HOST:PORT with an address or `localhost` as host.
+
+    Examples
+    --------
+    >>> host_and_port("[::1]:8000", "--listen")
+    ('::1', 8000)
+    """
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    try:
+        ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+        number = int(port)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 65536:
+        raise InsecureSetup(f"{option} must be HOST:PORT with an address as host, got {listen!r}")
+    return host, number
+
+
 def check_endpoint(endpoint: str, option: str) -> None:
     """Refuse what is no endpoint.
 
