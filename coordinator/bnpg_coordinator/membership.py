@@ -6,7 +6,7 @@ from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.links import Neighbour
 from bnpg_protocol.wire.messages import Beacon, EdgesConfirmed, Hello, Reject, Roster
-from bnpg_protocol.wire.version import common_version
+from bnpg_protocol.wire.version import PROTOCOL_VERSIONS, common_version
 from msgspec import Struct
 
 from bnpg_math.dag.interface import Graph
@@ -64,7 +64,9 @@ class Membership:
         The member is new, or replaced, exactly if its incarnation changed.
         """
         if common_version(hello.versions) is None:
-            return Reject("version", "protocol version 1", ", ".join(map(str, hello.versions)) or "none")
+            spoken = " or ".join(map(str, PROTOCOL_VERSIONS))
+            theirs = ", ".join(map(str, hello.versions)) or "none"
+            return Reject("version", f"protocol version {spoken}", theirs)
         agent = self._identify(hello, origin, key)
         if isinstance(agent, Reject):
             return agent

@@ -137,7 +137,8 @@ async def test_who_cannot_take_part_is_told_why(fake_agent, start_coordinator):
     process = start_coordinator(**CASE)
     fake = fake_agent(0)
     channel = await fake.join(process.endpoint, versions=(9,))
-    assert (await channel.expect(Reject)).code == "version"
+    reject = await channel.expect(Reject)
+    assert (reject.code, reject.expected, reject.got) == ("version", "protocol version 1", "9")
     for fields, code in [
         ({"experiment": "another"}, "experiment"),
         ({"numerics": "another"}, "numerics"),
