@@ -221,6 +221,8 @@ class _Coordinator(_Process):
         self._base = 0
         self._reached = 0
         """The round it is in."""
+        self._ending = False
+        """Whether it has let go of somebody: what is answered after that changes nothing any more."""
         self._concluded = False
 
     def needs(self, event: TraceEvent) -> Iterator[Need]:
@@ -276,8 +278,12 @@ class _Coordinator(_Process):
             case "receive", "SignalApplied":
                 peer, round_ = event["peer"], event["r"]
                 self._latest[peer] = max(self._latest[peer], round_ + 1)
-                if all(self.has(Fact("receive", "SignalApplied", agent, round_)) for agent in self._agents):
+                if not self._ending and all(
+                    self.has(Fact("receive", "SignalApplied", agent, round_)) for agent in self._agents
+                ):
                     self._reached = round_ + 1
+            case "send", "Finish":
+                self._ending = True
             case "conclude", _:
                 self._conclude(event)
 
