@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from bnpg_coordinator.worlds.interface import Seen, World
+from bnpg_coordinator.worlds.interface import Box, End, EpisodicPlay, Seen, World
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
@@ -147,8 +147,8 @@ def check_world(world: World, seed: int = 0) -> None:
     """Check that a world is one to learn in.
 
     A round that is replayed, in the same world, after other rounds, or with its lanes in parts, is the same
-    to the bit; what is seen lies in its space and cannot be written to; rewards are finite; every lane has a
-    stratum.
+    to the bit; what is seen lies in its space and cannot be written to; masks allow something; rewards are
+    finite; every lane has a stratum.
 
     Parameters
     ----------
@@ -165,7 +165,11 @@ def check_world(world: World, seed: int = 0) -> None:
         agents >= 1 and min(world.actions) >= 1, f"actions must be counts, one an agent, got {world.actions}"
     )
     _expect(len(world.spaces) == agents, f"spaces must be {agents}, one an agent, got {len(world.spaces)}")
-    _expect(0.0 <= world.gamma < 1.0, f"gamma must be in [0, 1), got {world.gamma}")
+    episodic = isinstance(world.begin(seed, 0, 1), EpisodicPlay)
+    if episodic:
+        _expect(0.0 <= world.gamma <= 1.0, f"gamma must be in [0, 1], got {world.gamma}")
+    else:
+        _expect(0.0 <= world.gamma < 1.0, f"gamma must be in [0, 1), got {world.gamma}")
     _expect(world.strata >= 1, f"strata must be at least 1, got {world.strata}")
     first = _played(world, seed, 5, LANES)
     _played(world, seed, 6, LANES)
@@ -182,20 +186,24 @@ _Round = tuple[list[NDArray[Any]], list[FloatArray], list[IntArray]]
 def _played(world: World, seed: int, round_: int, width: int) -> _Round:
     """Return what was seen, the rewards and the strata by time, with lanes taken `width` at a time."""
     play = world.begin(seed, round_, LANES)
-    of = play.first.of
-    _expect(len(of) == LANES, f"a round of {LANES} lanes must begin with {LANES} things seen, got {len(of)}")
-    turns = {lane: Seen(of[lane : lane + width]) for lane in range(0, LANES, width)}
+    first = play.first
+    episodic = isinstance(play, EpisodicPlay)
+    _expect(
+        len(first) == LANES, f"a round of {LANES} lanes must begin with {LANES} things seen, got {len(first)}"
+    )
+    turns = {lane: first.part(lane, min(lane + width, LANES)) for lane in range(0, LANES, width)}
     seen: list[NDArray[Any]] = []
     for time in range(STEPS):
-        seen.append(np.concatenate([one.of for one in turns.values()]))
-        _check_seen(world, seen[-1], turns)
+        seen += map(np.concatenate, zip(*(_arrays(one) for one in turns.values()), strict=True))
+        for one in turns.values():
+            _check_seen(world, one)
+        # Lanes of a simulator live through the whole round; those of a game end, the last ones first.
         alive = max(0, LANES - (time + 1) * LANES // STEPS)
+        if episodic:
+            alive = LANES if time + 1 < STEPS else 0
         following = {}
         for lane, one in turns.items():
-            lanes = lane + np.arange(len(one))
-            actions = [
-                ((lanes + agent + time) % many).astype(np.uint16) for agent, many in enumerate(world.actions)
-            ]
+            actions = _actions(world, one, lane, time)
             living = min(len(one), max(0, alive - lane))
             then = play.step(time, lane, one, actions, living)
             _expect(
@@ -215,15 +223,60 @@ def _played(world: World, seed: int, round_: int, width: int) -> _Round:
     _expect(
         sizes == [len(one) for one in strata], "every lane must have a reward and a stratum in every turn"
     )
+    if isinstance(play, EpisodicPlay):
+        ends = play.ends()
+        _expect(sizes == [len(one) for one in ends], "every lane must have an end, or none, in every turn")
+        _expect(all(bool((one <= End.TRUNCATED).all()) for one in ends), "ends must be 0, 1 or 2")
     return seen, [np.concatenate(rewards)], [np.concatenate(strata)]
 
 
-def _check_seen(world: World, seen: NDArray[Any], turns: dict[int, Seen]) -> None:
-    _expect(all(not one.of.flags.writeable for one in turns.values()), "what is seen must be read-only")
+def _arrays(seen: Seen) -> list[NDArray[Any]]:
+    of = list(seen.of) if isinstance(seen.of, tuple) else [seen.of]
+    return [*of, *seen.legal, *seen.alive]
+
+
+def _actions(world: World, seen: Seen, lane: int, time: int) -> list[IntArray]:
+    """Return some actions that may be taken."""
+    lanes = lane + np.arange(len(seen))
+    actions: list[IntArray] = []
+    for agent, many in enumerate(world.actions):
+        wished = (lanes + agent + time) % many
+        if seen.legal:
+            # The first one from there on that is allowed.
+            order = (wished[:, None] + np.arange(many)) % many
+            allowed = np.take_along_axis(seen.legal[agent], order, axis=1)
+            wished = np.take_along_axis(order, allowed.argmax(axis=1)[:, None], axis=1)[:, 0]
+        actions.append(wished.astype(np.uint16))
+    return actions
+
+
+def _check_seen(world: World, seen: Seen) -> None:
+    _expect(all(not one.flags.writeable for one in _arrays(seen)), "what is seen must be read-only")
+    agents = len(world.actions)
+    if isinstance(seen.of, tuple):
+        _expect(len(seen.of) == agents, f"{agents} agents must see something each, got {len(seen.of)}")
     for agent, space in enumerate(world.spaces):
+        of = seen.by(agent)
+        if isinstance(space, Box):
+            expected = (len(seen), space.width)
+            _expect(of.shape == expected, f"agent {agent} must see shape {expected}, got {of.shape}")
+            _expect(of.dtype == np.float32, f"agent {agent} must see float32, got {of.dtype}")
+            _expect(bool(np.isfinite(of).all()), f"what agent {agent} sees must be finite")
+        else:
+            _expect(
+                bool(((of >= 0) & (of < space.values)).all()),
+                f"agent {agent} must see states in 0..{space.values - 1}, got {of.min()} to {of.max()}",
+            )
+    if seen.legal:
+        shapes = [one.shape for one in seen.legal]
+        expected_shapes = [(len(seen), many) for many in world.actions]
+        _expect(shapes == expected_shapes, f"masks must have shapes {expected_shapes}, got {shapes}")
+        _expect(all(bool(one.any(axis=1).all()) for one in seen.legal), "a mask must allow something")
+    if seen.alive:
+        alive_shapes = [one.shape for one in seen.alive]
         _expect(
-            bool(((seen >= 0) & (seen < space.values)).all()),
-            f"agent {agent} must see states in 0..{space.values - 1}, got {seen.min()} to {seen.max()}",
+            alive_shapes == [(len(seen),)] * agents,
+            f"who is alive must be {agents} arrays, got {alive_shapes}",
         )
 
 

@@ -213,7 +213,7 @@ def _play(
     taken: list[list[IntArray]] = [[] for _ in agents]
     counts = np.zeros((lanes, agents[0].states))
     for time in range(int(lengths[0])):
-        states = seen.of
+        states = seen.shared
         chosen: list[IntArray] = [np.zeros(0, dtype=np.int64)] * len(agents)
         for agent in (agents[number] for number in order):
             drawn = uniforms(seed, Purpose.ACTIONS, agent.number, batch, time, len(states))

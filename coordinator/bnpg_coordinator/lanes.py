@@ -50,8 +50,9 @@ class Episodes:
         self._steps = int(lengths[0])
         self._alive = np.searchsorted(-lengths, -np.arange(self._steps), side="left").tolist()
         """How many lanes live at each time."""
-        of = play.first.of
-        self.turns = [Turn(0, lane, Seen(of[lane : lane + width])) for lane in range(0, len(of), width)]
+        first = play.first
+        starts = range(0, len(first), width)
+        self.turns = [Turn(0, lane, first.part(lane, lane + width)) for lane in starts]
         """All turns so far whose states are known."""
         self.taken = 0
         """Number of turns whose actions were taken; the number of the turn that is to be taken next."""

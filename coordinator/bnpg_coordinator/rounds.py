@@ -281,4 +281,4 @@ class CoordinatorRounds:
 
 
 def _announcement(round_: int, step: int, turn: Turn) -> ToAll:
-    return ToAll(StatesAnnounced(round_, step, turn.time, turn.lane, turn.seen.of))
+    return ToAll(StatesAnnounced(round_, step, turn.time, turn.lane, turn.seen.shared))

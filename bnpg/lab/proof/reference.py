@@ -141,17 +141,17 @@ def _play(setup: CoordinatorSetup, learners: list[Learner], round_: int, words: 
     episodes = sampled.episodes
     chosen: list[list[IntArray]] = [[] for _ in learners]
     for step, turn in enumerate(episodes.turns):  # which grow as the turns are taken
-        said = StatesAnnounced(round_, step, turn.time, turn.lane, turn.seen.of)
+        said = StatesAnnounced(round_, step, turn.time, turn.lane, turn.seen.shared)
         words["coordinator", "StatesAnnounced", round_, step] = said
         for agent in setup.dag.order:
             heard = [chosen[parent][step] for parent in parents[agent]]
-            actions = learners[agent].act(round_, turn.time, turn.lane, turn.seen.of, heard)
+            actions = learners[agent].act(round_, turn.time, turn.lane, turn.seen.shared, heard)
             chosen[agent].append(actions)
             words[f"agent-{agent}", "ActionsChosen", round_, step] = ActionsChosen(round_, step, actions)
         episodes.advance([actions[step] for actions in chosen])
     weights, _ = sampled.signal()
     words["coordinator", "SignalBroadcast", round_, None] = SignalBroadcast(round_, weights)
-    states = np.concatenate([turn.seen.of for turn in episodes.turns])
+    states = np.concatenate([turn.seen.shared for turn in episodes.turns])
     joined = [np.concatenate(actions) for actions in chosen]
     for agent, learner in enumerate(learners):
         heard = [joined[parent] for parent in parents[agent]]

@@ -6,8 +6,9 @@ that is replayed, after whatever deaths, is the same again.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
@@ -21,14 +22,46 @@ class Discrete(Struct, frozen=True):
     values: int
 
 
-class Seen(Struct, frozen=True):
-    """What the agents see in some lanes at one time."""
+class Box(Struct, frozen=True):
+    """What an agent sees are some numbers, float32."""
 
-    of: NDArray[Any]
-    """(n, ..) array that everybody sees, read-only."""
+    width: int
+    values: ClassVar[int] = 0
+    """There are no states to count."""
+
+
+Space = Discrete | Box
+
+
+class Seen(Struct, frozen=True):
+    """What the agents see in some lanes at one time. Every array is read-only."""
+
+    of: NDArray[Any] | tuple[NDArray[Any], ...]
+    """(n, ..) array that everybody sees; or one an agent, of its own: (n,) int states, or (n, D) float32."""
+    legal: tuple[NDArray[np.uint8], ...] = ()
+    """(n, A_i) an agent: 1 for the actions it may take, at least one a lane; empty if all always may be."""
+    alive: tuple[NDArray[np.uint8], ...] = ()
+    """(n,) an agent: 0 where it takes no part, so that its action counts for nothing; empty if all do."""
 
     def __len__(self) -> int:
-        return len(self.of)
+        return len(self.of[0] if isinstance(self.of, tuple) else self.of)
+
+    @property
+    def shared(self) -> NDArray[Any]:
+        """What everybody sees, where that is one thing."""
+        assert not isinstance(self.of, tuple), "every agent sees something of its own"
+        return self.of
+
+    def by(self, agent: int) -> NDArray[Any]:
+        """Return what an agent sees."""
+        return self.of[agent] if isinstance(self.of, tuple) else self.of
+
+    def part(self, start: int, stop: int) -> "Seen":
+        """Return what is seen in lanes `start` to `stop` of these."""
+        lanes = slice(start, stop)
+        of = tuple(one[lanes] for one in self.of) if isinstance(self.of, tuple) else self.of[lanes]
+        legal, alive = (tuple(one[lanes] for one in each) for each in (self.legal, self.alive))
+        return Seen(of, legal, alive)
 
 
 class Play(Protocol):
@@ -74,6 +107,27 @@ class Play(Protocol):
         """Do ahead what depends on no action; nobody can tell, but by the time it takes."""
 
 
+class End:
+    """How a step left an episode."""
+
+    GOES_ON = 0
+    TERMINATED = 1
+    """It is over: nothing more could have been gained."""
+    TRUNCATED = 2
+    """It was cut: had it gone on, more might have been gained."""
+
+
+@runtime_checkable
+class EpisodicPlay(Play, Protocol):
+    """A round in which episodes end by themselves, and the next one of a lane begins at once.
+
+    All lanes make all steps of such a round. No episode crosses its end.
+    """
+
+    def ends(self) -> list[NDArray[np.uint8]]:
+        """Return what every step did to the episode of every lane, (n,) of `End`, as `rewards` does."""
+
+
 class World(Protocol):
     """What a team acts in: an immutable value.
 
@@ -85,7 +139,7 @@ class World(Protocol):
         """How many actions each agent has."""
 
     @property
-    def spaces(self) -> tuple[Discrete, ...]:
+    def spaces(self) -> tuple[Space, ...]:
         """What each agent sees."""
 
     @property

@@ -55,11 +55,11 @@ class TablePlay:
     def step(self, time: int, lane: int, seen: Seen, actions: Sequence[IntArray], alive: int) -> Seen | None:
         """Take the actions of a turn; return the states that follow."""
         joint = cells(actions, self._game.actions)
-        self._taken.append((seen.of, joint))
+        self._taken.append((seen.shared, joint))
         if not alive:
             return None
         drawn = self._uniforms.take(self._round, time, lane, alive)
-        return self._seen(self._game.transition.sample(seen.of[:alive], joint[:alive], drawn))
+        return self._seen(self._game.transition.sample(seen.shared[:alive], joint[:alive], drawn))
 
     def rewards(self) -> list[FloatArray]:
         """Return the team rewards, turn by turn; nobody waits for them before the round is over."""
