@@ -45,6 +45,10 @@ class Purpose(IntEnum):
     """Logits that agent `index` starts from."""
     GAME = 6
     """Tables of a randomly generated game."""
+    ENV_SEED = 9
+    """What a simulator draws: bundled ones by round and step, others a seed by round and episode."""
+    EVALUATION = 12
+    """Episodes that a policy is judged by, and that nobody has trained on."""
 
 
 # Building a Philox takes 14 us, setting its state half of one. Idle ones are kept in a free list: pop and

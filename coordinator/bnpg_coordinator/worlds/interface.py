@@ -5,8 +5,9 @@ none of its business. Everything random in a round is addressed by (seed, round,
 that is replayed, after whatever deaths, is the same again.
 """
 
+import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from msgspec import Struct
@@ -26,8 +27,13 @@ class Box(Struct, frozen=True):
     """What an agent sees are some numbers, float32."""
 
     width: int
-    values: ClassVar[int] = 0
-    """There are no states to count."""
+    sizes: tuple[int, ...] = ()
+    """Where there are finitely many things to see: number d is an integer in 0..sizes[d]-1."""
+
+    @property
+    def values(self) -> int:
+        """How many things there are to see; 0 if they cannot be counted."""
+        return math.prod(self.sizes) if len(self.sizes) == self.width else 0
 
 
 Space = Discrete | Box
@@ -62,6 +68,22 @@ class Seen(Struct, frozen=True):
         of = tuple(one[lanes] for one in self.of) if isinstance(self.of, tuple) else self.of[lanes]
         legal, alive = (tuple(one[lanes] for one in each) for each in (self.legal, self.alive))
         return Seen(of, legal, alive)
+
+
+class WorldFailed(Exception):
+    """A simulator raised, hung, or gave what cannot be used; the text says so, with lane, step and agent.
+
+    Parameters
+    ----------
+    why : str
+        One line.
+    hung : bool
+        Whether it was given up waiting.
+    """
+
+    def __init__(self, why: str, hung: bool = False) -> None:
+        super().__init__(why)
+        self.hung = hung
 
 
 class Play(Protocol):
