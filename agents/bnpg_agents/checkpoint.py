@@ -1,9 +1,9 @@
-"""An agent's own folder: who it is, how often it was started, and its theta of the last two rounds.
+"""An agent's own folder: who it is, how often it was started, and its theta of the last rounds.
 
-A checkpoint is `theta-ROUND-DIGEST.npy`, written to a temporary file, synced and renamed. The one before it
-is kept, so that a round which not everybody has finished can be played again; older ones are removed when
-nobody waits for it. A file whose bytes do not match the digest in its name is left out, before anything is
-read from it. What is in it, `bnpg_agents.snapshot` says.
+The thetas are in `theta.slots`, as files of numpy; how they are stored, `bnpg_agents.slots` says. The one
+before the last is kept, so that a round which not everybody has finished can be played again. What is in one,
+`bnpg_agents.snapshot` says. Earlier versions wrote `theta-ROUND-DIGEST.npy`, a file a round; such a folder is
+read, and has slots from its next round on.
 """
 
 import hashlib
@@ -21,11 +21,13 @@ from bnpg_protocol.process.files import next_count, write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
 from numpy.typing import NDArray
 
+from bnpg_agents.slots import SLOTS, Slot, SlotFile, read_slots
 from bnpg_agents.snapshot import Snapshot, unpacked
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.numerics import fingerprint
 
-_NAME = re.compile(r"theta-(\d+)-([0-9a-f]{16})\.npy")
+SLOTS_FILE = "theta.slots"
+_FORMER = re.compile(r"theta-(\d+)-([0-9a-f]{16})\.npy")
 
 
 class CheckpointFolder:
@@ -50,8 +52,7 @@ class CheckpointFolder:
     def __init__(self, path: Path, fsync: bool = True, fence: Fence | None = None) -> None:
         self.path = path
         self._fsync = fsync
-        self._rounds: dict[Path, int] | None = None
-        """The checkpoints there are, once somebody asked."""
+        self._slots: SlotFile | None = None
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -68,6 +69,7 @@ class CheckpointFolder:
 
     def close(self) -> None:
         """Write no more."""
+        self.rest()
         if self._own and self._fence is not None:
             self._fence.lower()
 
@@ -96,50 +98,67 @@ class CheckpointFolder:
         content = json.dumps({"agent": agent, "experiment": experiment, "numerics": fingerprint()})
         write_atomically(self.path / "agent.json", content.encode(), self._fsync, self.fence)
 
+    def take_over(self) -> dict[int, Snapshot]:
+        """Return what is stored, by round, of which from now on no earlier life can change anything."""
+        held = _read(self.path)
+        if held:
+            self._lay_out(sorted(held.items())[-SLOTS:])
+        return {round_: _snapshot(content) for round_, content in held.items()}
+
     def write(self, round_: int, snapshot: Snapshot) -> None:
-        """Make theta_round durable and keep everything else.
+        """Make theta_round durable, and keep those of the two rounds before that are here.
 
         Raises
         ------
         StorageFailed
-            If it cannot be written; earlier checkpoints are untouched.
+            If it cannot be written; those of the rounds before are untouched.
         """
         content = _npy(snapshot.packed())
-        file = self.path / f"theta-{round_:08d}-{_digest(content)}.npy"
-        write_atomically(file, content, self._fsync, self.fence)
-        if self._rounds is not None:
-            self._rounds[file] = round_
+        if self._slots is None or not self._slots.fits(content):
+            before = [(other, kept) for other, kept in _read(self.path).items() if other < round_]
+            self._lay_out([*before[1 - SLOTS :], (round_, content)])
+        else:
+            self._slots.write(round_, content)
 
     def tear(self, round_: int, snapshot: Snapshot) -> None:
-        """Leave what a death in the midst of `write` leaves: half a temporary file."""
-        whole = snapshot.packed().tobytes()
-        half = whole[: len(whole) // 2]
-        Path(self.fence.draft(f"theta-{round_:08d}")).write_bytes(half)
+        """Leave what a death in the midst of `write` leaves: half of a slot, or half a temporary file."""
+        content = _npy(snapshot.packed())
+        if self._slots is None:
+            Path(self.fence.draft(SLOTS_FILE)).write_bytes(content[: len(content) // 2])
+        else:
+            self._slots.tear(round_, content)
+
+    def rest(self) -> None:
+        """Keep no file open until the next writing."""
+        if self._slots is not None:
+            self._slots.close()
+            self._slots = None
+
+    def _lay_out(self, rounds: list[Slot]) -> None:
+        """Begin a file of slots of our own."""
+        self.rest()
+        self._slots = SlotFile(self.path / SLOTS_FILE, rounds, self._fsync, self.fence)
+        for file in _former(self.path):
+            with suppress(OSError):  # one more file than needed does no harm
+                self.fence.remove(file)
 
     def archive(self) -> None:
         """Put the thetas of a run that is done aside: whoever starts from this folder next is a newcomer."""
         aside = self.path / "archive" / f"{len(list(self.path.glob('archive/*'))) + 1:04d}"
+        self.rest()
         try:
             aside.mkdir(parents=True)
-            for file in [*(one for one, _, _ in _files(self.path)), self.path / "agent.json"]:
+            for file in [*stored(self.path), self.path / "agent.json"]:
                 if file.exists():
                     file.rename(aside / file.name)
         except OSError as error:
             raise StorageFailed(f"cannot archive into {aside}: {error.strerror}") from None
 
-    def forget(self, before: int) -> None:
-        """Remove the checkpoints of earlier rounds."""
-        if self._rounds is None:
-            self._rounds = {file: round_ for file, round_, _ in _files(self.path)}
-        for file in [file for file, round_ in self._rounds.items() if round_ < before]:
-            with suppress(OSError):  # one more file than needed does no harm
-                self.fence.remove(file)
-            del self._rounds[file]
 
-
-def stored(folder: Path) -> dict[Path, int]:
-    """Return the checkpoints in an agent's folder with their rounds, without a look at what they hold."""
-    return {file: round_ for file, round_, _ in _files(folder)}
+def stored(folder: Path) -> list[Path]:
+    """Return the files in an agent's folder that hold thetas, without a look at what they hold."""
+    slots = folder / SLOTS_FILE
+    return [*_former(folder), *([slots] if slots.exists() else [])]
 
 
 def load_identity(folder: Path) -> tuple[int, str] | None:
@@ -152,7 +171,7 @@ def load_identity(folder: Path) -> tuple[int, str] | None:
     """
     file = folder / "agent.json"
     if not file.exists():
-        if _files(folder):
+        if stored(folder):
             # It is written before the first theta, so no crash leaves this behind.
             raise StorageFailed(
                 f"{folder} holds thetas, but no agent.json that says whose they are and of which "
@@ -173,14 +192,24 @@ def load_latest(folder: Path) -> dict[int, FloatArray]:
 
 def load_held(folder: Path) -> dict[int, Snapshot]:
     """Return all that is stored in an agent's folder, by round: what it goes on with."""
-    found: dict[int, Snapshot] = {}
-    for file, round_, expected in _files(folder):
-        try:
+    return {round_: _snapshot(content) for round_, content in _read(folder).items()}
+
+
+def _snapshot(content: bytes) -> Snapshot:
+    return unpacked(np.load(io.BytesIO(content), allow_pickle=False))
+
+
+def _read(folder: Path) -> dict[int, bytes]:
+    """Return the thetas in a folder as files of numpy; what does not match its digest is left out."""
+    found: dict[int, bytes] = {}
+    for file in _former(folder):
+        _, round_, expected = file.stem.split("-")
+        with suppress(OSError):
             content = file.read_bytes()
-        except OSError:
-            continue
-        if _digest(content) == expected:
-            found[round_] = unpacked(np.load(io.BytesIO(content), allow_pickle=False))
+            if hashlib.sha256(content).hexdigest()[:16] == expected:
+                found[int(round_)] = content
+    with suppress(OSError):
+        found |= read_slots(folder / SLOTS_FILE)
     return dict(sorted(found.items()))
 
 
@@ -197,12 +226,8 @@ def _npy_header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
     return header.getvalue()
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _files(folder: Path) -> list[tuple[Path, int, str]]:
+def _former(folder: Path) -> list[Path]:
+    """Return the files, one a round, in which an earlier version kept thetas."""
     if not folder.is_dir():
         return []
-    matches = ((file, _NAME.fullmatch(file.name)) for file in sorted(folder.iterdir()))
-    return [(file, int(match[1]), match[2]) for file, match in matches if match]
+    return [file for file in sorted(folder.iterdir()) if _FORMER.fullmatch(file.name)]

@@ -21,7 +21,7 @@ from bnpg_protocol.wire.effects import Effect, Log, Stop
 from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg_agents.checkpoint import CheckpointFolder, load_held
+from bnpg_agents.checkpoint import CheckpointFolder
 from bnpg_agents.effects import Adopt, Store
 from bnpg_agents.local_policy import MakePolicy, tabular
 from bnpg_agents.machine import AgentMachine
@@ -63,7 +63,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
             return shell.refuse(f"{options.state} belongs to agent {agent}, not to agent {options.agent}")
         incarnation = folder.next_incarnation()
         shell.read_plan()
-        held = load_held(options.state)
+        held = folder.take_over()
         endpoint = _coordinator_endpoint(options)
         telemetry = _open_telemetry(options.metrics_listen)
         transport, advertised_at = _open_transport(options, identity, endpoint)
@@ -89,14 +89,10 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
     traced = folder.fence if options.fence is not None else None
     machine = AgentMachine(setup, time.monotonic(), shell.record(options.trace, incarnation, traced))
 
-    outdated = 0  # all rounds before: two thetas are kept, and nobody waits for the others to be removed
-
     def carry(effect: Effect) -> None:
-        nonlocal outdated
         match effect:
             case Store(round=round_, snapshot=snapshot):
                 folder.write(round_, snapshot)
-                outdated = round_ - 1
             case Adopt(agent=given, experiment=experiment):
                 folder.adopt(given, experiment)
                 set_title(given)
@@ -108,13 +104,6 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
     def tear(effect: Effect) -> None:
         if isinstance(effect, Store):
             folder.tear(effect.round, effect.snapshot)
-
-    def tidy(_now: float = 0.0) -> list[Effect]:
-        nonlocal outdated
-        if outdated:
-            folder.forget(before=outdated)
-            outdated = 0
-        return []
 
     def noticed(_now: float) -> list[Effect]:
         hopeless = transport.hopeless(COORDINATOR_ROUTE)
@@ -131,12 +120,10 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
         carry=carry,
         on_signal=lambda _now: [Stop(ExitCode.INTERRUPTED, "interrupted")],
         gone=lambda _now: [Stop(ExitCode.INTERRUPTED, "its launcher is gone")],
-        each=tidy,
         noticed=noticed,
         telemetry=None if telemetry is None else (telemetry, snapshot),
         tear=tear,
     )
-    tidy()
     if telemetry is not None:
         telemetry.ended()
     if options.archive and stop.code == ExitCode.DONE and machine.done:

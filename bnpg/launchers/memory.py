@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from bnpg_agents.checkpoint import CheckpointFolder, load_held
+from bnpg_agents.checkpoint import CheckpointFolder
+from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.carrying_out import carrying_out
 from bnpg_coordinator.effects import Concluded
 from bnpg_coordinator.loading import prepare_setup, recorded_lines
@@ -65,6 +66,7 @@ class _MemoryRun:
         agents = range(setup.dag.agents)
         self._folders = [CheckpointFolder(run.agent(agent), settings.fsync, fence) for agent in agents]
         identities = [one.identity() for one in self._folders]
+        self._stored: dict[int, dict[int, Snapshot]] = {}
         self._known = [identity is not None for identity in identities]
         carry = carrying_out(self._record, setup.dag, lambda *event: write_log(self._log, *event), on_line)
 
@@ -80,7 +82,7 @@ class _MemoryRun:
                 setup, generation=generation, recorded=recorded_lines(folder, setup.experiment)
             ),
             carry_out,
-            [load_held(one.path) for one in self._folders],
+            [_taken_over(one) for one in self._folders],
             identities=["" if identity is None else identity[1] for identity in identities],
             next_life=lambda agent: self._folders[agent].next_incarnation(),
             next_generation=self._record.next_generation,
@@ -127,17 +129,18 @@ class _MemoryRun:
                 store_at = time.monotonic() + STORE_EVERY
 
     def _store(self) -> None:
-        """Store every agent's last two thetas, and forget older ones only when all are stored."""
+        """Store every agent's last two thetas; of those before one stays until the next storing."""
         cluster = self._cluster
         for agent, folder in enumerate(self._folders):
             if cluster.identities[agent] and not self._known[agent]:
                 folder.adopt(agent, cluster.identities[agent])
                 self._known[agent] = True
-            for round_, theta in sorted(cluster.thetas[agent].items()):
-                folder.write(round_, theta)
-        for folder, thetas in zip(self._folders, cluster.thetas, strict=True):
-            if thetas:
-                folder.forget(before=min(thetas))
+            thetas = cluster.thetas[agent]
+            if thetas != self._stored.get(agent):
+                for round_, theta in sorted(thetas.items()):
+                    folder.write(round_, theta)
+                folder.rest()
+                self._stored[agent] = dict(thetas)
 
     def _write_status(self) -> None:
         cluster = self._cluster
@@ -146,3 +149,10 @@ class _MemoryRun:
 
     def _note(self) -> None:
         self._interrupted = True
+
+
+def _taken_over(folder: CheckpointFolder) -> dict[int, Snapshot]:
+    """Return what an agent's folder holds. No file stays open: of many agents they would be many."""
+    held = folder.take_over()
+    folder.rest()
+    return held

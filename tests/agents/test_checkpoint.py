@@ -1,13 +1,16 @@
 """Checkpoints: a crash at any instant leaves the thetas that were there before, or the new one as well."""
 
+import builtins
 import errno
+import hashlib
 import io
 import json
 import os
 
 import numpy as np
 import pytest
-from bnpg_agents.checkpoint import CheckpointFolder, load_held, load_latest
+from bnpg_agents.checkpoint import CheckpointFolder, load_held, load_latest, stored
+from bnpg_agents.slots import read_slots
 from bnpg_agents.snapshot import Snapshot, of_table, unpacked
 from bnpg_protocol.process.files import next_count, write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
@@ -25,9 +28,15 @@ def theta(round_):
     return np.random.default_rng(round_).normal(size=(3, 2))
 
 
+def full_disk(*_args, **_kwargs):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 @pytest.fixture
 def folder(tmp_path):
-    return CheckpointFolder(tmp_path / "agent-0", fsync=False)
+    folder = CheckpointFolder(tmp_path / "agent-0", fsync=False)
+    yield folder
+    folder.close()
 
 
 def held(folder):
@@ -38,33 +47,56 @@ def expected(*rounds):
     return {round_: theta(round_).tobytes() for round_ in rounds}
 
 
-def test_the_last_two_thetas_are_kept_bit_for_bit(folder):
-    for round_ in range(5):
+def write_former(folder, round_, snapshot):
+    """Write a checkpoint as earlier versions did: a file a round, with its digest in its name."""
+    content = io.BytesIO()
+    np.save(content, snapshot.packed(), allow_pickle=False)
+    digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
+    file = folder.path / f"theta-{round_:08d}-{digest}.npy"
+    file.write_bytes(content.getvalue())
+    return file
+
+
+def test_the_last_three_thetas_are_kept_bit_for_bit(folder):
+    for round_ in range(7):
         folder.write(round_, of_table(theta(round_)))
         assert held(folder) == expected(*range(max(0, round_ - 2), round_ + 1))
-        folder.forget(before=round_ - 1)
-        assert held(folder) == expected(*range(max(0, round_ - 1), round_ + 1))
+        assert [file.name for file in stored(folder.path)] == ["theta.slots"]
 
 
-def test_what_a_former_life_left_is_forgotten_too(folder):
+def test_the_next_life_goes_on_with_what_a_former_one_left(folder):
     for round_ in range(4):
         folder.write(round_, of_table(theta(round_)))
     another = CheckpointFolder(folder.path, fsync=False)
     another.write(4, of_table(theta(4)))
-    another.forget(before=3)
-    assert held(folder) == expected(3, 4)
+    assert held(another) == expected(2, 3, 4)
+    another.close()
 
 
-@pytest.mark.parametrize("shape", [(3, 2), (1,), (5, 1, 2, 3), (0, 2)])
-def test_a_checkpoint_is_a_file_of_numpy(folder, shape):
+def test_a_folder_of_an_earlier_version_goes_on_in_slots(folder):
+    for round_ in (5, 6):
+        write_former(folder, round_, of_table(theta(round_)))
+    assert held(folder) == expected(5, 6)
+    folder.write(7, of_table(theta(7)))
+    assert held(folder) == expected(5, 6, 7)
+    assert [file.name for file in stored(folder.path)] == ["theta.slots"]
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (1,), (5, 1, 2, 3), (0, 2), (40, 50)])
+def test_what_a_slot_holds_is_a_file_of_numpy(folder, shape):
     array = np.random.default_rng(0).normal(size=shape)
     for written in (of_table(array), of_table(array.T), with_momentum(array, array + 1.0)):
         folder.write(7, written)
-        [file] = folder.path.glob("theta-00000007-*.npy")
         plain = io.BytesIO()
         np.save(plain, written.packed(), allow_pickle=False)
-        assert file.read_bytes() == plain.getvalue()
-        file.unlink()
+        assert read_slots(folder.path / "theta.slots") == {7: plain.getvalue()}
+
+
+def test_a_snapshot_that_has_grown_finds_room(folder):
+    folder.write(0, of_table(np.zeros(2)))
+    folder.write(1, of_table(np.ones(2)))
+    folder.write(2, with_momentum(np.arange(2000.0), np.arange(2000.0)))
+    assert [array.shape for array in load_latest(folder.path).values()] == [(2,), (2,), (2000,)]
 
 
 def test_with_momentum_the_origin_is_kept_beside_theta_and_only_the_agent_sees_it(folder):
@@ -118,11 +150,10 @@ def test_a_death_in_the_midst_of_writing_leaves_the_theta_before(folder):
 
 @settings(max_examples=60)
 @given(data=st.data())
-def test_a_file_that_was_damaged_anywhere_is_left_out(data, tmp_path_factory):
+def test_a_former_file_that_was_damaged_anywhere_is_left_out(data, tmp_path_factory):
     folder = CheckpointFolder(tmp_path_factory.mktemp("agent"), fsync=False)
-    folder.write(0, of_table(theta(0)))
-    folder.write(1, of_table(theta(1)))
-    [file] = folder.path.glob("theta-00000001-*.npy")
+    write_former(folder, 0, of_table(theta(0)))
+    file = write_former(folder, 1, of_table(theta(1)))
     content = bytearray(file.read_bytes())
     if data.draw(st.booleans(), label="truncate"):
         content = content[: data.draw(st.integers(0, len(content) - 1))]
@@ -144,27 +175,35 @@ def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
     assert load_latest(tmp_path / "nowhere") == {}
 
 
-@pytest.mark.parametrize("call", ["write", "fsync", "replace"])
-def test_a_full_disk_is_said_and_leaves_everything_as_it_was(call, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["pwrite", "fdatasync"])
+def test_a_disk_that_fails_is_said_and_leaves_the_rounds_before(name, tmp_path, monkeypatch):
     folder = CheckpointFolder(tmp_path / "agent", fsync=True)
     folder.write(0, of_table(theta(0)))
     folder.write(1, of_table(theta(1)))
-    before = sorted(file.name for file in folder.path.iterdir())
-
-    def full(*_args, **_kwargs):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     with monkeypatch.context() as patched:
-        if call == "fsync":
-            patched.setattr(os, "fsync", full)
-        elif call == "replace":
-            patched.setattr(os, "replace", full)
-        else:
-            patched.setattr("builtins.open", full)
+        patched.setattr(os, name, full_disk)
         with pytest.raises(StorageFailed, match="No space left on device"):
             folder.write(2, of_table(theta(2)))
-    assert sorted(file.name for file in folder.path.iterdir()) == before
-    assert held(folder) == expected(0, 1)
+    assert held(folder).items() >= expected(0, 1).items()
+    folder.write(2, of_table(theta(2)))
+    assert held(folder) == expected(0, 1, 2)
+    folder.close()
+
+
+@pytest.mark.parametrize("where", [(os, "pwrite"), (os, "fsync"), (os, "replace"), (builtins, "open")])
+def test_a_disk_that_fails_at_the_first_writing_leaves_everything_as_it_was(where, tmp_path, monkeypatch):
+    folder = CheckpointFolder(tmp_path / "agent", fsync=True)
+    for round_ in (0, 1):
+        folder.write(round_, of_table(theta(round_)))
+    folder.rest()
+    before = (folder.path / "theta.slots").read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(*where, full_disk)
+        with pytest.raises(StorageFailed, match="No space left on device"):
+            folder.write(2, of_table(theta(2)))
+    assert (folder.path / "theta.slots").read_bytes() == before
+    assert not list(folder.path.glob(".fence-*/*"))
+    folder.close()
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):

@@ -60,7 +60,7 @@ def test_every_file_is_read_once(seen: dict[str, Any]) -> None:
     # The coordinator's word first, then the whole summary that takes its place: two files of one name.
     assert opened.pop("summary.json") == 2
     assert set(opened.values()) == {1}, opened
-    assert any(Path(name).name.startswith("theta-") for name in opened)
+    assert any(Path(name).name == "theta.slots" for name in opened)
     assert "metrics.jsonl" in opened
 
 

@@ -86,8 +86,8 @@ class Shell:
         carry: Carry,
         on_signal: Turn,
         gone: Turn,
-        each: Turn,
         noticed: Turn,
+        each: Turn = lambda _now: [],
         telemetry: "tuple[Telemetry, Callable[[float], dict[str, Any]]] | None" = None,
         tear: Callable[[Effect], None] = lambda _effect: None,
     ) -> Stop:
@@ -105,8 +105,8 @@ class Shell:
             Carries out the effects that only this kind of process knows.
         on_signal, gone
             Called when a signal came, and when the launcher is gone.
-        each, noticed
-            Housekeeping before and after what the transport noticed is said.
+        noticed, each
+            Housekeeping after and before what the transport noticed is said.
         telemetry : (Telemetry, callable), optional
             With what it serves at a time.
         tear
