@@ -129,6 +129,26 @@ class Play(Protocol):
         """Do ahead what depends on no action; nobody can tell, but by the time it takes."""
 
 
+def arrays_of(seen: Seen, actions: Sequence[int]) -> list[NDArray[Any]]:
+    """Return all that is seen as arrays, with masks of ones where none came along.
+
+    Parameters
+    ----------
+    seen : Seen
+    actions : sequence of int
+        How many each agent has.
+
+    Returns
+    -------
+    list
+        What is seen, by one or by each; then (n, A_i) masks and (n,) who is alive, by agent.
+    """
+    lanes = len(seen)
+    of = list(seen.of) if isinstance(seen.of, tuple) else [seen.of]
+    legal = seen.legal or tuple(np.ones((lanes, many), dtype=np.uint8) for many in actions)
+    return [*of, *legal, *(seen.alive or tuple(np.ones(lanes, dtype=np.uint8) for _ in actions))]
+
+
 class End:
     """How a step left an episode."""
 

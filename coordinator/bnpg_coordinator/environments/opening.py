@@ -1,0 +1,295 @@
+"""From how a person names a world to the world: ``pettingzoo:..``, ``gymnasium:..``, ``module:function``."""
+
+import ast
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from bnpg_coordinator.environments.teams import Team, team
+from bnpg_coordinator.environments.world import EnvironmentWorld
+from bnpg_coordinator.worlds.bundled.registry import SIMULATORS, simulator
+from bnpg_coordinator.worlds.interface import World
+from bnpg_coordinator.worlds.simulated import SimulatedWorld
+from bnpg_math.errors import InputError
+from bnpg_math.games.call import parse_call
+from bnpg_math.games.registry import BUILDERS
+
+PEERS = ("pettingzoo", "gymnasium")
+
+
+class Playing(Struct, frozen=True):
+    """How a simulator is played, whatever it is."""
+
+    gamma: float
+    steps: int
+    reward: str = "mean"
+    patience: float = 60.0
+    fresh: bool = False
+    folder: Path = Path()
+    """Where a person's own modules are looked for."""
+
+
+class Opened(Struct, frozen=True):
+    """A world that is no game, and what it is made of."""
+
+    world: World
+    name: str
+    """With all that was passed on to it."""
+    again: Callable[[], World]
+    """Opens it once more, with other instances."""
+    modules: tuple[str, ...]
+    """Whose versions the result may depend on; the first one is the environment's own."""
+
+
+def is_simulator(text: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether a text names a simulator, and not a game or a file."""
+    text = text.strip()
+    head = text.partition("(")[0].strip()
+    if ":" in text and not text.endswith((".npz", ".toml")) and not _is_file(text):
+        return True
+    if head in SIMULATORS and head not in BUILDERS:
+        return not _is_file(text)
+    if head in SIMULATORS:
+        # Both a game and a simulator: the length of an episode makes the difference.
+        return "T" in arguments or "T" in _arguments(text, head)
+    return False
+
+
+def parse_arguments(given: Mapping[str, str] | list[str] | tuple[str, ...]) -> dict[str, Any]:
+    """Return what `key=value` texts say; values are Python literals, or texts.
+
+    Raises
+    ------
+    InputError
+        If one has not that form.
+    """
+    found = {}
+    for one in given:
+        key, equals, value = one.partition("=")
+        if not equals or not key.strip().isidentifier():
+            raise InputError(f"world must be key=value, got {one!r:.80}")
+        try:
+            found[key.strip()] = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            found[key.strip()] = value.strip()
+    return found
+
+
+def open_world(text: str, arguments: Mapping[str, Any], playing: Playing) -> Opened:
+    """Open a world that is no game.
+
+    Parameters
+    ----------
+    text : str
+        How a person names it.
+    arguments : mapping
+        Passed on to it.
+    playing : Playing
+
+    Raises
+    ------
+    InputError
+        One line: what is not there, cannot be used, or which extra is missing.
+    """
+    text = text.strip()
+    kind, _, rest = text.partition(":")
+    if ":" not in text:
+        name, inner = parse_call(text, SIMULATORS)
+        made = simulator(name, {**inner, **arguments})
+        world = SimulatedWorld(made, playing.gamma, playing.steps)
+        return Opened(world, made.name, lambda: SimulatedWorld(made, playing.gamma, playing.steps), ())
+    name = f"{text}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+    name = name if arguments else text
+    if kind == "pettingzoo":
+        make, modules = _pettingzoo(rest, arguments)
+    elif kind == "gymnasium":
+        make, modules = _gymnasium(rest, arguments)
+    else:
+        found = _own(kind, rest, playing.folder)
+        made_of = _made(lambda: found(**arguments), text)
+        first = made_of()
+        if _is_world(first):
+            return Opened(first, name, made_of, (kind,))
+        make, modules = made_of, (kind,)
+        return _environment(make, text, name, modules, playing, first)
+    return _environment(make, text, name, modules, playing)
+
+
+def load_encoder(text: str, folder: Path) -> Callable[[Any], Any]:
+    """Return a person's function from an observation to a state.
+
+    Raises
+    ------
+    InputError
+        If it cannot be found.
+    """
+    module, _, function = text.partition(":")
+    return _own(module, function, folder)
+
+
+def _environment(
+    make: Callable[[], Any],
+    text: str,
+    name: str,
+    modules: tuple[str, ...],
+    playing: Playing,
+    first: Any = None,
+) -> Opened:
+    made = [] if first is None else [first]
+
+    def make_team() -> Team:
+        return team(made.pop() if made else make(), text)
+
+    def again() -> World:
+        return EnvironmentWorld(
+            make_team,
+            text,
+            playing.gamma,
+            playing.steps,
+            playing.reward,
+            playing.patience,
+            playing.fresh,
+        )
+
+    return Opened(again(), name, again, modules)
+
+
+def _made(make: Callable[[], Any], text: str) -> Callable[[], Any]:
+    """Return what makes another instance, and says in one line why it cannot."""
+
+    def making() -> Any:
+        try:
+            return make()
+        except InputError:
+            raise
+        except Exception as error:  # whatever somebody else's code may raise
+            what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise InputError(f"{text} cannot be made: {what}") from error
+
+    return making
+
+
+def _pettingzoo(module: str, arguments: Mapping[str, Any]) -> tuple[Callable[[], Any], tuple[str, ...]]:
+    require("pettingzoo")
+    found = None
+    for candidate in (module, f"pettingzoo.{module}"):
+        found = _imported(candidate, "pettingzoo")
+        if found is not None:
+            break
+    if found is None:
+        raise InputError(f"pettingzoo:{module}: there is no module {module} or pettingzoo.{module}")
+    makers = [getattr(found, name, None) for name in ("parallel_env", "env", "raw_env")]
+    make = next((one for one in makers if callable(one)), None)
+    if make is None:
+        raise InputError(f"pettingzoo:{module}: the module must have parallel_env or env")
+    return _made(lambda: make(**arguments), f"pettingzoo:{module}"), (found.__name__, "pettingzoo")
+
+
+def _gymnasium(name: str, arguments: Mapping[str, Any]) -> tuple[Callable[[], Any], tuple[str, ...]]:
+    require("gymnasium")
+    import gymnasium
+
+    def make() -> Any:
+        try:
+            return gymnasium.make(name, disable_env_checker=True, **arguments)
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"gymnasium:{name} needs the module {error.name}, which is not installed"
+            ) from None
+
+    owner = name.partition(":")[0] if ":" in name else _registered(gymnasium, name)
+    modules = (owner, "gymnasium") if owner else ("gymnasium",)
+    return _made(make, f"gymnasium:{name}"), modules
+
+
+def _registered(gymnasium: Any, name: str) -> str:
+    spec = gymnasium.registry.get(name)
+    entry = getattr(spec, "entry_point", None)
+    return entry.partition(":")[0] if isinstance(entry, str) else ""
+
+
+def require(extra: str) -> None:
+    """Refuse what needs an extra that is not installed.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        importlib.import_module(extra)
+    except ImportError:
+        raise InputError(
+            f"{extra}: environments need the extra {extra}: pip install 'bnpg[{extra}]'"
+        ) from None
+
+
+def _own(module: str, function: str, folder: Path) -> Callable[..., Any]:
+    """Return a person's own function, from the folder given or wherever Python finds it."""
+    text = f"{module}:{function}"
+    if not all(part.isidentifier() for part in (*module.split("."), *function.split("."))):
+        raise InputError(f"{text!r:.100} must be module:function, pettingzoo:MODULE or gymnasium:ID")
+    with _found_in(folder):
+        found = _imported(module, text)
+    if found is None:
+        raise InputError(f"{text}: there is no module {module} in {folder.absolute()}, nor installed")
+    for part in function.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise InputError(f"{text}: the module {module} has no function {function}")
+    own: Callable[..., Any] = found
+    return own
+
+
+@contextmanager
+def _found_in(folder: Path) -> Iterator[None]:
+    """Let modules be found in a folder first; those that they import later, after all others."""
+    place = os.fspath(folder.absolute())
+    sys.path.insert(0, place)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(place)
+        if place not in sys.path:
+            sys.path.append(place)
+
+
+def _imported(module: str, what: str) -> Any:
+    """Return a module; None if there is none of that name."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if module == missing or module.startswith(f"{missing}."):
+            return None
+        raise InputError(
+            f"{what}: importing {module} needs the module {missing}, which is not installed"
+        ) from None
+    except Exception as error:  # whatever somebody else's module may raise
+        why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise InputError(f"{what}: importing {module} failed: {why}") from error
+
+
+def _is_world(made: Any) -> bool:
+    return all(hasattr(made, name) for name in ("actions", "spaces", "gamma", "strata", "begin"))
+
+
+def _arguments(text: str, head: str) -> Mapping[str, object]:
+    try:
+        _, inner = parse_call(text, {head: SIMULATORS[head]})
+    except InputError:
+        return {}
+    return inner
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):
+        return False

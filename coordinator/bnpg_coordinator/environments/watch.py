@@ -1,0 +1,39 @@
+"""Giving up on an environment that hangs."""
+
+import signal
+import threading
+from types import FrameType
+
+
+class Hung(BaseException):
+    """An environment takes too long. No exception of its own, so that it is not caught by the environment."""
+
+
+class Watch:
+    """An alarm that goes off in whatever is running then.
+
+    Only the main thread of a process can be interrupted; elsewhere nothing is watched.
+
+    Parameters
+    ----------
+    limit : float
+        Seconds.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._active = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> None:
+        if self._active:
+            self._before = signal.signal(signal.SIGALRM, _ring)
+            signal.setitimer(signal.ITIMER_REAL, self.limit)
+
+    def __exit__(self, *_: object) -> None:
+        if self._active:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            signal.signal(signal.SIGALRM, self._before)
+
+
+def _ring(_number: int, _frame: FrameType | None) -> None:
+    raise Hung

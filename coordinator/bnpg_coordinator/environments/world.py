@@ -1,0 +1,334 @@
+"""The world of somebody else's environment: an instance a lane, each reset with a seed of its own.
+
+The seed is drawn by round, episode and lane, and episodes begin with a reset, so a round is a function of the
+experiment's seed and of the actions, whatever was played before. That is true only of environments that draw
+everything from that seed and carry nothing over: `bnpg_coordinator.environments.checking` looks.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bnpg_coordinator.environments.observation import MASK, Reader, reader
+from bnpg_coordinator.environments.teams import Team
+from bnpg_coordinator.environments.watch import Hung, Watch
+from bnpg_coordinator.worlds.interface import Box, End, Seen, WorldFailed
+from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.chance.streams import BLOCK, Purpose, uniforms
+from bnpg_math.errors import InputError
+
+PATIENCE = 60.0
+"""Seconds that a step of all lanes of a turn may take."""
+
+
+class EnvironmentWorld:
+    """An environment as a world.
+
+    One round at a time: a new one takes the instances of the last.
+
+    Parameters
+    ----------
+    make : callable
+        Returns another instance of the environment.
+    name : str
+        What it is called in messages.
+    gamma : float
+        Discount in [0, 1].
+    steps : int
+        Environment steps of a round, a lane.
+    reward : {'mean', 'sum'}
+        What the team gets of the agents' rewards.
+    patience : float
+        Seconds after which an environment counts as hung.
+    fresh : bool
+        Whether every episode gets an instance of its own, for an environment that carries something over.
+
+    Raises
+    ------
+    InputError
+        If it has spaces that cannot be used.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Team],
+        name: str,
+        gamma: float,
+        steps: int,
+        reward: str = "mean",
+        patience: float = PATIENCE,
+        fresh: bool = False,
+    ) -> None:
+        self.make = make
+        self.fresh = fresh
+        self.name = name
+        self.gamma = gamma
+        self.steps = steps
+        self.strata = steps
+        self.model = None
+        self.patience = patience
+        self.instances: list[Team] = [make()]
+        first = self.instances[0]
+        try:
+            self.agents = list(first.possible_agents)
+        except (AttributeError, TypeError):
+            raise InputError(f"{name} does not say which agents are possible (possible_agents)") from None
+        if not self.agents:
+            raise InputError(f"{name} has no agents")
+        self.number = {agent: number for number, agent in enumerate(self.agents)}
+        self.readers: list[Reader] = []
+        self.actions, self.starts = self._spaces(first)
+        self.spaces: tuple[Box, ...] = tuple(one.box for one in self.readers)
+        self.sizes = [np.array(one.sizes, dtype=np.float32) if one.values else None for one in self.spaces]
+        """How many values each number of an agent has, where they are counted."""
+        self.divisor = float(len(self.agents)) if reward == "mean" else 1.0
+        self.rewards_differ = False
+        """Whether agents were seen to get different rewards."""
+
+    def begin(self, seed: int, round_: int, lanes: int) -> "EnvironmentPlay":
+        """Return a round, at the beginning of its first episodes."""
+        while len(self.instances) < lanes:
+            self.instances.append(self.make())
+        return EnvironmentPlay(self, seed, round_, lanes)
+
+    def close(self) -> None:
+        """Let all instances go."""
+        for one in self.instances:
+            _close(one)
+        self.instances = []
+
+    def _spaces(self, team: Team) -> tuple[tuple[int, ...], list[int]]:
+        actions, starts = [], []
+        for agent in self.agents:
+            who = f"{self.name}: agent {agent!r}"
+            try:
+                does, sees = team.action_space(agent), team.observation_space(agent)
+            except Exception as error:  # whatever somebody else's code may raise
+                raise InputError(f"{who} has no spaces: {type(error).__name__}: {error!s:.100}") from error
+            if type(does).__name__ != "Discrete":
+                raise InputError(f"{who} must act in a Discrete space, got {does!s:.100}")
+            actions.append(int(does.n))
+            starts.append(int(does.start))
+            self.readers.append(reader(sees, who))
+        return tuple(actions), starts
+
+
+def _close(team: Team) -> None:
+    close = getattr(team, "close", None)
+    if close is not None:
+        close()
+
+
+class EnvironmentPlay:
+    """One round of an environment."""
+
+    def __init__(self, world: EnvironmentWorld, seed: int, round_: int, lanes: int) -> None:
+        self._world = world
+        self._seed, self._round = seed, round_
+        self._instances = world.instances[:lanes]
+        self._episodes = [0] * lanes
+        self._into = np.zeros(lanes, dtype=np.int64)
+        """Steps each lane has made in its episode."""
+        self._living: list[list[int]] = [[]] * lanes
+        """Which agents take part, in each lane."""
+        self._rewards: list[FloatArray] = []
+        self._strata: list[IntArray] = []
+        self._ends: list[NDArray[np.uint8]] = []
+        self._lane = self._agent = -1
+        """Where the environment is asked at the moment; agent -1 is all of them."""
+        seeds = (uniforms(seed, Purpose.ENV_SEED, 0, round_, 0, lanes) * 2**31).astype(np.int64).tolist()
+        views = _Views(world, lanes)
+
+        def begin() -> None:
+            for lane in range(lanes):
+                self._reset(lane, lane, seeds[lane], views)
+
+        self._watched(begin, 0)
+        self.first = self._seen(views, 0, 0)
+
+    def step(self, time: int, lane: int, seen: Seen, actions: Sequence[IntArray], alive: int) -> Seen | None:
+        """Take the actions of a turn; where an episode is over, the next one begins."""
+        lanes = len(seen)
+        rewards, ends = np.empty(lanes), np.zeros(lanes, dtype=np.uint8)
+        views = _Views(self._world, alive)
+        columns = [
+            (chosen + start if start else chosen).tolist()
+            for chosen, start in zip(actions, self._world.starts, strict=True)
+        ]
+
+        def play() -> None:
+            for k in range(lanes):
+                rewards[k], ends[k] = self._step(lane + k, k, columns, views if k < alive else None)
+
+        self._watched(play, time)
+        self._rewards.append(rewards)
+        here = slice(lane, lane + lanes)
+        self._strata.append(np.minimum(self._into[here], self._world.strata - 1))
+        self._into[here] = np.where(ends == End.GOES_ON, self._into[here] + 1, 0)
+        self._ends.append(ends)
+        return self._seen(views, time + 1, lane) if alive else None
+
+    def rewards(self) -> list[FloatArray]:
+        """Return the team rewards, turn by turn."""
+        return self._rewards
+
+    def strata(self) -> list[IntArray]:
+        """Return the step of the episode, turn by turn."""
+        return self._strata
+
+    def ends(self) -> list[NDArray[np.uint8]]:
+        """Return what every step did to the episodes, turn by turn."""
+        return self._ends
+
+    def prepare(self) -> None:
+        """Do nothing ahead: what an environment does may depend on all actions."""
+
+    def _watched(self, play: Callable[[], Any], time: int) -> None:
+        self._time = time
+        try:
+            with Watch(self._world.patience):
+                play()
+        except Hung:
+            why = f"the environment hangs, no answer for {self._world.patience:g} s"
+            raise WorldFailed(f"{self._where(time)}: {why}", hung=True) from None
+        except WorldFailed:
+            raise
+        except Exception as error:  # whatever somebody else's code may raise
+            what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise WorldFailed(f"{self._where(time)}: the environment raised {what}") from error
+
+    def _where(self, time: int) -> str:
+        who = "all agents" if self._agent < 0 else f"agent {self._world.agents[self._agent]}"
+        return f"lane {self._lane}, step {time}, {who}"
+
+    def _reset(self, lane: int, k: int, seed: int, views: "_Views") -> None:
+        self._lane, self._agent = lane, -1
+        if self._world.fresh:
+            _close(self._instances[lane])
+            self._instances[lane] = self._world.instances[lane] = self._world.make()
+        observed, infos = self._instances[lane].reset(seed=seed)
+        number = self._world.number
+        present = sorted(number[agent] for agent in self._instances[lane].agents)
+        self._living[lane] = present
+        self._read(k, present, observed, infos, views)
+
+    def _step(self, lane: int, k: int, columns: list[list[int]], views: "_Views | None") -> tuple[float, int]:
+        """Step one lane; return its team reward and what became of the episode."""
+        self._lane, self._agent = lane, -1
+        world, env, living = self._world, self._instances[lane], self._living[lane]
+        names = world.agents
+        observed, rewards, terminated, truncated, infos = env.step({names[i]: columns[i][k] for i in living})
+        total = 0.0
+        for i in living:
+            total += rewards[names[i]]
+        if not math.isfinite(total):
+            self._agent = next(i for i in living if not math.isfinite(rewards[names[i]]))
+            got = rewards[names[self._agent]]
+            raise WorldFailed(f"{self._where(self._time)}: the reward must be finite, got {got}")
+        if not world.rewards_differ:
+            world.rewards_differ = len({float(rewards[names[i]]) for i in living}) > 1
+        left = [i for i in living if not (terminated[names[i]] or truncated[names[i]])]
+        reward = total / world.divisor
+        if left:
+            if len(left) != len(env.agents):
+                left = sorted(world.number[agent] for agent in env.agents)
+            self._living[lane] = left
+            if views is not None:
+                self._read(k, left, observed, infos, views)
+            return reward, End.GOES_ON
+        if views is not None:
+            self._episodes[lane] += 1
+            self._reset(lane, k, self._seed_of(lane, self._episodes[lane]), views)
+        cut = any(truncated[names[i]] and not terminated[names[i]] for i in living)
+        return reward, End.TRUNCATED if cut else End.TERMINATED
+
+    def _seed_of(self, lane: int, episode: int) -> int:
+        first = lane - lane % BLOCK
+        drawn = uniforms(self._seed, Purpose.ENV_SEED, 0, self._round, episode, BLOCK, first)
+        return int(drawn[lane - first] * 2**31)
+
+    def _read(
+        self,
+        k: int,
+        living: Iterable[int],
+        observed: Mapping[Any, Any],
+        infos: Mapping[Any, Any],
+        views: "_Views",
+    ) -> None:
+        """Put what the living agents of a lane see into row k."""
+        world = self._world
+        for i in living:
+            self._agent = i
+            name, one = world.agents[i], world.readers[i]
+            sees = observed[name]
+            if one.masked:
+                views.mask(i, k, sees[MASK])
+            else:
+                info = infos.get(name)
+                if info and MASK in info:
+                    views.mask(i, k, info[MASK])
+            one.write(sees, views.of[i][k])
+        self._agent = -1
+        if len(self._living[self._lane]) < len(world.agents):
+            views.bury(k, self._living[self._lane])
+
+    def _seen(self, views: "_Views", time: int, lane: int) -> Seen:
+        for i, of in enumerate(views.of):
+            wrong = ~np.isfinite(of).all(axis=1)
+            sizes = self._world.sizes[i]
+            if sizes is not None:
+                wrong |= ((of < 0) | (of >= sizes) | (of != np.floor(of))).any(axis=1)
+            if wrong.any():
+                k = int(wrong.argmax())
+                expected = "finite numbers" if sizes is None else "what its space allows"
+                raise WorldFailed(
+                    f"lane {lane + k}, step {time}, agent {self._world.agents[i]}: the observation must hold "
+                    f"{expected}, got {of[k].tolist()!s:.80}"
+                )
+        return views.seen()
+
+
+class _Views:
+    """What all agents see in the lanes of a turn, while it is being filled in."""
+
+    def __init__(self, world: EnvironmentWorld, lanes: int) -> None:
+        self._world = world
+        self._lanes = lanes
+        self.of = tuple(np.zeros((lanes, space.width), dtype=np.float32) for space in world.spaces)
+        self._legal: tuple[NDArray[np.uint8], ...] = ()
+        self._alive: tuple[NDArray[np.uint8], ...] = ()
+
+    def mask(self, agent: int, k: int, allowed: Any) -> None:
+        """Take down which actions an agent may take in a lane."""
+        if not self._legal:
+            self._legal = tuple(np.ones((self._lanes, many), dtype=np.uint8) for many in self._world.actions)
+        mask = np.asarray(allowed)
+        row = self._legal[agent][k]
+        if mask.shape != row.shape:
+            raise ValueError(f"the mask must have shape {row.shape}, got {mask.shape}")
+        row[:] = mask != 0
+        if not row.any():
+            # Nothing to choose, as for who is not at the move: whatever it does counts for nothing.
+            row[:] = 1
+            self._taking_part()[agent][k] = 0
+
+    def bury(self, k: int, living: list[int]) -> None:
+        """Take down who takes no part in a lane any more."""
+        for agent, one in enumerate(self._taking_part()):
+            if agent not in living:
+                one[k] = 0
+
+    def _taking_part(self) -> tuple[NDArray[np.uint8], ...]:
+        if not self._alive:
+            self._alive = tuple(np.ones(self._lanes, dtype=np.uint8) for _ in self._world.agents)
+        return self._alive
+
+    def seen(self) -> Seen:
+        """Return it, read-only."""
+        arrays: list[NDArray[Any]] = [*self.of, *self._legal, *self._alive]
+        for one in arrays:
+            one.flags.writeable = False
+        return Seen(self.of, self._legal, self._alive)

@@ -1,0 +1,186 @@
+"""Small environments, good and bad, in the form of PettingZoo's parallel ones."""
+
+import time
+
+import numpy as np
+from gymnasium import spaces
+
+
+class Meeting:
+    """Two agents walk on a ring of five; paid when they meet; the second one may leave early.
+
+    Agent `b` may not step where it came from; it is gone once they have met twice.
+    """
+
+    metadata = {"name": "meeting"}  # noqa: RUF012
+    possible_agents = ["a", "b"]  # noqa: RUF012
+
+    def __init__(self, length=8, masks=True):
+        self.length, self.masks = length, masks
+
+    def observation_space(self, agent):
+        inner = {"observation": spaces.MultiDiscrete([5, 5])}
+        if self.masks:
+            inner["action_mask"] = spaces.MultiBinary(3)
+        return spaces.Dict(inner)
+
+    def action_space(self, agent):
+        return spaces.Discrete(3)
+
+    def reset(self, seed=None, options=None):
+        self.rng = np.random.default_rng(seed)
+        self.agents = list(self.possible_agents)
+        self.time = self.met = 0
+        self.last = 1
+        self.at = self.rng.integers(5, size=2)
+        return self._seen(), {agent: {} for agent in self.agents}
+
+    def step(self, actions):
+        if self.masks and "b" in actions:
+            assert actions["b"] != 2 - self.last or self.last == 1, "a masked action was taken"
+        for number, agent in enumerate(self.possible_agents):
+            if agent in actions:
+                self.at[number] = (self.at[number] + actions[agent] - 1) % 5
+        self.last = actions.get("b", 1)
+        self.at[0] = (self.at[0] + (self.rng.random() < 0.1)) % 5
+        self.time += 1
+        met = bool(self.at[0] == self.at[1]) and "b" in actions
+        self.met += met
+        rewards = {agent: float(met) + 0.5 * (agent == "b") for agent in self.agents}
+        cut = self.time >= self.length
+        terminated = {agent: agent == "b" and self.met >= 2 and not cut for agent in self.agents}
+        truncated = dict.fromkeys(self.agents, cut)
+        seen, infos = self._seen(), {agent: {} for agent in self.agents}
+        self.agents = [one for one in self.agents if not (terminated[one] or truncated[one])]
+        return seen, rewards, terminated, truncated, infos
+
+    def _seen(self):
+        found = {}
+        for agent in self.agents:
+            own = {"observation": self.at if agent == "a" else self.at[::-1]}
+            if self.masks:
+                mask = np.ones(3, dtype=np.int8)
+                if agent == "b" and self.last != 1:
+                    mask[2 - self.last] = 0
+                own["action_mask"] = mask
+            found[agent] = own
+        return found
+
+
+class Unseeded(Meeting):
+    """It draws where nobody looks."""
+
+    def reset(self, seed=None, options=None):
+        return super().reset()
+
+
+class CarriesOver(Meeting):
+    """It remembers how many episodes it has played."""
+
+    played = 0
+
+    def reset(self, seed=None, options=None):
+        self.played += 1
+        return super().reset(seed + self.played)
+
+
+class SharedChance(Meeting):
+    """It seeds the global generator, which other instances use too."""
+
+    def reset(self, seed=None, options=None):
+        found = super().reset(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        return found
+
+    def step(self, actions):
+        self.at[0] = (self.at[0] + np.random.randint(2)) % 5  # noqa: NPY002
+        return super().step(actions)
+
+
+class Raises(Meeting):
+    """It breaks down in its third step."""
+
+    def step(self, actions):
+        if self.time == 3:
+            raise RuntimeError("the motor\nbroke")
+        return super().step(actions)
+
+
+class Hangs(Meeting):
+    """It never comes back from its third step."""
+
+    def step(self, actions):
+        while self.time == 3:
+            time.sleep(0.01)
+        return super().step(actions)
+
+
+class PaysNothingFinite(Meeting):
+    """One agent is paid infinity."""
+
+    def step(self, actions):
+        seen, rewards, *others = super().step(actions)
+        if self.time == 2:
+            rewards["b"] = float("inf")
+        return seen, rewards, *others
+
+
+class SeesWrong(Meeting):
+    """What is seen is not what the space says."""
+
+    def _seen(self):
+        found = super()._seen()
+        if self.agents and getattr(self, "time", 0) == 2:
+            found["a"]["observation"] = np.array([7, 0])
+        return found
+
+
+class SeesMore(Meeting):
+    """What is seen has another shape."""
+
+    def _seen(self):
+        found = super()._seen()
+        if getattr(self, "time", 0) == 2:
+            found["a"]["observation"] = np.array([1, 0, 0])
+        return found
+
+
+class Continuous(Meeting):
+    """Actions are numbers."""
+
+    def action_space(self, agent):
+        return spaces.Box(-1.0, 1.0, (2,))
+
+
+class Pictures(Meeting):
+    """What is seen is a picture."""
+
+    def observation_space(self, agent):
+        return spaces.Box(0, 255, (64, 64, 3), np.uint8)
+
+
+class Pair:
+    """The same walk as an environment of Gymnasium whose spaces are tuples."""
+
+    action_space = spaces.Tuple((spaces.Discrete(3), spaces.Discrete(3, start=5)))
+    observation_space = spaces.Tuple((spaces.Discrete(5, start=-2), spaces.Box(0, 4, (1,), np.int64)))
+
+    def reset(self, seed=None, options=None):
+        self.rng = np.random.default_rng(seed)
+        self.time, self.at = 0, self.rng.integers(5, size=2)
+        return self._seen(), {"action_mask": [np.array([1, 1, 0]), np.array([1, 1, 1])]}
+
+    def step(self, actions):
+        assert actions[0] in (0, 1), "a masked action was taken"
+        assert actions[1] in (5, 6, 7), "actions begin where the space does"
+        self.at = (self.at + np.array(actions) - (1, 6)) % 5
+        self.time += 1
+        reward = [float(self.at[0] == self.at[1])] * 2
+        info = {"action_mask": [np.array([1, 1, 0]), np.array([1, 1, 1])]}
+        return self._seen(), reward, self.time == 6, False, info
+
+    def _seen(self):
+        return int(self.at[0]) - 2, np.array([self.at[1]])
+
+    def close(self):
+        pass
