@@ -42,13 +42,9 @@ class Execution:
 
 def find_launcher(name: str) -> Launch:
     """Return the launcher of a name."""
-    if name == "memory":
-        from bnpg.launchers.memory import launch as in_memory
+    from bnpg.launchers.registry import find_launcher as find
 
-        return in_memory
-    from bnpg.launchers.local import launch as as_processes
-
-    return as_processes
+    return find(name)
 
 
 def execute(

@@ -17,20 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from msgspec import Struct
+from bnpg.launchers.place import Order
 
 NURSERY_PATIENCE = 60.0
 """Seconds the nursery may take: it imports numpy and the like from a disk that may be cold."""
 _SET_SUBREAPER, _GET_SUBREAPER = 36, 37
 _subreaper = threading.Lock()
-
-
-class Order(Struct, frozen=True):
-    """A process to start."""
-
-    package: str
-    """`agents` or `coordinator`."""
-    arguments: Sequence[str]
 
 
 class Adopted:

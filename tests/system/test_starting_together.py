@@ -17,7 +17,8 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.__main__ import main
 from bnpg.launchers import adoption, local
-from bnpg.launchers.adoption import Adopted, Order, adopt
+from bnpg.launchers.adoption import Adopted, adopt
+from bnpg.launchers.place import Order
 
 CASE: dict[str, Any] = {
     "game": "coordination(agents=3)",
@@ -27,6 +28,7 @@ CASE: dict[str, Any] = {
     "horizon": 3,
 }
 PATIENCE = 30.0
+HELP = Order(name="agent-1", package="bnpg_agents", arguments=("--help",))
 linux = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux hands orphans to an ancestor")
 
 
@@ -34,7 +36,7 @@ def waiting(folder: Path, agent: int) -> Order:
     """Return the order of an agent whose coordinator never comes."""
     state = ("--state", str(folder / str(agent)), "--agent", str(agent), "--lifeline")
     sockets = ("--connect", f"ipc://{folder}/nobody", "--inbox", f"ipc://{inbox(folder, agent)}")
-    return Order("bnpg_agents", [*state, *sockets])
+    return Order(name=f"agent-{agent}", package="bnpg_agents", arguments=(*state, *sockets))
 
 
 def inbox(folder: Path, agent: int) -> Path:
@@ -107,9 +109,9 @@ def test_the_lifeline_and_signals_reach_the_one_they_are_meant_for(scratch) -> N
 def test_exit_codes_are_those_of_the_processes(capfd) -> None:
     helped, wrong, other = adopt(
         [
-            Order("bnpg_agents", ["--help"]),
-            Order("bnpg_agents", ["--no-such"]),
-            Order("bnpg_coordinator", ["--help"]),
+            HELP,
+            Order(name="agent-0", package="bnpg_agents", arguments=("--no-such",)),
+            Order(name="coordinator", package="bnpg_coordinator", arguments=("--help",)),
         ],
         os.environ,
     )
@@ -127,7 +129,7 @@ def test_exit_codes_are_those_of_the_processes(capfd) -> None:
 def test_a_nursery_that_fails_leaves_nothing_open(monkeypatch, interpreter: str) -> None:
     before = open_files()
     monkeypatch.setattr(sys, "executable", interpreter)
-    assert adopt([Order("bnpg_agents", ["--help"])], os.environ) == []
+    assert adopt([HELP], os.environ) == []
     assert open_files() == before
     assert not is_subreaper()
 
@@ -139,7 +141,7 @@ def test_a_nursery_that_hangs_is_given_up(monkeypatch, tmp_path) -> None:
     hanging.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(hanging))
     monkeypatch.setattr(adoption, "NURSERY_PATIENCE", 0.1)
-    assert adopt([Order("bnpg_agents", ["--help"])], os.environ) == []
+    assert adopt([HELP], os.environ) == []
 
 
 def test_where_there_is_no_such_thing_they_are_started_one_by_one(monkeypatch, tmp_path, play) -> None:

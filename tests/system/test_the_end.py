@@ -1,18 +1,17 @@
 """However a run ends, it ends for everybody, for a reason that is told, and waits for nobody who is gone."""
 
-import io
 import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.__main__ import main
-from bnpg.launchers.local import COORDINATOR, _LocalRun
+from bnpg.launchers.local import LocalPlace
 from bnpg.launchers.settings import LaunchSettings
+from bnpg.launchers.supervisor import COORDINATOR, Supervisor
 from bnpg.run_folder import RunFolder
 
 CASE: dict[str, Any] = {
@@ -61,10 +60,13 @@ def test_an_agent_that_is_not_let_in_is_the_reason_in_the_summary(tmp_path, capf
 
 
 class Alone:
-    """A process that goes on, and that its launcher holds by the standard input."""
+    """A process that goes on until it is abandoned."""
 
     def __init__(self) -> None:
-        self.stdin = io.BytesIO()
+        self.abandoned = False
+
+    def abandon(self) -> None:
+        self.abandoned = True
 
 
 @pytest.fixture
@@ -74,14 +76,16 @@ def launched(tmp_path: Path) -> Any:
     assert main(["train", *experiment, "--out", str(tmp_path / "run"), "--quiet"]) == 0
 
     def launched(phase: str, seconds_ago: float = 0.0, agents: tuple[str, ...] = ()) -> Any:
-        run = _LocalRun(
-            RunFolder(tmp_path / "run"), tmp_path, LaunchSettings(), Fence(tmp_path), lambda _line: None
+        place = LocalPlace()
+        wiring: Any = None
+        run: Any = Supervisor(
+            RunFolder(tmp_path / "run"), LaunchSettings(), lambda _line: None, place, place, wiring
         )
         status = {"phase": phase, "written": time.time() - seconds_ago}
         (tmp_path / "run" / "status.json").write_text(json.dumps(status))
-        run._processes = {name: Alone() for name in (COORDINATOR, *agents)}  # type: ignore[misc]
+        run._processes = {name: Alone() for name in (COORDINATOR, *agents)}
         run.started = []
-        run._start = run.started.append
+        run._start = lambda *names: run.started.extend(names)
         return run
 
     return launched
@@ -90,7 +94,7 @@ def launched(tmp_path: Path) -> Any:
 def test_a_coordinator_waits_for_no_farewell_when_all_agents_have_ended(launched) -> None:
     run = launched("ending")
     run._look_after_the_gone(asked=False)
-    assert run._processes[COORDINATOR].stdin.closed
+    assert run._processes[COORDINATOR].abandoned
     assert run.started == []
 
 
@@ -98,7 +102,7 @@ def test_a_coordinator_waits_for_no_farewell_when_all_agents_have_ended(launched
 def test_it_is_not_cut_off_from_those_who_are_left(launched, phase: str, agents: tuple[str, ...]) -> None:
     run = launched(phase, agents=agents)
     run._look_after_the_gone(asked=False)
-    assert not run._processes[COORDINATOR].stdin.closed
+    assert not run._processes[COORDINATOR].abandoned
     assert run.started == []
 
 
@@ -111,7 +115,7 @@ def test_agents_are_started_again_for_a_coordinator_that_waits_for_them(launched
 def test_what_an_earlier_life_of_the_coordinator_said_does_not_count(launched) -> None:
     run = launched("ending", seconds_ago=60.0)
     run._look_after_the_gone(asked=False)
-    assert not run._processes[COORDINATOR].stdin.closed
+    assert not run._processes[COORDINATOR].abandoned
     run = launched("gathering")
     run._look_after_the_gone(asked=True)
     assert run.started == []

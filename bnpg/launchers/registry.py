@@ -1,0 +1,72 @@
+"""Launchers and pools by name. Ours are listed here; a package brings others as entry points.
+
+Nothing of an engine is imported unless it is asked for.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from bnpg_math.errors import InputError
+
+
+class Engine(NamedTuple):
+    """Where something of an engine is, and which extra brings what it needs."""
+
+    module: str
+    attribute: str
+    needs: str = ""
+    """A package that must be there."""
+    extra: str = ""
+
+
+LAUNCHERS = {
+    "memory": Engine("bnpg.launchers.memory", "launch"),
+    "local": Engine("bnpg.launchers.local", "launch"),
+}
+"""Entry points of the group `bnpg.launchers` are added to these."""
+POOLS = {
+    "local": Engine("bnpg.sweep.workers", "Workers"),
+}
+"""Entry points of the group `bnpg.pools` are added to these."""
+
+
+def find_launcher(name: str) -> Callable[..., Any]:
+    """Return the launcher of a name.
+
+    Raises
+    ------
+    InputError
+        If there is none, or an extra is missing.
+    """
+    return _find(name, LAUNCHERS, "bnpg.launchers", "launcher")
+
+
+def find_pool(name: str) -> Callable[..., Any]:
+    """Return what makes the pool of a name.
+
+    Raises
+    ------
+    InputError
+        If there is none, or an extra is missing.
+    """
+    return _find(name, POOLS, "bnpg.pools", "engine")
+
+
+def _find(name: str, ours: dict[str, Engine], group: str, option: str) -> Callable[..., Any]:
+    engine = ours.get(name)
+    if engine is None:
+        others = {one.name: one for one in entry_points(group=group)}
+        if name not in others:
+            raise InputError(f"--{option}: expected one of {', '.join(sorted({*ours, *others}))}, got {name}")
+        found: Callable[..., Any] = others[name].load()
+        return found
+    if engine.needs and find_spec(engine.needs) is None:
+        raise InputError(
+            f"--{option} {name} needs {engine.needs}, which is not installed: "
+            f"pip install 'bnpg[{engine.extra}]'"
+        )
+    made: Callable[..., Any] = getattr(import_module(engine.module), engine.attribute)
+    return made

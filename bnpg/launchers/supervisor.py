@@ -1,0 +1,206 @@
+"""What keeps a run going on any place: who is started again, and what an exit code means.
+
+It only starts and restarts processes. One that dies is started again, with a limit on deaths without
+progress; how the run goes on is between the coordinator and the agents. The run's progress is read from its
+record, so nothing depends on the supervisor being quick, or being there at all.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bnpg_protocol.process.log import open_log, write_log
+from bnpg_protocol.wire import addresses
+from bnpg_protocol.wire.addresses import process_name
+from bnpg_protocol.wire.exit_codes import ExitCode
+
+from bnpg.launchers.place import LOST, Handle, Place
+from bnpg.launchers.settings import LaunchSettings, Outcome
+from bnpg.launchers.signals import heeding_children, noting
+from bnpg.launchers.tail import Tail
+from bnpg.launchers.wiring import Wiring
+from bnpg.run_folder import RunFolder
+
+LOOK_EVERY = 0.02
+"""Seconds between two looks at the processes and the record."""
+DEATHS = 5
+"""Deaths of one process without a new round in between after which the run is given up."""
+GRACE = 8.0
+"""Seconds the processes have to end by themselves."""
+COORDINATOR = process_name(addresses.COORDINATOR)
+
+
+class Supervisor:
+    """Looks after the processes of a run from its start to its end.
+
+    Parameters
+    ----------
+    run : RunFolder
+    settings : LaunchSettings
+    on_line
+        Called with every line of the run record as it is written.
+    beside : Place
+        Where the coordinator is started: on this host, so that the run folder is here.
+    place : Place
+        Where the agents are started; may be the same.
+    wiring : Wiring
+    pause
+        Waits between two looks.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        settings: LaunchSettings,
+        on_line: Callable[[dict[str, Any]], None],
+        beside: Place,
+        place: Place,
+        wiring: Wiring,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._run = run
+        self._settings = settings
+        self._beside = beside
+        self._place = place
+        self._wiring = wiring
+        self._pause = pause
+        self._log = open_log("bnpg", settings.log_format, settings.log_level)
+        self._tail = Tail(run.path / "metrics.jsonl", on_line)
+        self._agents = run.game.agents
+        self._processes: dict[str, Handle] = {}
+        self._deaths: dict[str, int] = {}
+        self._coordinator_since = time.time()
+        self._interrupts = 0
+
+    def run(self) -> Outcome:
+        """Start everything, keep it running, and end everything."""
+        with heeding_children(), noting(self._note):
+            try:
+                self._start(*self._names())
+                code, why = self._watch()
+            finally:
+                self._end_all()
+        self._tail.read()
+        return Outcome(code, why, 1 + self._agents)
+
+    def _names(self) -> list[str]:
+        return [COORDINATOR, *map(process_name, range(self._agents))]
+
+    def _watch(self) -> tuple[ExitCode, str]:
+        """Look after the processes until the coordinator ends the run."""
+        asked = False
+        while True:
+            self._place.look()
+            if self._tail.read():
+                self._deaths.clear()
+            if self._interrupts and not asked:
+                asked = True
+                self._processes[COORDINATOR].end()
+            if self._interrupts > 1:
+                return ExitCode.INTERRUPTED, "interrupted"
+            for name, process in list(self._processes.items()):
+                status = process.poll()
+                if status is None:
+                    continue
+                ended = self._ended(name, status, asked)
+                if ended is not None:
+                    return ended
+            self._look_after_the_gone(asked)
+            self._pause(LOOK_EVERY)
+
+    def _ended(self, name: str, status: int, asked: bool) -> tuple[ExitCode, str] | None:
+        """Decide what the end of a process means; None if the run goes on."""
+        if name == COORDINATOR and status in set(ExitCode):
+            return ExitCode(status), ""
+        if asked or (name != COORDINATOR and status == ExitCode.DONE):
+            del self._processes[name]
+            return (ExitCode.INTERRUPTED, "interrupted") if name == COORDINATOR else None
+        how = self._how(name, status)
+        if status > 0 and status in set(ExitCode) - {ExitCode.INTERNAL}:
+            # A process that says why it ends would end the same way again.
+            joined = name.removeprefix("agent-") in self._status().get("agents", {})
+            self._wait_for_coordinator(told=joined and status != ExitCode.REJECTED)
+            return ExitCode(status), f"{name} {self._rejection(name) or how}"
+        if self._settings.on_loss == "fail":
+            return ExitCode.PEER_FAILED, f"{name} {how}, and on-loss is fail"
+        self._deaths[name] = self._deaths.get(name, 0) + 1
+        if self._deaths[name] >= DEATHS:
+            return ExitCode.PEER_FAILED, f"{name} {how} and died {DEATHS} times without a round in between"
+        write_log(self._log, "warning", "restarted", {"process": name, "because": how})
+        self._start(name)
+        return None
+
+    def _how(self, name: str, status: int) -> str:
+        if status == LOST:
+            return f"was lost with {self._processes[name].where or 'its host'}"
+        return f"was killed by signal {-status}" if status < 0 else f"ended with code {status}"
+
+    def _look_after_the_gone(self, asked: bool) -> None:
+        """Do what is to be done because agents have ended: the coordinator let them go, or nobody did.
+
+        It lets them go one by one. If it dies in between, its next life knows nothing of that, and waits for
+        all of them again. And when nobody is left it need not wait for a farewell that never comes.
+        """
+        coordinator = self._processes.get(COORDINATOR)
+        gone = [name for name in self._names() if name not in self._processes]
+        if coordinator is None or not gone:
+            return
+        phase = self._status().get("phase")
+        if phase == "gathering" and not asked:
+            self._start(*gone)
+        elif phase == "ending" and len(self._processes) == 1:
+            coordinator.abandon()
+
+    def _status(self) -> dict[str, Any]:
+        """Return what the coordinator has last said of itself in its present life; empty if nothing yet."""
+        try:
+            status = self._run.status or {}
+            return status if float(status["written"]) > self._coordinator_since else {}
+        except (ValueError, KeyError, TypeError):
+            return {}
+
+    def _rejection(self, name: str) -> str:
+        """Return why the coordinator did not let an agent in; the empty text if that was not so."""
+        why = self._status().get("rejected", {}).get(name.removeprefix("agent-"))
+        return f"was rejected ({why})" if why else ""
+
+    def _wait_for_coordinator(self, told: bool) -> None:
+        """Give the coordinator a moment to end the run in order and to record why, if it was told at all."""
+        coordinator = self._processes.get(COORDINATOR)
+        if coordinator is None:
+            return
+        if coordinator.wait(GRACE if told else 0.0) is None:
+            coordinator.end()
+            coordinator.wait(GRACE)
+
+    def _start(self, *names: str) -> None:
+        """Start processes: everything that one place starts, it starts at once."""
+        for name in names:
+            if name in self._processes:
+                self._processes[name].abandon()
+        if COORDINATOR in names:
+            self._coordinator_since = time.time()
+        together: list[tuple[Place, list[str]]] = []
+        for name in names:
+            place = self._beside if name == COORDINATOR else self._place
+            known = next((group for other, group in together if other is place), None)
+            if known is None:
+                together.append((place, [name]))
+            else:
+                known.append(name)
+        for place, group in together:
+            orders = [self._wiring.order(name) for name in group]
+            self._processes.update(zip(group, place.start(orders), strict=True))
+
+    def _end_all(self) -> None:
+        """Leave no process behind: tell them that nobody looks after them, wait, and kill who goes on."""
+        for process in self._processes.values():
+            process.abandon()
+        deadline = time.monotonic() + GRACE
+        for process in self._processes.values():
+            if process.wait(max(0.0, deadline - time.monotonic())) is None:
+                process.kill()
+                process.wait(GRACE)
+
+    def _note(self) -> None:
+        self._interrupts += 1

@@ -1,0 +1,116 @@
+"""How the processes of a run find each other, and what each is started with.
+
+On one machine they meet in a folder of short paths and need no keys.
+"""
+
+import time
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from bnpg_agents.options import AgentOptions
+from bnpg_coordinator.options import CoordinatorOptions
+from bnpg_protocol.process.arguments import as_arguments
+from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.options import ProcessOptions
+from bnpg_protocol.wire import addresses
+from bnpg_protocol.wire.addresses import agent_of, process_name
+
+from bnpg.launchers.place import Order
+from bnpg.launchers.settings import LaunchSettings
+from bnpg.run_folder import RunFolder
+
+
+class Wiring(Protocol):
+    """Knows what every process of a run is started with."""
+
+    def order(self, name: str) -> Order:
+        """Return the order of a process, as it is to be started now."""
+
+
+def shared_options(
+    options: ProcessOptions, run: RunFolder, settings: LaunchSettings, since: float
+) -> ProcessOptions:
+    """Return the options of a process with those that all processes of a run have in common.
+
+    Parameters
+    ----------
+    options : ProcessOptions
+    run : RunFolder
+    settings : LaunchSettings
+    since : float
+        Unix time at which the run was launched, from which the times of a fault plan count.
+    """
+    faults = run.path / settings.faults if settings.faults else None
+    return msgspec.structs.replace(
+        options,
+        lifeline=True,
+        fsync=settings.fsync,
+        trace=run.trace if run.experiment.trace else None,
+        faults=faults,
+        faults_since=0.0 if faults is None else since,
+        log_format=settings.log_format,
+        log_level=settings.log_level,
+    )
+
+
+def order_of(name: str, options: ProcessOptions) -> Order:
+    """Return the order of a process with these options."""
+    package = "bnpg_coordinator" if name == process_name(addresses.COORDINATOR) else "bnpg_agents"
+    return Order(name=name, package=package, arguments=tuple(as_arguments(options)))  # type: ignore[arg-type]
+
+
+class LocalWiring:
+    """Sockets on this machine, without keys.
+
+    Parameters
+    ----------
+    run : RunFolder
+    settings : LaunchSettings
+    fence : Fence
+        Through which all processes write.
+    rendezvous : Path
+        The folder of the sockets.
+    """
+
+    def __init__(self, run: RunFolder, settings: LaunchSettings, fence: Fence, rendezvous: Path) -> None:
+        self._run = run
+        self._settings = settings
+        self._fence = fence
+        self._rendezvous = rendezvous
+        self._since = time.time()
+
+    def order(self, name: str) -> Order:
+        """Return the order of a process, as it is to be started now."""
+        agent = agent_of(name)
+        options: ProcessOptions = self._coordinator() if agent is None else self._agent(name, agent)
+        options = shared_options(options, self._run, self._settings, self._since)
+        return order_of(name, msgspec.structs.replace(options, fence=self._fence.path))
+
+    def _coordinator(self) -> CoordinatorOptions:
+        file, listen = self._endpoint_file, self._front
+        if self._settings.transport == "tcp":
+            # A coordinator that is started again listens where the agents look for it.
+            listen = file.read_text().strip() if file.exists() else "tcp://127.0.0.1:*"
+        return CoordinatorOptions(
+            folder=self._run.path, listen=listen, endpoint_file=file, patience=self._settings.patience
+        )
+
+    def _agent(self, name: str, agent: int) -> AgentOptions:
+        scheme = self._settings.transport
+        inbox = f"{scheme}://{self._rendezvous}/{name}-{time.monotonic_ns()}.{scheme}"
+        return AgentOptions(
+            agent=agent,
+            state=self._run.path / "agents" / name,
+            connect=f"@{self._endpoint_file}" if scheme == "tcp" else self._front,
+            inbox="tcp://127.0.0.1:*" if scheme == "tcp" else inbox,
+        )
+
+    @property
+    def _endpoint_file(self) -> Path:
+        return self._rendezvous / "coordinator.endpoint"
+
+    @property
+    def _front(self) -> str:
+        scheme = self._settings.transport
+        return f"{scheme}://{self._rendezvous}/coordinator.{scheme}"
