@@ -8,7 +8,8 @@ The Python interface mirrors the command line. Its names are loaded when they ar
 :func:`bnpg.resume`       continue an interrupted run
 :func:`bnpg.load_run`     read the folder of a run
 :func:`bnpg.evaluate`     measure a policy exactly; an :class:`bnpg.Evaluation`
-:func:`bnpg.game`         a built-in game or a game file; :func:`bnpg.dense_game` makes one of arrays
+:func:`bnpg.game`         a built-in game or a game file; :func:`bnpg.dense_game` makes one of arrays,
+                          :func:`bnpg.sparse_game` and :func:`bnpg.product_game` one without the tensor
 :func:`bnpg.load_policy`  a policy file; :class:`bnpg.Policy` and :class:`bnpg.Dag` are made of arrays
 ========================  =====================================================================
 
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bnpg.api.evaluation import evaluate
-    from bnpg.api.games import dense_game, game
+    from bnpg.api.games import dense_game, game, product_game, sparse_game
     from bnpg.api.recorded import Run, load_run
     from bnpg.api.train import train
     from bnpg.api.training import RunFailed, resume
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
     from bnpg_math.errors import DagError, GameError, InputError, InputWarning, PolicyError
     from bnpg_math.games.file import save_game
     from bnpg_math.games.game import Game
+    from bnpg_math.games.transitions.product import Component
     from bnpg_math.policies.file import Policy, load_policy, save_policy
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Component",
     "Dag",
     "DagError",
     "Evaluation",
@@ -52,13 +55,16 @@ __all__ = [
     "game",
     "load_policy",
     "load_run",
+    "product_game",
     "resume",
     "save_game",
     "save_policy",
+    "sparse_game",
     "train",
 ]
 
 _HOMES = {
+    "Component": "bnpg_math.games.transitions.product",
     "Dag": "bnpg_math.dag",
     "DagError": "bnpg_math.errors",
     "Evaluation": "bnpg.evaluation.measure",
@@ -75,9 +81,11 @@ _HOMES = {
     "game": "bnpg.api.games",
     "load_policy": "bnpg_math.policies.file",
     "load_run": "bnpg.api.recorded",
+    "product_game": "bnpg.api.games",
     "resume": "bnpg.api.training",
     "save_game": "bnpg_math.games.file",
     "save_policy": "bnpg_math.policies.file",
+    "sparse_game": "bnpg.api.games",
     "train": "bnpg.api.train",
 }
 

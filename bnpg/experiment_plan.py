@@ -57,7 +57,7 @@ class ExperimentPlan:
     def write_files(self, folder: Path) -> None:
         """Put the files that the experiment names into a folder."""
         if isinstance(self.game_file, Game):
-            save_game(self.game_file, folder / "game.npz")
+            save_game(self.game_file, folder / "game.npz", whole=False)
         elif self.game_file is not None:
             shutil.copyfile(self.game_file, folder / "game.npz")
         if self.initial is not None:

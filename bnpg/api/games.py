@@ -2,14 +2,20 @@
 
 import functools
 import os
+from collections.abc import Sequence
+
+from numpy.typing import ArrayLike
 
 from bnpg.notices import announce
 from bnpg_math.arrays import FloatArray
 from bnpg_math.errors import GameError
 from bnpg_math.games.game import Game
 from bnpg_math.games.game import dense_game as make_dense_game
+from bnpg_math.games.product_game import product_game as make_product_game
 from bnpg_math.games.registry import BUILDERS
 from bnpg_math.games.registry import game as find_game
+from bnpg_math.games.sparse_game import sparse_game as make_sparse_game
+from bnpg_math.games.transitions.product import Component
 
 
 def game(spec: str | os.PathLike[str] | Game) -> Game:
@@ -54,6 +60,33 @@ def dense_game(
 ) -> Game:
     """Make a game of arrays, and warn where they are not used quite as they came."""
     return announce(make_dense_game(name, transition, reward, initial, gamma))
+
+
+@functools.wraps(make_sparse_game)
+def sparse_game(
+    name: str,
+    successors: ArrayLike,
+    probabilities: ArrayLike,
+    reward: ArrayLike,
+    initial: ArrayLike,
+    gamma: float,
+) -> Game:
+    """Make a game of successors and probabilities, and warn where they are not used quite as they came."""
+    return announce(make_sparse_game(name, successors, probabilities, reward, initial, gamma))
+
+
+@functools.wraps(make_product_game)
+def product_game(
+    name: str,
+    sizes: Sequence[int],
+    actions: Sequence[int],
+    components: Sequence[Component],
+    reward: ArrayLike,
+    initial: ArrayLike,
+    gamma: float,
+) -> Game:
+    """Make a game of a product of kernels, and warn where they are not used quite as they came."""
+    return announce(make_product_game(name, sizes, actions, components, reward, initial, gamma))
 
 
 def named(subject: str | os.PathLike[str] | Game) -> tuple[str, Game | None]:
