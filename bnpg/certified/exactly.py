@@ -15,6 +15,7 @@ from bnpg.certified import exact_check
 from bnpg.certified.exact_check import CheckError, Problem, Vectors, float_above, upper_bounds
 from bnpg.certified.witness import as_arrays, find_vectors
 from bnpg_math.games.game import Game
+from bnpg_math.games.transitions.dense import DenseTransition
 from bnpg_math.games.transitions.sparse import SparseTransition
 from bnpg_math.policies.file import Policy
 
@@ -136,6 +137,9 @@ class ReadGame:
 def read_game(experiment: Experiment, folder: Path, game: Game, most: int) -> ReadGame:
     """Bring the game of a run into exact arithmetic.
 
+    The stand-alone script reads files with the whole tensor or with successors; any other structure is kept
+    as its distinct rows, as built-in games are.
+
     Raises
     ------
     CheckError
@@ -143,8 +147,9 @@ def read_game(experiment: Experiment, folder: Path, game: Game, most: int) -> Re
     """
     cells = game.states * game.joint_actions
     _refuse(8 * (game.agents + 2) * cells, most)
-    if experiment.game.endswith(".npz"):
-        _refuse(game.states * cells // 8, most)
+    if experiment.game.endswith(".npz") and isinstance(game.transition, DenseTransition | SparseTransition):
+        stored = sum(array.size for array in game.transition.content())
+        _refuse(stored // 8, most)
         written, used = exact_check.read_game(folder), _from_arrays(_as_arrays(game))
         return ReadGame(written, None if written.digest == used.digest else used, {})
     kept = _as_arrays(game)

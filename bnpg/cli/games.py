@@ -64,10 +64,14 @@ def sizes(agents: int, states: int, actions: tuple[int, ...]) -> str:
 @json_option
 @debug_option
 def export(spec: str, file: Path, as_json: bool) -> None:
-    """Write a game as a file with its whole transition tensor; an existing file is refused."""
+    """Write a game as a file; an existing file is refused.
+
+    It holds the whole transition tensor, or of a large random game the successors with their probabilities.
+    """
     from bnpg_math.errors import InputError
     from bnpg_math.games.file import save_game
     from bnpg_math.games.registry import game
+    from bnpg_math.games.transitions.sparse import SparseTransition
 
     if file.suffix != ".npz":
         raise InputError(f"the file of a game must end in .npz, got {file}")
@@ -75,7 +79,7 @@ def export(spec: str, file: Path, as_json: bool) -> None:
         raise InputError(f"{file} exists already and is never overwritten")
     found = game(spec)
     size = 8 * found.states**2 * found.joint_actions
-    if size > LARGEST_EXPORT:
+    if size > LARGEST_EXPORT and not isinstance(found.transition, SparseTransition):
         raise InputError(
             f"game {found.name} has a transition tensor of {size / 2**30:.1f} GiB as a file, at most "
             f"{LARGEST_EXPORT // 2**30} GiB are written; train it by its name instead"

@@ -41,15 +41,17 @@ def krylov_solver(apply: Apply, gamma: float, order: float, direct: Callable[[],
     """
     factorised: list[Apply] = []
 
-    def solve(b: FloatArray) -> FloatArray:
-        if b.ndim == 2:
-            return np.stack([solve(column) for column in b.T], axis=1)
+    def solve_column(b: FloatArray) -> FloatArray:
         if not factorised:
             x = _refined(apply, gamma, order, b)
             if x is not None:
                 return x
             factorised.append(direct())
         return factorised[0](b)
+
+    # No function here knows itself: such a circle would keep the chain in memory until it is found.
+    def solve(b: FloatArray) -> FloatArray:
+        return np.stack([solve_column(column) for column in b.T], axis=1) if b.ndim == 2 else solve_column(b)
 
     return solve
 

@@ -33,7 +33,7 @@ from bnpg_math.exact.integers import (
     normalised,
     smallest_exponent,
 )
-from bnpg_math.exact.kernel_integers import kernel_rows
+from bnpg_math.exact.kernel_integers import kernel_rows, probabilities
 from bnpg_math.games.game import Game
 from bnpg_math.learning.gradient import local_flow
 
@@ -67,7 +67,7 @@ def is_affordable(game: Game) -> bool:
     size = game.states * game.states * game.joint_actions
     if game.states > _STATES or size > _DENSE:
         return False
-    return size <= AFFORDABLE or int(np.count_nonzero(game.transition.to_dense())) <= AFFORDABLE
+    return size <= AFFORDABLE or int(np.count_nonzero(probabilities(game.transition))) <= AFFORDABLE
 
 
 class FixedPoint:

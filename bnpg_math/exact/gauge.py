@@ -22,6 +22,7 @@ from bnpg_math.dag import Dag
 from bnpg_math.exact.centred import centred, reachable
 from bnpg_math.exact.fixed_point import FixedPoint, FixedPointPolicy, Solved, bits_for, is_affordable
 from bnpg_math.exact.integers import as_float, smallest_exponent, upwards
+from bnpg_math.exact.kernel_integers import probabilities
 from bnpg_math.exact.optimum import Iterated, enclosed_optimum, solve_in_doubles
 from bnpg_math.exact.response import Deviation, deviations, enclosed_value
 from bnpg_math.exact.rounding import ACCEPTED, Enclosed, backup_rounding, sum_upwards, table_defects
@@ -202,7 +203,7 @@ class Gauge:
     def negligible(self) -> float:
         """What is nothing beside the returns, unless there are rare transitions."""
         # A tensor is made of small games alone: that of others may take gigabytes.
-        if not self.affordable or smallest_exponent(self._game.transition.to_dense()) > _RARE:
+        if not self.affordable or smallest_exponent(probabilities(self._game.transition)) > _RARE:
             return 0.0
         return _NOTHING * self.range_of_returns
 

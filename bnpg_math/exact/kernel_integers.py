@@ -6,9 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bnpg_math.arrays import FloatArray
 from bnpg_math.exact.integers import IntegerArray, Rows, as_integers, normalised, rounded
+from bnpg_math.games.sparse_game import successor_arrays
 from bnpg_math.games.transitions.interface import Transition
 from bnpg_math.games.transitions.product import ProductTransition
+from bnpg_math.games.transitions.sparse import SparseTransition
 
 
 class KernelRows(NamedTuple):
@@ -28,6 +31,19 @@ class KernelRows(NamedTuple):
     lost: Fraction
 
 
+def probabilities(transition: Transition) -> FloatArray:
+    """Return every probability that is not 0, and perhaps zeros; flat, for counting and comparing.
+
+    Parameters
+    ----------
+    transition : Transition
+        A sparse one, or one that is small enough for its tensor.
+    """
+    if isinstance(transition, SparseTransition):
+        return next(transition.content())
+    return transition.to_dense().reshape(-1)
+
+
 def kernel_rows(transition: Transition, guard: int) -> KernelRows:
     """Convert a kernel.
 
@@ -41,13 +57,22 @@ def kernel_rows(transition: Transition, guard: int) -> KernelRows:
     -------
     KernelRows
     """
+    successors: NDArray[np.intp] | None = None
     if isinstance(transition, ProductTransition):
         found, lost = _product(transition, guard)
+    elif isinstance(transition, SparseTransition):
+        successors, weights = (
+            array.reshape(-1, array.shape[-1]) for array in successor_arrays(transition).values()
+        )
+        found = normalised(as_integers(weights), guard)
+        lost = found.lost
     else:
         found = normalised(as_integers(transition.to_dense().reshape(-1, transition.states)), guard)
         lost = found.lost
     rows, columns = np.nonzero(found.values)
     values = found.values[rows, columns]
+    if successors is not None:
+        columns = successors[rows, columns]
     starts = np.searchsorted(rows, np.arange(len(found.values)))
     finest = max(0, found.bits + 1 - int(values.min()).bit_length())
     return KernelRows(values, found.bits, rows, columns, starts, finest, lost)

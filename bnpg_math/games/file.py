@@ -113,7 +113,8 @@ def _make(name: str, form: str, arrays: Arrays) -> Game:
     reward, initial, gamma = rest
     if form == "sizes":
         components = components_from(arrays)
-        return product_game(name, arrays["sizes"], arrays["actions"], components, reward, initial, gamma)
+        sizes, actions = arrays["sizes"].tolist(), arrays["actions"].tolist()
+        return product_game(name, sizes, actions, components, reward, initial, gamma)
     kernel = StatelessTransition(real(arrays[form], form, GameError))
     earned, start = real(reward, "reward", GameError), real(initial, "initial", GameError)
     return Game(name, kernel, earned, start, scalar(gamma, "gamma", GameError))

@@ -33,6 +33,31 @@ def test_use_from_python(here: Path) -> None:
     assert main(["train", "cart.npz", "--rounds", "1", "--launcher", "memory", "--quiet", "--json"]) == 0
 
 
+def test_games_from_arrays(here: Path) -> None:
+    names = play("games-from-arrays.md")
+    assert names["ring"].states == 1000
+    assert np.allclose(names["game"].transition.to_dense()[3, 0, 1], [0.27, 0.63, 0.03, 0.07])
+    assert (
+        main(
+            [
+                "train",
+                "ring.npz",
+                "--rounds",
+                "1",
+                "--lanes",
+                "8",
+                "--evaluate-every",
+                "0",
+                "--launcher",
+                "memory",
+                "--quiet",
+                "--json",
+            ]
+        )
+        == 0
+    )
+
+
 def test_export(here: Path) -> None:
     names = play("export.md")
     assert len(names["record"]) == 31

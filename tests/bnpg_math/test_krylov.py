@@ -1,5 +1,8 @@
 """Many states: iterating gives what factorising gives, and hands over where it does not converge."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -78,3 +81,16 @@ def test_several_right_hand_sides_are_solved_one_by_one():
     solve = krylov.krylov_solver(lambda x: chain @ x, 0.9, np.inf, lambda: pytest.fail("not needed"))
     B = np.eye(5)
     np.testing.assert_allclose(solve(B), np.linalg.inv(np.eye(5) - 0.9 * chain), rtol=1e-12)
+
+
+def test_a_solver_that_is_no_longer_used_keeps_no_chain_in_memory():
+    """A policy iteration makes one after the other; each may hold tens of megabytes."""
+    chain = np.eye(3)
+    kept = weakref.ref(chain)
+    gc.disable()
+    try:
+        krylov.krylov_solver(lambda x, chain=chain: chain @ x, 0.5, np.inf, lambda: None)(np.ones(3))
+        del chain
+        assert kept() is None
+    finally:
+        gc.enable()
