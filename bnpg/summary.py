@@ -24,6 +24,8 @@ RETURNS = ("return_mean", "return_stderr")
 """What a sampled round measures."""
 
 _STATES = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}
+_NO_WORD = {ExitCode.STORAGE: "the coordinator could not write its record, or ran out of memory (code 7)"}
+"""What is known of a coordinator that ended by itself and could not write why."""
 
 
 def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, 
     # A coordinator that was killed has left no word: the record tells how far it came.
     recorded: dict[str, Any] = {
         "state": _STATES.get(outcome.code, "failed"),
-        "why": outcome.why or f"the run ended with code {int(outcome.code)}",
+        "why": outcome.why or _NO_WORD.get(outcome.code, f"the run ended with code {int(outcome.code)}"),
         "rounds": 0,
         "seconds": 0.0,
     } | (run.summary or {})

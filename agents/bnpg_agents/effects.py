@@ -25,5 +25,7 @@ class Store(Effect, frozen=True):
 class Adopt(Effect, frozen=True):
     """Remember which agent of which experiment this process is, before any later effect is carried out."""
 
+    midst: ClassVar[str | None] = "adopting"
+
     agent: int
     experiment: str

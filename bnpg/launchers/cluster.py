@@ -21,7 +21,7 @@ from bnpg_protocol.process.simulation import Simulation
 from bnpg_protocol.process.transport.memory import MemoryNetwork
 from bnpg_protocol.wire import addresses
 from bnpg_protocol.wire.addresses import process_name
-from bnpg_protocol.wire.effects import Effect, Log
+from bnpg_protocol.wire.effects import Effect, Log, Stop
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import Event, Observer
 from bnpg_protocol.wire.exit_codes import ExitCode
@@ -101,6 +101,8 @@ class Cluster:
         self._recorders: dict[str, TraceRecorder] = {}
         self._writing: TraceRecorder | None = None
         self.deaths = 0
+        self._late: set[str] = set()
+        self._over = ""
         self._injectors: list[FaultInjector] = []
         self.simulation = Simulation(network or MemoryNetwork(seed), self._revive, validate, self._missed)
         self._start_coordinator()
@@ -203,14 +205,39 @@ class Cluster:
 
     def _missed(self, name: str) -> bool:
         """Whether an earlier life of the coordinator let an agent go, and the present one waits for it."""
-        stop, coordinator = self.simulation.stops[name], self.simulation.stops.get(COORDINATOR)
-        let_go = name != COORDINATOR and stop.code == ExitCode.DONE and coordinator is None
-        return let_go and COORDINATOR in self.simulation.running and self._coordinator.phase == "gathering"
+        simulation = self.simulation
+        stop, coordinator = simulation.stops[name], simulation.stops.get(COORDINATOR)
+        if name == COORDINATOR:
+            # As any launcher: who came back after its farewell hears of nobody, and is ended; so is everybody
+            # whose coordinator did not end a run that is done.
+            left = set(simulation.running)
+            for other in left & self._late if stop.code == ExitCode.DONE else left:
+                simulation.end(other, stop)
+            return False
+        if stop.code == ExitCode.STORAGE and coordinator is None:
+            self._end_because(f"{name}: {stop.why}")
+        let_go = stop.code == ExitCode.DONE and coordinator is None
+        return let_go and COORDINATOR in simulation.running and self._coordinator.phase == "gathering"
+
+    def _end_because(self, why: str) -> None:
+        """End the run, as any launcher does when a process says that it would end the same way again."""
+        simulation = self.simulation
+        self._over = why
+        if simulation.lives(COORDINATOR):
+            if self._coordinator.phase not in ("ending", "ended"):
+                ending = self._coordinator.failed(ExitCode.STORAGE, why, simulation.now)
+                simulation.tell(COORDINATOR, ending)
+            return
+        for other in simulation.running:
+            simulation.end(other, Stop(ExitCode.STORAGE, why))
 
     def _revive(self, name: str) -> None:
         self.deaths += 1
         ended = self.simulation.stops.get(COORDINATOR)
-        if name == COORDINATOR:
+        if self._over:
+            self.simulation.end(name, Stop(ExitCode.STORAGE, self._over))
+            self._end_because(self._over)
+        elif name == COORDINATOR:
             self._start_coordinator()
             # As any launcher: a coordinator that died after it let agents go waits for all of them again.
             for agent in range(len(self.thetas)):
@@ -221,4 +248,6 @@ class Cluster:
             # It died between its farewell and the end: as any launcher, start nobody when the run is over.
             self.simulation.stops[name] = ended
         else:
+            if self._coordinator.phase in ("ending", "ended"):
+                self._late.add(name)
             self._start_agent(int(name.removeprefix("agent-")))

@@ -59,6 +59,10 @@ def fault_events(run: RecordedRun) -> list[FaultEvent]:
         life = "" if kill.incarnation == 1 else f", life {kill.incarnation}"
         what = f"{kill.process} is killed ({kill.phase}{life})"
         found.append(FaultEvent(what, "kill", kill.round, _second(run, kill.round)))
+    for short in plan.exhaust:
+        lasting = "" if short.seconds is None else f" for {short.seconds:g} s"
+        what = f"{short.process} runs out of {short.of}{lasting} ({short.phase})"
+        found.append(FaultEvent(what, "pause", short.round, _second(run, short.round), short.seconds or 0.0))
     return sorted(found, key=lambda one: (one.at is None, one.at or 0.0, one.round or 0))
 
 

@@ -23,11 +23,15 @@ class Record(Effect, frozen=True):
 class Rewind(Effect, frozen=True):
     """Drop the lines of `round` and later from the run record: these rounds are played again."""
 
+    midst: ClassVar[str | None] = "rewinding"
+
     round: int
 
 
 class Gathered(Effect, frozen=True):
     """The agents handed over their thetas, in agent order, because the person asked for the policy."""
+
+    midst: ClassVar[str | None] = "gathering"
 
     thetas: tuple[NDArray[np.float64], ...]
 
@@ -41,6 +45,7 @@ class Bound(Effect, frozen=True):
 class Concluded(Effect, frozen=True):
     """The run has ended; `state` is `done` or `interrupted` or `failed`."""
 
+    midst: ClassVar[str | None] = "concluding"
     moment: ClassVar[str | None] = "concluded"
 
     state: str

@@ -31,7 +31,17 @@ def test_the_schedules_are_no_idle_threat() -> None:
         result = simulate(schedule.experiment, schedule.plan, schedule.order)
         struck |= set(result.struck)
         deaths += result.deaths
-    assert struck >= {"delay", "drop", "duplicate", "reorder", "corrupt", "partition", "pause", "kill"}
+    assert struck >= {
+        "delay",
+        "drop",
+        "duplicate",
+        "reorder",
+        "corrupt",
+        "partition",
+        "pause",
+        "kill",
+        "exhaust",
+    }
     assert deaths > 10
 
 

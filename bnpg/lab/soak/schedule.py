@@ -12,6 +12,7 @@ from bnpg_protocol.process.faults.plan import (
     Delay,
     Drop,
     Duplicate,
+    Exhaust,
     FaultPlan,
     Kill,
     LinkFault,
@@ -21,10 +22,17 @@ from bnpg_protocol.process.faults.plan import (
     Reorder,
     plan_document,
 )
+from bnpg_protocol.process.faults.shortage import Resource
 from msgspec import Struct
 
+EDGES: dict[bool, tuple[Phase, ...]] = {
+    False: ("greeting", "welcomed", "adopting", "joining", "stored", "leaving"),
+    True: ("greeted", "rewinding", "gathering", "concluding", "concluded", "leaving"),
+}
+"""Moments at both ends of a life, of agents and of the coordinator."""
 AGENT_PHASES: tuple[Phase, ...] = ("joining", "states", "sending", "signal", "storing", "stored")
 COORDINATOR_PHASES: tuple[Phase, ...] = ("announcing", "recorded", "signalling", "concluded")
+RESOURCES: tuple[Resource, ...] = ("disk", "descriptors", "memory")
 KINDS = (
     "StatesAnnounced",
     "ActionsChosen",
@@ -64,7 +72,8 @@ def draw_schedule(number: int) -> Schedule:
     if experiment.mode == "exact":
         experiment = msgspec.structs.replace(experiment, **draw_ascent(number))
     agents = int(experiment.game.split("agents=")[1].split(",")[0])
-    return Schedule(experiment, draw_plan(rng, agents, experiment.rounds), rng.randrange(2**32))
+    plan, order = draw_plan(rng, agents, experiment.rounds), rng.randrange(2**32)
+    return Schedule(experiment, draw_more(number, plan, agents), order)
 
 
 def draw_experiment(rng: random.Random) -> Experiment:
@@ -100,6 +109,34 @@ def draw_ascent(number: int) -> dict[str, str]:
         "direction": rng.choice(("gradient", "natural")),
         "momentum": momentum,
     }
+
+
+def draw_more(number: int, plan: FaultPlan, agents: int) -> FaultPlan:
+    """Add, to every other plan, deaths and pauses at both ends of lives, or something that runs out."""
+    rng = random.Random(f"edges {number}")  # noqa: S311
+    if rng.random() < 0.5:
+        return plan
+
+    def moment(phases: dict[bool, tuple[Phase, ...]]) -> dict[str, Any]:
+        coordinator = rng.random() < 0.4
+        return {
+            "process": "coordinator" if coordinator else f"agent-{rng.randrange(agents)}",
+            "phase": rng.choice(phases[coordinator]),
+            "incarnation": rng.randint(1, 2),
+        }
+
+    def exhaust() -> Exhaust:
+        lasting = round(rng.random() * 5.0, 2) if rng.random() < 0.5 else None
+        anywhere = {False: (*EDGES[False], *AGENT_PHASES), True: (*EDGES[True], *COORDINATOR_PHASES)}
+        of = rng.choice(RESOURCES)
+        return Exhaust(**moment(anywhere), of=of, seconds=lasting, after=rng.randint(1, 3))
+
+    return msgspec.structs.replace(
+        plan,
+        kill=(*plan.kill, *(Kill(**moment(EDGES)) for _ in range(rng.randint(0, 2)))),
+        pause=(*plan.pause, *(Pause(**moment(EDGES), seconds=2.0) for _ in range(rng.randint(0, 1)))),
+        exhaust=tuple(exhaust() for _ in range(rng.randint(0, 2))),
+    )
 
 
 def draw_edges(rng: random.Random, agents: int) -> str:

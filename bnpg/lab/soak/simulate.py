@@ -1,6 +1,7 @@
 """One run in memory, without a disk, in virtual time, with or without faults."""
 
 from collections import Counter
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -11,11 +12,12 @@ from bnpg_coordinator.loading import certified_learning_rate
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.process.faults.plan import FaultPlan
+from bnpg_protocol.process.simulation import Simulation
 from bnpg_protocol.wire.effects import Effect
 from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Struct
 
-from bnpg.launchers.cluster import Cluster
+from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.games.registry import game as find_game
@@ -23,6 +25,8 @@ from bnpg_math.policies.file import policy_digest
 
 LONGEST = 1_000_000
 """Steps of a simulation after which it is called endless."""
+MOST_RESUMES = 10
+"""A run is resumed so often at the most: each fault of a plan strikes in one life of one process."""
 
 
 class Result(Struct, frozen=True):
@@ -40,6 +44,8 @@ class Result(Struct, frozen=True):
     """Virtual seconds."""
     struck: Counter[str]
     """How often each kind of fault struck, over all lives of all processes."""
+    resumes: int
+    """How often it was resumed, after something had run out."""
 
 
 def coordinator_setup(experiment: Experiment, patience: float = 3600.0) -> CoordinatorSetup:
@@ -66,7 +72,7 @@ def simulate(
     order: int | None = None,
     patience: float = 3600.0,
 ) -> Result:
-    """Simulate a run to its end.
+    """Simulate a run to its end; one that ends because something ran out is resumed, as a person would.
 
     Parameters
     ----------
@@ -94,29 +100,51 @@ def simulate(
                 pass
 
     thetas: list[dict[int, Snapshot]] = [{} for _ in range(setup.dag.agents)]
-    cluster = Cluster(
-        lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines)),
-        carry,
-        thetas,
-        seed=order,
-        plan=plan,
-        patience=2 * patience,
-        validate=True,
-    )
-    simulation = cluster.simulation
-    for _ in range(LONGEST):
-        if not simulation.running or not simulation.step():
+    identities = [""] * len(thetas)
+    lives, generations = [count(1) for _ in thetas], count(1)
+    deaths = delivered = 0
+    seconds, struck = 0.0, Counter[str]()
+    resumes = -1
+    while resumes < MOST_RESUMES:
+        resumes += 1
+        cluster = Cluster(
+            lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines)),
+            carry,
+            thetas,
+            identities=identities,
+            next_life=lambda agent: next(lives[agent]),
+            next_generation=lambda: next(generations),
+            seed=order,
+            plan=plan,
+            patience=2 * patience,
+            validate=True,
+        )
+        simulation = cluster.simulation
+        _play(simulation)
+        deaths += cluster.deaths
+        delivered += simulation.delivered
+        seconds += simulation.now
+        struck += cluster.struck()
+        stop = simulation.stops.get(COORDINATOR)
+        if stop is None or stop.code != ExitCode.STORAGE:
             break
-    else:
-        raise AssertionError(f"still running after {LONGEST} steps: {simulation.running}")
     complete = all(experiment.rounds in held for held in thetas)
     return Result(
         digest=policy_digest([held[experiment.rounds].table for held in thetas]) if complete else "",
         lines=lines,
         gathered=gathered[0] if gathered else "",
         stops={name: (stop.code, stop.why) for name, stop in simulation.stops.items()},
-        deaths=cluster.deaths,
-        delivered=simulation.delivered,
-        seconds=simulation.now,
-        struck=cluster.struck(),
+        deaths=deaths,
+        delivered=delivered,
+        seconds=seconds,
+        struck=struck,
+        resumes=resumes,
     )
+
+
+def _play(simulation: Simulation) -> None:
+    """Let a simulation go on until all of its processes have ended, or nothing can happen any more."""
+    for _ in range(LONGEST):
+        if not simulation.running or not simulation.step():
+            return
+    raise AssertionError(f"still running after {LONGEST} steps: {simulation.running}")

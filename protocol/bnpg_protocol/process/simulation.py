@@ -10,13 +10,14 @@ from collections.abc import Callable
 
 from bnpg_protocol.process.faults.injector import FaultInjector, Parcel, flip_bits
 from bnpg_protocol.process.faults.moments import after_effect, before_effect, of_arrival
-from bnpg_protocol.process.faults.plan import Kill, Pause
+from bnpg_protocol.process.faults.plan import Exhaust, Kill, Pause, ProcessFault
+from bnpg_protocol.process.faults.shortage import OUT_OF_MEMORY, REFUSAL
 from bnpg_protocol.process.history import History
 from bnpg_protocol.process.machine import Machine
 from bnpg_protocol.process.transport.memory import Delivery, MemoryNetwork
 from bnpg_protocol.wire.addresses import COORDINATOR, process_name
 from bnpg_protocol.wire.codec import decode, encode
-from bnpg_protocol.wire.effects import Connect, Effect, Log, Stop, Transmit
+from bnpg_protocol.wire.effects import Admit, Connect, Effect, Log, Stop, Transmit
 from bnpg_protocol.wire.errors import MalformedMessage, StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
@@ -37,6 +38,17 @@ class _Process:
         self.pending: deque[list[Effect]] = deque()
         self.inbox: deque[Delivery] = deque()
         self.history = History()
+        self.short: dict[str, float] = {}
+        """Until when it is short of what."""
+
+    def refusal(self, effect: Effect, now: float) -> str:
+        """Return why an effect cannot be carried out; the empty text if it can.
+
+        Everything that is to be written takes both, a disk and a descriptor.
+        """
+        if isinstance(effect, Transmit | Connect | Admit | Log):
+            return ""
+        return next((REFUSAL[of] for of, until in self.short.items() if now < until), "")
 
 
 class Simulation:
@@ -78,6 +90,10 @@ class Simulation:
         """Names of the processes that have not ended."""
         return [*self._processes, *self._revivals]
 
+    def lives(self, name: str) -> bool:
+        """Whether a process is there, and not waiting to be started again."""
+        return name in self._processes
+
     def add(
         self, name: str, address: str, machine: Machine, carry: Carry, injector: FaultInjector | None = None
     ) -> None:
@@ -104,6 +120,12 @@ class Simulation:
         self.network.bury(process.address, returns=name == process.address)
         if self._revive is not None:
             self._revivals[name] = self.now + REVIVE_AFTER
+
+    def end(self, name: str, stop: Stop) -> None:
+        """End a process as its launcher does, with nothing said to anybody."""
+        self._processes.pop(name, None)
+        self._revivals.pop(name, None)
+        self.stops[name] = stop
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Deliver and let time pass until all processes have ended, or `until` says so."""
@@ -132,12 +154,9 @@ class Simulation:
     def _handle(self, name: str, process: _Process, delivery: Delivery) -> None:
         self.delivered += 1
         struck = None if process.injector is None else process.injector.strike(of_arrival(delivery.envelope))
-        if isinstance(struck, Kill):
-            self.kill(name)
-            return
         if isinstance(struck, Pause):
-            process.paused_until = self.now + struck.seconds
             process.inbox.append(delivery)
+        if self._struck(name, process, struck, []):
             return
         process.history.note(self.now, delivery.envelope)
         try:
@@ -201,16 +220,13 @@ class Simulation:
         if effects:
             process.history.note(self.now, effects)
         for index, effect in enumerate(effects):
-            if isinstance(effect, Stop):
-                self.stops[name] = effect
-                del self._processes[name]
-                if self._missed is not None and self._missed(name):
-                    self._revivals[name] = self.now + REVIVE_AFTER
-                return
             injector, rest = process.injector, effects[index + 1 :]
             if injector is not None and self._struck(
                 name, process, injector.strike(before_effect(effect)), effects[index:]
             ):
+                return
+            if isinstance(effect, Stop):
+                self._stop(name, effect)
                 return
             try:
                 self._carry_out(process, effect)
@@ -226,18 +242,35 @@ class Simulation:
         """Tell a machine what could not be carried out, as the loop of a real process does."""
         self._act(name, process.machine.failed(ExitCode.STORAGE, why, self.now, undone))
         if self._processes.get(name) is process and any(isinstance(one, Stop) for one in undone):
-            self.stops[name] = Stop(ExitCode.STORAGE, why)
-            del self._processes[name]
+            self._stop(name, Stop(ExitCode.STORAGE, why))
 
-    def _struck(self, name: str, process: _Process, fault: Kill | Pause | None, rest: list[Effect]) -> bool:
-        if isinstance(fault, Kill):
-            self.kill(name)
-        elif isinstance(fault, Pause):
-            process.paused_until = self.now + fault.seconds
-            process.pending.append(rest)
+    def _struck(self, name: str, process: _Process, fault: ProcessFault | None, rest: list[Effect]) -> bool:
+        """Do to a process what is in store for it; return whether it does not go on just now."""
+        match fault:
+            case Kill():
+                self.kill(name)
+            case Pause(seconds=seconds):
+                process.paused_until = self.now + seconds
+                if rest:
+                    process.pending.append(rest)
+            case Exhaust(of="memory"):
+                self._stop(name, Stop(ExitCode.STORAGE, OUT_OF_MEMORY))
+            case Exhaust(of=of, seconds=lasting):
+                process.short[of] = self.now + (float("inf") if lasting is None else lasting)
+                return False
         return fault is not None
 
+    def _stop(self, name: str, stop: Stop) -> None:
+        """Let a process end by itself."""
+        self.stops[name] = stop
+        del self._processes[name]
+        if self._missed is not None and self._missed(name):
+            self._revivals[name] = self.now + REVIVE_AFTER
+
     def _carry_out(self, process: _Process, effect: Effect) -> None:
+        why = process.refusal(effect, self.now)
+        if why:
+            raise StorageFailed(why)
         if isinstance(effect, Transmit):
             if process.injector is None:
                 self.network.send(process.address, effect.route, effect.envelope)

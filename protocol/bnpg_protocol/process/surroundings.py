@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from bnpg_protocol.process.descriptors import limit, raise_limit
+from bnpg_protocol.process.faults.shortage import OUT_OF_MEMORY
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 SHORTAGES = frozenset(
@@ -85,6 +86,9 @@ def ended(run: Callable[[], int], who: str) -> int:
     """Run a process to its end, and return its exit code; a shortage of the machine is one line."""
     try:
         return int(run())
+    except MemoryError:
+        print(f"{who}: error: {OUT_OF_MEMORY}", file=sys.stderr)
+        return int(ExitCode.STORAGE)
     except OSError as error:
         short = shortage(error)
         if not short:

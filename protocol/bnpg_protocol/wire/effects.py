@@ -58,5 +58,7 @@ class Log(Effect, frozen=True):
 class Stop(Effect, frozen=True):
     """The process ends here."""
 
+    midst: ClassVar[str | None] = "leaving"
+
     code: ExitCode
     why: str

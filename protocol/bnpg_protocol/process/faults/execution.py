@@ -1,4 +1,4 @@
-"""Carrying out a fault plan in a real process: bytes that never leave, or leave late, and real SIGKILLs."""
+"""Carrying out a fault plan in a real process: bytes that never leave, or late, SIGKILLs and limits."""
 
 import os
 import signal
@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from bnpg_protocol.process.faults.injector import FaultInjector, Parcel, flip_bits
 from bnpg_protocol.process.faults.moments import Moment, after_effect, before_effect, of_arrival
-from bnpg_protocol.process.faults.plan import Kill, Pause
+from bnpg_protocol.process.faults.plan import Exhaust, Kill, Pause
+from bnpg_protocol.process.faults.shortage import Shortage
 from bnpg_protocol.process.transport.interface import Transport
 from bnpg_protocol.wire.codec import Frame, encode
 from bnpg_protocol.wire.effects import Effect, Transmit
@@ -33,6 +34,7 @@ class FaultExecution:
         self._injector = injector
         self._since = since
         self._tear = tear
+        self._shortage = Shortage()
 
     def send(self, transport: Transport, transmit: Transmit) -> None:
         """Send a transmission as far, as often and as whole as the plan lets it."""
@@ -40,12 +42,13 @@ class FaultExecution:
             _send(transport, parcel)
 
     def release(self, transport: Transport) -> float:
-        """Send what was delayed until now; return the seconds until there is more."""
+        """Send what was delayed until now, give back what is due; return the seconds until there is more."""
         now = self._now()
+        self._shortage.end(now)
         for parcel in self._injector.released(now):
             _send(transport, parcel)
-        due = self._injector.next_release()
-        return float("inf") if due is None else max(0.0, due - now)
+        due, ends = self._injector.next_release(), self._shortage.next_end()
+        return max(0.0, (ends if due is None else min(due, ends)) - now)
 
     def arrival(self, envelope: Envelope) -> None:
         """Strike just before an envelope is handled, if the plan says so."""
@@ -68,6 +71,8 @@ class FaultExecution:
             case Pause(seconds=seconds):
                 # A hang, not a wait: nothing is handled meanwhile, and no sign of life goes out.
                 time.sleep(seconds)
+            case Exhaust(of=of, seconds=lasting):
+                self._shortage.begin(of, self._now() + (float("inf") if lasting is None else lasting))
             case None:
                 pass
 

@@ -10,7 +10,13 @@ from collections import Counter
 from typing import NamedTuple
 
 from bnpg_protocol.process.faults.moments import Moment, round_of
-from bnpg_protocol.process.faults.plan import Corrupt, Delay, FaultPlan, Kill, LinkFault, Pause
+from bnpg_protocol.process.faults.plan import (
+    Corrupt,
+    Delay,
+    FaultPlan,
+    LinkFault,
+    ProcessFault,
+)
 from bnpg_protocol.wire.addresses import process_name
 from bnpg_protocol.wire.effects import Transmit
 
@@ -117,11 +123,11 @@ class FaultInjector:
             times.append(self._waiting[0].due)
         return min(times, default=None)
 
-    def strike(self, moment: Moment | None) -> "Kill | Pause | None":
+    def strike(self, moment: Moment | None) -> ProcessFault | None:
         """Return what happens to the process at this moment."""
         if moment is None:
             return None
-        faults: list[Kill | Pause] = [*self._plan.kill, *self._plan.pause]
+        faults = (*self._plan.kill, *self._plan.pause, *self._plan.exhaust)
         for number, fault in enumerate(faults):
             if fault.strikes(self._process, self._incarnation, *moment):
                 self._occurrences[number] += 1

@@ -3,16 +3,24 @@
 ============ ===========================================================================
 phase        the moment
 ============ ===========================================================================
+greeting     an agent is about to say `Hello`, for the first time or again
+welcomed     a `Welcome` arrived, the agent has not taken it in yet
+adopting     an agent is about to write down who it is
 joining      a roster arrived: edges are about to be greeted
 states       states arrived, the agent has not acted on them yet
 sending      an action went out, to the first child or to the coordinator, not yet to all
 signal       a signal arrived, update (3) has not been applied yet
 storing      in the midst of writing the checkpoint
 stored       the checkpoint is written, `SignalApplied` has not gone out yet
+greeted      a `Hello` arrived, the coordinator has not taken it in yet
+rewinding    the coordinator is about to drop the lines of rounds that are played again
 announcing   the coordinator announced states to the first agent, not yet to all
 recorded     the coordinator recorded a round's line, its signal has not gone out yet
 signalling   the coordinator sent the signal to the first agent, not yet to all
+gathering    the coordinator is about to write the policy that it gathered
+concluding   the coordinator is about to write its last word
 concluded    the coordinator wrote its last word: the run is over, nobody has completed its files yet
+leaving      all was said and done, the process is about to end by itself
 ============ ===========================================================================
 """
 
@@ -23,10 +31,12 @@ from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.messages import (
     ActionsChosen,
     FlowBroadcast,
+    Hello,
     Message,
     Roster,
     SignalBroadcast,
     StatesAnnounced,
+    Welcome,
 )
 
 
@@ -41,6 +51,10 @@ class Moment(NamedTuple):
 def of_arrival(envelope: Envelope) -> Moment | None:
     """Return the moment just before an envelope is handled."""
     match envelope.message:
+        case Hello():
+            return Moment("greeted")
+        case Welcome():
+            return Moment("welcomed")
         case Roster():
             return Moment("joining")
         case StatesAnnounced(round=round_, step=step):
@@ -53,6 +67,8 @@ def of_arrival(envelope: Envelope) -> Moment | None:
 
 def before_effect(effect: Effect) -> Moment | None:
     """Return the moment in the midst of carrying out an effect."""
+    if isinstance(effect, Transmit):
+        return Moment("greeting") if isinstance(effect.envelope.message, Hello) else None
     return None if effect.midst is None else Moment(effect.midst, effect.of_round)
 
 

@@ -23,6 +23,12 @@
     phase = "sending"
     round = 3
     step = 2
+
+    [[exhaust]]                     # the disk is full from the fourth checkpoint on
+    process = "agent-2"
+    phase = "storing"
+    round = 3
+    of = "disk"
 """
 
 import fnmatch
@@ -33,6 +39,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from bnpg_protocol.process.faults.shortage import Resource
 from bnpg_protocol.wire.messages import KINDS
 
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -41,16 +48,24 @@ Count = Annotated[int, Meta(ge=1)]
 Index = Annotated[int, Meta(ge=0)]
 
 Phase = Literal[
+    "greeting",
+    "welcomed",
+    "adopting",
     "joining",
     "states",
     "sending",
     "signal",
     "storing",
     "stored",
+    "greeted",
+    "rewinding",
     "announcing",
     "recorded",
     "signalling",
+    "gathering",
+    "concluding",
     "concluded",
+    "leaving",
 ]
 """Moments in the life of a process; see `bnpg_protocol.process.faults.moments`."""
 
@@ -182,6 +197,18 @@ class Pause(ProcessFault, frozen=True, kw_only=True):
     seconds: Seconds
 
 
+class Exhaust(ProcessFault, frozen=True, kw_only=True):
+    """The process finds no room on the disk, no descriptor or no memory, from a moment on.
+
+    What it could not write it does not claim to have written. The run ends with exit code 7 and can be
+    resumed.
+    """
+
+    of: Resource
+    seconds: Seconds | None = None
+    """For how long; to the end of this life if left out; of memory always at once and once."""
+
+
 class FaultPlan(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All faults of a run."""
 
@@ -194,6 +221,7 @@ class FaultPlan(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     partition: tuple[Partition, ...] = ()
     pause: tuple[Pause, ...] = ()
     kill: tuple[Kill, ...] = ()
+    exhaust: tuple[Exhaust, ...] = ()
 
     def __post_init__(self) -> None:
         links: tuple[LinkFault, ...] = (
