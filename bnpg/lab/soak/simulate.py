@@ -17,7 +17,7 @@ from bnpg_protocol.wire.effects import Effect
 from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Struct
 
-from bnpg.launchers.cluster import COORDINATOR, Cluster
+from bnpg.launchers.cluster import Cluster
 from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.games.registry import game as find_game
@@ -125,8 +125,7 @@ def simulate(
         delivered += simulation.delivered
         seconds += simulation.now
         struck += cluster.struck()
-        stop = simulation.stops.get(COORDINATOR)
-        if stop is None or stop.code != ExitCode.STORAGE:
+        if all(stop.code != ExitCode.STORAGE for stop in simulation.stops.values()):
             break
     complete = all(experiment.rounds in held for held in thetas)
     return Result(

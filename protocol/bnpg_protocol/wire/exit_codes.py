@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
     PROTOCOL = 6
     """A peer broke the protocol beyond repair, for example by equivocation."""
     STORAGE = 7
-    """A checkpoint or record could not be written, for example because the disk is full, or memory ran out."""
+    """A checkpoint or record could not be written (a full disk), or memory ran out."""
     REJECTED = 8
     """The coordinator rejected this agent: another experiment, version, or a newer incarnation."""
     INTERRUPTED = 130
