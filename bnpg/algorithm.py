@@ -44,15 +44,17 @@ from bnpg_math.errors import InputError
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.learning.advantages import local_advantages
+from bnpg_math.learning.direct import direct_gradients
 from bnpg_math.learning.estimators import episode_lengths, signal_weights, visit_times
 from bnpg_math.learning.gradient import flow, local_flow, local_flows
 from bnpg_math.learning.optimiser import PlainAscent
 from bnpg_math.learning.regularization import each
+from bnpg_math.policies.direct import TabularDirect
 from bnpg_math.policies.file import load_policy
-from bnpg_math.policies.softmax import initial_normal, theta_shape
+from bnpg_math.policies.softmax import initial_normal, policy, theta_shape
 from bnpg_math.policies.tabular import TabularSoftmax
 
-Team = Sequence[TabularSoftmax]
+Team = Sequence[TabularSoftmax | TabularDirect]
 """The agents' policies pi^1, .., pi^N, each at its own theta^i."""
 
 
@@ -66,7 +68,7 @@ def learn(experiment: Experiment) -> Iterator[Team]:
 
     Yields
     ------
-    list of N TabularSoftmax
+    list of N policies
         The team at theta_0, theta_1, .., theta_rounds.
 
     Raises
@@ -91,6 +93,11 @@ def learn(experiment: Experiment) -> Iterator[Team]:
                 PlainAscent().step(policy.theta, gradient, {}, eta)[0]
                 for policy, gradient in zip(team, gradients, strict=True)
             ]
+            # A table of probabilities goes back to the nearest one.
+            thetas = [
+                policy.nearest(theta) if isinstance(policy, TabularDirect) else theta
+                for policy, theta in zip(team, thetas, strict=True)
+            ]
             team = [policy.at(theta) for policy, theta in zip(team, thetas, strict=True)]
         yield team
 
@@ -98,7 +105,10 @@ def learn(experiment: Experiment) -> Iterator[Team]:
 def initial_team(experiment: Experiment, game: Game, dag: Dag) -> Team:
     """Return the team at theta_0: logits of zero, keyed normal ones, or those of a policy file."""
     if experiment.initial.endswith(".npz"):
-        logits = list(load_policy(experiment.initial).thetas)
+        given = load_policy(experiment.initial)
+        if experiment.kind.is_direct:
+            return [TabularDirect(table) for table in given.tables]
+        logits = list(given.thetas)
     else:
         shapes = [
             theta_shape(game.states, game.actions, dag.parents[agent], agent) for agent in range(game.agents)
@@ -108,6 +118,8 @@ def initial_team(experiment: Experiment, game: Game, dag: Dag) -> Team:
             initial_normal(experiment.seed, agent, shape) if normal else np.zeros(shape)
             for agent, shape in enumerate(shapes)
         ]
+    if experiment.kind.is_direct:
+        return [TabularDirect(policy(theta)) for theta in logits]
     weights = each(experiment.weights(dag, game.actions), game.agents)
     return [TabularSoftmax(theta, weight) for theta, weight in zip(logits, weights, strict=True)]
 
@@ -120,6 +132,9 @@ def exact_gradients(experiment: Experiment, game: Game, dag: Dag, team: Team) ->
     """
     pi = joint_policy([policy.table for policy in team], dag)
     values = evaluate(game, pi)
+    if experiment.kind.is_direct:
+        tables = [policy.table for policy in team]
+        return [{"theta": slope} for slope in direct_gradients(values.d, tables, values.Q, dag)]
     W = flow(values.d, pi, values.Q)
     if experiment.direction == "gradient":
         return [policy.ascent(local_flow(W, dag.families[agent])) for agent, policy in enumerate(team)]

@@ -69,10 +69,10 @@ def certify(run: RunFolder, rounds: int, fence: Fence) -> dict[str, Any]:
     experiment = run.experiment
     if not experiment.evaluate_every:
         return uncertified("evaluate-every is 0")
-    thetas = run.thetas(rounds)
-    if thetas is None:
+    policy = run.policy(rounds)
+    if policy is None:
         return uncertified("the agents keep their thetas on other hosts; save-policy gathers them")
-    certificate = _certificate(run, Policy(run.dag, thetas), rounds, fence)
+    certificate = _certificate(run, policy, rounds, fence)
     content = (json.dumps(certificate, indent=2) + "\n").encode()
     write_atomically(run.path / FILE, content, run.settings.fsync, fence)
     said = {
@@ -148,6 +148,7 @@ def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence) -> d
         "rounds": rounds,
         "regularization": weight,
         "barrier": experiment.barrier,
+        "policy": experiment.policy,
         "learning_rate": experiment.learning_rate,
         "step_size": experiment.step_size,
         "direction": experiment.direction,

@@ -111,6 +111,7 @@ class _Planner:
 
     def plan(self, game: Game | None, policy: Policy | None) -> ExperimentPlan:
         asked = self._asked
+        _check_policy(asked)
         file: Path | Game | None = game
         if game is None:
             file = self._game_file()
@@ -185,7 +186,7 @@ class _Planner:
 
     def _initial(self, game: Game, policy: Policy | None) -> Policy | None:
         if policy is not None:
-            return _fitting(policy, game, "the initial policy", game.name)
+            return self._fitting(policy, game, "the initial policy", game.name)
         text = self._asked.initial
         if text in ("zeros", "normal"):
             return None
@@ -193,7 +194,20 @@ class _Planner:
         if not text.endswith(".npz") and not _is_file(path):
             hint = did_you_mean(text, ("zeros", "normal"), "; ")
             raise InputError(f"initial must be zeros, normal or an existing policy file, got {text!r}{hint}")
-        return _fitting(announce(load_policy(path)), game, f"initial {path}", self._asked.game)
+        return self._fitting(announce(load_policy(path)), game, f"initial {path}", self._asked.game)
+
+    def _fitting(self, policy: Policy, game: Game, what: str, of: str) -> Policy:
+        """Return a policy of the game as runs begin with it; refuse any other by the names of both."""
+        try:
+            check_policy(policy, game)
+        except InputError as error:
+            raise PolicyError(f"{what} does not fit game {of}: {error}") from None
+        if self._asked.kind.is_direct:
+            return Policy.from_tables(policy.dag, policy.tables)
+        try:
+            return policy.as_logits()
+        except InputError as error:
+            raise PolicyError(f"{what}: {error}") from None
 
     def _dag(self, game: Game, initial: Policy | None) -> Dag:
         if initial is not None and "dag" not in self._given:
@@ -223,18 +237,6 @@ class _Planner:
             return path
 
 
-def _fitting(policy: Policy, game: Game, what: str, of: str) -> Policy:
-    """Return a policy of the game as logits; refuse any other by the names of both."""
-    try:
-        check_policy(policy, game)
-    except InputError as error:
-        raise PolicyError(f"{what} does not fit game {of}: {error}") from None
-    try:
-        return policy.as_logits()
-    except InputError as error:
-        raise PolicyError(f"{what}: {error}") from None
-
-
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
@@ -245,6 +247,31 @@ def _is_file(path: Path) -> bool:
 def edges_text(dag: Dag) -> str:
     """Return the edges as a person types them, `0-1,0-2`; empty if there are none."""
     return ",".join(f"{parent}-{child}" for parent, child in dag.edges)
+
+
+_NOT_DIRECT = {
+    "mode": "an action whose probability is 0 is never played, so episodes say nothing of its gradient",
+    "regularization": "the log barrier is infinite where a probability is 0",
+    "barrier": "the log barrier is infinite where a probability is 0",
+    "stop_at_epsilon": "the lemmas it rests on are about softmax policies with a log barrier",
+    "step_size": "steps are chosen for logits",
+    "direction": "its metric is that of the softmax",
+    "momentum": "momentum extrapolates logits",
+}
+"""Why a direct policy has no other value of a setting than it has here: the default, or mode exact."""
+
+
+def _check_policy(experiment: Experiment) -> None:
+    """Refuse a kind of policy that there is not, and what does not go with a direct one."""
+    if not experiment.kind.is_direct:
+        return
+    for one in experiment_settings():
+        chosen, expected = getattr(experiment, one.name), one.default
+        expected = "exact" if one.name == "mode" else expected
+        if one.name in _NOT_DIRECT and chosen != expected:
+            raise InputError(
+                f"policy direct needs {one.key} {expected}, got {chosen}: {_NOT_DIRECT[one.name]}"
+            )
 
 
 def _check_horizon(experiment: Experiment) -> None:
@@ -308,6 +335,8 @@ def _check_sizes(experiment: Experiment, game: Game, dag: Dag) -> None:
     if experiment.mode == "exact":
         rows = sum(math.prod(game.actions[member] for member in family) for family in dag.families)
         columns = max(game.joint_actions, 2 * rows if experiment.direction == "natural" else 0)
+        if experiment.kind.is_direct:
+            columns = max(columns, rows)
         size, what = game.states * columns, f"{game.states} states x {game.joint_actions} joint actions"
     elif isinstance(experiment.horizon, int):
         size, what = (
@@ -330,6 +359,6 @@ def _check_learning_rate(experiment: Experiment, game: Game, dag: Dag) -> None:
         rate = math.inf
     if not (math.isfinite(rate) and rate > 0):
         raise InputError(
-            "learning-rate certified is 1/beta, but beta is 0: the game's rewards are all equal and "
-            "nothing is regularized; give a number"
+            "learning-rate certified is 1/beta, but beta is 0: what is climbed has no curvature, as where "
+            "all rewards are equal and nothing is regularized; give a number"
         )

@@ -36,7 +36,7 @@ from bnpg_math.dag import Dag
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import load_policy
+from bnpg_math.policies.file import Policy, load_policy, policy_of
 
 _RUN = re.compile("[0-9a-f]{32}")
 Content = TypeVar("Content")
@@ -144,7 +144,7 @@ class RunFolder:
         """
         gathered = self._read("policy.npz", load_policy)
         if gathered is not None:
-            return tuple(gathered.thetas)
+            return gathered.parameters
         known = self._thetas.get(round_)
         if known is None:
             held = self.held()
@@ -152,6 +152,11 @@ class RunFolder:
                 return None
             known = self._thetas[round_] = tuple(one[round_] for one in held)
         return known
+
+    def policy(self, round_: int) -> Policy | None:
+        """Return the policy of a round; None if its thetas are not all in this folder."""
+        thetas = self.thetas(round_)
+        return None if thetas is None else policy_of(self.experiment.kind, self.dag, thetas)
 
     def held(self) -> list[dict[int, FloatArray]]:
         """Return the thetas by round that each agent keeps in this folder."""

@@ -20,7 +20,7 @@ from bnpg_math.chance.streams import Purpose
 from bnpg_math.learning.gradient import local_flow
 from bnpg_math.learning.natural import part_of
 from bnpg_math.learning.optimiser import Nesterov, Optimiser, PlainAscent, Retreat
-from bnpg_math.policies.interface import Policy, Tabular, Tabulated
+from bnpg_math.policies.interface import Direct, Policy, Tabular, Tabulated
 
 
 class _Round(NamedTuple):
@@ -81,8 +81,8 @@ class Learner:
         """Return what is held of a round."""
         return self._at(round_).snapshot
 
-    def log_policy(self, round_: int) -> FloatArray:
-        """Return the log conditional probability table of theta_round.
+    def table(self, round_: int) -> FloatArray:
+        """Return the conditional table of theta_round as it is shown: its logarithm, or itself if direct.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class Learner:
         policy = self._at(round_).policy
         if not isinstance(policy, Tabulated):
             raise OrderViolation(f"a table is asked for, but a {type(policy).__name__} has none")
-        return policy.log_table
+        return policy.table if isinstance(policy, Direct) else policy.log_table
 
     def _at(self, round_: int) -> _Round:
         if round_ not in self._rounds:
@@ -152,7 +152,7 @@ class Learner:
         policy, shape = self._rounds[signal.round].policy, signal.flow.shape
         if not isinstance(policy, Tabular):
             raise OrderViolation(f"a {type(policy).__name__} cannot follow the signal of an exact round")
-        expected = policy.log_table.shape
+        expected = self.table(signal.round).shape
         if signal.occupancy.size and signal.occupancy.shape != shape:
             raise OrderViolation(
                 f"the signal of round {signal.round} has a flow of shape {shape} and "
@@ -162,6 +162,9 @@ class Learner:
         if signal.occupancy.size:
             flow, occupancy = (self._own_part(signal, table) for table in (signal.flow, signal.occupancy))
             return self._step(signal.round, policy.ascent(flow, occupancy), _optimiser(signal), eta)
+        if isinstance(policy, Direct):
+            direction = policy.ascent(self._own_part(signal, signal.flow))
+            return self._step(signal.round, direction, _optimiser(signal), eta)
         if (
             len(shape) <= 1 + max(self._family)
             or (shape[0], *(shape[1 + one] for one in self._family)) != expected
@@ -175,7 +178,7 @@ class Learner:
 
     def _own_part(self, signal: FlowBroadcast, table: FloatArray) -> FloatArray:
         """Return this agent's columns of a table that is side by side with the others'."""
-        agent, shape = self._family[-1], self.log_policy(signal.round).shape
+        agent, shape = self._family[-1], self.table(signal.round).shape
         if agent >= len(signal.starts):
             raise OrderViolation(
                 f"the signal of round {signal.round} says where {len(signal.starts)} agents begin"
@@ -192,6 +195,8 @@ class Learner:
         theta, state = optimiser.step(now.snapshot.theta, direction, now.snapshot.state, eta)
         if not all(np.isfinite(array).all() for array in theta.values()):
             raise FloatingPointError(f"theta overflows in round {round_}: choose a smaller learning rate")
+        if isinstance(now.policy, Direct):
+            theta = now.policy.nearest(theta)
         snapshot = Snapshot(frozen(theta), frozen(state))
         self._rounds = {round_: now, round_ + 1: _Round(snapshot, now.policy.at(theta))}
         return snapshot

@@ -8,8 +8,10 @@ from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.messages import Welcome
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.policies.direct import TabularDirect
 from bnpg_math.policies.interface import Policy
-from bnpg_math.policies.softmax import initial_normal
+from bnpg_math.policies.softmax import initial_normal, policy
+from bnpg_math.policies.spec import parse_policy
 from bnpg_math.policies.tabular import TabularSoftmax
 
 LARGEST_THETA = 1 << 27
@@ -25,7 +27,7 @@ def table_shape(welcome: Welcome) -> tuple[int, ...]:
 
 
 def initial_theta(welcome: Welcome) -> FloatArray:
-    """Return theta_0 of a table as the experiment says: zeros, keyed normal, or given."""
+    """Return theta_0 of a table of logits as the experiment says: zeros, keyed normal, or given."""
     shape = table_shape(welcome)
     if welcome.initial == "given":
         return np.array(welcome.theta, dtype=np.float64)
@@ -34,14 +36,17 @@ def initial_theta(welcome: Welcome) -> FloatArray:
     return np.zeros(shape)
 
 
-def tabular(welcome: Welcome) -> TabularSoftmax:
-    """Return the tabular softmax policy at theta_0.
+def tabular(welcome: Welcome) -> Policy:
+    """Return the tabular policy at theta_0: a softmax, or the probabilities of one if it is direct.
 
     Raises
     ------
     OrderViolation
         If the Welcome asks for a table that is too large, or gives one of another shape.
+    PolicyError
+        If it asks for a policy of an unknown kind.
     """
+    spec = parse_policy(welcome.policy)
     shape = table_shape(welcome)
     if not 0 < math.prod(shape) <= LARGEST_THETA:
         raise OrderViolation(
@@ -50,4 +55,6 @@ def tabular(welcome: Welcome) -> TabularSoftmax:
     theta = initial_theta(welcome)
     if theta.shape != shape:
         raise OrderViolation(f"theta must have shape {shape}, got {theta.shape}")
+    if spec.is_direct:
+        return TabularDirect(theta if welcome.initial == "given" else policy(theta))
     return TabularSoftmax(theta, welcome.regularization)

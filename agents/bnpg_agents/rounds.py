@@ -109,7 +109,7 @@ class AgentRounds:
 
     def table(self, round_: int) -> TableShown:
         """Return the table of a round."""
-        return TableShown(round_, self._learner.log_policy(round_))
+        return TableShown(round_, self._learner.table(round_))
 
     def hear(self, sender: int, message: StatesAnnounced | ActionsChosen) -> Answers:
         """Take in states or a parent's actions, and act as far as everything is there.

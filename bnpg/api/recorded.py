@@ -14,7 +14,7 @@ from bnpg.report.recorded_run import RecordedRun, read_run
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import Policy
+from bnpg_math.policies.file import Policy, policy_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,12 +130,12 @@ class Run:
         latest = self._recorded.theta_after
         if latest is None:
             raise InputError(f"{self.folder} holds no theta of all agents; train with save_policy=True")
-        return Policy(self.dag, tuple(latest[1]))
+        return policy_of(self.experiment.kind, self.dag, latest[1])
 
     @property
     def thetas(self) -> tuple[NDArray[np.float64], ...]:
-        """Logits of the policy, an array ``(S, *P, A_i)`` an agent."""
-        return self.policy.thetas
+        """Logits of the policy, an array ``(S, *P, A_i)`` an agent; of a direct one its probabilities."""
+        return self.policy.parameters
 
     def evaluate(self, *, mismatch: bool = False) -> Evaluation:
         """Measure the policy exactly, with the run's own regularization; see :func:`bnpg.evaluate`."""

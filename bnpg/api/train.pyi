@@ -21,6 +21,7 @@ def train(
     momentum: Literal["none", "nesterov"] = "none",
     regularization: float = 0.0,
     barrier: Literal["uniform", "weighted"] = "uniform",
+    policy: str = "table",
     lanes: int = 256,
     parts: int = 1,
     horizon: int | Literal["geometric", "geometric-visit"] = "geometric",
@@ -78,6 +79,9 @@ def train(
     barrier : {'uniform', 'weighted'}, default 'uniform'
         How `regularization` is spread over the agents: as in the paper, or so that sparse graphs have
         no bad stationary points in games that are sums over its families; needs a perfect graph.
+    policy : str, default 'table'
+        What each agent learns: ``table``, a softmax over a table of logits, or ``direct``, a table of
+        probabilities that is projected back onto the simplex (exact mode).
     lanes : int, default 256
         Episodes of a round, played side by side. (sampled mode)
     parts : int, default 1

@@ -24,7 +24,7 @@ from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.npz import read_arrays
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import Policy, check_policy
+from bnpg_math.policies.file import check_policy
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,9 @@ def check_certificate(folder: Path) -> Verdict:
     try:
         certificate = exact_check.read_json(folder / FILE)
         rounds = certificate.get("rounds")
-        thetas = run.thetas(rounds if isinstance(rounds, int) else -1)
-        if thetas is None:
+        policy = run.policy(rounds if isinstance(rounds, int) else -1)
+        if policy is None:
             raise InputError(f"{folder} holds no theta of round {rounds} of every agent, and no policy.npz")
-        policy = Policy(run.dag, thetas)
         check_policy(policy, game)
         read = read_game(experiment, folder, game, LARGEST)
         problem = make_problem(read.game, policy, LARGEST)

@@ -219,10 +219,14 @@ def whole_numbers(weights: Iterable[float]) -> list[int]:
 
 @dataclass(frozen=True)
 class Policy:
-    """Logits over a DAG: theta_i with shape (S, parents in ascending order, A_i), flat."""
+    """Logits over a DAG: theta_i with shape (S, parents in ascending order, A_i), flat.
+
+    Of a direct policy they are probabilities: a row w stands for w / sum w.
+    """
 
     parents: tuple[tuple[int, ...], ...]
     thetas: tuple[Sequence[float], ...]
+    direct: bool = False
 
     @property
     def digest(self) -> str:
@@ -256,6 +260,17 @@ def parents_of(agents: int, edges: Iterable[Sequence[int]]) -> tuple[tuple[int, 
     """Return everybody's parents, ascending."""
     pairs = [(int(parent), int(child)) for parent, child in edges]
     return tuple(tuple(sorted(p for p, child in pairs if child == agent)) for agent in range(agents))
+
+
+def shares(theta: Sequence[float], width: int, bits: int) -> list[list[int]]:
+    """Enclose rows of a direct policy: integers that sum to 2^bits, at most 2 width / 2^bits off in sum."""
+    rows = []
+    for start in range(0, len(theta), width):
+        weights = whole_numbers(theta[start : start + width])
+        row = [(weight << bits) // sum(weights) for weight in weights]
+        row[row.index(max(row))] += (1 << bits) - sum(row)
+        rows.append(row)
+    return rows
 
 
 def softmax(theta: Sequence[float], width: int, bits: int) -> list[list[int]]:
@@ -357,16 +372,20 @@ class Problem:
                 raise CheckError(f"theta_{agent} does not fit the game")
             if not all(math.isfinite(logit) for logit in theta):
                 raise CheckError(f"theta_{agent} must be finite")
+            width = self.game.actions[agent]
+            rows = (theta[start : start + width] for start in range(0, len(theta), width))
+            if self.policy.direct and not all(min(row) >= 0 and sum(row) > 0 for row in rows):
+                raise CheckError(f"theta_{agent} must hold probabilities: its policy is direct")
         if len(self.policy.thetas) != agents:
             raise CheckError(f"expected the logits of {agents} agents, got {len(self.policy.thetas)}")
 
     def _enclosed(self) -> list[list[list[list[int]]]]:
         """Tables of every agent by reached state and row of parents' actions."""
-        tables = []
+        tables, enclose = [], shares if self.policy.direct else softmax
         for agent, theta in enumerate(self.policy.thetas):
             width = self.game.actions[agent]
             size = width * math.prod(self.game.actions[above] for above in self.policy.parents[agent])
-            tables.append([softmax(theta[s * size : (s + 1) * size], width, self.bits) for s in self.reached])
+            tables.append([enclose(theta[s * size : (s + 1) * size], width, self.bits) for s in self.reached])
         return tables
 
     def following(self, values: Sequence[int], upwards: bool) -> list[list[int]]:
@@ -689,15 +708,18 @@ def read_policy(folder: Path, certificate: dict[str, Any], agents: int) -> Polic
         try:
             edges = arrays["edges"]
             pairs = list(zip(edges.numbers[::2], edges.numbers[1::2], strict=True))
-            thetas = [arrays[f"theta_{agent}"].numbers for agent in range(agents)]
+            name = "pi" if "pi_0" in arrays and "theta_0" not in arrays else "theta"
+            direct = name == "pi"
+            thetas = [arrays[f"{name}_{agent}"].numbers for agent in range(agents)]
         except (KeyError, ValueError) as error:
             raise CheckError(f"{folder / 'policy.npz'} holds no policy: {error}") from None
     else:
         pairs = [(parent, child) for parent, child in certificate.get("dag", ())]
+        direct = certificate.get("policy") == "direct"
         thetas = [
             _own_theta(folder / "agents" / f"agent-{i}", certificate.get("rounds")) for i in range(agents)
         ]
-    return Policy(parents_of(agents, pairs), tuple(thetas))
+    return Policy(parents_of(agents, pairs), tuple(thetas), direct)
 
 
 def _own_theta(folder: Path, rounds: Any) -> Sequence[float]:

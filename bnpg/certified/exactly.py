@@ -104,9 +104,10 @@ def make_problem(game: exact_check.Game, policy: Policy, most: int) -> Problem:
     CheckError
         If it would be too much work.
     """
-    thetas = tuple(theta.reshape(-1).tolist() for theta in policy.thetas)
+    thetas = tuple(theta.reshape(-1).tolist() for theta in policy.parameters)
+    direct = policy.probabilities is not None
     _refuse(work(game, sum(map(len, thetas))), most)
-    return Problem(game, exact_check.Policy(policy.dag.parents, thetas))
+    return Problem(game, exact_check.Policy(policy.dag.parents, thetas, direct))
 
 
 def work(game: exact_check.Game, logits: int) -> int:

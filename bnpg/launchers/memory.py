@@ -68,7 +68,13 @@ class _MemoryRun:
         identities = [one.identity() for one in self._folders]
         self._stored: dict[int, dict[int, Snapshot]] = {}
         self._known = [identity is not None for identity in identities]
-        carry = carrying_out(self._record, setup.dag, lambda *event: write_log(self._log, *event), on_line)
+        carry = carrying_out(
+            self._record,
+            setup.dag,
+            setup.experiment.kind,
+            lambda *event: write_log(self._log, *event),
+            on_line,
+        )
 
         def carry_out(effect: Effect) -> None:
             if isinstance(effect, Concluded):

@@ -43,8 +43,9 @@ def policy_view(run: RecordedRun) -> PolicyView | None:
     if after is None:
         return None
     round_, thetas = after
+    direct = run.experiment.kind.is_direct
     before_tables = [policy(theta) for theta in run.theta_before]
-    after_tables = [policy(theta) for theta in thetas]
+    after_tables = [theta if direct else policy(theta) for theta in thetas]
     states = run.game.states
     numbers = 2 * sum(table[0].size for table in after_tables)
     shown = max(1, min(states, MOST_NUMBERS // numbers))

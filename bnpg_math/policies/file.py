@@ -25,6 +25,7 @@ from bnpg_math.errors import DagError, PolicyError
 from bnpg_math.games.game import Game
 from bnpg_math.games.probabilities import distributions, frozen, place
 from bnpg_math.policies.softmax import policy, theta_shape, validate_theta
+from bnpg_math.policies.spec import PolicySpec
 
 _TABLE = re.compile(r"(theta|pi)_(0|[1-9]\d*)")
 
@@ -144,6 +145,11 @@ class Policy:
         return cls.from_tables(dag, tables)
 
     @property
+    def parameters(self) -> tuple[FloatArray, ...]:
+        """What it was made of: the probabilities, or the logits."""
+        return self.thetas if self.probabilities is None else self.probabilities
+
+    @property
     def is_deterministic(self) -> bool:
         """Whether every probability is 0 or 1."""
         return all(bool(((table == 0.0) | (table == 1.0)).all()) for table in self.tables)
@@ -187,7 +193,25 @@ class Policy:
     @cached_property
     def digest(self) -> str:
         """See :func:`policy_digest`; of the probabilities, if it was made of them."""
-        return policy_digest(self.thetas if self.probabilities is None else self.probabilities)
+        return policy_digest(self.parameters)
+
+
+def policy_of(kind: PolicySpec, dag: Dag, thetas: Sequence[FloatArray]) -> Policy:
+    """Return the policy of everybody's theta, as the kind of policy takes it.
+
+    Parameters
+    ----------
+    kind : PolicySpec
+    dag : Dag
+    thetas : sequence of N arrays (S, *P, A_i) float
+        Logits; of direct policies probabilities.
+
+    Raises
+    ------
+    PolicyError
+        If they are none.
+    """
+    return Policy.from_tables(dag, thetas) if kind.is_direct else Policy(dag, tuple(thetas))
 
 
 def _checked(dag: Dag, tables: Sequence[Any], name: str) -> list[FloatArray]:

@@ -3,7 +3,7 @@
 A score-function gradient needs a weight for every action that was taken, and nothing else: so sampled
 learning works with anything that can draw actions and differentiate its logarithm. Exact mode and exact
 measurement ask for more, as capabilities: `Tabulated` shows its probabilities, `Tabular` follows a gradient
-given in them.
+given in them. The theta of a `Direct` policy is its table of probabilities, which may hold zeros.
 """
 
 from collections.abc import Sequence
@@ -84,7 +84,7 @@ class Tabulated(Policy, Protocol):
 
     @property
     def log_table(self) -> FloatArray:
-        """Logarithm of the conditional table, (S, *P, A) float, read-only."""
+        """Logarithm of the conditional table, (S, *P, A) float, read-only; minus infinity for a zero."""
 
 
 @runtime_checkable
@@ -107,3 +107,18 @@ class Tabular(Tabulated, Protocol):
         dict from str to array
             What is added to theta, up to the step size.
         """
+
+
+@runtime_checkable
+class Direct(Tabular, Protocol):
+    """A policy whose theta is its conditional table: it shows the table itself, and goes back to the simplex.
+
+    What `ascent` is given is dV/dpi^i, up to a constant a row.
+    """
+
+    @property
+    def table(self) -> FloatArray:
+        """The conditional table, (S, *P, A) float, read-only; zeros allowed."""
+
+    def nearest(self, theta: Arrays) -> Arrays:
+        """Return the nearest theta whose rows are distributions."""

@@ -69,6 +69,7 @@ class Ascent:
         self._experiment = experiment
         self._oracle = oracle
         self._learning_rate = learning_rate
+        self._direct = experiment.kind.is_direct
         self._natural = experiment.direction == "natural"
         self._certified = 0.0 if self._natural else certified
         self._memories = {0: Memory(learning_rate)}
@@ -84,13 +85,16 @@ class Ascent:
         ----------
         round_ : int
         log_tables : sequence of N arrays (S, *P, A_i) float
-            log pi^i of theta_round.
+            log pi^i of theta_round; pi^i itself of direct policies.
 
         Raises
         ------
         OrderViolation
             If the run record lacks the line of the round before.
         """
+        if self._direct:
+            value, gradients, starts = self._oracle.direct_signal(log_tables)
+            return FlowBroadcast(round_, gradients, starts=starts), {"value": value}
         value, flow = self._oracle.signal(log_tables)
         plain = FlowBroadcast(round_, flow)
         if self._natural:

@@ -8,11 +8,14 @@ from bnpg_protocol.wire.effects import Effect, Log
 from bnpg_coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
 from bnpg_coordinator.run_record import RunRecord
 from bnpg_math.dag import Dag
+from bnpg_math.policies.file import policy_of
+from bnpg_math.policies.spec import PolicySpec
 
 
 def carrying_out(
     record: RunRecord,
     dag: Dag,
+    kind: PolicySpec,
     write_log: Callable[[str, str, dict[str, Any]], None],
     on_line: Callable[[dict[str, Any]], None] | None = None,
 ) -> Callable[[Effect], None]:
@@ -23,6 +26,8 @@ def carrying_out(
     record : RunRecord
         Where it writes.
     dag : Dag
+    kind : PolicySpec
+        Of what the agents hand over.
     write_log
         Called with (level, event, fields).
     on_line
@@ -38,7 +43,7 @@ def carrying_out(
             case Rewind(round=round_):
                 record.rewind(round_)
             case Gathered(thetas=thetas):
-                record.write_policy(dag, thetas)
+                record.write_policy(policy_of(kind, dag, thetas))
             case Concluded(state=state, why=why, rounds=rounds, metrics=metrics):
                 record.conclude(state, why, rounds, metrics)
             case Bound(owners=owners):

@@ -18,6 +18,7 @@ from bnpg_protocol.process.settings import Declared, Setting, SettingError, conv
 from msgspec import Meta, Struct
 
 from bnpg_math.errors import InputError
+from bnpg_math.policies.spec import PolicySpec, parse_policy
 
 if TYPE_CHECKING:
     from bnpg_math.dag import Dag
@@ -134,6 +135,14 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
             "no bad stationary points in games that are sums over its families; needs a perfect graph."
         ),
     ] = "uniform"
+    policy: Annotated[
+        str,
+        ExperimentSetting(
+            "What each agent learns: `table`, a softmax over a table of logits, or `direct`, a table of "
+            "probabilities that is projected back onto the simplex (exact mode).",
+            symbol="table|direct",
+        ),
+    ] = "table"
     lanes: Annotated[
         Count,
         ExperimentSetting(
@@ -243,6 +252,11 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         False
     )
 
+    @property
+    def kind(self) -> PolicySpec:
+        """What `policy` names."""
+        return parse_policy(self.policy)
+
     def weights(self, dag: "Dag", actions: Sequence[int]) -> "Regularization":
         """Return what the agents take for lambda: one number, or one each if the barrier is weighted."""
         # The command line reads the declarations to show its help, and loads no arrays for that.
@@ -269,7 +283,8 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     def ascends(self) -> bool:
         """Whether every update raises L_lambda by at least ||grad||^2 / (2 beta), as the theorems assume."""
         chosen = self.step_size != "fixed" or self.learning_rate == "certified"
-        return self.mode == "exact" and self.direction == "gradient" and self.momentum == "none" and chosen
+        plain = self.direction == "gradient" and self.momentum == "none" and not self.kind.is_direct
+        return self.mode == "exact" and plain and chosen
 
 
 def experiment_settings(kind: type[Experiment] | None = None) -> tuple[Declared[ExperimentSetting], ...]:

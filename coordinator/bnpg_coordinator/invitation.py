@@ -26,4 +26,5 @@ def welcome(setup: CoordinatorSetup, agent: int, version: int = 0) -> Welcome:
         regularization=each(setup.weights, dag.agents)[agent],
         initial="given" if setup.initial else setup.experiment.initial,
         theta=setup.initial[agent] if setup.initial else np.zeros(0),
+        policy=setup.experiment.policy,
     )

@@ -18,6 +18,7 @@ from bnpg_math.games.game import Game
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.file import check_policy, load_policy
 from bnpg_math.theory.constants import sizes, smoothness
+from bnpg_math.theory.direct import direct_smoothness
 
 
 def load_game(experiment: Experiment, folder: Path) -> Game:
@@ -30,15 +31,17 @@ def load_game(experiment: Experiment, folder: Path) -> Game:
 def certified_learning_rate(experiment: Experiment, game: Game, dag: Dag) -> float:
     """Return eta: as given, or certified never to decrease L.
 
-    That is 1/beta for exact (3) (Lemma 4, tight form). On the complete DAG every step of plain natural
-    updates is (Theorem B): then it is the one at which both terms of its bound are equal,
-    (1-gamma) log A / (N R).
+    That is 1/beta for exact (3) (Lemma 4, tight form, or its like for direct policies). On the complete DAG
+    every step of plain natural updates is (Theorem B): then it is the one at which both terms of its bound
+    are equal, (1-gamma) log A / (N R).
     """
     if experiment.learning_rate == "certified":
         if experiment.is_plainly_natural:
             return (
                 (1.0 - game.gamma) * math.log(max(game.joint_actions, 2)) / (game.agents * game.reward_range)
             )
+        if experiment.kind.is_direct:
+            return 1.0 / direct_smoothness(sizes(game, dag))
         return 1.0 / smoothness(sizes(game, dag), experiment.weights(dag, game.actions))
     return float(experiment.learning_rate)
 
@@ -91,7 +94,8 @@ def prepare_setup(
             raise InputError(
                 f"{experiment.initial} has the edges {policy.dag.edges}, the experiment has {dag.edges}"
             )
-        initial, initial_digest = tuple(policy.thetas), policy.digest
+        thetas = policy.tables if experiment.kind.is_direct else policy.thetas
+        initial, initial_digest = tuple(thetas), policy.digest
     return CoordinatorSetup(
         run=run,
         generation=generation,

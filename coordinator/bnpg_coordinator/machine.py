@@ -514,7 +514,7 @@ def _exact(setup: CoordinatorSetup) -> tuple[Oracle | None, Ascent | None]:
     """Return what evaluates and signals exactly, where the world has a model."""
     if setup.world.model is None:
         return None, None
-    oracle = Oracle(setup.world.model, setup.dag, setup.weights)
+    oracle = Oracle(setup.world.model, setup.dag, setup.weights, setup.experiment.kind.is_direct)
     return oracle, ascent_of(setup, oracle)
 
 

@@ -15,6 +15,7 @@ from bnpg_math.exact.gauge import Gauge
 from bnpg_math.exact.values import Values, evaluate, state_values
 from bnpg_math.games.game import Game
 from bnpg_math.learning.advantages import local_advantages
+from bnpg_math.learning.direct import direct_gradients
 from bnpg_math.learning.gradient import flow, local_flows
 from bnpg_math.learning.natural import natural_direction, side_by_side
 from bnpg_math.learning.objective import objective
@@ -76,7 +77,8 @@ class Climb:
 class Oracle:
     """Exact values of one game under the policies of one DAG.
 
-    The evaluation of the latest tables is kept, so that measuring a round and signalling it cost one.
+    What is called `log_tables` is what the agents show. The evaluation of the latest tables is kept, so that
+    measuring a round and signalling it cost one.
 
     Parameters
     ----------
@@ -84,12 +86,15 @@ class Oracle:
     dag : Dag
     regularization : float or tuple of N float
         lambda of the objective, of everybody or of each.
+    direct : bool
+        Whether agents show their probabilities instead of the logarithms of them.
     """
 
-    def __init__(self, game: Game, dag: Dag, regularization: Regularization) -> None:
+    def __init__(self, game: Game, dag: Dag, regularization: Regularization, direct: bool = False) -> None:
         self._game = game
         self._dag = dag
         self._regularization = regularization
+        self._direct = direct
         self._gauge = Gauge(game)
         self._latest: tuple[Sequence[FloatArray], list[FloatArray], FloatArray, Values] | None = None
         self._latest_natural: tuple[Sequence[FloatArray], list[FloatArray], list[FloatArray]] | None = None
@@ -113,6 +118,12 @@ class Oracle:
         advantages, visits = self._natural(log_tables)
         joined, starts = side_by_side(advantages)
         return joined, side_by_side(visits)[0], starts
+
+    def direct_signal(self, tables: Sequence[FloatArray]) -> tuple[float, FloatArray, tuple[int, ...]]:
+        """Return V(mu), dV/dpi^i of all agents side by side, and where each agent's begins."""
+        _, _, values = self._evaluated(tables)
+        joined, starts = side_by_side(direct_gradients(values.d, tables, values.Q, self._dag))
+        return values.value, joined, starts
 
     def objective(self, log_tables: Sequence[FloatArray]) -> float:
         """Return L_lambda, and nothing else."""
@@ -182,7 +193,7 @@ class Oracle:
 
     def _evaluated(self, log_tables: Sequence[FloatArray]) -> tuple[list[FloatArray], FloatArray, Values]:
         if self._latest is None or self._latest[0] is not log_tables:
-            tables = [np.exp(table) for table in log_tables]
+            tables = list(log_tables) if self._direct else [np.exp(table) for table in log_tables]
             pi = joint_policy(tables, self._dag)
             self._latest = (log_tables, tables, pi, evaluate(self._game, pi))
         return self._latest[1:]

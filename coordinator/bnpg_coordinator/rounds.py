@@ -165,7 +165,7 @@ class CoordinatorRounds:
             case TableShown() if self._part == "tables" and message.round == self.round:
                 return self._table(agent, message)
             case TableShown() if message.round == self.round and agent in self._tables:
-                self._note(agent, self._tables, message.log_policy, "tables")
+                self._note(agent, self._tables, message.table, "tables")
                 return []
             case SignalApplied() if self._part == "signal" and message.round == self.round:
                 if self._note(agent, self._applied, message.digest, "digests") and self._all(self._applied):
@@ -175,8 +175,8 @@ class CoordinatorRounds:
                 return []
             case TableShown() if self._experiment.mode == "exact" and message.round == self.round + 1:
                 # This agent applied the signal before others did: its next table is here already.
-                self._check_table(agent, message.log_policy)
-                self._note(agent, self._ahead, message.log_policy, "tables")
+                self._check_table(agent, message.table)
+                self._note(agent, self._ahead, message.table, "tables")
                 return []
             case _:
                 at = f"{type(message).__name__} of round {message.round}"  # type: ignore[attr-defined]
@@ -220,8 +220,8 @@ class CoordinatorRounds:
         return self._signal(SignalBroadcast(self.round, weights))
 
     def _table(self, agent: int, message: TableShown) -> Orders:
-        self._check_table(agent, message.log_policy)
-        if not (self._note(agent, self._tables, message.log_policy, "tables") and self._all(self._tables)):
+        self._check_table(agent, message.table)
+        if not (self._note(agent, self._tables, message.table, "tables") and self._all(self._tables)):
             return []
         tables = [self._tables[one] for one in self._agents]
         experiment, oracle = self._experiment, self._oracle
@@ -274,10 +274,11 @@ class CoordinatorRounds:
         shape = self._table_shapes[agent]
         if table.shape != shape:
             raise OrderViolation(f"the table of {name(agent)} must have shape {shape}, got {table.shape}")
-        if not (abs(np.exp(table).sum(axis=-1) - 1.0) < 1e-9).all():
-            raise OrderViolation(
-                f"the table of {name(agent)} must hold log probabilities, its rows do not sum to 1"
-            )
+        direct = self._experiment.kind.is_direct
+        probabilities = table if direct else np.exp(table)
+        if probabilities.min() < 0.0 or not (abs(probabilities.sum(axis=-1) - 1.0) < 1e-9).all():
+            what = "probabilities" if direct else "log probabilities"
+            raise OrderViolation(f"the table of {name(agent)} must hold {what}, its rows do not sum to 1")
 
 
 def _announcement(round_: int, step: int, turn: Turn) -> ToAll:

@@ -24,7 +24,6 @@ from bnpg_protocol.wire.errors import StorageFailed
 from msgspec import UNSET
 
 from bnpg_coordinator.line import GENESIS, check_chain, decode_line, encode_line, fields_of
-from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
 from bnpg_math.policies.file import Policy, save_policy
 
@@ -108,19 +107,12 @@ class RunRecord:
             status = look() | {"written": time.time()}
             self._replace("status.json", json.dumps(status).encode(), fsync=False)
 
-    def write_policy(self, dag: Dag, thetas: tuple[Any, ...]) -> None:
-        """Write the policy that was gathered.
-
-        Parameters
-        ----------
-        dag : Dag
-        thetas : tuple of N arrays (S, *P, A_i) float
-            In agent order.
-        """
+    def write_policy(self, policy: Policy) -> None:
+        """Write the policy that was gathered."""
         target = self._folder / "policy.npz"
         draft = Path(self.fence.draft("policy.npz"))
         try:
-            patiently(lambda: save_policy(Policy(dag, thetas), draft))
+            patiently(lambda: save_policy(policy, draft))
             draft.replace(target)
         except OSError as error:
             raise StorageFailed(f"cannot write {target}: {error.strerror or error}") from None

@@ -124,7 +124,7 @@ def run_coordinator(
         for read in readers:
             read(line)
 
-    carry_out = carrying_out(record, setup.dag, shell.write, on_lines)
+    carry_out = carrying_out(record, setup.dag, setup.experiment.kind, shell.write, on_lines)
 
     def carry(effect: Effect) -> None:
         if isinstance(effect, Concluded):

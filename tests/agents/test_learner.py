@@ -71,7 +71,7 @@ def test_theta_0_is_what_the_experiment_says(initial):
 
 def test_an_update_is_update_3_of_the_paper():
     one = learner(learning_rate=0.25, regularization=0.4)
-    theta, pi = one.snapshot(0).table, np.exp(one.log_policy(0))
+    theta, pi = one.snapshot(0).table, np.exp(one.table(0))
     actions = one.act(0, 0, 0, STATES, [PARENT])
     m = sampled_flow(STATES, [PARENT], actions, np.linspace(-1, 1, LANES), theta.shape)
     barrier = 0.4 / (4 * 2) * (1 / 3 - pi)
@@ -131,7 +131,7 @@ def told_naturally(advantage, visits, **fields):
 
 
 def gradient_of(one, round_=0, regularization=0.01):
-    pi = np.exp(one.log_policy(round_))
+    pi = np.exp(one.table(round_))
     return FLOW - pi * FLOW.sum(axis=-1, keepdims=True) + regularization / 8 * (1 / 3 - pi)
 
 
@@ -144,7 +144,7 @@ def test_an_exact_update_has_the_announced_step_size_or_that_of_the_welcome():
 
 def test_an_exact_update_follows_the_natural_gradient_if_an_occupancy_comes_along():
     one = learner(regularization=0.0)
-    pi = np.exp(one.log_policy(0))
+    pi = np.exp(one.table(0))
     signal = told_naturally(FLOW, np.random.default_rng(2).random((4, 2, 1)) * pi, step_size=1.0)
     moved = one.apply_flow(signal).table - one.snapshot(0).table
     assert np.allclose(moved, FLOW - FLOW.mean(axis=-1, keepdims=True), rtol=0, atol=1e-12)

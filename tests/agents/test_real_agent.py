@@ -243,12 +243,12 @@ async def test_the_exact_mode_shows_tables_and_applies_its_share_of_the_flow(fak
     await fake_coordinator.start(coordinator, Roster((), ()))
     learner = Learner(welcome(0, **fields), {})
     shown = await coordinator.expect(TableShown)
-    assert np.array_equal(shown.log_policy, learner.log_policy(0))
+    assert np.array_equal(shown.table, learner.table(0))
     flow = np.random.default_rng(4).normal(size=(3, 2, 5))
     await coordinator.send(FlowBroadcast(0, flow))
     learner.apply_flow(FlowBroadcast(0, flow))
     assert await coordinator.expect(SignalApplied) == SignalApplied(0, learner.snapshot(1).digest)
-    assert np.array_equal((await coordinator.expect(TableShown)).log_policy, learner.log_policy(1))
+    assert np.array_equal((await coordinator.expect(TableShown)).table, learner.table(1))
     await coordinator.send(Finish("enough"))
     assert await process.ended() == ExitCode.DONE
 

@@ -26,6 +26,7 @@ NOT_ALWAYS = {
     "stop-at-epsilon",
     "stop-gap",
     "certify-samples",
+    "policy",
 }
 """What not every experiment may have; a test of its own tries it."""
 FIELDS = structs(

@@ -43,7 +43,7 @@ class Team:
             if round_ and round_ % lives == 0:
                 ascent = self.reborn()
             self.thetas.append([learner.snapshot(round_).table for learner in learners])
-            self.tables.append([learner.log_policy(round_) for learner in learners])
+            self.tables.append([learner.table(round_) for learner in learners])
             signal, told = ascent.signal(round_, self.tables[-1])
             self.lines.append({"round": round_} | told)
             self.signals.append(signal)
@@ -53,7 +53,7 @@ class Team:
                     Learner(welcome(self.setup, agent), {round_ + 1: one}) for agent, one in enumerate(stored)
                 ]
         self.thetas.append([learner.snapshot(rounds).table for learner in learners])
-        self.tables.append([learner.log_policy(rounds) for learner in learners])
+        self.tables.append([learner.table(rounds) for learner in learners])
         self.objectives = np.array([self.oracle.objective(tables) for tables in self.tables])
 
     def reborn(self) -> Ascent:

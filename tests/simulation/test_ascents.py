@@ -6,9 +6,11 @@ import pytest
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol.process.faults.plan import FaultPlan, Kill, Phase
 
+from bnpg.algorithm import learn
 from bnpg.lab.soak.promise import broken_promise
 from bnpg.lab.soak.schedule import Schedule, draw_edges, draw_plan
 from bnpg.lab.soak.simulate import simulate
+from bnpg_math.policies.file import policy_digest
 
 WAYS = [
     {"step_size": "backtracking"},
@@ -17,6 +19,7 @@ WAYS = [
     {"step_size": "barzilai-borwein", "direction": "natural"},
     {"momentum": "nesterov", "learning_rate": 10.0},
     {"direction": "natural"},
+    {"policy": "direct", "regularization": 0.0, "learning_rate": 3.0},
 ]
 IDS = ["-".join(map(str, way.values())) for way in WAYS]
 
@@ -72,3 +75,11 @@ def test_momentum_is_begun_anew_in_these_runs() -> None:
     lines = [line for number in range(12) for line in simulate(experiment(WAYS[4], number)).lines]
     assert any(line.get("step_size") == 0.0 for line in lines)
     assert any(line.get("momentum", 0.0) > 0.5 for line in lines)
+
+
+def test_tables_with_zeros_travel_in_these_runs() -> None:
+    """Or the tests above would say nothing of direct policies that have any."""
+    chosen = experiment(WAYS[6], 1)
+    *_, team = learn(chosen)
+    assert any((policy.table == 0.0).any() for policy in team)
+    assert simulate(chosen).digest == policy_digest([policy.theta["theta"] for policy in team])

@@ -30,7 +30,7 @@ def test_every_field_of_an_experiment_may_vary(here: Path) -> None:
         "game": '["climbing"]', "mode": '["sampled", "exact"]', "dag": '["line"]', "rounds": "[1]",
         "learning-rate": '[0.5, "certified"]', "regularization": "[0, 0.1]",
         "step-size": '["fixed"]', "direction": '["gradient"]', "momentum": '["none"]', "lanes": "[2]",
-        "barrier": '["uniform"]',
+        "barrier": '["uniform"]', "policy": '["table"]',
         "parts": "[1]", "horizon": '[3, "geometric"]', "baseline": '["none"]',
         "initial": '["zeros", "normal"]', "seed": "[0]", "sure-steps": "[0]", "certify-samples": "[0]",
             "evaluate-every": "[1]",

@@ -111,18 +111,18 @@ def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, lis
         Digest of theta_round of every agent.
     """
     learners = [Learner(welcome(setup, agent), {}) for agent in range(setup.dag.agents)]
-    oracle = Oracle(setup.game, setup.dag, setup.weights)
+    oracle = Oracle(setup.game, setup.dag, setup.weights, setup.experiment.kind.is_direct)
     ascent = ascent_of(msgspec.structs.replace(setup, recorded=()), oracle)
     for round_ in range(rounds + 1):
         thetas = [learner.snapshot(round_).digest for learner in learners]
         words: Words = {("coordinator", "TableRequested", round_, None): TableRequested(round_)}
         for agent, learner in enumerate(learners):
             name = f"agent-{agent}"
-            words[name, "TableShown", round_, None] = TableShown(round_, learner.log_policy(round_))
+            words[name, "TableShown", round_, None] = TableShown(round_, learner.table(round_))
             words[name, "ThetaShown", round_, None] = ThetaShown(round_, learner.snapshot(round_).table)
         if round_ < setup.experiment.rounds:
             if setup.experiment.mode == "exact":
-                signal, _ = ascent.signal(round_, [learner.log_policy(round_) for learner in learners])
+                signal, _ = ascent.signal(round_, [learner.table(round_) for learner in learners])
                 words["coordinator", "FlowBroadcast", round_, None] = signal
                 for learner in learners:
                     learner.apply_flow(signal)

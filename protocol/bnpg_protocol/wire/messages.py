@@ -91,6 +91,8 @@ class Welcome(Unsequenced, frozen=True):
     initial: str
     """How theta_0 comes about: `zeros`, `normal` or `given` (then in `theta`)."""
     theta: Table
+    policy: str = "table"
+    """Which kind of local policy the agent has, as the experiment names it."""
 
 
 class Reject(Unsequenced, frozen=True):
@@ -181,17 +183,20 @@ class TableRequested(Message, frozen=True):
 
 
 class TableShown(Message, frozen=True):
-    """An agent's log conditional probability table of theta_round (never theta)."""
+    """An agent's conditional table of theta_round: the logarithms of its probabilities.
+
+    Of a `direct` policy, which may hold zeros, the probabilities themselves, which are its theta.
+    """
 
     round: Count
-    log_policy: Table
+    table: Table
 
 
 class FlowBroadcast(Message, frozen=True):
     """The shared gradient signal of an exact round: W(s, a) = d(s) pi(a|s) Q(s, a).
 
-    For the natural gradient, the advantages of all agents instead, side by side. The other fields say how it
-    is followed, if not by update (3) with the step size of the Welcome.
+    For the natural gradient, the advantages of all agents instead, side by side; for `direct` policies
+    dV/dpi^i. The other fields say how it is followed, if not by update (3) with the step size of the Welcome.
     """
 
     round: Count
