@@ -9,7 +9,7 @@ from typing import Any
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
-from bnpg_protocol.wire.exit_codes import ExitCode
+from bnpg_protocol.wire.exit_codes import ExitCode, run_state
 
 from bnpg.certificate import certificate_lines, certify, uncertified
 from bnpg.launchers.settings import Outcome
@@ -23,7 +23,6 @@ METRICS = ("value", "nash_gap", "optimality_gap", "objective", "gradient_norm")
 RETURNS = ("return_mean", "return_stderr")
 """What a sampled round measures."""
 
-_STATES = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}
 _NO_WORD = {ExitCode.STORAGE: "the coordinator could not write its record, or ran out of memory (code 7)"}
 """What is known of a coordinator that ended by itself and could not write why."""
 
@@ -49,7 +48,7 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, 
     experiment, lines = run.experiment, run.lines
     # A coordinator that was killed has left no word: the record tells how far it came.
     recorded: dict[str, Any] = {
-        "state": _STATES.get(outcome.code, "failed"),
+        "state": run_state(outcome.code),
         "why": outcome.why or _NO_WORD.get(outcome.code, f"the run ended with code {int(outcome.code)}"),
         "rounds": 0,
         "seconds": 0.0,
@@ -59,7 +58,7 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, 
         seconds = math.fsum(float(line.get("seconds") or 0.0) for line in lines)
         recorded["rounds"] = max(recorded["rounds"], lines[-1]["round"])
         recorded["seconds"] = max(recorded["seconds"], round(seconds, 6))
-    if outcome.code not in _STATES and recorded["state"] in _STATES.values():
+    if run_state(outcome.code) == "failed" != recorded["state"]:
         recorded |= {"state": "failed", "why": outcome.why or recorded["why"]}
     summary = {key: recorded[key] for key in ("state", "why", "rounds", "seconds")}
     summary["rounds_total"] = experiment.rounds

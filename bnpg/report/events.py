@@ -71,15 +71,15 @@ def observed_events(lives: Sequence[Life]) -> list[FaultEvent]:
     coordinators = [life for life in lives if life.agent is None]
     if not coordinators:
         return []
-    start = float(coordinators[0].events[0]["t"])
+    start = coordinators[0].events[0].line.time
     latest = {life.process: max(one.life for one in lives if one.process == life.process) for life in lives}
     found = []
     for life in lives:
-        began, ended = float(life.events[0]["t"]) - start, float(life.events[-1]["t"]) - start
+        began, ended = (life.events[at].line.time - start for at in (0, -1))
         if life.life > 1:
             what = f"{life.process} came back for life {life.life}"
             found.append(FaultEvent(what, "return", None, max(began, 0.0)))
-        if not life.closed and life.life < latest[life.process]:
+        if life.end is None and life.life < latest[life.process]:
             found.append(
                 FaultEvent(f"{life.process} died in life {life.life}", "kill", None, max(ended, 0.0))
             )

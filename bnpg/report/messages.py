@@ -5,11 +5,11 @@ Reading the trace, putting a step in causal order and finding its critical path 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from bnpg_protocol.process.trace_line import ActLine, ApplyLine, KeptLine, ReceiveLine, SendLine
 from markupsafe import Markup
 
 from bnpg.trace.reading import Life, TraceEvent, Violation, read_trace
@@ -24,7 +24,7 @@ SLOWEST = 6
 MOST_EVENTS = 400
 """Events of a step up to which it is drawn."""
 
-DRAWN = {"send", "receive", "act", "apply", "kept"}
+DRAWN = SendLine | ReceiveLine | ActLine | ApplyLine | KeptLine
 """Kinds of events that make a step; signs of life and the like belong to none."""
 
 Moment = tuple[int, int | None]
@@ -160,15 +160,13 @@ def _by_moment(lives: Iterable[Life]) -> dict[Moment, list[Life]]:
     """Sort the events of all lives by round and step."""
     sorted_: dict[Moment, dict[tuple[str, int], list[TraceEvent]]] = defaultdict(lambda: defaultdict(list))
     kept: dict[tuple[str, int], Life] = {}
-    stepped = any(event.fields.get("s") is not None for life in lives for event in life.events)
+    stepped = any(event.step is not None for life in lives for event in life.events)
     for life in lives:
         kept[life.process, life.life] = life
         for event in life.events:
-            round_, step = event.fields.get("r"), event.fields.get("s")
-            if event.kind not in DRAWN or "e" not in event.fields:
-                continue
-            if round_ is not None and (step is not None or not stepped):
-                sorted_[int(round_), step][life.process, life.life].append(event)
+            round_, step = event.round, event.step
+            if isinstance(event.line, DRAWN) and round_ is not None and (step is not None or not stepped):
+                sorted_[round_, step][life.process, life.life].append(event)
     return {
         moment: [replace(kept[whose], events=tuple(events)) for whose, events in parts.items()]
         for moment, parts in sorted(sorted_.items(), key=lambda item: (item[0][0], item[0][1] or 0))
@@ -179,7 +177,7 @@ def _seconds(parts: Sequence[Life]) -> float:
     """Return how long a step took, in the last epoch that played it."""
     events = [event for life in parts for event in life.events]
     epoch = max(event.epoch for event in events)
-    times = [float(event["t"]) for event in events if event.epoch == epoch]
+    times = [event.line.time for event in events if event.epoch == epoch]
     return max(times) - min(times)
 
 
@@ -196,12 +194,12 @@ def _choose(spent: dict[Moment, float]) -> list[Moment]:
 
 def _draw(moment: Moment, parts: list[Life], remark: str) -> DrawnStep:
     drawn = sequence(parts, *moment)
-    start = min(float(event["t"]) for event in drawn.events)
-    end = max(float(event["t"]) for event in drawn.events)
+    start = min(event.line.time for event in drawn.events)
+    end = max(event.line.time for event in drawn.events)
     seconds = max(end - start, 1e-9)
 
-    def place(time: Any) -> float:
-        return 100 * (float(time) - start) / seconds
+    def place(event: TraceEvent) -> float:
+        return 100 * (event.line.time - start) / seconds
 
     where = f"round {moment[0]}" + ("" if moment[1] is None else f", step {moment[1]}")
     suffix = f", {remark}" if remark else ""
@@ -209,8 +207,8 @@ def _draw(moment: Moment, parts: list[Life], remark: str) -> DrawnStep:
     row = {process: 100 * (k + 0.5) / len(drawn.processes) for k, process in enumerate(drawn.processes)}
     hops = tuple(
         Hop(
-            place(drawn.events[send]["t"]), row[drawn.events[send].process],
-            place(drawn.events[receive]["t"]), row[drawn.events[receive].process],
+            place(drawn.events[send]), row[drawn.events[send].process],
+            place(drawn.events[receive]), row[drawn.events[receive].process],
             {send, receive} <= drawn.critical,
         )
         for send, receive in drawn.arrows
@@ -229,27 +227,25 @@ def _draw(moment: Moment, parts: list[Life], remark: str) -> DrawnStep:
     )
 
 
-def _spans(drawn: MessageSequence, process: str, place: Any, seconds: float) -> tuple[Span, ...]:
+def _spans(
+    drawn: MessageSequence, process: str, place: Callable[[TraceEvent], float], seconds: float
+) -> tuple[Span, ...]:
     """Return what a process does: it waits until a message comes, and works until it says something."""
     spans = []
     mine = [(row, event) for row, event in enumerate(drawn.events) if event.process == process]
     since = 0.0
     for row, event in mine:
-        at = place(event["t"])
-        took = _time(max(at - since, 0.0) * seconds / 100)
-        waits = event.kind == "receive"
-        what = (
-            f"waits for {event['peer']}" if waits else ("sends" if event.kind == "send" else str(event.kind))
-        )
-        spans.append(
-            Span(
-                since,
-                max(at - since, 0.0),
-                "wait" if waits else "work",
-                f"{what}, {took}",
-                row in drawn.critical,
-            )
-        )
+        at = place(event)
+        width = max(at - since, 0.0)
+        match event.line:
+            case ReceiveLine(peer=peer):
+                kind, what = "wait", f"waits for {peer}"
+            case SendLine():
+                kind, what = "work", "sends"
+            case _:
+                kind, what = "work", event.verb
+        words = f"{what}, {_time(width * seconds / 100)}"
+        spans.append(Span(since, width, kind, words, row in drawn.critical))
         since = at
     return tuple(spans)
 

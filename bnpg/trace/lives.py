@@ -2,7 +2,10 @@
 
 from functools import cached_property
 
+from bnpg_protocol.process.trace_line import ConcludeLine, EpochLine, JoinLine, SendLine, StartLine
 from bnpg_protocol.wire.addresses import COORDINATOR, process_name
+from bnpg_protocol.wire.exit_codes import ExitCode
+from msgspec import UNSET
 
 from bnpg.trace.reading import Life, TraceEvent, Violation
 
@@ -11,6 +14,7 @@ Epoch = tuple[int, int]
 
 
 _SETTINGS = ("agents", "edges", "mode", "rounds", "evaluate_every", "save_policy", "stops_early", "parts")
+"""What the start of a coordinator says besides."""
 
 
 class Lives:
@@ -35,17 +39,18 @@ class Lives:
         if not self.coordinators:
             raise Violation("there is no trace of the coordinator")
         # A resumed run may have been given more rounds: the last life knows.
-        self.start = self.coordinators[-1].events[0]
+        self.first = self.coordinators[-1].events[0]
+        self.start = start = self.coordinators[-1].start
         for field in _SETTINGS:
-            if field not in self.start.fields:
-                raise Violation(f"the coordinator does not say its {field}", self.start)
-        self.agents = int(self.start["agents"])
-        self.mode = str(self.start["mode"])
-        self.rounds = int(self.start["rounds"])
-        self.stops_early = bool(self.start["stops_early"])
-        edges = [tuple(edge) for edge in self.start["edges"]]
-        self.parents = {agent: sorted(i for i, j in edges if j == agent) for agent in range(self.agents)}
-        self.children = {agent: sorted(j for i, j in edges if i == agent) for agent in range(self.agents)}
+            if getattr(start, field) is UNSET:
+                raise Violation(f"the coordinator does not say its {field}", self.first)
+        assert isinstance(start.agents, int)
+        assert isinstance(start.edges, list)
+        self.agents, self.edges = start.agents, start.edges
+        self.parents = {agent: sorted(i for i, j in self.edges if j == agent) for agent in range(self.agents)}
+        self.children = {
+            agent: sorted(j for i, j in self.edges if i == agent) for agent in range(self.agents)
+        }
         self.done = done
 
     @cached_property
@@ -63,10 +68,16 @@ class Lives:
         return [life for life in self.all if life.process == process]
 
     @cached_property
-    def conclusion(self) -> TraceEvent | None:
-        """What the last coordinator concluded; None if it was killed."""
-        ends = [event for event in self.coordinators[-1].events if event.kind == "conclude"]
+    def concluded(self) -> TraceEvent | None:
+        """The conclusion of the last coordinator; None if it was killed."""
+        ends = [event for event in self.coordinators[-1].events if isinstance(event.line, ConcludeLine)]
         return ends[-1] if ends else None
+
+    @property
+    def conclusion(self) -> ConcludeLine | None:
+        """What it says."""
+        line = self.concluded.line if self.concluded is not None else None
+        return line if isinstance(line, ConcludeLine) else None
 
     def check(self) -> None:
         """Prove that the files belong to one run, that none is missing, that missing ends are explained.
@@ -78,7 +89,7 @@ class Lives:
         for life in self.all:
             self._check_start(life)
         self._check_joined()
-        finished = self.conclusion is not None and self.conclusion["state"] == "done"
+        finished = self.conclusion is not None and self.conclusion.state == "done"
         if self.done and not finished:
             last = self.coordinators[-1].events[-1]
             raise Violation("the run is done, but the trace of its coordinator ends before", last)
@@ -94,16 +105,16 @@ class Lives:
         if life.process not in self.names:
             raise Violation(f"{life.process} is no process of this run", start)
         for same in ("run", "experiment"):
-            if start[same] != self.start[same]:
-                raise Violation(f"{life.process} belongs to another {same}", self.start, start)
+            if getattr(life.start, same) != getattr(self.start, same):
+                raise Violation(f"{life.process} belongs to another {same}", self.first, start)
         if life.agent is None:
             for same in ("agents", "edges", "mode"):
-                if start.fields.get(same) != self.start[same]:
-                    raise Violation(f"the coordinator changed its {same}", start, self.start)
-        elif start.fields.get("agent") != life.agent or not start.fields.get("held"):
+                if getattr(life.start, same) != getattr(self.start, same):
+                    raise Violation(f"the coordinator changed its {same}", start, self.first)
+        elif life.start.agent != life.agent or not life.start.held:
             raise Violation(f"{life.process} does not say who it is and what it holds", start)
         for event in life.events[1:]:
-            if event.kind == "start":
+            if isinstance(event.line, StartLine):
                 raise Violation(f"{life.process} starts twice in one life", start, event)
 
     def _check_joined(self) -> None:
@@ -118,12 +129,13 @@ class Lives:
         known = {(life.process, life.life) for life in self.all}
         for life in self.all:
             for event in life.events:
-                if event.kind == "join":
-                    mentioned = {process_name(event["agent"]): event["life"]}
-                elif event.kind == "epoch":
-                    mentioned = event["neighbours"]
-                else:
-                    continue
+                match event.line:
+                    case JoinLine(agent=agent, life=joined):
+                        mentioned = {process_name(agent): joined}
+                    case EpochLine(neighbours=neighbours):
+                        mentioned = neighbours
+                    case _:
+                        continue
                 for process, count in mentioned.items():
                     if (process, count) not in known and count >= latest.get(process, 0):
                         raise Violation(f"the trace of life {count} of {process} is missing", event)
@@ -131,17 +143,18 @@ class Lives:
     def _check_end(self, life: Life) -> None:
         """In a run that is done, the last life of every process has an end, and no bad one."""
         last = life.events[-1]
-        if not life.closed:
+        if life.end is None:
             assert self.conclusion is not None
-            if life.agent is not None and (_said_farewell(life) or life.agent in self.conclusion["absent"]):
+            if life.agent is not None and (_sent_farewell(life) or life.agent in self.conclusion.absent):
                 return  # killed in its last moments, with all its work done
-            if life.agent is None and last.kind == "conclude":
+            if life.agent is None and isinstance(last.line, ConcludeLine):
                 return  # killed after its last word
             raise Violation(f"the trace of {life.process} has no end, but the run is done", last)
-        # 130: its launcher went home while it waited for the answer to its farewell.
-        if last["code"] != 0 and not (life.agent is not None and last["code"] == 130):
+        # Interrupted: its launcher went home while it waited for the answer to its farewell.
+        excused = (ExitCode.DONE, *([ExitCode.INTERRUPTED] if life.agent is not None else []))
+        if life.end.code not in excused:
             raise Violation(f"{life.process} failed, but the run is done", last)
 
 
-def _said_farewell(life: Life) -> bool:
-    return any(event.kind == "send" and event["kind"] == "Farewell" for event in life.events)
+def _sent_farewell(life: Life) -> bool:
+    return any(isinstance(event.line, SendLine) and event.line.kind == "Farewell" for event in life.events)

@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+import msgspec
+from bnpg_protocol.process.trace_line import MessageLine, ReceiveLine, SendLine
+
 from bnpg.trace.reading import Life, TraceEvent
 
 _SLICE = 20
@@ -17,27 +20,27 @@ def perfetto_json(lives: list[Life]) -> str:
         entries.append({"ph": "M", "pid": process, "tid": 0, "name": "process_name", "args": {"name": name}})
         for event in life.events:
             entries.append(_slice(process, event))
-            if event.kind in ("send", "receive"):
-                entries.append(_flow(process, event))
+            if isinstance(event.line, SendLine | ReceiveLine):
+                entries.append(_flow(process, event.process, event.line))
     return json.dumps({"traceEvents": entries, "displayTimeUnit": "ms"})
 
 
 def _slice(process: int, event: TraceEvent) -> dict[str, Any]:
-    name = event["kind"] if "kind" in event.fields else event.kind
-    arguments = {key: value for key, value in event.fields.items() if key not in ("t", "h", "k")}
-    start = event["t"] * 1e6
+    line = event.line
+    name = line.kind if isinstance(line, MessageLine) else event.verb
+    arguments = {key: value for key, value in msgspec.to_builtins(line).items() if key not in ("t", "k")}
     return {
-        "ph": "X", "pid": process, "tid": 0, "ts": start, "dur": _SLICE, "name": name, "cat": event.kind,
-        "args": arguments,
+        "ph": "X", "pid": process, "tid": 0, "ts": line.time * 1e6, "dur": _SLICE, "name": name,
+        "cat": event.verb, "args": arguments,
     }  # fmt: skip
 
 
-def _flow(process: int, event: TraceEvent) -> dict[str, Any]:
-    sends = event.kind == "send"
-    ends = (event.process, event["peer"]) if sends else (event["peer"], event.process)
-    identity = f"{ends[0]}>{ends[1]}:{event['g']}.{event['e']}.{event['seq']}"
+def _flow(process: int, name: str, line: SendLine | ReceiveLine) -> dict[str, Any]:
+    sends = isinstance(line, SendLine)
+    sender, receiver = (name, line.peer) if sends else (line.peer, name)
+    identity = f"{sender}>{receiver}:{line.generation}.{line.epoch}.{line.seq}"
     flow = {
-        "ph": "s" if sends else "f", "pid": process, "tid": 0, "ts": event["t"] * 1e6 + 1, "id": identity,
-        "name": event["kind"], "cat": "message",
+        "ph": "s" if sends else "f", "pid": process, "tid": 0, "ts": line.time * 1e6 + 1, "id": identity,
+        "name": line.kind, "cat": "message",
     }  # fmt: skip
     return flow if sends else flow | {"bp": "e"}

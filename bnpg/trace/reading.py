@@ -1,20 +1,18 @@
 """From trace files to events; whatever was taken away, added, moved or changed in a file shows here."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from bnpg_protocol.process.recorder import GENESIS, chained
+from bnpg_protocol.process.trace_line import EndLine, Line, LineInEpoch, StartLine, decode_line, encode_line
 from bnpg_protocol.wire.addresses import agent_of
+from msgspec import Struct
 
-from bnpg.trace.schema import objection
 from bnpg_math.errors import InputError
 
 _NAME = re.compile(r"(coordinator|agent-\d+)\.([1-9]\d*)\.jsonl")
-_TAIL = re.compile(rb',"h":"([0-9a-f]{16})"\}$')
+_CHAIN = re.compile(rb',"h":"([0-9a-f]{16})"\}$')
 
 
 class Violation(Exception):
@@ -26,9 +24,8 @@ class Violation(Exception):
         self.events = events
 
 
-@dataclass(frozen=True)
-class TraceEvent:
-    """One line of a trace.
+class TraceEvent(Struct, frozen=True, eq=False, gc=False):
+    """One line of a trace, and whose it is.
 
     Parameters
     ----------
@@ -36,32 +33,37 @@ class TraceEvent:
         `coordinator` or `agent-3`.
     life : int
         Generation or incarnation.
-    number : int
-        Place in the file, from 0.
-    fields : dict
-        What the line says.
+    line : Line
+        What it says.
     """
 
     process: str
     life: int
-    number: int
-    fields: dict[str, Any]
+    line: Line
 
     @property
-    def kind(self) -> str:
-        """What kind of event this is: `send`, `act`, .."""
-        return str(self.fields["k"])
+    def verb(self) -> str:
+        """What happened, as the line says in `k`: `send`, `act`, .."""
+        return str(self.line.__struct_config__.tag)
 
     @property
     def epoch(self) -> tuple[int, int]:
-        """Generation and epoch it belongs to."""
-        return int(self.fields["g"]), int(self.fields["e"])
+        """Generation and epoch it belongs to; (0, 0) outside of all."""
+        return (self.line.generation, self.line.epoch) if isinstance(self.line, LineInEpoch) else (0, 0)
 
-    def __getitem__(self, field: str) -> Any:
-        return self.fields[field]
+    @property
+    def round(self) -> int | None:
+        """The round it is of, if it is of one."""
+        return getattr(self.line, "round", None)
+
+    @property
+    def step(self) -> int | None:
+        """The step it is of, if it is of one."""
+        return getattr(self.line, "step", None)
 
     def __str__(self) -> str:
-        return f"{self.process}.{self.life}.jsonl:{self.number + 1}: {json.dumps(self.fields)}"
+        text = encode_line(self.line).decode()
+        return f"{self.process}.{self.life}.jsonl:{self.line.number + 1}: {text}}}"
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,17 @@ class Life:
     """Whether there is half a line at the end: the process was killed while it was written."""
 
     @property
-    def closed(self) -> bool:
-        """Whether the process ended by itself; else it was killed."""
-        return self.events[-1].kind == "end"
+    def start(self) -> StartLine:
+        """What its first line says."""
+        first = self.events[0].line
+        assert isinstance(first, StartLine)
+        return first
+
+    @property
+    def end(self) -> EndLine | None:
+        """How the process ended by itself; None if it was killed."""
+        last = self.events[-1].line
+        return last if isinstance(last, EndLine) else None
 
     @property
     def agent(self) -> int | None:
@@ -120,29 +130,29 @@ def _read_life(path: Path, process: str, life: int) -> Life:
     head: str = GENESIS
     for number, raw in enumerate(whole.split(b"\n") if whole else []):
         where = f"{path.name}:{number + 1}"
-        tail = _TAIL.search(raw)
-        if tail is None:
+        chain = _CHAIN.search(raw)
+        if chain is None:
             raise Violation(f"{where} is no line of a trace")
-        text = raw[: tail.start()]
-        if chained(head, text) != tail[1].decode():
+        text = raw[: chain.start()]
+        if chained(head, text) != chain[1].decode():
             raise Violation(
                 f"{where} does not follow from the line before: a line was changed, moved or removed"
             )
-        head = tail[1].decode()
-        wrong = objection(raw)
-        if wrong is not None:
-            raise Violation(f"{where} is no event of a trace: {wrong}")
-        fields = msgspec.json.decode(raw)
-        if fields["n"] != number:
-            raise Violation(f"{where} has number {fields['n']}, expected {number}")
-        if events and events[-1].kind == "end":
+        head = chain[1].decode()
+        try:
+            line = decode_line(text)
+        except (ValueError, RecursionError) as error:
+            raise Violation(f"{where} is no event of a trace: {error}") from None
+        if line.number != number:
+            raise Violation(f"{where} has number {line.number}, expected {number}")
+        if events and isinstance(events[-1].line, EndLine):
             raise Violation(f"{where} comes after the end of its process", events[-1])
-        events.append(TraceEvent(process, life, number, fields))
-    if torn and events and events[-1].kind == "end":
-        raise Violation(f"{path.name} goes on after its end")
+        events.append(TraceEvent(process, life, line))
     if not events:
         raise Violation(f"{path.name} is empty")
-    first = events[0]
-    if first.kind != "start" or first["process"] != process or first["life"] != life:
-        raise Violation(f"{path.name} does not begin with the start of {process}, life {life}", first)
+    if torn and isinstance(events[-1].line, EndLine):
+        raise Violation(f"{path.name} goes on after its end")
+    first = events[0].line
+    if not isinstance(first, StartLine) or (first.process, first.life) != (process, life):
+        raise Violation(f"{path.name} does not begin with the start of {process}, life {life}", events[0])
     return Life(process, life, tuple(events), head, bool(torn))

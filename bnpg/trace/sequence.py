@@ -8,6 +8,8 @@ what it had to wait for longest.
 from dataclasses import dataclass
 from html import escape
 
+from bnpg_protocol.process.trace_line import LineInEpoch, ReceiveLine, SendLine
+
 from bnpg.trace.reading import Life, TraceEvent
 from bnpg_math.errors import InputError
 
@@ -90,32 +92,27 @@ def sequence(lives: list[Life], round_: int, step: int | None) -> Sequence:
         event
         for life in lives
         for event in life.events
-        if event.fields.get("r") == round_ and "e" in event.fields
+        if event.round == round_ and isinstance(event.line, LineInEpoch)
     ]
     if not mine:
-        rounds = sorted(
-            {event["r"] for life in lives for event in life.events if event.fields.get("r") is not None}
-        )
+        rounds = sorted({event.round for life in lives for event in life.events if event.round is not None})
         span = f"rounds {rounds[0]}..{rounds[-1]}" if rounds else "no round"
         raise InputError(f"the trace has {span}, not round {round_}")
     epoch = max(event.epoch for event in mine)
     mine = [event for event in mine if event.epoch == epoch]
     if step is not None:
-        steps = sorted({event["s"] for event in mine if event.fields.get("s") is not None})
-        mine = [event for event in mine if event.fields.get("s") == step]
+        steps = sorted({event.step for event in mine if event.step is not None})
+        mine = [event for event in mine if event.step == step]
         if not mine:
             span = f"steps {steps[0]}..{steps[-1]}" if steps else "no steps"
             raise InputError(f"round {round_} has {span}, not step {step}")
     events = _in_causal_order(mine)
-    rows = {(one.process, one.life, one.number): row for row, one in enumerate(events)}
-    sent = {(one.process, one["peer"], one["seq"]): one for one in events if one.kind == "send"}
-    arrows = []
-    for one in events:
-        origin = sent.get((one["peer"], one.process, one["seq"])) if one.kind == "receive" else None
-        if origin is not None:
-            arrows.append(
-                (rows[origin.process, origin.life, origin.number], rows[one.process, one.life, one.number])
-            )
+    sent = {_passage(event): row for row, event in enumerate(events) if isinstance(event.line, SendLine)}
+    arrows = [
+        (sent[_passage(event)], row)
+        for row, event in enumerate(events)
+        if isinstance(event.line, ReceiveLine) and _passage(event) in sent
+    ]
     names = {event.process for event in events}
     agents = sorted((name for name in names if name != "coordinator"), key=lambda name: int(name[6:]))
     where = f"round {round_}" + ("" if step is None else f", step {step}")
@@ -128,25 +125,33 @@ def sequence(lives: list[Life], round_: int, step: int | None) -> Sequence:
     )
 
 
+def _passage(event: TraceEvent) -> tuple[str, str, int]:
+    """Return sender, receiver and number of the message that is sent or received."""
+    line = event.line
+    assert isinstance(line, SendLine | ReceiveLine)
+    ends = (event.process, line.peer) if isinstance(line, SendLine) else (line.peer, event.process)
+    return *ends, line.seq
+
+
 def _in_causal_order(events: list[TraceEvent]) -> list[TraceEvent]:
     """Order by time; where clocks or rounding disagree with causality, causality wins."""
     by_process: dict[tuple[str, int], list[TraceEvent]] = {}
     for event in events:
         by_process.setdefault((event.process, event.life), []).append(event)
-    sends = {(one.process, one["peer"], one["seq"]) for one in events if one.kind == "send"}
+    sends = {_passage(event) for event in events if isinstance(event.line, SendLine)}
     gone: set[tuple[str, str, int]] = set()
     ordered: list[TraceEvent] = []
     while by_process:
         ready = []
         for key, queue in by_process.items():
             first = queue[0]
-            needs = (first["peer"], first.process, first["seq"]) if first.kind == "receive" else None
+            needs = _passage(first) if isinstance(first.line, ReceiveLine) else None
             if needs is None or needs not in sends or needs in gone:
-                ready.append((first["t"], key))
+                ready.append((first.line.time, key))
         _, key = min(ready)
         event = by_process[key].pop(0)
-        if event.kind == "send":
-            gone.add((event.process, event["peer"], event["seq"]))
+        if isinstance(event.line, SendLine):
+            gone.add(_passage(event))
         ordered.append(event)
         if not by_process[key]:
             del by_process[key]
@@ -170,21 +175,23 @@ def _critical(events: list[TraceEvent], arrows: list[tuple[int, int]]) -> frozen
 
 def sequence_text(drawn: Sequence) -> str:
     """Return the sequence as lines; `*` marks the critical path."""
-    start = drawn.events[0]["t"]
+    start = drawn.events[0].line.time
     lines = [drawn.title, ""]
     for row, event in enumerate(drawn.events):
         mark = "*" if row in drawn.critical else " "
-        lines.append(f"{mark} {1e3 * (event['t'] - start):9.3f} ms  {event.process:12} {_said(event)}")
+        lines.append(f"{mark} {1e3 * (event.line.time - start):9.3f} ms  {event.process:12} {_text(event)}")
     return "\n".join([*lines, "", "* critical path: what the end of this sequence waited for"])
 
 
-def _said(event: TraceEvent) -> str:
-    if event.kind in ("send", "receive"):
-        step = "" if event["s"] is None else f" step {event['s']}"
-        arrow = "->" if event.kind == "send" else "<-"
-        return f"{arrow} {event['peer']:12} {event['kind']}{step}"
-    step = f" step {event['s']}" if "s" in event.fields else ""
-    return f"   {event.kind}{step}"
+def _text(event: TraceEvent) -> str:
+    step = "" if event.step is None else f" step {event.step}"
+    match event.line:
+        case SendLine(peer=peer, kind=kind):
+            return f"-> {peer:12} {kind}{step}"
+        case ReceiveLine(peer=peer, kind=kind):
+            return f"<- {peer:12} {kind}{step}"
+        case _:
+            return f"   {event.verb}{step}"
 
 
 def sequence_svg(drawn: Sequence) -> str:
@@ -192,7 +199,7 @@ def sequence_svg(drawn: Sequence) -> str:
     width = _LEFT + _LANE * len(drawn.processes)
     height = _TOP + _ROW * (len(drawn.events) + 1)
     middle = {name: _LEFT + _LANE * (place + 0.5) for place, name in enumerate(drawn.processes)}
-    start = drawn.events[0]["t"]
+    start = drawn.events[0].line.time
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" role="img" '
         f'aria-label="{escape(drawn.title)}"><title>{escape(drawn.title)}</title><style>{_STYLE}</style>',
@@ -210,25 +217,26 @@ def sequence_svg(drawn: Sequence) -> str:
     height_of = [_TOP + _ROW * (row + 0.5) for row in range(len(drawn.events))]
     shown = ""
     for row, event in enumerate(drawn.events):
-        time = f"{1e3 * (event['t'] - start):.2f} ms"
+        time = f"{1e3 * (event.line.time - start):.2f} ms"
         if time != shown:
             parts.append(f'<text class="time soft" x="{_LEFT - 14}" y="{height_of[row] + 4}">{time}</text>')
             shown = time
-        if event.kind not in ("send", "receive"):
+        if not isinstance(event.line, SendLine | ReceiveLine):
             x = middle[event.process]
             group = "critical other" if row in drawn.critical else "other"
             parts.append(
                 f'<g class="{group}"><circle cx="{x}" cy="{height_of[row]}" r="4"/>'
-                f'<text class="ink" x="{x + 9}" y="{height_of[row] + 4}">{escape(event.kind)}</text></g>'
+                f'<text class="ink" x="{x + 9}" y="{height_of[row] + 4}">{escape(event.verb)}</text></g>'
             )
     for send, receive in drawn.arrows:
-        event = drawn.events[send]
+        event, line = drawn.events[send], drawn.events[send].line
+        assert isinstance(line, SendLine)
         critical = " critical" if {send, receive} <= drawn.critical else ""
-        label = _SHORT.get(event["kind"], event["kind"])
+        label = _SHORT.get(line.kind, line.kind)
         tone = {"states": "states", "actions": "actions"}.get(
             label, "signal" if "signal" in label else "other"
         )
-        x1, x2 = middle[event.process], middle[event["peer"]]
+        x1, x2 = middle[event.process], middle[line.peer]
         y1, y2 = height_of[send], height_of[receive]
         parts.append(
             f'<g class="{tone}{critical}"><line class="message" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" '

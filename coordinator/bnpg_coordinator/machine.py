@@ -17,7 +17,7 @@ from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import OrderViolation, ProtocolError
 from bnpg_protocol.wire.events import Observer
-from bnpg_protocol.wire.exit_codes import ExitCode
+from bnpg_protocol.wire.exit_codes import ExitCode, run_state
 from bnpg_protocol.wire.links import Links
 from bnpg_protocol.wire.messages import (
     ActionsChosen,
@@ -454,7 +454,7 @@ class CoordinatorMachine:
     def _conclude(self) -> list[Effect]:
         assert self._stop is not None
         self.phase = "ended"
-        state = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}.get(self._stop.code, "failed")
+        state = run_state(self._stop.code)
         if self._observer is not None:
             absent = tuple(one for one in range(self._setup.dag.agents) if one not in self._farewells)
             self._observer(told.Concluded(state, self._rounds.round, absent))

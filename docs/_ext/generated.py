@@ -1,4 +1,4 @@
-"""Pages made from the code: the directives `messages`, `settings`, `modules`, `phases`, for Markdown pages.
+"""Pages made from the code: directives `messages`, `trace-lines`, `settings`, `modules`, `phases`.
 
 Each turns what the code declares into Markdown, so that the page cannot say anything else than the code.
 """
@@ -6,22 +6,25 @@ Each turns what the code declares into Markdown, so that the page cannot say any
 import importlib
 import pkgutil
 import re
+import types
 import typing
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from bnpg_protocol.process import phases
+from bnpg_protocol.process import phases, trace_line
 from bnpg_protocol.wire import messages
 from bnpg_protocol.wire.messages import KINDS
 from docutils import nodes
+from msgspec import UnsetType
+from msgspec.structs import fields
 from settings_table import row, settings_table
 from sphinx.application import Sphinx
 from sphinx.ext.napoleon import Config, NumpyDocstring
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
-_PLAIN = {int: "integer", str: "text", bool: "true or false", float: "number"}
+_PLAIN = {int: "integer", str: "text", bool: "true or false", float: "number", type(None): "null"}
 _NAMED = (
     (messages.Count, "count"),
     (messages.Positive, "number > 0"),
@@ -31,6 +34,10 @@ _NAMED = (
     (messages.Actions, "actions"),
     (messages.Weights, "weights"),
     (messages.Table, "table"),
+    (trace_line.Process, "process"),
+    (trace_line.Anybody, "process, or `agent` for one without an id"),
+    (trace_line.Payload, "8 hexadecimal digits"),
+    (trace_line.Theta, "32 hexadecimal digits"),
 )
 
 
@@ -45,13 +52,22 @@ def _type(hint: Any) -> str:
     named = [name for alias, name in _NAMED if hint == alias]
     if named:
         return named[0]
-    if typing.get_origin(hint) is tuple:
-        of = typing.get_args(hint)
+    origin, of = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(_type(each) for each in of if each is not UnsetType)
+    if origin is typing.Literal:
+        return " or ".join(f"`{value}`" for value in of)
+    if origin is dict:
+        return f"object, {_type(of[0])} to {_type(of[1])}"
+    if origin is list:
+        return f"{_type(of[0])}s"
+    if origin is tuple:
         return f"{_type(of[0])}s" if of[1:] == (...,) else f"({', '.join(map(_type, of))})"
     if typing.get_origin(hint) is typing.Annotated:
         plain, *limits = typing.get_args(hint)
         [limit] = limits
-        return f"{_type(plain)} ≥ {limit.ge}" + (
+        most = "" if limit.le is None else f", ≤ {limit.le}"
+        return f"{_type(plain)} ≥ {limit.ge}{most}" + (
             f", a multiple of {limit.multiple_of}" * bool(limit.multiple_of)
         )
     return _PLAIN[hint]
@@ -86,6 +102,47 @@ class Messages(SphinxDirective):
                 if kind.sequenced is sequenced:
                     lines += _message(name, kind, comments)
         return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+
+
+class TraceLines(SphinxDirective):
+    """Every kind of line in a trace, from `protocol/bnpg_protocol/process/trace_line.py`."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the part of the page that stands for the directive."""
+        self.env.note_dependency(str(trace_line.__file__))
+        comments = _comments(trace_line)
+        lines = []
+        for kind in (*_SHARED, *typing.get_args(trace_line.Line)):
+            lines += _trace_line(kind, comments)
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+
+
+_SHARED = {
+    trace_line.TraceLine: "Every line",
+    trace_line.LineInEpoch: "Every line of an event within an epoch",
+    trace_line.MessageLine: "Every line of a message",
+}
+
+
+def _trace_line(kind: type[trace_line.TraceLine], comments: dict[tuple[str, str], str]) -> Iterator[str]:
+    """One kind of line: what it says, and the fields that it has besides those it shares with others."""
+    base = kind.__base__
+    yield f"### {_SHARED.get(kind) or f'`{kind.__struct_config__.tag}`'}\n"
+    if kind not in _SHARED:
+        yield f"{kind.__doc__}\n"
+    shared = base.__struct_fields__ if base in _SHARED else ()
+    own = [one for one in fields(kind) if one.name not in shared]
+    if base in _SHARED:
+        yield f"As {_SHARED[base].lower()}{', and:' if own else '.'}\n"
+    hints = typing.get_type_hints(kind, include_extras=True)
+    if own:
+        yield row(["field", "type", "meaning"])
+        yield row(["---"] * 3)
+    for one in own:
+        optional = ", optional" if UnsetType in typing.get_args(hints[one.name]) else ""
+        meaning = comments.get((kind.__name__, one.name), "")
+        yield row([f"`{one.encode_name}`", _type(hints[one.name]) + optional, meaning])
+    yield ""
 
 
 class Settings(SphinxDirective):
@@ -174,6 +231,7 @@ def _as_text(_app: Sphinx, _context: object, lines: list[str]) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Name the directives."""
     app.add_directive("messages", Messages)
+    app.add_directive("trace-lines", TraceLines)
     app.add_directive("settings", Settings)
     app.add_directive("modules", Modules)
     app.add_directive("phases", Phases)

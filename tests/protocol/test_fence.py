@@ -63,7 +63,7 @@ def write_atomically_by_the_next(folder: Path, rename: object) -> None:
 
 def test_a_trace_of_an_earlier_life_does_not_grow(tmp_path: Path) -> None:
     recorder = TraceRecorder(tmp_path / "trace", 1, fence=Fence.raise_in(tmp_path))
-    recorder(Started({"run": "r"}))
+    recorder(Started({"run": "r", "experiment": "e"}))
     recorder.flush()
     file = tmp_path / "trace" / "coordinator.1.jsonl"
     before = file.read_bytes()
@@ -76,7 +76,7 @@ def test_a_trace_of_an_earlier_life_does_not_grow(tmp_path: Path) -> None:
 def test_a_trace_of_an_earlier_life_does_not_begin(tmp_path: Path) -> None:
     recorder = TraceRecorder(tmp_path / "trace", 1, fence=Fence.raise_in(tmp_path))
     Fence.raise_in(tmp_path)
-    recorder(Started({"run": "r"}))
+    recorder(Started({"run": "r", "experiment": "e"}))
     with pytest.raises(StorageFailed):
         recorder.flush()
     assert list((tmp_path / "trace").iterdir()) == []

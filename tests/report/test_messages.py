@@ -2,23 +2,31 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import pytest
+from bnpg_protocol.process.trace_line import ActLine, ReceiveLine, SendLine, StartLine, TraceLine
 
 from bnpg.report.events import observed_events
 from bnpg.report.messages import MOST_STEPS, message_view, read_lives
 from bnpg.trace.reading import Life, TraceEvent
 
 
-def life(process: str, events: list[dict[str, Any]], number: int = 1) -> Life:
-    return Life(
-        process, number, tuple(TraceEvent(process, number, k, one) for k, one in enumerate(events)), ""
-    )
+def life(process: str, lines: list[TraceLine], number: int = 1) -> Life:
+    numbered = [msgspec.structs.replace(line, number=k) for k, line in enumerate(lines)]
+    return Life(process, number, tuple(TraceEvent(process, number, line) for line in numbered), "")
 
 
-def message(kind: str, t: float, peer: str, seq: int, r: int, s: int | None, what: str) -> dict[str, Any]:
-    return {"k": kind, "t": t, "peer": peer, "g": 1, "e": 1, "seq": seq, "kind": what, "r": r, "s": s}
+def send(t: float, peer: str, seq: int, r: int, s: int | None, kind: str) -> SendLine:
+    return SendLine(0, t, 0, 1, 1, peer, seq, kind, r, s, "0" * 8)
+
+
+def receive(t: float, peer: str, seq: int, r: int, s: int | None, kind: str) -> ReceiveLine:
+    return ReceiveLine(0, t, 0, 1, 1, peer, seq, kind, r, s, "0" * 8, 0)
+
+
+def start(t: float) -> StartLine:
+    return StartLine(0, t, 0, 1, "agent-0", 1, "run", "experiment")
 
 
 def pair(steps: int, slow: int) -> list[Life]:
@@ -26,11 +34,11 @@ def pair(steps: int, slow: int) -> list[Life]:
     coordinator, agent = [], []
     for step in range(steps):
         t, took = float(step), 0.1 if step == slow else 0.01
-        coordinator.append(message("send", t, "agent-0", step, 0, step, "StatesAnnounced"))
-        agent.append(message("receive", t + 0.3 * took, "coordinator", step, 0, step, "StatesAnnounced"))
-        agent.append({"k": "act", "t": t + 0.4 * took, "g": 1, "e": 1, "r": 0, "s": step})
-        agent.append(message("send", t + 0.5 * took, "coordinator", step, 0, step, "ActionsChosen"))
-        coordinator.append(message("receive", t + took, "agent-0", step, 0, step, "ActionsChosen"))
+        coordinator.append(send(t, "agent-0", step, 0, step, "StatesAnnounced"))
+        agent.append(receive(t + 0.3 * took, "coordinator", step, 0, step, "StatesAnnounced"))
+        agent.append(ActLine(0, t + 0.4 * took, 0, 1, 1, 0, step, "0" * 8))
+        agent.append(send(t + 0.5 * took, "coordinator", step, 0, step, "ActionsChosen"))
+        coordinator.append(receive(t + took, "agent-0", step, 0, step, "ActionsChosen"))
     return [life("coordinator", coordinator), life("agent-0", agent)]
 
 
@@ -61,8 +69,8 @@ def test_waiting_and_working_fill_the_time_and_say_for_whom() -> None:
 
 
 def test_a_round_without_steps_is_drawn_as_one() -> None:
-    coordinator = [message("send", 0.0, "agent-0", 1, 3, None, "FlowBroadcast")]
-    agent = [message("receive", 0.2, "coordinator", 1, 3, None, "FlowBroadcast")]
+    coordinator = [send(0.0, "agent-0", 1, 3, None, "FlowBroadcast")]
+    agent = [receive(0.2, "coordinator", 1, 3, None, "FlowBroadcast")]
     view = message_view([life("coordinator", coordinator), life("agent-0", agent)], "")
     assert [one.title for one in view.steps] == ["round 3"]
 
@@ -104,7 +112,7 @@ def test_deaths_and_returns_are_seen_in_the_trace(sampled_run: Path) -> None:
 @pytest.mark.parametrize("life_number", [1, 2])
 def test_a_life_that_was_never_followed_is_no_death(life_number: int) -> None:
     lives = [
-        life("coordinator", [{"k": "start", "t": 0.0}]),
-        life("agent-0", [{"k": "start", "t": 1.0}], life_number),
+        life("coordinator", [start(0.0)]),
+        life("agent-0", [start(1.0)], life_number),
     ]
     assert all(one.look == "return" for one in observed_events(lives))

@@ -224,7 +224,7 @@ TAMPERINGS: list[tuple[Callable[[Files], None], str]] = [
     (drop_receive, r"a receive has number 3 on its link, but there is no 2"),
     (double_receive, r"a receive has the number 2 of another on its link"),
     (double_send, r"a send has the number 4 of another on its link"),
-    (receive_what_was_never_sent, r"received with another p than it was sent with"),
+    (receive_what_was_never_sent, r"received with another payload than it was sent with"),
     (act_before_a_parent, r"agent-1 acts at round 0, step 0 before it has the actions of agent-0"),
     (act_before_the_states, r"agent-0 acts at round 0, step 0 before it has the states"),
     (act_twice, r"agent-0 acts twice at round 0, step 0"),

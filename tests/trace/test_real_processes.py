@@ -91,7 +91,9 @@ def test_what_a_killed_process_told_others_is_in_its_file(start_run: StartRun) -
     file.write_bytes(whole + b'{"n":99')
     proof_of(run)
     lines = whole.splitlines(keepends=True)
-    sends = [place for place, line in enumerate(lines) if b'"k":"send","peer":"agent-2"' in line]
+    sends = [
+        place for place, line in enumerate(lines) if b'"k":"send"' in line and b'"peer":"agent-2"' in line
+    ]
     file.write_bytes(b"".join(lines[: sends[-2]]))
     with pytest.raises(Violation, match="received what agent-0 never sent"):
         proof_of(run)

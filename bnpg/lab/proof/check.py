@@ -7,20 +7,21 @@ What is proved, in this order; each step may rely on those before:
 3. `messages`: first in first out on each link of each epoch; every receive has its send, with the same
    content; every needed send has its receive.
 4. `precedence`: every event of a process has the earlier ones that it needs, and none happens twice: acts
-after
-   its states and all its parents' actions, updates applied once and in order, signals after everybody's
-   actions, no round before everybody has finished the last.
-5. `said`: nobody contradicts itself, in no replay either; the chain of thetas is unbroken over all lives.
+   after its states and all its parents' actions, updates applied once and in order, signals after
+   everybody's actions, no round before everybody has finished the last.
+5. `content`: nobody contradicts itself, in no replay either; the chain of thetas is unbroken over all lives.
 6. `messages` again: time and Lamport's clock, which leave no event of a process another place than its own.
 
 `reference` then compares all of it with the run recomputed in one process.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from bnpg_protocol.wire.exit_codes import RunState
+
+from bnpg.lab.proof.content import Content, collect
 from bnpg.lab.proof.messages import check_clocks, check_messages
 from bnpg.lab.proof.precedence import check_precedence
-from bnpg.lab.proof.said import Said, collect
 from bnpg.trace.lives import Lives
 from bnpg.trace.reading import Life, Violation
 
@@ -30,7 +31,7 @@ class Proof:
     """What was counted while proving."""
 
     run: Lives
-    said: Said
+    content: Content
     processes: int
     lives: int
     events: int
@@ -46,7 +47,7 @@ class Proof:
     """Updates that were applied again because a process died before they were durable."""
     broken_off: tuple[str, ...] = ()
     """Files, and the line after which each breaks off because its process's disk was full."""
-    state: str = field(default="interrupted")
+    state: RunState = "interrupted"
     """How the run ended, as far as it did."""
 
 
@@ -69,11 +70,11 @@ def check_trace(lives: list[Life], done: bool) -> Proof:
     run.check()
     messages = check_messages(run)
     acts, applied = check_precedence(run)
-    said = collect(run)
+    content = collect(run)
     for life in lives:
         check_clocks(life)
-    reached = [max(thetas, default=0) for thetas in said.thetas]
-    for agent, thetas in enumerate(said.thetas):
+    reached = [max(thetas, default=0) for thetas in content.thetas]
+    for agent, thetas in enumerate(content.thetas):
         missing = sorted(set(range(max(thetas, default=0) + 1)) - set(thetas))
         if missing:
             last = thetas[max(thetas)][1]
@@ -82,7 +83,7 @@ def check_trace(lives: list[Life], done: bool) -> Proof:
             )
     proof = Proof(
         run=run,
-        said=said,
+        content=content,
         processes=run.agents + 1,
         lives=len(lives),
         events=sum(len(life.events) for life in lives),
@@ -95,7 +96,7 @@ def check_trace(lives: list[Life], done: bool) -> Proof:
         again=applied - sum(reached),
     )
     if run.conclusion is not None:
-        proof.state = str(run.conclusion["state"])
+        proof.state = run.conclusion.state
     if proof.state == "done":
         _check_length(run, reached)
     return proof
@@ -103,11 +104,13 @@ def check_trace(lives: list[Life], done: bool) -> Proof:
 
 def _check_length(run: Lives, reached: list[int]) -> None:
     """In a run that is done, everybody has applied all updates; fewer only where it may stop early."""
+    assert run.concluded is not None
     assert run.conclusion is not None
-    rounds = run.conclusion["rounds"]
-    if rounds != run.rounds and not (run.stops_early and rounds < run.rounds):
-        raise Violation(f"the run is done after {rounds} rounds, expected {run.rounds}", run.conclusion)
+    rounds, expected = run.conclusion.rounds, run.start.rounds
+    assert isinstance(expected, int)
+    if rounds != expected and not (run.start.stops_early and rounds < expected):
+        raise Violation(f"the run is done after {rounds} rounds, expected {expected}", run.concluded)
     for agent, updates in enumerate(reached):
         if updates != rounds:
             why = f"the run is done, but agent-{agent} has applied {updates} of {rounds} updates"
-            raise Violation(why, run.conclusion)
+            raise Violation(why, run.concluded)

@@ -3,17 +3,35 @@
 An event of a process needs earlier ones of the same process in the same epoch: an act its states and its
 parents' actions, a signal everybody's actions, a round that everybody has applied the last. Nothing is said
 of what must follow: that nobody stops short is proved by the ends of the links (`messages`), by the chain of
-thetas (`said`) and by the run recomputed (`reference`). The needs are written from the protocol, not from the
-machines: they know no arrays, and a machine that breaks one is found although all its numbers are right.
+thetas (`content`) and by the run recomputed (`reference`). The needs are written from the protocol, not from
+the machines: they know no arrays, and a machine that breaks one is found although all its numbers are right.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from bnpg_protocol.process.trace_line import (
+    ActLine,
+    ApplyLine,
+    BareLine,
+    BeginLine,
+    ConcludeLine,
+    EndLine,
+    EpochLine,
+    JoinLine,
+    KeptLine,
+    ReceiveLine,
+    SendLine,
+    UnsendLine,
+)
+from bnpg_protocol.wire.addresses import COORDINATOR as COORDINATOR_ID
+from bnpg_protocol.wire.addresses import process_name
+
+from bnpg.lab.proof.content import payload_of
 from bnpg.trace.lives import Lives
 from bnpg.trace.reading import Life, TraceEvent, Violation
 
-COORDINATOR = "coordinator"
+COORDINATOR = process_name(COORDINATOR_ID)
 
 
 class Fact(NamedTuple):
@@ -39,34 +57,34 @@ class Need(NamedTuple):
 
 def fact_of(event: TraceEvent) -> Fact:
     """Return what an event amounts to; to apply an update and to have applied it before are one."""
-    verb = "update" if event.kind in ("apply", "kept") else event.kind
-    fields = event.fields
-    if verb == "join":
-        return Fact(verb, peer=str(fields["agent"]), round=int(fields["life"]))
-    message = event.kind in ("send", "receive", "unsend")
-    return Fact(
-        verb,
-        str(fields["kind"]) if message else "",
-        str(fields["peer"]) if message else "",
-        fields.get("r"),
-        fields.get("s") if message or event.kind == "act" else None,
-    )
+    match event.line:
+        case SendLine() | ReceiveLine() | UnsendLine() as line:
+            return Fact(event.verb, line.kind, line.peer, line.round, line.step)
+        case ApplyLine() | KeptLine():
+            return Fact("update", round=event.round)
+        case JoinLine(agent=agent, life=life):
+            return Fact("join", peer=str(agent), round=life)
+        case _:
+            return Fact(event.verb, round=event.round, step=event.step)
 
 
-def told(event: TraceEvent) -> str:
-    """Say what a process does."""
-    fields = event.fields
-    at = "" if fields.get("r") is None else f" round {fields['r']}"
-    at += "" if fields.get("s") is None else f", step {fields['s']}"
-    match event.kind:
-        case "send":
-            return f"sends {fields['kind']}" + (f" of{at}" if at else f" to {fields['peer']}")
-        case "act":
+def in_words(event: TraceEvent) -> str:
+    """Return what a process does."""
+    at = "" if event.round is None else f" round {event.round}"
+    at += "" if event.step is None else f", step {event.step}"
+    match event.line:
+        case SendLine(kind=kind, peer=peer):
+            return f"sends {kind}" + (f" of{at}" if at else f" to {peer}")
+        case ActLine():
             return f"acts at{at}"
-        case "apply" | "kept":
-            return f"applies update {fields['r']}"
-        case kind:
-            return {"begin": f"goes on at{at}", "epoch": "enters an epoch"}.get(kind, kind)
+        case ApplyLine() | KeptLine():
+            return f"applies update {event.round}"
+        case BeginLine():
+            return f"goes on at{at}"
+        case EpochLine():
+            return "enters an epoch"
+        case _:
+            return event.verb
 
 
 class _Process:
@@ -85,19 +103,18 @@ class _Process:
         Violation
         """
         for event in events:
-            if event.kind == "epoch":
+            if isinstance(event.line, EpochLine):
                 self._known = {}
             fact = fact_of(event)
-            if event.kind == "unsend":
+            if isinstance(event.line, UnsendLine):
                 self._known.pop(fact._replace(verb="send"), None)
-            elif event.kind not in ("bare", "end"):
+            elif not isinstance(event.line, BareLine | EndLine):
                 for need in self.needs(event):
                     self._require(event, need)
                 known = self._known.setdefault(fact, event)
                 if known is not event:
-                    raise self._wrong(
-                        event, f"{told(event)} twice".replace("acts at", "acts twice at"), known
-                    )
+                    why = f"{in_words(event)} twice".replace("acts at", "acts twice at")
+                    raise self._wrong(event, why, known)
                 self.note(event)
             self._last = event
 
@@ -115,9 +132,9 @@ class _Process:
     def _require(self, event: TraceEvent, need: Need) -> None:
         known = self._known.get(need.fact)
         if known is None:
-            raise self._wrong(event, f"{told(event)} before it has {need.words}")
-        if need.other and known["p"] != event["p"]:
-            raise self._wrong(event, f"{told(event)} {need.other}", known)
+            raise self._wrong(event, f"{in_words(event)} before it has {need.words}")
+        if need.other and payload_of(known) != payload_of(event):
+            raise self._wrong(event, f"{in_words(event)} {need.other}", known)
 
     def _wrong(self, event: TraceEvent, why: str, *before: TraceEvent) -> Violation:
         shown = before or ((self._last,) if self._last is not None else ())
@@ -130,77 +147,77 @@ class _Agent(_Process):
     def __init__(self, run: Lives, life: Life) -> None:
         super().__init__(life)
         assert life.agent is not None
-        self._exact = run.mode == "exact"
-        self._parents = [f"agent-{parent}" for parent in run.parents[life.agent]]
-        self._children = [f"agent-{child}" for child in run.children[life.agent]]
-        self._latest = max(int(round_) for round_ in life.events[0]["held"])
+        self._exact = run.start.mode == "exact"
+        self._parents = [process_name(parent) for parent in run.parents[life.agent]]
+        self._children = [process_name(child) for child in run.children[life.agent]]
+        self._latest = max(life.start.held or ())
         self.acts = self.updates = 0
 
     def needs(self, event: TraceEvent) -> Iterator[Need]:
         """Return what must have come before an event."""
-        round_: Any = event.fields.get("r")
-        step: Any = event.fields.get("s")
+        round_ = event.round
 
         def received(kind: str, peer: str = COORDINATOR, at: int | None = None) -> Fact:
             return Fact("receive", kind, peer, round_, at)
 
-        match event.kind, event.fields.get("kind", ""):
-            case "begin", _:
+        match event.line:
+            case BeginLine():
                 yield Need(received("Start"), "its Start")
-            case "act", _:
+            case ActLine(step=step):
                 yield Need(Fact("begun"), "begun the rounds of this epoch")
                 yield Need(received("StatesAnnounced", at=step), "the states")
                 for parent in self._parents:
                     yield Need(received("ActionsChosen", parent, step), f"the actions of {parent}")
                 if step:
                     yield Need(Fact("act", round=round_, step=step - 1), f"acted at step {step - 1}")
-            case "apply" | "kept", _:
+            case ApplyLine() | KeptLine():
                 signal = "FlowBroadcast" if self._exact else "SignalBroadcast"
                 yield Need(Fact("begun"), "begun the rounds of this epoch")
-                other = "from another signal than it received" if event.kind == "apply" else ""
+                applies = isinstance(event.line, ApplyLine)
+                other = "from another signal than it received" if applies else ""
                 yield Need(received(signal), "the signal", other)
                 turns = sum(fact[:4] == received("StatesAnnounced")[:4] for fact in self._known)
                 for turn in range(turns):
                     yield Need(Fact("act", round=round_, step=turn), f"acted at step {turn}")
-            case "send", "ActionsChosen":
+            case SendLine(kind="ActionsChosen", step=step):
                 yield Need(Fact("act", round=round_, step=step), "drawn them", "that it has not drawn")
-            case "send", "SignalApplied":
+            case SendLine(kind="SignalApplied"):
                 yield Need(Fact("update", round=round_), "applied it")
-            case "send", "TableShown" if self._exact and not self.has(Fact("begin", round=round_)):
-                yield Need(Fact("update", round=round_ - 1), "applied the update before")
-            case "send", "TableShown" if not self._exact:
+            case SendLine(kind="TableShown", round=int(shown)) if self._exact:
+                if not self.has(Fact("begin", round=shown)):
+                    yield Need(Fact("update", round=shown - 1), "applied the update before")
+            case SendLine(kind="TableShown"):
                 yield Need(received("TableRequested"), "been asked for it")
-            case "send", "ThetaShown":
+            case SendLine(kind="ThetaShown"):
                 yield Need(Fact("receive", "ThetaRequested", COORDINATOR), "been asked for it")
-            case "send", "EdgeWelcome":
-                yield Need(Fact("receive", "EdgeHello", event["peer"]), "been greeted")
-            case "send", "EdgesConfirmed":
+            case SendLine(kind="EdgeWelcome", peer=peer):
+                yield Need(Fact("receive", "EdgeHello", peer), "been greeted")
+            case SendLine(kind="EdgesConfirmed"):
                 for parent in self._parents:
                     yield Need(Fact("receive", "EdgeHello", parent), f"been greeted by {parent}")
                 for child in self._children:
                     yield Need(Fact("receive", "EdgeWelcome", child), f"an answer of {child}")
-            case "receive", kind if kind not in ("Roster", "Finish"):
+            case ReceiveLine(kind=kind) if kind not in ("Roster", "Finish"):
                 yield Need(Fact("receive", "Roster", COORDINATOR), "the roster of the epoch")
 
     def note(self, event: TraceEvent) -> None:
         """Follow the thetas: every update is applied once, in order."""
-        round_: Any = event.fields.get("r")
-        match event.kind:
-            case "act":
+        match event.line:
+            case ActLine():
                 self.acts += 1
-            case "begin" if self._latest < round_:
+            case BeginLine(round=round_) if self._latest < round_:
                 raise self._wrong(event, f"goes on at round {round_} with theta of round {self._latest}")
-            case "begin":
+            case BeginLine(round=round_):
                 self._known[Fact("begun")] = event
                 if self._latest > round_ + 1:
                     self._latest = round_  # what others lost, it gives up too
-            case "apply" if round_ == self._latest:
+            case ApplyLine(round=round_) if round_ == self._latest:
                 self.updates += 1
                 self._latest = round_ + 1
-            case "apply":
+            case ApplyLine(round=round_):
                 how = "twice" if round_ < self._latest else "out of order"
                 raise self._wrong(event, f"applies update {round_} {how}")
-            case "kept" if round_ + 1 != self._latest:
+            case KeptLine(round=round_) if round_ + 1 != self._latest:
                 raise self._wrong(event, f"says that it has applied update {round_}, and has not")
 
 
@@ -209,13 +226,13 @@ class _Coordinator(_Process):
 
     def __init__(self, run: Lives, life: Life) -> None:
         super().__init__(life)
-        start = life.events[0]
+        start = life.start
         self._agents = run.agent_names
-        self._exact = run.mode == "exact"
-        self._rounds = int(start["rounds"])
-        self._parts = int(start["parts"])
-        self._evaluate_every = int(start["evaluate_every"])
-        self._stops_early = bool(start["stops_early"])
+        assert isinstance(start.rounds, int)
+        assert isinstance(start.parts, int)
+        assert isinstance(start.evaluate_every, int)
+        self._rounds, self._parts, self._evaluate_every = start.rounds, start.parts, start.evaluate_every
+        self._stops_early = bool(start.stops_early)
         self._lives: dict[str, int] = {}
         self._latest: dict[str, int] = {}
         self._base = 0
@@ -227,21 +244,19 @@ class _Coordinator(_Process):
 
     def needs(self, event: TraceEvent) -> Iterator[Need]:
         """Return what must have come before an event."""
-        round_: Any = event.fields.get("r")
-        step: Any = event.fields.get("s")
         if self._concluded:
             raise self._wrong(event, "goes on after it concluded the run")
-        match event.kind, event.fields.get("kind", ""):
-            case "epoch", _:
-                if dict(event["neighbours"]) != self._lives or len(self._lives) < len(self._agents):
-                    raise self._wrong(event, f"forms an epoch of {event['neighbours']}, not of {self._lives}")
-            case "begin", _:
+        match event.line:
+            case EpochLine(neighbours=neighbours):
+                if neighbours != self._lives or len(self._lives) < len(self._agents):
+                    raise self._wrong(event, f"forms an epoch of {neighbours}, not of {self._lives}")
+            case BeginLine():
                 yield from self._everybody("EdgesConfirmed", None, "the edges")
-            case "send", "Start":
-                yield Need(Fact("begin", round=round_), "begun the round")
-            case "send", "TableRequested":
+            case SendLine(kind="Start"):
+                yield Need(Fact("begin", round=event.round), "begun the round")
+            case SendLine(kind="TableRequested", round=int(round_)):
                 yield from self._finished(round_)
-            case "send", "StatesAnnounced":
+            case SendLine(kind="StatesAnnounced", round=int(round_), step=int(step)):
                 yield from self._finished(round_)
                 if self._measures(round_):
                     yield from self._everybody("TableShown", round_, "the table")
@@ -251,41 +266,40 @@ class _Coordinator(_Process):
                     if answered <= step - self._parts:
                         lacking = Fact("receive", "ActionsChosen", agent, round_, answered)
                         yield Need(lacking, f"the actions of {agent} at step {answered}")
-            case "send", "SignalBroadcast":
+            case SendLine(kind="SignalBroadcast", round=int(round_)):
                 announced = ("send", "StatesAnnounced", self._agents[0], round_)
                 turns = sum(fact[:4] == announced for fact in self._known)
                 yield Need(Fact("send", "StatesAnnounced", self._agents[0], round_, 0), "announced states")
                 for turn in range(turns):
                     yield from self._everybody("ActionsChosen", round_, "the actions", turn)
-            case "send", "FlowBroadcast":
+            case SendLine(kind="FlowBroadcast", round=int(round_)):
                 yield from self._finished(round_)
                 yield from self._everybody("TableShown", round_, "the table")
-            case "send", "ThetaRequested":
+            case SendLine(kind="ThetaRequested"):
                 yield from self._all_rounds()
 
     def note(self, event: TraceEvent) -> None:
         """Follow who takes part, and how far everybody is."""
-        match event.kind, event.fields.get("kind", ""):
-            case "join", _:
-                self._join(event)
-            case "epoch", _:
+        match event.line:
+            case JoinLine() as line:
+                self._join(event, line)
+            case EpochLine():
                 self._base = -1
-            case "begin", _:
-                if event["r"] != min(self._latest.values()):
-                    base = min(self._latest.values())
-                    raise self._wrong(event, f"goes on at round {event['r']}, but everybody holds {base}")
-                self._base = self._reached = event["r"]
-            case "receive", "SignalApplied":
-                peer, round_ = event["peer"], event["r"]
+            case BeginLine(round=round_):
+                base = min(self._latest.values())
+                if round_ != base:
+                    raise self._wrong(event, f"goes on at round {round_}, but everybody holds {base}")
+                self._base = self._reached = round_
+            case ReceiveLine(kind="SignalApplied", peer=peer, round=int(round_)):
                 self._latest[peer] = max(self._latest[peer], round_ + 1)
                 if not self._ending and all(
                     self.has(Fact("receive", "SignalApplied", agent, round_)) for agent in self._agents
                 ):
                     self._reached = round_ + 1
-            case "send", "Finish":
+            case SendLine(kind="Finish"):
                 self._ending = True
-            case "conclude", _:
-                self._conclude(event)
+            case ConcludeLine() as line:
+                self._conclude(event, line)
 
     def _everybody(
         self, kind: str, round_: int | None, words: str, step: int | None = None
@@ -311,30 +325,28 @@ class _Coordinator(_Process):
         wanted = ("receive", "ActionsChosen", agent, round_)
         return sum(fact[:4] == wanted for fact in self._known)
 
-    def _join(self, event: TraceEvent) -> None:
-        name, latest = f"agent-{event['agent']}", max(event["held"], default=0)
+    def _join(self, event: TraceEvent, join: JoinLine) -> None:
+        name, latest = process_name(join.agent), max(join.held, default=0)
         if name not in self._agents:
             raise self._wrong(event, "takes in somebody who is no agent of this run")
-        if self._lives.get(name, 0) >= event["life"]:
+        if self._lives.get(name, 0) >= join.life:
             raise self._wrong(event, f"takes in a life of {name} that is not newer")
         if latest < self._latest.get(name, 0):
             lost = self._latest[name] - 1
             raise self._wrong(event, f"takes in {name}, which reported update {lost} and has lost it")
-        self._lives[name], self._latest[name] = event["life"], latest
+        self._lives[name], self._latest[name] = join.life, latest
 
-    def _conclude(self, event: TraceEvent) -> None:
+    def _conclude(self, event: TraceEvent, conclusion: ConcludeLine) -> None:
         self._concluded = True
-        gone = [self.has(Fact("receive", "Farewell", agent)) for agent in self._agents]
-        absent = [place for place, left in enumerate(gone) if not left]
-        if event["absent"] != absent:
-            raise self._wrong(
-                event, f"concludes the run without {event['absent']}, but farewells lack of {absent}"
-            )
-        if event["rounds"] != self._reached:
-            raise self._wrong(
-                event, f"concludes after {event['rounds']} rounds, but is in round {self._reached}"
-            )
-        if event["state"] == "done":
+        left = [self.has(Fact("receive", "Farewell", agent)) for agent in self._agents]
+        absent = [place for place, gone in enumerate(left) if not gone]
+        if list(conclusion.absent) != absent:
+            why = f"concludes the run without {list(conclusion.absent)}, but farewells lack of {absent}"
+            raise self._wrong(event, why)
+        if conclusion.rounds != self._reached:
+            why = f"concludes after {conclusion.rounds} rounds, but is in round {self._reached}"
+            raise self._wrong(event, why)
+        if conclusion.state == "done":
             for need in self._all_rounds():
                 self._require(event, need)
             for agent in self._agents:

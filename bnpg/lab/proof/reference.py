@@ -31,7 +31,7 @@ from bnpg_protocol.wire.messages import (
 from threadpoolctl import threadpool_limits
 
 from bnpg.lab.proof.check import Proof
-from bnpg.lab.proof.said import Key
+from bnpg.lab.proof.content import Key, payload_of
 from bnpg.trace.reading import TraceEvent, Violation
 from bnpg_math.arrays import IntArray
 
@@ -57,17 +57,17 @@ def check_reference(folder: Path, proof: Proof) -> None:
     """
     setup = load_setup(folder, 0, patience=0.0)
     _check_experiment(setup, proof)
-    said = dict(proof.said.messages)
-    rounds = max(max(thetas) for thetas in proof.said.thetas)
+    remaining = dict(proof.content.messages)
+    rounds = max(max(thetas) for thetas in proof.content.thetas)
     with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum
         for round_, (words, thetas) in enumerate(recompute(setup, rounds)):
             for agent, expected in enumerate(thetas):
-                known = proof.said.thetas[agent].get(round_)
+                known = proof.content.thetas[agent].get(round_)
                 if known is not None and known[0] != expected:
                     what = f"theta of round {round_} of agent-{agent} is {known[0]}"
                     raise Violation(f"{what}; in memory it comes to {expected}", known[1])
-            for key in [key for key in said if key[2] == round_]:
-                _compare(key, said.pop(key), words.get(key))
+            for key in [key for key in remaining if key[2] == round_]:
+                _compare(key, remaining.pop(key), words.get(key))
 
 
 def _check_experiment(setup: CoordinatorSetup, proof: Proof) -> None:
@@ -82,12 +82,11 @@ def _check_experiment(setup: CoordinatorSetup, proof: Proof) -> None:
         ("save_policy", experiment.save_policy),
         ("stops_early", experiment.stop_at_epsilon > 0),
     ):
-        if start[field] != expected:
-            raise Violation(
-                f"the trace is of another {field} than the run folder: expected {expected!r}", start
-            )
-    if [tuple(edge) for edge in start["edges"]] != list(setup.dag.edges):
-        raise Violation("the trace is of another DAG than the run folder", start)
+        if getattr(start, field) != expected:
+            why = f"the trace is of another {field} than the run folder: expected {expected!r}"
+            raise Violation(why, proof.run.first)
+    if proof.run.edges != list(setup.dag.edges):
+        raise Violation("the trace is of another DAG than the run folder", proof.run.first)
 
 
 def _compare(key: Key, event: TraceEvent, expected: Message | None) -> None:
@@ -95,8 +94,8 @@ def _compare(key: Key, event: TraceEvent, expected: Message | None) -> None:
     where = f"{kind} of {process}, round {round_}" + ("" if step is None else f", step {step}")
     if expected is None:
         raise Violation(f"{where}: there is no such message in the run in memory", event)
-    if payload(expected) != event["p"]:
-        why = f"{where} has the digest {event['p']}; in memory it comes to {payload(expected)}"
+    if payload(expected) != payload_of(event):
+        why = f"{where} has the digest {payload_of(event)}; in memory it comes to {payload(expected)}"
         raise Violation(why, event)
 
 

@@ -1,8 +1,8 @@
 """Writing a trace: one file a process life, one JSON line an event, every line chained to the one before.
 
-A line holds `n`, its number from 0; `t`, Unix seconds; `lamport`, the Lamport time of the process; the event;
-and last `h`, the 16 hexadecimal digits of BLAKE2s over the `h` of the line before and the text of this line
-up to there. Taking a line away, doubling, moving or changing it breaks the chain, or the numbers, or both.
+What a line says is declared in :mod:`bnpg_protocol.process.trace_line`. Its last field is `h`, the 16
+hexadecimal digits of BLAKE2s over the `h` of the line before and the text of this line up to there. Taking a
+line away, doubling, moving or changing it breaks the chain, or the numbers, or both.
 
 Lines are handed to the kernel before the effects of the same turn are carried out: whoever has received a
 message can rely on its sender's file saying so, even if the sender was killed the moment after.
@@ -15,14 +15,29 @@ from collections.abc import Callable
 from hashlib import blake2s
 from io import RawIOBase
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
 from isal.isal_zlib import crc32
 
 from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.trace_line import (
+    ActLine,
+    ApplyLine,
+    BareLine,
+    BeginLine,
+    ConcludeLine,
+    EndLine,
+    EpochLine,
+    JoinLine,
+    KeptLine,
+    ReceiveLine,
+    SendLine,
+    StartLine,
+    TraceLine,
+    UnsendLine,
+    encode_line,
+)
 from bnpg_protocol.wire.addresses import COORDINATOR, process_name
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import (
@@ -40,6 +55,13 @@ from bnpg_protocol.wire.events import (
 )
 from bnpg_protocol.wire.messages import Message
 
+_Digested = tuple[int | None, int | None, str]
+"""Round, step and payload of a message."""
+_LINES: dict[str, type[ReceiveLine | UnsendLine | BareLine]] = {
+    "receive": ReceiveLine,
+    "unsend": UnsendLine,
+    "bare": BareLine,
+}
 _WRITABLE = 0o222
 GENESIS = "0" * 16
 """What the first line is chained to."""
@@ -47,14 +69,14 @@ GENESIS = "0" * 16
 
 def payload(message: Message) -> str:
     """Return a digest of all a message says: CRC-32 over its fields, arrays by type, shape and bytes."""
-    said = []
+    parts = []
     for field in message.__struct_fields__:
         value = getattr(message, field)
         if type(value) is np.ndarray:
-            said += [f"{value.dtype.kind}{value.itemsize}{value.shape}".encode(), value.tobytes()]
+            parts += [f"{value.dtype.kind}{value.itemsize}{value.shape}".encode(), value.tobytes()]
         else:
-            said.append(repr(value).encode())
-    return f"{crc32(b''.join(said)):08x}"
+            parts.append(repr(value).encode())
+    return f"{crc32(b''.join(parts)):08x}"
 
 
 def chained(previous: str, text: bytes) -> str:
@@ -99,13 +121,13 @@ class TraceRecorder:
         self._number = 0
         self._head = GENESIS
         self._lamport = 0
-        self._at = '"g":0,"e":0'
-        self._described: tuple[Message | None, str] = (None, "")
+        self._epoch = (0, 0)
+        self._described: tuple[Message | None, _Digested] = (None, (None, None, ""))
         self._names: dict[int, str] = {}
 
     def __call__(self, event: Event) -> None:
         """Take in one event; it is written with the next `flush`."""
-        # All events of a turn are put into words at once: that is several times as fast as one by one.
+        # All events of a turn are made lines at once: that is several times as fast as one by one.
         self._events.append((self._clock(), event))
 
     def flush(self) -> None:
@@ -114,13 +136,11 @@ class TraceRecorder:
         Raises
         ------
         StorageFailed
-            If they cannot be written; told once. The lines are kept and tried again with those to come.
+            If they cannot be written; raised once. The lines are kept and tried again with those to come.
         """
         if self._events:
             events, self._events = self._events, []
-            self._waiting += b"".join(
-                [self._line(time, self._said(event)) for time, event in self._told(events)]
-            )
+            self._waiting += b"".join([self._text(self._line(*moment)) for moment in self._known(events)])
         if not self._waiting:
             return
         try:
@@ -158,7 +178,7 @@ class TraceRecorder:
             if self._file is not None:
                 self._file.close()
 
-    def _told(self, events: list[tuple[float, Event]]) -> list[tuple[float, Event]]:
+    def _known(self, events: list[tuple[float, Event]]) -> list[tuple[float, Event]]:
         """Leave out what an agent says before it knows who it is; only its Lamport time is kept."""
         if self._number:
             return events
@@ -169,60 +189,58 @@ class TraceRecorder:
                 self._lamport = event.clock
         return []
 
-    def _said(self, event: Event) -> str:
-        """Put an event into words."""
-        # A message is the frequent case.
-        if type(event) is Passage:
+    def _line(self, time: float, event: Event) -> TraceLine:
+        """Return the line of an event."""
+        if type(event) is Passage:  # the frequent case
             self._lamport = event.clock
-            sent = f'"sent":{event.lamport},' if event.direction != "send" else ""
-            return (
-                f'"k":"{event.direction}","peer":"{self._name(event.peer)}",{self._at},"seq":{event.seq},'
-                f'{sent}"kind":"{type(event.message).__name__}",{self._describe(event.message)}'
-            )
+        elif type(event) is Entered:
+            self._epoch = (event.generation, event.epoch)
+        at = (self._number, self._since + time, self._lamport)
+        self._number += 1
+        if type(event) is Passage:
+            message = event.message
+            kind = type(message).__name__
+            what = (*at, *self._epoch, self._name(event.peer), event.seq, kind, *self._digested(message))
+            sends = event.direction == "send"
+            return SendLine(*what) if sends else _LINES[event.direction](*what, event.lamport)
         match event:
             case Acted():
-                return f'"k":"act",{self._at},{self._describe(event.message)}'
+                return ActLine(*at, *self._epoch, event.round, event.step, self._digested(event.message)[2])
             case Applied():
-                digests = f'"before":"{event.before}","after":"{event.after}"'
-                return f'"k":"apply",{self._at},{self._describe(event.signal)},{digests}'
+                digest = self._digested(event.signal)[2]
+                return ApplyLine(*at, *self._epoch, event.round, None, digest, event.before, event.after)
             case Kept():
-                return f'"k":"kept",{self._at},"r":{event.round},"after":"{event.after}"'
+                return KeptLine(*at, *self._epoch, event.round, event.after)
             case Begun():
-                return f'"k":"begin",{self._at},"r":{event.round}'
+                return BeginLine(*at, *self._epoch, event.round)
             case Entered():
-                self._at = f'"g":{event.generation},"e":{event.epoch}'
                 lives = {self._name(peer): life for peer, life in sorted(event.neighbours.items())}
-                return f'"k":"epoch",{self._at},"neighbours":{_json(lives)}'
+                return EpochLine(*at, *self._epoch, lives)
             case Started():
                 process = self._name(event.facts.get("agent", COORDINATOR))
                 self._path = self._folder / f"{process}.{self._life}.jsonl"
-                facts = {"version": 1, "process": process, "life": self._life} | event.facts
-                return f'"k":"start",{_json(facts)[1:-1]}'
+                return StartLine(*at, 1, process, self._life, **event.facts)
             case Joined():
-                who = f'"agent":{event.agent},"life":{event.incarnation}'
-                return f'"k":"join",{who},"held":{_json(event.held)}'
+                return JoinLine(*at, event.agent, event.incarnation, event.held)
             case Concluded():
-                how = f'"state":"{event.state}","rounds":{event.rounds}'
-                return f'"k":"conclude",{how},"absent":{_json(event.absent)}'
+                return ConcludeLine(*at, event.state, event.rounds, event.absent)
             case Ended():
-                return f'"k":"end","code":{event.code},"why":{_json(event.why)}'
+                return EndLine(*at, event.code, event.why)
             case _:
                 raise AssertionError(event)
 
-    def _line(self, time: float, said: str) -> bytes:
-        text = f'{{"n":{self._number},"t":{self._since + time:.6f},"lamport":{self._lamport},{said}'.encode()
+    def _text(self, line: TraceLine) -> bytes:
+        text = encode_line(line)
         self._head = chained(self._head, text)
-        self._number += 1
         return b'%b,"h":"%b"}\n' % (text, self._head.encode())
 
-    def _describe(self, message: Message) -> str:
+    def _digested(self, message: Message) -> _Digested:
         # A broadcast is one message sent to many, and an action is drawn, then sent: digest it once.
-        known, said = self._described
+        known, content = self._described
         if known is not message:
-            round_, step = getattr(message, "round", "null"), getattr(message, "step", "null")
-            said = f'"r":{round_},"s":{step},"p":"{payload(message)}"'
-            self._described = (message, said)
-        return said
+            content = (getattr(message, "round", None), getattr(message, "step", None), payload(message))
+            self._described = (message, content)
+        return content
 
     def _name(self, peer: int) -> str:
         name = self._names.get(peer)
@@ -251,7 +269,3 @@ def seal(folder: Path, fence: Fence) -> None:
                 os.replace(draft, path)
     except OSError as error:
         raise StorageFailed(f"cannot seal the trace in {folder}: {error.strerror or error}") from None
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from bnpg_protocol.wire.exit_codes import RunState
 from bnpg_protocol.wire.messages import Message
 
 
@@ -82,8 +83,7 @@ class Joined(Event, frozen=True):
 class Concluded(Event, frozen=True):
     """The coordinator ends the run; some agents may be gone without a farewell."""
 
-    state: str
-    """`done`, `interrupted` or `failed`."""
+    state: RunState
     rounds: int
     absent: tuple[int, ...]
 

@@ -1,6 +1,10 @@
 """Exit codes of every process and command; `docs/reference/exit-codes.md` explains them."""
 
 from enum import IntEnum
+from typing import Literal
+
+RunState = Literal["done", "interrupted", "failed"]
+"""How a run ended."""
 
 
 class ExitCode(IntEnum):
@@ -26,3 +30,9 @@ class ExitCode(IntEnum):
     """The coordinator rejected this agent: another experiment, version, or a newer incarnation."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C or SIGTERM; the run can be resumed."""
+
+
+def run_state(code: ExitCode) -> RunState:
+    """Return how a run ended, by the exit code of its coordinator or launcher."""
+    states: dict[ExitCode, RunState] = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}
+    return states.get(code, "failed")

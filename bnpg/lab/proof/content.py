@@ -1,0 +1,127 @@
+"""What everybody said in the whole run: each thing once, or again in a replay with the very same content.
+
+A key is (process, kind of message, round, step). Theta is kept beside: by agent and round, with the event
+that first shows it.
+"""
+
+from dataclasses import dataclass, field
+
+from bnpg_protocol.process.recorder import payload
+from bnpg_protocol.process.trace_line import (
+    ActLine,
+    ApplyLine,
+    JoinLine,
+    KeptLine,
+    MessageLine,
+    SendLine,
+    StartLine,
+)
+from bnpg_protocol.wire.addresses import process_name
+from bnpg_protocol.wire.messages import SignalApplied
+
+from bnpg.trace.lives import Lives
+from bnpg.trace.reading import Life, TraceEvent, Violation
+
+Key = tuple[str, str, int, int | None]
+REPEATABLE = frozenset(
+    {
+        "ActionsChosen", "FlowBroadcast", "SignalApplied", "SignalBroadcast", "StatesAnnounced",
+        "TableRequested", "TableShown", "ThetaShown",
+    }
+)  # fmt: skip
+"""Kinds of message that say the same in every replay of a round."""
+
+
+@dataclass
+class Content:
+    """All messages that say something of a round, and every theta."""
+
+    messages: dict[Key, TraceEvent] = field(default_factory=dict)
+    thetas: list[dict[int, tuple[str, TraceEvent]]] = field(default_factory=list)
+    """By agent and round r: digest of theta_r, and the event that first shows it."""
+
+
+def collect(run: Lives) -> Content:
+    """Prove that nobody contradicts itself, and that every chain of thetas is unbroken.
+
+    Raises
+    ------
+    Violation
+    """
+    content = Content(thetas=[{} for _ in range(run.agents)])
+    for life in run.all:
+        if life.agent is not None:
+            _follow_thetas(content.thetas[life.agent], life.process, life.events)
+    for life in run.all:
+        for event in life.events:
+            match event.line:
+                case SendLine(kind=kind, round=round_) if kind in REPEATABLE and round_ is not None:
+                    _note(content, life, event, (life.process, kind, round_, event.step))
+                    if kind == "SignalApplied" and life.agent is not None:
+                        _check_report(content.thetas[life.agent].get(round_ + 1), event, round_)
+                case ActLine(round=round_, step=step):
+                    _note(content, life, event, (life.process, "ActionsChosen", round_, step))
+                case JoinLine():
+                    _check_held(run, event, event.line)
+    return content
+
+
+def _note(content: Content, life: Life, event: TraceEvent, key: Key) -> None:
+    """Prove that what is said now was not said otherwise before."""
+    known = content.messages.setdefault(key, event)
+    if payload_of(known) != payload_of(event):
+        acts = isinstance(event.line, ActLine)
+        how = "acts differently in a replay: act" if acts else f"says two different things: {key[1]}"
+        raise Violation(f"{life.process} {how} of round {key[2]}", known, event)
+
+
+def payload_of(event: TraceEvent) -> str:
+    """Return the digest of the message that an event is about."""
+    assert isinstance(event.line, MessageLine | ActLine | ApplyLine)
+    return event.line.payload
+
+
+def _check_report(after: tuple[str, TraceEvent] | None, event: TraceEvent, round_: int) -> None:
+    if after is None or payload(SignalApplied(round_, after[0])) != payload_of(event):
+        shown = () if after is None else (after[1],)
+        raise Violation(f"{event.process} reports another theta than it has", *shown, event)
+
+
+def _follow_thetas(
+    thetas: dict[int, tuple[str, TraceEvent]], process: str, events: tuple[TraceEvent, ...]
+) -> None:
+    """Every digest of a theta, wherever it stands, is that of the one theta of its round."""
+    for event in events:
+        shown: dict[int, str] = {}
+        match event.line:
+            case StartLine(held=held):
+                shown = held or {}
+                if event.life == 1 and list(shown) != [0]:
+                    why = "begins its first life with theta of another round than 0"
+                    raise Violation(f"{process} {why}", event)
+            case ApplyLine(round=round_, before=before, after=after):
+                shown = {round_: before, round_ + 1: after}
+                if round_ not in thetas:
+                    raise Violation(f"{process} applies update {round_} to a theta nobody has seen", event)
+            case KeptLine(round=round_, after=after):
+                shown = {round_ + 1: after}
+        for round_, digest in shown.items():
+            known = thetas.setdefault(round_, (digest, event))
+            if known[0] != digest:
+                raise Violation(f"{process} has two different thetas of round {round_}", known[1], event)
+
+
+def _check_held(run: Lives, event: TraceEvent, join: JoinLine) -> None:
+    """What an agent says it holds when it joins is what its own trace begins with."""
+    name = process_name(join.agent)
+    for life in run.of(name):
+        if life.life != join.life:
+            continue
+        first = max(life.start.held or ())
+        reached = max(
+            [first, *(own.line.round + 1 for own in life.events if isinstance(own.line, ApplyLine))]
+        )
+        if not first <= max(join.held, default=0) <= reached:
+            raise Violation(
+                f"{name} joins with another theta than its trace begins with", life.events[0], event
+            )
