@@ -4,9 +4,9 @@ The launcher writes them when a run has ended, however it ended, and forgets the
 only a run whose launcher was killed too has none.
 """
 
-import json
 from pathlib import Path
 
+import msgspec
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.recorder import GENESIS
@@ -14,6 +14,8 @@ from bnpg_protocol.process.recorder import GENESIS
 from bnpg.trace.reading import Life, Violation
 
 HEADS_FILE = "trace-heads.json"
+Heads = dict[str, tuple[int, str]]
+"""By file: how many lines it has, and the chain hash of the last."""
 
 
 def forget_heads(folder: Path) -> None:
@@ -40,13 +42,13 @@ def write_heads(folder: Path, trace: Path, fence: Fence, processes: str = "*") -
     StorageFailed
         If they cannot be written.
     """
-    heads = {}
+    heads: Heads = {}
     for path in sorted(trace.glob(f"{processes}.jsonl")):
         whole = path.read_bytes().rpartition(b"\n")[0].split(b"\n")
         head = whole[-1].rpartition(b'"h":"')[2].removesuffix(b'"}').decode(errors="replace")
-        heads[path.name] = [len(whole), head or GENESIS]
+        heads[path.name] = (len(whole), head or GENESIS)
     if heads:
-        write_atomically(folder / HEADS_FILE, json.dumps(heads, indent=2).encode(), False, fence)
+        write_atomically(folder / HEADS_FILE, msgspec.json.format(msgspec.json.encode(heads)), False, fence)
 
 
 def check_heads(folder: Path, lives: list[Life]) -> bool:
@@ -66,19 +68,19 @@ def check_heads(folder: Path, lives: list[Life]) -> bool:
     if not path.exists():
         return False
     try:
-        heads = dict(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
+        heads = msgspec.json.decode(path.read_bytes(), type=Heads)
+    except (OSError, ValueError, RecursionError) as error:
         raise Violation(f"{HEADS_FILE} cannot be read: {error}") from None
-    found = {f"{life.process}.{life.life}.jsonl": life for life in lives}
+    known = {f"{life.process}.{life.life}.jsonl": life for life in lives}
     ended = {file.split(".")[0] for file in heads}
-    for file in sorted(set(heads) | {file for file in found if file.split(".")[0] in ended}):
-        life = found.get(file)
+    for file in sorted(set(heads) | {file for file in known if file.split(".")[0] in ended}):
+        life = known.get(file)
         if life is None:
             raise Violation(f"{file} is missing: when the run ended it had {heads[file][0]} lines")
         last = life.events[-1]
         if file not in heads:
             raise Violation(f"{file} was added after the run had ended", last)
-        if heads[file] != [len(life.events), life.head]:
+        if heads[file] != (len(life.events), life.head):
             now = f"it has {len(life.events)} lines and the head {life.head}"
             lines, head = heads[file]
             raise Violation(

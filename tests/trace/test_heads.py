@@ -7,7 +7,7 @@ from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.recorder import TraceRecorder
 from bnpg_protocol.wire.events import Begun, Started
 
-from bnpg.trace.heads import check_heads, write_heads
+from bnpg.trace.heads import HEADS_FILE, check_heads, write_heads
 from bnpg.trace.reading import Violation, read_trace
 
 
@@ -34,4 +34,14 @@ def test_a_process_that_had_ended_has_nothing_to_add(agent: TraceRecorder, tmp_p
     write_heads(tmp_path, tmp_path / "trace", Fence.raise_in(tmp_path))
     agent.close(0, "")
     with pytest.raises(Violation, match=r"agent-0.1.jsonl was cut or changed"):
+        check_heads(tmp_path, read_trace(tmp_path / "trace"))
+
+
+@pytest.mark.parametrize(
+    "content", ["[1]", '{"agent-0.1.jsonl": 3}', '{"agent-0.1.jsonl": ["3"]}', "no", "[" * 9999]
+)
+def test_heads_that_are_none_are_refused(agent: TraceRecorder, tmp_path: Path, content: str) -> None:
+    agent.close(0, "")
+    (tmp_path / HEADS_FILE).write_text(content)
+    with pytest.raises(Violation, match=r"trace-heads.json cannot be read: "):
         check_heads(tmp_path, read_trace(tmp_path / "trace"))
