@@ -38,10 +38,12 @@ from bnpg_math.errors import GameError
 from bnpg_math.games.game import Game
 from bnpg_math.policies.file import Policy
 from bnpg_math.theory.additivity import additivity
+from bnpg_math.theory.weighted_bound import THEOREM
 
 FILE = "certificate.json"
 FILES = (FILE, WITNESS)
 """The certificate, and from what it is proved exactly."""
+_D1 = "Theorem D1, weighted barrier"
 _LEMMAS = {"nash": "Lemma 2", "optimality": "Lemma 3"}
 _SMALLEST = 1e-290
 """A threshold below this, and the gradient that meets it, may have lost its digits to underflow."""
@@ -211,15 +213,15 @@ def _reaches_the_optimum(experiment: Experiment, game: Game, dag: Dag) -> bool:
 
 
 def _is_certified(proved: list[dict[str, Any]], gap: str, epsilon: float) -> bool:
-    """Whether the tight lemma, with which a run stops early, promises so much, and the gap obeys."""
-    by = f"{_LEMMAS[gap]}, tight form"
-    return any(claim["by"] == by and claim["epsilon"] <= epsilon for claim in proved)
+    """Whether the lemma or theorem with which a run stops early promises so much, and the gap obeys."""
+    wanted = (f"{_LEMMAS[gap]}, tight form", _D1)  # an optimality gap is at least any agent's gain
+    return any(claim["by"] in wanted and claim["epsilon"] <= epsilon for claim in proved)
 
 
 def proved_claims(measured: Evaluation, bounds: Proof | FloatBounds, weight: float) -> list[dict[str, Any]]:
     """Return every claim that holds for this policy: first the gaps themselves, then what lemmas promise."""
     words = EXACTLY if isinstance(bounds, Proof) else IN_FLOATS
-    limits = {"lemma_2": bounds.nash, "lemma_3": bounds.optimality}
+    limits = {"lemma_2": bounds.nash, "lemma_3": bounds.optimality, THEOREM: bounds.optimality}
     claims: list[dict[str, Any]] = [
         {
             "claim": "epsilon-nash",
@@ -232,7 +234,7 @@ def proved_claims(measured: Evaluation, bounds: Proof | FloatBounds, weight: flo
             "by": f"policy iteration, {words}",
         },
     ]
-    kinds = {"lemma_2": "epsilon-nash", "lemma_3": "epsilon-optimal"}
+    kinds = {"lemma_2": "epsilon-nash", "lemma_3": "epsilon-optimal", THEOREM: "epsilon-optimal"}
     M = measured.mismatch
     M = M if M is not None and math.isfinite(M) else None
     # The printed form is history: it proves nothing where it differs. Without lambda the thresholds are 0,
@@ -247,7 +249,7 @@ def proved_claims(measured: Evaluation, bounds: Proof | FloatBounds, weight: flo
         {
             "claim": kinds[bound.lemma],
             "epsilon": bound.bound,
-            "by": f"Lemma {bound.lemma[-1]}, {bound.form} form",
+            "by": _D1 if bound.lemma == THEOREM else f"Lemma {bound.lemma[-1]}, {bound.form} form",
             "gradient": bound.gradient,
             "norm": bound.norm,
             "threshold": bound.threshold,
@@ -264,7 +266,7 @@ def proved_claims(measured: Evaluation, bounds: Proof | FloatBounds, weight: flo
 def in_words(certificate: dict[str, Any]) -> str:
     """Return what is proved as one plain sentence, with every epsilon rounded up."""
     kinds = {"epsilon-nash": "Nash", "epsilon-optimal": "optimal"}
-    gaps = [claim for claim in certificate["proved"] if not claim["by"].startswith("Lemma")]
+    gaps = [claim for claim in certificate["proved"] if not claim["by"].startswith(("Lemma", "Theorem"))]
     if not gaps:
         return "nothing is proved for this policy: its gaps are not finite numbers"
     computed = [f"{rounded_up(claim['epsilon'])}-{kinds[claim['claim']]}" for claim in gaps]
@@ -275,7 +277,7 @@ def in_words(certificate: dict[str, Any]) -> str:
         f"{names[claim['claim']]} of at most {rounded_up(claim['epsilon'])} "
         f"({claim['by']}, C = {claim['constant']:.4g})"
         for claim in certificate["proved"]
-        if claim["by"].endswith("tight form")
+        if claim["by"].endswith("tight form") or claim["by"] == _D1
     ]
     text += "; its gradient promises " + " and ".join(promised) if promised else ""
     sampled = certificate["sampled"]

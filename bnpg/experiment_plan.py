@@ -27,6 +27,7 @@ from bnpg_math.games.game import Game
 from bnpg_math.games.registry import BUILDERS
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.file import Policy, check_policy, load_policy, save_policy
+from bnpg_math.theory.weighted_bound import edges_price
 
 LARGEST_SIGNAL = 1 << 27
 """Most numbers of one signal: a message holds at most 1 GiB."""
@@ -145,14 +146,28 @@ class _Planner:
         """Choose lambda = epsilon / M, with which the lemmas promise a gap of epsilon at any policy.
 
         Where M is infinite no lambda does. Then it is epsilon / (2 C) with C of the uniform policy, unless it
-        is given: the run ends at a policy whose own constant C_pi is at most epsilon / lambda.
+        is given: the run ends at a policy whose own constant C_pi is at most epsilon / lambda. With a
+        weighted barrier, Theorem D1 has a price for missing edges, and for rounding, to be paid out of
+        epsilon first.
         """
-        if experiment.stop_gap == "optimality" and not dag.is_complete:
+        weighted = experiment.barrier == "weighted"
+        if experiment.stop_gap == "optimality" and not (dag.is_complete or weighted):
             raise InputError(
-                "stop-gap optimality needs the complete DAG: only there does Lemma 3 bound that gap"
+                "stop-gap optimality needs the complete DAG: only there does Lemma 3 bound that gap; with "
+                "barrier weighted Theorem D1 does on perfect ones"
             )
         if not experiment.evaluate_every:
             raise InputError("stop-at-epsilon needs evaluations: evaluate-every must be at least 1, got 0")
+        aimed = experiment.stop_at_epsilon
+        if weighted:
+            experiment.weights(dag, game.actions)
+            price = edges_price(game, dag)
+            aimed = (aimed - price) * (1.0 - 1e-9)
+            if not aimed > 0.0:
+                raise InputError(
+                    f"stop-at-epsilon {experiment.stop_at_epsilon:g} cannot be certified on this DAG: its "
+                    f"missing edges may cost {price:.4g} (see bnpg dag advise)"
+                )
         quiet = self._quiet or is_affordable(game)
         with counting("mismatch coefficient M: states", game.states, quiet) as count:
             found = mismatch(game, lambda _done, _of: count())
@@ -166,10 +181,9 @@ class _Planner:
                     "stop-at-epsilon needs a regularization here: M is infinite, and some states are visited "
                     "too rarely to choose one"
                 )
-            return msgspec.structs.replace(
-                experiment, regularization=experiment.stop_at_epsilon / (2.0 * constant)
-            )
-        chosen = experiment.stop_at_epsilon / found.nearest
+            return msgspec.structs.replace(experiment, regularization=aimed / (2.0 * constant))
+        # A weighted bound has lambda times M as it is rounded up.
+        chosen = aimed / (found.M if weighted else found.nearest)
         if "regularization" in self._given and self._given["regularization"] != chosen:
             raise InputError(
                 f"stop-at-epsilon chooses regularization = {chosen!r} (epsilon / M, M = {found.M:.6g}), "
@@ -301,14 +315,9 @@ def _check_mode(experiment: Experiment) -> None:
 
 
 def _check_barrier(experiment: Experiment, game: Game, dag: Dag) -> None:
-    """Refuse a weighted barrier where its theorem, or what an early end rests on, does not hold."""
-    if experiment.barrier == "uniform":
-        return
-    if experiment.stop_at_epsilon:
-        raise InputError(
-            "stop-at-epsilon chooses lambda for lemmas on the uniform barrier, got barrier weighted"
-        )
-    experiment.weights(dag, game.actions)
+    """Refuse a weighted barrier on a DAG of which its theorem says nothing."""
+    if experiment.barrier == "weighted":
+        experiment.weights(dag, game.actions)
 
 
 def _check_ascent(experiment: Experiment, dag: Dag) -> None:

@@ -100,10 +100,13 @@ def train(
     evaluate_every : int, default 10
         Exact metrics every so many rounds and at the end; 0 is never.
     stop_at_epsilon : float, default 0.0: never
-        Train until a gap of so much is certified, with lambda = epsilon/M; `rounds` is the most then.
+        Train until a gap of so much is certified; `rounds` is the most then. Chooses lambda =
+        epsilon/M; where M is infinite epsilon/(2C), with C of the uniform policy, unless
+        `regularization` is given. With a weighted `barrier` what missing edges may cost is taken off
+        epsilon first.
     stop_gap : {'nash', 'optimality'}, default 'nash'
-        Which gap `stop_at_epsilon` means: of Nash (tight Lemma 2), or to the optimum (tight Lemma 3;
-        needs the complete DAG).
+        Which gap `stop_at_epsilon` means: of Nash (tight Lemma 2), or to the optimum (tight Lemma 3, on
+        the complete DAG). With a weighted `barrier` Theorem D1 certifies both on any perfect DAG.
     certify_samples : float, default 0.0: none
         Seek a certificate of the final policy in fresh episodes too, without the model, wrong with at
         most this probability.

@@ -123,5 +123,7 @@ def _altered(folder: Path, read: ReadGame) -> list[str]:
 def _without_lambda(certificate: dict[str, Any]) -> list[str]:
     if certificate.get("regularization"):
         return []
-    lemmas = [entry["by"] for entry in certificate["proved"] if str(entry["by"]).startswith("Lemma")]
+    lemmas = [
+        entry["by"] for entry in certificate["proved"] if str(entry["by"]).startswith(("Lemma", "Theorem"))
+    ]
     return [f"{by} promises nothing without regularization" for by in lemmas]

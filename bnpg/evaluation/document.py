@@ -11,6 +11,7 @@ from bnpg_math.theory.bounds import Bound
 
 Format = Literal["table", "latex", "csv"]
 _LEMMAS = {"lemma_2": "Lemma 2", "lemma_3": "Lemma 3", "lemma_4": "Lemma 4"}
+_NAMES = _LEMMAS | {"theorem_d1": "Theorem D1"}
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -38,7 +39,8 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         lemma: {
             bound.form: finite_fields(_bound(bound)) for bound in evaluation.bounds if bound.lemma == lemma
         }
-        for lemma in _LEMMAS
+        for lemma in _NAMES
+        if lemma in _LEMMAS or any(bound.lemma == lemma for bound in evaluation.bounds)
     }
     return finite_fields(document) | {"bounds": bounds}
 
@@ -98,7 +100,7 @@ _HEADS = ("form", "norm", "gradient", "threshold", "met", "bound", "measured", "
 
 def _notes(evaluation: Evaluation) -> list[str]:
     """Say once why numbers are missing."""
-    reasons = {bound.reason: _LEMMAS[bound.lemma] for bound in reversed(evaluation.bounds) if bound.reason}
+    reasons = {bound.reason: _NAMES[bound.lemma] for bound in reversed(evaluation.bounds) if bound.reason}
     notes = [f"{lemma}: {reason}" for reason, lemma in reversed(reasons.items())]
     if evaluation.mismatch_reason:
         notes.insert(0, f"M is infinite: {evaluation.mismatch_reason}")
@@ -112,7 +114,7 @@ def _latex(evaluation: Evaluation) -> str:
     lines += [" & ".join(("", *_HEADS)) + r" \\", r"\hline"]
     for bound in evaluation.bounds:
         numbers = [_tex(bound.gradient), _tex(bound.threshold), _truth(bound.met), _tex(bound.bound)]
-        cells = [_LEMMAS[bound.lemma], bound.form, _TEX_NORMS[bound.norm], *numbers]
+        cells = [_NAMES[bound.lemma], bound.form, _TEX_NORMS[bound.norm], *numbers]
         lines.append(" & ".join([*cells, _tex(bound.measured), _truth(bound.holds)]) + r" \\")
     lines += [r"\hline", r"\end{tabular}"]
     return "\n".join([*lines, *(f"% {note}" for note in _notes(evaluation))])
@@ -147,7 +149,7 @@ def _csv(evaluation: Evaluation) -> str:
 def _row(bound: Bound) -> tuple[str, ...]:
     numbers = [_number(bound.gradient), _number(bound.threshold), _truth(bound.met), _number(bound.bound)]
     return (
-        _LEMMAS[bound.lemma],
+        _NAMES[bound.lemma],
         bound.form,
         bound.norm,
         *numbers,

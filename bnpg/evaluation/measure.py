@@ -14,6 +14,9 @@ from threadpoolctl import threadpool_limits
 from bnpg.evaluation.effort import is_coverage_affordable
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
+from bnpg_math.dag import Dag
+from bnpg_math.dag.perfect import is_perfect
+from bnpg_math.errors import GameError
 from bnpg_math.exact.coverage import Coverage, coverage, visits
 from bnpg_math.exact.gauge import Gauge
 from bnpg_math.exact.mismatch import Mismatch
@@ -29,6 +32,7 @@ from bnpg_math.theory.bounds import Bound, bounds
 from bnpg_math.theory.curvature import curvature
 from bnpg_math.theory.rates import RateConstants
 from bnpg_math.theory.stationarity import gradient_max, gradient_norm, gradient_rounding, gradients
+from bnpg_math.theory.weighted_bound import edges_price, weighted_bound
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +71,8 @@ class Evaluation:
     rate_constants : RateConstants or None
         Of the tight Theorems 1 and 2; None unless M was computed.
     bounds : tuple of Bound
-        Lemmas 2, 3 and 4 in printed, corrected and tight form. What is measured for Lemma 4 is the curvature
-        along the gradient, the direction of the next update.
+        Lemmas 2, 3 and 4 in printed, corrected and tight form; with a weighted barrier Theorem D1 alone. What
+        is measured for Lemma 4 is the curvature along the gradient, the direction of the next update.
     """
 
     value: float
@@ -106,7 +110,8 @@ def measure(
     game : Game
     policy : Policy
     regularization : float or tuple of N float
-        lambda >= 0, of everybody or of each. The lemmas speak of one lambda: otherwise there are no bounds.
+        lambda >= 0, of everybody or of each. The lemmas speak of one lambda: otherwise there is the bound of
+        Theorem D1 alone, where the DAG is perfect.
     mismatch : bool
         Whether to compute M, twice S solved games.
     progress : callable, optional
@@ -132,6 +137,9 @@ def measure(
         if mismatch or cover or is_coverage_affordable(game):
             covered = coverage(game, values.pi, gauge.best_in_doubles[0])
         promises = []
+        rounding = gradient_rounding(game, values)
+        if isinstance(regularization, tuple):
+            promises = _weighted(game, dag, regularization, grads, gaps.optimality_gap, rounding, M, covered)
         if not isinstance(regularization, tuple):
             promises = bounds(
                 game,
@@ -142,7 +150,7 @@ def measure(
                 optimality_gap=gaps.optimality_gap,
                 M=M,
                 curvature=_curvature(game, policy, grads, regularization),
-                rounding=gradient_rounding(game, values),
+                rounding=rounding,
                 covered=covered,
             )
         constants = None if found is None else _rate_constants(game, gauge, found)
@@ -166,6 +174,30 @@ def measure(
         rate_constants=constants,
         bounds=tuple(promises),
     )
+
+
+def _weighted(
+    game: Game,
+    dag: Dag,
+    weights: tuple[float, ...],
+    grads: Sequence[FloatArray],
+    gap: float,
+    rounding: float,
+    M: float | None,
+    covered: Coverage | None,
+) -> list[Bound]:
+    """Return what Theorem D1 says, where it speaks of the DAG and the game is not too large to look at."""
+    if not is_perfect(dag):
+        return []
+    try:
+        price = edges_price(game, dag)
+    except GameError:
+        return []
+    found = weighted_bound(
+        game, dag, weights, grads,
+        price=price, rounding=rounding, optimality_gap=gap, M=M, covered=covered,
+    )  # fmt: skip
+    return [found]
 
 
 def _smallest(covered: Coverage | None, M: float | None) -> float | None:

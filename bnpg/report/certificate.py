@@ -12,6 +12,7 @@ LEMMAS = {
     "lemma_2": "Lemma 2: Nash gap",
     "lemma_3": "Lemma 3: optimality gap",
     "lemma_4": "Lemma 4: smoothness β",
+    "theorem_d1": "Theorem D1: optimality gap",
 }
 _NORMS = {
     "l2": "euclidean",
@@ -83,7 +84,9 @@ def _words(certificate: dict[str, Any], bounds: dict[str, dict[str, dict[str, An
     for claim in certificate.get("proved", ()):
         what, meaning = _CLAIMS.get(claim.get("claim"), (str(claim.get("claim")), ""))
         told.append(f"It is {what} with ε = {_bound(claim.get('epsilon'))}, by {claim.get('by')}: {meaning}.")
-    if not any(str(claim.get("by", "")).startswith("Lemma") for claim in certificate.get("proved", ())):
+    if not any(
+        str(claim.get("by", "")).startswith(("Lemma", "Theorem")) for claim in certificate.get("proved", ())
+    ):
         told.append(_why_not(weight, bounds))
     refuted = [
         f"{LEMMAS.get(lemma, lemma)}, {form} form"
@@ -100,6 +103,12 @@ def _why_not(weight: Any, bounds: dict[str, dict[str, dict[str, Any]]]) -> str:
     """Say why the gradient alone proves nothing."""
     if not weight:
         return "Without regularization (λ = 0) the thresholds of the lemmas are 0, and they promise nothing."
+    if "theorem_d1" in bounds:
+        found = bounds["theorem_d1"].get("tight", {})
+        return (
+            f"Theorem D1 promises nothing yet: the largest entry of the gradient is "
+            f"{_number(found.get('gradient'))}, and it needs {_number(found.get('threshold'))}."
+        )
     if not any(bounds.values()):
         return "The lemmas on the uniform barrier say nothing of a weighted one."
     tight = bounds.get("lemma_2", {}).get("tight", {})

@@ -217,7 +217,10 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     stop_at_epsilon: Annotated[
         NotNegative,
         ExperimentSetting(
-            "Train until a gap of so much is certified, with lambda = epsilon/M; {rounds} is the most then.",
+            "Train until a gap of so much is certified; {rounds} is the most then. Chooses lambda = "
+            "epsilon/M; where M is infinite epsilon/(2C), with C of the uniform policy, unless "
+            "{regularization} is given. With a weighted {barrier} what missing edges may cost is taken off "
+            "epsilon first.",
             symbol="EPS",
             unit="return",
             remark=": never",
@@ -227,8 +230,8 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     stop_gap: Annotated[
         Literal["nash", "optimality"],
         ExperimentSetting(
-            "Which gap {stop-at-epsilon} means: of Nash (tight Lemma 2), or to the optimum (tight Lemma 3; "
-            "needs the complete DAG).",
+            "Which gap {stop-at-epsilon} means: of Nash (tight Lemma 2), or to the optimum (tight Lemma 3, "
+            "on the complete DAG). With a weighted {barrier} Theorem D1 certifies both on any perfect DAG.",
             decides="length",
         ),
     ] = "nash"

@@ -32,6 +32,7 @@ from bnpg_math.theory.stationarity import (
     meets,
     path_excess,
 )
+from bnpg_math.theory.weighted_bound import edges_price, weighted_bound
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,11 @@ class Oracle:
         """V*(mu), over all joint policies."""
         return self._gauge.optimal_value
 
+    @cached_property
+    def _edges_price(self) -> float:
+        """The most that the DAG's missing edges cost."""
+        return edges_price(self._game, self._dag)
+
     def signal(self, log_tables: Sequence[FloatArray]) -> tuple[float, FloatArray]:
         """Return V(mu) and the tensor W(s, a) = d(s) pi(a|s) Q(s, a), read-only."""
         _, pi, values = self._evaluated(log_tables)
@@ -166,12 +172,20 @@ class Oracle:
     def certifies(self, log_tables: Sequence[FloatArray], gap: str, epsilon: float) -> bool:
         """Whether the tight Lemma 2 (`nash`) or 3 (`optimality`) promises a gap of at most epsilon.
 
-        The gradient must be small enough, by more than rounding, and lambda C_pi at most epsilon.
+        The gradient must be small enough, by more than rounding, and lambda C_pi at most epsilon. With a
+        weighted barrier Theorem D1 is asked, which bounds the optimality gap, and so any agent's gain.
         """
         tables, _, values = self._evaluated(log_tables)
         grads = gradients(self._game, self._dag, tables, self._regularization, values)
         size, regularization = sizes(self._game, self._dag), self._regularization
-        assert not isinstance(regularization, tuple), "no early end is planned with a weighted barrier"
+        if isinstance(regularization, tuple):
+            rounding = gradient_rounding(self._game, values)
+            best = self._gauge.best_in_doubles[0]
+            bound = weighted_bound(
+                self._game, self._dag, regularization, grads,
+                price=self._edges_price, rounding=rounding, covered=coverage(self._game, values.pi, best),
+            )  # fmt: skip
+            return bool(bound.met and bound.bound is not None and bound.bound <= epsilon)
         if gap == "optimality":
             reached, threshold = path_excess(grads, self._dag), optimality_threshold(size, regularization)
         else:

@@ -130,7 +130,7 @@ BAD_OPTIONS: list[tuple[list[str], str]] = [
     ),
     (["--regularization", "nan"], "regularization"),
     (["--barrier", "heavy"], "barrier"),
-    (["--barrier", "weighted", "--mode", "exact", "--stop-at-epsilon", "1"], "on the uniform barrier"),
+    (["--barrier", "weighted", "--dag", "empty", "--stop-at-epsilon", "1"], "missing edges may cost"),
     (["--regularization", "-0.5"], "regularization"),
     (["--rounds", "-1"], "rounds"),
     (["--rounds", "2.5"], "rounds"),

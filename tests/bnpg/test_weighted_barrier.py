@@ -7,10 +7,12 @@ import msgspec
 import numpy as np
 import pytest
 from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.run_record import read_lines
 
 import bnpg
 from bnpg.__main__ import main
 from bnpg.algorithm import learn
+from bnpg.certified.checking import check_certificate
 from bnpg.experiment_plan import plan_experiment
 from bnpg.lab.soak.simulate import simulate
 from bnpg_math.dag import Dag, line
@@ -51,12 +53,39 @@ def test_a_chain_is_stuck_with_the_papers_barrier_and_not_with_the_weighted_one(
         assert gap < LAMBDA
     certificate = json.loads((tmp_path / "run" / "certificate.json").read_text())
     assert certificate["barrier"] == barrier
-    assert any(certificate["bounds"].values()) == (barrier == "uniform")
+    by = [claim["by"] for claim in certificate["proved"]]
+    assert ("Theorem D1, weighted barrier" in by) == (barrier == "weighted")
+    assert ("Lemma 2, tight form" in by) == (barrier == "uniform")
+    assert check_certificate(tmp_path / "run").holds
     last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
     assert run.evaluate().objective == last["objective"] == certificate["objective"]
     assert main(["report", str(tmp_path / "run")]) == 0
     page = (tmp_path / "run" / "report.html").read_text()
     assert ("threshold of Theorem D1" in page) == (barrier == "weighted")
+    assert ("by Theorem D1, weighted barrier: no joint policy earns more" in page) == (barrier == "weighted")
+
+
+@pytest.mark.parametrize("gap", ["nash", "optimality"])
+def test_a_run_on_a_chain_ends_when_theorem_d1_certifies_it(tmp_path, gap):
+    """M is 1 in a game of one state; the price of the edges, which is rounding alone here, comes off."""
+    chain(tmp_path)
+    run = bnpg.train(
+        tmp_path / "chain.npz", initial=tmp_path / "out.npz", mode="exact", rounds=2000,
+        step_size="barzilai-borwein", barrier="weighted", stop_at_epsilon=0.02, stop_gap=gap,
+        launcher="memory", out=tmp_path / "run", fsync=False,
+    )  # fmt: skip
+    assert 0.02 * (1 - 1e-8) < run.experiment.regularization < 0.02
+    assert 0 < run.rounds < 2000
+    assert run.summary["certified"] is True
+    certificate = json.loads((tmp_path / "run" / "certificate.json").read_text())
+    (claim,) = [one for one in certificate["proved"] if one["by"] == "Theorem D1, weighted barrier"]
+    assert claim["claim"] == "epsilon-optimal"
+    assert certificate["proved"][1]["epsilon"] <= claim["epsilon"] <= 0.02
+    assert claim["gradient"] <= claim["threshold"]
+    assert "of at most 0.02 (Theorem D1, weighted barrier, C = 1)" in run.summary["certificate"]
+    assert check_certificate(tmp_path / "run").holds
+    before = read_lines(tmp_path / "run" / "metrics.jsonl")[-2]
+    assert "nash_gap" not in before or before["round"] % 10 == 0
 
 
 @pytest.mark.parametrize(

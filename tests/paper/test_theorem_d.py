@@ -11,7 +11,8 @@ from scipy.optimize import minimize
 from bnpg_math.arrays.joint import joint_policy, spread
 from bnpg_math.dag import Dag, complete, empty, line, star
 from bnpg_math.dag.perfect import elimination_dag, height, is_perfect, last_parents
-from bnpg_math.exact.optimum import optimal_value
+from bnpg_math.exact.coverage import coverage
+from bnpg_math.exact.optimum import optimal_value, solve_in_doubles
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import dense_game
 from bnpg_math.learning.gradient import update
@@ -19,13 +20,14 @@ from bnpg_math.learning.objective import objective
 from bnpg_math.policies.softmax import log_policy, policy, theta_shape
 from bnpg_math.theory.constants import sizes, smoothness
 from bnpg_math.theory.price import price
-from bnpg_math.theory.stationarity import gradients
+from bnpg_math.theory.stationarity import gradient_rounding, gradients
 from bnpg_math.theory.weighted_barrier import (
     barrier_regularization,
     barrier_weights,
     path_products,
     weighted_rounds,
 )
+from bnpg_math.theory.weighted_bound import edges_price, weighted_bound
 
 
 def telescopes(dag, rng):
@@ -294,6 +296,58 @@ def test_the_price_of_missing_edges_bounds_the_gap():
     xi = price(here.values(thetas).Q, line(3).families).xi
     assert 0.001 < xi < 0.01
     assert here.gap(thetas) <= lam + 2 * 4 * xi
+
+
+@pytest.mark.parametrize("dag", SPARSE, ids=str)
+def test_the_entry_of_theorem_d1_in_a_certificate_is_never_below_the_gap(dag):
+    """Its condition with the weights as they were rounded, its promise with everything rounded up."""
+    met = 0
+    for seed in range(12):
+        lam = 10.0 ** np.random.default_rng(seed).uniform(-1, 1.5)
+        here = additive_place(seed, dag, lam)
+        game = here.game
+        beta = smoothness(sizes(game, dag), here.weights)
+        thetas = [np.zeros(shape) for shape in here.shapes]
+        for _ in range(seed * 40):
+            thetas = [
+                update(theta, grad, 8 / beta)
+                for theta, grad in zip(thetas, here.gradients(thetas), strict=True)
+            ]
+        values = here.values(thetas)
+        bound = weighted_bound(
+            game, dag, here.weights, here.gradients(thetas), price=edges_price(game, dag),
+            rounding=gradient_rounding(game, values), optimality_gap=here.gap(thetas),
+            covered=coverage(game, values.pi, solve_in_doubles(game)),
+        )  # fmt: skip
+        weights = barrier_weights(dag, game.actions, lam)
+        assert bound.threshold <= weights.tau / game.states
+        assert bound.threshold == pytest.approx(weights.tau / game.states, rel=1e-9)
+        assert not (bound.met and here.gap(thetas) > bound.bound)
+        visits = evaluate(game, optimal_value(game).policy).d
+        assert bound.bound >= lam / game.states * (visits / values.d).sum() * (1 - 1e-12)
+        met += bool(bound.met)
+    assert met >= 3
+
+
+def test_the_entry_of_theorem_d1_pays_for_missing_edges():
+    """In the game with a weak pair without an edge, the promise is lambda and the price, and no less."""
+    game = chain_game()
+    reward = game.reward.copy()
+    reward[:, 2, :, 2] += 0.01
+    weak = dense_game("weak", np.ones((1, *CHAIN, 1)), reward, np.ones(1), 0.0)
+    xi = price(weak.reward, line(3).families).xi
+    assert edges_price(weak, line(3)) == pytest.approx(2 * 4 * xi, rel=1e-9)
+    assert 0.0 < edges_price(game, line(3)) < 1e-10
+    assert edges_price(weak, complete(3)) == 0.0
+
+
+def test_weights_that_leave_nothing_to_spare_promise_nothing():
+    """The paper's uniform barrier on the chain: agent 2 is held back by more than agent 1 lets it see."""
+    here = Landscape(chain_game(), line(3), (0.1, 0.1, 0.1))
+    thetas = [np.zeros(shape) for shape in here.shapes]
+    bound = weighted_bound(here.game, line(3), here.weights, here.gradients(thetas), price=0.0, M=1.0)
+    assert bound.threshold == 0.0
+    assert bound.met is False
 
 
 def test_on_the_complete_dag_tau_is_lambda_over_the_number_of_prefixes():
