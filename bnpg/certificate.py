@@ -44,6 +44,7 @@ FILE = "certificate.json"
 FILES = (FILE, WITNESS)
 """The certificate, and from what it is proved exactly."""
 _D1 = "Theorem D1, weighted barrier"
+NO_MODEL = "a simulator is played: its model is not known, so no gap can be computed"
 _LEMMAS = {"nash": "Lemma 2", "optimality": "Lemma 3"}
 _SMALLEST = 1e-290
 """A threshold below this, and the gradient that meets it, may have lost its digits to underflow."""
@@ -69,6 +70,8 @@ def certify(run: RunFolder, rounds: int, fence: Fence) -> dict[str, Any]:
     for stale in FILES:
         (run.path / stale).unlink(missing_ok=True)
     experiment = run.experiment
+    if run.simulator is not None:
+        return uncertified(NO_MODEL)
     if not experiment.evaluate_every:
         return uncertified("evaluate-every is 0")
     policy = run.policy(rounds)

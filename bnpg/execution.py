@@ -107,5 +107,5 @@ def execute(
 
 def _outcome(run: RunFolder, settings: LaunchSettings) -> Outcome:
     """Return what the launcher of a concluded run would have said."""
-    processes = 1 if settings.launcher == "memory" else 1 + run.game.agents
+    processes = 1 if settings.launcher == "memory" else 1 + run.agents
     return Outcome(ExitCode.DONE, "", processes)

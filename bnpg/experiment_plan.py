@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 import numpy as np
 from bnpg_coordinator.experiment import Experiment, experiment_from, experiment_settings
-from bnpg_coordinator.loading import certified_learning_rate
+from bnpg_coordinator.loading import certified_learning_rate, check_shapes
+from bnpg_coordinator.simulator import OpenedSimulator, open_simulator, simulates
 from bnpg_protocol.process.settings import did_you_mean
 
 from bnpg.counting import counting
 from bnpg.evaluation.effort import is_affordable
-from bnpg.notices import announce
+from bnpg.notices import announce, say
 from bnpg_math.dag import FAMILIES, Dag
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError, PolicyError
@@ -41,19 +42,46 @@ class ExperimentPlan:
     ----------
     experiment : Experiment
         Names `game.npz` and `initial.npz` where a file was given.
-    game : Game
+    game : Game or None
     dag : Dag
     game_file : Path, Game or None
         To be put into the run folder as `game.npz`.
     initial : Policy or None
         To be written into the run folder as `initial.npz`.
+    simulator : OpenedSimulator or None
+        Instead of a game.
     """
 
     experiment: Experiment
-    game: Game
+    game: Game | None
     dag: Dag
     game_file: Path | Game | None = None
     initial: Policy | None = None
+    simulator: OpenedSimulator | None = None
+
+    @property
+    def name(self) -> str:
+        """What is played."""
+        return self._played.name
+
+    @property
+    def digest(self) -> str:
+        """Digest of what is played."""
+        return self.game.digest if self.game is not None else self._opened.identity.digest
+
+    @property
+    def agents(self) -> int:
+        """How many agents play."""
+        return self.dag.agents
+
+    @property
+    def _opened(self) -> OpenedSimulator:
+        assert self.simulator is not None, "either a game or a simulator"
+        return self.simulator
+
+    @property
+    def _played(self) -> Game | OpenedSimulator:
+        return self._opened if self.game is None else self.game
 
     def write_files(self, folder: Path) -> None:
         """Put the files that the experiment names into a folder."""
@@ -113,6 +141,9 @@ class _Planner:
     def plan(self, game: Game | None, policy: Policy | None) -> ExperimentPlan:
         asked = self._asked
         _check_policy(asked)
+        if game is None and simulates(asked):
+            return self._plan_simulator(policy)
+        _check_played(asked)
         file: Path | Game | None = game
         if game is None:
             file = self._game_file()
@@ -141,6 +172,48 @@ class _Planner:
         _check_sizes(experiment, game, dag)
         _check_learning_rate(experiment, game, dag)
         return ExperimentPlan(experiment, game, dag, file, initial)
+
+    def _plan_simulator(self, policy: Policy | None) -> ExperimentPlan:
+        """Open a simulator, and see that it plays the same again."""
+        asked = self._asked
+        if "evaluate-every" not in self._given:
+            asked = msgspec.structs.replace(asked, evaluate_every=0)
+        _check_without_model(asked)
+        simulator = open_simulator(asked, folder=self._base)
+        simulator.check()
+        if simulator.rewards_differ:
+            say(
+                f"agents of {simulator.name} get different rewards: the team gets their {asked.team_reward} "
+                "(--team-reward)"
+            )
+        world = simulator.world
+        if policy is None and asked.initial not in ("zeros", "normal"):
+            policy = announce(load_policy(self._anchored(asked.initial)))
+        if policy is not None:
+            check_shapes(policy, world)
+            policy = policy.as_logits()
+        agents = len(world.actions)
+        dag = policy.dag if policy is not None and "dag" not in self._given else self._parsed_dag(agents)
+        experiment = msgspec.structs.replace(
+            asked,
+            game=asked.game.strip(),
+            dag=self._dag_name(dag, policy),
+            initial=asked.initial if policy is None else "initial.npz",
+        )
+        size = experiment.lanes * experiment.steps
+        if size > LARGEST_SIGNAL:
+            raise InputError(
+                f"a round of {experiment.lanes} lanes x {experiment.steps} steps is too large: "
+                f"expected at most {LARGEST_SIGNAL} numbers, got {size}"
+            )
+        for agent, space in enumerate(world.spaces):
+            rows = space.values * math.prod(world.actions[one] for one in (*dag.parents[agent], agent))
+            if rows > LARGEST_SIGNAL:
+                raise InputError(
+                    f"the table of agent {agent} is too large: expected at most {LARGEST_SIGNAL} numbers, "
+                    f"got {rows}; use fewer parents, an encoder, or a network as policy"
+                )
+        return ExperimentPlan(experiment, None, dag, None, policy, simulator)
 
     def _aimed(self, experiment: Experiment, game: Game, dag: Dag) -> Experiment:
         """Choose lambda = epsilon / M, with which the lemmas promise a gap of epsilon at any policy.
@@ -227,14 +300,18 @@ class _Planner:
         if initial is not None and "dag" not in self._given:
             return initial.dag
         text = self._asked.dag.strip()
-        known = not text or text in FAMILIES
-        dag = parse_dag(text if known else str(self._anchored(text, Path.exists)), game.agents)
+        dag = self._parsed_dag(game.agents)
         if initial is not None and initial.dag.edges != dag.edges:
             raise InputError(
                 f"the initial policy has the edges {edges_text(initial.dag) or 'of empty'}, but dag is "
                 f"{text}; leave the dag out to take the policy's"
             )
         return dag
+
+    def _parsed_dag(self, agents: int) -> Dag:
+        text = self._asked.dag.strip()
+        known = not text or text in FAMILIES
+        return parse_dag(text if known else str(self._anchored(text, Path.exists)), agents)
 
     def _dag_name(self, dag: Dag, initial: Policy | None) -> str:
         """Name the DAG without needing a file."""
@@ -286,6 +363,38 @@ def _check_policy(experiment: Experiment) -> None:
             raise InputError(
                 f"policy direct needs {one.key} {expected}, got {chosen}: {_NOT_DIRECT[one.name]}"
             )
+
+
+def _check_played(experiment: Experiment) -> None:
+    """Refuse what only simulators have, where a game is played."""
+    for one in experiment_settings():
+        chosen = getattr(experiment, one.name)
+        if one.setting.played == "simulators" and chosen != one.default:
+            raise InputError(f"{one.key} {chosen} needs a simulator, but {experiment.game} is a game")
+
+
+def _check_without_model(experiment: Experiment) -> None:
+    """Refuse what needs a known model, where a simulator is played."""
+    none = "needs a game, whose model is known, but a simulator is played"
+    needs = {
+        "mode exact": experiment.mode == "exact",
+        "evaluate-every": bool(experiment.evaluate_every),
+        "stop-at-epsilon": bool(experiment.stop_at_epsilon),
+        "certify-samples": bool(experiment.certify_samples),
+        "learning-rate certified": experiment.learning_rate == "certified",
+    }
+    for what, asked in needs.items():
+        if asked:
+            raise InputError(f"{what} {none}")
+    defaults = Experiment(game="")
+    for name in ("horizon", "sure_steps"):
+        if getattr(experiment, name) != getattr(defaults, name):
+            key = name.replace("_", "-")
+            raise InputError(f"{key} is of games; a simulated round lasts so many steps")
+    if experiment.baseline == "centred":
+        raise InputError("baseline centred is of games, which end by chance: expected cross-fit or none")
+    if experiment.barrier != "uniform":
+        raise InputError("barrier weighted rests on a theorem about games: expected uniform for a simulator")
 
 
 def _check_horizon(experiment: Experiment) -> None:

@@ -39,6 +39,11 @@ def announce(noticed: Noticed) -> Noticed:
     return noticed
 
 
+def say(text: str) -> None:
+    """Warn of something else that a person is to know."""
+    warnings.warn(text, InputWarning, stacklevel=_callers_level())
+
+
 def _callers_level() -> int:
     """How far up the stack, seen from who asks, the first line is that is not of this program."""
     frame, level = sys._getframe(1), 1

@@ -57,7 +57,7 @@ def align(run: RunFolder, fence: Fence) -> None:
     OSError
         If a file cannot be removed.
     """
-    held = [stored(run.agent(agent)) for agent in range(run.game.agents)]
+    held = [stored(run.agent(agent)) for agent in range(run.agents)]
     if run.settings.launcher == "memory" and not all(held):
         for file in (file for files in held for file in files):
             fence.remove(file)
@@ -116,11 +116,23 @@ def _check_experiment(run: RunFolder) -> None:
                     f"{where}: {one.key} is {now[one.key]!r:.80}, but the run began with {before!r:.80}: "
                     f"expected the same (only {may} may be changed)"
                 )
+    if run.simulator is not None:
+        _check_simulator(run)
     _check_digest(run, "game.npz", run.identity.get("game_digest"), lambda: run.game.digest)
     initial = run.identity.get("initial_digest")
     _check_digest(run, "initial.npz", initial, lambda: load_policy(run.path / "initial.npz").digest)
     if not isinstance(began, dict):
         _check_agents(run)
+
+
+def _check_simulator(run: RunFolder) -> None:
+    """Check that the simulator plays as it did when the run began."""
+    before, now = run.identity.get("probe"), run.opened.probe
+    if before != now:
+        raise InputError(
+            f"the simulator {run.opened.name} plays differently than when the run began: its probe was "
+            f"{before!s:.16}.., this is {now:.16}.."
+        )
 
 
 def _check_digest(run: RunFolder, name: str, before: Any, digest: Callable[[], str]) -> None:
@@ -139,8 +151,8 @@ def _check_agents(run: RunFolder) -> None:
     initial = experiment.initial
     if initial.endswith(".npz"):
         initial = load_policy(run.path / initial).digest
-    now = experiment_digest(experiment, run.game.digest, initial)
-    for agent in range(run.game.agents):
+    now = experiment_digest(experiment, run.world_digest, initial)
+    for agent in range(run.agents):
         identity = load_identity(run.agent(agent))
         if identity is not None and identity[1] != now:
             raise InputError(

@@ -62,7 +62,7 @@ def create_run_folder(
     """
     if out is not None and os.path.lexists(out):
         raise InputError(f"{out} exists already and is never overwritten; choose another name")
-    target = _default_name(plan.game.name) if out is None else out
+    target = _default_name(plan.name) if out is None else out
     made: list[Path] = []
     try:
         for parent in reversed(target.parents):
@@ -112,10 +112,14 @@ def _default_name(game: str) -> Path:
 
 
 def _identity(plan: ExperimentPlan) -> dict[str, Any]:
+    simulator: dict[str, Any] = {}
+    if plan.simulator is not None:
+        identity = msgspec.to_builtins(plan.simulator.identity)
+        simulator = {"simulator": identity, "probe": plan.simulator.probe}
     return {
         "run": secrets.token_hex(16),
-        "game": plan.game.name,
-        "game_digest": plan.game.digest,
+        "game": plan.name,
+        "game_digest": plan.digest,
         "initial_digest": None if plan.initial is None else plan.initial.digest,
         "experiment": msgspec.to_builtins(plan.experiment),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -123,6 +127,7 @@ def _identity(plan: ExperimentPlan) -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "numerics": full_fingerprint(),
+        **simulator,
     }
 
 

@@ -23,10 +23,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import msgspec
 from bnpg_agents.checkpoint import load_latest
 from bnpg_coordinator.experiment import read_experiment
-from bnpg_coordinator.loading import load_game
+from bnpg_coordinator.loading import check_simulator, load_game
 from bnpg_coordinator.run_record import read_lines
+from bnpg_coordinator.simulator import OpenedSimulator, SimulatorIdentity, open_simulator
+from bnpg_coordinator.worlds.interface import World
+from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.wire.addresses import process_name
 
 from bnpg.experiment_plan import ExperimentPlan
@@ -89,7 +93,11 @@ class RunFolder:
             identity,
         )
         folder._begin()
-        folder.__dict__ |= {"game": plan.game, "dag": plan.dag}
+        folder.__dict__["dag"] = plan.dag
+        if plan.game is not None:
+            folder.__dict__["game"] = plan.game
+        if plan.simulator is not None:
+            folder.__dict__["opened"] = plan.simulator
         return folder
 
     def _begin(self) -> None:
@@ -99,14 +107,72 @@ class RunFolder:
         """A theta of a round is always the same."""
 
     @cached_property
+    def simulator(self) -> SimulatorIdentity | None:
+        """What is kept of the simulator that is played; None if it is a game."""
+        kept = self.identity.get("simulator")
+        if kept is None:
+            return None
+        try:
+            return msgspec.convert(kept, SimulatorIdentity)
+        except msgspec.ValidationError as error:
+            raise InputError(
+                f"{self.path / 'run.json'} does not say which simulator it is: {error}"
+            ) from None
+
+    @cached_property
     def game(self) -> Game:
-        """What is played."""
+        """What is played.
+
+        Raises
+        ------
+        InputError
+            If that is a simulator, which has no tables.
+        """
+        if self.simulator is not None:
+            raise InputError(
+                f"{self.path} plays a simulator, {self.simulator.name}, whose model is not known"
+            )
         return load_game(self.experiment, self.path)
+
+    @cached_property
+    def opened(self) -> OpenedSimulator:
+        """The simulator that is played, open.
+
+        Raises
+        ------
+        InputError
+            If it is not there, or is another one than the run began with.
+        """
+        assert self.simulator is not None, "a game is played"
+        folder = Path(self.simulator.folder)
+        opened = open_simulator(self.experiment, self.settings.patience, folder)
+        check_simulator(self.simulator, opened.identity)
+        return opened
+
+    @property
+    def world(self) -> World:
+        """What is played, as the agents meet it."""
+        return TableWorld(self.game) if self.simulator is None else self.opened.world
+
+    @property
+    def world_digest(self) -> str:
+        """Digest of what is played."""
+        return self.game.digest if self.simulator is None else self.simulator.digest
+
+    @property
+    def actions(self) -> tuple[int, ...]:
+        """How many actions each agent has."""
+        return self.game.actions if self.simulator is None else self.simulator.actions
+
+    @property
+    def agents(self) -> int:
+        """How many agents play."""
+        return len(self.actions)
 
     @cached_property
     def dag(self) -> Dag:
         """Who sees whose action."""
-        return parse_dag(self.experiment.dag, self.game.agents)
+        return parse_dag(self.experiment.dag, self.agents)
 
     @property
     def trace(self) -> Path:
@@ -160,7 +226,7 @@ class RunFolder:
 
     def held(self) -> list[dict[int, FloatArray]]:
         """Return the thetas by round that each agent keeps in this folder."""
-        return [load_latest(self.agent(agent)) for agent in range(self.game.agents)]
+        return [load_latest(self.agent(agent)) for agent in range(self.agents)]
 
     def missing(self, round_: int) -> str:
         """Say whose theta of a round is not in this folder."""

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.worlds.interface import WorldFailed
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.wire.exit_codes import ExitCode, run_state
 
-from bnpg.certificate import certificate_lines, certify, uncertified
+from bnpg.certificate import NO_MODEL, certificate_lines, certify, uncertified
+from bnpg.evaluation.played import evaluate_by_playing
 from bnpg.launchers.settings import Outcome
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.not_finite import finite_fields
@@ -64,6 +66,8 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, 
     summary["rounds_total"] = experiment.rounds
     summary["processes"] = outcome.processes
     summary |= _measured(experiment, lines)
+    if run.simulator is not None:
+        summary |= _simulated(run, summary)
     summary |= _digest(run, summary["rounds"])
     done = summary["state"] == "done"
     summary |= certify(run, summary["rounds"], fence) if done else uncertified("the run is not done")
@@ -95,6 +99,33 @@ def _measured(experiment: Experiment, lines: list[dict[str, Any]]) -> dict[str, 
         measured |= {"optimal_value": None, "optimal_value_reason": never}
     measured |= _last(evaluated, ("round",), never, "evaluated_")
     return measured | _last(played, RETURNS, unplayed)
+
+
+def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
+    """Return the greedy policy's return over episodes of its own; the last round's goes by another name."""
+    found: dict[str, Any] = {
+        f"{key}_reason": NO_MODEL for key in (*METRICS, "optimal_value", "evaluated_round")
+    }
+    for key in RETURNS:
+        found[f"sampled_{key}"] = summary[key]
+        if summary[key] is None:
+            found[f"sampled_{key}_reason"] = summary[f"{key}_reason"]
+    found |= {"return_stderr_reason": "return_low and return_high are the ends of an interval of 95 %"}
+    keys = ("return_mean", "return_low", "return_high")
+    thetas = run.thetas(summary["rounds"]) if summary["state"] == "done" else None
+    if thetas is None:
+        why = run.missing(summary["rounds"]) if summary["state"] == "done" else "the run is not done"
+    else:
+        experiment = run.experiment
+        try:
+            played = evaluate_by_playing(run.world, run.dag, thetas, experiment.seed, experiment.steps)
+        except WorldFailed as error:
+            why = str(error)
+        else:
+            values = (played.mean, played.low, played.high)
+            told = {"return_episodes": played.episodes, "return_episodes_cut": played.cut}
+            return found | dict(zip(keys, values, strict=True)) | {"return_stderr": None} | told
+    return found | dict.fromkeys((*keys, "return_stderr")) | {f"{key}_reason": why for key in keys}
 
 
 def _last(
@@ -177,6 +208,10 @@ def _headline(summary: dict[str, Any]) -> str:
 
 def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     rows = []
+    if summary.get("return_low") is not None:
+        low, high = summary["return_low"], summary["return_high"]
+        often = f"of {summary['return_episodes']} episodes nobody trained on, most probable actions, 95 %"
+        return [("return", f"{summary['return_mean']:.3f} ({low:.3f} to {high:.3f})", often)]
     if summary["return_mean"] is not None:
         error = summary["return_stderr"]
         uncertainty = "" if error is None else f" ± {error:.3f}"

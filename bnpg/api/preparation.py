@@ -60,7 +60,7 @@ def prepared(
         fields, base = read_fields(Path(subject)), Path(subject).parent
     fields |= {key: value for key, value in given.items() if key not in launch_keys}
     plan = plan_experiment(fields, base, game=own_game, initial=own_policy)
-    _check_agents(asked.get("dag"), plan.game.agents)
+    _check_agents(asked.get("dag"), plan.agents)
     launch = LAUNCHER | {key: value for key, value in given.items() if key in launch_keys}
     settings = settings_from(launch | ({} if faults is None else {"faults": FAULTS_FILE}))
     plan_of_faults = None if faults is None else read_faults(Path(faults))

@@ -26,6 +26,12 @@ def train(
     parts: int = 1,
     horizon: int | Literal["geometric", "geometric-visit"] = "geometric",
     sure_steps: int = 0,
+    steps: int = 100,
+    discount: float = 0.99,
+    world: str = "",
+    encoder: str = "",
+    team_reward: Literal["mean", "sum"] = "mean",
+    instances: Literal["kept", "fresh"] = "kept",
     baseline: Literal["cross-fit", "centred", "none"] = "cross-fit",
     initial: str | os.PathLike[str] | Policy = "zeros",
     seed: int = 0,
@@ -90,6 +96,22 @@ def train(
         Steps of an episode: an integer truncates, the geometric ones are unbiased. (sampled mode)
     sure_steps : int, default 0
         Steps that an episode of the geometric horizon lasts for sure before it may end. (sampled mode)
+    steps : int, default 100
+        Environment steps of a simulated round, a lane; episodes follow each other within it. (sampled
+        mode; simulators)
+    discount : float, default 0.99
+        Discount gamma of a simulator's rewards; a game has its own. (sampled mode; simulators)
+    world : str, default ''
+        What is passed on to a simulator, ``key=value``; several by commas, or given several times.
+        (simulators)
+    encoder : str, default ''
+        A function of yours from an observation to a state, ``module:function``, with an attribute
+        ``states``; for tables where there is no end of observations. (sampled mode; simulators)
+    team_reward : {'mean', 'sum'}, default 'mean'
+        What the team gets where an environment rewards each agent. (sampled mode; simulators)
+    instances : {'kept', 'fresh'}, default 'kept'
+        Whether an environment is reset for every episode, or made anew because it carries something
+        over. (sampled mode; simulators)
     baseline : {'cross-fit', 'centred', 'none'}, default 'cross-fit'
         What is subtracted from returns: the mean of the other half of the lanes, that and their mean
         reward at every step, or nothing. (sampled mode)

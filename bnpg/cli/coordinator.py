@@ -66,7 +66,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
         trace = run.trace if run.experiment.trace else None
         mine = {"folder": run.path, "fence": fence.path, "trace": trace, "faults_since": time.time()}
         code = run_coordinator(msgspec.structs.replace(asked, **mine), on_line)
-        return Outcome(code, "", 1 + run.game.agents)
+        return Outcome(code, "", 1 + run.agents)
 
     # Its log says how it goes on.
     return launch_run(run, run.settings, as_json=as_json, quiet=True, launch=launch, children="coordinator.*")

@@ -82,6 +82,11 @@ json_option = click.option(
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 
 
+def _joined(_context: click.Context, _parameter: click.Parameter, texts: Sequence[str]) -> str | None:
+    """Return what was given several times as one text; None if it was not given."""
+    return ",".join(texts) if texts else None
+
+
 def option(declared: Declared[Any], default: Any = NODEFAULT) -> Callable[[Command], Command]:
     """Return the option of a setting. One that is not given is None.
 
@@ -102,6 +107,8 @@ def option(declared: Declared[Any], default: Any = NODEFAULT) -> Callable[[Comma
         required=declared.required,
         metavar=declared.metavar() or None,
         envvar=declared.setting.variable or None,
+        multiple=declared.setting.repeated,
+        callback=_joined if declared.setting.repeated else None,
         help=text + f"  [{'; '.join(facts)}]" * bool(facts),
     )
 

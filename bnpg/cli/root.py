@@ -34,6 +34,7 @@ _MEANINGS = {
     ExitCode.PROTOCOL: "a peer broke the protocol beyond repair",
     ExitCode.STORAGE: "a file could not be written, for example because the disk is full",
     ExitCode.REJECTED: "the coordinator rejected an agent",
+    ExitCode.WORLD: "the environment raised, or gave what cannot be used",
     ExitCode.INTERRUPTED: "interrupted; the run can be resumed",
 }
 

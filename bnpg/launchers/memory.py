@@ -60,7 +60,14 @@ class _MemoryRun:
         self._log = open_log("bnpg", settings.log_format, settings.log_level)
         self._record = RunRecord(folder, settings.fsync, fence)
         setup = prepare_setup(
-            folder, run.identity["run"], run.experiment, run.game, run.dag, 0, settings.patience
+            folder,
+            run.identity["run"],
+            run.experiment,
+            run.world,
+            run.world_digest,
+            run.dag,
+            0,
+            settings.patience,
         )
         self._interrupted = False
         agents = range(setup.dag.agents)

@@ -66,7 +66,7 @@ class Supervisor:
         self._pause = pause
         self._log = open_log("bnpg", settings.log_format, settings.log_level)
         self._tail = Tail(run.path / "metrics.jsonl", on_line)
-        self._agents = run.game.agents
+        self._agents = run.agents
         self._processes: dict[str, Handle] = {}
         self._deaths: dict[str, int] = {}
         self._coordinator_since = time.time()

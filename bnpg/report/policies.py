@@ -46,7 +46,8 @@ def policy_view(run: RecordedRun) -> PolicyView | None:
     direct = run.experiment.kind.is_direct
     before_tables = [policy(theta) for theta in run.theta_before]
     after_tables = [theta if direct else policy(theta) for theta in thetas]
-    states = run.game.states
+    states = max(run.states)
+    common = min(run.states) == states
     numbers = 2 * sum(table[0].size for table in after_tables)
     shown = max(1, min(states, MOST_NUMBERS // numbers))
     agents = [
@@ -63,7 +64,7 @@ def policy_view(run: RecordedRun) -> PolicyView | None:
         "states": shown,
         "agents": agents,
         "team": None
-        if states * run.game.joint_actions > MOST_JOINT
+        if run.run.simulator is not None or not common or states * run.game.joint_actions > MOST_JOINT
         else {
             "before": _likeliest(run, before_tables, shown),
             "after": _likeliest(run, after_tables, shown),

@@ -34,7 +34,7 @@ class RecordedRun(Record):
         Where it is read from.
     name : str
         What it is called on a page: the folder's name.
-    identity, experiment, game, dag
+    identity, experiment, dag
         As the folder has them.
     summary, status, certificate : dict or None
         As they were when it was read.
@@ -46,12 +46,29 @@ class RecordedRun(Record):
     name: str
     identity: dict[str, Any]
     experiment: Experiment
-    game: Game
     dag: Dag
     summary: dict[str, Any] | None
     status: dict[str, Any] | None
     certificate: dict[str, Any] | None
     why: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def game(self) -> Game:
+        """What was played.
+
+        Raises
+        ------
+        InputError
+            If that was a simulator, which has no tables.
+        """
+        return self.run.game
+
+    @property
+    def states(self) -> tuple[int, ...]:
+        """How many states each agent sees."""
+        if self.run.simulator is not None:
+            return self.run.simulator.states
+        return (self.game.states,) * self.dag.agents
 
     @property
     def folder(self) -> Path:
@@ -92,7 +109,7 @@ class RecordedRun(Record):
         if experiment.initial.endswith(".npz"):
             return load_policy(self.folder / experiment.initial).thetas
         shapes = [
-            theta_shape(self.game.states, self.game.actions, self.dag.parents[agent], agent)
+            theta_shape(self.states[agent], self.run.actions, self.dag.parents[agent], agent)
             for agent in agents
         ]
         if experiment.initial == "normal":
@@ -145,7 +162,10 @@ def recorded(run: RunFolder) -> RecordedRun:
     why: dict[str, str] = {}
     if not any("nash_gap" in line for line in lines):
         why["evaluation"] = (
-            "This run was never evaluated exactly; train with --evaluate-every 10 to see values and gaps."
+            "A simulator was played: its model is not known, so there are no exact values and no gaps."
+            if run.simulator is not None
+            else "This run was never evaluated exactly; train with --evaluate-every 10 to see values and "
+            "gaps."
         )
     if not any("return_mean" in line for line in lines):
         why["returns"] = (
@@ -155,7 +175,9 @@ def recorded(run: RunFolder) -> RecordedRun:
         )
     if certificate is None:
         why["certificate"] = (
-            "There is no certificate: one is written when a run ends with an exact evaluation."
+            "There is no certificate: a simulator was played, whose model is not known."
+            if run.simulator is not None
+            else "There is no certificate: one is written when a run ends with an exact evaluation."
         )
     return RecordedRun(
         lines=lines,
@@ -163,7 +185,6 @@ def recorded(run: RunFolder) -> RecordedRun:
         name=run.path.resolve().name,
         identity=run.identity,
         experiment=experiment,
-        game=run.game,
         dag=run.dag,
         summary=run.summary,
         status=run.status,

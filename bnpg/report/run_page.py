@@ -40,9 +40,9 @@ def run_sections(run: RecordedRun) -> list[Section]:
 def subtitle(run: RecordedRun) -> str:
     """Say in a line what was run."""
     agents = run.dag.agents
-    states = run.game.states
+    states = ", ".join(map(str, sorted(set(run.states))))
     parts = [
-        f"{run.identity['game']}: {agents} agent{'s' * (agents > 1)}, {states} state{'s' * (states > 1)}",
+        f"{run.identity['game']}: {agents} agent{'s' * (agents > 1)}, {states} state{'s' * (states != '1')}",
         f"DAG {run.experiment.dag}",
         f"{run.experiment.mode} mode",
         f"seed {run.experiment.seed}",

@@ -147,7 +147,7 @@ def experiment_identity(experiment: Experiment, files: str) -> str:
 
 def _digest_of_files(plan: ExperimentPlan) -> str:
     initial = "" if plan.initial is None else f"{plan.initial.dag.edges} {plan.initial.digest}"
-    return f"{plan.game.digest} {initial}"
+    return f"{plan.digest} {initial}"
 
 
 def _tables(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:

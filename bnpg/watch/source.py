@@ -101,7 +101,7 @@ class FolderSource:
         stamp = tuple(_stamp(self._folder / name) for name in ("metrics.jsonl", "summary.json", "policy.npz"))
         if self._sight is None or stamp != self._seen:
             try:
-                self._run = read_run(self._folder, self._run.game)
+                self._run = read_run(self._folder, self._run.run.__dict__.get("game"))
                 self._seen = stamp
             except InputError as error:
                 held = self._sight

@@ -175,7 +175,7 @@ class Policy:
 
     @property
     def states(self) -> int:
-        """Number of states, S."""
+        """Number of states, S; of those that agent 0 sees, where each sees its own."""
         return int(self.thetas[0].shape[0])
 
     @property
@@ -215,7 +215,10 @@ def policy_of(kind: PolicySpec, dag: Dag, thetas: Sequence[FloatArray]) -> Polic
 
 
 def _checked(dag: Dag, tables: Sequence[Any], name: str) -> list[FloatArray]:
-    """Return everybody's table as an array of numbers, its shape compared with the DAG and the others."""
+    """Return everybody's table as an array of numbers, its shape compared with the DAG and the others.
+
+    In a game all agents see the same states, which :func:`check_policy` holds; in a simulator each its own.
+    """
     if not isinstance(dag, Dag):
         raise PolicyError(f"a policy is over a Dag, such as Dag({len(tables)}, edges), got {dag!r}")
     if len(tables) != dag.agents:
@@ -224,9 +227,9 @@ def _checked(dag: Dag, tables: Sequence[Any], name: str) -> list[FloatArray]:
     for agent, array in enumerate(arrays):
         if array.ndim < 2 or min(array.shape) < 1:
             raise PolicyError(f"{name}_{agent} must have shape (S, *parents, A), got {array.shape}")
-    states, actions = arrays[0].shape[0], [array.shape[-1] for array in arrays]
+    actions = [array.shape[-1] for array in arrays]
     for agent, (array, parents) in enumerate(zip(arrays, dag.parents, strict=True)):
-        expected = theta_shape(states, actions, parents, agent)
+        expected = theta_shape(array.shape[0], actions, parents, agent)
         if array.shape != expected:
             raise PolicyError(f"{name}_{agent} must have shape {expected}, got {array.shape}")
     return arrays
@@ -267,8 +270,9 @@ def check_policy(candidate: Policy, game: Game) -> None:
     """
     if candidate.dag.agents != game.agents:
         raise PolicyError(f"policy must have {game.agents} agents as the game, got {candidate.dag.agents}")
-    if candidate.states != game.states:
-        raise PolicyError(f"policy must have {game.states} states as the game, got {candidate.states}")
+    for theta in candidate.thetas:
+        if len(theta) != game.states:
+            raise PolicyError(f"policy must have {game.states} states as the game, got {len(theta)}")
     if candidate.actions != game.actions:
         raise PolicyError(f"policy must have action counts {game.actions}, got {candidate.actions}")
 

@@ -1,48 +1,67 @@
 """What a sampled round comes to: its episodes' lengths before it, its signal and its returns after it."""
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.lanes import Episodes, width_of
-from bnpg_coordinator.worlds.interface import World
+from bnpg_coordinator.worlds.interface import End, EpisodicPlay, World
 from bnpg_math.arrays import FloatArray
+from bnpg_math.learning.episodes import EpisodeBaseline, episode_statistics, episode_weights
 from bnpg_math.learning.estimators import (
-    ReturnStatistics,
     episode_lengths,
     return_statistics,
     signal_weights,
     visit_times,
 )
 
+NO_EPISODE = "no episode ended within the round"
+
 
 class SampledRound:
     """One round of sampled learning, with its turns in `episodes`.
+
+    In a world with episodes of its own, all lanes make as many steps as the experiment says.
 
     Parameters
     ----------
     world : World
         What is played.
     experiment : Experiment
-        Lanes, parts, horizon, baseline and seed.
+        Lanes, parts, horizon or steps, baseline and seed.
     round_ : int
     """
 
     def __init__(self, world: World, experiment: Experiment, round_: int) -> None:
         self._world = world
         self._experiment = experiment
-        address = (experiment.horizon, world.gamma, experiment.lanes, experiment.seed, round_)
-        self._visits = visit_times(*address)
         play = world.begin(experiment.seed, round_, experiment.lanes)
-        self.episodes = Episodes(play, episode_lengths(*address, experiment.sure_steps), width_of(experiment))
+        self._own = play if isinstance(play, EpisodicPlay) else None
+        if self._own is not None:
+            lengths = np.full(experiment.lanes, experiment.steps)
+        else:
+            address = (experiment.horizon, world.gamma, experiment.lanes, experiment.seed, round_)
+            self._visits = visit_times(*address)
+            lengths = episode_lengths(*address, experiment.sure_steps)
+        self.episodes = Episodes(play, lengths, width_of(experiment))
 
-    def signal(self) -> tuple[FloatArray, ReturnStatistics]:
+    def signal(self) -> tuple[FloatArray, dict[str, Any]]:
         """Return the signal of the finished round and how its episodes went.
 
         Returns
         -------
         weights : (sum n_t,) float
             A weight for every lane and time, time by time, read-only.
-        statistics : ReturnStatistics
-            Mean and standard error of the returns.
+        statistics : dict
+            `return_mean` and `return_stderr` as a line of the record has them.
         """
+        weights, statistics = self._of_games() if self._own is None else self._of_episodes(self._own)
+        weights.flags.writeable = False
+        return weights, statistics
+
+    def _of_games(self) -> tuple[FloatArray, dict[str, Any]]:
         experiment, gamma, rewards = self._experiment, self._world.gamma, self.episodes.rewards()
         weights = signal_weights(
             rewards,
@@ -54,8 +73,22 @@ class SampledRound:
             self._visits,
             experiment.sure_steps,
         )
-        weights.flags.writeable = False
         statistics = return_statistics(
             rewards, gamma, experiment.horizon, self._visits, experiment.sure_steps
         )
-        return weights, statistics
+        return weights, {"return_mean": statistics.mean, "return_stderr": statistics.stderr}
+
+    def _of_episodes(self, play: EpisodicPlay) -> tuple[FloatArray, dict[str, Any]]:
+        rewards, strata = np.stack(self.episodes.rewards()), np.stack(self.episodes.strata())
+        over: NDArray[np.bool_] = np.stack(self.episodes.by_time(play.ends())) != End.GOES_ON
+        baseline: EpisodeBaseline = "none" if self._experiment.baseline == "none" else "cross-fit"
+        weights = episode_weights(rewards, over, self._world.gamma, baseline, strata, self._world.strata)
+        found = episode_statistics(rewards, over)
+        if found is None:
+            return weights, {
+                "return_mean": None,
+                "return_mean_reason": NO_EPISODE,
+                "return_stderr": None,
+                "return_stderr_reason": NO_EPISODE,
+            }
+        return weights, {"return_mean": found.mean, "return_stderr": found.stderr}

@@ -44,6 +44,8 @@ class ExperimentSetting(Setting):
         only what is measured and stored.
     by_content : bool
         Whether it names something whose content counts, not its name.
+    played : {'', 'simulators'}
+        The only worlds in which it has any effect; empty if there are no such worlds.
     original : bool
         Whether it was there in the first version, whose digests name it even at its default. One that came
         later counts where it differs from the default, so that runs from before keep their digest.
@@ -54,12 +56,13 @@ class ExperimentSetting(Setting):
     needs: str = ""
     decides: Literal["result", "length", "speed", "record"] = "result"
     by_content: bool = False
+    played: Literal["", "simulators"] = ""
     original: bool = False
 
     @property
     def facts(self) -> tuple[str, ...]:
         """What else a help text says beside the default."""
-        return (f"{self.mode} mode",) if self.mode else ()
+        return tuple(fact for fact in (f"{self.mode} mode" * bool(self.mode), self.played) if fact)
 
 
 _OBJECTIVE = "where the coordinator knows the objective; in sampled mode it only has estimates"
@@ -71,8 +74,9 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     game: Annotated[
         str,
         ExperimentSetting(
-            "What is played: a built-in game such as `coordination(agents=5)`, or the path of a game file.",
-            symbol="GAME",
+            "What is played: a built-in game such as `coordination(agents=5)`, a game file, a simulator such "
+            "as `relay(agents=4)`, `pettingzoo:MODULE`, `gymnasium:ID` or `module:function`.",
+            symbol="WORLD",
             by_content=True,
         ),
     ]
@@ -182,6 +186,61 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
             mode="sampled",
         ),
     ] = 0
+    steps: Annotated[
+        Count,
+        ExperimentSetting(
+            "Environment steps of a simulated round, a lane; episodes follow each other within it.",
+            symbol="T",
+            unit="steps",
+            mode="sampled",
+            played="simulators",
+        ),
+    ] = 100
+    discount: Annotated[
+        float,
+        Meta(ge=0, le=1),
+        ExperimentSetting(
+            "Discount gamma of a simulator's rewards; a game has its own.",
+            symbol="GAMMA",
+            mode="sampled",
+            played="simulators",
+        ),
+    ] = 0.99
+    world: Annotated[
+        str,
+        ExperimentSetting(
+            "What is passed on to a simulator, `key=value`; several by commas, or given several times.",
+            symbol="KEY=VALUE",
+            by_content=True,
+            repeated=True,
+            played="simulators",
+        ),
+    ] = ""
+    encoder: Annotated[
+        str,
+        ExperimentSetting(
+            "A function of yours from an observation to a state, `module:function`, with an attribute "
+            "`states`; for tables where there is no end of observations.",
+            symbol="MODULE:FUNCTION",
+            mode="sampled",
+            played="simulators",
+        ),
+    ] = ""
+    team_reward: Annotated[
+        Literal["mean", "sum"],
+        ExperimentSetting(
+            "What the team gets where an environment rewards each agent.", mode="sampled", played="simulators"
+        ),
+    ] = "mean"
+    instances: Annotated[
+        Literal["kept", "fresh"],
+        ExperimentSetting(
+            "Whether an environment is reset for every episode, or made anew because it carries something "
+            "over.",
+            mode="sampled",
+            played="simulators",
+        ),
+    ] = "kept"
     baseline: Annotated[
         Literal["cross-fit", "centred", "none"],
         ExperimentSetting(

@@ -84,13 +84,13 @@ class Episodes:
 
     def rewards(self) -> list[FloatArray]:
         """Return the team rewards by time, (n_t,) float each."""
-        return self._by_time(self._play.rewards())
+        return self.by_time(self._play.rewards())
 
     def strata(self) -> list[IntArray]:
         """Return the strata of the baseline by time, (n_t,) int each."""
-        return self._by_time(self._play.strata())
+        return self.by_time(self._play.strata())
 
-    def _by_time(self, arrays: "Sequence[Number]") -> "list[Number]":
+    def by_time(self, arrays: "Sequence[Number]") -> "list[Number]":
         """Join what belongs to the turns of one time."""
         steps: list[list[Number]] = [[] for _ in range(self._steps)]
         for turn, array in zip(self.turns, arrays, strict=True):

@@ -5,9 +5,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bnpg_coordinator.experiment import Experiment, experiment_digest, read_experiment
 from bnpg_coordinator.run_record import read_lines
 from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_coordinator.simulator import PATIENCE, SimulatorIdentity, open_simulator
+from bnpg_coordinator.worlds.interface import World
 from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.numerics import fingerprint
@@ -16,7 +20,7 @@ from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policies.file import check_policy, load_policy
+from bnpg_math.policies.file import Policy, check_policy, load_policy
 from bnpg_math.theory.constants import sizes, smoothness
 from bnpg_math.theory.direct import direct_smoothness
 
@@ -46,6 +50,34 @@ def certified_learning_rate(experiment: Experiment, game: Game, dag: Dag) -> flo
     return float(experiment.learning_rate)
 
 
+def _learning_rate(experiment: Experiment, world: World, dag: Dag) -> float:
+    if world.model is not None:
+        return certified_learning_rate(experiment, world.model, dag)
+    if experiment.learning_rate == "certified":
+        raise InputError("learning-rate certified needs a world whose model is known: give a number")
+    return float(experiment.learning_rate)
+
+
+def check_shapes(policy: Policy, world: World) -> None:
+    """Refuse a policy that is none for this world.
+
+    Raises
+    ------
+    InputError
+    """
+    if world.model is not None:
+        check_policy(policy, world.model)
+        return
+    agents = len(world.actions)
+    if policy.dag.agents != agents:
+        raise InputError(f"policy must have {agents} agents as the world, got {policy.dag.agents}")
+    for agent, theta in enumerate(policy.thetas):
+        family = (*policy.dag.parents[agent], agent)
+        expected = (world.spaces[agent].values, *(world.actions[one] for one in family))
+        if theta.shape != expected:
+            raise InputError(f"theta_{agent} must have shape {expected} in this world, got {theta.shape}")
+
+
 def recorded_lines(folder: Path, experiment: Experiment) -> tuple[dict[str, Any], ...]:
     """Return the run record that a coordinator finds, if its rounds need to know of those before them."""
     return tuple(read_lines(folder / "metrics.jsonl")) if experiment.remembers else ()
@@ -60,20 +92,74 @@ def load_setup(folder: Path, generation: int, patience: float) -> CoordinatorSet
         If a file is missing or bad; the text names it.
     """
     experiment = read_experiment(folder / "experiment.toml")
-    game = load_game(experiment, folder)
-    dag = parse_dag(experiment.dag, game.agents)
     try:
-        run = str(json.loads((folder / "run.json").read_text())["run"])
+        identity = json.loads((folder / "run.json").read_text())
+        run = str(identity["run"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{folder / 'run.json'} does not say which run this is: {error!r:.200}") from None
-    return prepare_setup(folder, run, experiment, game, dag, generation, patience)
+    world, digest = load_world(experiment, folder, identity.get("simulator"), patience)
+    dag = parse_dag(experiment.dag, len(world.actions))
+    return prepare_setup(folder, run, experiment, world, digest, dag, generation, patience)
+
+
+def load_world(
+    experiment: Experiment, folder: Path, simulator: Any, patience: float = PATIENCE
+) -> tuple[World, str]:
+    """Return the world of an experiment, and the digest of its content.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    folder : Path
+        The run folder, in which a game file is.
+    simulator : dict or None
+        What `run.json` says of the simulator, where it is one.
+    patience : float
+        Seconds without progress after which the run is given up.
+
+    Raises
+    ------
+    InputError
+    """
+    if simulator is None:
+        game = load_game(experiment, folder)
+        return TableWorld(game), game.digest
+    try:
+        known = msgspec.convert(simulator, SimulatorIdentity)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{folder / 'run.json'} does not say which simulator it is: {error}") from None
+    opened = open_simulator(experiment, patience, Path(known.folder))
+    check_simulator(known, opened.identity)
+    return opened.world, opened.identity.digest
+
+
+def check_simulator(before: SimulatorIdentity, now: SimulatorIdentity) -> None:
+    """Refuse a simulator that is not the one that the run began with.
+
+    Raises
+    ------
+    InputError
+        Naming what has changed.
+    """
+    for name, began, became in (
+        ("name", before.name, now.name),
+        ("actions", before.actions, now.actions),
+        ("states", before.states, now.states),
+        ("versions of packages", before.versions, now.versions),
+    ):
+        if began != became:
+            raise InputError(
+                f"the simulator {before.name} was changed since the run began: its {name} were {began}, "
+                f"expected the same, got {became}"
+            )
 
 
 def prepare_setup(
     folder: Path,
     run: str,
     experiment: Experiment,
-    game: Game,
+    world: World,
+    world_digest: str,
     dag: Dag,
     generation: int,
     patience: float,
@@ -89,7 +175,7 @@ def prepare_setup(
     initial_digest = experiment.initial
     if experiment.initial.endswith(".npz"):
         policy = load_policy(folder / experiment.initial)
-        check_policy(policy, game)
+        check_shapes(policy, world)
         if policy.dag.edges != dag.edges:
             raise InputError(
                 f"{experiment.initial} has the edges {policy.dag.edges}, the experiment has {dag.edges}"
@@ -100,10 +186,10 @@ def prepare_setup(
         run=run,
         generation=generation,
         experiment=experiment,
-        digest=experiment_digest(experiment, game.digest, initial_digest),
-        world=TableWorld(game),
+        digest=experiment_digest(experiment, world_digest, initial_digest),
+        world=world,
         dag=dag,
-        learning_rate=certified_learning_rate(experiment, game, dag),
+        learning_rate=_learning_rate(experiment, world, dag),
         initial=initial,
         numerics=fingerprint(),
         patience=patience,

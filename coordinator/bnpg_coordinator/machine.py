@@ -49,6 +49,7 @@ from bnpg_coordinator.phases import PHASES
 from bnpg_coordinator.rounds import CoordinatorRounds
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.waiting import described
+from bnpg_coordinator.worlds.interface import WorldFailed
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.cells import within
 
@@ -360,6 +361,9 @@ class CoordinatorMachine:
                 effects += self._deliver(envelope.sender, message, now)
         except ProtocolError as error:
             effects += self.end(ExitCode.PROTOCOL, f"{self._where()}: {error}", now)
+        except WorldFailed as error:
+            code = ExitCode.DEADLINE if error.hung else ExitCode.WORLD
+            effects += self.end(code, f"round {self._rounds.round}, {error}", now)
         if self.phase == "running":
             self._progress.reach((1, *self._rounds.place), now)
         elif self.phase == "closing":

@@ -27,7 +27,7 @@ from bnpg_coordinator.estimator import SampledRound
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.lanes import Turn
 from bnpg_coordinator.oracle import Oracle
-from bnpg_coordinator.orders import Line, Orders, ToAll
+from bnpg_coordinator.orders import Line, Orders, To, ToAll
 from bnpg_coordinator.worlds.interface import World
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.dag.interface import Graph
@@ -212,11 +212,11 @@ class CoordinatorRounds:
                 return []
         turn = episodes.advance([self._said[one][taken] for one in self._agents])
         if turn is not None:
-            return [_announcement(self.round, len(episodes.turns) - 1, turn)]
+            return self._announced(len(episodes.turns) - 1, turn)
         if not episodes.done:
             return []
         weights, statistics = sampled.signal()
-        self._line |= {"return_mean": statistics.mean, "return_stderr": statistics.stderr}
+        self._line |= statistics
         return self._signal(SignalBroadcast(self.round, weights))
 
     def _table(self, agent: int, message: TableShown) -> Orders:
@@ -245,7 +245,14 @@ class CoordinatorRounds:
         self._part = "steps"
         self._sampled = SampledRound(self._world, self._experiment, self.round)
         turns = self._sampled.episodes.turns
-        return [_announcement(self.round, step, turn) for step, turn in enumerate(turns)]
+        return [order for step, turn in enumerate(turns) for order in self._announced(step, turn)]
+
+    def _announced(self, step: int, turn: Turn) -> Orders:
+        """Announce a turn: the same for everybody, or to each what it sees."""
+        round_, time, lane, seen = self.round, turn.time, turn.lane, turn.seen
+        if not isinstance(seen.of, tuple):
+            return [ToAll(StatesAnnounced(round_, step, time, lane, seen.of))]
+        return [To(agent, StatesAnnounced(round_, step, time, lane, of)) for agent, of in enumerate(seen.of)]
 
     def _signal(self, signal: Message) -> Orders:
         """Record the round's line, then let the signal go out."""
@@ -279,7 +286,3 @@ class CoordinatorRounds:
         if probabilities.min() < 0.0 or not (abs(probabilities.sum(axis=-1) - 1.0) < 1e-9).all():
             what = "probabilities" if direct else "log probabilities"
             raise OrderViolation(f"the table of {name(agent)} must hold {what}, its rows do not sum to 1")
-
-
-def _announcement(round_: int, step: int, turn: Turn) -> ToAll:
-    return ToAll(StatesAnnounced(round_, step, turn.time, turn.lane, turn.seen.shared))

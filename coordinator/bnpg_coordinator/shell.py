@@ -47,10 +47,13 @@ HEADER_ROOM = 1 << 17
 
 def _largest_answer(setup: CoordinatorSetup) -> int:
     """Return how many bytes an agent can rightly send at once: its table, or the actions of all lanes."""
-    actions, dag = setup.game.actions, setup.dag
+    actions, dag = setup.world.actions, setup.dag
     families = ((*dag.parents[agent], agent) for agent in range(dag.agents))
-    tables = [math.prod(actions[one] for one in family) for family in families]
-    return max(HEADER_ROOM, 8 * setup.game.states * max(tables), 2 * setup.experiment.lanes)
+    tables = [
+        space.values * math.prod(actions[one] for one in family)
+        for space, family in zip(setup.world.spaces, families, strict=True)
+    ]
+    return max(HEADER_ROOM, 8 * max(tables), 2 * setup.experiment.lanes)
 
 
 def _watched(status: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,12 @@ NOT_ALWAYS = {
     "stop-gap",
     "certify-samples",
     "policy",
+    "steps",
+    "discount",
+    "world",
+    "encoder",
+    "team-reward",
+    "instances",
 }
 """What not every experiment may have; a test of its own tries it."""
 FIELDS = structs(

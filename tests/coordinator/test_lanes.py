@@ -52,7 +52,7 @@ def test_lanes_that_live_are_a_prefix_and_every_lane_step_has_a_weight(lanes, ho
     assert sizes[-1] >= 1
     assert len(weights) == sum(sizes)
     assert np.isfinite(weights).all()
-    assert np.isfinite(statistics.mean)
+    assert np.isfinite(statistics["return_mean"])
     assert all(((one >= 0) & (one < GAME.states)).all() for one in states)
     if isinstance(horizon, int):
         assert sizes == [lanes] * horizon

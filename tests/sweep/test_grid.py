@@ -32,6 +32,8 @@ def test_every_field_of_an_experiment_may_vary(here: Path) -> None:
         "step-size": '["fixed"]', "direction": '["gradient"]', "momentum": '["none"]', "lanes": "[2]",
         "barrier": '["uniform"]', "policy": '["table"]',
         "parts": "[1]", "horizon": '[3, "geometric"]', "baseline": '["none"]',
+        "steps": "[100]", "discount": "[0.99]", "world": '[""]', "encoder": '[""]',
+        "team-reward": '["mean"]', "instances": '["kept"]',
         "initial": '["zeros", "normal"]', "seed": "[0]", "sure-steps": "[0]", "certify-samples": "[0]",
             "evaluate-every": "[1]",
         "stop-at-epsilon": "[0]", "stop-gap": '["nash"]',

@@ -62,6 +62,8 @@ def count_messages(workload: Workload, steps: int = 256) -> Messages:
 def _counted(workload: Workload, horizon: int) -> CountingNetwork:
     """Play one round."""
     plan = plan_experiment(msgspec.structs.replace(workload, horizon=horizon, rounds=1).experiment())
+    game = plan.game
+    assert game is not None, "workloads are games"
 
     def setup(generation: int) -> CoordinatorSetup:
         return CoordinatorSetup(
@@ -69,7 +71,7 @@ def _counted(workload: Workload, horizon: int) -> CountingNetwork:
             generation=generation,
             experiment=plan.experiment,
             digest="f" * 32,
-            world=TableWorld(plan.game),
+            world=TableWorld(game),
             dag=plan.dag,
             learning_rate=0.1,
             initial=(),

@@ -144,7 +144,7 @@ def _play(setup: CoordinatorSetup, learners: list[Learner], round_: int, words: 
         words["coordinator", "StatesAnnounced", round_, step] = said
         for agent in setup.dag.order:
             heard = [chosen[parent][step] for parent in parents[agent]]
-            actions = learners[agent].act(round_, turn.time, turn.lane, turn.seen.shared, heard)
+            actions = learners[agent].act(round_, turn.time, turn.lane, turn.seen.by(agent), heard)
             chosen[agent].append(actions)
             words[f"agent-{agent}", "ActionsChosen", round_, step] = ActionsChosen(round_, step, actions)
         episodes.advance([actions[step] for actions in chosen])

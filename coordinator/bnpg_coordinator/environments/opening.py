@@ -61,16 +61,16 @@ def is_simulator(text: str, arguments: Mapping[str, Any]) -> bool:
     return False
 
 
-def parse_arguments(given: Mapping[str, str] | list[str] | tuple[str, ...]) -> dict[str, Any]:
-    """Return what `key=value` texts say; values are Python literals, or texts.
+def parse_arguments(text: str) -> dict[str, Any]:
+    """Return what `key=value,key=value` says; values are literals of Python, or any other text.
 
     Raises
     ------
     InputError
         If one has not that form.
     """
-    found = {}
-    for one in given:
+    found: dict[str, Any] = {}
+    for one in _parts(text):
         key, equals, value = one.partition("=")
         if not equals or not key.strip().isidentifier():
             raise InputError(f"world must be key=value, got {one!r:.80}")
@@ -79,6 +79,38 @@ def parse_arguments(given: Mapping[str, str] | list[str] | tuple[str, ...]) -> d
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             found[key.strip()] = value.strip()
     return found
+
+
+def arguments_text(arguments: Mapping[str, Any]) -> str:
+    """Return what `parse_arguments` reads.
+
+    Raises
+    ------
+    InputError
+        If a value cannot be written as text.
+    """
+    text = ",".join(f"{key}={value!r}" for key, value in arguments.items())
+    if parse_arguments(text) != dict(arguments):
+        raise InputError(f"world must hold values that can be written as text, got {text:.80}")
+    return text
+
+
+def _parts(text: str) -> list[str]:
+    """Split at the commas that stand in no bracket and no quotes."""
+    parts, depth, quote, start = [], 0, "", 0
+    for place, sign in enumerate(text):
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign in "([{":
+            depth += 1
+        elif sign in ")]}":
+            depth -= 1
+        elif sign == "," and depth == 0:
+            parts.append(text[start:place])
+            start = place + 1
+    return [part for part in (*parts, text[start:]) if part.strip()]
 
 
 def open_world(text: str, arguments: Mapping[str, Any], playing: Playing) -> Opened:

@@ -53,6 +53,8 @@ class Setting:
         Whether programs give it to each other, so that no person is shown it.
     variable : str
         The environment variable that may give it on a person's command line.
+    repeated : bool
+        Whether its option may be given several times, which joins the texts by commas.
     """
 
     meaning: str
@@ -62,6 +64,7 @@ class Setting:
     remark: str = ""
     internal: bool = False
     variable: str = ""
+    repeated: bool = False
 
     @property
     def facts(self) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ class ExitCode(IntEnum):
     """A checkpoint or record could not be written (a full disk), or memory ran out."""
     REJECTED = 8
     """The coordinator rejected this agent: another experiment, version, or a newer incarnation."""
+    WORLD = 9
+    """The environment raised, or gave what cannot be used; the message names lane, step and agent."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C or SIGTERM; the run can be resumed."""
 

@@ -12,6 +12,7 @@ pytest.importorskip("gymnasium", reason="needs gymnasium: requirements/dev.txt")
 
 from bnpg_coordinator.environments.opening import (
     Playing,
+    arguments_text,
     is_simulator,
     load_encoder,
     open_world,
@@ -195,9 +196,15 @@ def test_what_a_person_types():
     games = ("coordination", "coordination(agents=2)", "climbing", "game.npz", "nothing", "examples/a.toml")
     assert not any(is_simulator(name, {}) for name in games)
     assert is_simulator("coordination", {"T": 25})
-    assert parse_arguments(["length=3", "name=x", "flag=True"]) == {"length": 3, "name": "x", "flag": True}
+    assert parse_arguments("length=3, name=x,flag=True") == {"length": 3, "name": "x", "flag": True}
+    assert parse_arguments("size=(2, 3),name='a,b'") == {"size": (2, 3), "name": "a,b"}
+    assert parse_arguments("") == {}
     with pytest.raises(InputError, match="world must be key=value, got 'length'"):
-        parse_arguments(["length"])
+        parse_arguments("length")
+    given = {"size": [1, 2], "name": "a,b=c", "x": None}
+    assert parse_arguments(arguments_text(given)) == given
+    with pytest.raises(InputError, match="values that can be written as text"):
+        arguments_text({"x": object()})
 
 
 def test_a_function_of_ones_own_is_found_in_the_folder():

@@ -1,0 +1,162 @@
+"""The simulator of an experiment, where it names one instead of a game: opened, identified, found sound."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from bnpg_coordinator.environments.opening import (
+    Playing,
+    is_simulator,
+    load_encoder,
+    open_world,
+    parse_arguments,
+)
+from bnpg_coordinator.environments.probe import carried_over, play, probe_seed
+from bnpg_coordinator.environments.versions import versions
+from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.worlds.indexed import indexed
+from bnpg_coordinator.worlds.interface import World, WorldFailed
+from bnpg_math.errors import InputError
+
+PATIENCE = 120.0
+
+
+class SimulatorIdentity(Struct, frozen=True):
+    """What a run keeps of its simulator, so that who cannot open it knows it too, and a change is noticed."""
+
+    name: str
+    actions: tuple[int, ...]
+    states: tuple[int, ...]
+    """What each agent may see; 0 if that cannot be counted."""
+    versions: dict[str, str]
+    """Of the packages that it is made of."""
+    folder: str
+    """Where modules of a person's own were looked for."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of all that decides what it plays."""
+        content = [self.name, self.actions, self.states, self.versions]
+        return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
+
+
+@dataclass(frozen=True)
+class OpenedSimulator:
+    """A simulator that is open.
+
+    Parameters
+    ----------
+    world : World
+        As the agents' policies see it.
+    identity : SimulatorIdentity
+    seed : int
+        Of the experiment.
+    again : callable
+        Opens it once more, with other instances.
+    unread : World
+        As it is, with its numbers.
+    """
+
+    world: World
+    identity: SimulatorIdentity
+    seed: int
+    again: Callable[[], World]
+    unread: World
+
+    @property
+    def name(self) -> str:
+        """What it is, with all that was passed on to it."""
+        return self.identity.name
+
+    @property
+    def rewards_differ(self) -> bool:
+        """Whether agents were seen to get different rewards in its probe."""
+        assert self.probe
+        return bool(getattr(self.unread, "rewards_differ", False))
+
+    @cached_property
+    def probe(self) -> str:
+        """Digest of a keyed play.
+
+        Raises
+        ------
+        InputError
+            If it fails.
+        """
+        digest: str = self._tried(lambda: play(self.world, probe_seed(self.seed)).digest)
+        return digest
+
+    def check(self) -> None:
+        """Refuse a simulator that does not play the same again.
+
+        Raises
+        ------
+        InputError
+            One line, with what differs.
+        """
+        found = self._tried(lambda: carried_over(self.again, probe_seed(self.seed)))
+        if found:
+            hint = "" if "in other instances" in found[0] else "; if only that, --instances fresh helps"
+            raise InputError(f"{self.name} is not a function of its seed: {found[0]}{hint}")
+
+    def _tried(self, do: Callable[[], Any]) -> Any:
+        try:
+            return do()
+        except WorldFailed as error:
+            raise InputError(f"{self.name}: {error}") from None
+
+
+def simulates(experiment: Experiment) -> bool:
+    """Whether an experiment names a simulator, and not a game."""
+    try:
+        return is_simulator(experiment.game, parse_arguments(experiment.world))
+    except InputError:
+        return True  # what is passed on cannot be read: only a simulator is passed anything
+
+
+def open_simulator(
+    experiment: Experiment, patience: float = PATIENCE, folder: Path = Path()
+) -> OpenedSimulator:
+    """Open the simulator of an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    patience : float
+        Seconds without progress after which a run is given up; an environment hangs after half of them.
+    folder : Path
+        Where modules of a person's own are looked for.
+
+    Raises
+    ------
+    InputError
+        If it is not there, or cannot be used; the text says what would help.
+    """
+    arguments = parse_arguments(experiment.world)
+    playing = Playing(
+        gamma=experiment.discount,
+        steps=experiment.steps,
+        reward=experiment.team_reward,
+        patience=patience / 2,
+        fresh=experiment.instances == "fresh",
+        folder=folder,
+    )
+    opened = open_world(experiment.game, arguments, playing)
+    encoder = load_encoder(experiment.encoder, folder) if experiment.encoder else None
+    world = indexed(opened.world, encoder)
+    identity = SimulatorIdentity(
+        name=opened.name,
+        actions=world.actions,
+        states=tuple(space.values for space in world.spaces),
+        versions=versions(opened.modules),
+        folder=str(folder.absolute()),
+    )
+    return OpenedSimulator(
+        world, identity, experiment.seed, lambda: indexed(opened.again(), encoder), opened.world
+    )

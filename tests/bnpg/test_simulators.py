@@ -1,0 +1,151 @@
+"""Whole runs of simulators: one result under any launcher, refusals in a line, failures gone on from."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from bnpg_protocol.wire.exit_codes import ExitCode
+
+import bnpg
+from bnpg.api.training import RunFailed
+from bnpg.experiment_plan import plan_experiment
+from bnpg_math.errors import InputError
+
+STRANGE = Path(__file__).parents[1] / "coordinator" / "environments" / "strange.py"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+RELAY = {"dag": "star", "rounds": 30, "steps": 2, "lanes": 128, "learning_rate": 20.0}
+
+
+def test_relay_is_learnt_along_edges_and_not_without():
+    along = bnpg.train("relay(agents=3)", **RELAY)
+    assert along.summary["return_mean"] == 1.0
+    assert along.summary["return_low"] <= 1.0 <= along.summary["return_high"]
+    alone = bnpg.train("relay(agents=3)", **RELAY | {"dag": "empty"})
+    assert alone.summary["return_mean"] < 0.6
+
+
+def test_what_is_not_known_of_a_simulator_is_null_with_a_reason():
+    run = bnpg.train("relay", **RELAY | {"rounds": 2})
+    summary = json.loads((run.folder / "summary.json").read_text())
+    for key in ("value", "nash_gap", "optimality_gap", "certificate"):
+        assert summary[key] is None
+        assert "model is not known" in summary[f"{key}_reason"]
+    assert summary["return_episodes"] == 100
+    assert summary["game"] == "relay(agents=4, goals=4, T=1)"
+
+
+def test_one_digest_in_memory_and_as_processes():
+    memory = bnpg.train("relay(agents=3)", **RELAY | {"rounds": 5})
+    local = bnpg.train("relay(agents=3)", **RELAY | {"rounds": 5}, launcher="local")
+    parts = bnpg.train("relay(agents=3)", **RELAY | {"rounds": 5, "parts": 3})
+    kept = ("policy_digest", "return_mean", "return_low", "sampled_return_mean")
+    assert len({tuple(run.summary[key] for key in kept) for run in (memory, local, parts)}) == 1
+
+
+def test_parameters_are_typed_in_the_name_or_passed_on():
+    plans = [
+        plan_experiment({"game": "coordination(agents=2, T=5)"}),
+        plan_experiment({"game": "coordination(agents=2)", "world": "T=5"}),
+    ]
+    assert {plan.name for plan in plans} == {"coordination(agents=2, epsilon=0.1, T=5)"}
+    assert len({plan.digest for plan in plans}) == 1
+    assert plan_experiment({"game": "coordination(agents=2)"}).game is not None
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"game": "climbing", "steps": 5}, "steps 5 needs a simulator, but climbing is a game"),
+        ({"game": "climbing", "world": "a=1"}, "world a=1 needs a simulator, but climbing is a game"),
+        ({"game": "relay", "mode": "exact"}, "mode exact needs a game"),
+        ({"game": "relay", "evaluate-every": 5}, "evaluate-every needs a game"),
+        ({"game": "relay", "learning-rate": "certified"}, "learning-rate certified needs a game"),
+        ({"game": "relay", "horizon": 5}, "horizon is of games"),
+        ({"game": "relay", "baseline": "centred"}, "baseline centred is of games"),
+        ({"game": "spread"}, "agent 0 sees 18 numbers that may be any: give an encoder"),
+        ({"game": "relay", "world": "goals"}, "world must be key=value, got 'goals'"),
+        ({"game": "relay", "dag": "0-9"}, "edge 0-9 must join agents 0..3"),
+        ({"game": "relay(agents=9, goals=30)", "dag": "complete"}, "the table of agent 5 is too large"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_a_line(fields, why):
+    with pytest.raises(InputError, match=why) as refused:
+        plan_experiment(fields)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_policy_is_saved_and_begun_from_though_agents_see_differently_much():
+    first = bnpg.train("relay(agents=3)", **RELAY | {"rounds": 3}, save_policy=True)
+    shutil.copy(first.folder / "policy.npz", "theta.npz")
+    then = bnpg.train("relay(agents=3)", **RELAY | {"rounds": 0}, initial="theta.npz")
+    assert then.summary["policy_digest"] == first.summary["policy_digest"]
+    with pytest.raises(InputError, match="theta_0 must have shape"):
+        bnpg.train("relay(agents=3, goals=5)", **RELAY, initial="theta.npz")
+
+
+class TestOnesOwn:
+    """Environments of a person, found in the working folder."""
+
+    pytest.importorskip("gymnasium", reason="needs gymnasium: requirements/dev.txt")
+    OPTIONS = {"rounds": 3, "steps": 12, "lanes": 8, "world": "masks=False"}  # noqa: RUF012
+
+    @pytest.fixture(autouse=True)
+    def module(self, here):
+        shutil.copy(STRANGE, "strange.py")
+
+    def test_they_train_and_the_team_hears_that_rewards_differ(self):
+        with pytest.warns(match="agents of strange:Meeting.* get different rewards"):
+            run = bnpg.train("strange:Meeting", **self.OPTIONS)
+        assert run.summary["state"] == "done"
+        assert run.summary["sampled_return_mean"] > 0
+
+    @pytest.mark.filterwarnings("ignore:agents of")
+    @pytest.mark.parametrize(
+        ("kind", "why"),
+        [("Unseeded", "is not a function of its seed"), ("CarriesOver", "is not a function of its seed")],
+    )
+    def test_what_does_not_play_the_same_again_is_refused_and_nothing_is_left(self, kind, why):
+        with pytest.raises(InputError, match=why):
+            bnpg.train(f"strange:{kind}", **self.OPTIONS)
+        assert not Path("runs").exists()
+
+    @pytest.mark.filterwarnings("ignore:agents of")
+    def test_an_environment_that_raises_later_leaves_a_run_that_goes_on_when_it_is_mended(self):
+        plain = bnpg.train("strange:Meeting", **self.OPTIONS)
+        broken = "\n\nclass Later(Meeting):\n    def step(self, actions):\n"
+        broken += "        if getattr(Later, 'broken', False): raise RuntimeError('the motor broke')\n"
+        broken += "        return super().step(actions)\n"
+        with Path("strange.py").open("a") as file:
+            file.write(broken)
+        sys.modules.pop("strange")
+
+        def break_it(line):
+            sys.modules["strange"].Later.broken = line["round"] == 0
+
+        with pytest.raises(
+            RunFailed, match=r"round 1, lane 0, step 0.*RuntimeError: the motor broke"
+        ) as failed:
+            bnpg.train("strange:Later", **self.OPTIONS, on_line=break_it)
+        assert failed.value.code == ExitCode.WORLD
+        sys.modules["strange"].Later.broken = False
+        resumed = bnpg.resume(failed.value.folder)
+        assert resumed.summary["policy_digest"] == plain.summary["policy_digest"]
+
+    @pytest.mark.filterwarnings("ignore:agents of")
+    def test_a_changed_environment_is_noticed_when_a_run_goes_on(self):
+        run = bnpg.train("strange:Meeting", **self.OPTIONS)
+        content = json.loads((run.folder / "run.json").read_text())
+        (run.folder / "run.json").write_text(json.dumps(content | {"probe": "0" * 32}))
+        experiment = run.folder / "experiment.toml"
+        experiment.write_text(experiment.read_text().replace("rounds = 3", "rounds = 4"))
+        with pytest.raises(InputError, match="plays differently than when the run began"):
+            bnpg.resume(run.folder)
