@@ -9,7 +9,8 @@ The Python interface mirrors the command line. Its names are loaded when they ar
 :func:`bnpg.load_run`     read the folder of a run
 :func:`bnpg.evaluate`     measure a policy exactly; an :class:`bnpg.Evaluation`
 :func:`bnpg.game`         a built-in game or a game file; :func:`bnpg.dense_game` makes one of arrays,
-                          :func:`bnpg.sparse_game` and :func:`bnpg.product_game` one without the tensor
+                          :func:`bnpg.game_from` one of a function, :func:`bnpg.sparse_game` and
+                          :func:`bnpg.product_game` one without the tensor
 :func:`bnpg.load_policy`  a policy file; :class:`bnpg.Policy` and :class:`bnpg.Dag` are made of arrays
 ========================  =====================================================================
 
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bnpg.api.evaluation import evaluate
-    from bnpg.api.games import dense_game, game, product_game, sparse_game
+    from bnpg.api.games import dense_game, game, game_from, product_game, sparse_game
     from bnpg.api.recorded import Run, load_run
     from bnpg.api.train import train
     from bnpg.api.training import RunFailed, resume
@@ -53,6 +54,7 @@ __all__ = [
     "dense_game",
     "evaluate",
     "game",
+    "game_from",
     "load_policy",
     "load_run",
     "product_game",
@@ -79,6 +81,7 @@ _HOMES = {
     "dense_game": "bnpg.api.games",
     "evaluate": "bnpg.api.evaluation",
     "game": "bnpg.api.games",
+    "game_from": "bnpg.api.games",
     "load_policy": "bnpg_math.policies.file",
     "load_run": "bnpg.api.recorded",
     "product_game": "bnpg.api.games",

@@ -25,6 +25,7 @@ from bnpg_math.exact.mismatch import mismatch
 from bnpg_math.exact.optimum import solve_in_doubles
 from bnpg_math.games.file import save_game
 from bnpg_math.games.game import Game
+from bnpg_math.games.reading import SUFFIXES, is_own
 from bnpg_math.games.registry import BUILDERS
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.file import Policy, check_policy, load_policy, save_policy
@@ -152,6 +153,8 @@ class _Planner:
             except MemoryError:
                 raise InputError(f"game {asked.game} does not fit into memory") from None
             announce(game)
+            if file is not None and not is_own(file):
+                file = game
         initial = self._initial(game, policy)
         dag = self._dag(game, initial)
         experiment = msgspec.structs.replace(
@@ -266,10 +269,10 @@ class _Planner:
 
     def _game_file(self) -> Path | None:
         text = self._asked.game.strip()
-        if text.partition("(")[0].strip() in BUILDERS and not text.endswith(".npz"):
+        if text.partition("(")[0].strip() in BUILDERS and not text.endswith(SUFFIXES):
             return None
         path = self._anchored(text)
-        return path if text.endswith(".npz") or _is_file(path) else None
+        return path if text.endswith(SUFFIXES) or _is_file(path) else None
 
     def _initial(self, game: Game, policy: Policy | None) -> Policy | None:
         if policy is not None:

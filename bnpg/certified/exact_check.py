@@ -691,14 +691,18 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_game(folder: Path) -> Game:
-    """Read the game of a run: its file in the folder, or what the certificate keeps of a built-in one."""
+    """Read the game of a run: its file in the folder, or what the certificate keeps of it."""
     path = folder / "experiment.toml"
     try:
         name = str(tomllib.loads(path.read_text(encoding="utf-8"))["game"])
     except (OSError, ValueError, KeyError) as error:
         raise CheckError(f"{path} does not say which game it was: {error}") from None
-    source = folder / name if name.endswith(".npz") else folder / WITNESS
-    return game_from_arrays(read_npz(source), str(source))
+    if name.endswith(".npz"):
+        arrays = read_npz(folder / name)
+        # A file of another structure is kept as its distinct rows, as a built-in game is.
+        if "transition" in arrays or "successors" in arrays or not (folder / WITNESS).exists():
+            return game_from_arrays(arrays, str(folder / name))
+    return game_from_arrays(read_npz(folder / WITNESS), str(folder / WITNESS))
 
 
 def read_policy(folder: Path, certificate: dict[str, Any], agents: int) -> Policy:

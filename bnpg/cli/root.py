@@ -7,6 +7,7 @@ from bnpg import __version__
 from bnpg.cli.agent import agent
 from bnpg.cli.bench import bench
 from bnpg.cli.certificate import certificate
+from bnpg.cli.convert import convert
 from bnpg.cli.coordinator import coordinator
 from bnpg.cli.dag import dag
 from bnpg.cli.evaluate import evaluate
@@ -70,6 +71,7 @@ _COMMANDS = (
     certificate,
     verify,
     games,
+    convert,
     dag,
     soak,
     bench,

@@ -15,8 +15,8 @@ from bnpg_math.games.builtin.random_game import random_game
 from bnpg_math.games.builtin.slotted_aloha import slotted_aloha
 from bnpg_math.games.builtin.stag_hunt import stag_hunt
 from bnpg_math.games.call import checked_arguments, parameters_of, parse_call
-from bnpg_math.games.file import load_game
 from bnpg_math.games.game import Game
+from bnpg_math.games.reading import SUFFIXES, read_game
 
 BUILDERS: Mapping[str, Callable[..., Game]] = MappingProxyType(
     {
@@ -68,8 +68,8 @@ def game(spec: str) -> Game:
     4
     """
     text = spec.strip()
-    if text.endswith(".npz") or (text.partition("(")[0] not in BUILDERS and _is_file(text)):
-        return load_game(Path(text).expanduser())
+    if text.endswith(SUFFIXES) or (text.partition("(")[0] not in BUILDERS and _is_file(text)):
+        return read_game(Path(text).expanduser())
     name, arguments = parse_call(text, BUILDERS)
     return BUILDERS[name](**checked_arguments(name, BUILDERS[name], arguments))
 

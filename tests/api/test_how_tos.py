@@ -58,6 +58,13 @@ def test_games_from_arrays(here: Path) -> None:
     )
 
 
+def test_games_from_functions(here: Path) -> None:
+    names = play("games-from-functions.md")
+    assert names["run"].summary["optimality_gap"] < 0.1
+    assert names["team"].actions == (2, 2)
+    assert names["alone"].states == 2
+
+
 def test_export(here: Path) -> None:
     names = play("export.md")
     assert len(names["record"]) == 31

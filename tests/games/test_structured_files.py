@@ -1,5 +1,8 @@
 """A game keeps its structure in a run folder, so that every launcher and a resumed run play the same."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -56,6 +59,15 @@ def test_every_launcher_plays_the_same_product_of_kernels(tmp_path):
     assert runs[0].policy.digest == runs[1].policy.digest
     assert "exact arithmetic" in runs[1].summary["certificate"]
     assert bnpg.load_run(tmp_path / "local").game.digest == lamps().digest
+    for checked in (["bnpg", "certificate", "check"], ["bnpg.certified.exact_check"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", *checked, str(tmp_path / "local")],
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize(
