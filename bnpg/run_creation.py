@@ -6,7 +6,6 @@ import os
 import platform
 import re
 import secrets
-import shutil
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from bnpg_protocol.wire.errors import StorageFailed
 from bnpg import __version__
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.settings import LaunchSettings
+from bnpg.run_draft import draft
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.solver_numerics import full_fingerprint
 from bnpg_math.errors import InputError
@@ -69,9 +69,7 @@ def create_run_folder(
             if not parent.exists():
                 parent.mkdir(exist_ok=True)
                 made.append(parent)
-        temporary = target.parent / f".{target.name[:40]}.{secrets.token_hex(4)}.tmp"
-        try:
-            temporary.mkdir()
+        with draft(target) as temporary:
             identity = _identity(plan)
             _fill(temporary, plan, settings, identity)
             if faults is not None:
@@ -79,9 +77,6 @@ def create_run_folder(
             return RunFolder.of(
                 _place(temporary, target, out is None, settings.fsync), plan, settings, identity
             )
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
     except BaseException as error:
         for parent in reversed(made):
             with suppress(OSError):

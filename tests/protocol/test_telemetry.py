@@ -117,11 +117,16 @@ def test_those_who_say_nothing_give_way_to_those_who_ask(watched: Telemetry) -> 
         assert get(watched, "/health")[0] == 200
         silent[0].settimeout(10.0)
         assert silent[0].recv(1) == b"", "who came first has been sent away"
-        ended = [one for one in threading.enumerate() if "process_request" in one.name]
-        assert len(ended) <= module.READERS + 1
+        # Who has been sent away ends in its own time; pytest's timeout is the limit.
+        while len(_serving()) > module.READERS + 1:
+            _serving()[0].join(0.01)
     finally:
         for one in silent:
             one.close()
+
+
+def _serving() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if "process_request" in one.name]
 
 
 def test_it_listens_on_the_next_version_of_the_internet_too() -> None:

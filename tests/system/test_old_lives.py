@@ -43,7 +43,7 @@ def test_woken_after_the_run_was_resumed_to_its_end(name: str, start_run: Any, p
     run = start_run(**CASE, settings={"fsync": False})
     run.until_round(20)
     old: psutil.Process = run.process(name)
-    old.suspend()
+    run.freeze(name)
     others = [process for process in run.processes.values() if process.pid != old.pid]
     run.kill_launcher()
     psutil.wait_procs(others, timeout=60)
@@ -62,7 +62,7 @@ def test_woken_while_the_run_goes_on(start_run: Any, play: Any) -> None:
     run = start_run(**CASE, settings={"fsync": False})
     run.until_round(20)
     old: psutil.Process = run.process("coordinator")
-    old.suspend()
+    run.freeze("coordinator")
     others = [process for process in run.processes.values() if process.pid != old.pid]
     run.kill_launcher()
     psutil.wait_procs(others, timeout=60)

@@ -1,11 +1,12 @@
-"""Kill a run at every step it takes on the disk, resume it, and compare what it leaves.
+"""Kill a run at every system call that changes something on the disk, resume it, and compare what it leaves.
 
     python -P -m bnpg.lab.testing.killed_anywhere FOLDER
 
-A run in memory is killed, as by SIGKILL, just before its k-th opening, renaming, removing or syncing of a
-file in its folder, for every k from the first file to after its last word. Each time `bnpg resume` must bring
-it to its end, with every file that the undisturbed run has, and with the same content. Killed before its
-folder appeared, it is begun anew.
+A run in memory is killed, as by SIGKILL, as it is about to open, write, truncate, sync, rename, remove or
+make something in its folder, for every such call from the first file to after its last word, and once more in
+the midst of every write, when half of it is on the disk. Each time `bnpg resume` must bring it to its end,
+with every file that the undisturbed run has, with the same content, and with nothing left beside it. Killed
+before its folder appeared, it is begun anew.
 
 Each run is forked from this process, which has imported everything: it takes a fraction of a second.
 """
@@ -14,63 +15,26 @@ import argparse
 import json
 import os
 import re
-import signal
+import shutil
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bnpg_agents.checkpoint import SLOTS_FILE, load_latest
+
 from bnpg.__main__ import main as bnpg
+from bnpg.lab.testing.system_calls import CUT_SHORT, traced
 
 OPTIONS = (
     "coordination(agents=2)", "--rounds", "2", "--lanes", "2", "--horizon", "2", "--evaluate-every", "2",
     "--launcher", "memory", "--trace", "--log", "csv", "--quiet",
 )  # fmt: skip
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-_STEPS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate", "os.link"}
 _DIFFER = re.compile(
     r"(agents/agent-\d+/incarnation|generation|status\.json|run\.json|trace/.*|trace-heads\.json)"
 )
 """What counts lives, tells the time, or tells of every life."""
-
-
-class Steps:
-    """Counts the steps that this process takes in a folder, and dies before one of them.
-
-    Parameters
-    ----------
-    folder : Path
-    last : int
-        The number of the step, from 1, before which the process dies; 0 for never.
-    """
-
-    def __init__(self, folder: Path, last: int) -> None:
-        self._folder = str(folder)
-        self._last = last
-        self.taken = 0
-        sys.addaudithook(self._audit)
-        sync = os.fsync
-
-        def counted(descriptor: Any) -> None:
-            self._step()
-            sync(descriptor)
-
-        setattr(os, "fsync", counted)  # noqa: B010 (typed as a function, not as a variable)
-
-    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        writes = event in _STEPS or (
-            event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING
-        )
-        if writes and isinstance(arguments[0], str | os.PathLike):
-            path = os.fspath(arguments[0])
-            if isinstance(path, str) and os.path.abspath(path).startswith(self._folder):
-                self._step()
-
-    def _step(self) -> None:
-        self.taken += 1
-        if self.taken == self._last:
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def content(folder: Path) -> dict[str, Any]:
@@ -87,6 +51,10 @@ def content(folder: Path) -> dict[str, Any]:
         elif name == "metrics.csv":
             rows = [row.split(",") for row in path.read_text().splitlines()]
             found[name] = [[*row[:1], *row[2:]] for row in rows]
+        elif path.name == SLOTS_FILE:
+            # Which earlier rounds are there too depends on how often it was stored.
+            thetas = load_latest(path.parent)
+            found[name] = (max(thetas), thetas[max(thetas)].tobytes())
         else:
             found[name] = path.read_bytes()
     return found
@@ -110,24 +78,20 @@ def forked(work: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def kill_and_resume(folder: Path, options: tuple[str, ...], last: int) -> int:
-    """Kill a run before one of its steps, if it takes so many, and resume it; return the exit code."""
-
-    def train() -> int:
-        Steps(folder, last)
-        return bnpg(["train", *options, "--out", str(folder)])
-
-    forked(train)
+def kill_and_resume(folder: Path, options: tuple[str, ...], last: int, torn: bool) -> int:
+    """Kill a run at one of its calls, if it makes so many, and resume it; return the exit code."""
+    parent = folder.parent
+    traced(lambda: bnpg(["train", *options, "--out", str(folder)]), parent, last, torn)
     if not folder.exists():
         return forked(lambda: bnpg(["train", *options, "--out", str(folder)]))
     return forked(lambda: bnpg(["resume", str(folder), "--quiet"]))
 
 
 def main() -> int:
-    """Kill runs at every step; tell on stdout, as an object, how many steps there are and what went wrong."""
+    """Kill runs at every call; tell on stdout, as an object, how many there are and what went wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--every", type=int, default=1, help="kill at every so many steps only")
+    parser.add_argument("--every", type=int, default=1, help="kill at every so many calls only")
     parser.add_argument("--begin", type=int, default=1, help="with this one first; from the end if < 0")
     parser.add_argument("options", nargs="*", default=OPTIONS, help="of bnpg train, after --")
     given = parser.parse_args()
@@ -137,28 +101,30 @@ def main() -> int:
     # Once more in this process: what is imported late is there for all forks.
     assert bnpg(["train", *options, "--out", str(parent / "warm"), "--json"]) == 0
     expected = content(reference)
-    taken = parent / "taken"
-
-    def counting() -> int:
-        steps = Steps(parent / "counted", 0)
-        code = bnpg(["train", *options, "--out", str(parent / "counted")])
-        taken.write_text(str(steps.taken))
-        return code
-
-    assert forked(counting) == 0
-    number, wrong = int(taken.read_text()), []
-    begin = given.begin if given.begin > 0 else max(1, number + 2 + given.begin)
-    for last in range(begin, number + 2, given.every):
-        folder = parent / f"killed-{last}"
-        code = kill_and_resume(folder, options, last)
+    counted = traced(lambda: bnpg(["train", *options, "--out", str(parent / "counted")]), parent)
+    assert counted.code == 0
+    calls, wrong = counted.calls, []
+    begin = given.begin if given.begin > 0 else max(1, len(calls) + 2 + given.begin)
+    own = {path.name for path in parent.iterdir()}
+    kills = [(last, False) for last in range(begin, len(calls) + 2, given.every)]
+    kills += [(last, True) for last, _ in kills if last <= len(calls) and calls[last - 1] in CUT_SHORT]
+    for last, torn in kills:
+        folder = parent / f"killed-{last}-{torn:d}"
+        own |= {folder.name}
+        code = kill_and_resume(folder, options, last, torn)
         left = content(folder)
         differ = sorted(
             name for name in expected.keys() | left.keys() if expected.get(name, 0) != left.get(name, 0)
         )
-        traced = forked(partial(bnpg, ["trace", "check", str(folder)]))
-        if code or differ or traced:
-            wrong.append({"step": last, "code": code, "differ": differ, "trace": traced})
-    sys.stdout.write("\n" + json.dumps({"steps": number, "wrong": wrong}) + "\n")
+        check = forked(partial(bnpg, ["trace", "check", str(folder)]))
+        beside = sorted(path.name for path in parent.iterdir() if path.name not in own)
+        if code or differ or check or beside:
+            found = {"code": code, "differ": differ, "trace": check, "beside": beside}
+            wrong.append({"call": last, "torn": torn} | found)
+        else:
+            shutil.rmtree(folder)
+    told = {"calls": len(calls), "kills": len(kills), "torn": sum(torn for _, torn in kills), "wrong": wrong}
+    sys.stdout.write("\n" + json.dumps(told) + "\n")
     return 5 if wrong else 0
 
 

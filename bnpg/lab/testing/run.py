@@ -50,6 +50,7 @@ class Run:
         self._scratch = scratch
         self._launcher: subprocess.Popen[bytes] | None = None
         self._starts = 0
+        self._held: psutil.Process | None = None
         folder.mkdir(parents=True)
         (folder / "experiment.toml").write_text(experiment_toml(experiment))
         (folder / "run.json").write_text(json.dumps({"run": secrets.token_hex(16), "game": experiment.game}))
@@ -59,6 +60,7 @@ class Run:
     def start(self) -> None:
         """Start the launcher, or start it again: the run goes on where it was."""
         assert self._launcher is None or self._launcher.poll() is not None, "the run is running already"
+        self._held = None
         self._starts += 1
         command = [sys.executable, "-P", "-m", "bnpg.lab.testing.launch", str(self.folder.resolve())]
         with self._log_file.open("wb") as log:
@@ -75,6 +77,7 @@ class Run:
     def wait(self, seconds: float = DEADLINE) -> ExitCode:
         """Wait until the launcher has ended and return its exit code."""
         assert self._launcher is not None
+        self._go_on()
         try:
             return ExitCode(self._launcher.wait(seconds))
         except subprocess.TimeoutExpired:
@@ -82,6 +85,10 @@ class Run:
 
     def until(self, reached: Callable[[], bool], what: str) -> None:
         """Watch until something is so; fail if the run ends before."""
+        self._go_on()
+        self._watch(reached, what)
+
+    def _watch(self, reached: Callable[[], bool], what: str) -> None:
         assert self._launcher is not None
         deadline = time.monotonic() + DEADLINE
         while not reached():
@@ -93,8 +100,30 @@ class Run:
             time.sleep(LOOK_EVERY)
 
     def until_round(self, round_: int) -> None:
-        """Watch the run record until the line of a round is there."""
-        self.until(lambda: self.recorded > round_, f"round {round_} was recorded")
+        """Watch the run record until the line of a round is there, and hold the run there.
+
+        The coordinator is stopped at once, so that no machine is too fast for what a test does next. The run
+        goes on when that is done: with the next kill, signal, freezing, waiting or watching.
+        """
+        self._go_on()
+        coordinator: psutil.Process | None = None
+
+        def reached() -> bool:
+            nonlocal coordinator
+            if coordinator is None or not _lives(coordinator):
+                coordinator = self.processes.get("coordinator")
+            return coordinator is not None and self._whole_lines > round_
+
+        self._watch(reached, f"round {round_} was recorded")
+        assert coordinator is not None
+        coordinator.suspend()
+        self._held = coordinator
+
+    def _go_on(self) -> None:
+        """Let a run go on that is held at a round."""
+        held, self._held = self._held, None
+        if held is not None and _lives(held):
+            held.resume()
 
     @property
     def launcher(self) -> psutil.Process:
@@ -114,18 +143,24 @@ class Run:
 
     def process(self, name: str) -> psutil.Process:
         """Return a process of the run, waiting until it is there."""
-        self.until(lambda: name in self.processes, f"{name} was started")
+        if name not in self.processes:
+            self.until(lambda: name in self.processes, f"{name} was started")
         return self.processes[name]
 
     def kill(self, name: str) -> None:
         """End a process as the kernel does: SIGKILL."""
         process = self.process(name)
         process.kill()
+        self._go_on()
         _gone([process])
 
     def freeze(self, name: str) -> None:
         """SIGSTOP a process."""
-        self.process(name).suspend()
+        process = self.process(name)
+        process.suspend()
+        if process == self._held:
+            self._held = None  # it is to stay as it is
+        self._go_on()
 
     def thaw(self, name: str) -> None:
         """SIGCONT a process."""
@@ -134,12 +169,14 @@ class Run:
     def interrupt(self) -> None:
         """Do to the launcher what Ctrl-C does."""
         self.launcher.send_signal(signal.SIGINT)
+        self._go_on()
 
     def kill_launcher(self) -> None:
         """SIGKILL the launcher alone; its processes are on their own then."""
         assert self._launcher is not None
         self._launcher.kill()
         self._launcher.wait()
+        self._go_on()
         self._scratch.excuse_files()
 
     def kill_everything(self) -> None:
@@ -164,6 +201,12 @@ class Run:
     def recorded(self) -> int:
         """Number of lines in the run record."""
         return len(read_lines(self.folder / "metrics.jsonl"))
+
+    @property
+    def _whole_lines(self) -> int:
+        """The same, counted fast and without a look at what they say."""
+        record = self.folder / "metrics.jsonl"
+        return record.read_bytes().count(b"\n") if record.exists() else 0
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -223,6 +266,13 @@ def _name(process: psutil.Process) -> str | None:
     if "--agent" in words:
         return f"agent-{words[words.index('--agent') + 1]}"
     return None
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _gone(processes: list[psutil.Process]) -> None:
