@@ -21,7 +21,7 @@ SCHEDULES ?= 10000
 soak: $(VENV)/run.done ## simulate runs under random faults, SCHEDULES=10000 of them
 	@$(BIN)/bnpg soak --schedules $(SCHEDULES)
 
-kills: $(VENV)/dev.done ## kill a run at every step it takes on the disk, resume it, and compare what it leaves
+kills: $(VENV)/dev.done ## kill a run at every system call and in every write, resume it, and compare what it leaves
 	@folder=$$(mktemp -d) && $(BIN)/python -P -m bnpg.lab.testing.killed_anywhere "$$folder"; rm -rf "$$folder"
 
 HOURS ?= 1

@@ -1,31 +1,118 @@
 """Whenever a run is killed, from its first file to after its last word, it is brought to its end."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from bnpg_agents.checkpoint import CheckpointFolder, load_latest
+from bnpg_agents.snapshot import Snapshot
+from bnpg_coordinator.run_record import RunRecord, check_record, read_lines
+from bnpg_protocol.process.fence import Fence
 
 from bnpg.__main__ import main
 from bnpg.lab.testing.killed_anywhere import content
+from bnpg.lab.testing.system_calls import CUT_SHORT, traced
 
 
 @pytest.mark.parametrize(
-    "steps",
-    [("--every", "16"), ("--begin", "-9")],
+    "calls",
+    [("--every", "24"), ("--begin", "-7")],
     ids=["from the first file on", "the last, one by one"],
 )
-def test_killed_at_a_step_and_resumed_it_leaves_what_an_undisturbed_run_leaves(
-    steps: tuple[str, str], tmp_path: Path
+def test_killed_at_a_system_call_and_resumed_it_leaves_what_an_undisturbed_run_leaves(
+    calls: tuple[str, str], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-P", "-m", "bnpg.lab.testing.killed_anywhere", str(tmp_path), *steps]
+    command = [sys.executable, "-P", "-m", "bnpg.lab.testing.killed_anywhere", str(tmp_path), *calls]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     told = json.loads(done.stdout.splitlines()[-1])
-    assert told["steps"] > 60
+    assert told["calls"] > 150
+    assert told["torn"] > 0
     assert told["wrong"] == [], done.stderr
+
+
+def snapshot(round_: int) -> Snapshot:
+    return Snapshot({"theta": np.arange(600.0).reshape(30, 20) + round_})
+
+
+def checkpoints(folder: Path, done: Path) -> int:
+    """Store six rounds, and note each outside the folder when it is stored."""
+    agent = CheckpointFolder(folder / "agent", fsync=True, fence=Fence.raise_in(folder))
+    agent.next_incarnation()
+    agent.adopt(0, "experiment")
+    for round_ in range(6):
+        agent.write(round_, snapshot(round_))
+        done.write_text(str(round_))
+    agent.close()
+    return 0
+
+
+def record(folder: Path, done: Path) -> int:
+    """Write six lines, go back by one, write it again, and conclude."""
+    kept = RunRecord(folder, fsync=True, fence=Fence.raise_in(folder))
+    kept.next_generation()
+    kept.rewind(0)
+    for round_ in (0, 1, 2, 3, 4, 5):
+        kept.append({"round": round_, "value": round_ / 2})
+        done.write_text(str(round_))
+    kept.rewind(5)
+    kept.append({"round": 5, "value": 5 / 2})
+    kept.conclude("done", "", 6, {"value": 5 / 2})
+    done.write_text("6")
+    kept.close()
+    return 0
+
+
+def killed(work: Callable[[Path, Path], int], folder: Path) -> Iterator[tuple[Path, int]]:
+    """Yield the folder, and what was noted as done, after a death at every call and in every write."""
+    whole = traced(lambda: work(folder, folder.parent / "done"), folder)
+    assert whole.code == 0
+    assert {"write", "rename", "fsync"} <= set(whole.calls)
+    for last in range(1, len(whole.calls) + 1):
+        for torn in (False, True)[: 1 + (whole.calls[last - 1] in CUT_SHORT)]:
+            where, done = folder.parent / f"{last}-{torn}", folder.parent / f"done-{last}-{torn}"
+            where.mkdir()
+            assert traced(partial(work, where, done), where, last, torn).code == -signal.SIGKILL
+            yield where, int(done.read_text()) if done.exists() else -1
+
+
+def test_a_checkpoint_that_was_stored_survives_every_call_and_every_torn_write(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    kills = 0
+    for folder, done in killed(checkpoints, tmp_path / "whole"):
+        kills += 1
+        held = load_latest(folder / "agent") if (folder / "agent").exists() else {}
+        for round_, theta in held.items():
+            assert theta.tobytes() == snapshot(round_).table.tobytes()
+        # The last one and the one before: a round that not everybody has finished is played again.
+        assert {round_ for round_ in (done - 1, done) if round_ >= 0} <= set(held)
+        assert checkpoints(folder, tmp_path / "again") == 0
+        assert max(load_latest(folder / "agent")) == 5
+        assert not [left for left in folder.rglob("*.tmp") if not left.parent.name.startswith(".fence")]
+    assert kills > 30
+
+
+def test_a_line_that_was_recorded_survives_every_call_and_every_torn_write(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    kills = 0
+    for folder, done in killed(record, tmp_path / "whole"):
+        kills += 1
+        lines = [line["round"] for line in read_lines(folder / "metrics.jsonl")]
+        assert lines == list(range(len(lines)))
+        assert len(lines) >= min(done + 1, 5)
+        summary = folder / "summary.json"
+        assert not summary.exists() or json.loads(summary.read_text())["rounds"] == 6
+        assert record(folder, tmp_path / "again") == 0
+        check_record(folder / "metrics.jsonl")
+        assert len(read_lines(folder / "metrics.jsonl")) == 6
+    assert kills > 40
 
 
 PLAN = '[[pause]]\nprocess = "coordinator"\nphase = "concluded"\nseconds = 600\n'

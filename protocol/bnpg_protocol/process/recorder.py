@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import blake2s
 from io import RawIOBase
 from pathlib import Path
@@ -155,14 +156,27 @@ class TraceRecorder:
                 raise StorageFailed(f"cannot write {self._path}: {error.strerror}") from None
 
     def _begun(self) -> RawIOBase:
-        """Return the file of this life, which nobody has written before."""
+        """Return the file of this life, which nobody has written before.
+
+        In a run folder it gets its name when the first lines are in it: no death leaves it empty.
+        """
         if self._fence is None:
             return self._path.open("xb", buffering=0)
         if self._path.exists():
             raise FileExistsError(0, "there is one of this life already")
         draft = self._fence.draft(self._path.name)
         file = open(draft, "wb", buffering=0)  # noqa: SIM115
-        os.rename(draft, self._path)
+        try:
+            first = self._waiting
+            while first:
+                first = first[file.write(first) or 0 :]
+            os.rename(draft, self._path)
+        except BaseException:
+            file.close()
+            with suppress(OSError):
+                os.unlink(draft)
+            raise
+        self._waiting = b""
         return file
 
     def close(self, code: int, why: str) -> None:
