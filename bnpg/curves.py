@@ -1,7 +1,7 @@
 """The picture of one run: what the team earns, and how far it is from the optimum and from equilibrium."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bnpg_math.arrays import FloatArray
+from bnpg.report.measurements import Measurements
 
 VALUE, RETURN, BEST, OPTIMALITY, NASH = "#0b3c5d", "#7fb2d9", "#555555", "#0b3c5d", "#d1495b"
 """Colours, told apart by the colour blind."""
@@ -17,12 +17,12 @@ SMALLEST_GAP = 1e-12
 """Gaps below this are rounding and drawn here."""
 
 
-def draw(lines: list[dict[str, Any]], path: Path, title: str) -> None:
+def draw(measured: Measurements, path: Path, title: str) -> None:
     """Draw the curves of a run.
 
     Parameters
     ----------
-    lines : list of dict
+    measured : Measurements
         The run record.
     path : Path
         A `.png` file; an older one is replaced in one step.
@@ -32,8 +32,8 @@ def draw(lines: list[dict[str, Any]], path: Path, title: str) -> None:
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     figure.suptitle(title, fontsize=13, fontweight="bold")
-    _draw_values(left, lines)
-    _draw_gaps(right, lines)
+    _draw_values(left, measured)
+    _draw_gaps(right, measured)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         figure.savefig(temporary, format="png")
@@ -42,27 +42,26 @@ def draw(lines: list[dict[str, Any]], path: Path, title: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _draw_values(axes: Axes, lines: list[dict[str, Any]]) -> None:
-    rounds, mean, error = _series(lines, "return_mean", "return_stderr")
+def _draw_values(axes: Axes, measured: Measurements) -> None:
+    rounds, mean, error = measured.column("return_mean", "return_stderr")
     if len(rounds):
         axes.fill_between(rounds, mean - error, mean + error, color=RETURN, alpha=0.35, linewidth=0)
-    rounds, mean = _series(lines, "return_mean")
+    rounds, mean = measured.column("return_mean")
     if len(rounds):
         axes.plot(rounds, mean, color=RETURN, linewidth=1.0, label="return of the episodes ± standard error")
-    rounds, value = _series(lines, "value")
+    rounds, value = measured.column("value")
     if len(rounds):
         axes.plot(rounds, value, color=VALUE, linewidth=2.0, label="exact value")
-    _, value, gap = _series(lines, "value", "optimality_gap")
-    if len(gap):
-        best = float(value[-1] + gap[-1])
+    best = measured.optimum
+    if best is not None:
         axes.axhline(
             best, color=BEST, linewidth=1.2, linestyle=(0, (5, 3)), label=f"best joint policy, {best:.4g}"
         )
     _finish(axes, "What the team earns", "discounted return", "lower right")
 
 
-def _draw_gaps(axes: Axes, lines: list[dict[str, Any]]) -> None:
-    rounds, nash, optimality = _series(lines, "nash_gap", "optimality_gap")
+def _draw_gaps(axes: Axes, measured: Measurements) -> None:
+    rounds, nash, optimality = measured.column("nash_gap", "optimality_gap")
     axes.set_yscale("log")
     for gaps, colour, label in (
         (optimality, OPTIMALITY, "optimality gap: to the best joint policy"),
@@ -88,11 +87,3 @@ def _finish(axes: Axes, title: str, ylabel: str, place: Literal["best", "lower r
         axes.legend(frameon=False, fontsize=9, loc=place)
     else:
         axes.text(0.5, 0.5, "not evaluated", transform=axes.transAxes, ha="center", color="#888888")
-
-
-def _series(lines: list[dict[str, Any]], *keys: str) -> list[FloatArray]:
-    """Return rounds and values of the lines that have all the keys."""
-    chosen = [line for line in lines if all(line.get(key) is not None for key in keys)]
-    columns: list[FloatArray] = [np.array([line["round"] for line in chosen], dtype=np.float64)]
-    columns += [np.array([line[key] for line in chosen], dtype=np.float64) for key in keys]
-    return columns

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bnpg_coordinator.line import Line
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.wire.exit_codes import ExitCode
 
@@ -17,7 +18,7 @@ from bnpg.run_folder import RunFolder
 from bnpg.summary import draw_curves, finish_summary
 from bnpg.trace.heads import forget_heads, write_heads
 
-OnLine = Callable[[dict[str, Any]], None]
+OnLine = Callable[[Line], None]
 Launch = Callable[[RunFolder, LaunchSettings, Fence, OnLine], Outcome]
 
 
@@ -94,7 +95,7 @@ def execute(
         forget_heads(run.path)
         with exporting(run, settings.log) as exports:
 
-            def on_line(line: dict[str, Any]) -> None:
+            def on_line(line: Line) -> None:
                 exports(line)
                 watcher(line)
 

@@ -32,7 +32,7 @@ def check_resumable(run: RunFolder) -> None:
     """
     _check_experiment(run)
     check_record(run.path / "metrics.jsonl")
-    done = run.lines[-1]["round"] if run.lines else 0
+    done = run.lines[-1].round if run.lines else 0
     if run.experiment.rounds < done:
         raise InputError(
             f"{run.path / 'experiment.toml'}: rounds is {run.experiment.rounds}, but {done} are done: "

@@ -26,6 +26,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 from bnpg_agents.checkpoint import load_latest
 from bnpg_coordinator.experiment import read_experiment
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import check_simulator, load_game
 from bnpg_coordinator.run_record import read_lines
 from bnpg_coordinator.simulator import OpenedSimulator, SimulatorIdentity, open_simulator
@@ -184,8 +185,8 @@ class RunFolder:
         return self.path / "agents" / process_name(agent)
 
     @property
-    def lines(self) -> list[dict[str, Any]]:
-        """The run record as far as it is written, a dictionary a round."""
+    def lines(self) -> list[Line]:
+        """The run record as far as it is written, a line a round."""
         return self._read("metrics.jsonl", read_lines) or []
 
     @property

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.line import MEASURED, RETURNS, Line, number
 from bnpg_coordinator.worlds.interface import WorldFailed
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.wire.exit_codes import ExitCode, run_state
+from msgspec import UNSET
 
 from bnpg.certificate import NO_MODEL, certificate_lines, certify, uncertified
 from bnpg.evaluation.played import evaluate_by_playing
@@ -19,11 +21,6 @@ from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.arrays.solver_numerics import full_fingerprint
 from bnpg_math.policies.file import policy_digest
-
-METRICS = ("value", "nash_gap", "optimality_gap", "objective", "gradient_norm")
-"""What an exact evaluation measures."""
-RETURNS = ("return_mean", "return_stderr")
-"""What a sampled round measures."""
 
 _NO_WORD = {ExitCode.STORAGE: "the coordinator could not write its record, or ran out of memory (code 7)"}
 """What is known of a coordinator that ended by itself and could not write why."""
@@ -57,8 +54,8 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, 
     } | (run.summary or {})
     if lines:
         # One that ended before everybody was there knows nothing of the rounds of earlier lives.
-        seconds = math.fsum(float(line.get("seconds") or 0.0) for line in lines)
-        recorded["rounds"] = max(recorded["rounds"], lines[-1]["round"])
+        seconds = math.fsum(line.seconds or 0.0 for line in lines)
+        recorded["rounds"] = max(recorded["rounds"], lines[-1].round)
         recorded["seconds"] = max(recorded["seconds"], round(seconds, 6))
     if run_state(outcome.code) == "failed" != recorded["state"]:
         recorded |= {"state": "failed", "why": outcome.why or recorded["why"]}
@@ -86,15 +83,16 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, 
     return summary
 
 
-def _measured(experiment: Experiment, lines: list[dict[str, Any]]) -> dict[str, Any]:
+def _measured(experiment: Experiment, lines: list[Line]) -> dict[str, Any]:
     """Return the last evaluation and the last return, each with the round it is of."""
-    evaluated = [line for line in lines if "nash_gap" in line]
-    played = [line for line in lines if "return_mean" in line]
+    evaluated = [line for line in lines if line.nash_gap is not UNSET]
+    played = [line for line in lines if line.return_mean is not UNSET]
     never = "evaluate-every is 0" if not experiment.evaluate_every else "the run ended before an evaluation"
     unplayed = "nothing is played in exact mode" if experiment.mode == "exact" else "no round was played"
-    measured = _last(evaluated, METRICS, never)
-    if evaluated and None not in (measured["value"], measured["optimality_gap"]):
-        measured["optimal_value"] = measured["value"] + measured["optimality_gap"]
+    measured = _last(evaluated, MEASURED, never)
+    best = evaluated[-1].optimum if evaluated else None
+    if best is not None:
+        measured["optimal_value"] = best
     else:
         measured |= {"optimal_value": None, "optimal_value_reason": never}
     measured |= _last(evaluated, ("round",), never, "evaluated_")
@@ -104,7 +102,7 @@ def _measured(experiment: Experiment, lines: list[dict[str, Any]]) -> dict[str, 
 def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
     """Return the greedy policy's return over episodes of its own; the last round's goes by another name."""
     found: dict[str, Any] = {
-        f"{key}_reason": NO_MODEL for key in (*METRICS, "optimal_value", "evaluated_round")
+        f"{key}_reason": NO_MODEL for key in (*MEASURED, "optimal_value", "evaluated_round")
     }
     for key in RETURNS:
         found[f"sampled_{key}"] = summary[key]
@@ -128,15 +126,14 @@ def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
     return found | dict.fromkeys((*keys, "return_stderr")) | {f"{key}_reason": why for key in keys}
 
 
-def _last(
-    lines: list[dict[str, Any]], keys: tuple[str, ...], reason: str, prefix: str = ""
-) -> dict[str, Any]:
+def _last(lines: list[Line], keys: tuple[str, ...], reason: str, prefix: str = "") -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key in keys:
-        value = lines[-1].get(key) if lines else None
+        value = number(getattr(lines[-1], key)) if lines else None
         result[prefix + key] = value
         if value is None:
-            result[f"{prefix}{key}_reason"] = lines[-1].get(f"{key}_reason", reason) if lines else reason
+            given = getattr(lines[-1], f"{key}_reason") if lines else UNSET
+            result[f"{prefix}{key}_reason"] = given or reason
     return result
 
 
@@ -152,10 +149,11 @@ def draw_curves(run: RunFolder, fence: Fence) -> str:
     target = run.path / "curves.png"
     try:
         from bnpg.curves import draw
+        from bnpg.report.measurements import Measurements
 
         title = f"{run.identity['game']}: DAG {shorten(run.experiment.dag)}, {run.experiment.mode} mode"
         draft = Path(fence.draft(target.name))
-        draw(run.lines, draft, title)
+        draw(Measurements(run.lines), draft, title)
         draft.replace(target)
     except Exception as error:  # whatever a plotting library or a full disk may raise
         return f"{target} could not be drawn: {' '.join(str(error).split())}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.line import fields_of
 from numpy.typing import NDArray
 
 from bnpg.evaluation.measure import Evaluation, measure
@@ -60,10 +61,10 @@ class Run:
         """Who sees whose action."""
         return self._recorded.dag
 
-    @property
+    @cached_property
     def lines(self) -> list[dict[str, Any]]:
         """The run record as it is in `metrics.jsonl`, a dictionary a round."""
-        return self._recorded.lines
+        return [fields_of(line) for line in self._recorded.lines]
 
     @property
     def rounds(self) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bnpg_coordinator.line import Line, fields_of
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.api.recorded import Run
@@ -80,10 +81,10 @@ def run_to_the_end(
     """
     with watching(run, quiet=not progress) as watcher:
 
-        def look(line: dict[str, Any]) -> None:
+        def look(line: Line) -> None:
             watcher(line)
             if on_line is not None:
-                on_line(line)
+                on_line(fields_of(line))
 
         ended = execute(run, settings, find_launcher(settings.launcher), look)
     code = ended.outcome.code

@@ -2,11 +2,10 @@
 
 import csv
 from pathlib import Path
-from typing import Any
 
-from bnpg.summary import METRICS, RETURNS
+from bnpg_coordinator.line import MEASURED, RETURNS, Line, fields_of
 
-COLUMNS = ("round", "seconds", *RETURNS, *METRICS, "step_size")
+COLUMNS = ("round", "seconds", *RETURNS, *MEASURED, "step_size")
 """The columns, always all and in this order, so that files of several runs can be put together."""
 
 
@@ -29,9 +28,9 @@ class CsvLog:
         self._rows = csv.DictWriter(self._file, COLUMNS, extrasaction="ignore", lineterminator="\n")
         self._rows.writeheader()
 
-    def write(self, line: dict[str, Any]) -> None:
+    def write(self, line: Line) -> None:
         """Add a row. Numbers are written so that they read back to the same bits."""
-        self._rows.writerow(line)
+        self._rows.writerow(fields_of(line))
         self._file.flush()
 
     def close(self) -> None:

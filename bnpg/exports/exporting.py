@@ -6,13 +6,13 @@ An export is a convenience: if it cannot be written, the run goes on without it 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+
+from bnpg_coordinator.line import Line
 
 from bnpg.exports.csv_log import CsvLog
 from bnpg.exports.tensorboard_log import TensorBoardLog
 from bnpg.run_folder import RunFolder
-
-Line = dict[str, Any]
 
 
 class Export(Protocol):
@@ -49,10 +49,9 @@ class Exports:
 
     def __call__(self, line: Line, /) -> None:
         """Take in a line; one of a round that was played again is the same as before and passed over."""
-        round_ = int(line["round"])
-        if round_ <= self._latest:
+        if line.round <= self._latest:
             return
-        self._latest = round_
+        self._latest = line.round
         for name, export in list(self._open.items()):
             self._attempt(name, lambda export=export: export.write(line))  # type: ignore[misc]
 

@@ -3,11 +3,10 @@
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
-from bnpg.summary import METRICS, RETURNS
+from bnpg_coordinator.line import MEASURED, RETURNS, Line, number
 
-TAGS = {name: f"exact/{name}" for name in (*METRICS, "step_size")} | {
+TAGS = {name: f"exact/{name}" for name in (*MEASURED, "step_size")} | {
     name: f"sampled/{name}" for name in RETURNS
 }
 """Under which name TensorBoard shows a number; it groups charts by what stands before the slash."""
@@ -41,13 +40,13 @@ class TensorBoardLog:
         self._writer.add_text("experiment", "".join(f"    {line}\n" for line in text.splitlines()))
         self._clock = time.time()
 
-    def write(self, line: dict[str, Any]) -> None:
+    def write(self, line: Line) -> None:
         """Add a round's scalars, at the wall time by the run's own seconds: catching up bends no curve."""
-        self._clock += float(line.get("seconds") or 0.0)
+        self._clock += line.seconds or 0.0
         for name, tag in TAGS.items():
-            value = line.get(name)
+            value = number(getattr(line, name))
             if value is not None:
-                self._writer.add_scalar(tag, value, line["round"], walltime=self._clock)
+                self._writer.add_scalar(tag, value, line.round, walltime=self._clock)
 
     def close(self) -> None:
         """Write what is left and close the files."""

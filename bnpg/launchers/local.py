@@ -5,8 +5,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
+from bnpg_coordinator.line import Line
 from bnpg_protocol.process.fence import Fence
 
 from bnpg.launchers.adoption import Adopted, adopt
@@ -19,7 +20,7 @@ from bnpg.run_folder import RunFolder
 
 
 def launch(
-    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[dict[str, Any]], None]
+    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[Line], None]
 ) -> Outcome:
     """Run, or go on with, the run in a folder, and return how it ended.
 

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 from bnpg_agents.checkpoint import CheckpointFolder
 from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.carrying_out import carrying_out
 from bnpg_coordinator.effects import Concluded
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import prepare_setup, recorded_lines
 from bnpg_coordinator.run_record import RunRecord
 from bnpg_protocol.process.allocation import keep_freed_memory
@@ -30,7 +30,7 @@ STORE_EVERY = 1.0
 
 
 def launch(
-    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[dict[str, Any]], None]
+    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[Line], None]
 ) -> Outcome:
     """Run, or go on with, the run in a folder, and return how it ended.
 
@@ -54,7 +54,7 @@ class _MemoryRun:
         run: RunFolder,
         settings: LaunchSettings,
         fence: Fence,
-        on_line: Callable[[dict[str, Any]], None],
+        on_line: Callable[[Line], None],
     ) -> None:
         folder = run.path
         self._log = open_log("bnpg", settings.log_format, settings.log_level)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from bnpg_coordinator.line import Line
 from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.wire import addresses
 from bnpg_protocol.wire.addresses import process_name
@@ -52,7 +53,7 @@ class Supervisor:
         self,
         run: RunFolder,
         settings: LaunchSettings,
-        on_line: Callable[[dict[str, Any]], None],
+        on_line: Callable[[Line], None],
         beside: Place,
         place: Place,
         wiring: Wiring,

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from bnpg_coordinator.line import decode_line, fields_of
+from bnpg_coordinator.line import Line, decode_line
 from bnpg_coordinator.run_record import read_lines
 
 
@@ -19,12 +18,12 @@ class Tail:
         Called with every new whole line.
     """
 
-    def __init__(self, path: Path, on_line: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, path: Path, on_line: Callable[[Line], None]) -> None:
         self._path = path
         self._on_line = on_line
         self._inode = path.stat().st_ino if path.exists() else 0
         self._position = path.stat().st_size if path.exists() else 0
-        self._latest = max((line["round"] for line in read_lines(path)), default=-1)
+        self._latest = max((line.round for line in read_lines(path)), default=-1)
 
     def read(self) -> bool:
         """Pass on the new lines; return whether there was a round not seen before."""
@@ -44,9 +43,9 @@ class Tail:
         self._position += whole
         fresh = False
         for raw in content[:whole].splitlines():
-            line = fields_of(decode_line(raw))
-            if line["round"] > self._latest:
-                self._latest = line["round"]
+            line = decode_line(raw)
+            if line.round > self._latest:
+                self._latest = line.round
                 fresh = True
                 self._on_line(line)
         return fresh

@@ -1,7 +1,9 @@
 """Progress as plain lines, for logs and pipes: at most one a second."""
 
 import time
-from typing import Any, TextIO
+from typing import TextIO
+
+from bnpg_coordinator.line import Line
 
 from bnpg.live.numbers import in_words
 
@@ -22,20 +24,20 @@ class Lines:
     def __init__(self, rounds: int, stream: TextIO) -> None:
         self._rounds = rounds
         self._stream = stream
-        self._latest: dict[str, float] = {}
+        self._latest = Line(0)
         self._began: tuple[float, int] | None = None
-        self._said = time.monotonic()
+        self._written = time.monotonic()
 
-    def __call__(self, line: dict[str, Any], /) -> None:
+    def __call__(self, line: Line, /) -> None:
         """Take in a line of the run record."""
-        now, round_ = time.monotonic(), int(line["round"])
-        self._latest |= {key: value for key, value in line.items() if isinstance(value, int | float)}
+        now, round_ = time.monotonic(), line.round
+        self._latest = line.after(self._latest)
         if self._began is None:
             self._began = (now, round_)
-        if now - self._said < EVERY and round_ < self._rounds:
+        if now - self._written < EVERY and round_ < self._rounds:
             return
-        self._said = now
-        words = "".join(f", {name} {value}" for name, value in in_words(self._latest))
+        self._written = now
+        words = "".join(f", {name} {value}" for _, name, value in in_words(self._latest))
         since, first = self._began
         left = ""
         if first < round_ < self._rounds:

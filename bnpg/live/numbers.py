@@ -1,26 +1,32 @@
 """The numbers of a run in words, for lines and for the terminal."""
 
+from bnpg_coordinator.line import Line, number
+
 _TICKS = "▁▂▃▄▅▆▇█"
 
 
-def in_words(latest: dict[str, float]) -> list[tuple[str, str]]:
-    """Return names and values of what is known, the most telling first.
+def in_words(latest: Line, best: float | None = None) -> list[tuple[str, str, str]]:
+    """Return field, name and value of what is known, the most telling first.
 
     Parameters
     ----------
-    latest : dict
+    latest : Line
         The latest value of every recorded number.
+    best : float, optional
+        V*, to be said beside the value.
     """
     words = []
-    if "return_mean" in latest:
-        error = latest.get("return_stderr")
-        words.append(("return", f"{latest['return_mean']:.3f}" + (f" ± {error:.3f}" if error else "")))
-    if "value" in latest:
-        words.append(("exact value", f"{latest['value']:.4f}"))
-    if "optimality_gap" in latest:
-        words.append(("optimality gap", f"{latest['optimality_gap']:.4g}"))
-    if "nash_gap" in latest:
-        words.append(("Nash gap", f"{latest['nash_gap']:.4g}"))
+    mean, error, value = number(latest.return_mean), number(latest.return_stderr), number(latest.value)
+    if mean is not None:
+        words.append(("return_mean", "return", f"{mean:.3f}" + (f" ± {error:.3f}" if error else "")))
+    if value is not None:
+        share = f" ({100 * value / best:.1f} %)" if best is not None and best > 0 else ""
+        of = "" if best is None else f" of {best:.4f}{share}"
+        words.append(("value", "exact value", f"{value:.4f}{of}"))
+    for key, name in (("optimality_gap", "optimality gap"), ("nash_gap", "Nash gap")):
+        gap = number(getattr(latest, key))
+        if gap is not None:
+            words.append((key, name, f"{gap:.4g}"))
     return words
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from bnpg_coordinator.line import Line
+
 from bnpg_math.dag import Dag
 
 SILENT = 3.0
@@ -51,7 +53,7 @@ class Observation:
     phase, waiting_for : str
         As the coordinator says; empty if it says nothing.
     agents : tuple of AgentSeen
-    numbers : dict
+    latest : Line
         The latest recorded value of every number.
     messages_per_second : float or None
         Messages delivered to the coordinator.
@@ -67,20 +69,13 @@ class Observation:
     phase: str
     waiting_for: str
     agents: tuple[AgentSeen, ...]
-    numbers: dict[str, float]
+    latest: Line
     messages_per_second: float | None
     retransmitted: int
     duplicates: int
     refused: int
     silent: float | None
     generation: int
-
-    @property
-    def optimum(self) -> float | None:
-        """V*, once the run was evaluated."""
-        if "value" not in self.numbers or "optimality_gap" not in self.numbers:
-            return None
-        return self.numbers["value"] + self.numbers["optimality_gap"]
 
 
 @dataclass
@@ -99,19 +94,12 @@ class RunObserver:
     dag: Dag
     rounds: int
     tell: Told
-    _numbers: dict[str, float] = field(default_factory=dict)
-    _round: int = 0
+    _latest: Line = Line(0)  # noqa: RUF009 (it is frozen)
     _delivered: "deque[tuple[float, int]]" = field(default_factory=deque)
 
-    def take(self, line: dict[str, Any]) -> None:
+    def take(self, line: Line) -> None:
         """Take in a line of the run record."""
-        self._round = int(line["round"])
-        known = {
-            key: float(value)
-            for key, value in line.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        }
-        self._numbers = self._numbers | known
+        self._latest = line.after(self._latest)
 
     def look(self) -> Observation:
         """Return what there is to see now."""
@@ -121,12 +109,12 @@ class RunObserver:
         over = status.get("phase") == "ended"
         silent = silence if silence is not None and silence > SILENT and not over else None
         return Observation(
-            round=max(self._round, int(status.get("round", 0))),
+            round=max(self._latest.round, int(status.get("round", 0))),
             rounds=self.rounds,
             phase=str(status.get("phase", "")),
             waiting_for=str(status.get("waiting_for", "")),
             agents=tuple(self._agent(agent, status, silent) for agent in range(self.dag.agents)),
-            numbers=dict(self._numbers),
+            latest=self._latest,
             messages_per_second=self._rate(status),
             retransmitted=int(status.get("retransmitted", 0)),
             duplicates=int(status.get("duplicates", 0)),

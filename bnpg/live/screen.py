@@ -1,7 +1,8 @@
 """The live view of a terminal: progress, numbers with their course, the team, the messages."""
 
-from typing import Any, TextIO
+from typing import TextIO
 
+from bnpg_coordinator.line import Line, number
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import (
@@ -17,7 +18,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from bnpg.live.numbers import sparkline
+from bnpg.live.numbers import in_words, sparkline
 from bnpg.live.observation import Observation, RunObserver
 
 REDRAWN = 2.5
@@ -60,14 +61,14 @@ class Screen:
             transient=True,
         )
 
-    def __call__(self, line: dict[str, Any], /) -> None:
+    def __call__(self, line: Line, /) -> None:
         """Take in a line of the run record."""
         self._observer.take(line)
         for key, values in self._history.items():
-            value = line.get(key)
-            if isinstance(value, int | float):
-                values.append(float(value))
-        done, rounds = int(line["round"]), self._observer.rounds
+            value = number(getattr(line, key))
+            if value is not None:
+                values.append(value)
+        done, rounds = line.round, self._observer.rounds
         self._progress.update(
             self._task, completed=done if rounds else 1, description=f"round {done}/{rounds}"
         )
@@ -78,20 +79,7 @@ class Screen:
 
     def _numbers(self, seen: Observation) -> Table:
         table = Table.grid(padding=(0, 2))
-        latest, best = seen.numbers, seen.optimum
-        rows = []
-        if "return_mean" in latest:
-            error = latest.get("return_stderr")
-            spread = f" ± {error:.3f}" if error else ""
-            rows.append(("return", f"{latest['return_mean']:.3f}{spread}", "return_mean"))
-        if "value" in latest:
-            share = "" if best is None or best <= 0 else f" ({100 * latest['value'] / best:.1f} %)"
-            of = "" if best is None else f" of {best:.4f}{share}"
-            rows.append(("exact value", f"{latest['value']:.4f}{of}", "value"))
-        for key, name in (("optimality_gap", "optimality gap"), ("nash_gap", "Nash gap")):
-            if key in latest:
-                rows.append((name, f"{latest[key]:.4g}", key))
-        for name, value, key in rows:
+        for key, name, value in in_words(seen.latest, seen.latest.optimum):
             course = Text(sparkline(self._history[key]), "blue")
             table.add_row(Text(f"  {name}", "dim"), Text(value, "bold"), course)
         return table

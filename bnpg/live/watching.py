@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TextIO
+from typing import Protocol, TextIO
+
+from bnpg_coordinator.line import Line
 
 from bnpg.live.lines import Lines
 from bnpg.live.observation import RunObserver, status_file
@@ -14,7 +16,7 @@ from bnpg.run_folder import RunFolder
 class Watcher(Protocol):
     """Looks on at a run."""
 
-    def __call__(self, line: dict[str, Any], /) -> None:
+    def __call__(self, line: Line, /) -> None:
         """Take in a line of the run record."""
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from bnpg.report.chart import Chart, Event, Level, Series
-from bnpg.report.record import Record
+from bnpg.report.measurements import Measurements
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.scale import SMALLEST
 from bnpg_math.arrays import FloatArray
@@ -61,7 +61,7 @@ def learning_charts(run: RecordedRun, M: float | None, events: Iterable[Event] =
     return [chart for chart in charts if chart.series]
 
 
-def value_chart(run: Record, events: tuple[Event, ...] = ()) -> Chart:
+def value_chart(run: Measurements, events: tuple[Event, ...] = ()) -> Chart:
     """What the team earns: returns with their standard error, exact values, the optimum."""
     series = []
     rounds, mean, error = run.column("return_mean", "return_stderr")
@@ -84,7 +84,7 @@ def value_chart(run: Record, events: tuple[Event, ...] = ()) -> Chart:
 
 
 def gap_chart(
-    run: Record, levels: Sequence[Level] = (), told: str = "", events: tuple[Event, ...] = ()
+    run: Measurements, levels: Sequence[Level] = (), told: str = "", events: tuple[Event, ...] = ()
 ) -> Chart:
     """How far the team is from the optimum and from equilibrium, with the bounds that are known."""
     series = []

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol.process.faults.plan import FaultPlan, PlanError, read_plan
+from msgspec import UNSET
 
 from bnpg.launchers.settings import LaunchSettings
-from bnpg.report.record import Record
+from bnpg.report.measurements import Measurements
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
@@ -25,7 +26,7 @@ from bnpg_math.policies.softmax import initial_normal, theta_shape
 
 
 @dataclass(frozen=True)
-class RecordedRun(Record):
+class RecordedRun(Measurements):
     """One run as its folder tells it.
 
     Parameters
@@ -85,7 +86,7 @@ class RecordedRun(Record):
         """Updates that are done."""
         if self.summary is not None and self.summary.get("rounds") is not None:
             return int(self.summary["rounds"])
-        return int(self.lines[-1]["round"]) if self.lines else 0
+        return self.lines[-1].round if self.lines else 0
 
     @property
     def over(self) -> bool:
@@ -160,14 +161,14 @@ def recorded(run: RunFolder) -> RecordedRun:
     """
     experiment, lines, certificate = run.experiment, run.lines, run.certificate
     why: dict[str, str] = {}
-    if not any("nash_gap" in line for line in lines):
+    if not any(line.nash_gap is not UNSET for line in lines):
         why["evaluation"] = (
             "A simulator was played: its model is not known, so there are no exact values and no gaps."
             if run.simulator is not None
             else "This run was never evaluated exactly; train with --evaluate-every 10 to see values and "
             "gaps."
         )
-    if not any("return_mean" in line for line in lines):
+    if not any(line.return_mean is not UNSET for line in lines):
         why["returns"] = (
             "Nothing is played in exact mode, so there are no returns."
             if experiment.mode == "exact"

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bnpg_coordinator.line import Line, number
+
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.scale import shown
 
@@ -31,23 +33,35 @@ def tiles(run: RecordedRun) -> list[Tile]:
     found.append(
         Tile("rounds", f"{run.rounds} / {experiment.rounds}", f"updates, in {duration(seconds)}", done)
     )
-    value, best = run.latest("value"), run.optimum
+    return found + number_tiles(run.last, run.optimum)
+
+
+def number_tiles(latest: Line, best: float | None) -> list[Tile]:
+    """Return what is known of value, return and gaps.
+
+    Parameters
+    ----------
+    latest : Line
+        The latest value of every recorded number.
+    best : float or None
+        V*.
+    """
+    found = []
+    value, mean, error = number(latest.value), number(latest.return_mean), number(latest.return_stderr)
     if value is not None and best is not None:
-        share = value[1] / best if best > 0 and value[1] >= 0 else None
+        share = value / best if best > 0 and value >= 0 else None
         meaning = f"expected return; the best joint policy earns {shown(best)}"
-        found.append(Tile("exact value", shown(value[1]), meaning, share))
-    played = run.latest("return_mean")
-    if played is not None:
-        error = run.latest("return_stderr")
-        spread = "" if error is None else f" ± {shown(error[1])}"
-        found.append(Tile("return", f"{shown(played[1])}{spread}", "of the last episodes, ± standard error"))
-    for key, name, meaning in (
-        ("optimality_gap", "optimality gap", "to the best joint policy"),
-        ("nash_gap", "Nash gap", "the most one agent could gain on its own"),
+        found.append(Tile("exact value", shown(value), meaning, share))
+    if mean is not None:
+        spread = "" if error is None else f" ± {shown(error)}"
+        found.append(Tile("return", f"{shown(mean)}{spread}", "of the last episodes, ± standard error"))
+    for gap, name, meaning in (
+        (latest.optimality_gap, "optimality gap", "to the best joint policy"),
+        (latest.nash_gap, "Nash gap", "the most one agent could gain on its own"),
     ):
-        latest = run.latest(key)
-        if latest is not None:
-            found.append(Tile(name, shown(latest[1]), meaning))
+        known = number(gap)
+        if known is not None:
+            found.append(Tile(name, shown(known), meaning))
     return found
 
 
@@ -61,23 +75,23 @@ def in_words(run: RecordedRun) -> list[str]:
         f"{team} learnt {run.identity['game']} from {learnt} in {run.rounds} of {experiment.rounds} rounds."
     ]
     told += _state(run)
-    value, best, gap = run.latest("value"), run.optimum, run.latest("nash_gap")
+    value, best, gap = number(run.last.value), run.optimum, number(run.last.nash_gap)
     if value is not None and best is not None:
-        sentence = f"Its policy earns {shown(value[1])} in expectation"
-        if best > 0 and value[1] >= 0:
-            sentence += f", {_percent(value[1] / best)} of the {shown(best)} that the best joint policy earns"
+        sentence = f"Its policy earns {shown(value)} in expectation"
+        if best > 0 and value >= 0:
+            sentence += f", {_percent(value / best)} of the {shown(best)} that the best joint policy earns"
         else:
             sentence += f", where the best joint policy earns {shown(best)}"
         first = run.column("value")[1][0]
         told.append(f"{sentence}; it began with {shown(float(first))}.")
     if gap is not None:
-        none = gap[1] <= 1e-9
+        none = gap <= 1e-9
         told.append(
             "No agent can gain anything by changing its own policy alone: the team is in a Nash equilibrium."
             if none
-            else f"No agent could gain more than {shown(gap[1])} by changing its own policy alone."
+            else f"No agent could gain more than {shown(gap)} by changing its own policy alone."
         )
-        if none and best is not None and value is not None and best - value[1] > 1e-6:
+        if none and best is not None and value is not None and best - value > 1e-6:
             told.append("It is a bad equilibrium: a better one exists, but no agent can reach it alone.")
     told += [run.why["evaluation"]] if "evaluation" in run.why else []
     return told

@@ -14,6 +14,8 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
+from bnpg_coordinator.line import Line
+
 # One BLAS thread: the number of threads may change the last bit of a sum. Before anything imports numpy.
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
@@ -90,8 +92,8 @@ def _run(task: dict[str, Any], report: Reports, ending: threading.Event) -> dict
     from bnpg.sweep.grid import plan_of
     from bnpg_math.errors import InputError
 
-    def on_line(line: dict[str, Any]) -> None:
-        report(round=line["round"])
+    def on_line(line: Line) -> None:
+        report(round=line.round)
         if ending.is_set():
             # The interrupt may have come before the launcher listened.
             signal.raise_signal(signal.SIGINT)

@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from bnpg_coordinator.line import MEASURED, RETURNS, Line
 from prometheus_client.parser import text_string_to_metric_families
 
 from bnpg.live.observation import Observation, RunObserver, status_file
 from bnpg.report.curves import gap_chart, value_chart
 from bnpg.report.dag_drawing import draw_dag
+from bnpg.report.measurements import Measurements
 from bnpg.report.page import Section, render_section
-from bnpg.report.record import Record
 from bnpg.report.recorded_run import read_run
 from bnpg.report.run_page import (
     certificate_section,
@@ -31,21 +32,12 @@ from bnpg.report.run_page import (
     time_section,
 )
 from bnpg.report.scale import shown
-from bnpg.report.summary import Tile
+from bnpg.report.summary import Tile, number_tiles
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
 
 ANSWER = 3.0
 """Seconds an address has to answer."""
-NUMBERS = (
-    "value",
-    "nash_gap",
-    "optimality_gap",
-    "objective",
-    "gradient_norm",
-    "return_mean",
-    "return_stderr",
-)
 
 
 @dataclass(frozen=True)
@@ -153,7 +145,7 @@ class AddressSource:
         self._name = bare
         self._base = f"http://{bare}"
         self._status: dict[str, Any] = {}
-        self._lines: dict[int, dict[str, Any]] = {}
+        self._lines: dict[int, Line] = {}
         self._answered: float | None = None
         self._observer: RunObserver | None = None
 
@@ -167,7 +159,7 @@ class AddressSource:
             self._observer.take(self._lines[max(self._lines)])
         seen = self._observer.look()
         well, state = (False, trouble) if trouble else _state(seen, over=seen.phase == "ended")
-        record = Record([line for _, line in sorted(self._lines.items())])
+        record = Measurements([line for _, line in sorted(self._lines.items())])
         sections = (
             render_section("summary", "So far", "summary.html.j2", tiles=_tiles(seen), words=[]),
             now_section(dag, seen, over=seen.phase == "ended", known=bool(self._status.get("edges"))),
@@ -202,7 +194,7 @@ class AddressSource:
         numbers = _numbers(metrics)
         if numbers:
             round_ = int(status["round"])
-            self._lines[round_] = {"round": round_} | numbers
+            self._lines[round_] = Line(round_).holding(**numbers)
         return ""
 
 
@@ -233,20 +225,9 @@ def _state(seen: Observation, *, over: bool) -> tuple[bool, str]:
 
 
 def _tiles(seen: Observation) -> list[Tile]:
-    numbers = seen.numbers
     share = seen.round / seen.rounds if seen.rounds else None
-    found = [Tile("rounds", f"{seen.round} / {seen.rounds}", "updates", share)]
-    if "value" in numbers and seen.optimum is not None:
-        meaning = f"expected return; the best joint policy earns {shown(seen.optimum)}"
-        share = numbers["value"] / seen.optimum if seen.optimum > 0 <= numbers["value"] else None
-        found.append(Tile("exact value", shown(numbers["value"]), meaning, share))
-    if "return_mean" in numbers:
-        spread = f" ± {shown(numbers['return_stderr'])}" if "return_stderr" in numbers else ""
-        found.append(Tile("return", shown(numbers["return_mean"]) + spread, "of the last episodes"))
-    for key, name in (("optimality_gap", "optimality gap"), ("nash_gap", "Nash gap")):
-        if key in numbers:
-            found.append(Tile(name, shown(numbers[key]), "of the policy last evaluated"))
-    return found
+    rounds = Tile("rounds", f"{seen.round} / {seen.rounds}", "updates", share)
+    return [rounds, *number_tiles(seen.latest, seen.latest.optimum)]
 
 
 def _numbers(metrics: str) -> dict[str, float]:
@@ -254,7 +235,7 @@ def _numbers(metrics: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(metrics):
         key = family.name.removeprefix("bnpg_")
-        if key in NUMBERS and family.samples:
+        if key in (*MEASURED, *RETURNS) and family.samples:
             found[key] = float(family.samples[0].value)
     return found
 

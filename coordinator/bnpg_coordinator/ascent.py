@@ -10,14 +10,14 @@ announces to the bit what its predecessor would have.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.messages import FlowBroadcast
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.oracle import Climb, Oracle
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_math.arrays import FloatArray
@@ -54,7 +54,7 @@ class Ascent:
         eta: of every step if the step size is fixed, else of the first one that is tried.
     certified : float
         1/beta of the tight Lemma 4, below which no chosen gradient step is cut; 0 if there is none.
-    recorded : iterable of dict
+    recorded : iterable of Line
         The run record of earlier lives of the coordinator.
     """
 
@@ -64,7 +64,7 @@ class Ascent:
         oracle: Oracle,
         learning_rate: float,
         certified: float = 0.0,
-        recorded: Iterable[dict[str, Any]] = (),
+        recorded: Iterable[Line] = (),
     ) -> None:
         self._experiment = experiment
         self._oracle = oracle
@@ -74,9 +74,9 @@ class Ascent:
         self._certified = 0.0 if self._natural else certified
         self._memories = {0: Memory(learning_rate)}
         for line in recorded:
-            if all(field in line for field in REMEMBERED):
-                remembered = {field: line[field] for field in REMEMBERED}
-                self._memories[int(line["round"]) + 1] = Memory(**remembered)
+            remembered = {field: getattr(line, field) for field in REMEMBERED}
+            if not {UNSET, None} & set(remembered.values()):
+                self._memories[line.round + 1] = Memory(**remembered)
 
     def signal(self, round_: int, log_tables: Sequence[FloatArray]) -> tuple[FlowBroadcast, dict[str, float]]:
         """Return the signal of a round, and what its line is to hold.

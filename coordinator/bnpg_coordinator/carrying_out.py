@@ -6,6 +6,7 @@ from typing import Any
 from bnpg_protocol.wire.effects import Effect, Log
 
 from bnpg_coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.run_record import RunRecord
 from bnpg_math.dag import Dag
 from bnpg_math.policies.file import policy_of
@@ -17,7 +18,7 @@ def carrying_out(
     dag: Dag,
     kind: PolicySpec,
     write_log: Callable[[str, str, dict[str, Any]], None],
-    on_line: Callable[[dict[str, Any]], None] | None = None,
+    on_line: Callable[[Line], None] | None = None,
 ) -> Callable[[Effect], None]:
     """Return what carries out the coordinator's own effects.
 

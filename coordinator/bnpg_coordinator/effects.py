@@ -6,18 +6,20 @@ import numpy as np
 from bnpg_protocol.wire.effects import Effect
 from numpy.typing import NDArray
 
+from bnpg_coordinator.line import Line
+
 
 class Record(Effect, frozen=True):
     """Append a line to the run record before any later effect is carried out."""
 
     moment: ClassVar[str | None] = "recorded"
 
-    line: dict[str, Any]
+    line: Line
 
     @property
     def of_round(self) -> int:
         """The round of the line."""
-        return int(self.line["round"])
+        return self.line.round
 
 
 class Rewind(Effect, frozen=True):

@@ -7,7 +7,7 @@ of two runs of one experiment are equal, to the last line.
 
 from collections.abc import Iterable
 from hashlib import blake2s
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -20,60 +20,103 @@ GENESIS = "0" * 16
 _TIMED = b',"seconds":'
 _CHAINED = b',"chain":"'
 
-Measured = float | None | UnsetType
+Measured = float | UnsetType | None
 """A number; None if it was not finite; UNSET if it was not measured."""
+Reason = str | UnsetType
+"""Why the number before it is None."""
 
 
 class Line(Struct, frozen=True, omit_defaults=True):
-    """What is recorded of a round. `KEY_reason` says why `KEY` is None."""
+    """What is recorded of a round, in the order of writing."""
 
     round: int
     """The round whose policy this is: theta of `round`."""
-    return_mean: Measured = UNSET
-    return_mean_reason: str | UnsetType = UNSET
-    return_stderr: Measured = UNSET
-    return_stderr_reason: str | UnsetType = UNSET
     value: Measured = UNSET
-    value_reason: str | UnsetType = UNSET
+    """V, exact: of measured rounds, and of every exact one."""
+    value_reason: Reason = UNSET
     nash_gap: Measured = UNSET
-    nash_gap_reason: str | UnsetType = UNSET
+    """Of measured rounds, exact, as the three that follow."""
+    nash_gap_reason: Reason = UNSET
     optimality_gap: Measured = UNSET
-    optimality_gap_reason: str | UnsetType = UNSET
+    optimality_gap_reason: Reason = UNSET
     objective: Measured = UNSET
-    objective_reason: str | UnsetType = UNSET
+    objective_reason: Reason = UNSET
     gradient_norm: Measured = UNSET
-    gradient_norm_reason: str | UnsetType = UNSET
+    gradient_norm_reason: Reason = UNSET
+    return_mean: Measured = UNSET
+    """Of the returns of the lanes, in sampled rounds that were played."""
+    return_mean_reason: Reason = UNSET
+    return_stderr: Measured = UNSET
+    """Its standard error; null for a single lane."""
+    return_stderr_reason: Reason = UNSET
     step_size: Measured = UNSET
-    step_size_reason: str | UnsetType = UNSET
+    """Eta of the update of this round, where it is chosen; 0 if it goes back to where momentum came from."""
+    step_size_reason: Reason = UNSET
     next_step_size: Measured = UNSET
-    next_step_size_reason: str | UnsetType = UNSET
+    """What the next round starts from, as the three that follow: a coordinator that was killed reads it here."""
+    next_step_size_reason: Reason = UNSET
     momentum: Measured = UNSET
-    momentum_reason: str | UnsetType = UNSET
+    """With which the next theta is extrapolated."""
+    momentum_reason: Reason = UNSET
     momentum_rounds: int | UnsetType = UNSET
+    """Rounds since momentum began."""
     origin_objective: Measured = UNSET
-    origin_objective_reason: str | UnsetType = UNSET
+    """L of the point that the next theta is extrapolated from."""
+    origin_objective_reason: Reason = UNSET
     seconds: Measured = UNSET
     """Wall time spent on the line."""
     chain: str | UnsetType = UNSET
+    """Of this line; none in lines of versions before there were chains."""
 
+    def holding(self, **numbers: float | str | None) -> Self:
+        """Return the line with more numbers; each that is not finite becomes None, with the reason."""
+        return msgspec.structs.replace(self, **finite_fields(numbers))
+
+    @property
+    def optimum(self) -> float | None:
+        """V*, if it was evaluated and is finite."""
+        value, gap = number(self.value), number(self.optimality_gap)
+        return None if value is None or gap is None else value + gap
+
+    def after(self, earlier: Self) -> Self:
+        """Return what is known after this line: its numbers, and those of an earlier one that it lacks."""
+        fields = ((key, getattr(self, key)) for key in self.__struct_fields__)
+        known = {key: value for key, value in fields if value is not UNSET and value is not None}
+        return msgspec.structs.replace(earlier, **known)
+
+    @property
+    def untimed(self) -> Self:
+        """What two runs of one experiment have in common: the line without wall time and chain."""
+        return msgspec.structs.replace(self, seconds=UNSET, chain=UNSET)
+
+
+MEASURED = ("value", "nash_gap", "optimality_gap", "objective", "gradient_norm")
+"""What an exact evaluation measures."""
+RETURNS = ("return_mean", "return_stderr")
+"""What a sampled round measures."""
 
 _decoder = msgspec.json.Decoder(Line)
 
 
-def encode_line(fields: dict[str, Any], seconds: float, before: str) -> tuple[bytes, str]:
-    """Return a line in bytes, and its chain.
+def number(value: float | UnsetType | None) -> float | None:
+    """Return a number of a line; None if there is none."""
+    return None if value is UNSET else value
+
+
+def encode_line(line: Line, seconds: float, before: str) -> tuple[bytes, Line]:
+    """Return a line in bytes, and as it is in them, with its wall time and its chain.
 
     Parameters
     ----------
-    fields : dict
-        `round` and what was measured. A number that is not finite becomes null, with the reason beside it.
+    line : Line
     seconds : float
     before : str
         The chain of the line before.
     """
-    text = msgspec.json.encode(finite_fields(fields))[:-1]
+    text = msgspec.json.encode(line.untimed)[:-1]
     chain = _chain(before, text)
-    return b'%b%b%b%b%b"}\n' % (text, _TIMED, msgspec.json.encode(seconds), _CHAINED, chain.encode()), chain
+    raw = b'%b%b%b%b%b"}\n' % (text, _TIMED, msgspec.json.encode(seconds), _CHAINED, chain.encode())
+    return raw, msgspec.structs.replace(line, seconds=seconds, chain=chain)
 
 
 def decode_line(raw: bytes) -> Line:
@@ -86,14 +129,13 @@ def decode_line(raw: bytes) -> Line:
     """
     try:
         return _decoder.decode(raw)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(str(error)) from None
 
 
 def fields_of(line: Line) -> dict[str, Any]:
     """Return what a line holds of its round, by name; the chain belongs to the file."""
-    fields: dict[str, Any] = msgspec.to_builtins(line)
-    fields.pop("chain", None)
+    fields: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(line, chain=UNSET))
     return fields
 
 

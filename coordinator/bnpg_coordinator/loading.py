@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from bnpg_coordinator.experiment import Experiment, experiment_digest, read_experiment
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.run_record import read_lines
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.simulator import PATIENCE, SimulatorIdentity, open_simulator
@@ -78,7 +79,7 @@ def check_shapes(policy: Policy, world: World) -> None:
             raise InputError(f"theta_{agent} must have shape {expected} in this world, got {theta.shape}")
 
 
-def recorded_lines(folder: Path, experiment: Experiment) -> tuple[dict[str, Any], ...]:
+def recorded_lines(folder: Path, experiment: Experiment) -> tuple[Line, ...]:
     """Return the run record that a coordinator finds, if its rounds need to know of those before them."""
     return tuple(read_lines(folder / "metrics.jsonl")) if experiment.remembers else ()
 

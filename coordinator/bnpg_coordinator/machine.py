@@ -44,7 +44,7 @@ from bnpg_coordinator.invitation import welcome
 from bnpg_coordinator.lanes import parts_of
 from bnpg_coordinator.membership import Member, Membership
 from bnpg_coordinator.oracle import Oracle
-from bnpg_coordinator.orders import Line, Orders, To, ToAll
+from bnpg_coordinator.orders import Orders, To, ToAll, ToRecord
 from bnpg_coordinator.phases import PHASES
 from bnpg_coordinator.rounds import CoordinatorRounds
 from bnpg_coordinator.setup import CoordinatorSetup
@@ -419,8 +419,8 @@ class CoordinatorMachine:
                     effects += [self._links.send(agent, message, now) for agent in agents]
                 case To(agent, message):
                     effects.append(self._links.send(agent, message, now))
-                case Line(fields):
-                    effects.append(Record(fields))
+                case ToRecord(line):
+                    effects.append(Record(line))
         if self._rounds.finished and self.phase == "running":
             self.phase = "closing"
             effects += self._close(now)

@@ -1,8 +1,10 @@
 """What the rounds of the coordinator decide, each with its recipients."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bnpg_protocol.wire.messages import Message
+
+from bnpg_coordinator.line import Line
 
 
 class ToAll(NamedTuple):
@@ -18,11 +20,11 @@ class To(NamedTuple):
     message: Message
 
 
-class Line(NamedTuple):
+class ToRecord(NamedTuple):
     """A line for the run record, durable before anything behind it is sent."""
 
-    fields: dict[str, Any]
+    line: Line
 
 
-Order = ToAll | To | Line
+Order = ToAll | To | ToRecord
 Orders = list[Order]

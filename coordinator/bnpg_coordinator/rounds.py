@@ -26,8 +26,9 @@ from bnpg_coordinator.ascent import Ascent
 from bnpg_coordinator.estimator import SampledRound
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.lanes import Turn
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.oracle import Oracle
-from bnpg_coordinator.orders import Line, Orders, To, ToAll
+from bnpg_coordinator.orders import Orders, To, ToAll, ToRecord
 from bnpg_coordinator.worlds.interface import World
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.dag.interface import Graph
@@ -80,7 +81,7 @@ class CoordinatorRounds:
         self._ahead: dict[int, FloatArray] = {}
         self._said: dict[int, list[IntArray]] = {agent: [] for agent in self._agents}
         """What every agent chose in the turns of the round so far."""
-        self._line: dict[str, Any] = {}
+        self._line = Line(0)
 
     @property
     def turn(self) -> int:
@@ -105,7 +106,7 @@ class CoordinatorRounds:
     def validate(self) -> None:
         """Assert what must hold between any two events of rounds that go on."""
         assert self._part in PARTS
-        assert self._line["round"] == self.round
+        assert self._line.round == self.round
         if self._part == "tables":
             assert len(self._tables) < len(self._agents), "all tables are there, and nothing is done"
         elif self._part == "signal":
@@ -135,7 +136,7 @@ class CoordinatorRounds:
         self._tables, self._ahead = self._ahead, {}
         self._applied = {}
         self._said = {agent: [] for agent in self._agents}
-        self._line = {"round": round_}
+        self._line = Line(round_)
         if self._experiment.mode == "exact":
             self._part = "tables"
             return []  # every agent shows its table without being asked
@@ -216,7 +217,7 @@ class CoordinatorRounds:
         if not episodes.done:
             return []
         weights, statistics = sampled.signal()
-        self._line |= statistics
+        self._line = self._line.holding(**statistics)
         return self._signal(SignalBroadcast(self.round, weights))
 
     def _table(self, agent: int, message: TableShown) -> Orders:
@@ -230,15 +231,15 @@ class CoordinatorRounds:
         certified = goal > 0.0 and oracle.certifies(tables, experiment.stop_gap, goal)
         if certified or self._experiment.evaluates(self.round):
             self.metrics = oracle.measure(tables)
-            self._line |= self.metrics
+            self._line = self._line.holding(**self.metrics)
         if certified or self.round == self._experiment.rounds:
             self.certified = certified
             return self._end()
         if self._experiment.mode == "sampled":
             return self._first_step()
         assert self._ascent is not None
-        signal, told = self._ascent.signal(self.round, tables)
-        self._line |= told
+        signal, numbers = self._ascent.signal(self.round, tables)
+        self._line = self._line.holding(**numbers)
         return self._signal(signal)
 
     def _first_step(self) -> Orders:
@@ -257,11 +258,11 @@ class CoordinatorRounds:
     def _signal(self, signal: Message) -> Orders:
         """Record the round's line, then let the signal go out."""
         self._part = "signal"
-        return [Line(self._line), ToAll(signal)]
+        return [ToRecord(self._line), ToAll(signal)]
 
     def _end(self) -> Orders:
         self.finished = True
-        return [Line(self._line)]
+        return [ToRecord(self._line)]
 
     def _note(self, agent: int, answers: dict[int, Any], answer: Any, what: str) -> bool:
         """Keep an answer; return False for a duplicate."""

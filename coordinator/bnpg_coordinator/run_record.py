@@ -23,13 +23,12 @@ from bnpg_protocol.process.files import next_count, sync_folder, write_atomicall
 from bnpg_protocol.wire.errors import StorageFailed
 from msgspec import UNSET
 
-from bnpg_coordinator.line import GENESIS, check_chain, decode_line, encode_line, fields_of
+from bnpg_coordinator.line import GENESIS, RETURNS, Line, check_chain, decode_line, encode_line, fields_of
 from bnpg_math.errors import InputError
 from bnpg_math.policies.file import Policy, save_policy
 
 STATUS_EVERY = 0.5
 """Seconds between two writings of the status."""
-_RETURNS = ("return_mean", "return_stderr")
 
 
 class RunRecord:
@@ -52,7 +51,7 @@ class RunRecord:
         self._metrics = folder / "metrics.jsonl"
         self._file: BufferedWriter | None = None
         self._chain = GENESIS
-        self._returns: dict[str, Any] = {}
+        self._played: Line | None = None
         self._seconds = 0.0
         self._since = time.monotonic()
         self._status_at = 0.0
@@ -64,7 +63,7 @@ class RunRecord:
     def rewind(self, round_: int) -> None:
         """Drop the lines of `round_` and later, and whatever a crash left half-written."""
         self.close()
-        self._chain, self._seconds, self._returns = GENESIS, 0.0, {}
+        self._chain, self._seconds, self._played = GENESIS, 0.0, None
         kept = []
         try:
             for raw in whole_lines(self._metrics):
@@ -73,7 +72,7 @@ class RunRecord:
                     kept.append(raw + b"\n")
                     self._chain = GENESIS if line.chain is UNSET else line.chain
                     self._seconds += line.seconds or 0.0
-                    self._remember(fields_of(line))
+                    self._remember(line)
             # Opened before it gets its name: whatever happens to the name, this process has its own file.
             draft = self.fence.draft(self._metrics.name)
             self._file = patiently(lambda: open(draft, "wb"))  # noqa: SIM115
@@ -86,17 +85,17 @@ class RunRecord:
         except OSError as error:
             raise self._failed(error) from None
 
-    def append(self, line: dict[str, Any]) -> dict[str, Any]:
+    def append(self, line: Line) -> Line:
         """Add a line with the seconds since the one before; return it as written."""
         now = time.monotonic()
         seconds, self._since = now - self._since, now
         self._seconds += seconds
-        content, self._chain = encode_line(line, round(seconds, 6), self._chain)
+        content, written = encode_line(line, round(seconds, 6), self._chain)
+        self._chain = written.chain or GENESIS
         try:
             self._write(content)
         except OSError as error:
             raise self._failed(error) from None
-        written = fields_of(decode_line(content))
         self._remember(written)
         return written
 
@@ -126,7 +125,9 @@ class RunRecord:
     def conclude(self, state: str, why: str, rounds: int, metrics: dict[str, Any]) -> None:
         """Write how the run ended."""
         summary = {"state": state, "why": why, "rounds": rounds, "seconds": round(self._seconds, 6)} | metrics
-        self._replace("summary.json", json.dumps(summary | self._returns, indent=2).encode(), self._fsync)
+        played = {} if self._played is None else fields_of(self._played)
+        summary |= {key: played[key] for key in RETURNS if key in played}
+        self._replace("summary.json", json.dumps(summary, indent=2).encode(), self._fsync)
 
     def close(self) -> None:
         """Close the files."""
@@ -135,8 +136,9 @@ class RunRecord:
                 self._file.close()
             self._file = None
 
-    def _remember(self, line: dict[str, Any]) -> None:
-        self._returns |= {key: line[key] for key in _RETURNS if key in line}
+    def _remember(self, line: Line) -> None:
+        if line.return_mean is not UNSET:
+            self._played = line
 
     def _write(self, content: bytes) -> None:
         assert self._file is not None
@@ -168,7 +170,7 @@ def whole_lines(path: Path) -> list[bytes]:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path) -> list[Line]:
     """Return the whole lines of a metrics file, in order; a torn last one is left out.
 
     Raises
@@ -179,7 +181,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     lines = []
     for number, raw in enumerate(whole_lines(path), 1):
         try:
-            lines.append(fields_of(decode_line(raw)))
+            lines.append(decode_line(raw))
         except InputError as error:
             raise InputError(f"{path}, line {number}: {error}") from None
     return lines

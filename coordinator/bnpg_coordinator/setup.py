@@ -1,11 +1,10 @@
 """What the coordinator process starts with."""
 
-from typing import Any
-
 from bnpg_protocol.process.security.admission import Admission
 from msgspec import Struct
 
 from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.worlds.interface import World
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
@@ -38,7 +37,7 @@ class CoordinatorSetup(Struct, frozen=True):
     numerics: str
     patience: float = 120.0
     """Seconds without any progress after which the run is given up, naming whom it waited for."""
-    recorded: tuple[dict[str, Any], ...] = ()
+    recorded: tuple[Line, ...] = ()
     """The run record of earlier lives, if a round needs to know of those before it."""
     admission: Admission | None = None
     """Which key belongs to which agent, where there is security."""

@@ -30,6 +30,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg_coordinator.carrying_out import carrying_out
 from bnpg_coordinator.effects import Concluded
+from bnpg_coordinator.line import Line, fields_of
 from bnpg_coordinator.loading import load_setup
 from bnpg_coordinator.machine import CoordinatorMachine
 from bnpg_coordinator.options import CoordinatorOptions
@@ -90,9 +91,7 @@ def _all_of(observers: list[Observer]) -> Observer | None:
     return observe
 
 
-def run_coordinator(
-    options: CoordinatorOptions, on_line: Callable[[dict[str, Any]], None] | None = None
-) -> ExitCode:
+def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], None] | None = None) -> ExitCode:
     """Run the coordinator process to its end.
 
     Parameters
@@ -121,11 +120,12 @@ def run_coordinator(
     observing: list[Observer | None] = [trace, None if telemetry is None else telemetry.observe]
     observers = [observer for observer in observing if observer is not None]
     machine = CoordinatorMachine(setup, time.monotonic(), _all_of(observers))
-    readers = [read for read in (on_line, None if telemetry is None else telemetry.line) if read is not None]
 
-    def on_lines(line: dict[str, Any]) -> None:
-        for read in readers:
-            read(line)
+    def on_lines(line: Line) -> None:
+        if on_line is not None:
+            on_line(line)
+        if telemetry is not None:
+            telemetry.line(fields_of(line))
 
     carry_out = carrying_out(record, setup.dag, setup.experiment.kind, shell.write, on_lines)
 

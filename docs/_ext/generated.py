@@ -1,4 +1,4 @@
-"""Pages made from the code: directives `messages`, `trace-lines`, `settings`, `modules`, `phases`.
+"""Pages made from the code: directives `messages`, `trace-lines`, `record-line`, `settings`, `modules`, `phases`.
 
 Each turns what the code declares into Markdown, so that the page cannot say anything else than the code.
 """
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+from bnpg_coordinator import line
 from bnpg_protocol.process import phases, trace_line
 from bnpg_protocol.wire import messages
 from bnpg_protocol.wire.messages import KINDS
@@ -145,6 +146,20 @@ def _trace_line(kind: type[trace_line.TraceLine], comments: dict[tuple[str, str]
     yield ""
 
 
+class RecordLine(SphinxDirective):
+    """The fields of a line of a run record, from `coordinator/bnpg_coordinator/line.py`."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the part of the page that stands for the directive."""
+        self.env.note_dependency(str(line.__file__))
+        comments, hints = _comments(line), typing.get_type_hints(line.Line, include_extras=True)
+        lines = [row(["field", "type", "meaning"]), row(["---"] * 3)]
+        for name in (name for name in line.Line.__struct_fields__ if not name.endswith("_reason")):
+            optional = ", optional" if UnsetType in typing.get_args(hints[name]) else ""
+            lines.append(row([f"`{name}`", _type(hints[name]) + optional, comments.get(("Line", name), "")]))
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
 class Settings(SphinxDirective):
     """Every setting of a Struct, from its declaration."""
 
@@ -232,6 +247,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Name the directives."""
     app.add_directive("messages", Messages)
     app.add_directive("trace-lines", TraceLines)
+    app.add_directive("record-line", RecordLine)
     app.add_directive("settings", Settings)
     app.add_directive("modules", Modules)
     app.add_directive("phases", Phases)

@@ -59,7 +59,7 @@ def race(case: Case, way: Way, share: float, most: int, launcher: str) -> Outcom
         folder = create_run_folder(plan, settings, Path(scratch) / "run")
         # As `bnpg train` does it, but for the pictures of every run.
         told = execute(folder, settings, find_launcher(launcher), lambda _line: None, curves=False).summary
-        seconds = [float(line["seconds"]) for line in folder.lines]
+        seconds = [line.seconds or 0.0 for line in folder.lines]
     # The first line waits for the processes to start.
     return Outcome(
         case.where, way, told["certified"], told["rounds"], sum(seconds[1:]), float(told["nash_gap"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bnpg_coordinator.line import check_chain, decode_line, encode_line
+from bnpg_coordinator.line import GENESIS, Line, check_chain, decode_line, encode_line
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -160,9 +160,11 @@ fields = st.fixed_dictionaries(
 def test_the_chain_holds_for_what_was_written_and_for_nothing_else(
     written: list[dict[str, Any]], data: st.DataObject
 ) -> None:
-    lines, chain = [], "0" * 16
-    for round_, line in enumerate(written):
-        raw, chain = encode_line({"round": round_} | line, 0.5, chain)
+    lines, chain = [], GENESIS
+    for round_, numbers in enumerate(written):
+        raw, line = encode_line(Line(round_).holding(**numbers), 0.5, chain)
+        chain = line.chain
+        assert decode_line(raw) == line
         lines.append(raw.removesuffix(b"\n"))
     check_chain(lines)
     assert [decode_line(raw).round for raw in lines] == list(range(len(lines)))

@@ -1,7 +1,6 @@
 """What the coordinator decides for exact rounds: it pays, it is certified, and it is remembered."""
 
 import itertools
-import json
 
 import msgspec
 import numpy as np
@@ -10,8 +9,10 @@ from bnpg_agents.learner import Learner
 from bnpg_coordinator.ascent import REMEMBERED, Ascent, ascent_of
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.invitation import welcome
+from bnpg_coordinator.line import GENESIS, Line, decode_line, encode_line, fields_of
 from bnpg_coordinator.oracle import Oracle
 from bnpg_protocol.wire.errors import OrderViolation
+from msgspec import UNSET
 
 from bnpg.lab.testing.in_memory import setup_of
 from bnpg_math.theory.constants import sizes, smoothness
@@ -45,7 +46,7 @@ class Team:
             self.thetas.append([learner.snapshot(round_).table for learner in learners])
             self.tables.append([learner.table(round_) for learner in learners])
             signal, told = ascent.signal(round_, self.tables[-1])
-            self.lines.append({"round": round_} | told)
+            self.lines.append(Line(round_).holding(**told))
             self.signals.append(signal)
             stored = [learner.apply_flow(signal) for learner in learners]
             if round_ % 7 == 3:  # an agent that comes back reads what it stored
@@ -58,7 +59,7 @@ class Team:
 
     def reborn(self) -> Ascent:
         """A coordinator that knows of the past what is on its disk."""
-        recorded = tuple(json.loads(json.dumps(line)) for line in self.lines)
+        recorded = tuple(decode_line(encode_line(line, 0.0, GENESIS)[0]) for line in self.lines)
         return ascent_of(msgspec.structs.replace(self.setup, recorded=recorded), self.oracle)
 
     def squares(self) -> np.ndarray:
@@ -79,7 +80,7 @@ def test_plain_updates_are_announced_as_they_always_were() -> None:
             0.0,
             False,
         )
-        assert set(line) == {"round", "value"}
+        assert set(fields_of(line)) == {"round", "value"}
 
 
 @pytest.mark.parametrize("learning_rate", [1e-9, 0.1, 1e9, "certified"])
@@ -88,7 +89,7 @@ def test_a_chosen_step_raises_the_objective_as_much_as_the_theorems_assume(step_
     team = Team(step_size=step_size, learning_rate=learning_rate)
     promised = team.squares()[:-1] / (2 * beta(team))
     assert (np.diff(team.objectives) >= promised - 1e-13).all()
-    assert all(line["step_size"] >= 1 / beta(team) for line in team.lines)
+    assert all(line.step_size >= 1 / beta(team) for line in team.lines)
     assert team.squares()[-1] < 1e-3 * team.squares()[0]
 
 
@@ -108,7 +109,7 @@ def test_a_natural_team_on_the_complete_dag_leaves_a_bad_equilibrium_behind_at_a
         rounds=60, game="penalty(k=-100)", dag="complete", direction="natural", regularization=0.0,
         initial="zeros", learning_rate=learning_rate,
     )  # fmt: skip
-    values = [line["value"] * (1 - team.setup.game.gamma) for line in team.lines]
+    values = [line.value * (1 - team.setup.game.gamma) for line in team.lines]
     assert np.diff(values).min() >= -1e-11
     assert 10.0 - values[-1] <= 220 / 59
     assert values[-1] == pytest.approx(10.0, rel=1e-3)
@@ -122,15 +123,15 @@ def test_momentum_is_kept_as_long_as_it_pays(step_size, direction) -> None:
     retreats = [signal.retreat for signal in team.signals]
     assert any(retreats)
     assert not any(first and second for first, second in itertools.pairwise(retreats))
-    at = [line["origin_objective"] for line in team.lines]
+    at = [line.origin_objective for line in team.lines]
     if step_size == "backtracking":
         assert np.diff(at).min() >= -1e-13
         assert team.objectives.max() - team.objectives[-1] < 1e-4
     for signal, line in zip(team.signals, team.lines, strict=True):
         if signal.retreat:
-            assert (signal.momentum, line["step_size"], line["momentum_rounds"]) == (0.0, 0.0, 0)
+            assert (signal.momentum, line.step_size, line.momentum_rounds) == (0.0, 0.0, 0)
             # Everybody is back where momentum came from: the objective is the one remembered.
-            assert team.objectives[line["round"] + 1] == pytest.approx(line["origin_objective"], abs=1e-13)
+            assert team.objectives[line.round + 1] == pytest.approx(line.origin_objective, abs=1e-13)
 
 
 @pytest.mark.parametrize("way", CHOSEN, ids=lambda way: "-".join(way.values()))
@@ -139,9 +140,9 @@ def test_the_coordinator_sees_ahead_what_the_agents_then_reach(way) -> None:
     for round_, (signal, line) in enumerate(zip(team.signals, team.lines, strict=True)):
         if way["momentum"] == "none":
             climb = team.oracle.climb(team.tables[round_], way["direction"] == "natural")
-            assert climb.ahead(line["step_size"]) == pytest.approx(team.objectives[round_ + 1], abs=1e-12)
+            assert climb.ahead(line.step_size) == pytest.approx(team.objectives[round_ + 1], abs=1e-12)
         elif not signal.momentum:
-            assert line["origin_objective"] == pytest.approx(team.objectives[round_ + 1], abs=1e-12)
+            assert line.origin_objective == pytest.approx(team.objectives[round_ + 1], abs=1e-12)
 
 
 @pytest.mark.parametrize("way", CHOSEN, ids=lambda way: "-".join(way.values()))
@@ -158,7 +159,7 @@ def test_a_round_that_is_played_again_is_decided_again_as_it_was(way) -> None:
     ascent = ascent_of(team.setup, team.oracle)
     for round_ in (0, 0, 1, 2, 2, 2, 3, 4, 4, 5):
         signal, told = ascent.signal(round_, team.tables[round_])
-        assert {"round": round_} | told == team.lines[round_]
+        assert Line(round_).holding(**told) == team.lines[round_]
         assert (signal.step_size, signal.momentum) == (
             team.signals[round_].step_size,
             team.signals[round_].momentum,
@@ -175,7 +176,7 @@ def test_row_sums_of_theta_are_conserved_whatever_is_chosen(way) -> None:
 
 def test_a_run_record_without_the_round_before_is_refused() -> None:
     team = Team(rounds=3, step_size="backtracking")
-    tampered = [{key: line[key] for key in line if key not in REMEMBERED} for line in team.lines]
+    tampered = [msgspec.structs.replace(line, **dict.fromkeys(REMEMBERED, UNSET)) for line in team.lines]
     ascent = ascent_of(msgspec.structs.replace(team.setup, recorded=tuple(tampered)), team.oracle)
     with pytest.raises(OrderViolation, match="the line of round 1, in which the step size stands"):
         ascent.signal(2, team.tables[2])
@@ -186,6 +187,6 @@ def test_a_flat_objective_stays_where_it_is_and_ends() -> None:
         team = Team(
             **way, rounds=5, regularization=0.0, game="random(states=1, branching=1, agents=3, actions=1)"
         )
-        assert all(np.isfinite(line["step_size"]) for line in team.lines)
+        assert all(np.isfinite(line.step_size) for line in team.lines)
         for first, last in zip(team.thetas[0], team.thetas[-1], strict=True):
             assert np.array_equal(first, last)

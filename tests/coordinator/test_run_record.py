@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.run_record import RunRecord, read_lines
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.wire.errors import StorageFailed
@@ -23,12 +24,12 @@ def record(tmp_path):
 
 
 def rounds(folder):
-    return [line["round"] for line in read_lines(folder / "metrics.jsonl")]
+    return [line.round for line in read_lines(folder / "metrics.jsonl")]
 
 
 def write(record, *numbers):
     for round_ in numbers:
-        record.append({"round": round_, "value": round_ / 2})
+        record.append(Line(round_, value=round_ / 2))
 
 
 def test_every_line_is_there_as_soon_as_it_was_written_with_its_seconds(record, tmp_path):
@@ -36,7 +37,7 @@ def test_every_line_is_there_as_soon_as_it_was_written_with_its_seconds(record, 
     for round_ in range(3):
         write(record, round_)
         assert rounds(tmp_path) == list(range(round_ + 1))
-    assert all(line["seconds"] >= 0 for line in read_lines(tmp_path / "metrics.jsonl"))
+    assert all(line.seconds >= 0 for line in read_lines(tmp_path / "metrics.jsonl"))
 
 
 def test_rounds_that_are_played_again_are_dropped_first(record, tmp_path):
@@ -69,16 +70,16 @@ def test_what_a_crash_left_half_written_is_dropped(cut, tmp_path_factory):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_not_finite_is_null_with_the_reason_beside_it(value, record, tmp_path):
     record.rewind(0)
-    record.append({"round": 0, "value": value})
+    record.append(Line(0).holding(value=value))
     [line] = read_lines(tmp_path / "metrics.jsonl")
-    assert line["value"] is None
-    assert line["value_reason"] == f"{value} is not finite"
+    assert line.value is None
+    assert line.value_reason == f"{value} is not finite"
 
 
 def test_the_summary_has_the_last_returns(record, tmp_path):
     record.rewind(0)
-    record.append({"round": 0, "return_mean": 1.0, "return_stderr": 0.5})
-    record.append({"round": 1})
+    record.append(Line(0, return_mean=1.0, return_stderr=0.5))
+    record.append(Line(1))
     record.conclude("done", "all rounds are done", 1, {"value": 3.0})
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["state"] == "done"

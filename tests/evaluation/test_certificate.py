@@ -47,7 +47,7 @@ def test_a_certificate_has_the_very_numbers_of_the_run_and_of_evaluate(
     certificate = certificate_of(folder)
     last = read_lines(folder / "metrics.jsonl")[-1]
     for key in MEASURED:
-        assert found[key] == summary[key] == last[key] == certificate[key]
+        assert found[key] == summary[key] == getattr(last, key) == certificate[key]
     assert {key: certificate[key] for key in found} == found
     assert certificate["policy_digest"] == summary["policy_digest"]
     assert certificate["game_digest"] == find_game(GAME).digest

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.run_record import read_lines
 
 from bnpg.certificate import certificate_lines
@@ -33,18 +34,16 @@ WAYS: list[dict[str, Any]] = [
 IDS = ["-".join(map(str, way.values())) for way in WAYS]
 
 
-def lines(folder: Path) -> list[dict[str, Any]]:
-    return [
-        {key: line[key] for key in line if key != "seconds"} for line in read_lines(folder / "metrics.jsonl")
-    ]
+def lines(folder: Path) -> list[Line]:
+    return [line.untimed for line in read_lines(folder / "metrics.jsonl")]
 
 
 def interrupt_at(round_: int):
-    def look(line: dict[str, Any]) -> None:
-        if line["round"] == round_:
+    def interrupt(line: Line) -> None:
+        if line.round == round_:
             signal.raise_signal(signal.SIGINT)
 
-    return look
+    return interrupt
 
 
 @pytest.fixture(scope="module")

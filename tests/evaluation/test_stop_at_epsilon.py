@@ -8,8 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 from bnpg_coordinator.experiment import experiment_toml, read_experiment
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.oracle import Oracle
 from bnpg_coordinator.run_record import read_lines
+from msgspec import UNSET
 
 from bnpg.__main__ import main
 from bnpg.resumption import concluded
@@ -63,8 +65,8 @@ def test_a_run_ends_with_the_first_certified_round(start, go_on, evaluate, gap: 
     assert summary["why"] == f"{WORDS[gap]} of at most 2 is certified"
     assert summary[GAPS[gap]] <= 2.0
     lines = read_lines(folder / "metrics.jsonl")
-    assert [line["round"] for line in lines] == list(range(round_ + 1))
-    assert {"nash_gap", "gradient_norm"} <= set(lines[-1])
+    assert [line.round for line in lines] == list(range(round_ + 1))
+    assert UNSET not in (lines[-1].nash_gap, lines[-1].gradient_norm)
     assert summary["evaluated_round"] == round_
     found = evaluate("penalty", "--policy", folder / "policy.npz", "--regularization", 2.0, "--mismatch")
     lemma = found["bounds"]["lemma_2" if gap == "nash" else "lemma_3"]["tight"]
@@ -132,8 +134,7 @@ def test_processes_end_with_the_same_round_and_bytes(start, go_on) -> None:
         for launcher in ("memory", "local"):
             folder = start(f"{name}-{launcher}", **QUICK | mode, save_policy=True)
             summaries.append(go_on(folder, launcher))
-            found = read_lines(folder / "metrics.jsonl")
-            lines.append([{key: line[key] for key in line if key != "seconds"} for line in found])
+            lines.append([line.untimed for line in read_lines(folder / "metrics.jsonl")])
         for key in ("rounds", "policy_digest", "certificate", "certified", "nash_gap", "predicted_rounds"):
             assert summaries[0][key] == summaries[1][key]
         assert lines[0] == lines[1]
@@ -143,8 +144,8 @@ def test_processes_end_with_the_same_round_and_bytes(start, go_on) -> None:
 def test_an_interrupted_run_ends_as_the_uninterrupted_one(start, go_on) -> None:
     expected = go_on(start("whole", **QUICK))
 
-    def interrupt(line: dict) -> None:
-        if line["round"] == expected["rounds"] // 2:
+    def interrupt(line: Line) -> None:
+        if line.round == expected["rounds"] // 2:
             signal.raise_signal(signal.SIGINT)
 
     folder = start(**QUICK)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from bnpg_coordinator.line import Line
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,7 +85,7 @@ def test_lines_come_once_a_second_and_at_the_end(clock: Clock) -> None:
     lines = Lines(100, stream)
     for round_ in range(101):
         clock.now += 0.25
-        lines({"round": round_, "return_mean": 1.0, "return_stderr": 0.5})
+        lines(Line(round_, return_mean=1.0, return_stderr=0.5))
     said = stream.getvalue().splitlines()
     assert said[0] == "round 3/100, return 1.000 ± 0.500, 24 s left"
     assert said[-1] == "round 100/100, return 1.000 ± 0.500"
@@ -94,9 +95,9 @@ def test_lines_come_once_a_second_and_at_the_end(clock: Clock) -> None:
 def test_the_latest_evaluation_is_shown_between_two(clock: Clock) -> None:
     stream = io.StringIO()
     lines = Lines(10, stream)
-    lines({"round": 0, "value": 2.0, "nash_gap": 0.5, "optimality_gap": 1.5, "objective": None})
+    lines(Line(0, value=2.0, nash_gap=0.5, optimality_gap=1.5, objective=None))
     clock.now += 2
-    lines({"round": 1})
+    lines(Line(1))
     expected = "round 1/10, exact value 2.0000, optimality gap 1.5, Nash gap 0.5, 18 s left\n"
     assert stream.getvalue() == expected
 
@@ -104,14 +105,14 @@ def test_the_latest_evaluation_is_shown_between_two(clock: Clock) -> None:
 def test_quiet_is_silent(folder: Path) -> None:
     stream = Terminal()
     with watching(RunFolder(folder), True, stream) as watcher:
-        watcher({"round": 1})
+        watcher(Line(1))
     assert stream.getvalue() == ""
 
 
 def test_what_is_no_terminal_gets_lines(folder: Path) -> None:
     stream = io.StringIO()
     with watching(RunFolder(folder), False, stream) as watcher:
-        watcher({"round": 3})
+        watcher(Line(3))
     assert stream.getvalue() == "round 3/3\n"
 
 
@@ -119,9 +120,8 @@ def test_a_terminal_gets_a_screen(folder: Path) -> None:
     stream = Terminal()
     (folder / "status.json").write_text(json.dumps(status()))
     with watching(RunFolder(folder), False, stream) as watcher:
-        line = {"value": 2.0, "optimality_gap": 1e-7, "nash_gap": 0.0, "return_mean": 3.0}
         for round_ in range(4):
-            watcher(line | {"round": round_})
+            watcher(Line(round_, value=2.0, optimality_gap=1e-7, nash_gap=0.0, return_mean=3.0))
     for words in ("round 3/3", "agent 1", "sees 0", "waited for", "2.0000 of 2.0000", "4 sent again"):
         assert words in stream.getvalue()
 
@@ -130,7 +130,7 @@ def test_a_run_of_no_rounds_and_a_silent_coordinator_have_a_screen() -> None:
     stream = Terminal()
     screen = Screen(RunObserver(Dag(30), 0, lambda: status(written=time.time() - 60)), stream)
     with screen.live:
-        screen({"round": 0})
+        screen(Line(0))
     assert "no word from the coordinator" in stream.getvalue()
 
 

@@ -73,8 +73,8 @@ def test_a_death_in_any_round_at_any_moment_changes_nothing(way: dict, process: 
 def test_momentum_is_begun_anew_in_these_runs() -> None:
     """Or the tests above would say nothing of going back."""
     lines = [line for number in range(12) for line in simulate(experiment(WAYS[4], number)).lines]
-    assert any(line.get("step_size") == 0.0 for line in lines)
-    assert any(line.get("momentum", 0.0) > 0.5 for line in lines)
+    assert any(line.step_size == 0.0 for line in lines)
+    assert any(isinstance(line.momentum, float) and line.momentum > 0.5 for line in lines)
 
 
 def test_tables_with_zeros_travel_in_these_runs() -> None:

@@ -14,6 +14,7 @@ from bnpg_agents.local_policy import MakePolicy, tabular
 from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.effects import Record, Rewind
 from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_protocol.process.faults.plan import FaultPlan, Kill, plan_document
 from bnpg_protocol.wire.effects import Effect
@@ -41,15 +42,15 @@ PROGRAM = Path(__file__).with_name("network_agent.py")
 
 def played(
     setup: CoordinatorSetup, policy: MakePolicy, plan: FaultPlan | None = None, order: int | None = None
-) -> tuple[list[dict], list[Snapshot], int]:
+) -> tuple[list[Line], list[Snapshot], int]:
     """Return the run record, what every agent holds of the last round, and how many processes died."""
-    lines: list[dict] = []
+    lines: list[Line] = []
 
     def carry(effect: Effect) -> None:
         if isinstance(effect, Record):
             lines.append(effect.line)
         elif isinstance(effect, Rewind):
-            lines[:] = [line for line in lines if line["round"] < effect.round]
+            lines[:] = [line for line in lines if line.round < effect.round]
 
     cluster = Cluster(
         lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines)),
@@ -108,9 +109,9 @@ def test_a_network_learns_and_its_nash_gap_is_measured_exactly() -> None:
         for one, snapshot in zip(invited, thetas, strict=True)
     ]
     expected = nash_gap(game, dag, tables, evaluate(game, joint_policy(tables, dag))).gap
-    assert lines[-1]["nash_gap"] == pytest.approx(expected, rel=1e-9, abs=1e-12)
-    assert lines[-1]["objective"] > lines[0]["objective"] + 0.1
-    assert lines[-1]["nash_gap"] < lines[0]["nash_gap"]
+    assert lines[-1].nash_gap == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert lines[-1].objective > lines[0].objective + 0.1
+    assert lines[-1].nash_gap < lines[0].nash_gap
 
 
 def test_a_network_as_processes_comes_to_the_bits_of_memory_though_two_are_killed(
@@ -177,7 +178,7 @@ def test_a_world_without_a_model_is_learnt_in_and_survives_kills(policy: MakePol
 
 def test_the_team_learns_in_a_world_without_a_model() -> None:
     lines, _, _ = played(without_model(rounds=60, lanes=64, learning_rate=1.0), tabular)
-    assert lines[-2]["return_mean"] > lines[0]["return_mean"] + 3 * lines[0]["return_stderr"]
+    assert lines[-2].return_mean > lines[0].return_mean + 3 * lines[0].return_stderr
 
 
 @pytest.mark.parametrize(

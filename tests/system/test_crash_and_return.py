@@ -109,7 +109,7 @@ def test_a_run_that_is_broken_off_again_and_again_and_resumed(start_run, finishe
     assert run.wait() == ExitCode.INTERRUPTED, "Ctrl-C in the midst of a round"
     assert not run.processes
     assert run.summary["state"] == "interrupted"
-    assert [line["round"] for line in run.lines] == list(range(run.recorded))
+    assert [line.round for line in run.lines] == list(range(run.recorded))
     assert all(load_latest(folder) for folder in (run.folder / "agents").iterdir())
 
     run.start()

@@ -111,7 +111,7 @@ def test_any_order_of_delivery_climbs_the_same_way(way, play):
     case = {"game": "coordination(agents=4)", "dag": "3-0,0-2,1-2", "mode": "exact"} | COMMON | way
     case |= {"rounds": 12}
     expected = play(**case)
-    assert len({line["step_size"] for line in expected.lines[:-1]}) > 1 or "step_size" not in way
+    assert len({line.step_size for line in expected.lines[:-1]}) > 1 or "step_size" not in way
     for order in (1, 2):
         shuffled = play(**case, order=order)
         assert shuffled.digest == expected.digest

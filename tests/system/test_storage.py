@@ -57,7 +57,7 @@ def test_a_coordinator_that_cannot_write_ends_and_lets_nobody_go_beyond_its_reco
             if len(seen) == number + 1:
                 raise StorageFailed("No space left on device")
         if isinstance(effect, Record):
-            recorded.append(effect.line["round"])
+            recorded.append(effect.line.round)
 
     cluster = FullDisk(carry)
     cluster.simulation.run()

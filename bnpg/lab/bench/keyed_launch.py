@@ -5,8 +5,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from bnpg_coordinator.line import Line
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.security.keys import COORDINATOR_FILE, ROSTER_FILE, agent_file
 from bnpg_protocol.wire.exit_codes import ExitCode
@@ -45,7 +45,7 @@ class KeyedLaunch:
         run: RunFolder,
         settings: LaunchSettings,
         fence: Fence,
-        on_line: Callable[[dict[str, Any]], None],
+        on_line: Callable[[Line], None],
     ) -> Outcome:
         """Run what is in a folder to its end."""
         folder, agents = run.path, run.game.agents

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from bnpg_coordinator.line import Line, number
 from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Struct
 
@@ -64,16 +65,16 @@ class Watch:
         self.footprints: dict[str, Footprint] = {}
         """Of the `coordinator`, and of the agents by process id; in the middle of the run."""
 
-    def line(self, line: dict[str, Any]) -> None:
+    def line(self, line: Line) -> None:
         """Take in a line of the run record."""
-        round_ = line["round"]
+        round_ = line.round
         processes = self._processes
         if processes is None:
             processes = [one for one in psutil.Process().children() if one.pid not in self._others]
         if round_ == 0:
             self.ready_seconds = time.monotonic() - self._launched
         if 0 < round_ < self._rounds:
-            self.round_seconds.append(line["seconds"])
+            self.round_seconds.append(number(line.seconds) or 0.0)
         self._looks.append(usage(processes))
         if round_ >= self._rounds // 2 and not self.footprints:
             self._weigh(processes)

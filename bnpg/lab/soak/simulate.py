@@ -2,12 +2,12 @@
 
 from collections import Counter
 from itertools import count
-from typing import Any
 
 import msgspec
 from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.effects import Concluded, Gathered, Record, Rewind
 from bnpg_coordinator.experiment import Experiment, experiment_digest
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import certified_learning_rate
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.worlds.table import TableWorld
@@ -34,7 +34,7 @@ class Result(Struct, frozen=True):
 
     digest: str
     """SHA-256 over all thetas; empty if the agents are not all at the last round."""
-    lines: list[dict[str, Any]]
+    lines: list[Line]
     gathered: str
     """Digest of the gathered policy; empty if none was asked for."""
     stops: dict[str, tuple[ExitCode, str]]
@@ -85,7 +85,7 @@ def simulate(
         Virtual seconds without progress after which the coordinator gives up; agents wait twice as long.
     """
     setup = coordinator_setup(experiment, patience)
-    lines: list[dict[str, Any]] = []
+    lines: list[Line] = []
     gathered: list[str] = []
 
     def carry(effect: Effect) -> None:
@@ -93,7 +93,7 @@ def simulate(
             case Record(line=line):
                 lines.append(line)
             case Rewind(round=round_):
-                lines[:] = [line for line in lines if line["round"] < round_]
+                lines[:] = [line for line in lines if line.round < round_]
             case Gathered(thetas=thetas):
                 gathered[:] = [policy_digest(list(thetas))]
             case Concluded():

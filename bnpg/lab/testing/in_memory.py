@@ -3,11 +3,11 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from bnpg_coordinator.effects import Gathered, Record, Rewind
 from bnpg_coordinator.experiment import Experiment, experiment_digest
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import certified_learning_rate, load_game
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.worlds.table import TableWorld
@@ -26,7 +26,7 @@ from bnpg_math.policies.file import policy_digest
 class Result:
     """What a run came to."""
 
-    lines: list[dict[str, Any]]
+    lines: list[Line]
     """The run record without its wall times."""
     thetas: list[FloatArray]
     """The last theta of every agent."""
@@ -76,15 +76,15 @@ def play(experiment: Experiment, order: int | None = None, plan: FaultPlan | Non
         What happens to messages and processes meanwhile.
     """
     setup = setup_of(experiment)
-    lines: list[dict[str, Any]] = []
+    lines: list[Line] = []
     gathered: list[FloatArray] = []
 
     def carry(effect: Effect) -> None:
         match effect:
             case Record(line=line):
-                lines.append(dict(line))
+                lines.append(line)
             case Rewind(round=round_):
-                lines[:] = [line for line in lines if line["round"] < round_]
+                lines[:] = [line for line in lines if line.round < round_]
             case Gathered(thetas=thetas):
                 gathered[:] = thetas
             case _:

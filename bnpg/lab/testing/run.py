@@ -14,6 +14,7 @@ import msgspec
 import psutil
 from bnpg_agents.checkpoint import load_latest
 from bnpg_coordinator.experiment import Experiment, experiment_toml
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.run_record import read_lines
 from bnpg_protocol.wire.exit_codes import ExitCode
 
@@ -209,10 +210,9 @@ class Run:
         return record.read_bytes().count(b"\n") if record.exists() else 0
 
     @property
-    def lines(self) -> list[dict[str, Any]]:
+    def lines(self) -> list[Line]:
         """The run record without its wall times."""
-        lines = read_lines(self.folder / "metrics.jsonl")
-        return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+        return [line.untimed for line in read_lines(self.folder / "metrics.jsonl")]
 
     @property
     def status(self) -> dict[str, Any]:

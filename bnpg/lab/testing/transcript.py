@@ -30,6 +30,7 @@ import msgspec
 import numpy as np
 from bnpg_agents.effects import Adopt, Store
 from bnpg_coordinator.effects import Concluded, Gathered, Record, Rewind
+from bnpg_coordinator.line import fields_of
 from bnpg_protocol.process.machine import Machine
 from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED, name
 from bnpg_protocol.wire.effects import Connect, Effect, Log, Stop, Transmit
@@ -215,7 +216,8 @@ class Stage:
             case Adopt(agent=agent, experiment=experiment):
                 yield f"adopt agent {agent} of {experiment}"
             case Record(line=line):
-                yield "record " + " ".join(f"{key}={_number(value)}" for key, value in line.items())
+                numbers = fields_of(line).items()
+                yield "record " + " ".join(f"{key}={_number(value)}" for key, value in numbers)
             case Rewind(round=round_):
                 yield f"rewind to round {round_}"
             case Gathered(thetas=thetas):
