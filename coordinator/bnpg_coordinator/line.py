@@ -53,7 +53,7 @@ class Line(Struct, frozen=True, omit_defaults=True):
     """Eta of the update of this round, where it is chosen; 0 if it goes back to where momentum came from."""
     step_size_reason: Reason = UNSET
     next_step_size: Measured = UNSET
-    """What the next round starts from, as the three that follow: a coordinator that was killed reads it here."""
+    """What the next round starts from, as the three that follow; a coordinator that was killed reads it."""
     next_step_size_reason: Reason = UNSET
     momentum: Measured = UNSET
     """With which the next theta is extrapolated."""

@@ -1,4 +1,4 @@
-"""Pages made from the code: directives `messages`, `trace-lines`, `record-line`, `settings`, `modules`, `phases`.
+"""Pages made from the code: messages, lines of traces and records, settings, modules, phases.
 
 Each turns what the code declares into Markdown, so that the page cannot say anything else than the code.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from bnpg_coordinator import line
+from bnpg_coordinator import line as record_line
 from bnpg_protocol.process import phases, trace_line
 from bnpg_protocol.wire import messages
 from bnpg_protocol.wire.messages import KINDS
@@ -151,10 +151,10 @@ class RecordLine(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the part of the page that stands for the directive."""
-        self.env.note_dependency(str(line.__file__))
-        comments, hints = _comments(line), typing.get_type_hints(line.Line, include_extras=True)
+        self.env.note_dependency(str(record_line.__file__))
+        comments, hints = _comments(record_line), typing.get_type_hints(record_line.Line, include_extras=True)
         lines = [row(["field", "type", "meaning"]), row(["---"] * 3)]
-        for name in (name for name in line.Line.__struct_fields__ if not name.endswith("_reason")):
+        for name in (name for name in record_line.Line.__struct_fields__ if not name.endswith("_reason")):
             optional = ", optional" if UnsetType in typing.get_args(hints[name]) else ""
             lines.append(row([f"`{name}`", _type(hints[name]) + optional, comments.get(("Line", name), "")]))
         return self.parse_text_to_nodes("\n".join(lines))

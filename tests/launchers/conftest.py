@@ -114,7 +114,7 @@ class Theatre:
             supervisor = Supervisor(
                 RunFolder(self._run),
                 LaunchSettings(**settings),
-                lambda line: self.lines.append(line["round"]),
+                lambda line: self.lines.append(line.round),
                 place,
                 place,
                 ScriptedWiring(self.stage),
