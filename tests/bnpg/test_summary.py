@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bnpg_coordinator.line import Line
 
 from bnpg.curves import draw
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
+from bnpg.report.measurements import Measurements
 from bnpg.run_creation import create_run_folder
 from bnpg.summary import human_summary
 from bnpg_math.arrays.not_finite import finite_fields
@@ -80,6 +82,7 @@ RECORDS: dict[str, list[dict[str, Any]]] = {
 @pytest.mark.parametrize("case", RECORDS)
 @pytest.mark.filterwarnings("error")
 def test_every_record_can_be_drawn(tmp_path: Path, case: str) -> None:
-    draw(RECORDS[case], tmp_path / "curves.png", "a title")
+    measured = Measurements([Line(**fields) for fields in RECORDS[case]])
+    draw(measured, tmp_path / "curves.png", "a title")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
