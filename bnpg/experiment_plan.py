@@ -101,6 +101,7 @@ def plan_experiment(
     *,
     game: Game | None = None,
     initial: Policy | None = None,
+    env: Any = None,
 ) -> ExperimentPlan:
     """Check an experiment.
 
@@ -117,6 +118,9 @@ def plan_experiment(
     initial : Policy, optional
         Instead of the one that the fields name.
 
+    env : object, optional
+        The simulator that a program has at hand, instead of the one that the fields name.
+
     Returns
     -------
     ExperimentPlan
@@ -127,13 +131,14 @@ def plan_experiment(
         One line: the field or file that cannot be used, and why.
     """
     try:
-        return _Planner(fields, base, quiet).plan(game, initial)
+        return _Planner(fields, base, quiet, env).plan(game, initial)
     except OSError as error:
         raise InputError(f"{error.filename or 'a file'} cannot be read: {error.strerror or error}") from None
 
 
 class _Planner:
-    def __init__(self, fields: dict[str, Any], base: Path, quiet: bool) -> None:
+    def __init__(self, fields: dict[str, Any], base: Path, quiet: bool, env: Any = None) -> None:
+        self._env = env
         self._given = fields
         self._base = base
         self._quiet = quiet
@@ -182,7 +187,7 @@ class _Planner:
         if "evaluate-every" not in self._given:
             asked = msgspec.structs.replace(asked, evaluate_every=0)
         _check_without_model(asked)
-        simulator = open_simulator(asked, folder=self._base)
+        simulator = open_simulator(asked, folder=self._own_modules(), given=self._env)
         simulator.check()
         if simulator.rewards_differ:
             say(
@@ -217,6 +222,12 @@ class _Planner:
                     f"got {rows}; use fewer parents, an encoder, or a network as policy"
                 )
         return ExperimentPlan(experiment, None, dag, None, policy, simulator)
+
+    def _own_modules(self) -> Path:
+        """Return where a person's own modules are: beside the experiment file, or in the present folder."""
+        first = self._asked.game.partition(":")[0].partition(".")[0]
+        beside = any((self._base / name).exists() for name in (f"{first}.py", first))
+        return self._base if beside else Path()
 
     def _aimed(self, experiment: Experiment, game: Game, dag: Dag) -> Experiment:
         """Choose lambda = epsilon / M, with which the lemmas promise a gap of epsilon at any policy.

@@ -150,6 +150,20 @@ class RunFolder:
         check_simulator(self.simulator, opened.identity)
         return opened
 
+    def hand_over(self, env: Any) -> None:
+        """Take what is played from a program, because no name leads to it.
+
+        Raises
+        ------
+        InputError
+            If it is another one than the run began with, or the run plays a game.
+        """
+        if self.simulator is None:
+            raise InputError(f"{self.path} plays a game, {self.identity['game']}: it needs no env")
+        opened = open_simulator(self.experiment, self.settings.patience, given=env)
+        check_simulator(self.simulator, opened.identity)
+        self.__dict__["opened"] = opened
+
     @property
     def world(self) -> World:
         """What is played, as the agents meet it."""

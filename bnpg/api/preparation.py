@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bnpg_coordinator.environments.opening import arguments_text
 from bnpg_coordinator.experiment import Experiment, read_fields
 from bnpg_protocol.process.settings import SettingError
 
+from bnpg.api.environments import named_environment
 from bnpg.api.games import named
 from bnpg.api.graphs import edges_of
 from bnpg.api.signature import Keywords, unexpected
@@ -29,19 +31,25 @@ TRAINING = Keywords((Experiment, LaunchSettings), but=("game",), defaults=LAUNCH
 
 
 def prepared(
-    game: Pathlike | Game, asked: Mapping[str, Any], faults: Pathlike | None, out: Pathlike | None
+    game: Pathlike | Game | None,
+    asked: Mapping[str, Any],
+    faults: Pathlike | None,
+    out: Pathlike | None,
+    env: Any = None,
 ) -> tuple[RunFolder, LaunchSettings]:
     """Check everything, and make the run folder.
 
     Parameters
     ----------
-    game : str, path or Game
+    game : str, path, Game or None
     asked : mapping from name to value
         The settings that were given; None counts as left out.
     faults : path or None
         A fault plan.
     out : path or None
         Where the run folder goes.
+    env : object, optional
+        A simulator, instead of a game.
 
     Raises
     ------
@@ -50,18 +58,29 @@ def prepared(
     TypeError
         If there is no such setting.
     """
-    subject, own_game = named(game)
+    if (game is None) == (env is None):
+        raise InputError("give either a game or env, what is to be played")
+    base, at_hand, own_game = Path(), None, None
+    if game is not None:
+        subject, own_game = named(game)
+    else:
+        subject, base, at_hand = named_environment(env)
     policy = asked.get("initial")
     own_policy = policy if isinstance(policy, Policy) else None
     given = settings_of(asked if own_policy is None else {**asked, "initial": None})
     launch_keys = set(LaunchSettings.__struct_encode_fields__)
-    fields, base = {"game": subject}, Path()
+    fields: dict[str, Any] = {"game": subject}
     if subject.endswith(".toml"):
         fields, base = read_fields(Path(subject)), Path(subject).parent
     fields |= {key: value for key, value in given.items() if key not in launch_keys}
-    plan = plan_experiment(fields, base, game=own_game, initial=own_policy)
+    plan = plan_experiment(fields, base, game=own_game, initial=own_policy, env=at_hand)
     _check_agents(asked.get("dag"), plan.agents)
     launch = LAUNCHER | {key: value for key, value in given.items() if key in launch_keys}
+    if at_hand is not None and launch["launcher"] != "memory":
+        raise InputError(
+            f"launcher {launch['launcher']} needs an environment that other processes find: expected a "
+            "function of a module, or module:function"
+        )
     settings = settings_from(launch | ({} if faults is None else {"faults": FAULTS_FILE}))
     plan_of_faults = None if faults is None else read_faults(Path(faults))
     return create_run_folder(plan, settings, None if out is None else Path(out), plan_of_faults), settings
@@ -111,7 +130,12 @@ def dag_text(dag: Any) -> str:
     return ",".join(f"{parent}-{child}" for parent, child in edges_of(dag)[0]) or "empty"
 
 
-CONVERSIONS: dict[str, Callable[[Any], Any]] = {"dag": dag_text}
+def world_text(given: Any) -> Any:
+    """Return what is passed on to a simulator as an experiment has it."""
+    return arguments_text(given) if isinstance(given, Mapping) else as_plain(given)
+
+
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {"dag": dag_text, "world": world_text}
 """How an object becomes what a setting has, by the setting's name; `as_plain` does for all others."""
 
 

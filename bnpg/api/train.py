@@ -15,8 +15,9 @@ from bnpg_math.policies.file import Policy
 
 @takes(TRAINING)
 def train(
-    game: str | os.PathLike[str] | Game,
+    game: str | os.PathLike[str] | Game | None = None,
     *,
+    env: Any = None,
     dag: str | os.PathLike[str] | Dag | Iterable[Any] | None = None,
     initial: str | os.PathLike[str] | Policy | None = None,
     faults: str | os.PathLike[str] | None = None,
@@ -34,7 +35,11 @@ def train(
     ----------
     game : str, path or Game
         A built-in such as ``coordination(agents=5)``, a game file, an experiment file (``.toml``, whose
-        settings the arguments override), or a game made by :func:`bnpg.dense_game`.
+        settings the arguments override), a game made by :func:`bnpg.dense_game`, or a simulator's name.
+    env : str, callable or World
+        A simulator instead of a game: its name, such as ``relay``, ``pettingzoo:mpe2.simple_spread_v3`` or
+        ``module:function``; a function that returns a PettingZoo or Gymnasium environment; or a
+        `bnpg_coordinator.worlds.interface.World`. What has no name that others find runs in this process.
     {settings}
     faults : path
         A fault plan to inject; it changes no bit of the result.
@@ -74,5 +79,5 @@ def train(
     ...
     bnpg_math.errors.InputError: rounds: expected an integer of at least 0, got -1
     """
-    run, launch = prepared(game, {"dag": dag, "initial": initial, **settings}, faults, out)
+    run, launch = prepared(game, {"dag": dag, "initial": initial, **settings}, faults, out, env)
     return run_to_the_end(run, launch, progress, on_line)

@@ -10,7 +10,7 @@ from bnpg_math.games.game import Game
 from bnpg_math.policies.file import Policy
 
 def train(
-    game: str | os.PathLike[str] | Game,
+    game: str | os.PathLike[str] | Game | None = None,
     *,
     mode: Literal["sampled", "exact"] = "sampled",
     dag: str | os.PathLike[str] | Dag | Iterable[Any] = "line",
@@ -49,6 +49,7 @@ def train(
     log: Iterable[Literal["csv", "tensorboard"]] = (),
     log_format: Literal["text", "json"] = "text",
     log_level: Literal["debug", "info", "warning", "error"] = "warning",
+    env: Any = None,
     faults: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = False,
@@ -63,7 +64,11 @@ def train(
     ----------
     game : str, path or Game
         A built-in such as ``coordination(agents=5)``, a game file, an experiment file (``.toml``, whose
-        settings the arguments override), or a game made by :func:`bnpg.dense_game`.
+        settings the arguments override), a game made by :func:`bnpg.dense_game`, or a simulator's name.
+    env : str, callable or World
+        A simulator instead of a game: its name, such as ``relay``, ``pettingzoo:mpe2.simple_spread_v3`` or
+        ``module:function``; a function that returns a PettingZoo or Gymnasium environment; or a
+        `bnpg_coordinator.worlds.interface.World`. What has no name that others find runs in this process.
     mode : {'sampled', 'exact'}, default 'sampled'
         Learn from played episodes, or from the known model.
     dag : str, path, Dag or graph, default 'line', or that of the initial policy

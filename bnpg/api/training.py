@@ -38,7 +38,11 @@ class RunFailed(RuntimeError):
 
 
 def resume(
-    folder: Pathlike, *, progress: bool = False, on_line: Callable[[dict[str, Any]], None] | None = None
+    folder: Pathlike,
+    *,
+    env: Any = None,
+    progress: bool = False,
+    on_line: Callable[[dict[str, Any]], None] | None = None,
 ) -> Run:
     """Continue an interrupted run to its end, launched as it was before; a finished one is only loaded.
 
@@ -46,6 +50,8 @@ def resume(
     ----------
     folder : path
         The run folder.
+    env : callable or World
+        What is played, where it was handed over as an object that no name leads to.
     progress, on_line
         As in :func:`train`.
 
@@ -60,6 +66,8 @@ def resume(
         As in :func:`train`.
     """
     run = RunFolder(Path(folder))
+    if env is not None:
+        run.hand_over(env)
     check_resumable(run)
     if completed(run):
         return Run(recorded(run))

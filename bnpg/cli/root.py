@@ -10,6 +10,7 @@ from bnpg.cli.certificate import certificate
 from bnpg.cli.convert import convert
 from bnpg.cli.coordinator import coordinator
 from bnpg.cli.dag import dag
+from bnpg.cli.env import env
 from bnpg.cli.evaluate import evaluate
 from bnpg.cli.games import games
 from bnpg.cli.keys import keys
@@ -72,6 +73,7 @@ _COMMANDS = (
     verify,
     games,
     convert,
+    env,
     dag,
     soak,
     bench,

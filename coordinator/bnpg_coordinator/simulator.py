@@ -11,9 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from bnpg_coordinator.environments.opening import (
+    Opened,
     Playing,
     is_simulator,
     load_encoder,
+    open_object,
     open_world,
     parse_arguments,
 )
@@ -25,6 +27,8 @@ from bnpg_coordinator.worlds.interface import World, WorldFailed
 from bnpg_math.errors import InputError
 
 PATIENCE = 120.0
+AT_HAND = "object:"
+"""How an experiment names what a program has handed over and nobody can find by a name."""
 
 
 class SimulatorIdentity(Struct, frozen=True):
@@ -61,6 +65,8 @@ class OpenedSimulator:
         Opens it once more, with other instances.
     unread : World
         As it is, with its numbers.
+    make : callable or None
+        Makes another of its environments as they come, if it has any.
     """
 
     world: World
@@ -68,6 +74,7 @@ class OpenedSimulator:
     seed: int
     again: Callable[[], World]
     unread: World
+    make: Callable[[], Any] | None = None
 
     @property
     def name(self) -> str:
@@ -120,23 +127,19 @@ def simulates(experiment: Experiment) -> bool:
         return True  # what is passed on cannot be read: only a simulator is passed anything
 
 
-def open_simulator(
-    experiment: Experiment, patience: float = PATIENCE, folder: Path = Path()
-) -> OpenedSimulator:
-    """Open the simulator of an experiment.
+def open_unread(
+    experiment: Experiment, patience: float = PATIENCE, folder: Path = Path(), given: Any = None
+) -> Opened:
+    """Open the simulator of an experiment with its numbers, whatever policies see.
 
     Parameters
     ----------
-    experiment : Experiment
-    patience : float
-        Seconds without progress after which a run is given up; an environment hangs after half of them.
-    folder : Path
-        Where modules of a person's own are looked for.
+    experiment, patience, folder, given
+        As of :func:`open_simulator`.
 
     Raises
     ------
     InputError
-        If it is not there, or cannot be used; the text says what would help.
     """
     arguments = parse_arguments(experiment.world)
     playing = Playing(
@@ -147,7 +150,37 @@ def open_simulator(
         fresh=experiment.instances == "fresh",
         folder=folder,
     )
-    opened = open_world(experiment.game, arguments, playing)
+    if given is not None:
+        return open_object(given, experiment.game.removeprefix(AT_HAND), arguments, playing)
+    if experiment.game.startswith(AT_HAND):
+        raise InputError(
+            f"{experiment.game.removeprefix(AT_HAND)} was handed over by a program and cannot be found "
+            "again: give it to bnpg.resume(.., env=..), or name it module:function"
+        )
+    return open_world(experiment.game, arguments, playing)
+
+
+def open_simulator(
+    experiment: Experiment, patience: float = PATIENCE, folder: Path = Path(), given: Any = None
+) -> OpenedSimulator:
+    """Open the simulator of an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    patience : float
+        Seconds without progress after which a run is given up; an environment hangs after half of them.
+    folder : Path
+        Where modules of a person's own are looked for.
+    given : object, optional
+        What a program has at hand, instead of a name.
+
+    Raises
+    ------
+    InputError
+        If it is not there, or cannot be used; the text says what would help.
+    """
+    opened = open_unread(experiment, patience, folder, given)
     encoder = load_encoder(experiment.encoder, folder) if experiment.encoder else None
     world = indexed(opened.world, encoder)
     identity = SimulatorIdentity(
@@ -158,5 +191,10 @@ def open_simulator(
         folder=str(folder.absolute()),
     )
     return OpenedSimulator(
-        world, identity, experiment.seed, lambda: indexed(opened.again(), encoder), opened.world
+        world,
+        identity,
+        experiment.seed,
+        lambda: indexed(opened.again(), encoder),
+        opened.world,
+        opened.make,
     )

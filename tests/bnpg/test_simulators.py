@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from bnpg_protocol.wire.exit_codes import ExitCode
+from click.testing import CliRunner
 
 import bnpg
 from bnpg.api.training import RunFailed
+from bnpg.cli.root import bnpg as bnpg_command
+from bnpg.environment_check import check_environment
 from bnpg.experiment_plan import plan_experiment
 from bnpg_math.errors import InputError
 
@@ -101,6 +104,9 @@ class TestOnesOwn:
     @pytest.fixture(autouse=True)
     def module(self, here):
         shutil.copy(STRANGE, "strange.py")
+        sys.modules.pop("strange", None)
+        yield
+        sys.modules.pop("strange", None)
 
     def test_they_train_and_the_team_hears_that_rewards_differ(self):
         with pytest.warns(match="agents of strange:Meeting.* get different rewards"):
@@ -149,3 +155,102 @@ class TestOnesOwn:
         experiment.write_text(experiment.read_text().replace("rounds = 3", "rounds = 4"))
         with pytest.raises(InputError, match="plays differently than when the run began"):
             bnpg.resume(run.folder)
+
+    @pytest.mark.filterwarnings("ignore:agents of")
+    def test_a_program_hands_over_a_function_or_a_world(self):
+        named = bnpg.train("strange:Meeting", **self.OPTIONS)
+        kind = sys.modules["strange"].Meeting
+        found = bnpg.train(env=kind, **self.OPTIONS | {"world": {"masks": False}})
+        assert found.experiment.game == "strange:Meeting"
+        local = bnpg.train(env=lambda: kind(masks=False), **self.OPTIONS | {"world": None})
+        assert local.experiment.game.startswith("object:TestOnesOwn.test_a_program_hands_over")
+        digests = {run.summary["policy_digest"] for run in (named, found, local)}
+        assert len(digests) == 1
+        with pytest.raises(InputError, match="launcher local needs an environment that other processes find"):
+            bnpg.train(env=lambda: kind(masks=False), launcher="local")
+        with pytest.raises(InputError, match="give either a game or env"):
+            bnpg.train("relay", env=kind)
+        with pytest.raises(InputError, match=r"env must be a name, a World, or a function .* got int"):
+            bnpg.train(env=3)
+
+    @pytest.mark.filterwarnings("ignore:agents of")
+    def test_what_was_handed_over_is_handed_over_again_to_go_on(self):
+        bnpg.train("strange:Meeting", **self.OPTIONS)
+        kind = sys.modules["strange"].Meeting
+        options = self.OPTIONS | {"world": None}
+        whole = bnpg.train(env=lambda: kind(masks=False), **options)
+
+        def stop(line):
+            if line["round"] == 1:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            bnpg.train(env=lambda: kind(masks=False), **options, out="part", on_line=stop)
+        with pytest.raises(InputError, match="handed over by a program and cannot be found again"):
+            bnpg.resume("part")
+        again = bnpg.resume("part", env=lambda: kind(masks=False))
+        assert again.summary["policy_digest"] == whole.summary["policy_digest"]
+
+    @pytest.mark.filterwarnings("ignore:agents of")
+    def test_a_coordinator_that_is_killed_and_one_that_raises_or_hangs_leave_a_run_that_goes_on(self):
+        plain = bnpg.train("strange:Meeting", **self.OPTIONS)
+        Path("faults.toml").write_text('[[kill]]\nprocess = "coordinator"\nphase = "recorded"\nround = 1\n')
+        killed = bnpg.train("strange:Meeting", **self.OPTIONS, launcher="local", faults="faults.toml")
+        assert killed.summary["policy_digest"] == plain.summary["policy_digest"]
+        with Path("strange.py").open("a") as file:
+            file.write(
+                "\n\nimport pathlib\n\n\nclass Stuck(Meeting):\n    def step(self, actions):\n"
+                "        while pathlib.Path('stuck').exists():\n            pass\n"
+                "        return super().step(actions)\n"
+            )
+        sys.modules.pop("strange")
+
+        def stick(line):
+            Path("stuck").touch()
+
+        with pytest.raises(RunFailed, match="the environment hangs, no answer for") as hung:
+            bnpg.train("strange:Stuck", **self.OPTIONS, launcher="local", patience=2.0, on_line=stick)
+        assert hung.value.code == ExitCode.DEADLINE
+        Path("stuck").unlink()
+        resumed = bnpg.resume(hung.value.folder)
+        assert resumed.summary["policy_digest"] == plain.summary["policy_digest"]
+
+
+def run(arguments):
+    outcome = CliRunner().invoke(bnpg_command, arguments, standalone_mode=False)
+    assert outcome.exception is None, outcome.exception
+    return outcome.return_value, outcome.stdout, outcome.stderr
+
+
+def test_env_check_says_what_an_environment_is_and_that_it_holds():
+    code, out, err = run(["env", "check", "relay", "--world", "agents=2", "--world", "goals=3", "--json"])
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["world"] == "relay(agents=2, goals=3, T=1)"
+    assert found["facts"]["actions"] == "3, 3"
+    assert found["problems"] == []
+    assert "played twice, it is the same to the bit" in found["passed"]
+
+
+def test_env_check_ends_with_5_where_something_is_carried_over(here):
+    pytest.importorskip("gymnasium", reason="needs gymnasium: requirements/dev.txt")
+    shutil.copy(STRANGE, here / "strange.py")
+    code, _, err = run(["env", "check", "strange:CarriesOver"])
+    assert code == ExitCode.VIOLATION
+    assert err.startswith("bnpg: error: played again after other episodes, it differs in what is seen")
+    code, out, _ = run(["env", "check", "strange:CarriesOver", "--instances", "fresh"])
+    assert code == 0
+    assert "rewards" in out
+
+
+def test_env_check_runs_the_peers_own_tests():
+    pytest.importorskip("mpe2", reason="needs mpe2: requirements/dev.txt")
+    code, out, err = run(["env", "check", "pettingzoo:mpe2.simple_spread_v3", "--world", "N=2", "--json"])
+    assert code == 0, err
+    passed = json.loads(out)["passed"]
+    assert {"PettingZoo's parallel_api_test", "PettingZoo's parallel_seed_test"} <= set(passed)
+
+
+def test_env_check_of_a_game_is_refused():
+    with pytest.raises(InputError, match="climbing is no simulator"):
+        check_environment({"game": "climbing"})

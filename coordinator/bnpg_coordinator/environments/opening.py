@@ -45,6 +45,8 @@ class Opened(Struct, frozen=True):
     """Opens it once more, with other instances."""
     modules: tuple[str, ...]
     """Whose versions the result may depend on; the first one is the environment's own."""
+    make: Callable[[], Any] | None = None
+    """Makes another of its environments as they come; None if it has none."""
 
 
 def is_simulator(text: str, arguments: Mapping[str, Any]) -> bool:
@@ -153,6 +155,28 @@ def open_world(text: str, arguments: Mapping[str, Any], playing: Playing) -> Ope
     return _environment(make, text, name, modules, playing)
 
 
+def open_object(given: Any, name: str, arguments: Mapping[str, Any], playing: Playing) -> Opened:
+    """Open what a program has at hand: a World, or a function that returns one or an environment.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    if _is_world(given):
+        return Opened(given, name, lambda: given, ())
+    if not callable(given):
+        raise InputError(
+            f"env must be a name, a World, or a function that returns an environment, got "
+            f"{type(given).__name__}"
+        )
+    make = _made(lambda: given(**arguments), name)
+    first = make()
+    if _is_world(first):
+        return Opened(first, name, make, ())
+    return _environment(make, name, name, (), playing, first)
+
+
 def load_encoder(text: str, folder: Path) -> Callable[[Any], Any]:
     """Return a person's function from an observation to a state.
 
@@ -189,7 +213,7 @@ def _environment(
             playing.fresh,
         )
 
-    return Opened(again(), name, again, modules)
+    return Opened(again(), name, again, modules, make)
 
 
 def _made(make: Callable[[], Any], text: str) -> Callable[[], Any]:

@@ -1,0 +1,235 @@
+"""Whether an environment can be trained in: spaces, reproducibility, the peer's own tests, speed."""
+
+import contextlib
+import io
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from bnpg_coordinator.environments.opening import Opened
+from bnpg_coordinator.environments.probe import LANES, carried_over, keyed_actions, play, probe_seed
+from bnpg_coordinator.environments.teams import Team, team
+from bnpg_coordinator.environments.versions import versions
+from bnpg_coordinator.environments.world import EnvironmentWorld
+from bnpg_coordinator.experiment import Experiment, experiment_from
+from bnpg_coordinator.simulator import open_unread, simulates
+from bnpg_coordinator.worlds.interface import World, WorldFailed
+
+from bnpg.conformance import NotConforming, check_world
+from bnpg_math.errors import InputError
+
+CYCLES = 100
+"""Steps of the peer's own tests."""
+SPEED_SECONDS = 0.3
+"""Seconds for each of two measurements of speed."""
+
+
+@dataclass
+class EnvironmentCheck:
+    """What was found of an environment.
+
+    Parameters
+    ----------
+    name : str
+        With all that was passed on to it.
+    facts : list of (str, str)
+        What it is, and how it behaves.
+    passed : list of str
+        What was tried and holds.
+    problems : list of str
+        What does not; empty if it can be trained in.
+    """
+
+    name: str
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as one object."""
+        return {
+            "world": self.name,
+            "facts": dict(self.facts),
+            "passed": self.passed,
+            "problems": self.problems,
+        }
+
+    def as_text(self) -> str:
+        """Return it as lines for a person."""
+        width = max(len(name) for name, _ in self.facts)
+        lines = [self.name, *(f"  {name:<{width}}  {value}" for name, value in self.facts), ""]
+        return "\n".join(lines + [f"  holds  {one}" for one in self.passed])
+
+
+def check_environment(fields: dict[str, Any]) -> EnvironmentCheck:
+    """Check an environment.
+
+    Parameters
+    ----------
+    fields : dict
+        Of an experiment: `game` names the environment, `world` is passed on to it.
+
+    Raises
+    ------
+    InputError
+        If there is no such environment, or it has spaces that cannot be used.
+    """
+    experiment = experiment_from(fields)
+    if not simulates(experiment):
+        raise InputError(
+            f"{experiment.game} is no simulator: games are functions of their seed by construction"
+        )
+    opened = open_unread(experiment)
+    found = EnvironmentCheck(opened.name)
+    _describe(found, opened.world, opened)
+    seed = probe_seed(experiment.seed)
+    try:
+        found.problems += carried_over(opened.again, seed)
+        if not found.problems:
+            found.passed += [
+                "played twice, it is the same to the bit",
+                "so it is after other episodes",
+                "so it is in other instances",
+                "so it is with some lanes played after the others",
+            ]
+        _masks(found, opened.world, seed)
+        check_world(opened.again())
+    except WorldFailed as error:
+        found.problems.append(str(error))
+    except NotConforming as error:
+        if not found.problems:
+            found.problems.append(str(error))
+    _peers_tests(found, opened)
+    if not found.problems:
+        _speed(found, opened, experiment)
+    return found
+
+
+def _describe(found: EnvironmentCheck, world: World, opened: Opened) -> None:
+    agents = len(world.actions)
+    found.facts.append(("agents", str(agents)))
+    found.facts.append(("actions", ", ".join(map(str, world.actions))))
+    sees = [
+        f"one of {space.values}" if space.values else f"{getattr(space, 'width', 0)} numbers"
+        for space in world.spaces
+    ]
+    found.facts.append(("observations", ", ".join(sees if len(set(sees)) > 1 else sees[:1])))
+    packages = versions(opened.modules)
+    if packages:
+        found.facts.append(("packages", ", ".join(f"{name} {one}" for name, one in packages.items())))
+
+
+def _masks(found: EnvironmentCheck, world: World, seed: int) -> None:
+    """Say whether there are masks, who dies, and whether rewards differ."""
+    played = play(world, seed)
+    agents = len(world.actions)
+    masked = dead = 0
+    for arrays in played.seen.values():
+        masked += sum(int((one == 0).sum()) for one in arrays[-2 * agents : -agents])
+        dead += sum(int((one == 0).sum()) for one in arrays[-agents:])
+    found.facts.append(("action masks", f"{masked} actions masked in the probe" if masked else "none seen"))
+    if dead:
+        found.facts.append(("agents that end earlier", "seen in the probe"))
+    if getattr(world, "rewards_differ", False):
+        found.facts.append(("rewards", "differ between agents: the team gets their mean (--team-reward)"))
+
+
+def _peers_tests(found: EnvironmentCheck, opened: Opened) -> None:
+    """Run the tests that come with PettingZoo, where it is one of its environments."""
+    make = opened.make
+    if make is None:
+        return
+    try:
+        from pettingzoo import AECEnv, ParallelEnv
+        from pettingzoo.test import api_test, parallel_api_test
+        from pettingzoo.test.seed_test import parallel_seed_test, seed_test
+    except ImportError:
+        return
+    first = make()
+    tests: list[tuple[str, Callable[[], Any]]] = []
+    if isinstance(first, AECEnv):
+        tests = [
+            ("PettingZoo's api_test", lambda: api_test(make(), num_cycles=CYCLES)),
+            ("PettingZoo's seed_test", lambda: seed_test(make, num_cycles=CYCLES)),
+        ]
+    elif isinstance(first, ParallelEnv):
+        tests = [
+            ("PettingZoo's parallel_api_test", lambda: parallel_api_test(make(), num_cycles=CYCLES)),
+            ("PettingZoo's parallel_seed_test", lambda: parallel_seed_test(make, num_cycles=CYCLES)),
+        ]
+    for name, test in tests:
+        why = _failed(test)
+        if why:
+            found.problems.append(f"{name} fails: {why}")
+        else:
+            found.passed.append(name)
+
+
+def _failed(test: Callable[[], Any]) -> str:
+    """Return why a test of others fails; empty if it does not. What it prints goes nowhere."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            test()
+        except Exception as error:  # whatever somebody else's test may raise
+            text = " ".join(str(error).split())[:200]
+            return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return ""
+
+
+def _speed(found: EnvironmentCheck, opened: Opened, experiment: Experiment) -> None:
+    """Say how fast it is, and what the adapter adds to the environment's own time."""
+    world = opened.world
+    ours = _seconds_a_step(world)
+    found.facts.append(("speed", f"{1.0 / ours:,.0f} steps a second of one lane, with {LANES} lanes"))
+    if opened.make is not None and isinstance(world, EnvironmentWorld):
+        alone = _seconds_alone(team(opened.make(), opened.name), experiment.seed)
+        found.facts.append(("adapter", f"{ours / alone:.2f} times the time of the environment alone"))
+
+
+def _seconds_a_step(world: World) -> float:
+    """Return seconds of a step of one lane, through the seam; actions are drawn outside of the time."""
+    spent, steps, round_ = 0.0, 0, 0
+    while spent < SPEED_SECONDS:
+        begun = world.begin(0, round_, LANES)
+        seen = begun.first
+        for time_ in range(CYCLES):
+            actions = keyed_actions(world.actions, seen, 0, time_, 0)
+            start = time.perf_counter()
+            following = begun.step(time_, 0, seen, actions, LANES)
+            spent += time.perf_counter() - start
+            assert following is not None
+            seen = following
+        steps += CYCLES * LANES
+        round_ += 1
+    return spent / steps
+
+
+def _seconds_alone(env: Team, seed: int) -> float:
+    """Return seconds of a step of the environment alone, resets included."""
+    rng = np.random.default_rng(seed)
+    spaces = {agent: env.action_space(agent) for agent in env.possible_agents}
+    observed, infos = env.reset(seed=seed)
+    spent, steps = 0.0, 0
+    while spent < SPEED_SECONDS:
+        actions = {}
+        for agent in env.agents:
+            mask = _mask(observed[agent], infos.get(agent))
+            choices = np.arange(int(spaces[agent].n)) if mask is None else np.flatnonzero(mask)
+            actions[agent] = int(rng.choice(choices)) + int(spaces[agent].start) if len(choices) else 0
+        start = time.perf_counter()
+        observed, _, _, _, infos = env.step(actions)
+        if not env.agents:
+            observed, infos = env.reset(seed=steps)
+        spent += time.perf_counter() - start
+        steps += 1
+    return spent / steps
+
+
+def _mask(observed: Any, info: Any) -> Any:
+    if isinstance(observed, dict) and "action_mask" in observed:
+        return observed["action_mask"]
+    return info.get("action_mask") if isinstance(info, dict) else None
