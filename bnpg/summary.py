@@ -15,6 +15,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode, run_state
 from msgspec import UNSET
 
 from bnpg.certificate import NO_MODEL, certificate_lines, certify, uncertified
+from bnpg.durations import duration
 from bnpg.evaluation.played import evaluate_by_playing
 from bnpg.launchers.settings import Outcome
 from bnpg.run_folder import RunFolder
@@ -201,7 +202,7 @@ def _headline(summary: dict[str, Any]) -> str:
     part = (
         f"{rounds} rounds" if summary["state"] == "done" else f"{rounds} of {summary['rounds_total']} rounds"
     )
-    return f"{head}: {part} in {seconds:.1f} s{speed}, {processes}"
+    return f"{head}: {part} in {duration(seconds)}{speed}, {processes}"
 
 
 def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -1,4 +1,1 @@
 """A run's record in formats that other tools read: CSV and TensorBoard event files."""
-
-EXPORTS = ("csv", "tensorboard")
-"""What `--log` takes."""

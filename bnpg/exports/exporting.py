@@ -35,7 +35,7 @@ class Exports:
     ----------
     run : RunFolder
     names : sequence of str
-        Some of `EXPORTS`.
+        What `--log` takes: `csv`, `tensorboard`.
     """
 
     def __init__(self, run: RunFolder, names: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from typing import TextIO
 
 from bnpg_coordinator.line import Line
 
+from bnpg.durations import duration
 from bnpg.live.numbers import in_words
 
 EVERY = 1.0
@@ -42,5 +43,5 @@ class Lines:
         left = ""
         if first < round_ < self._rounds:
             seconds = (now - since) / (round_ - first) * (self._rounds - round_)
-            left = f", {seconds:.0f} s left"
+            left = f", {duration(round(seconds))} left"
         print(f"round {round_}/{self._rounds}{words}{left}", file=self._stream, flush=True)

@@ -4,16 +4,15 @@ It is put together from what the coordinator leaves anyway (lines of the run rec
 second), so looking never slows a run and needs nothing from it.
 """
 
-import json
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from bnpg_coordinator.line import Line
 
+from bnpg.durations import duration
 from bnpg_math.dag import Dag
 
 SILENT = 3.0
@@ -21,8 +20,8 @@ SILENT = 3.0
 MEASURED_OVER = 10.0
 """Seconds over which rates are measured."""
 
-Look = Literal["up", "awaited", "down", "unknown"]
-Told = Callable[[], dict[str, Any] | None]
+AgentState = Literal["up", "awaited", "down", "unknown"]
+ReadStatus = Callable[[], dict[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,13 @@ class AgentSeen:
     Parameters
     ----------
     agent : int
-    look : {'up', 'awaited', 'down', 'unknown'}
+    state : {'up', 'awaited', 'down', 'unknown'}
     words : str
         What it is doing, or for how long it has been silent.
     """
 
     agent: int
-    look: Look
+    state: AgentState
     words: str
 
 
@@ -79,7 +78,7 @@ class Observation:
 
 
 @dataclass
-class RunObserver:
+class ObservedRun:
     """Puts observations together.
 
     Parameters
@@ -87,13 +86,13 @@ class RunObserver:
     dag : Dag
     rounds : int
         R.
-    tell : callable
+    status : callable
         Returns the coordinator's latest status; None if there is none.
     """
 
     dag: Dag
     rounds: int
-    tell: Told
+    status: ReadStatus
     _latest: Line = Line(0)  # noqa: RUF009 (it is frozen)
     _delivered: "deque[tuple[float, int]]" = field(default_factory=deque)
 
@@ -101,9 +100,9 @@ class RunObserver:
         """Take in a line of the run record."""
         self._latest = line.after(self._latest)
 
-    def look(self) -> Observation:
+    def now(self) -> Observation:
         """Return what there is to see now."""
-        status = self.tell() or {}
+        status = self.status() or {}
         written = status.get("written")
         silence = None if written is None else max(0.0, time.time() - float(written))
         over = status.get("phase") == "ended"
@@ -134,7 +133,7 @@ class RunObserver:
         if status.get("phase") == "ended":
             return AgentSeen(agent, "up", f"done{life}")
         if heard > SILENT:
-            return AgentSeen(agent, "down", f"silent for {heard:.0f} s{life}")
+            return AgentSeen(agent, "down", f"silent for {duration(round(heard))}{life}")
         where = f"round {state['round']}, step {state['step']}{life}"
         if agent in status.get("awaited", ()):
             return AgentSeen(agent, "awaited", f"waited for; {where}")
@@ -154,22 +153,3 @@ class RunObserver:
             self._delivered.popleft()
         since, first = self._delivered[0]
         return (count - first) / (now - since) if now > since else None
-
-
-def status_file(folder: Path) -> Told:
-    """Return what reads the status in a run folder, again only when it was written again."""
-    path = folder / "status.json"
-    held: dict[str, Any] = {"mtime": None, "status": None}
-
-    def tell() -> dict[str, Any] | None:
-        try:
-            changed = path.stat().st_mtime_ns
-            if changed != held["mtime"]:
-                content = json.loads(path.read_bytes())
-                held.update(mtime=changed, status=content if isinstance(content, dict) else None)
-        except (OSError, ValueError):
-            return None
-        status: dict[str, Any] | None = held["status"]
-        return status
-
-    return tell

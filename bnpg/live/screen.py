@@ -18,8 +18,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from bnpg.durations import duration
 from bnpg.live.numbers import in_words, sparkline
-from bnpg.live.observation import Observation, RunObserver
+from bnpg.live.observation import Observation, ObservedRun
 
 REDRAWN = 2.5
 """Times a second: a person reads no faster, and drawing costs a few milliseconds."""
@@ -34,12 +35,12 @@ class Screen:
 
     Parameters
     ----------
-    observer : RunObserver
+    observer : ObservedRun
     stream : text file
         A terminal.
     """
 
-    def __init__(self, observer: RunObserver, stream: TextIO) -> None:
+    def __init__(self, observer: ObservedRun, stream: TextIO) -> None:
         self._observer = observer
         self._history: dict[str, list[float]] = {key: [] for key in COURSE}
         self._progress = Progress(
@@ -74,7 +75,7 @@ class Screen:
         )
 
     def _render(self) -> RenderableType:
-        seen = self._observer.look()
+        seen = self._observer.now()
         return Group(self._progress, self._numbers(seen), self._team(seen), _messages(seen))
 
     def _numbers(self, seen: Observation) -> Table:
@@ -88,18 +89,18 @@ class Screen:
         table = Table.grid(padding=(0, 2))
         shown = seen.agents
         if len(shown) > MOST_AGENTS:
-            shown = tuple(one for one in shown if one.look != "up")[:MOST_AGENTS]
+            shown = tuple(agent for agent in shown if agent.state != "up")[:MOST_AGENTS]
             rest = len(seen.agents) - len(shown)
             table.add_row("", Text(f"{rest} agents up", "green"))
-        for one in shown:
-            sign, style = _SIGNS[one.look]
-            parents = self._observer.dag.parents[one.agent]
+        for agent in shown:
+            sign, style = _SIGNS[agent.state]
+            parents = self._observer.dag.parents[agent.agent]
             sees = f"sees {', '.join(map(str, parents))}" if parents else "sees nobody"
             table.add_row(
                 Text(f"  {sign}", style),
-                Text(f"agent {one.agent}"),
+                Text(f"agent {agent.agent}"),
                 Text(sees, "dim"),
-                Text(one.words, "" if one.look == "up" else style),
+                Text(agent.words, "" if agent.state == "up" else style),
             )
         return table
 
@@ -114,7 +115,7 @@ class _Speed(ProgressColumn):
 def _messages(seen: Observation) -> Text:
     text = Text("  ", no_wrap=True, overflow="ellipsis")
     if seen.silent is not None:
-        return text.append(f"no word from the coordinator for {seen.silent:.0f} s", "red")
+        return text.append(f"no word from the coordinator for {duration(round(seen.silent))}", "red")
     if seen.messages_per_second is not None:
         text.append(f"{seen.messages_per_second:.0f} messages/s   ", "bold")
     if seen.phase:

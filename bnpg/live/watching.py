@@ -8,7 +8,7 @@ from typing import Protocol, TextIO
 from bnpg_coordinator.line import Line
 
 from bnpg.live.lines import Lines
-from bnpg.live.observation import RunObserver, status_file
+from bnpg.live.observation import ObservedRun
 from bnpg.live.screen import Screen
 from bnpg.run_folder import RunFolder
 
@@ -40,6 +40,6 @@ def watching(run: RunFolder, quiet: bool, stream: TextIO | None = None) -> Itera
     if not stream.isatty():
         yield Lines(experiment.rounds, stream)
         return
-    screen = Screen(RunObserver(run.dag, experiment.rounds, status_file(run.path)), stream)
+    screen = Screen(ObservedRun(run.dag, experiment.rounds, lambda: run.status), stream)
     with screen.live:
         yield screen

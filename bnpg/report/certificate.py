@@ -76,18 +76,24 @@ def certificate_view(certificate: dict[str, Any]) -> CertificateView:
 
 def _words(certificate: dict[str, Any], bounds: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
     weight = certificate.get("regularization")
-    told = [f"This is about the policy after {certificate.get('rounds')} rounds, with λ = {_number(weight)}."]
+    sentences = [
+        f"This is about the policy after {certificate.get('rounds')} rounds, with λ = {_number(weight)}."
+    ]
     if certificate.get("mismatch") is not None:
-        told.append(f"The mismatch coefficient M of the game is {_number(certificate['mismatch'])}.")
+        sentences.append(f"The mismatch coefficient M of the game is {_number(certificate['mismatch'])}.")
     elif certificate.get("mismatch_reason"):
-        told.append(f"The mismatch coefficient M is not a number here: {certificate['mismatch_reason']}.")
+        sentences.append(
+            f"The mismatch coefficient M is not a number here: {certificate['mismatch_reason']}."
+        )
     for claim in certificate.get("proved", ()):
         what, meaning = _CLAIMS.get(claim.get("claim"), (str(claim.get("claim")), ""))
-        told.append(f"It is {what} with ε = {_bound(claim.get('epsilon'))}, by {claim.get('by')}: {meaning}.")
+        sentences.append(
+            f"It is {what} with ε = {_bound(claim.get('epsilon'))}, by {claim.get('by')}: {meaning}."
+        )
     if not any(
         str(claim.get("by", "")).startswith(("Lemma", "Theorem")) for claim in certificate.get("proved", ())
     ):
-        told.append(_why_not(weight, bounds))
+        sentences.append(_why_not(weight, bounds))
     refuted = [
         f"{LEMMAS.get(lemma, lemma)}, {form} form"
         for lemma, forms in bounds.items()
@@ -95,8 +101,8 @@ def _words(certificate: dict[str, Any], bounds: dict[str, dict[str, dict[str, An
         if fields.get("met") and fields.get("holds") is False
     ]
     if refuted:
-        told.append(f"Refuted here, its condition met and its promise broken: {'; '.join(refuted)}.")
-    return told
+        sentences.append(f"Refuted here, its condition met and its promise broken: {'; '.join(refuted)}.")
+    return sentences
 
 
 def _why_not(weight: Any, bounds: dict[str, dict[str, dict[str, Any]]]) -> str:
@@ -104,10 +110,10 @@ def _why_not(weight: Any, bounds: dict[str, dict[str, dict[str, Any]]]) -> str:
     if not weight:
         return "Without regularization (λ = 0) the thresholds of the lemmas are 0, and they promise nothing."
     if "theorem_d1" in bounds:
-        found = bounds["theorem_d1"].get("tight", {})
+        form = bounds["theorem_d1"].get("tight", {})
         return (
             f"Theorem D1 promises nothing yet: the largest entry of the gradient is "
-            f"{_number(found.get('gradient'))}, and it needs {_number(found.get('threshold'))}."
+            f"{_number(form.get('gradient'))}, and it needs {_number(form.get('threshold'))}."
         )
     if not any(bounds.values()):
         return "The lemmas on the uniform barrier say nothing of a weighted one."

@@ -32,7 +32,7 @@ class Series:
     ----------
     label : str
         For the legend.
-    look : str
+    style : str
         Its class in the style sheet.
     x, y : (K,) float
         Points; x ascending.
@@ -43,7 +43,7 @@ class Series:
     """
 
     label: str
-    look: str
+    style: str
     x: FloatArray
     y: FloatArray
     low: FloatArray | None = None
@@ -56,7 +56,7 @@ class Level:
     """A horizontal line: an optimum, a bound."""
 
     label: str
-    look: str
+    style: str
     y: float
 
 
@@ -65,7 +65,7 @@ class Event:
     """Something that happened at a point of the horizontal axis."""
 
     label: str
-    look: str
+    style: str
     x: float
     until: float | None = None
 
@@ -102,28 +102,28 @@ class Chart:
     def scales(self) -> tuple[Scale, Scale]:
         """The horizontal and the vertical axis."""
         if not self._scales:
-            across = [one.x for one in self.series]
-            across += [np.array([one.x, one.until or one.x]) for one in self.events]
-            upright = [one.y for one in self.series]
+            across = [curve.x for curve in self.series]
+            across += [np.array([event.x, event.until or event.x]) for event in self.events]
+            upright = [curve.y for curve in self.series]
             # On a logarithmic axis an interval may reach 0: it is cut off rather than let it set the axis.
-            upright += [one.low for one in self.series if one.low is not None and not self.log]
-            upright += [one.high for one in self.series if one.high is not None]
-            upright += [np.array([one.y]) for one in self.levels]
+            upright += [curve.low for curve in self.series if curve.low is not None and not self.log]
+            upright += [curve.high for curve in self.series if curve.high is not None]
+            upright += [np.array([level.y]) for level in self.levels]
             self._scales.append((fit(across, whole=True), fit(upright, log=self.log)))
         return self._scales[0]
 
     @property
     def curves(self) -> list[dict[str, str]]:
         """Paths of bands, lines and dots, in drawing order."""
-        return [self._curve(one) for one in self.series]
+        return [self._curve(curve) for curve in self.series]
 
     @property
     def lines(self) -> list[dict[str, Any]]:
         """Levels with their heights."""
         vertical = self.scales[1]
         return [
-            {"look": one.look, "y": f"{HEIGHT * (1 - float(vertical.place(one.y))):.2f}"}
-            for one in self.levels
+            {"style": level.style, "y": f"{HEIGHT * (1 - float(vertical.place(level.y))):.2f}"}
+            for level in self.levels
         ]
 
     @property
@@ -131,10 +131,10 @@ class Chart:
         """Events with their places, in percent of the width."""
         horizontal = self.scales[0]
         marks = []
-        for number, one in enumerate(self.events, 1):
-            left = 100 * float(horizontal.place(one.x))
-            until = left if one.until is None else 100 * float(horizontal.place(one.until))
-            marks.append({"look": one.look, "label": one.label, "number": number, "left": f"{left:.3f}",
+        for number, event in enumerate(self.events, 1):
+            left = 100 * float(horizontal.place(event.x))
+            until = left if event.until is None else 100 * float(horizontal.place(event.until))
+            marks.append({"style": event.style, "label": event.label, "number": number, "left": f"{left:.3f}",
                           "width": f"{max(until - left, 0):.3f}"})  # fmt: skip
         return marks
 
@@ -154,37 +154,39 @@ class Chart:
     def legend(self) -> list[dict[str, str]]:
         """Look, kind and label of everything drawn."""
         entries = [
-            {"look": one.look, "kind": "line" if one.low is None else "band", "label": one.label}
-            for one in self.series
+            {"style": curve.style, "kind": "line" if curve.low is None else "band", "label": curve.label}
+            for curve in self.series
         ]
-        return entries + [{"look": one.look, "kind": "level", "label": one.label} for one in self.levels]
+        return entries + [
+            {"style": level.style, "kind": "level", "label": level.label} for level in self.levels
+        ]
 
     @property
     def spoken(self) -> str:
         """The chart in one sentence, for those who do not see it."""
-        told = [
-            f"{one.label} goes from {shown(one.y[0])} to {shown(one.y[-1])}"
-            for one in self.series
-            if len(one.y)
+        sentences = [
+            f"{curve.label} goes from {shown(curve.y[0])} to {shown(curve.y[-1])}"
+            for curve in self.series
+            if len(curve.y)
         ]
-        told += [f"{one.label} is at {shown(one.y)}" for one in self.levels]
-        return f"{self.title}. " + "; ".join(told) + "."
+        sentences += [f"{level.label} is at {shown(level.y)}" for level in self.levels]
+        return f"{self.title}. " + "; ".join(sentences) + "."
 
     @property
     def readings(self) -> str:
         """What the reading cursor tells, as JSON that is safe within a page."""
-        xs = np.unique(np.concatenate([one.x for one in self.series])) if self.series else np.zeros(0)
+        xs = np.unique(np.concatenate([curve.x for curve in self.series])) if self.series else np.zeros(0)
         xs = xs[_thinned(len(xs), MOST_POINTS)]
         horizontal, vertical = self.scales
         rows = []
-        for one in self.series:
-            nearest = _latest(one.x, xs)
-            told = [
-                None if index < 0 else [shown(float(one.y[index])), _spread(one, index),
-                                        round(float(1 - vertical.place(float(one.y[index]))), 4)]
+        for curve in self.series:
+            nearest = _latest(curve.x, xs)
+            values = [
+                None if index < 0 else [shown(float(curve.y[index])), _spread(curve, index),
+                                        round(float(1 - vertical.place(float(curve.y[index]))), 4)]
                 for index in nearest
             ]  # fmt: skip
-            rows.append({"label": one.label, "look": one.look, "at": told})
+            rows.append({"label": curve.label, "style": curve.style, "at": values})
         content = {
             "x": [shown(float(x)) for x in xs],
             "left": [round(float(place), 5) for place in horizontal.place(xs)],
@@ -196,32 +198,32 @@ class Chart:
     @property
     def table(self) -> tuple[list[str], list[list[str]], int]:
         """Head and rows of the numbers behind the chart, and how many points there are in all."""
-        xs = np.unique(np.concatenate([one.x for one in self.series])) if self.series else np.zeros(0)
-        head = [self.xlabel, *(one.label for one in self.series)]
+        xs = np.unique(np.concatenate([curve.x for curve in self.series])) if self.series else np.zeros(0)
+        head = [self.xlabel, *(curve.label for curve in self.series)]
         rows = []
         for x in xs[_thinned(len(xs), MOST_ROWS)]:
             row = [shown(float(x))]
-            for one in self.series:
-                where = np.flatnonzero(one.x == x)
+            for curve in self.series:
+                where = np.flatnonzero(curve.x == x)
                 row.append(
-                    "" if not len(where) else f"{shown(float(one.y[where[0]]))}{_spread(one, where[0])}"
+                    "" if not len(where) else f"{shown(float(curve.y[where[0]]))}{_spread(curve, where[0])}"
                 )
             rows.append(row)
         return head, rows, len(xs)
 
-    def _curve(self, one: Series) -> dict[str, str]:
+    def _curve(self, curve: Series) -> dict[str, str]:
         horizontal, vertical = self.scales
-        keep = _thinned(len(one.x), MOST_POINTS, one.y)
-        x = WIDTH * horizontal.place(one.x[keep])
-        y = HEIGHT * (1 - vertical.place(one.y[keep]))
+        keep = _thinned(len(curve.x), MOST_POINTS, curve.y)
+        x = WIDTH * horizontal.place(curve.x[keep])
+        y = HEIGHT * (1 - vertical.place(curve.y[keep]))
         band = ""
-        if one.low is not None and one.high is not None:
-            top = HEIGHT * (1 - vertical.place(one.high[keep]))
-            bottom = HEIGHT * (1 - vertical.place(one.low[keep]))
+        if curve.low is not None and curve.high is not None:
+            top = HEIGHT * (1 - vertical.place(curve.high[keep]))
+            bottom = HEIGHT * (1 - vertical.place(curve.low[keep]))
             band = _path(np.concatenate([x, x[::-1]]), np.concatenate([top, bottom[::-1]])) + "Z"
         # A line of length 0 with round ends stays round however the drawing is stretched.
-        dots = "".join(f"M{a:.1f} {b:.2f}h0" for a, b in zip(x, y, strict=True)) if one.dots else ""
-        return {"look": one.look, "line": _path(x, y), "band": band, "dots": dots}
+        dots = "".join(f"M{a:.1f} {b:.2f}h0" for a, b in zip(x, y, strict=True)) if curve.dots else ""
+        return {"style": curve.style, "line": _path(x, y), "band": band, "dots": dots}
 
 
 def _path(x: FloatArray, y: FloatArray) -> str:
@@ -247,10 +249,10 @@ def _latest(x: FloatArray, xs: FloatArray) -> list[int]:
     return [int(index) - 1 for index in np.searchsorted(x, xs, side="right")]
 
 
-def _spread(one: Series, index: int) -> str:
-    if one.low is None or one.high is None:
+def _spread(curve: Series, index: int) -> str:
+    if curve.low is None or curve.high is None:
         return ""
-    low, high, middle = float(one.low[index]), float(one.high[index]), float(one.y[index])
+    low, high, middle = float(curve.low[index]), float(curve.high[index]), float(curve.y[index])
     if abs((high - middle) - (middle - low)) <= 1e-9 * max(abs(middle), 1.0):
         return f" ± {shown(high - middle)}"
     return f" ({shown(low)} to {shown(high)})"

@@ -38,13 +38,13 @@ class Group:
     ----------
     label : str
         What sets it apart from the other groups.
-    look : str
+    style : str
         Its class in the style sheet.
     runs : tuple of RecordedRun
     """
 
     label: str
-    look: str
+    style: str
     runs: tuple[RecordedRun, ...]
 
 
@@ -95,7 +95,9 @@ def group_runs(runs: Sequence[RecordedRun]) -> list[Group]:
         keys.setdefault(key, []).append(run)
         fields[key] = described
     differing = [
-        name for name in next(iter(fields.values())) if len({repr(one[name]) for one in fields.values()}) > 1
+        name
+        for name in next(iter(fields.values()))
+        if len({repr(values[name]) for values in fields.values()}) > 1
     ]
     groups = []
     for number, (key, members) in enumerate(keys.items()):
@@ -108,13 +110,13 @@ def group_runs(runs: Sequence[RecordedRun]) -> list[Group]:
 def differences(groups: Sequence[Group]) -> list[Difference]:
     """Compare every group with the first, in every measure that both have."""
     reference = groups[0]
-    found = []
+    results = []
     for group in groups[1:]:
         for measure, words in MEASURES.items():
             pairs = _pairs(reference, group, lambda run, key=measure: run.latest(key))  # type: ignore[misc]
             if pairs:
-                found.append(_difference(group, reference, measure, words, pairs))
-    return found
+                results.append(_difference(group, reference, measure, words, pairs))
+    return results
 
 
 def interval(values: FloatArray) -> tuple[float, float]:
@@ -133,12 +135,12 @@ def same_results(runs: Sequence[RecordedRun]) -> list[tuple[list[str], bool]]:
         }
         described["digest"] = run.identity.get("game_digest")
         keys.setdefault(msgspec.json.encode(described, order="sorted").decode(), []).append(run)
-    found = []
+    results = []
     for members in keys.values():
         digests = [(run.summary or {}).get("policy_digest") for run in members]
         if len(members) > 1 and all(digests):
-            found.append(([run.name for run in members], len(set(digests)) == 1))
-    return found
+            results.append(([run.name for run in members], len(set(digests)) == 1))
+    return results
 
 
 def comparison_charts(groups: Sequence[Group]) -> list[Chart]:
@@ -158,19 +160,19 @@ def comparison_charts(groups: Sequence[Group]) -> list[Chart]:
 
 
 def _pairs(
-    reference: Group, group: Group, look: Callable[[RecordedRun], tuple[int, float] | None]
+    reference: Group, group: Group, latest: Callable[[RecordedRun], tuple[int, float] | None]
 ) -> list[tuple[RecordedRun, RecordedRun, float]]:
-    """Return for every common seed the two runs and the difference of what `look` sees in them."""
+    """Return for every common seed the two runs and the difference of what `style` sees in them."""
     by_seed = {run.experiment.seed: run for run in reference.runs}
-    found = []
+    results = []
     for run in group.runs:
         other = by_seed.get(run.experiment.seed)
         if other is None:
             continue
-        mine, theirs = look(run), look(other)
+        mine, theirs = latest(run), latest(other)
         if mine is not None and theirs is not None:
-            found.append((run, other, mine[1] - theirs[1]))
-    return found
+            results.append((run, other, mine[1] - theirs[1]))
+    return results
 
 
 def _difference(
@@ -203,9 +205,9 @@ def _difference(
 def _overlay(groups: Sequence[Group], key: str, title: str, ylabel: str, *, log: bool) -> Chart:
     series = []
     for group in groups:
-        one = _mean_curve(group, key)
-        if one is not None:
-            series.append(one if not log else _positive(one))
+        mean = _mean_curve(group, key)
+        if mean is not None:
+            series.append(mean if not log else _positive(mean))
     optima = {round(run.optimum, 9) for group in groups for run in group.runs if run.optimum is not None}
     levels = [Level("best joint policy, V*", "best", optima.pop())] if len(optima) == 1 and not log else []
     many = any(len(group.runs) > 1 for group in groups)
@@ -226,13 +228,13 @@ def _mean_curve(group: Group, key: str) -> Series | None:
         rounds, values = columns[0]
         if key == "return_mean":
             rounds, values, error = group.runs[0].column(key, "return_stderr")
-            return Series(group.label, group.look, rounds, values, values - error, values + error)
-        return Series(group.label, group.look, rounds, values, dots=len(rounds) < 40)
+            return Series(group.label, group.style, rounds, values, values - error, values + error)
+        return Series(group.label, group.style, rounds, values, dots=len(rounds) < 40)
     rounds, stacked = _aligned(columns)
     if not len(rounds):
         return None
     low, high = _bands(stacked)
-    return Series(group.label, group.look, rounds, stacked.mean(axis=0), low, high)
+    return Series(group.label, group.style, rounds, stacked.mean(axis=0), low, high)
 
 
 def _difference_chart(groups: Sequence[Group], key: str) -> Chart:
@@ -248,11 +250,12 @@ def _difference_chart(groups: Sequence[Group], key: str) -> Chart:
         rounds, stacked = _aligned(columns)
         if len(rounds):
             low, high = _bands(stacked) if len(stacked) > 1 else (None, None)
-            series.append(Series(group.label, group.look, rounds, stacked.mean(axis=0), low, high))
+            series.append(Series(group.label, group.style, rounds, stacked.mean(axis=0), low, high))
+    banded = any(curve.low is not None for curve in series)
     return Chart(
         "compare-difference", f"Difference to {reference.label}",
         "Above 0 the group earns more than the reference; differences are taken seed by seed"
-        + (", the band is their interval at 95 %." if any(one.low is not None for one in series) else "."),
+        + (", the band is their interval at 95 %." if banded else "."),
         "round", f"difference in {MEASURES[key] if key == 'value' else 'return'}", series,
         [Level("no difference", "best", 0.0)],
     )  # fmt: skip
@@ -273,19 +276,19 @@ def _bands(stacked: FloatArray) -> tuple[FloatArray, FloatArray]:
     return mean - half, mean + half
 
 
-def _positive(one: Series) -> Series:
+def _positive(curve: Series) -> Series:
     """Return a curve for a logarithmic axis; the interval keeps its numbers, cut off when drawn."""
-    return replace(one, y=np.maximum(one.y, SMALLEST))
+    return replace(curve, y=np.maximum(curve.y, SMALLEST))
 
 
-def spoken(one: Difference) -> str:
+def spoken(result: Difference) -> str:
     """Say a difference in one sentence."""
-    more = "more" if one.mean >= 0 else "less"
-    size = shown(abs(one.mean))
-    if one.low is None or one.high is None:
-        return f"{one.group}: {one.measure} {size} {more} than {one.reference} ({one.how})."
-    sure = "" if one.sure else "; the interval holds 0, so the sign is not settled"
+    more = "more" if result.mean >= 0 else "less"
+    size = shown(abs(result.mean))
+    if result.low is None or result.high is None:
+        return f"{result.group}: {result.measure} {size} {more} than {result.reference} ({result.how})."
+    sure = "" if result.sure else "; the interval holds 0, so the sign is not settled"
     return (
-        f"{one.group}: {one.measure} {size} {more} than {one.reference} "
-        f"(95 %: {shown(one.low)} to {shown(one.high)}, {one.how}{sure})."
+        f"{result.group}: {result.measure} {size} {more} than {result.reference} "
+        f"(95 %: {shown(result.low)} to {shown(result.high)}, {result.how}{sure})."
     )

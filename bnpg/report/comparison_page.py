@@ -4,23 +4,23 @@ from collections.abc import Sequence
 
 import msgspec
 
+from bnpg.durations import duration
 from bnpg.report.comparison import comparison_charts, differences, group_runs, same_results, spoken
 from bnpg.report.page import Page, render_section
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.reproduction import reproduction
 from bnpg.report.scale import shown
-from bnpg.report.summary import duration
 from bnpg.report.whisker import whiskers
 
 
 def comparison_report(runs: Sequence[RecordedRun]) -> Page:
     """Return the comparison of several runs."""
     groups = group_runs(runs)
-    found = differences(groups)
+    compared = differences(groups)
     label = {run.folder: group.label for group in groups for run in group.runs}
     games = sorted({str(run.identity["game"]) for run in runs})
     fields = [msgspec.to_builtins(run.experiment) for run in runs]
-    differing = [name for name in fields[0] if len({repr(one[name]) for one in fields}) > 1]
+    differing = [name for name in fields[0] if len({repr(values[name]) for values in fields}) > 1]
     without = (
         "All runs are of one configuration: there is nothing to compare but seeds."
         if len(groups) == 1
@@ -43,12 +43,12 @@ def comparison_report(runs: Sequence[RecordedRun]) -> Page:
             "differences",
             "Differences",
             "differences.html.j2",
-            differences=found,
+            differences=compared,
             reference=groups[0].label,
             without=without,
             shown=shown,
             spoken=spoken,
-            whisker=whiskers(found),
+            whisker=whiskers(compared),
         ),
         render_section("curves", "Learning", "charts.html.j2", charts=comparison_charts(groups), words=[]),
         render_section(
@@ -58,8 +58,8 @@ def comparison_report(runs: Sequence[RecordedRun]) -> Page:
             runs=[(run, reproduction(run)) for run in runs],
             fields=differing,
             rows=[
-                (run.name, [str(one[name]) for name in differing])
-                for run, one in zip(runs, fields, strict=True)
+                (run.name, [str(values[name]) for name in differing])
+                for run, values in zip(runs, fields, strict=True)
             ],
         ),
     ]

@@ -84,18 +84,18 @@ def value_chart(run: Measurements, events: tuple[Event, ...] = ()) -> Chart:
 
 
 def gap_chart(
-    run: Measurements, levels: Sequence[Level] = (), told: str = "", events: tuple[Event, ...] = ()
+    run: Measurements, levels: Sequence[Level] = (), remark: str = "", events: tuple[Event, ...] = ()
 ) -> Chart:
     """How far the team is from the optimum and from equilibrium, with the bounds that are known."""
     series = []
-    for key, name, look in (("optimality_gap", "optimality gap", "value"), ("nash_gap", "Nash gap", "nash")):
+    for key, name, style in (("optimality_gap", "optimality gap", "value"), ("nash_gap", "Nash gap", "nash")):
         rounds, gap = run.column(key)
         if len(rounds):
-            series.append(Series(name, look, rounds, np.maximum(gap, SMALLEST), dots=len(rounds) < 60))
+            series.append(Series(name, style, rounds, np.maximum(gap, SMALLEST), dots=len(rounds) < 60))
     return Chart(
         "gaps", "How far it is from the best",
         "The optimality gap is what the best joint policy would earn more; the Nash gap is the most that one "
-        f"agent could gain on its own. {told}".strip(),
+        f"agent could gain on its own. {remark}".strip(),
         "round", "gap (logarithmic)", series, levels, events, log=True,
     )  # fmt: skip
 

@@ -69,16 +69,16 @@ def draw_dag(dag: Dag) -> DagDrawing:
 
 def describe(dag: Dag) -> str:
     """Say who sees whom."""
-    told = []
+    sentences = []
     for agent, parents in enumerate(dag.parents):
         if parents:
             whom = ", ".join(str(parent) for parent in parents)
-            told.append(f"agent {agent} sees the action of agent{'s' * (len(parents) > 1)} {whom}")
-    if not told:
+            sentences.append(f"agent {agent} sees the action of agent{'s' * (len(parents) > 1)} {whom}")
+    if not sentences:
         return f"{dag.agents} agents, none of whom sees another's action before it acts."
     rest = sum(not parents for parents in dag.parents)
     first = f"{rest} agent{'s' * (rest != 1)} act{'s' * (rest == 1)} without seeing another"
-    return f"{dag.agents} agents; {first}; " + "; ".join(told) + "."
+    return f"{dag.agents} agents; {first}; " + "; ".join(sentences) + "."
 
 
 def _curve(parent: Node, child: Node, passes: int, middle: float) -> str:

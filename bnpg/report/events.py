@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from bnpg_protocol.process.faults.plan import FaultPlan, LinkFault
 
+from bnpg.durations import duration
 from bnpg.report.chart import Chart, Event, Series
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.scale import shown
-from bnpg.report.summary import duration
 from bnpg.trace.reading import Life
 
 
@@ -21,7 +21,7 @@ class FaultEvent:
     ----------
     what : str
         In words.
-    look : str
+    style : str
         `kill`, `return`, `pause` or `partition`.
     round : int or None
         When, by round.
@@ -32,7 +32,7 @@ class FaultEvent:
     """
 
     what: str
-    look: str
+    style: str
     round: int | None
     at: float | None
     seconds: float = 0.0
@@ -43,27 +43,27 @@ def fault_events(run: RecordedRun) -> list[FaultEvent]:
     plan = run.plan
     if plan is None:
         return []
-    found: list[FaultEvent] = []
+    events: list[FaultEvent] = []
     for cut in plan.partition:
         groups = " from ".join("{" + ", ".join(group) + "}" for group in cut.groups)
         at = cut.start if cut.start is not None else _second(run, cut.round)
-        found.append(
+        events.append(
             FaultEvent(
                 f"partition of {groups} for {cut.seconds:g} s", "partition", cut.round, at, cut.seconds
             )
         )
     for pause in plan.pause:
         what = f"{pause.process} hangs for {pause.seconds:g} s ({pause.phase})"
-        found.append(FaultEvent(what, "pause", pause.round, _second(run, pause.round), pause.seconds))
+        events.append(FaultEvent(what, "pause", pause.round, _second(run, pause.round), pause.seconds))
     for kill in plan.kill:
         life = "" if kill.incarnation == 1 else f", life {kill.incarnation}"
         what = f"{kill.process} is killed ({kill.phase}{life})"
-        found.append(FaultEvent(what, "kill", kill.round, _second(run, kill.round)))
+        events.append(FaultEvent(what, "kill", kill.round, _second(run, kill.round)))
     for short in plan.exhaust:
         lasting = "" if short.seconds is None else f" for {short.seconds:g} s"
         what = f"{short.process} runs out of {short.of}{lasting} ({short.phase})"
-        found.append(FaultEvent(what, "pause", short.round, _second(run, short.round), short.seconds or 0.0))
-    return sorted(found, key=lambda one: (one.at is None, one.at or 0.0, one.round or 0))
+        events.append(FaultEvent(what, "pause", short.round, _second(run, short.round), short.seconds or 0.0))
+    return sorted(events, key=lambda event: (event.at is None, event.at or 0.0, event.round or 0))
 
 
 def observed_events(lives: Sequence[Life]) -> list[FaultEvent]:
@@ -72,18 +72,20 @@ def observed_events(lives: Sequence[Life]) -> list[FaultEvent]:
     if not coordinators:
         return []
     start = coordinators[0].events[0].line.time
-    latest = {life.process: max(one.life for one in lives if one.process == life.process) for life in lives}
-    found = []
+    latest = {
+        life.process: max(other.life for other in lives if other.process == life.process) for life in lives
+    }
+    events = []
     for life in lives:
         began, ended = (life.events[at].line.time - start for at in (0, -1))
         if life.life > 1:
             what = f"{life.process} came back for life {life.life}"
-            found.append(FaultEvent(what, "return", None, max(began, 0.0)))
+            events.append(FaultEvent(what, "return", None, max(began, 0.0)))
         if life.end is None and life.life < latest[life.process]:
-            found.append(
+            events.append(
                 FaultEvent(f"{life.process} died in life {life.life}", "kill", None, max(ended, 0.0))
             )
-    return sorted(found, key=lambda one: one.at or 0.0)
+    return sorted(events, key=lambda event: event.at or 0.0)
 
 
 def standing_faults(plan: FaultPlan) -> list[str]:
@@ -94,7 +96,7 @@ def standing_faults(plan: FaultPlan) -> list[str]:
 
 def round_events(events: list[FaultEvent]) -> list[Event]:
     """Return the events on an axis of rounds."""
-    return [Event(one.what, one.look, float(one.round)) for one in events if one.round is not None]
+    return [Event(event.what, event.style, float(event.round)) for event in events if event.round is not None]
 
 
 def time_chart(run: RecordedRun, events: Sequence[FaultEvent]) -> Chart | None:
@@ -104,9 +106,9 @@ def time_chart(run: RecordedRun, events: Sequence[FaultEvent]) -> Chart | None:
         return None
     _, seconds = run.column("seconds")
     marks = [
-        Event(one.what, one.look, one.at, one.at + one.seconds if one.seconds else None)
-        for one in events
-        if one.at is not None and one.at <= elapsed[-1]
+        Event(event.what, event.style, event.at, event.at + event.seconds if event.seconds else None)
+        for event in events
+        if event.at is not None and event.at <= elapsed[-1]
     ]
     slowest = int(np.argmax(seconds))
     caption = (

@@ -12,6 +12,7 @@ from pathlib import Path
 from bnpg_protocol.process.trace_line import ActLine, ApplyLine, KeptLine, ReceiveLine, SendLine
 from markupsafe import Markup
 
+from bnpg.durations import duration
 from bnpg.trace.reading import Life, TraceEvent, Violation, read_trace
 from bnpg.trace.sequence import Sequence as MessageSequence
 from bnpg.trace.sequence import sequence, sequence_svg, sequence_text
@@ -148,11 +149,11 @@ def message_view(lives: list[Life], missing: str) -> MessageView:
     spent = {moment: _seconds(parts) for moment, parts in moments.items()}
     chosen = _choose(spent)
     slowest = max(chosen, key=lambda moment: spent[moment])
-    small = [one for one in chosen if sum(len(life.events) for life in moments[one]) <= MOST_EVENTS]
-    steps = [_draw(one, moments[one], "the slowest" if one == slowest else "") for one in small]
+    small = [moment for moment in chosen if sum(len(life.events) for life in moments[moment]) <= MOST_EVENTS]
+    steps = [_draw(moment, moments[moment], "the slowest" if moment == slowest else "") for moment in small]
     if not steps:
         return MessageView(missing=f"Every step has more than {MOST_EVENTS} events, too many to be drawn.")
-    first = next((one.key for one in steps if one.key == _key(slowest)), steps[0].key)
+    first = next((step.key for step in steps if step.key == _key(slowest)), steps[0].key)
     return MessageView(tuple(steps), len(moments), first)
 
 
@@ -215,12 +216,12 @@ def _draw(moment: Moment, parts: list[Life], remark: str) -> DrawnStep:
     )  # fmt: skip
     return DrawnStep(
         key=_key(moment),
-        label=f"{where}: {_time(seconds)}{suffix}",
+        label=f"{where}: {duration(seconds)}{suffix}",
         title=where,
         seconds=seconds,
         lanes=lanes,
         hops=hops,
-        ticks=tuple((25.0 * k, _time(seconds * k / 4)) for k in range(5)),
+        ticks=tuple((25.0 * k, duration(seconds * k / 4)) for k in range(5)),
         path=_path(drawn),
         svg=_without_style(sequence_svg(drawn)),
         text=sequence_text(drawn),
@@ -244,7 +245,7 @@ def _spans(
                 kind, what = "work", "sends"
             case _:
                 kind, what = "work", event.verb
-        words = f"{what}, {_time(width * seconds / 100)}"
+        words = f"{what}, {duration(width * seconds / 100)}"
         spans.append(Span(since, width, kind, words, row in drawn.critical))
         since = at
     return tuple(spans)
@@ -267,15 +268,3 @@ def _without_style(svg: str) -> Markup:
 
 def _key(moment: Moment) -> str:
     return f"{moment[0]}." + ("" if moment[1] is None else str(moment[1]))
-
-
-def _time(seconds: float) -> str:
-    if seconds == 0:
-        return "0"
-    return (
-        f"{1e6 * seconds:.0f} µs"
-        if seconds < 1e-3
-        else f"{1e3 * seconds:.3g} ms"
-        if seconds < 1
-        else f"{seconds:.3g} s"
-    )

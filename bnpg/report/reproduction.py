@@ -70,8 +70,8 @@ def reproduction(run: RecordedRun) -> Reproduction:
 def options(experiment: Experiment) -> list[str]:
     """Return the options that give an experiment again, but for its game: all that are not the defaults."""
     words: list[str] = []
-    for one in experiment_settings(type(experiment)):
-        value = getattr(experiment, one.name)
-        if not one.required and (one.key in _ALWAYS or value != one.default):
-            words += one.arguments(value)
+    for setting in experiment_settings(type(experiment)):
+        value = getattr(experiment, setting.name)
+        if not setting.required and (setting.key in _ALWAYS or value != setting.default):
+            words += setting.arguments(value)
     return words

@@ -125,8 +125,8 @@ def time_section(run: RecordedRun, lives: Sequence[Life] = ()) -> Section:
 def experiment_section(run: RecordedRun) -> Section:
     """What was run, and how to run it again."""
     fields = [
-        (one.key, str(getattr(run.experiment, one.name)), one.meaning(str, str))
-        for one in experiment_settings(type(run.experiment))
+        (setting.key, str(getattr(run.experiment, setting.name)), setting.meaning(str, str))
+        for setting in experiment_settings(type(run.experiment))
     ]
     return render_section(
         "experiment", "The experiment", "experiment.html.j2", again=reproduction(run), fields=fields
@@ -140,11 +140,11 @@ def _counters(run: RecordedRun) -> str:
         return ""
     lives = {agent: state["incarnation"] for agent, state in status.get("agents", {}).items()}
     returned = [f"agent {agent} ({lives[agent] - 1} times)" for agent in lives if lives[agent] > 1]
-    told = [
+    sentences = [
         f"The coordinator sent {status.get('retransmitted', 0)} messages again, took in "
         f"{status.get('duplicates', 0)} twice and refused {sum(status.get('refused', {}).values())}."
     ]
     if status.get("generation", 1) > 1:
-        told.append(f"The coordinator was started {status['generation']} times.")
-    told.append(f"Came back: {', '.join(returned)}." if returned else "No agent died.")
-    return " ".join(told)
+        sentences.append(f"The coordinator was started {status['generation']} times.")
+    sentences.append(f"Came back: {', '.join(returned)}." if returned else "No agent died.")
+    return " ".join(sentences)

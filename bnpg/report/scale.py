@@ -43,13 +43,13 @@ class Scale:
         -------
         (K,) float
         """
-        given = np.asarray(values, dtype=np.float64)
+        placed = np.asarray(values, dtype=np.float64)
         if self.log:
-            given = np.log10(np.maximum(given, SMALLEST))
+            placed = np.log10(np.maximum(placed, SMALLEST))
             low, high = math.log10(self.low), math.log10(self.high)
         else:
             low, high = self.low, self.high
-        result: FloatArray = (given - low) / (high - low)
+        result: FloatArray = (placed - low) / (high - low)
         return result
 
     def ticks(self, most: int) -> list[float]:
@@ -59,15 +59,15 @@ class Scale:
         if self.log:
             decades = math.log10(self.high / self.low)
             subs = (1.0,) if decades > 3 else (1.0, 2.0, 5.0)
-            found = LogLocator(subs=subs, numticks=most).tick_values(self.low, self.high)
+            ticks = LogLocator(subs=subs, numticks=most).tick_values(self.low, self.high)
             if decades < 1:
-                found = MaxNLocator(nbins=max(most - 2, 2), steps=[1, 2, 5, 10]).tick_values(
+                ticks = MaxNLocator(nbins=max(most - 2, 2), steps=[1, 2, 5, 10]).tick_values(
                     self.low, self.high
                 )
         else:
-            found = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
+            ticks = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
         slack = 1e-9
-        return [float(tick) for tick in found if -slack <= float(self.place(float(tick))) <= 1 + slack]
+        return [float(tick) for tick in ticks if -slack <= float(self.place(float(tick))) <= 1 + slack]
 
 
 def fit(values: Iterable[FloatArray], *, log: bool = False, whole: bool = False) -> Scale:
@@ -82,7 +82,7 @@ def fit(values: Iterable[FloatArray], *, log: bool = False, whole: bool = False)
     whole : bool
         Whether the axis ends exactly at the extremes, as an axis of rounds does.
     """
-    arrays = [np.asarray(one, dtype=np.float64).ravel() for one in values]
+    arrays = [np.asarray(array, dtype=np.float64).ravel() for array in values]
     all_ = np.concatenate(arrays) if arrays else np.zeros(0)
     all_ = all_[np.isfinite(all_)]
     if log:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bnpg_coordinator.line import Line, number
 
+from bnpg.durations import duration
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.scale import shown
 
@@ -27,13 +28,11 @@ class Tile:
 
 def tiles(run: RecordedRun) -> list[Tile]:
     """Return the numbers that matter, those that are known."""
-    experiment, found = run.experiment, []
+    experiment = run.experiment
     done = run.rounds / experiment.rounds if experiment.rounds else 1.0
     seconds = float(run.elapsed[1][-1]) if len(run.elapsed[1]) else 0.0
-    found.append(
-        Tile("rounds", f"{run.rounds} / {experiment.rounds}", f"updates, in {duration(seconds)}", done)
-    )
-    return found + number_tiles(run.last, run.optimum)
+    first = Tile("rounds", f"{run.rounds} / {experiment.rounds}", f"updates, in {duration(seconds)}", done)
+    return [first, *number_tiles(run.last, run.optimum)]
 
 
 def number_tiles(latest: Line, best: float | None) -> list[Tile]:
@@ -46,23 +45,23 @@ def number_tiles(latest: Line, best: float | None) -> list[Tile]:
     best : float or None
         V*.
     """
-    found = []
+    shown_tiles = []
     value, mean, error = number(latest.value), number(latest.return_mean), number(latest.return_stderr)
     if value is not None and best is not None:
         share = value / best if best > 0 and value >= 0 else None
         meaning = f"expected return; the best joint policy earns {shown(best)}"
-        found.append(Tile("exact value", shown(value), meaning, share))
+        shown_tiles.append(Tile("exact value", shown(value), meaning, share))
     if mean is not None:
         spread = "" if error is None else f" ± {shown(error)}"
-        found.append(Tile("return", f"{shown(mean)}{spread}", "of the last episodes, ± standard error"))
+        shown_tiles.append(Tile("return", f"{shown(mean)}{spread}", "of the last episodes, ± standard error"))
     for gap, name, meaning in (
         (latest.optimality_gap, "optimality gap", "to the best joint policy"),
         (latest.nash_gap, "Nash gap", "the most one agent could gain on its own"),
     ):
         known = number(gap)
         if known is not None:
-            found.append(Tile(name, shown(known), meaning))
-    return found
+            shown_tiles.append(Tile(name, shown(known), meaning))
+    return shown_tiles
 
 
 def in_words(run: RecordedRun) -> list[str]:
@@ -71,10 +70,10 @@ def in_words(run: RecordedRun) -> list[str]:
     agents = run.dag.agents
     team = f"A team of {agents} agents" if agents > 1 else "One agent"
     learnt = "played episodes" if experiment.mode == "sampled" else "the known model"
-    told = [
+    sentences = [
         f"{team} learnt {run.identity['game']} from {learnt} in {run.rounds} of {experiment.rounds} rounds."
     ]
-    told += _state(run)
+    sentences += _state(run)
     value, best, gap = number(run.last.value), run.optimum, number(run.last.nash_gap)
     if value is not None and best is not None:
         sentence = f"Its policy earns {shown(value)} in expectation"
@@ -83,31 +82,18 @@ def in_words(run: RecordedRun) -> list[str]:
         else:
             sentence += f", where the best joint policy earns {shown(best)}"
         first = run.column("value")[1][0]
-        told.append(f"{sentence}; it began with {shown(float(first))}.")
+        sentences.append(f"{sentence}; it began with {shown(float(first))}.")
     if gap is not None:
         none = gap <= 1e-9
-        told.append(
+        sentences.append(
             "No agent can gain anything by changing its own policy alone: the team is in a Nash equilibrium."
             if none
             else f"No agent could gain more than {shown(gap)} by changing its own policy alone."
         )
         if none and best is not None and value is not None and best - value > 1e-6:
-            told.append("It is a bad equilibrium: a better one exists, but no agent can reach it alone.")
-    told += [run.why["evaluation"]] if "evaluation" in run.why else []
-    return told
-
-
-def duration(seconds: float) -> str:
-    """Return a time as a person says it."""
-    if seconds < 1:
-        return f"{shown(1000 * seconds)} ms"
-    if seconds < 60:
-        return f"{shown(seconds)} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
+            sentences.append("It is a bad equilibrium: a better one exists, but no agent can reach it alone.")
+    sentences += [run.why["evaluation"]] if "evaluation" in run.why else []
+    return sentences
 
 
 def _percent(share: float) -> str:

@@ -8,33 +8,33 @@ from bnpg.report.comparison import Difference, spoken
 from bnpg.report.scale import Scale
 
 
-def whiskers(found: Sequence[Difference]) -> Callable[[Difference], Markup]:
+def whiskers(differences: Sequence[Difference]) -> Callable[[Difference], Markup]:
     """Return what draws a difference with its interval, on a scale of its own measure."""
     ends: dict[str, list[float]] = {}
-    for one in found:
-        known = [end for end in (one.low, one.high) if end is not None]
-        ends.setdefault(one.measure, []).extend([0.0, one.mean, *known])
+    for result in differences:
+        known = [end for end in (result.low, result.high) if end is not None]
+        ends.setdefault(result.measure, []).extend([0.0, result.mean, *known])
     scales = {measure: Scale(min(values), max(values) or 1e-9) for measure, values in ends.items()}
 
-    def draw(one: Difference) -> Markup:
-        scale = scales[one.measure]
+    def draw(result: Difference) -> Markup:
+        scale = scales[result.measure]
         if scale.high <= scale.low:
             return Markup("")
 
         def at(value: float) -> str:
             return f"{6 + 132 * float(scale.place(value)):.1f}"
 
-        known = one.low is not None and one.high is not None
+        known = result.low is not None and result.high is not None
         drawn = (
-            f'<line class="range" x1="{at(one.low or 0.0)}" x2="{at(one.high or 0.0)}" y1="9" y2="9"/>'
+            f'<line class="range" x1="{at(result.low or 0.0)}" x2="{at(result.high or 0.0)}" y1="9" y2="9"/>'
             if known
             else ""
         )
-        label = escape(spoken(one))
+        label = escape(spoken(result))
         return Markup(  # noqa: S704 (numbers and an escaped label)
             f'<svg class="whisker" viewBox="0 0 144 18" role="img" aria-label="{label}">'
             f'<line class="zero" x1="{at(0.0)}" x2="{at(0.0)}" y1="1" y2="17"/>{drawn}'
-            f'<circle cx="{at(one.mean)}" cy="9" r="4"/></svg>'
+            f'<circle cx="{at(result.mean)}" cy="9" r="4"/></svg>'
         )
 
     return draw

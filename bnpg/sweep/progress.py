@@ -9,7 +9,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bnpg.report.summary import duration
+from bnpg.durations import duration
 from bnpg.sweep.grid import GridRun
 from bnpg.sweep.workers import Ending
 

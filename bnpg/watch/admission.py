@@ -98,8 +98,8 @@ class TokenAdmission:
             if name not in _LOCAL_NAMES:
                 return PlainTextResponse("this server answers to localhost only\n", 421)
             return None
-        given = request.query_params.get("token")
-        if given is not None and self._is_token(given):
+        presented = request.query_params.get("token")
+        if presented is not None and self._is_token(presented):
             url = URL(str(request.url)).remove_query_params("token")
             redirect = RedirectResponse(url.path, 303)
             redirect.set_cookie(COOKIE, self._token, httponly=True, samesite="strict")
@@ -109,9 +109,9 @@ class TokenAdmission:
             return None
         return PlainTextResponse("open the address that `bnpg watch` printed: it ends in ?token=..\n", 401)
 
-    def _is_token(self, given: str) -> bool:
+    def _is_token(self, presented: str) -> bool:
         assert self._token is not None
-        return hmac.compare_digest(given.encode(), self._token.encode())
+        return hmac.compare_digest(presented.encode(), self._token.encode())
 
 
 def _bare(request: Request) -> bool:

@@ -5,12 +5,12 @@ import json
 import time
 from collections.abc import AsyncIterator
 
-from bnpg.watch.source import Sight, Source
+from bnpg.watch.source import Source, WatchedPage
 
-LOOK_EVERY = 1.0
-"""Seconds between two looks."""
+REFRESH_EVERY = 1.0
+"""Seconds between two states of the page."""
 SHARE = 0.1
-"""Most of its time that the server spends on looking, however large the run."""
+"""Most of its time that the server spends on refreshing, however large the run."""
 KEEP_ALIVE = 15.0
 """Seconds without news after which a comment keeps the connection open."""
 
@@ -25,11 +25,11 @@ class Broadcast:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._sight: Sight | None = None
-        self._looked_at = 0.0
-        self._pause = LOOK_EVERY
+        self._page: WatchedPage | None = None
+        self._refreshed_at = 0.0
+        self._pause = REFRESH_EVERY
         self._followers = 0
-        self._looking = asyncio.Lock()
+        self._refreshing = asyncio.Lock()
         self._changed = asyncio.Condition()
         self._stopped = asyncio.Event()
 
@@ -38,18 +38,18 @@ class Broadcast:
         """How many follow just now."""
         return self._followers
 
-    async def sight(self) -> Sight:
-        """Return a sight that is not older than a moment."""
-        if self._sight is None or time.monotonic() - self._looked_at >= self._pause:
-            await self._look()
-        assert self._sight is not None
-        return self._sight
+    async def page(self) -> WatchedPage:
+        """Return a page that is not older than a moment."""
+        if self._page is None or time.monotonic() - self._refreshed_at >= self._pause:
+            await self._refresh()
+        assert self._page is not None
+        return self._page
 
     async def run(self) -> None:
-        """Look again and again while somebody follows; until stopped."""
+        """AgentState again and again while somebody follows; until stopped."""
         while not self._stopped.is_set():
             if self._followers:
-                await self._look()
+                await self._refresh()
             try:
                 await asyncio.wait_for(self._stopped.wait(), self._pause)
             except TimeoutError:
@@ -62,17 +62,17 @@ class Broadcast:
             self._changed.notify_all()
 
     async def follow(self) -> AsyncIterator[str]:
-        """Yield server-sent events: everything at first, then what changes; only the latest is ever told."""
+        """Yield server-sent events: everything at first, then what changes; only the latest is ever sent."""
         self._followers += 1
-        told: dict[str, str] = {}
+        sent: dict[str, str] = {}
         try:
             yield "retry: 1000\n\n"
             while not self._stopped.is_set():
-                sight = await self.sight()
-                for event in _news(sight, told):
+                page = await self.page()
+                for event in _news(page, sent):
                     yield event
                 async with self._changed:
-                    if self._sight is not sight or self._stopped.is_set():
+                    if self._page is not page or self._stopped.is_set():
                         continue
                     try:
                         await asyncio.wait_for(self._changed.wait(), KEEP_ALIVE)
@@ -81,31 +81,31 @@ class Broadcast:
         finally:
             self._followers -= 1
 
-    async def _look(self) -> None:
-        async with self._looking:
+    async def _refresh(self) -> None:
+        async with self._refreshing:
             began = time.monotonic()
-            sight = await asyncio.to_thread(self._source.look)
+            page = await asyncio.to_thread(self._source.page)
             took = time.monotonic() - began
-            self._pause = max(LOOK_EVERY, took * (1 - SHARE) / SHARE)
-            self._looked_at = time.monotonic()
-            changed = sight != self._sight
-            self._sight = sight
+            self._pause = max(REFRESH_EVERY, took * (1 - SHARE) / SHARE)
+            self._refreshed_at = time.monotonic()
+            changed = page != self._page
+            self._page = page
         if changed:
             async with self._changed:
                 self._changed.notify_all()
 
 
-def _news(sight: Sight, told: dict[str, str]) -> list[str]:
-    """Return the events for what a browser has not been told yet, and note them as told."""
+def _news(page: WatchedPage, sent: dict[str, str]) -> list[str]:
+    """Return the events for what a browser has not been sent yet, and note them as sent."""
     events = []
     parts: dict[str, tuple[str, dict[str, object]]] = {
         section.name: ("section", {"name": section.name, "html": str(section.html)})
-        for section in sight.sections
+        for section in page.sections
     }
-    parts["/state"] = ("state", {"text": sight.state, "well": sight.well})
+    parts["/state"] = ("state", {"text": page.state, "well": page.well})
     for key, (kind, content) in parts.items():
         data = json.dumps(content)
-        if told.get(key) != data:
-            told[key] = data
+        if sent.get(key) != data:
+            sent[key] = data
             events.append(f"event: {kind}\ndata: {data}\n\n")
     return events

@@ -65,9 +65,9 @@ def build_app(source: Source, admission: TokenAdmission) -> tuple[ASGIApp, Broad
     broadcast = Broadcast(source)
 
     async def page(request: Request) -> Response:  # noqa: ARG001
-        sight = await broadcast.sight()
+        watched = await broadcast.page()
         nonce = secrets.token_urlsafe(16)
-        html = render_page(Page(sight.title, sight.subtitle, sight.sections, live=True), nonce)
+        html = render_page(Page(watched.title, watched.subtitle, watched.sections, live=True), nonce)
         policy = (
             f"default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; connect-src 'self'; "
             "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -83,8 +83,8 @@ def build_app(source: Source, admission: TokenAdmission) -> tuple[ASGIApp, Broad
         )
 
     async def health(request: Request) -> Response:  # noqa: ARG001
-        sight = await broadcast.sight()
-        return JSONResponse({"well": sight.well, "state": sight.state})
+        watched = await broadcast.page()
+        return JSONResponse({"well": watched.well, "state": watched.state})
 
     async def nothing(request: Request, error: Exception) -> Response:  # noqa: ARG001
         return PlainTextResponse("there is only /\n", 404)

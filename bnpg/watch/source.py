@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from bnpg_coordinator.line import MEASURED, RETURNS, Line
 from prometheus_client.parser import text_string_to_metric_families
 
-from bnpg.live.observation import Observation, RunObserver, status_file
+from bnpg.durations import duration
+from bnpg.live.observation import Observation, ObservedRun
 from bnpg.report.curves import gap_chart, value_chart
 from bnpg.report.dag_drawing import draw_dag
 from bnpg.report.measurements import Measurements
@@ -41,7 +42,7 @@ ANSWER = 3.0
 
 
 @dataclass(frozen=True)
-class Sight:
+class WatchedPage:
     """A page as it is now.
 
     Parameters
@@ -63,7 +64,7 @@ class Sight:
 class Source(Protocol):
     """Something to watch."""
 
-    def look(self) -> Sight:
+    def page(self) -> WatchedPage:
         """Return what there is to see now; takes as long as it takes."""
 
 
@@ -83,22 +84,22 @@ class FolderSource:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._run = read_run(folder)
-        self._observer = RunObserver(self._run.dag, self._run.experiment.rounds, status_file(folder))
+        self._observer = ObservedRun(self._run.dag, self._run.experiment.rounds, lambda: self._run.run.status)
         self._slow: dict[str, tuple[float, Section]] = {}
-        self._sight: Sight | None = None
+        self._page: WatchedPage | None = None
         self._seen: tuple[object, ...] = ()
 
-    def look(self) -> Sight:
+    def page(self) -> WatchedPage:
         """Return the page; what is dear and changes slowly is drawn less often."""
         stamp = tuple(_stamp(self._folder / name) for name in ("metrics.jsonl", "summary.json", "policy.npz"))
-        if self._sight is None or stamp != self._seen:
+        if self._page is None or stamp != self._seen:
             try:
                 self._run = read_run(self._folder, self._run.run.__dict__.get("game"))
                 self._seen = stamp
             except InputError as error:
-                held = self._sight
+                held = self._page
                 return (
-                    Sight("A run", "", False, str(error), ())
+                    WatchedPage("A run", "", False, str(error), ())
                     if held is None
                     else replace(held, well=False, state=str(error))
                 )
@@ -106,7 +107,7 @@ class FolderSource:
         run = self._run
         for line in run.lines[-1:]:
             self._observer.take(line)
-        seen = self._observer.look()
+        seen = self._observer.now()
         well, state = _state(seen, over=run.over)
         sections = (
             self._every(1.0, "summary", lambda: summary_section(run)),
@@ -117,8 +118,8 @@ class FolderSource:
             self._every(5.0, "time", lambda: time_section(run)),
             self._every(3600.0, "experiment", lambda: experiment_section(run)),
         )
-        self._sight = Sight(f"Run {run.name}", subtitle(run), well, state, sections)
-        return self._sight
+        self._page = WatchedPage(f"Run {run.name}", subtitle(run), well, state, sections)
+        return self._page
 
     def _every(self, seconds: float, name: str, draw: Callable[[], Section]) -> Section:
         """Draw a section anew, unless that was done a moment ago; a run that is over stays as it is."""
@@ -147,17 +148,17 @@ class AddressSource:
         self._status: dict[str, Any] = {}
         self._lines: dict[int, Line] = {}
         self._answered: float | None = None
-        self._observer: RunObserver | None = None
+        self._observer: ObservedRun | None = None
 
-    def look(self) -> Sight:
+    def page(self) -> WatchedPage:
         """Ask once, and return the page."""
         trouble = self._ask()
         dag = _dag(self._status)
         if self._observer is None or self._observer.dag != dag:
-            self._observer = RunObserver(dag, int(self._status.get("rounds", 0)), lambda: self._status)
+            self._observer = ObservedRun(dag, int(self._status.get("rounds", 0)), lambda: self._status)
         if self._lines:
             self._observer.take(self._lines[max(self._lines)])
-        seen = self._observer.look()
+        seen = self._observer.now()
         well, state = (False, trouble) if trouble else _state(seen, over=seen.phase == "ended")
         record = Measurements([line for _, line in sorted(self._lines.items())])
         sections = (
@@ -171,7 +172,7 @@ class AddressSource:
                 words=[] if record.lines else ["No number was measured yet."],
             ),
         )
-        return Sight(f"Run at {self._name}", "watched from afar", well, state, sections)
+        return WatchedPage(f"Run at {self._name}", "watched from afar", well, state, sections)
 
     def _ask(self) -> str:
         """Take in status and metrics; return what went wrong."""
@@ -180,7 +181,9 @@ class AddressSource:
             metrics = _fetch(f"{self._base}/metrics").decode()
         except (OSError, ValueError, urllib.error.URLError) as error:
             reason = getattr(error, "reason", error)
-            since = "" if self._answered is None else f" for {time.monotonic() - self._answered:.0f} s"
+            since = (
+                "" if self._answered is None else f" for {duration(round(time.monotonic() - self._answered))}"
+            )
             return f"no answer from {self._name}{since} ({reason}); asking again"
         self._answered = time.monotonic()
         if not isinstance(status, dict) or "round" not in status:
@@ -205,7 +208,7 @@ def now_section(dag: Dag, seen: Observation, *, over: bool, known: bool = True) 
         "Right now",
         "now.html.j2",
         dag=draw_dag(dag) if known else None,
-        states={one.agent: one.look for one in seen.agents},
+        states={agent.agent: agent.state for agent in seen.agents},
         agents=seen.agents,
         parents=dag.parents if known else None,
         seen=seen,
@@ -218,7 +221,7 @@ def _state(seen: Observation, *, over: bool) -> tuple[bool, str]:
     if over:
         return True, "the run is over"
     if seen.silent is not None:
-        return False, f"no word from the coordinator for {seen.silent:.0f} s; still looking"
+        return False, f"no word from the coordinator for {duration(round(seen.silent))}; still looking"
     if not seen.phase:
         return True, "the run is starting, or all of it lives in one process"
     return True, f"live: round {seen.round} of {seen.rounds}"
@@ -232,12 +235,12 @@ def _tiles(seen: Observation) -> list[Tile]:
 
 def _numbers(metrics: str) -> dict[str, float]:
     """Return the measured numbers out of the text that is made for Prometheus."""
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for family in text_string_to_metric_families(metrics):
         key = family.name.removeprefix("bnpg_")
         if key in (*MEASURED, *RETURNS) and family.samples:
-            found[key] = float(family.samples[0].value)
-    return found
+            numbers[key] = float(family.samples[0].value)
+    return numbers
 
 
 def _dag(status: dict[str, Any]) -> Dag:

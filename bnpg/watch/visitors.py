@@ -26,8 +26,8 @@ class Visitor(H11Protocol):
         self.since = self.loop.time()
         self.loop.call_later(ASK_WITHIN, self._hurry)
         if len(self.connections) > MOST:
-            idle = [one for one in self.connections if isinstance(one, Visitor) and one.idle]
-            min(idle, key=lambda one: one.since, default=self).leave()
+            idle = [other for other in self.connections if isinstance(other, Visitor) and other.idle]
+            min(idle, key=lambda visitor: visitor.since, default=self).leave()
 
     @property
     def idle(self) -> bool:

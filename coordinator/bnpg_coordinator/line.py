@@ -156,8 +156,8 @@ def check_chain(lines: Iterable[bytes]) -> None:
             continue
         expected = _chain(before, raw[: max(raw.rfind(_TIMED), 0)])
         if written != expected:
-            found = "none" if written is UNSET else f'"{written[:32]}"'
-            raise InputError(f"line {number} was changed: its chain must be {expected}, it has {found}")
+            present = "none" if written is UNSET else f'"{written[:32]}"'
+            raise InputError(f"line {number} was changed: its chain must be {expected}, it has {present}")
         before = expected
 
 

@@ -99,11 +99,11 @@ class RunRecord:
         self._remember(written)
         return written
 
-    def write_status(self, now: float, look: Callable[[], dict[str, Any]], at_once: bool = False) -> None:
-        """Write who is up and where the run is, unless that was done just now; only then it is looked at."""
+    def write_status(self, now: float, observe: Callable[[], dict[str, Any]], at_once: bool = False) -> None:
+        """Write who is up and where the run is, unless that was done just now; only then it is observed."""
         if at_once or now - self._status_at >= STATUS_EVERY:
             self._status_at = now
-            status = look() | {"written": time.time()}
+            status = observe() | {"written": time.time()}
             self._replace("status.json", json.dumps(status).encode(), fsync=False)
 
     def write_policy(self, policy: Policy) -> None:

@@ -35,7 +35,7 @@ def test_what_is_not_finite_is_null_with_a_reason() -> None:
         (
             {},
             [
-                "Done: 8 rounds in 2.0 s (4.0 rounds/s), 3 processes",
+                "Done: 8 rounds in 2 s (4.0 rounds/s), 3 processes",
                 "1.400 ± 0.100",
                 "25 % of V*",
                 "--seed 1",
@@ -46,7 +46,7 @@ def test_what_is_not_finite_is_null_with_a_reason() -> None:
             {"state": "interrupted", "rounds": 5},
             ["Interrupted: 5 of 8 rounds", "after 8 rounds", "bnpg resume"],
         ),
-        ({"state": "failed", "seconds": 0.0, "rounds": 0}, ["Failed: 0 of 8 rounds in 0.0 s, 3 processes"]),
+        ({"state": "failed", "seconds": 0.0, "rounds": 0}, ["Failed: 0 of 8 rounds in 0 s, 3 processes"]),
         ({"value": None, "value_reason": "evaluate-every is 0"}, ["not known: evaluate-every is 0"]),
         ({"optimal_value": 0.0, "optimality_gap": 0.5}, ["how far the team is"]),
         ({"optimal_value": 100.0}, ["0.50 % of V*"]),

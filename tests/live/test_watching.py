@@ -16,7 +16,7 @@ from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.live.lines import Lines
 from bnpg.live.numbers import sparkline
-from bnpg.live.observation import RunObserver, status_file
+from bnpg.live.observation import ObservedRun
 from bnpg.live.screen import Screen
 from bnpg.live.watching import watching
 from bnpg.run_creation import create_run_folder
@@ -76,8 +76,8 @@ def status(**changes: Any) -> dict[str, Any]:
     return told | changes
 
 
-def observe(told: dict[str, Any] | None) -> RunObserver:
-    return RunObserver(Dag(2, ((0, 1),)), 10, lambda: told)
+def observe(told: dict[str, Any] | None) -> ObservedRun:
+    return ObservedRun(Dag(2, ((0, 1),)), 10, lambda: told)
 
 
 def test_lines_come_once_a_second_and_at_the_end(clock: Clock) -> None:
@@ -128,15 +128,15 @@ def test_a_terminal_gets_a_screen(folder: Path) -> None:
 
 def test_a_run_of_no_rounds_and_a_silent_coordinator_have_a_screen() -> None:
     stream = Terminal()
-    screen = Screen(RunObserver(Dag(30), 0, lambda: status(written=time.time() - 60)), stream)
+    screen = Screen(ObservedRun(Dag(30), 0, lambda: status(written=time.time() - 60)), stream)
     with screen.live:
         screen(Line(0))
     assert "no word from the coordinator" in stream.getvalue()
 
 
 def test_who_is_waited_for_is_told_from_who_is_up_and_who_is_gone() -> None:
-    seen = observe(status()).look()
-    assert [(one.look, one.words) for one in seen.agents] == [
+    seen = observe(status()).now()
+    assert [(one.state, one.words) for one in seen.agents] == [
         ("up", "round 3, step 2"),
         ("awaited", "waited for; round 3, step 2"),
     ]
@@ -144,54 +144,53 @@ def test_who_is_waited_for_is_told_from_who_is_up_and_who_is_gone() -> None:
     only_one = status()
     del only_one["agents"]["0"]
     only_one["agents"]["1"]["heard_seconds_ago"] = 9.0
-    assert [one.words for one in observe(only_one).look().agents] == ["has not joined", "silent for 9 s"]
+    assert [one.words for one in observe(only_one).now().agents] == ["has not joined", "silent for 9 s"]
 
 
 def test_an_agent_that_waits_for_its_parent_says_so() -> None:
-    seen = observe(status(awaited=[])).look()
+    seen = observe(status(awaited=[])).now()
     assert seen.agents[1].words == "round 3, step 2, waits for agent 0"
 
 
 def test_before_the_first_status_nothing_is_claimed() -> None:
-    seen = observe(None).look()
-    assert {one.look for one in seen.agents} == {"unknown"}
+    seen = observe(None).now()
+    assert {one.state for one in seen.agents} == {"unknown"}
     assert seen.messages_per_second is None
     assert seen.silent is None
 
 
 def test_a_status_that_is_not_renewed_says_nothing_of_the_agents() -> None:
-    seen = observe(status(written=time.time() - 60)).look()
+    seen = observe(status(written=time.time() - 60)).now()
     assert seen.silent == pytest.approx(60, abs=5)
-    assert {one.look for one in seen.agents} == {"unknown"}
+    assert {one.state for one in seen.agents} == {"unknown"}
 
 
 def test_a_run_that_has_ended_is_not_silent() -> None:
-    seen = observe(status(phase="ended", written=time.time() - 60)).look()
+    seen = observe(status(phase="ended", written=time.time() - 60)).now()
     assert seen.silent is None
-    assert {one.look for one in seen.agents} == {"up"}
+    assert {one.state for one in seen.agents} == {"up"}
 
 
 def test_messages_a_second_are_counted_between_statuses_and_begin_anew_with_a_new_coordinator() -> None:
     told = status(written=1000.0)
-    observer = RunObserver(Dag(2, ((0, 1),)), 10, lambda: told)
-    assert observer.look().messages_per_second is None
+    observer = ObservedRun(Dag(2, ((0, 1),)), 10, lambda: told)
+    assert observer.now().messages_per_second is None
     told |= {"written": 1002.0, "delivered": 300}
-    assert observer.look().messages_per_second == pytest.approx(100.0)
+    assert observer.now().messages_per_second == pytest.approx(100.0)
     told |= {"written": 1003.0, "delivered": 10, "generation": 2}
-    assert observer.look().messages_per_second is None
+    assert observer.now().messages_per_second is None
     told |= {"written": 1004.0, "delivered": 60}
-    assert observer.look().messages_per_second == pytest.approx(50.0)
+    assert observer.now().messages_per_second == pytest.approx(50.0)
 
 
-def test_a_torn_or_missing_status_is_none_and_a_new_one_is_read(tmp_path: Path) -> None:
-    tell = status_file(tmp_path)
-    assert tell() is None
-    (tmp_path / "status.json").write_text('{"phase": ')
-    assert tell() is None
-    (tmp_path / "status.json").write_bytes(msgspec.json.encode(status()))
-    told = tell()
-    assert told is not None
-    assert told["phase"] == "running"
+def test_a_torn_or_missing_status_is_none_and_a_new_one_is_read(folder: Path) -> None:
+    run = RunFolder(folder)
+    assert run.status is None
+    (folder / "status.json").write_text('{"phase": ')
+    assert run.status is None
+    (folder / "status.json").write_bytes(msgspec.json.encode(status()))
+    assert run.status is not None
+    assert run.status["phase"] == "running"
 
 
 @given(st.lists(st.floats(-1e9, 1e9), max_size=100))

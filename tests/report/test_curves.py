@@ -11,6 +11,7 @@ from bnpg.report.curves import find_mismatch, gap_bounds, gradient_chart, learni
 from bnpg.report.events import fault_events, round_events, standing_faults, time_chart
 from bnpg.report.recorded_run import RecordedRun, read_run
 from bnpg.report.summary import in_words, tiles
+from bnpg.run_folder import RunFolder
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.file import policy_digest
 
@@ -30,7 +31,9 @@ def test_m_is_the_games(exact: RecordedRun) -> None:
 
 
 def test_m_is_not_computed_where_that_takes_long(exact: RecordedRun) -> None:
-    large = replace(exact, game=find_game("coordination(agents=10)"), certificate=None)
+    large = replace(
+        exact, run=RunFolder(exact.folder, find_game("coordination(agents=10)")), certificate=None
+    )
     assert find_mismatch(large) is None
 
 
@@ -66,7 +69,7 @@ def test_what_was_not_measured_is_not_drawn(bare_run: Path) -> None:
 def test_faults_stand_where_their_rounds_began(sampled: RecordedRun) -> None:
     events = fault_events(sampled)
     rounds, elapsed = sampled.elapsed
-    assert [(one.look, one.round) for one in events] == [("kill", 2), ("partition", 3)]
+    assert [(one.style, one.round) for one in events] == [("kill", 2), ("partition", 3)]
     assert events[0].at == pytest.approx(elapsed[rounds == 1][0])
     assert [event.x for event in round_events(events)] == [2.0, 3.0]
     assert sampled.plan is not None

@@ -56,7 +56,7 @@ def test_waiting_and_working_fill_the_time_and_say_for_whom() -> None:
     (step,) = message_view(pair(1, slow=0), "").steps
     coordinator, agent = step.lanes
     assert [(span.kind, span.words) for span in coordinator.spans] == [
-        ("work", "sends, 0"),
+        ("work", "sends, 0 s"),
         ("wait", "waits for agent-0, 100 ms"),
     ]
     assert [(span.kind, round(span.left), round(span.width)) for span in agent.spans] == [
@@ -115,4 +115,4 @@ def test_a_life_that_was_never_followed_is_no_death(life_number: int) -> None:
         life("coordinator", [start(0.0)]),
         life("agent-0", [start(1.0)], life_number),
     ]
-    assert all(one.look == "return" for one in observed_events(lives))
+    assert all(one.style == "return" for one in observed_events(lives))

@@ -7,10 +7,10 @@ import threading
 from bnpg.report.page import Section
 from bnpg.watch import broadcast
 from bnpg.watch.broadcast import Broadcast
-from bnpg.watch.source import Sight
+from bnpg.watch.source import WatchedPage
 
 
-class Told:
+class ReadStatus:
     """A source that is what the test says it is."""
 
     def __init__(self) -> None:
@@ -19,11 +19,11 @@ class Told:
         self.state = "live"
         self.lock = threading.Lock()
 
-    def look(self) -> Sight:
+    def page(self) -> WatchedPage:
         with self.lock:
             self.looks += 1
             sections = tuple(Section(name, name, html) for name, html in self.html.items())  # type: ignore[arg-type]
-            return Sight("title", "", True, self.state, sections)
+            return WatchedPage("title", "", True, self.state, sections)
 
 
 def heard(event: str) -> tuple[str, str]:
@@ -33,8 +33,8 @@ def heard(event: str) -> tuple[str, str]:
 
 
 async def test_a_follower_hears_everything_and_then_only_what_changes(monkeypatch: object) -> None:
-    broadcast.LOOK_EVERY, before = 0.01, broadcast.LOOK_EVERY
-    source = Told()
+    broadcast.REFRESH_EVERY, before = 0.01, broadcast.REFRESH_EVERY
+    source = ReadStatus()
     told = Broadcast(source)
     running = asyncio.create_task(told.run())
     events = told.follow()
@@ -53,14 +53,14 @@ async def test_a_follower_hears_everything_and_then_only_what_changes(monkeypatc
         assert heard(await asyncio.wait_for(anext(another), 20)) == ("one", "a")
         await another.aclose()
     finally:
-        broadcast.LOOK_EVERY = before
+        broadcast.REFRESH_EVERY = before
         await told.stop()
         assert [event async for event in events] == []
         await asyncio.wait_for(running, 20)
 
 
 async def test_nobody_looks_while_nobody_follows() -> None:
-    source = Told()
+    source = ReadStatus()
     told = Broadcast(source)
     told._pause = 0.001
     running = asyncio.create_task(told.run())
@@ -78,10 +78,10 @@ async def test_nobody_looks_while_nobody_follows() -> None:
 
 
 async def test_a_look_that_takes_long_is_taken_less_often() -> None:
-    class Slow(Told):
-        def look(self) -> Sight:
+    class Slow(ReadStatus):
+        def page(self) -> WatchedPage:
             clock.now += 0.5
-            return super().look()
+            return super().page()
 
     class Clock:
         now = 0.0
@@ -93,7 +93,7 @@ async def test_a_look_that_takes_long_is_taken_less_often() -> None:
     told = Broadcast(Slow())
     real, broadcast.time = broadcast.time, clock  # type: ignore[assignment]
     try:
-        await told.sight()
+        await told.page()
     finally:
         broadcast.time = real
     assert told._pause == 4.5

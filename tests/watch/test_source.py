@@ -9,25 +9,25 @@ from typing import Any
 
 import pytest
 
-from bnpg.watch.source import AddressSource, FolderSource, Sight
+from bnpg.watch.source import AddressSource, FolderSource, WatchedPage
 
 
-def html(sight: Sight, name: str) -> str:
+def html(sight: WatchedPage, name: str) -> str:
     return next(str(section.html) for section in sight.sections if section.name == name)
 
 
 def test_a_folder_is_shown_from_before_its_first_line_to_its_end(growing: Any) -> None:
     source = FolderSource(growing.folder)
-    assert source.look().state == "the run is starting, or all of it lives in one process"
+    assert source.page().state == "the run is starting, or all of it lives in one process"
     growing.line(0)
     growing.status()
-    seen = source.look()
+    seen = source.page()
     assert (seen.well, seen.state) == (True, "live: round 1 of 5")
     assert "Waiting for the actions of agent 1." in html(seen, "now")
     assert 'class="node awaited" data-agent="1"' in html(seen, "now")
     growing.end()
-    assert source.look().state == "the run is over"
-    assert "The run is over." in html(source.look(), "now")
+    assert source.page().state == "the run is over"
+    assert "The run is over." in html(source.page(), "now")
 
 
 def test_a_coordinator_that_is_gone_is_said_and_its_return_seen(growing: Any) -> None:
@@ -35,31 +35,31 @@ def test_a_coordinator_that_is_gone_is_said_and_its_return_seen(growing: Any) ->
     growing.line(0)
     growing.line(1)
     growing.status(written=0.0)
-    seen = source.look()
+    seen = source.page()
     assert not seen.well
     assert seen.state.startswith("no word from the coordinator for")
     # It comes back, drops a round and plays it again.
     lines = (growing.folder / "metrics.jsonl").read_bytes().splitlines(keepends=True)
     (growing.folder / "metrics.jsonl").write_bytes(lines[0])
     growing.status(generation=2)
-    seen = source.look()
+    seen = source.page()
     assert seen.well
     assert "coordinator started <b>2</b> times" in html(seen, "now")
 
 
-def test_a_folder_that_cannot_be_read_for_a_moment_keeps_its_last_sight(growing: Any) -> None:
+def test_a_folder_that_cannot_be_read_for_a_moment_keeps_its_last_page(growing: Any) -> None:
     source = FolderSource(growing.folder)
     growing.line(0)
-    before = source.look()
+    before = source.page()
     identity = (growing.folder / "run.json").read_bytes()
     (growing.folder / "run.json").write_bytes(b"")
     growing.line(1)
-    seen = source.look()
+    seen = source.page()
     assert not seen.well
     assert "run.json" in seen.state
     assert seen.sections == before.sections
     (growing.folder / "run.json").write_bytes(identity)
-    assert source.look().well
+    assert source.page().well
 
 
 class Coordinator:
@@ -120,7 +120,7 @@ def test_an_address_is_shown_with_curves_from_now_on(coordinator: Coordinator) -
     source = AddressSource(f"127.0.0.1:{coordinator.port}")
     for round_ in range(3):
         coordinator.tell(round_, 1.0 + round_)
-        seen = source.look()
+        seen = source.page()
     assert (seen.well, seen.state) == (True, "live: round 2 of 9")
     assert "has not joined" in html(seen, "now")
     assert 'id="chart-value"' in html(seen, "curves")
@@ -130,15 +130,15 @@ def test_an_address_is_shown_with_curves_from_now_on(coordinator: Coordinator) -
 def test_an_address_that_is_gone_is_asked_again_until_it_is_back(coordinator: Coordinator) -> None:
     source = AddressSource(f"http://127.0.0.1:{coordinator.port}/")
     coordinator.tell(5, 1.0)
-    source.look()
+    source.page()
     coordinator.stop()
-    seen = source.look()
+    seen = source.page()
     assert not seen.well
     assert "no answer from 127.0.0.1" in seen.state
     assert 'id="chart-value"' in html(seen, "curves")
     coordinator.start()
     coordinator.tell(3, 0.5, generation=2)
-    seen = source.look()
+    seen = source.page()
     assert (seen.well, seen.state) == (True, "live: round 3 of 9")
     assert "at 3" not in seen.state
 
@@ -147,7 +147,7 @@ def test_an_address_that_is_gone_is_asked_again_until_it_is_back(coordinator: Co
 def test_another_server_is_recognised(coordinator: Coordinator, answer: Any) -> None:
     coordinator.status = answer
     coordinator.metrics = ""
-    seen = AddressSource(f"127.0.0.1:{coordinator.port}").look()
+    seen = AddressSource(f"127.0.0.1:{coordinator.port}").page()
     assert seen.sections
     if answer:
         assert seen.state.endswith("answers, but is no coordinator of a run")
@@ -164,7 +164,7 @@ def test_the_real_telemetry_of_a_coordinator_is_understood(tmp_path: Path) -> No
         telemetry.line(
             {"round": 4, "value": 2.0, "optimality_gap": 1.0, "return_mean": 1.5, "return_stderr": 0.1}
         )
-        seen = AddressSource(telemetry.address).look()
+        seen = AddressSource(telemetry.address).page()
         telemetry.close()
     finally:
         coordinator.stop()

@@ -1,14 +1,7 @@
 """Numbers of benchmarks in words, for the terminal and for pages."""
 
+from bnpg.durations import duration
 from bnpg.lab.bench.document import Benchmark, Case, Messages, Spread, Target
-
-
-def duration(seconds: float) -> str:
-    """Three digits and a unit."""
-    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if seconds >= factor:
-            return f"{three_digits(seconds / factor)} {unit}"
-    return f"{three_digits(seconds / 1e-9)} ns"
 
 
 def size(count: float) -> str:

@@ -140,8 +140,8 @@ def _play(setup: CoordinatorSetup, learners: list[Learner], round_: int, words: 
     episodes = sampled.episodes
     chosen: list[list[IntArray]] = [[] for _ in learners]
     for step, turn in enumerate(episodes.turns):  # which grow as the turns are taken
-        said = StatesAnnounced(round_, step, turn.time, turn.lane, turn.seen.shared)
-        words["coordinator", "StatesAnnounced", round_, step] = said
+        announced = StatesAnnounced(round_, step, turn.time, turn.lane, turn.seen.shared)
+        words["coordinator", "StatesAnnounced", round_, step] = announced
         for agent in setup.dag.order:
             heard = [chosen[parent][step] for parent in parents[agent]]
             actions = learners[agent].act(round_, turn.time, turn.lane, turn.seen.by(agent), heard)

@@ -15,7 +15,7 @@ const bnpg = (() => {
     const cursor = figure.querySelector(".cursor"), line = cursor.querySelector("i");
     const reading = figure.querySelector(".reading"), last = data.x.length - 1;
     if (last < 0) return;
-    const spots = data.series.map(one => cursor.appendChild(make("span", "", { class: "spot " + one.look })));
+    const spots = data.series.map(one => cursor.appendChild(make("span", "", { class: "spot " + one.style })));
     cursor.setAttribute("aria-valuemax", last);
     let at = last;
     const show = to => {
