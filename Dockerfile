@@ -14,6 +14,11 @@ COPY requirements/run.txt requirements/run.txt
 RUN python3 -m venv /opt/bnpg \
  && env ${PIP_NO_INDEX:+PIP_NO_INDEX=$PIP_NO_INDEX} ${PIP_FIND_LINKS:+PIP_FIND_LINKS=$PIP_FIND_LINKS} \
     /opt/bnpg/bin/pip install --quiet --require-hashes -r requirements/run.txt
+# Packages that simulators need, such as "pettingzoo mpe2". What is installed already keeps its version.
+ARG BNPG_EXTRAS=""
+RUN if [ -n "$BNPG_EXTRAS" ]; then \
+      env ${PIP_NO_INDEX:+PIP_NO_INDEX=$PIP_NO_INDEX} ${PIP_FIND_LINKS:+PIP_FIND_LINKS=$PIP_FIND_LINKS} \
+      /opt/bnpg/bin/pip install --quiet $BNPG_EXTRAS; fi
 COPY pyproject.toml README.md LICENSE ./
 COPY protocol/ protocol/
 COPY bnpg_math/ bnpg_math/

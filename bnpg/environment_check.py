@@ -41,12 +41,15 @@ class EnvironmentCheck:
         What was tried and holds.
     problems : list of str
         What does not; empty if it can be trained in.
+    complaints : list of str
+        What the peer's own tests complain of, which may be of no consequence here.
     """
 
     name: str
     facts: list[tuple[str, str]] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as one object."""
@@ -55,6 +58,7 @@ class EnvironmentCheck:
             "facts": dict(self.facts),
             "passed": self.passed,
             "problems": self.problems,
+            "complaints": self.complaints,
         }
 
     def as_text(self) -> str:
@@ -163,7 +167,7 @@ def _peers_tests(found: EnvironmentCheck, opened: Opened) -> None:
     for name, test in tests:
         why = _failed(test)
         if why:
-            found.problems.append(f"{name} fails: {why}")
+            found.complaints.append(f"{name} fails: {why}")
         else:
             found.passed.append(name)
 

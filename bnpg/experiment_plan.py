@@ -12,6 +12,7 @@ import numpy as np
 from bnpg_coordinator.experiment import Experiment, experiment_from, experiment_settings
 from bnpg_coordinator.loading import certified_learning_rate, check_shapes
 from bnpg_coordinator.simulator import OpenedSimulator, open_simulator, simulates
+from bnpg_coordinator.worlds.bundled.registry import SIMULATORS
 from bnpg_protocol.process.settings import did_you_mean
 
 from bnpg.counting import counting
@@ -19,7 +20,7 @@ from bnpg.evaluation.effort import is_affordable
 from bnpg.notices import announce, say
 from bnpg_math.dag import FAMILIES, Dag
 from bnpg_math.dag.text import parse_dag
-from bnpg_math.errors import InputError, PolicyError
+from bnpg_math.errors import GameError, InputError, PolicyError
 from bnpg_math.exact.coverage import coverage
 from bnpg_math.exact.mismatch import mismatch
 from bnpg_math.exact.optimum import solve_in_doubles
@@ -153,6 +154,8 @@ class _Planner:
         file: Path | Game | None = game
         if game is None:
             file = self._game_file()
+            if file is None:
+                _check_name(asked.game.strip())
             try:
                 game = find_game(asked.game if file is None else str(file))
             except MemoryError:
@@ -377,6 +380,15 @@ def _check_policy(experiment: Experiment) -> None:
             raise InputError(
                 f"policy direct needs {one.key} {expected}, got {chosen}: {_NOT_DIRECT[one.name]}"
             )
+
+
+def _check_name(text: str) -> None:
+    """Refuse what is neither a game nor a simulator, and say which is meant."""
+    head = text.partition("(")[0].strip()
+    if head.isidentifier() and head not in BUILDERS:
+        known = sorted({*BUILDERS, *SIMULATORS})
+        hint = did_you_mean(head, known) or f"expected one of {', '.join(known)}"
+        raise GameError(f"unknown game {head!r}: {hint}")
 
 
 def _check_played(experiment: Experiment) -> None:

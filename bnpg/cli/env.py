@@ -27,8 +27,8 @@ def check(subject: str, as_json: bool, **options: Any) -> int:
     """Check the environment WORLD: a bundled simulator, pettingzoo:MODULE, gymnasium:ID or module:function.
 
     It is played by keyed actions that are allowed: twice, in other instances, after other episodes, and with
-    its lanes one part after the other. Where its package has tests for environments, these are run too. The
-    exit code is 0, or 5 with what is not reproducible.
+    its lanes one part after the other. Where its package has tests for environments, these are run too, and
+    what they complain of is shown. The exit code is 0, or 5 with what is not reproducible.
 
     \b
     Examples:
@@ -46,6 +46,8 @@ def check(subject: str, as_json: bool, **options: Any) -> int:
         click.echo(json.dumps(found.as_json()))
     else:
         click.echo(found.as_text())
+    for complaint in found.complaints:
+        click.echo(f"bnpg: warning: {complaint}", err=True)
     for problem in found.problems:
         click.echo(f"bnpg: error: {problem}", err=True)
     return int(ExitCode.VIOLATION if found.problems else ExitCode.DONE)

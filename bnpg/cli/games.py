@@ -1,5 +1,6 @@
 """`bnpg games`: the built-in games; `bnpg games export` writes one as a file."""
 
+import inspect
 import json
 import os
 from pathlib import Path
@@ -24,6 +25,8 @@ def games(context: click.Context, as_json: bool) -> None:
     """List the built-in games with their parameters, and the sizes that the defaults give."""
     if context.invoked_subcommand is not None:
         return
+    from bnpg_coordinator.worlds.bundled.registry import SIMULATORS
+
     from bnpg_math.games.registry import list_games
 
     listings = list_games()
@@ -46,6 +49,11 @@ def games(context: click.Context, as_json: bool) -> None:
         click.echo(f"{click.style(one.name, bold=True)}({parameters})")
         click.echo(f"    {sizes(one.agents, one.states, one.actions)}")
         click.echo(f"    {one.description}")
+    click.echo("\nSimulators, whose model is not known: trained sampled, judged by their returns")
+    for name, simulator in SIMULATORS.items():
+        example = simulator()
+        click.echo(f"{click.style(name, bold=True)}{example.name.removeprefix(name)}")
+        click.echo(f"    {(inspect.getdoc(simulator) or '').splitlines()[0]}")
     click.echo('\nPlay one: bnpg train "coordination(agents=5)"')
 
 

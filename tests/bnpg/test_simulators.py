@@ -76,6 +76,7 @@ def test_parameters_are_typed_in_the_name_or_passed_on():
         ({"game": "relay", "baseline": "centred"}, "baseline centred is of games"),
         ({"game": "spread"}, "agent 0 sees 18 numbers that may be any: give an encoder"),
         ({"game": "relay", "world": "goals"}, "world must be key=value, got 'goals'"),
+        ({"game": "relya"}, "unknown game 'relya': did you mean 'relay'"),
         ({"game": "relay", "dag": "0-9"}, "edge 0-9 must join agents 0..3"),
         ({"game": "relay(agents=9, goals=30)", "dag": "complete"}, "the table of agent 5 is too large"),
     ],
@@ -249,6 +250,18 @@ def test_env_check_runs_the_peers_own_tests():
     assert code == 0, err
     passed = json.loads(out)["passed"]
     assert {"PettingZoo's parallel_api_test", "PettingZoo's parallel_seed_test"} <= set(passed)
+
+
+def test_what_only_the_peers_tests_complain_of_is_a_warning(here):
+    pytest.importorskip("pettingzoo", reason="needs pettingzoo: requirements/dev.txt")
+    (here / "copies.py").write_text(
+        "from pettingzoo import ParallelEnv\nfrom strange import Meeting\n\n\n"
+        "class Copies(Meeting, ParallelEnv):\n    pass\n"
+    )
+    shutil.copy(STRANGE, here / "strange.py")
+    code, _, err = run(["env", "check", "copies:Copies"])
+    assert code == 0
+    assert err.startswith("bnpg: warning: PettingZoo's parallel_api_test fails: AssertionError")
 
 
 def test_env_check_of_a_game_is_refused():
