@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak edges kills check lint types imports stub format lock clean fuzz containers model bench docs docs-links
+.PHONY: help run test engines soak edges kills check lint types imports stub format lock clean fuzz containers model bench docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ run: $(VENV)/run.done ## train five agents as six processes and show the result
 
 test: $(VENV)/dev.done ## the whole test suite
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+engines: $(VENV)/dev.done ## test the engines for real: a Slurm of three hosts on this machine; needs root on Debian
+	BNPG_ENGINES=1 $(BIN)/python -m pytest -m engines tests/engines
 
 SCHEDULES ?= 10000
 soak: $(VENV)/run.done ## simulate runs under random faults, SCHEDULES=10000 of them

@@ -48,8 +48,10 @@ def write_atomically(path: Path, content: bytes, fsync: bool, fence: Fence | Non
         raise StorageFailed(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def next_count(path: Path, fsync: bool, fence: Fence | None = None) -> int:
+def next_count(path: Path, fsync: bool, fence: Fence | None = None, least: int = 1) -> int:
     """Count up the number in a file and return the new one; a missing file counts as 0.
+
+    The new one is at least `least`.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def next_count(path: Path, fsync: bool, fence: Fence | None = None) -> int:
         If the file holds no number or cannot be written.
     """
     try:
-        count = int(path.read_text()) + 1 if path.exists() else 1
+        count = max(int(path.read_text()) + 1 if path.exists() else 1, least)
     except (OSError, ValueError) as error:
         raise StorageFailed(f"{path} must hold a number: {error}") from None
     write_atomically(path, f"{count}\n".encode(), fsync, fence)
