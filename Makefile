@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test engines soak edges kills check lint types imports stub format lock clean fuzz containers model bench docs docs-links
+.PHONY: help run test engines soak edges kills leaks check lint types imports stub format lock clean fuzz containers model bench docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ soak: $(VENV)/run.done ## simulate runs under random faults, SCHEDULES=10000 of 
 
 kills: $(VENV)/dev.done ## kill a run at every system call and in every write, resume it, and compare what it leaves
 	@folder=$$(mktemp -d) && $(BIN)/python -P -m bnpg.lab.testing.killed_anywhere "$$folder"; rm -rf "$$folder"
+
+KILLS ?= 1000
+leaks: $(VENV)/dev.done ## kill processes of a run KILLS=1000 times over each transport, and count what is left
+	@for transport in ipc tcp unix; do folder=$$(mktemp -d); \
+	  $(BIN)/python -P -m bnpg.lab.testing.leaks "$$folder" --kills $(KILLS) --transport $$transport || exit 1; \
+	  rm -rf "$$folder"; done
 
 HOURS ?= 1
 EDGES = tests/security/test_floods.py tests/security/test_next_internet.py tests/watch/test_crowds.py \

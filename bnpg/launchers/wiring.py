@@ -111,6 +111,8 @@ class LocalWiring:
 
     def _agent(self, name: str, agent: int, incarnation: int) -> AgentOptions:
         scheme = self._settings.transport
+        for left in self._rendezvous.glob(f"{name}-*.{scheme}"):
+            left.unlink(missing_ok=True)  # of an earlier life, which was killed
         inbox = f"{scheme}://{self._rendezvous}/{name}-{time.monotonic_ns()}.{scheme}"
         return AgentOptions(
             agent=agent,
