@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test engines soak edges kills leaks check lint types imports stub format lock clean fuzz containers model bench docs docs-links
+.PHONY: help run test engines soak edges kills matrix leaks check lint types imports stub format lock clean fuzz containers model bench docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ leaks: $(VENV)/dev.done ## kill processes of a run KILLS=1000 times over each tr
 	@for transport in ipc tcp unix; do folder=$$(mktemp -d); \
 	  $(BIN)/python -P -m bnpg.lab.testing.leaks "$$folder" --kills $(KILLS) --transport $$transport || exit 1; \
 	  rm -rf "$$folder"; done
+
+MATRIX ?= --pythons python3.11,python3.12,python3.13 --numpys pinned,2.2.6
+matrix: $(VENV)/run.done ## kernels of BLAS, versions of numpy and of Python: who shares a fingerprint shares the bits
+	$(BIN)/python -P -m bnpg.lab.testing.matrix --folder build/matrix $(MATRIX)
 
 HOURS ?= 1
 EDGES = tests/security/test_floods.py tests/security/test_next_internet.py tests/watch/test_crowds.py \
