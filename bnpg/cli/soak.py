@@ -14,6 +14,14 @@ from bnpg.cli.options import debug_option, integer, json_option, quiet_option
     "--first", type=integer(0), default=0, show_default=True, metavar="K", help="number of the first one."
 )
 @click.option(
+    "--files",
+    type=integer(0),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Compare all files of every N-th too; 0 for none.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("broken-promise"),
@@ -23,16 +31,19 @@ from bnpg.cli.options import debug_option, integer, json_option, quiet_option
 @json_option
 @quiet_option
 @debug_option
-def soak(schedules: int, first: int, out: Path, as_json: bool, quiet: bool) -> int:
+def soak(schedules: int, first: int, files: int, out: Path, as_json: bool, quiet: bool) -> int:
     """Simulate whole runs in virtual time: random games, DAGs, orders of delivery and faults.
 
-    Each must come to the very bits of its fault-free twin. The first that does not is shrunk and written to
-    files that `bnpg train OUT/experiment.toml --faults OUT/plan.toml` replays; the exit code is 5 then.
+    Each must come to the very bits of its fault-free twin. One in so many is played on the disk too, with a
+    trace, and must leave the very files: record, summary, certificate, curves, policy, and nothing else. The
+    first that does not is shrunk and written to files that `bnpg train OUT/experiment.toml --faults
+    OUT/plan.toml` replays; the exit code is 5 then.
     """
     import json
     import time
 
     from bnpg.counting import counting
+    from bnpg.lab.soak.files import broken_files
     from bnpg.lab.soak.promise import broken_promise, shrink
     from bnpg.lab.soak.schedule import draw_schedule
 
@@ -41,6 +52,8 @@ def soak(schedules: int, first: int, out: Path, as_json: bool, quiet: bool) -> i
         for number in range(first, first + schedules):
             schedule = draw_schedule(number)
             why = broken_promise(schedule)
+            if why is None and files and number % files == 0:
+                why = broken_files(schedule)
             if why is not None:
                 break
             count()

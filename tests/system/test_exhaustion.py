@@ -16,7 +16,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg.__main__ import main
 from bnpg.lab.soak.schedule import draw_experiment
 from bnpg.lab.soak.simulate import simulate
-from bnpg.lab.testing.killed_anywhere import content
+from bnpg.lab.testing.run_content import content
 
 OPTIONS = (
     "coordination(agents=2)", "--rounds", "4", "--lanes", "2", "--horizon", "2", "--trace", "--quiet",

@@ -18,7 +18,7 @@ from bnpg_coordinator.run_record import RunRecord, check_record, read_lines
 from bnpg_protocol.process.fence import Fence
 
 from bnpg.__main__ import main
-from bnpg.lab.testing.killed_anywhere import content
+from bnpg.lab.testing.run_content import content
 from bnpg.lab.testing.system_calls import CUT_SHORT, traced
 
 

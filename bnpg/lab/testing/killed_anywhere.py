@@ -14,54 +14,20 @@ Each run is forked from this process, which has imported everything: it takes a 
 import argparse
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from bnpg_agents.checkpoint import SLOTS_FILE, load_latest
 
 from bnpg.__main__ import main as bnpg
+from bnpg.lab.testing.run_content import content
 from bnpg.lab.testing.system_calls import CUT_SHORT, traced
 
 OPTIONS = (
     "coordination(agents=2)", "--rounds", "2", "--lanes", "2", "--horizon", "2", "--evaluate-every", "2",
     "--launcher", "memory", "--trace", "--log", "csv", "--quiet",
 )  # fmt: skip
-_DIFFER = re.compile(
-    r"(agents/agent-\d+/incarnation|generation|status\.json|run\.json|trace/.*|trace-heads\.json)"
-)
-"""What counts lives, tells the time, or tells of every life."""
-
-
-def content(folder: Path) -> dict[str, Any]:
-    """Return all that a run has left, but for what two runs of one experiment differ in."""
-    found: dict[str, Any] = {}
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if path.is_dir() or _DIFFER.fullmatch(name):
-            found[name.split("/", maxsplit=1)[0]] = None
-        elif name == "metrics.jsonl":
-            found[name] = [_without(json.loads(line)) for line in path.read_text().splitlines()]
-        elif name == "summary.json":
-            found[name] = _without(json.loads(path.read_text()))
-        elif name == "metrics.csv":
-            rows = [row.split(",") for row in path.read_text().splitlines()]
-            found[name] = [[*row[:1], *row[2:]] for row in rows]
-        elif path.name == SLOTS_FILE:
-            # Which earlier rounds are there too depends on how often it was stored.
-            thetas = load_latest(path.parent)
-            found[name] = (max(thetas), thetas[max(thetas)].tobytes())
-        else:
-            found[name] = path.read_bytes()
-    return found
-
-
-def _without(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if key not in ("seconds", "run", "run_dir")}
 
 
 def forked(work: Callable[[], int]) -> int:
