@@ -21,6 +21,7 @@ RUN if [ -n "$BNPG_EXTRAS" ]; then \
       /opt/bnpg/bin/pip install --quiet $BNPG_EXTRAS; fi
 COPY pyproject.toml README.md LICENSE ./
 COPY protocol/ protocol/
+COPY bnpg_files/ bnpg_files/
 COPY bnpg_math/ bnpg_math/
 COPY agents/ agents/
 COPY coordinator/ coordinator/

@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test engines soak edges kills matrix leaks check lint types imports stub format lock clean fuzz containers model bench docs docs-links
+.PHONY: help run test engines soak odd-files edges kills matrix leaks check lint types imports stub format lock clean fuzz containers model bench docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,9 +16,6 @@ run: $(VENV)/run.done ## train five agents as six processes and show the result
 
 test: $(VENV)/dev.done ## the whole test suite
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
-
-engines: $(VENV)/dev.done ## test the engines for real: a Slurm of three hosts on this machine; needs root on Debian
-	BNPG_ENGINES=1 $(BIN)/python -m pytest -m engines tests/engines
 
 SCHEDULES ?= 10000
 soak: $(VENV)/run.done ## simulate runs under random faults, SCHEDULES=10000 of them
@@ -47,6 +44,13 @@ edges: $(VENV)/dev.done ## floods, odd parents, kills, clock jumps and false ala
 	  BNPG_EDGES=8 $(BIN)/python -m pytest -q -n $(JOBS) $(EDGES) || exit 1; \
 	  $(BIN)/bnpg soak --schedules 1000 --first $$(($$(date +%s) % 1000000)) || exit 1; \
 	  [ $$(date +%s) -lt $$end ]; do :; done
+
+odd-files: $(VENV)/dev.done ## put everything odd in the place of every file that is read, for HOURS=1
+	@end=$$(($$(date +%s) + $(HOURS) * 3600)); \
+	$(BIN)/python -P -m bnpg.lab.testing.odd_files --slow --seed $$(date +%s) --seconds $$(($(HOURS) * 1800)) || exit 1; \
+	while [ $$(date +%s) -lt $$end ]; do \
+	  BNPG_EDGES=20 $(BIN)/python -m pytest -q -n $(JOBS) tests/files || exit 1; \
+	done
 
 model: ## check the formal model of joining and of a round; needs spin
 	@model/check.sh

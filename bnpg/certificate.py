@@ -67,14 +67,15 @@ def certify(run: RunFolder, rounds: int, fence: Fence) -> dict[str, Any]:
         `certificate`, one plain sentence; `certified`, whether the gap of `--stop-at-epsilon` is;
         `predicted_rounds`. What is not known is None with a `KEY_reason` beside it.
     """
+    experiment = run.experiment
+    asked = run.simulator is None and experiment.evaluate_every > 0
+    policy = run.policy(rounds) if asked else None
     for stale in FILES:
         (run.path / stale).unlink(missing_ok=True)
-    experiment = run.experiment
     if run.simulator is not None:
         return uncertified(NO_MODEL)
     if not experiment.evaluate_every:
         return uncertified("evaluate-every is 0")
-    policy = run.policy(rounds)
     if policy is None:
         return uncertified("the agents keep their thetas on other hosts; save-policy gathers them")
     certificate = _certificate(run, policy, rounds, fence)

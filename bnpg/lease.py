@@ -14,6 +14,7 @@ from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.recorder import seal
 
 from bnpg.launchers.settings import TRACE_FOLDER
+from bnpg_files.reading import opened
 from bnpg_math.errors import InputError
 
 
@@ -41,7 +42,7 @@ def lease(folder: Path) -> Iterator[Fence]:
         If nothing can be written there.
     """
     try:
-        file = (folder / "run.json").open("rb+")
+        file = opened(folder / "run.json", change=True)
     except OSError as error:
         raise InputError(f"{folder / 'run.json'} cannot be opened: {error.strerror}") from None
     with file:

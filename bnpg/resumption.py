@@ -6,20 +6,27 @@ curves, certificate, and last the summary. Whatever is killed in between, the ne
 missing and does that, and nothing else.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from bnpg_agents.checkpoint import load_identity, stored
+from bnpg_agents.checkpoint import SLOTS_FILE, load_identity, stored
 from bnpg_coordinator.experiment import experiment_digest, experiment_settings
 from bnpg_coordinator.run_record import check_record
 from bnpg_protocol.process.fence import Fence, fences
 
 from bnpg.certificate import FILE as CERTIFICATE_FILE
+from bnpg.certificate import FILES as CERTIFICATE_FILES
+from bnpg.run_documents import COMPLETED
 from bnpg.run_folder import RunFolder
 from bnpg.trace.heads import HEADS_FILE
 from bnpg_math.errors import InputError
 from bnpg_math.policies.file import load_policy
+
+_WRITTEN = (
+    "metrics.jsonl", "status.json", "summary.json", "policy.npz", "generation", "curves.png", "metrics.csv",
+)  # fmt: skip
 
 
 def check_resumable(run: RunFolder) -> None:
@@ -30,14 +37,30 @@ def check_resumable(run: RunFolder) -> None:
     InputError
         Naming the field, file or line that was changed since it began.
     """
+    _check_places(run)
     _check_experiment(run)
     check_record(run.path / "metrics.jsonl")
+    for agent in range(run.agents):
+        load_identity(run.agent(agent))
+    run.held()
     done = run.lines[-1].round if run.lines else 0
     if run.experiment.rounds < done:
         raise InputError(
             f"{run.path / 'experiment.toml'}: rounds is {run.experiment.rounds}, but {done} are done: "
             f"expected {done} or more"
         )
+
+
+def _check_places(run: RunFolder) -> None:
+    """Check that where a run writes there are files or nothing, before it takes anything away."""
+    written = [run.path / name for name in (*_WRITTEN, *CERTIFICATE_FILES, HEADS_FILE)]
+    written += [
+        run.agent(agent) / name for agent in range(run.agents) for name in ("incarnation", SLOTS_FILE)
+    ]
+    for path in [*written, *run.trace.glob("*.jsonl")]:
+        if os.path.lexists(path) and not path.is_symlink() and not path.is_file():
+            what = "a folder" if path.is_dir() else "no file"
+            raise InputError(f"{path}: expected a file that this run has written, got {what}")
 
 
 def align(run: RunFolder, fence: Fence) -> None:
@@ -73,7 +96,7 @@ def concluded(run: RunFolder) -> bool:
     if summary.get("state") != "done" or not (summary.get("rounds") == experiment.rounds or tried):
         return False
     if experiment.save_policy:
-        return (run.path / "policy.npz").exists()
+        return (run.path / "policy.npz").exists() and run.thetas(summary["rounds"]) is not None
     if "processes" in summary:
         return True
     # Agents on other hosts keep their thetas there, and then there is no such folder here.
@@ -97,7 +120,7 @@ def completed(run: RunFolder, curves: bool = True) -> bool:
     }
     return (
         concluded(run)
-        and "processes" in summary
+        and summary.keys() >= COMPLETED
         and all((run.path / name).exists() for name, so in promised.items() if so)
         and not fences(run.path)
     )

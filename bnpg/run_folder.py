@@ -14,10 +14,7 @@
         certificate.json, curves.png, summary.json               completed after the run
 """
 
-import json
 import os
-import re
-import tomllib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +33,8 @@ from bnpg_protocol.wire.addresses import process_name
 
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, settings_from
+from bnpg.run_documents import Certificate, Identity, Status, Summary, read_document
+from bnpg_files.reading import read_toml, why
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
 from bnpg_math.dag.text import parse_dag
@@ -43,7 +42,6 @@ from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
 from bnpg_math.policies.file import Policy, load_policy, policy_of
 
-_RUN = re.compile("[0-9a-f]{32}")
 Content = TypeVar("Content")
 
 
@@ -75,7 +73,7 @@ class RunFolder:
         self.path = path
         self.experiment = read_experiment(path / "experiment.toml")
         """All that decides the result."""
-        self.identity = _read_identity(path / "run.json")
+        self.identity = read_document(path / "run.json", Identity)
         """What `run.json` says."""
         self.settings = read_settings(path / "launch.toml")
         """How the run was launched; the defaults if that is not recorded."""
@@ -206,17 +204,17 @@ class RunFolder:
     @property
     def summary(self) -> dict[str, Any] | None:
         """How the run ended, as far as it did."""
-        return self._read("summary.json", _read_object)
+        return self._read("summary.json", lambda path: read_document(path, Summary))
 
     @property
     def status(self) -> dict[str, Any] | None:
         """What the coordinator has last said of itself."""
-        return self._optional("status.json")
+        return self._optional("status.json", Status)
 
     @property
     def certificate(self) -> dict[str, Any] | None:
         """What is proved of the policy, if that was written."""
-        return self._optional("certificate.json")
+        return self._optional("certificate.json", Certificate)
 
     def thetas(self, round_: int) -> tuple[FloatArray, ...] | None:
         """Return everybody's theta of a round; None if they are not all in this folder.
@@ -246,7 +244,7 @@ class RunFolder:
     def missing(self, round_: int) -> str:
         """Say whose theta of a round is not in this folder."""
         agent = next(agent for agent, one in enumerate(self.held()) if round_ not in one)
-        return f"agent {agent} keeps no theta of round {round_} in this folder"
+        return f"{self.agent(agent)} holds no theta of round {round_}"
 
     def _read(self, name: str, read: Callable[[Path], Content]) -> Content | None:
         """Return what a file holds now; None if it is not there."""
@@ -257,33 +255,19 @@ class RunFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}") from None
+            raise InputError(f"{path} cannot be read: {why(error)}") from None
         known = self._fresh.get(path)
         if known is None or known[0] != stamp:
             known = self._fresh[path] = (stamp, read(path))
         content: Content = known[1]
         return content
 
-    def _optional(self, name: str) -> dict[str, Any] | None:
+    def _optional(self, name: str, kind: Any) -> dict[str, Any] | None:
         """Return the object in a file that may be missing or belong to another version."""
         try:
-            return self._read(name, _read_object)
+            return self._read(name, lambda path: read_document(path, kind))
         except InputError:
             return None
-
-
-def _read_identity(path: Path) -> dict[str, Any]:
-    content = _read_object(path)
-    run = content.get("run")
-    if not isinstance(run, str) or not _RUN.fullmatch(run):
-        raise InputError(
-            f"{path} does not say which run this is: expected 32 hexadecimal digits as run, got {run!r:.80}"
-        )
-    if not isinstance(content.get("game"), str):
-        raise InputError(
-            f"{path} does not say which game is played: expected a text, got {content.get('game')!r:.80}"
-        )
-    return content
 
 
 def read_settings(path: Path) -> LaunchSettings:
@@ -300,18 +284,10 @@ def read_settings(path: Path) -> LaunchSettings:
         If it is not usable.
     """
     try:
-        return settings_from(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        given = read_toml(path, dict[str, Any], InputError)
     except FileNotFoundError:
         return LaunchSettings()
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: {error}") from None
-
-
-def _read_object(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path} must hold one object")
-    return content
+        return settings_from(given)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

@@ -13,21 +13,32 @@ import re
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import next_count, write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from bnpg_agents.slots import SLOTS, Slot, SlotFile, read_slots
 from bnpg_agents.snapshot import Snapshot, unpacked
+from bnpg_files.reading import read_bytes, read_json
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.numerics import fingerprint
+from bnpg_math.errors import InputError
 
 SLOTS_FILE = "theta.slots"
 _FORMER = re.compile(r"theta-(\d+)-([0-9a-f]{16})\.npy")
+
+
+class _Identity(Struct, frozen=True):
+    """What `agent.json` holds."""
+
+    agent: Annotated[int, Meta(ge=0)]
+    experiment: str
+    numerics: str | None = None
 
 
 class CheckpointFolder:
@@ -73,9 +84,9 @@ class CheckpointFolder:
         if self._own and self._fence is not None:
             self._fence.lower()
 
-    def next_incarnation(self, least: int = 1) -> int:
-        """Count this start of the agent and return which one it is, from `least`."""
-        return next_count(self.path / "incarnation", self._fsync, self.fence, least)
+    def next_incarnation(self) -> int:
+        """Count this start of the agent and return which one it is, from 1."""
+        return next_count(self.path / "incarnation", self._fsync, self.fence)
 
     def identity(self) -> tuple[int, str] | None:
         """Return the agent's id and the digest of its experiment, or None; see `load_identity`."""
@@ -88,10 +99,10 @@ class CheckpointFolder:
         """
         file = self.path / "agent.json"
         try:
-            began = json.loads(file.read_text()).get("numerics")
-        except (OSError, ValueError, AttributeError):
+            began = read_json(file, _Identity, InputError).numerics
+        except (FileNotFoundError, InputError):
             return ""  # `identity` says what is wrong with it
-        return "" if began in (None, fingerprint()) else str(began)
+        return "" if began in (None, fingerprint()) else began
 
     def adopt(self, agent: int, experiment: str) -> None:
         """Remember who this agent is, which experiment its thetas belong to, and how this host rounds."""
@@ -103,7 +114,7 @@ class CheckpointFolder:
         held = _read(self.path)
         if held:
             self._lay_out(sorted(held.items())[-SLOTS:])
-        return {round_: _snapshot(content) for round_, content in held.items()}
+        return {round_: _snapshot(content, self.path, round_) for round_, content in held.items()}
 
     def write(self, round_: int, snapshot: Snapshot) -> None:
         """Make theta_round durable, and keep those of the two rounds before that are here.
@@ -167,22 +178,22 @@ def load_identity(folder: Path) -> tuple[int, str] | None:
     Raises
     ------
     StorageFailed
-        If there are thetas and nothing says whose they are, or what says so cannot be read.
+        If there are thetas and nothing says whose they are.
+    InputError
+        If what says so cannot be read.
     """
     file = folder / "agent.json"
-    if not file.exists():
+    try:
+        content = read_json(file, _Identity, InputError)
+    except FileNotFoundError:
         if stored(folder):
             # It is written before the first theta, so no crash leaves this behind.
             raise StorageFailed(
                 f"{folder} holds thetas, but no agent.json that says whose they are and of which "
                 "experiment: put it back, or remove the thetas to begin anew"
-            )
+            ) from None
         return None
-    try:
-        content = json.loads(file.read_text())
-        return int(content["agent"]), str(content["experiment"])
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise StorageFailed(f"{file} is no identity of an agent: {error!r:.200}") from None
+    return content.agent, content.experiment
 
 
 def load_latest(folder: Path) -> dict[int, FloatArray]:
@@ -192,11 +203,25 @@ def load_latest(folder: Path) -> dict[int, FloatArray]:
 
 def load_held(folder: Path) -> dict[int, Snapshot]:
     """Return all that is stored in an agent's folder, by round: what it goes on with."""
-    return {round_: _snapshot(content) for round_, content in _read(folder).items()}
+    return {round_: _snapshot(content, folder, round_) for round_, content in _read(folder).items()}
 
 
-def _snapshot(content: bytes) -> Snapshot:
-    return unpacked(np.load(io.BytesIO(content), allow_pickle=False))
+def _snapshot(content: bytes, folder: Path, round_: int) -> Snapshot:
+    """Return what was packed into a file of numpy; its digest fits, so whatever is wrong somebody wrote."""
+    try:
+        packed = np.load(io.BytesIO(content), allow_pickle=False)
+        kinds = {field.base for field in _fields(packed)} if isinstance(packed, np.ndarray) else {None}
+    except Exception as reason:  # numpy parses a header with more than one parser, each with its own errors
+        kinds, packed = {None}, " ".join(str(reason).split())[:120]
+    if kinds != {np.dtype("<f8")}:
+        what = packed.dtype if isinstance(packed, np.ndarray) else packed
+        raise InputError(f"{folder} holds no theta of round {round_}: expected float64 numbers, got {what}")
+    return unpacked(packed)
+
+
+def _fields(array: NDArray[Any]) -> list[np.dtype[Any]]:
+    fields = array.dtype.fields
+    return [array.dtype] if fields is None else [dtype for dtype, *_ in fields.values()]
 
 
 def _read(folder: Path) -> dict[int, bytes]:
@@ -205,7 +230,7 @@ def _read(folder: Path) -> dict[int, bytes]:
     for file in _former(folder):
         _, round_, expected = file.stem.split("-")
         with suppress(OSError):
-            content = file.read_bytes()
+            content = read_bytes(file)
             if hashlib.sha256(content).hexdigest()[:16] == expected:
                 found[int(round_)] = content
     with suppress(OSError):

@@ -22,6 +22,8 @@ from bnpg_protocol.process.fence import TAKEN_OVER, Fence
 from bnpg_protocol.process.files import sync_folder
 from bnpg_protocol.wire.errors import StorageFailed
 
+from bnpg_files.reading import read_bytes
+
 SLOTS = 3
 MAGIC = b"BNPGSLOT"
 _HEAD = struct.Struct("<8sQQ32s")
@@ -157,8 +159,7 @@ def read_slots(path: Path) -> dict[int, bytes]:
     OSError
         If the file cannot be read.
     """
-    with patiently(lambda: open(path, "rb")) as file:
-        whole = file.read()
+    whole = patiently(lambda: read_bytes(path))
     size = len(whole) // SLOTS
     slots = (_slot(whole[place * size : (place + 1) * size]) for place in range(SLOTS))
     return dict(sorted(slot for slot in slots if slot is not None))

@@ -20,6 +20,7 @@ from bnpg.certified.exact_check import (
     overstated,
 )
 from bnpg.certified.exactly import LARGEST, ReadGame, find_vectors_quietly, make_problem, read_game
+from bnpg.run_documents import Certificate, read_document
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.npz import read_arrays
 from bnpg_math.errors import InputError
@@ -75,11 +76,11 @@ def check_certificate(folder: Path) -> Verdict:
         raise InputError(f"{folder} has no {FILE}: a run has one when it ends with an exact evaluation")
     experiment, game = run.experiment, run.game
     try:
-        certificate = exact_check.read_json(folder / FILE)
-        rounds = certificate.get("rounds")
-        policy = run.policy(rounds if isinstance(rounds, int) else -1)
+        certificate = read_document(folder / FILE, Certificate)
+        rounds = certificate["rounds"]
+        policy = run.policy(rounds)
         if policy is None:
-            raise InputError(f"{folder} holds no theta of round {rounds} of every agent, and no policy.npz")
+            raise InputError(f"{run.missing(rounds)}, and there is no policy.npz")
         check_policy(policy, game)
         read = read_game(experiment, folder, game, LARGEST)
         problem = make_problem(read.game, policy, LARGEST)

@@ -22,6 +22,9 @@ import hashlib
 import io
 import json
 import math
+import os
+import re
+import stat
 import struct
 import sys
 import tomllib
@@ -38,6 +41,8 @@ from typing import Any
 
 DIGITS = 120
 """Binary digits that are kept beyond those that 1 / (1 - gamma)^2 takes."""
+LARGEST_FILE = 1 << 30
+"""Bytes that a file, and what it unpacks to, may have."""
 
 Row = tuple[tuple[float, ...], tuple[int, ...]]
 """Positive weights, and the states that they lead to."""
@@ -102,10 +107,16 @@ def read_npy(data: bytes, where: str) -> Array:
 def read_npz(path: Path) -> dict[str, Array]:
     """Read every array of an archive."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = {name: archive.read(name) for name in archive.namelist() if name.endswith(".npy")}
+        with zipfile.ZipFile(io.BytesIO(read_file(path))) as archive:
+            held = [one for one in archive.infolist() if one.filename.endswith(".npy")]
+            small = sum(one.file_size for one in held) <= LARGEST_FILE
+            members = {one.filename: archive.read(one) for one in held if small}
+    except CheckError:
+        raise
     except Exception as error:  # a flipped byte reaches zipfile and zlib, and each raises in its own ways
         raise CheckError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    if not small:
+        raise CheckError(f"{path}: expected arrays of at most {LARGEST_FILE} bytes")
     return {name[:-4]: read_npy(data, f"{name[:-4]} in {path}") for name, data in members.items()}
 
 
@@ -679,12 +690,24 @@ def judge(proved: Any, problem: Problem, found: Vectors) -> list[Finding]:
     return findings
 
 
+def read_file(path: Path) -> bytes:
+    """Read a regular file that is not too large: a pipe, a device or a terabyte of zeros is refused."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
+                raise CheckError(f"{path}: expected a regular file of at most {LARGEST_FILE} bytes")
+            return file.read(status.st_size)
+    except OSError as error:
+        raise CheckError(f"{path} cannot be read: {error.strerror}") from None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a file that holds one object."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckError(f"{path} cannot be read: {error}") from None
+        content = json.loads(read_file(path).decode())
+    except (ValueError, RecursionError) as error:
+        raise CheckError(f"{path} cannot be read: {str(error)[:200]}") from None
     if not isinstance(content, dict):
         raise CheckError(f"{path} must hold one object")
     return content
@@ -694,8 +717,11 @@ def read_game(folder: Path) -> Game:
     """Read the game of a run: its file in the folder, or what the certificate keeps of it."""
     path = folder / "experiment.toml"
     try:
-        name = str(tomllib.loads(path.read_text(encoding="utf-8"))["game"])
-    except (OSError, ValueError, KeyError) as error:
+        text = read_file(path).decode("utf-8-sig")
+        if any(key.count(".") > 100 for key in re.split(r"[\n=,\[\]{}#]+", re.sub(r"[ \t]", "", text))):
+            raise CheckError(f"{path}: nested too deeply")  # the parser needs room in the square of that
+        name = str(tomllib.loads(text)["game"])
+    except (ValueError, KeyError, RecursionError) as error:
         raise CheckError(f"{path} does not say which game it was: {error}") from None
     if name.endswith(".npz"):
         arrays = read_npz(folder / name)
@@ -729,7 +755,7 @@ def read_policy(folder: Path, certificate: dict[str, Any], agents: int) -> Polic
 def _own_theta(folder: Path, rounds: Any) -> Sequence[float]:
     """Read the theta of a round from an agent's folder: from its slots, or from a file a round as once."""
     slots = folder / "theta.slots"
-    whole = slots.read_bytes() if slots.is_file() else b""
+    whole = read_file(slots) if slots.is_file() else b""
     size = len(whole) // 3
     for raw in (whole[place * size : (place + 1) * size] for place in range(3 if size >= 56 else 0)):
         magic, number, length, digest = struct.unpack_from("<8sQQ32s", raw)
@@ -739,7 +765,7 @@ def _own_theta(folder: Path, rounds: Any) -> Sequence[float]:
             return read_npy(data, str(slots)).numbers
     for path in sorted(folder.glob("theta-*-*.npy")):
         _, number, digest = path.stem.split("-")
-        data = path.read_bytes()
+        data = read_file(path)
         if number.isdecimal() and int(number) == rounds and hashlib.sha256(data).hexdigest()[:16] == digest:
             return read_npy(data, str(path)).numbers
     raise CheckError(f"{folder} holds no theta of round {rounds}, and there is no policy.npz")
@@ -831,6 +857,11 @@ def main(arguments: Sequence[str]) -> int:
         findings, told = check(Path(folders[0]))
     except (CheckError, OSError) as error:
         print(f"exact_check: error: {error}", file=sys.stderr)
+        return 2
+    except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
+        # What the shapes of arrays and the types of a certificate can come to when they do not fit.
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        print(f"exact_check: error: {folders[0]} cannot be checked: {reason}", file=sys.stderr)
         return 2
     found = document(findings, told)
     print(json.dumps(found) if "--json" in arguments else "\n".join([*map(str, findings), *told]))

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from bnpg.cli.options import debug_option, json_option
+from bnpg.run_documents import Status, read_document
 from bnpg_math.errors import InputError
 
 STALE = 3.0
@@ -39,14 +40,12 @@ def status(where: str, as_json: bool) -> None:
 def _from_folder(folder: Path) -> dict[str, Any]:
     file = folder / "status.json"
     try:
-        told = dict(json.loads(file.read_text(encoding="utf-8")))
-        age = max(0.0, time.time() - float(told["written"]))
+        told = read_document(file, Status)
     except FileNotFoundError:
         raise InputError(
             f"{folder} has no status.json: expected the folder of a run that was started"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} cannot be read: {error}") from None
+    age = max(0.0, time.time() - float(told["written"]))
     if told.get("phase") == "ended":
         from bnpg.run_folder import RunFolder
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from bnpg_coordinator.line import MEASURED, RETURNS, Line, number
 
+from bnpg_files.reading import read_text
+from bnpg_math.errors import InputError
+
 TAGS = {name: f"exact/{name}" for name in (*MEASURED, "step_size")} | {
     name: f"sampled/{name}" for name in RETURNS
 }
@@ -36,7 +39,7 @@ class TensorBoardLog:
         if target.exists():
             shutil.rmtree(target)
         self._writer = SummaryWriter(str(target), flush_secs=5)
-        text = (folder / "experiment.toml").read_text(encoding="utf-8")
+        text = read_text(folder / "experiment.toml", InputError)
         self._writer.add_text("experiment", "".join(f"    {line}\n" for line in text.splitlines()))
         self._clock = time.time()
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from bnpg_coordinator.line import Line, decode_line
 from bnpg_coordinator.run_record import read_lines
 
+from bnpg_files.reading import opened
+
 
 class Tail:
     """The new lines of a file, as they come.
@@ -36,7 +38,7 @@ class Tail:
             self._inode, self._position = status.st_ino, 0
         if status.st_size == self._position:
             return False
-        with self._path.open("rb") as file:
+        with opened(self._path) as file:
             file.seek(self._position)
             content = file.read()
         whole = content.rfind(b"\n") + 1

@@ -4,7 +4,6 @@ On one machine they meet in a folder of short paths and need no keys.
 """
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,20 +15,19 @@ from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.options import ProcessOptions
 from bnpg_protocol.wire import addresses
 from bnpg_protocol.wire.addresses import agent_of, process_name
+from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg.launchers.place import Order
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_folder import RunFolder
+from bnpg_files.reading import read_text
 
 
 class Wiring(Protocol):
     """Knows what every process of a run is started with."""
 
-    def orders(self, names: Sequence[str], incarnations: dict[str, int]) -> list[Order]:
-        """Return the orders of processes, as they are to be started now.
-
-        `incarnations` says, of those that were there before, which life the next one is at least.
-        """
+    def order(self, name: str) -> Order:
+        """Return the order of a process, as it is to be started now."""
 
 
 def shared_options(
@@ -61,7 +59,7 @@ def shared_options(
 def order_of(name: str, options: ProcessOptions) -> Order:
     """Return the order of a process with these options."""
     package = "bnpg_coordinator" if name == process_name(addresses.COORDINATOR) else "bnpg_agents"
-    return Order(name=name, package=package, arguments=tuple(as_arguments(options)))
+    return Order(name=name, package=package, arguments=tuple(as_arguments(options)))  # type: ignore[arg-type]
 
 
 class LocalWiring:
@@ -84,15 +82,10 @@ class LocalWiring:
         self._rendezvous = rendezvous
         self._since = time.time()
 
-    def orders(self, names: Sequence[str], incarnations: dict[str, int]) -> list[Order]:
-        """Return the orders of processes, as they are to be started now."""
-        return [self._order(name, incarnations.get(name, 0)) for name in names]
-
-    def _order(self, name: str, incarnation: int) -> Order:
+    def order(self, name: str) -> Order:
+        """Return the order of a process, as it is to be started now."""
         agent = agent_of(name)
-        options: ProcessOptions = (
-            self._coordinator() if agent is None else self._agent(name, agent, incarnation)
-        )
+        options: ProcessOptions = self._coordinator() if agent is None else self._agent(name, agent)
         options = shared_options(options, self._run, self._settings, self._since)
         return order_of(name, msgspec.structs.replace(options, fence=self._fence.path))
 
@@ -100,23 +93,18 @@ class LocalWiring:
         file, listen = self._endpoint_file, self._front
         if self._settings.transport == "tcp":
             # A coordinator that is started again listens where the agents look for it.
-            listen = file.read_text().strip() if file.exists() else "tcp://127.0.0.1:*"
+            listen = read_text(file, StorageFailed).strip() if file.exists() else "tcp://127.0.0.1:*"
         return CoordinatorOptions(
-            folder=self._run.path,
-            listen=listen,
-            endpoint_file=file,
-            patience=self._settings.patience,
-            on_lost_state=self._settings.on_lost_state,
+            folder=self._run.path, listen=listen, endpoint_file=file, patience=self._settings.patience
         )
 
-    def _agent(self, name: str, agent: int, incarnation: int) -> AgentOptions:
+    def _agent(self, name: str, agent: int) -> AgentOptions:
         scheme = self._settings.transport
         for left in self._rendezvous.glob(f"{name}-*.{scheme}"):
             left.unlink(missing_ok=True)  # of an earlier life, which was killed
         inbox = f"{scheme}://{self._rendezvous}/{name}-{time.monotonic_ns()}.{scheme}"
         return AgentOptions(
             agent=agent,
-            incarnation=incarnation,
             state=self._run.path / "agents" / name,
             connect=f"@{self._endpoint_file}" if scheme == "tcp" else self._front,
             inbox="tcp://127.0.0.1:*" if scheme == "tcp" else inbox,

@@ -17,13 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from bnpg_protocol.process.files import write_atomically
+from msgspec import Struct
 
 from bnpg import __version__
 from bnpg.sweep.grid import Grid, GridRun
+from bnpg_files.reading import opened, read_json
 from bnpg_math.errors import InputError
 
 MANIFEST = "sweep.json"
 FORMAT = 1
+
+
+class _Manifest(Struct):
+    """What `sweep.json` holds."""
+
+    format: int
+    base: dict[str, Any] = {}
+    grid: dict[str, Any] = {}
+    runs: list[Any] = []
 
 
 class SweepFolder:
@@ -60,7 +71,7 @@ def sweep_folder(grid: Grid, path: Path) -> Iterator[SweepFolder]:
             (path / "runs").mkdir()
             content = json.dumps(_manifest(grid), indent=1) + "\n"
             write_atomically(path / MANIFEST, content.encode(), fsync=True)
-        file = (path / MANIFEST).open("rb+")
+        file = opened(path / MANIFEST, change=True)
     except OSError as error:
         raise InputError(f"cannot use the folder {path}: {error.strerror or error}") from None
     with file:
@@ -70,7 +81,7 @@ def sweep_folder(grid: Grid, path: Path) -> Iterator[SweepFolder]:
             raise InputError(f"{path} is in use: another bnpg process is running this sweep") from None
         except OSError:
             pass  # a file system without locks: better to run than to refuse
-        difference = _difference(file.read(), grid)
+        difference = _difference(path / MANIFEST, grid)
         if difference:
             raise InputError(f"{path} holds another sweep: {difference}; choose another --out")
         yield SweepFolder(path)
@@ -86,15 +97,12 @@ def _manifest(grid: Grid) -> dict[str, Any]:
     }
 
 
-def _difference(content: bytes, grid: Grid) -> str:
+def _difference(path: Path, grid: Grid) -> str:
     """Return how a manifest differs from a grid; nothing if it does not."""
-    try:
-        there = json.loads(content)
-        if there["format"] != FORMAT:
-            return f"its format is {there['format']}, expected {FORMAT}"
-        tables, runs = {"base": there["base"], "grid": there["grid"]}, list(there["runs"])
-    except (ValueError, KeyError, TypeError):
-        return f"its {MANIFEST} cannot be read"
+    there = read_json(path, _Manifest, InputError)
+    if there.format != FORMAT:
+        return f"its format is {there.format}, expected {FORMAT}"
+    tables, runs = {"base": there.base, "grid": there.grid}, there.runs
     here = {"base": grid.base, "grid": grid.axes}
     for table, fields in here.items():
         for field in dict.fromkeys([*fields, *tables[table]]):

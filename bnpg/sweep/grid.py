@@ -17,7 +17,6 @@ import itertools
 import json
 import math
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from bnpg_coordinator.experiment import Experiment, experiment_from, experiment_
 from bnpg_protocol.process.settings import unknown
 
 from bnpg.experiment_plan import ExperimentPlan, plan_experiment
+from bnpg_files.reading import read_toml
 from bnpg_math.errors import InputError
 
 FIELDS = tuple(one.key for one in experiment_settings())
@@ -153,13 +153,9 @@ def _digest_of_files(plan: ExperimentPlan) -> str:
 def _tables(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """Return the two tables, with every field and the kind of its value checked."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
+        document = read_toml(path, dict[str, Any], InputError)
+    except FileNotFoundError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {error}") from None
-    except RecursionError:
-        raise InputError(f"{path}: nested too deeply") from None
     for name, table in document.items():
         if name not in ("base", "grid") or not isinstance(table, dict):
             raise InputError(f"{path}: expected the tables [base] and [grid] alone, got {name!r}")

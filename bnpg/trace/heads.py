@@ -10,8 +10,10 @@ import msgspec
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.recorder import GENESIS
+from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg.trace.reading import Life, Violation
+from bnpg_files.reading import read_bytes, read_json, why
 
 HEADS_FILE = "trace-heads.json"
 Heads = dict[str, tuple[int, str]]
@@ -44,7 +46,10 @@ def write_heads(folder: Path, trace: Path, fence: Fence, processes: str = "*") -
     """
     heads: Heads = {}
     for path in sorted(trace.glob(f"{processes}.jsonl")):
-        whole = path.read_bytes().rpartition(b"\n")[0].split(b"\n")
+        try:
+            whole = read_bytes(path).rpartition(b"\n")[0].split(b"\n")
+        except OSError as error:
+            raise StorageFailed(f"{path} cannot be read: {why(error)}") from None
         head = whole[-1].rpartition(b'"h":"')[2].removesuffix(b'"}').decode(errors="replace")
         heads[path.name] = (len(whole), head or GENESIS)
     if heads:
@@ -65,12 +70,10 @@ def check_heads(folder: Path, lives: list[Life]) -> bool:
         Naming the file that is missing, or shorter or longer than it was.
     """
     path = folder / HEADS_FILE
-    if not path.exists():
-        return False
     try:
-        heads = msgspec.json.decode(path.read_bytes(), type=Heads)
-    except (OSError, ValueError, RecursionError) as error:
-        raise Violation(f"{HEADS_FILE} cannot be read: {error}") from None
+        heads = read_json(path, Heads, Violation)
+    except FileNotFoundError:
+        return False
     known = {f"{life.process}.{life.life}.jsonl": life for life in lives}
     ended = {file.split(".")[0] for file in heads}
     for file in sorted(set(heads) | {file for file in known if file.split(".")[0] in ended}):

@@ -9,6 +9,7 @@ from bnpg_protocol.process.trace_line import EndLine, Line, LineInEpoch, StartLi
 from bnpg_protocol.wire.addresses import agent_of
 from msgspec import Struct
 
+from bnpg_files.reading import read_bytes
 from bnpg_math.errors import InputError
 
 _NAME = re.compile(r"(coordinator|agent-\d+)\.([1-9]\d*)\.jsonl")
@@ -122,7 +123,7 @@ def read_trace(folder: Path) -> list[Life]:
 
 def _read_life(path: Path, process: str, life: int) -> Life:
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     whole, _, torn = content.rpartition(b"\n")

@@ -17,10 +17,12 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from bnpg_files.reading import read_text
 from bnpg_math.errors import InputError
 
 COOKIE = "bnpg-watch"
 SHORTEST = 16
+_LONGEST = 4096
 """Characters a token must have."""
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 
@@ -55,10 +57,12 @@ def read_token(path: Path) -> str:
         If others than its owner can read the file.
     """
     try:
-        token = path.read_text(encoding="utf-8").strip()
+        token = read_text(path, InputError, _LONGEST).strip()
         mode = path.stat().st_mode
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--token-file {path} cannot be read: {getattr(error, 'strerror', error)}") from None
+    except OSError as error:
+        raise InputError(f"--token-file {path} cannot be read: {error.strerror}") from None
+    except InputError as error:
+        raise InputError(f"--token-file {error}") from None
     if len(token) < SHORTEST or not token.isascii() or not token.isprintable() or " " in token:
         raise InputError(
             f"--token-file {path} must hold one word of {SHORTEST} printable ASCII characters or more"

@@ -9,8 +9,11 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from bnpg_files.reading import memory, opened, why
 from bnpg_math.arrays import FloatArray
 from bnpg_math.errors import InputError
+
+_ARRAY = b"\x93NUM"
 
 
 def read_arrays(
@@ -39,25 +42,33 @@ def read_arrays(
         Of the class `error`, if the file cannot be read, is no archive, or an array in it is damaged.
     """
     try:
-        archive = np.load(path, allow_pickle=False)
+        file = opened(path)
     except FileNotFoundError:
         raise error(f"{what} {path} does not exist") from None
     except OSError as reason:
-        raise error(f"{what} {path} cannot be read: {reason.strerror or reason}") from None
-    except Exception:  # see _read_array
-        raise error(f"{what} {path} must be a complete .npz archive, got something else or a part") from None
-    if not isinstance(archive, NpzFile):
-        raise error(f"{what} {path} must be an .npz archive, got a single array")
-    arrays: dict[str, NDArray[Any]] = {}
-    with archive:
-        for name in filter(wanted, archive.files):
-            arrays[name] = _read_array(archive, name, f"array {name!r} of {what} {path}", error)
+        raise error(f"{what} {path} cannot be read: {why(reason)}") from None
+    with file:
+        head = file.read(len(_ARRAY))
+        if head == _ARRAY:
+            raise error(f"{what} {path} must be an .npz archive, got a single array")
+        file.seek(0)
+        try:
+            archive = NpzFile(file, own_fid=False)
+        except Exception:  # see _read_array
+            raise error(
+                f"{what} {path} must be a complete .npz archive, got something else or a part"
+            ) from None
+        arrays: dict[str, NDArray[Any]] = {}
+        with archive:
+            for name in filter(wanted, archive.files):
+                arrays[name] = _read_array(archive, name, f"array {name!r} of {what} {path}", error)
     return arrays
 
 
 def _read_array(archive: NpzFile, name: str, where: str, error: type[InputError]) -> NDArray[Any]:
     try:
-        array = archive[name]
+        # What unpacks to more than there is memory must not be begun with.
+        array = archive[name] if _unpacked(archive, name) <= memory() else None
     except MemoryError:
         raise error(f"{where} does not fit into memory") from None
     except Exception as reason:
@@ -67,9 +78,19 @@ def _read_array(archive: NpzFile, name: str, where: str, error: type[InputError]
             raise error(f"{where} holds pickled objects") from None
         detail = " ".join(str(reason).split())[:120]
         raise error(f"{where} is damaged: {detail}") from None
+    if array is None:
+        raise error(f"{where} does not fit into memory")
     if not isinstance(array, np.ndarray):
         raise error(f"{where} is not in .npy format")
     return array
+
+
+def _unpacked(archive: NpzFile, name: str) -> int:
+    """Return how many bytes an array says to have in the archive, of which no more are ever read."""
+    held = archive.zip
+    assert held is not None
+    names = held.namelist()
+    return held.getinfo(name if name in names else f"{name}.npy").file_size
 
 
 def real(given: object, where: str, error: type[InputError]) -> FloatArray:

@@ -14,6 +14,7 @@ import difflib
 import re
 from pathlib import Path
 
+from bnpg_files.reading import read_bytes
 from bnpg_math.arrays.npz import read_arrays
 from bnpg_math.dag import FAMILIES, Dag, Edge
 from bnpg_math.errors import DagError
@@ -77,8 +78,7 @@ def _edge(text: str, where: str) -> Edge:
 
 def _edges_of_text(path: Path) -> tuple[Edge, ...]:
     try:
-        with path.open("rb") as file:
-            content = file.read(4 * _LONGEST_FILE + 1)
+        content = read_bytes(path, 4 * _LONGEST_FILE)
         # Editors and shells on Windows begin a file with a mark of its encoding.
         wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         text = content.decode("utf-16" if wide else "utf-8-sig")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bnpg_files.reading import opened
 from bnpg_math.arrays.npz import read_arrays, real, scalar
 from bnpg_math.errors import GameError
 from bnpg_math.games.file import FORMS, load_game
@@ -81,7 +82,7 @@ def is_own(path: Path) -> bool:
 def _names(path: Path) -> frozenset[str]:
     """Names of the arrays in an archive; none where there is no archive, which its reader will say."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with opened(path) as file, np.load(file, allow_pickle=False) as archive:
             return frozenset(archive.files)
     except Exception:  # a flipped byte raises in many ways
         return frozenset()
@@ -165,6 +166,7 @@ def _payoffs(path: Path, arrays: Arrays, gamma: float | None) -> Game:
 
 def _read_npy(path: Path) -> NDArray[Any]:
     try:
+        opened(path).close()  # nothing but a regular file is mapped
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as reason:
         raise GameError(f"game file {path} cannot be read: {reason.strerror or reason}") from None

@@ -6,7 +6,6 @@ and columns of its table, the report, its command that gives a run again, and th
 
 import hashlib
 import sys
-import tomllib
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import tomli_w
 from bnpg_protocol.process.settings import Declared, Setting, SettingError, convert, declared
 from msgspec import Meta, Struct
 
+from bnpg_files.reading import read_toml
 from bnpg_math.errors import InputError
 from bnpg_math.policies.spec import PolicySpec, parse_policy
 
@@ -411,13 +411,9 @@ def read_experiment(path: Path) -> Experiment:
 
 def _read(path: Path) -> tuple[dict[str, Any], Experiment]:
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
+        given = read_toml(path, dict[str, Any], InputError)
+    except FileNotFoundError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    except RecursionError:
-        raise InputError(f"{path}: nested too deeply") from None
-    except ValueError as error:  # no TOML, or no text
-        raise InputError(f"{path}: {error}") from None
     try:
         return given, experiment_from(given)
     except InputError as error:

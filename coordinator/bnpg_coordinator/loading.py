@@ -1,11 +1,11 @@
 """From a run folder to what the coordinator starts with."""
 
-import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta, Struct
 
 from bnpg_coordinator.experiment import Experiment, experiment_digest, read_experiment
 from bnpg_coordinator.line import Line
@@ -14,6 +14,7 @@ from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.simulator import PATIENCE, SimulatorIdentity, open_simulator
 from bnpg_coordinator.worlds.interface import World
 from bnpg_coordinator.worlds.table import TableWorld
+from bnpg_files.reading import read_json
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.dag import Dag
@@ -24,6 +25,13 @@ from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.file import Policy, check_policy, load_policy
 from bnpg_math.theory.constants import sizes, smoothness
 from bnpg_math.theory.direct import direct_smoothness
+
+
+class _Identity(Struct, frozen=True):
+    """What a coordinator needs to know of `run.json`."""
+
+    run: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    simulator: dict[str, Any] | None = None
 
 
 def load_game(experiment: Experiment, folder: Path) -> Game:
@@ -93,14 +101,14 @@ def load_setup(folder: Path, generation: int, patience: float) -> CoordinatorSet
         If a file is missing or bad; the text names it.
     """
     experiment = read_experiment(folder / "experiment.toml")
+    file = folder / "run.json"
     try:
-        identity = json.loads((folder / "run.json").read_text())
-        run = str(identity["run"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{folder / 'run.json'} does not say which run this is: {error!r:.200}") from None
-    world, digest = load_world(experiment, folder, identity.get("simulator"), patience)
+        identity = read_json(file, _Identity, InputError)
+    except FileNotFoundError:
+        raise InputError(f"{file} does not exist") from None
+    world, digest = load_world(experiment, folder, identity.simulator, patience)
     dag = parse_dag(experiment.dag, len(world.actions))
-    return prepare_setup(folder, run, experiment, world, digest, dag, generation, patience)
+    return prepare_setup(folder, identity.run, experiment, world, digest, dag, generation, patience)
 
 
 def load_world(

@@ -24,6 +24,7 @@ from bnpg_protocol.wire.errors import StorageFailed
 from msgspec import UNSET
 
 from bnpg_coordinator.line import GENESIS, RETURNS, Line, check_chain, decode_line, encode_line, fields_of
+from bnpg_files.reading import read_bytes
 from bnpg_math.errors import InputError
 from bnpg_math.policies.file import Policy, save_policy
 
@@ -163,7 +164,7 @@ def whole_lines(path: Path) -> list[bytes]:
         If the file cannot be read.
     """
     try:
-        return patiently(path.read_bytes).split(b"\n")[:-1]
+        return patiently(lambda: read_bytes(path)).split(b"\n")[:-1]
     except FileNotFoundError:
         return []
     except OSError as error:

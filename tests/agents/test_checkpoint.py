@@ -17,7 +17,7 @@ from bnpg_protocol.wire.errors import StorageFailed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnpg_math.errors import PolicyError
+from bnpg_math.errors import InputError, PolicyError
 
 
 def with_momentum(array, origin):
@@ -231,7 +231,7 @@ def test_an_identity_is_remembered(folder):
 @pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"agent": "x", "experiment": 1})])
 def test_an_identity_that_is_none_is_said(folder, text):
     (folder.path / "agent.json").write_text(text)
-    with pytest.raises(StorageFailed, match="no identity of an agent"):
+    with pytest.raises(InputError, match=r"agent\.json cannot be read: "):
         folder.identity()
 
 

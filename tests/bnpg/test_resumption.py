@@ -148,7 +148,8 @@ def test_a_run_has_a_name_of_32_hexadecimal_digits(
     (folder / "run.json").write_text(json.dumps(identity | {"run": name}))
     ended = run("resume", folder)
     assert ended.code == 2
-    assert "run.json does not say which run this is: expected 32 hexadecimal digits" in ended.err
+    assert "run.json cannot be read: Expected `str`" in ended.err
+    assert "at `$.run`" in ended.err
 
 
 fields = st.fixed_dictionaries(

@@ -164,7 +164,7 @@ def test_a_failed_run_says_why_and_keeps_its_exit_code(run: Any, ending: Any, co
     assert (summary["state"], summary["rounds"]) == ("failed", 0)
     assert summary["value"] is None
     assert summary["value_reason"]
-    assert "agent 0" in summary["policy_digest_reason"]
+    assert "agent-0" in summary["policy_digest_reason"]
     assert "bnpg: error: agent-1 was killed by signal 9" in ended.err
     assert run("resume", "run", "--quiet").code == code
 

@@ -1,9 +1,11 @@
 """Lines of a text file with their numbers, and the one way in which its readers refuse a line."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from bnpg_files.reading import read_bytes, why
 from bnpg_math.errors import GameError
 
 LARGEST_TEXT = 1 << 28
@@ -33,12 +35,11 @@ def read_text(path: Path, what: str) -> str:
     try:
         if not path.is_file():
             raise GameError(f"{what} {path} {'is no file' if path.exists() else 'does not exist'}")
-        with path.open("rb") as file:
-            data = file.read(LARGEST_TEXT + 1)
+        data = read_bytes(path, LARGEST_TEXT)
     except OSError as reason:
-        raise GameError(f"{what} {path} cannot be read: {reason.strerror or reason}") from None
-    if len(data) > LARGEST_TEXT:
-        raise GameError(f"{what} {path} must have at most {LARGEST_TEXT >> 20} MiB")
+        if reason.errno == errno.EFBIG:
+            raise GameError(f"{what} {path} must have at most {LARGEST_TEXT >> 20} MiB") from None
+        raise GameError(f"{what} {path} cannot be read: {why(reason)}") from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as reason:

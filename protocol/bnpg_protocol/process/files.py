@@ -4,9 +4,13 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from bnpg_files.reading import read_text
 from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.wire.errors import StorageFailed
+
+_DIGITS = 15
+"""Of a count of lives: more than any run has, and a number that JSON and MessagePack keep."""
 
 
 def write_atomically(path: Path, content: bytes, fsync: bool, fence: Fence | None = None) -> None:
@@ -48,10 +52,8 @@ def write_atomically(path: Path, content: bytes, fsync: bool, fence: Fence | Non
         raise StorageFailed(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def next_count(path: Path, fsync: bool, fence: Fence | None = None, least: int = 1) -> int:
+def next_count(path: Path, fsync: bool, fence: Fence | None = None) -> int:
     """Count up the number in a file and return the new one; a missing file counts as 0.
-
-    The new one is at least `least`.
 
     Raises
     ------
@@ -59,9 +61,12 @@ def next_count(path: Path, fsync: bool, fence: Fence | None = None, least: int =
         If the file holds no number or cannot be written.
     """
     try:
-        count = max(int(path.read_text()) + 1 if path.exists() else 1, least)
-    except (OSError, ValueError) as error:
-        raise StorageFailed(f"{path} must hold a number: {error}") from None
+        text = read_text(path, StorageFailed, most=_DIGITS + 1).strip()
+    except FileNotFoundError:
+        text = "0"
+    if not (text.isdecimal() and text.isascii() and len(text) <= _DIGITS):
+        raise StorageFailed(f"{path} must hold a number: expected digits, got {text!r:.40}")
+    count = int(text) + 1
     write_atomically(path, f"{count}\n".encode(), fsync, fence)
     return count
 

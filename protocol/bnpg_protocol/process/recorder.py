@@ -20,9 +20,26 @@ from pathlib import Path
 import numpy as np
 from isal.isal_zlib import crc32
 
-from bnpg_protocol.process import trace_line
+from bnpg_files.reading import opened
 from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.trace_line import (
+    ActLine,
+    ApplyLine,
+    BareLine,
+    BeginLine,
+    ConcludeLine,
+    EndLine,
+    EpochLine,
+    JoinLine,
+    KeptLine,
+    ReceiveLine,
+    SendLine,
+    StartLine,
+    TraceLine,
+    UnsendLine,
+    encode_line,
+)
 from bnpg_protocol.wire.addresses import COORDINATOR, process_name
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import (
@@ -42,10 +59,10 @@ from bnpg_protocol.wire.messages import Message
 
 _Digested = tuple[int | None, int | None, str]
 """Round, step and payload of a message."""
-_LINES: dict[str, type[trace_line.ReceiveLine | trace_line.UnsendLine | trace_line.BareLine]] = {
-    "receive": trace_line.ReceiveLine,
-    "unsend": trace_line.UnsendLine,
-    "bare": trace_line.BareLine,
+_LINES: dict[str, type[ReceiveLine | UnsendLine | BareLine]] = {
+    "receive": ReceiveLine,
+    "unsend": UnsendLine,
+    "bare": BareLine,
 }
 _WRITABLE = 0o222
 GENESIS = "0" * 16
@@ -187,7 +204,7 @@ class TraceRecorder:
                 self._lamport = event.clock
         return []
 
-    def _line(self, time: float, event: Event) -> trace_line.TraceLine:
+    def _line(self, time: float, event: Event) -> TraceLine:
         """Return the line of an event."""
         if type(event) is Passage:  # the frequent case
             self._lamport = event.clock
@@ -200,39 +217,35 @@ class TraceRecorder:
             kind = type(message).__name__
             what = (*at, *self._epoch, self._name(event.peer), event.seq, kind, *self._digested(message))
             sends = event.direction == "send"
-            return trace_line.SendLine(*what) if sends else _LINES[event.direction](*what, event.lamport)
+            return SendLine(*what) if sends else _LINES[event.direction](*what, event.lamport)
         match event:
             case Acted():
-                return trace_line.ActLine(
-                    *at, *self._epoch, event.round, event.step, self._digested(event.message)[2]
-                )
+                return ActLine(*at, *self._epoch, event.round, event.step, self._digested(event.message)[2])
             case Applied():
                 digest = self._digested(event.signal)[2]
-                return trace_line.ApplyLine(
-                    *at, *self._epoch, event.round, None, digest, event.before, event.after
-                )
+                return ApplyLine(*at, *self._epoch, event.round, None, digest, event.before, event.after)
             case Kept():
-                return trace_line.KeptLine(*at, *self._epoch, event.round, event.after)
+                return KeptLine(*at, *self._epoch, event.round, event.after)
             case Begun():
-                return trace_line.BeginLine(*at, *self._epoch, event.round)
+                return BeginLine(*at, *self._epoch, event.round)
             case Entered():
                 lives = {self._name(peer): life for peer, life in sorted(event.neighbours.items())}
-                return trace_line.EpochLine(*at, *self._epoch, lives)
+                return EpochLine(*at, *self._epoch, lives)
             case Started():
                 process = self._name(event.facts.get("agent", COORDINATOR))
                 self._path = self._folder / f"{process}.{self._life}.jsonl"
-                return trace_line.StartLine(*at, 1, process, self._life, **event.facts)
+                return StartLine(*at, 1, process, self._life, **event.facts)
             case Joined():
-                return trace_line.JoinLine(*at, event.agent, event.incarnation, event.held)
+                return JoinLine(*at, event.agent, event.incarnation, event.held)
             case Concluded():
-                return trace_line.ConcludeLine(*at, event.state, event.rounds, event.absent)
+                return ConcludeLine(*at, event.state, event.rounds, event.absent)
             case Ended():
-                return trace_line.EndLine(*at, event.code, event.why)
+                return EndLine(*at, event.code, event.why)
             case _:
                 raise AssertionError(event)
 
-    def _text(self, line: trace_line.TraceLine) -> bytes:
-        text = trace_line.encode_line(line)
+    def _text(self, line: TraceLine) -> bytes:
+        text = encode_line(line)
         self._head = chained(self._head, text)
         return b'%b,"h":"%b"}\n' % (text, self._head.encode())
 
@@ -266,7 +279,8 @@ def seal(folder: Path, fence: Fence) -> None:
         for path in sorted(folder.glob("*.jsonl")):
             if path.stat().st_mode & _WRITABLE:
                 draft = fence.draft(path.name)
-                shutil.copyfile(path, draft)
+                with opened(path) as source, open(draft, "wb") as target:
+                    shutil.copyfileobj(source, target)
                 os.chmod(draft, path.stat().st_mode & ~_WRITABLE)
                 os.replace(draft, path)
     except OSError as error:

@@ -32,13 +32,13 @@
 """
 
 import fnmatch
-from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from bnpg_files.reading import read_toml
 from bnpg_protocol.process.faults.shortage import Resource
 from bnpg_protocol.wire.messages import KINDS
 
@@ -253,11 +253,9 @@ def read_plan(path: Path) -> FaultPlan:
         If the file cannot be read or is no plan; the text names the field.
     """
     try:
-        return msgspec.toml.decode(path.read_bytes().removeprefix(BOM_UTF8), type=FaultPlan)
-    except OSError as error:
+        return read_toml(path, FaultPlan, PlanError)
+    except FileNotFoundError as error:
         raise PlanError(f"{path}: {error.strerror}") from None
-    except (msgspec.DecodeError, ValueError) as error:
-        raise PlanError(f"{path}: {error}") from None
 
 
 def plan_document(plan: FaultPlan) -> dict[str, object]:

@@ -4,9 +4,11 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from bnpg_files.reading import read_json
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.security.admission import Admission
@@ -16,6 +18,8 @@ from bnpg_protocol.wire.errors import InsecureSetup
 
 BINDINGS_FILE = "roster.json"
 """In the run folder: which enrolled key was given which id. Public keys only."""
+
+_Agent = Annotated[str, Meta(pattern="^[0-9]{1,9}$")]
 
 
 class Security(Struct):
@@ -51,34 +55,8 @@ def coordinator_security(key: Path | None, roster: Path | None, bindings: Path) 
     if own.owner != "coordinator":
         raise InsecureSetup(f"{key}: expected the coordinator's key, got that of {own.owner}")
     owners, enrolled = allowed(roster, bindings)
-    if roster.is_dir():
-        return Security(own.pair, Admission(owners, enrolled, lambda: read_enrolled(roster)))
-    return Security(own.pair, Admission(owners, read_again=_when_changed(roster)))
-
-
-def _when_changed(roster: Path) -> Callable[[], dict[str, int] | None]:
-    """Return what reads a roster file again, if it has changed since; a bad one changes nothing."""
-
-    def stamp() -> tuple[int, int, int] | None:
-        try:
-            status = roster.stat()
-        except OSError:
-            return None
-        return status.st_ino, status.st_size, status.st_mtime_ns
-
-    seen = stamp()
-
-    def read() -> dict[str, int] | None:
-        nonlocal seen
-        before, seen = seen, stamp()
-        if seen in (None, before):
-            return None
-        try:
-            return read_roster(roster).bound()
-        except InsecureSetup:
-            return None
-
-    return read
+    look_again = (lambda: read_enrolled(roster)) if roster.is_dir() else None
+    return Security(own.pair, Admission(owners, enrolled, look_again))
 
 
 def allowed(roster: Path, bindings: Path) -> tuple[dict[str, int], frozenset[str]]:
@@ -104,12 +82,10 @@ def read_bindings(path: Path) -> dict[str, int]:
     InsecureSetup
         If the file is bad.
     """
-    if not path.exists():
-        return {}
     try:
-        return {str(key): int(agent) for agent, key in json.loads(path.read_text()).items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise InsecureSetup(f"{path}: expected public keys by agent id, got {error!r}") from None
+        return {key: int(agent) for agent, key in read_json(path, dict[_Agent, str], InsecureSetup).items()}
+    except FileNotFoundError:
+        return {}
 
 
 def write_bindings(path: Path, owners: dict[str, int], fence: Fence) -> None:

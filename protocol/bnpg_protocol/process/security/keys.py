@@ -14,12 +14,12 @@ command line, in a log, in a trace or in a run folder. What is shared is the *ro
 import os
 import re
 import stat
-from codecs import BOM_UTF8
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from bnpg_files.reading import read_toml
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.wire.errors import InsecureSetup
 
@@ -56,6 +56,10 @@ class KeyFile(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __repr__(self) -> str:
         return f"KeyFile(owner={self.owner!r}, public={self.public!r}, secret=<hidden>)"
+
+
+class _NoKeyFile(Exception):
+    """It holds something else."""
 
 
 def agent_file(agent: int) -> str:
@@ -114,12 +118,10 @@ def read_key_file(path: Path) -> KeyFile:
                 f"{path}: a private key must be readable by its owner only, "
                 f"got mode {stat.S_IMODE(mode):04o}; correct it with `chmod 600 {path}`"
             )
-        text = path.read_bytes().removeprefix(BOM_UTF8)
+        content = read_toml(path, KeyFile, _NoKeyFile)
     except OSError as error:
         raise InsecureSetup(f"{path}: {error.strerror}") from None
-    try:
-        content = msgspec.toml.decode(text, type=KeyFile)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+    except _NoKeyFile:
         # The text of the error could quote the secret.
         raise InsecureSetup(f"{path}: expected a key file with owner, public and secret") from None
     for field in ("public", "secret"):

@@ -10,12 +10,11 @@ The *folder* holds a file `*.pub` for every key that may join; its agent is not 
 agent id a key is given at joining stays its own for the whole run.
 """
 
-from codecs import BOM_UTF8
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
+from bnpg_files.reading import read_text, read_toml
 from bnpg_protocol.process.security.keys import check_key, write_private
 from bnpg_protocol.wire.errors import InsecureSetup
 
@@ -44,15 +43,13 @@ def read_roster(path: Path) -> KeyRoster:
         If it cannot be read or is no roster; the text names the entry.
     """
     try:
-        roster = msgspec.toml.decode(path.read_bytes().removeprefix(BOM_UTF8), type=KeyRoster)
-    except OSError as error:
+        roster = read_toml(path, KeyRoster, InsecureSetup)
+    except FileNotFoundError as error:
         raise InsecureSetup(f"{path}: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        raise InsecureSetup(f"{path}: {error}") from None
     owners: dict[str, str] = {}
     for agent, key in roster.agents.items():
-        if not agent.isdecimal():
-            raise InsecureSetup(f"{path}: an agent is named by its number, got {agent!r}")
+        if not (agent.isascii() and agent.isdecimal() and len(agent) <= 9):
+            raise InsecureSetup(f"{path}: an agent is named by its number, got {agent!r:.40}")
         check_key(key, f"{path}: agent {agent}")
         if key in owners:
             raise InsecureSetup(
@@ -87,9 +84,8 @@ def read_public_key(path: Path) -> str:
         If it cannot be read or holds something else.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(256).decode("ascii", "replace").strip()
-    except OSError as error:
+        text = read_text(path, InsecureSetup, 256).strip()
+    except FileNotFoundError as error:
         raise InsecureSetup(f"{path}: {error.strerror}") from None
     check_key(text, str(path))
     return text
