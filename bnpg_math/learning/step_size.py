@@ -22,6 +22,8 @@ STRIDE = 4.0
 """The same after a step along which the objective did not curve down."""
 LONGEST = 16.0
 """Most that a step moves a logit: odds change by e^16 at most, which no policy needs more of in one round."""
+LARGEST = 2.0**500
+"""Most that a step size is: where saturated tables have a gradient of 0 it is doubled round after round."""
 HALVINGS = 60
 """After which a step is below rounding."""
 _ROUNDING = 8.0 * float(np.finfo(float).eps)
@@ -33,9 +35,9 @@ def inner(left: Sequence[FloatArray], right: Sequence[FloatArray]) -> float:
 
 
 def longest_step(direction: Sequence[FloatArray]) -> float:
-    """The step size with which no logit moves by more than `LONGEST`; infinite for a direction of zeros."""
+    """The step size with which no logit moves by more than `LONGEST`, and at most `LARGEST`."""
     largest = max(float(np.abs(one).max()) for one in direction)
-    return LONGEST / largest if largest > LONGEST / np.finfo(float).max else float("inf")
+    return LONGEST / largest if largest > LONGEST / LARGEST else LARGEST
 
 
 def backtrack(

@@ -5,12 +5,15 @@ import math
 import numpy as np
 import pytest
 
+from bnpg.evaluation.measure import measure
 from bnpg_math.dag import FAMILIES, complete
 from bnpg_math.exact.equilibrium import nash_gap
 from bnpg_math.exact.mismatch import mismatch
 from bnpg_math.exact.optimum import optimal_value
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.registry import game as find_game
+from bnpg_math.policies.file import Policy
+from bnpg_math.policies.softmax import theta_shape
 from bnpg_math.theory.constants import nash_threshold, optimality_threshold, sizes, smoothness
 from bnpg_math.theory.rates import RateConstants, euclidean_threshold, rates, rounds
 from bnpg_math.theory.stationarity import family_excess, gradient_norm, path_excess, path_norm
@@ -175,3 +178,18 @@ def test_the_printed_theorem_2_has_the_powers_of_two_of_another_lambda(place):
     printed, corrected = (promised(here, "theorem_2", form).rounds for form in ("printed", "corrected"))
     assert corrected / printed == pytest.approx(2.0**3, rel=0.05)
     assert math.isfinite(corrected)
+
+
+def test_theorem_2_asks_for_a_hundredth_of_what_it_used_to_in_coordination():
+    """T of the first tight form, 2 beta N S^2 A^2 R / (lambda^2 (1-gamma)) with lambda = epsilon / M."""
+    game = find_game("coordination(agents=3)")
+    size = sizes(game, complete(3))
+    zeros = Policy(complete(3), tuple(np.zeros(theta_shape(game.states, game.actions, parents, agent))
+                                      for agent, parents in enumerate(complete(3).parents)))  # fmt: skip
+    measured = measure(game, zeros, 0.1, mismatch=True)
+    epsilon, height = 0.02 * size.reward_range / (1 - size.gamma), size.reward_range / (1 - size.gamma)
+    lam = epsilon / measured.mismatch
+    before = 2 * smoothness(size, lam) * height * size.agents * (size.states * size.joint / lam) ** 2
+    constants = measured.rate_constants
+    now = rounds(size, epsilon / constants.optimal, "theorem_2", "tight", constants.room)
+    assert before > 100 * now

@@ -83,3 +83,14 @@ def test_tables_with_zeros_travel_in_these_runs() -> None:
     *_, team = learn(chosen)
     assert any((policy.table == 0.0).any() for policy in team)
     assert simulate(chosen).digest == policy_digest([policy.theta["theta"] for policy in team])
+
+
+@pytest.mark.parametrize("step_size", ["backtracking", "barzilai-borwein"])
+def test_a_step_size_does_not_grow_without_end_where_tables_are_saturated(step_size: str) -> None:
+    """It is doubled round after round there; infinity times a gradient of 0 once ended such runs."""
+    chosen = Experiment(
+        game="climbing", mode="exact", dag="empty", rounds=1300, step_size=step_size, evaluate_every=0
+    )
+    sizes = [line.step_size for line in simulate(chosen).lines if isinstance(line.step_size, float)]
+    assert len(sizes) == 1300
+    assert sizes[-1] == max(sizes) == 2.0**500

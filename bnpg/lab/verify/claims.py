@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from bnpg.lab.verify.ascent import Ascent, ascend
+from bnpg.lab.verify.baselines import direct_parameterisation, graph_iteration
 from bnpg.lab.verify.cases import Case
 from bnpg.lab.verify.climb import climb
 from bnpg.lab.verify.finding import Finding, at_most
@@ -169,4 +170,6 @@ CLAIMS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     theorem_a,
     theorem_b,
     theorem_d,
+    direct_parameterisation,
+    graph_iteration,
 )
