@@ -6,10 +6,14 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 from bnpg_protocol.process import descriptors
+from bnpg_protocol.process.transport import unix
 from bnpg_protocol.process.transport.zeromq import ZeroMQTransport
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.lab.testing.crowd import Crowd
 
@@ -70,6 +74,45 @@ def test_a_crowd_that_says_what_makes_no_sense_ends_no_run(secured, right_digest
     for says in (b"GET / HTTP/1.0\r\n\r\n", b"\xff" + bytes(8) + b"\x7f\x03" + bytes(100)):
         crowd(secured.front.removeprefix("tcp://"), 2500, says)
     assert secured.finish() == right_digest
+
+
+CASE: dict[str, Any] = {
+    "game": "coordination(agents=3)",
+    "dag": "0-2,1-2",
+    "rounds": 150,
+    "lanes": 4,
+    "horizon": 2,
+    "initial": "normal",
+}
+GREETING = (
+    b"\x01\0\0\0" + len(unix.GREETING + b"stranger#1").to_bytes(4, "little") + unix.GREETING + b"stranger#1"
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [(1500, b""), (2500, b"GET / HTTP/1.0\r\n\r\n"), (2500, b"\xff" * 64), (600, GREETING)],
+    ids=["silent", "of another protocol", "garbage", "greeting"],
+)
+def test_a_crowd_at_the_unix_sockets_of_coordinator_and_agent_ends_no_run(
+    number: int, says: bytes, start_run: Any, play: Any, crowd: Any, scratch: Any
+) -> None:
+    run = start_run(**CASE, settings={"fsync": False, "transport": "unix"})
+    run.until_round(10)
+    for name in ("coordinator", "agent-1"):
+        process = run.process(name)
+        process.rlimit(psutil.RLIMIT_NOFILE, (256, 256))
+    (front,) = scratch.path.glob("bnpg-*/coordinator.unix")
+    (inbox,) = scratch.path.glob("bnpg-*/agent-1-*.unix")
+    run.until(lambda: run.recorded > 10, "the run went on")
+    crowds = [crowd(str(path), number, says) for path in (front, inbox)]
+    run.kill("agent-0")  # whoever belongs to the run gets in again
+    assert run.wait() == ExitCode.DONE, run.log
+    for one in crowds:
+        one.leave()
+    expected = play(**CASE)
+    assert run.digest == expected.digest
+    assert run.lines == expected.lines
 
 
 def test_a_file_can_be_opened_when_strangers_have_taken_every_descriptor(

@@ -1,4 +1,4 @@
-"""A crowd of strangers that connect: `Crowd("127.0.0.1:8765", 1500)`.
+"""A crowd of strangers that connect: `Crowd("127.0.0.1:8765", 1500)`, or to the path of a Unix socket.
 
 It is a process of its own, since it needs more descriptors than a test should have; it connects to loopback
 only, a bounded number of times.
@@ -13,21 +13,26 @@ address, number, says = sys.argv[1], int(sys.argv[2]), bytes.fromhex(sys.argv[3]
 stays = sys.argv[4] == "stays"
 most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+local = address.startswith("/")
 host, _, port = address.rpartition(":")
 crowd = []
 while number > 0:
     batch = {}
     pending = select.poll()
     for _ in range(min(100, number)):
-        one = socket.socket()
-        one.setblocking(False)
-        one.connect_ex((host, int(port)))
+        one = socket.socket(socket.AF_UNIX if local else socket.AF_INET)
+        one.setblocking(local)  # that of a Unix socket waits for room in the queue, and is there then
+        one.settimeout(10.0 if local else 0.0)
+        one.connect_ex(address if local else (host, int(port)))
         batch[one.fileno()] = one
         pending.register(one, select.POLLOUT)
     number -= len(batch)
     for descriptor, event in pending.poll(100):
         if says and not event & (select.POLLERR | select.POLLHUP):
-            batch[descriptor].send(says)
+            try:
+                batch[descriptor].send(says)
+            except OSError:
+                pass  # it was sent away before
     if not stays:
         for one in batch.values():
             one.close()
@@ -43,7 +48,7 @@ class Crowd:
     Parameters
     ----------
     address : str
-        `HOST:PORT`, of version 4 of the internet, on loopback.
+        `HOST:PORT`, of version 4 of the internet, on loopback; or a path.
     number : int
     says : bytes
         What each of them says.
@@ -52,7 +57,7 @@ class Crowd:
     """
 
     def __init__(self, address: str, number: int, says: bytes = b"", *, stays: bool = True) -> None:
-        assert address.startswith("127."), "a crowd stays on this machine"
+        assert address.startswith(("127.", "/")), "a crowd stays on this machine"
         arguments = [address, str(number), says.hex(), "stays" if stays else "leaves"]
         self._process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -20,6 +20,7 @@ from collections import Counter, deque
 from contextlib import suppress
 from typing import Any
 
+from bnpg_protocol.process import descriptors
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.transport.interface import Arrival, Notice
 from bnpg_protocol.process.transport.socket_file import SocketFile
@@ -251,6 +252,16 @@ class UnixTransport:
                 accepted.close()
                 continue
             accepted.setblocking(False)
+            most = descriptors.limit()
+            if accepted.fileno() >= most - min(descriptors.RESERVE, most // 4):
+                # The kernel gives the lowest number that is free, so that few are left: those are for files.
+                self.refused["no room"] += 1
+                if self.refused["no room"] == 1:
+                    self._tell("warning", "no room for more connections", {"at_most": most})
+                accepted.close()
+                if self._strangers:
+                    self._turn_away(min(self._strangers, key=self._strangers.__getitem__), "no room")
+                continue
             if len(self._strangers) >= STRANGERS:
                 oldest = min(self._strangers, key=self._strangers.__getitem__)
                 self._turn_away(oldest, "too many that say nothing")
