@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from bnpg_coordinator.experiment import Experiment, experiment_from, experiment_settings
 from bnpg_coordinator.loading import certified_learning_rate, check_shapes
-from bnpg_coordinator.simulator import OpenedSimulator, open_simulator, simulates
+from bnpg_coordinator.simulator import PATIENCE, OpenedSimulator, open_simulator, simulates
 from bnpg_coordinator.worlds.bundled.registry import SIMULATORS
 from bnpg_protocol.process.settings import did_you_mean
 
@@ -103,6 +103,7 @@ def plan_experiment(
     game: Game | None = None,
     initial: Policy | None = None,
     env: Any = None,
+    patience: float = PATIENCE,
 ) -> ExperimentPlan:
     """Check an experiment.
 
@@ -121,6 +122,8 @@ def plan_experiment(
 
     env : object, optional
         The simulator that a program has at hand, instead of the one that the fields name.
+    patience : float
+        Seconds without progress after which the run will be given up; a simulator is given half of it.
 
     Returns
     -------
@@ -132,13 +135,16 @@ def plan_experiment(
         One line: the field or file that cannot be used, and why.
     """
     try:
-        return _Planner(fields, base, quiet, env).plan(game, initial)
+        return _Planner(fields, base, quiet, env, patience).plan(game, initial)
     except OSError as error:
         raise InputError(f"{error.filename or 'a file'} cannot be read: {error.strerror or error}") from None
 
 
 class _Planner:
-    def __init__(self, fields: dict[str, Any], base: Path, quiet: bool, env: Any = None) -> None:
+    def __init__(
+        self, fields: dict[str, Any], base: Path, quiet: bool, env: Any = None, patience: float = PATIENCE
+    ) -> None:
+        self._patience = patience
         self._env = env
         self._given = fields
         self._base = base
@@ -190,7 +196,7 @@ class _Planner:
         if "evaluate-every" not in self._given:
             asked = msgspec.structs.replace(asked, evaluate_every=0)
         _check_without_model(asked)
-        simulator = open_simulator(asked, folder=self._own_modules(), given=self._env)
+        simulator = open_simulator(asked, self._patience, self._own_modules(), self._env)
         simulator.check()
         if simulator.rewards_differ:
             say(

@@ -150,11 +150,15 @@ def _check_experiment(run: RunFolder) -> None:
 
 def _check_simulator(run: RunFolder) -> None:
     """Check that the simulator plays as it did when the run began."""
-    before, now = run.identity.get("probe"), run.opened.probe
+    before = run.identity.get("probe")
+    if before is None:
+        run.opened.check()  # it failed when the run began, and may be mended now
+        return
+    now = run.opened.probe
     if before != now:
         raise InputError(
             f"the simulator {run.opened.name} plays differently than when the run began: its probe was "
-            f"{before!s:.16}.., this is {now:.16}.."
+            f"{before!s:.16}.., this is {now!s:.16}.."
         )
 
 

@@ -73,8 +73,6 @@ def prepared(
     if subject.endswith(".toml"):
         fields, base = read_fields(Path(subject)), Path(subject).parent
     fields |= {key: value for key, value in given.items() if key not in launch_keys}
-    plan = plan_experiment(fields, base, game=own_game, initial=own_policy, env=at_hand)
-    _check_agents(asked.get("dag"), plan.agents)
     launch = LAUNCHER | {key: value for key, value in given.items() if key in launch_keys}
     if at_hand is not None and launch["launcher"] != "memory":
         raise InputError(
@@ -82,6 +80,10 @@ def prepared(
             "function of a module, or module:function"
         )
     settings = settings_from(launch | ({} if faults is None else {"faults": FAULTS_FILE}))
+    plan = plan_experiment(
+        fields, base, game=own_game, initial=own_policy, env=at_hand, patience=settings.patience
+    )
+    _check_agents(asked.get("dag"), plan.agents)
     plan_of_faults = None if faults is None else read_faults(Path(faults))
     return create_run_folder(plan, settings, None if out is None else Path(out), plan_of_faults), settings
 

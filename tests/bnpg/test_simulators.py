@@ -148,6 +148,51 @@ class TestOnesOwn:
         assert resumed.summary["policy_digest"] == plain.summary["policy_digest"]
 
     @pytest.mark.filterwarnings("ignore:agents of")
+    @pytest.mark.parametrize(
+        ("kind", "code", "why"),
+        [
+            (
+                "Raises",
+                ExitCode.WORLD,
+                "lane 0, step 3, all agents: the environment raised RuntimeError: the motor",
+            ),
+            (
+                "PaysNothingFinite",
+                ExitCode.WORLD,
+                "lane 0, step 1, agent b: the reward must be finite, got inf",
+            ),
+            (
+                "SeesWrong",
+                ExitCode.WORLD,
+                "lane 0, step 2, agent a: the observation must hold what its space",
+            ),
+            (
+                "Hangs",
+                ExitCode.DEADLINE,
+                "lane 0, step 3, all agents: the environment hangs, no answer for 0.5 s",
+            ),
+        ],
+    )
+    def test_one_that_fails_from_the_first_leaves_a_run_that_goes_on_when_it_is_mended(self, kind, code, why):
+        plain = bnpg.train("strange:Meeting", **self.OPTIONS)
+        with pytest.raises(RunFailed, match=f"round 0, lane 0, {why}") as failed:
+            bnpg.train(f"strange:{kind}", **self.OPTIONS, patience=1.0)
+        assert failed.value.code == code
+        mended = sys.modules["strange"]
+        setattr(mended, kind, mended.Meeting)
+        resumed = bnpg.resume(failed.value.folder)
+        assert resumed.summary["policy_digest"] == plain.summary["policy_digest"]
+
+    @pytest.mark.filterwarnings("ignore:agents of")
+    def test_one_that_fails_and_is_mended_badly_is_refused(self):
+        with pytest.raises(RunFailed, match="the motor broke") as failed:
+            bnpg.train("strange:Raises", **self.OPTIONS)
+        mended = sys.modules["strange"]
+        mended.Raises = mended.CarriesOver
+        with pytest.raises(InputError, match="is not a function of its seed"):
+            bnpg.resume(failed.value.folder)
+
+    @pytest.mark.filterwarnings("ignore:agents of")
     def test_a_changed_environment_is_noticed_when_a_run_goes_on(self):
         run = bnpg.train("strange:Meeting", **self.OPTIONS)
         content = json.loads((run.folder / "run.json").read_text())

@@ -84,9 +84,10 @@ def _array(shape: tuple[int, ...], sizes: tuple[int, ...], start: NDArray[Any] |
     if len(shape) == 1 and start is None:
 
         def write(observation: Any, row: Row) -> None:
-            if observation.shape != shape:
-                raise ValueError(f"expected shape {shape}, got {observation.shape}")
-            row[:] = observation
+            numbers = observation if type(observation) is np.ndarray else np.asarray(observation)
+            if numbers.shape != shape:
+                raise ValueError(f"expected shape {shape}, got {numbers.shape}")
+            row[:] = numbers
 
     else:
 

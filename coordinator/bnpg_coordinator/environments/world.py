@@ -233,8 +233,9 @@ class EnvironmentPlay:
         left = [i for i in living if not (terminated[names[i]] or truncated[names[i]])]
         reward = total / world.divisor
         if left:
-            if len(left) != len(env.agents):
-                left = sorted(world.number[agent] for agent in env.agents)
+            if len(env.agents) > len(left):  # somebody has joined, or the dead are not taken off the list
+                joined = {world.number[agent] for agent in env.agents} - set(living)
+                left = sorted({*left, *joined})
             self._living[lane] = left
             if views is not None:
                 self._read(k, left, observed, infos, views)
@@ -267,7 +268,7 @@ class EnvironmentPlay:
             if one.masked:
                 views.mask(i, k, sees[MASK])
             else:
-                info = infos.get(name)
+                info = infos.get(name) if infos else None
                 if info and MASK in info:
                     views.mask(i, k, info[MASK])
             one.write(sees, views.of[i][k])
