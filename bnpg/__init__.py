@@ -22,6 +22,8 @@ a run that fails raises :class:`bnpg.RunFailed`.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bnpg_coordinator.worlds.factored import FactoredWorld, RewardTerm
+
     from bnpg.api.evaluation import evaluate
     from bnpg.api.games import dense_game, game, game_from, product_game, sparse_game
     from bnpg.api.recorded import Run, load_run
@@ -42,12 +44,14 @@ __all__ = [
     "Dag",
     "DagError",
     "Evaluation",
+    "FactoredWorld",
     "Game",
     "GameError",
     "InputError",
     "InputWarning",
     "Policy",
     "PolicyError",
+    "RewardTerm",
     "Run",
     "RunFailed",
     "__version__",
@@ -70,12 +74,14 @@ _HOMES = {
     "Dag": "bnpg_math.dag",
     "DagError": "bnpg_math.errors",
     "Evaluation": "bnpg.evaluation.measure",
+    "FactoredWorld": "bnpg_coordinator.worlds.factored",
     "Game": "bnpg_math.games.game",
     "GameError": "bnpg_math.errors",
     "InputError": "bnpg_math.errors",
     "InputWarning": "bnpg_math.errors",
     "Policy": "bnpg_math.policies.file",
     "PolicyError": "bnpg_math.errors",
+    "RewardTerm": "bnpg_coordinator.worlds.factored",
     "Run": "bnpg.api.recorded",
     "RunFailed": "bnpg.api.training",
     "dense_game": "bnpg.api.games",

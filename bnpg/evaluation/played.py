@@ -21,13 +21,15 @@ LANES, ROUNDS = 20, 5
 """Together 100 episodes, some at once: an environment may be slow to make."""
 MOST_STEPS = 1000
 """Steps after which an episode is cut, if those of a round are fewer."""
+NEGLIGIBLE = 1e-6
+"""Discount below which nothing more is added up."""
 WIDTH = 1.959963984540054
 """Standard errors on either side: of means of many episodes, 95 of 100 such intervals hold the true one."""
 
 
 @dataclass(frozen=True)
 class Returns:
-    """Undiscounted returns of some episodes."""
+    """Returns of some episodes: undiscounted, or in a world without episodes of its own discounted."""
 
     mean: float
     low: float
@@ -76,6 +78,8 @@ def _play(
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Return what each lane's first episode paid, and whether it came to its end."""
     play = world.begin(seed, round_, LANES)
+    own = isinstance(play, EpisodicPlay)
+    weight = 1.0
     seen: Seen | None = play.first
     ended = np.zeros(LANES, dtype=bool)
     paid = np.zeros(LANES)
@@ -86,9 +90,13 @@ def _play(
             heard = [actions[parent] for parent in dag.parents[agent]]
             actions[agent] = greedy(thetas[agent], seen, agent, heard)
         seen = play.step(time, 0, seen, actions, LANES)
-        paid[~ended] += play.rewards()[-1][~ended]
+        paid[~ended] += weight * play.rewards()[-1][~ended]
         if isinstance(play, EpisodicPlay):
             ended |= play.ends()[-1] != End.GOES_ON
+        if not own:
+            # Without an end, what is still to come counts less and less: as good as over at some time.
+            weight *= world.gamma
+            ended |= weight <= NEGLIGIBLE
         if ended.all():
             break
     return paid, ended

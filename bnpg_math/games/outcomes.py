@@ -79,6 +79,11 @@ def game_from_step(
     if not counts or min(counts) < 1:
         raise GameError(f"actions must be the number of actions of each agent, all at least 1, got {counts}")
     over = terminal if callable(terminal) else set(terminal).__contains__
+    if math.prod(counts) > MOST_PAIRS:
+        raise GameError(
+            f"{len(counts)} agents have {float(math.prod(counts)):.3g} joint actions, expected at most "
+            f"{MOST_PAIRS}; more agents are sampled in a bnpg.FactoredWorld"
+        )
     known = None if states is None else list(range(states) if isinstance(states, int) else states)
     begins = _starts(initial, known)
     numbers = {state: number for number, state in enumerate(begins if known is None else known)}
@@ -86,14 +91,14 @@ def game_from_step(
         raise GameError(
             f"states must differ from each other, got {len(known)} of which {len(numbers)} differ"
         )
-    joint = list(product(*map(range, counts))) if math.prod(counts) <= MOST_PAIRS else []
+    joint = list(product(*map(range, counts)))
     rows: list[_Row] = []
     waiting = list(numbers)
     for place, state in enumerate(waiting):
-        if not joint or len(waiting) * len(joint) > MOST_PAIRS:
+        if len(waiting) * len(joint) > MOST_PAIRS:
             raise GameError(
                 f"states times joint actions must be at most {MOST_PAIRS}, got {len(waiting)} x "
-                f"{math.prod(counts)}: is the number of states finite?"
+                f"{len(joint)}: is the number of states finite?"
             )
         if over(state):
             rows += [_Row([place], [1.0], [0.0], [False])] * len(joint)

@@ -36,6 +36,7 @@ def test_use_from_python(here: Path) -> None:
 def test_games_from_arrays(here: Path) -> None:
     names = play("games-from-arrays.md")
     assert names["ring"].states == 1000
+    assert len(names["row"]().actions) == 100
     assert np.allclose(names["game"].transition.to_dense()[3, 0, 1], [0.27, 0.63, 0.03, 0.07])
     assert (
         main(

@@ -88,7 +88,10 @@ class ProductTransition:
         if len(components) != len(self.sizes):
             raise GameError(f"expected {len(self.sizes)} components, got {len(components)}")
         if 2 * len(self.sizes) + len(self.actions) > _LABELS:
-            raise GameError(f"2 components + agents must be at most {_LABELS} in a product transition")
+            raise GameError(
+                f"2 components + agents must be at most {_LABELS} in a product of kernels, got "
+                f"{2 * len(self.sizes) + len(self.actions)}; more agents are sampled in a bnpg.FactoredWorld"
+            )
         checked = [self._checked(number, component) for number, component in enumerate(components)]
         self._components = tuple(component for component, _ in checked)
         self.notices = tuple(notice for _, notice in checked if notice)
