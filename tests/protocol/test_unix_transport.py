@@ -274,23 +274,19 @@ def test_without_file_descriptors_it_waits_until_there_are_some(listening):
     listening.until(lambda arrivals: len(arrivals) == len(knocking))
 
 
-def test_those_who_greet_and_stay_leave_descriptors_for_files(listening, tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def test_those_who_greet_and_stay_leave_descriptors_for_files(listening, monkeypatch):
     for number in range(60):
         listening.knock(raw(GREETING + b"agent-0#%d" % number) + raw(b"hello"))
-    # Those who knock have descriptors of this process too: so many are left for the others' ends.
-    few = max(map(int, os.listdir("/proc/self/fd"))) + 50
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (few, hard))
-        listening.until(lambda _: listening.transport.refused["no room"])
-        files = [(tmp_path / f"file-{number}").open("wb") for number in range(unix.descriptors.RESERVE // 2)]
-        for file in files:
-            file.close()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert [notice.event for notice in listening.transport.notices()].count(
-        "no room for more connections"
-    ) == 1
+    lowest = os.dup(0)
+    os.close(lowest)
+    most = lowest + 48
+    monkeypatch.setattr(unix.descriptors, "limit", lambda: most)
+    listening.until(lambda _: listening.transport.refused["no room"])
+    listening.transport.receive(0.0)
+    assert listening.transport._streams
+    assert max(listening.transport._streams) < most - min(unix.descriptors.RESERVE, most // 4)
+    told = [notice.event for notice in listening.transport.notices()]
+    assert told.count("no room for more connections") == 1
 
 
 def test_a_route_finds_whoever_binds_later_and_whoever_binds_again(tmp_path):
