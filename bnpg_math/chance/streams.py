@@ -47,6 +47,10 @@ class Purpose(IntEnum):
     """Tables of a randomly generated game."""
     ENV_SEED = 9
     """What a simulator draws: bundled ones by round and step, others a seed by round and episode."""
+    NET_INIT = 10
+    """Weights that the network of agent `index`, or that of the critic, starts from; `step` is the layer."""
+    MINIBATCH = 11
+    """In which order agent `index`, or the critic, goes through a round; `step` is the pass."""
     EVALUATION = 12
     """Episodes that a policy is judged by, and that nobody has trained on."""
 

@@ -62,6 +62,10 @@ def test_purposes_are_never_renumbered():
         "HORIZON": 4,
         "INITIAL_THETA": 5,
         "GAME": 6,
+        "ENV_SEED": 9,
+        "NET_INIT": 10,
+        "MINIBATCH": 11,
+        "EVALUATION": 12,
     }
 
 

@@ -1,0 +1,1 @@
+"""Small networks in numpy: layers, their gradients by hand, and the rule that makes rows independent."""
