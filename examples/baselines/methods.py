@@ -81,6 +81,7 @@ class Method:
 
 _DIRECT = {"policy": "direct", "learning_rate": "certified"}
 _NATURAL = {"direction": "natural", "learning_rate": "certified"}
+_NO_STEP = "none for a step of this size"
 _NASH_ONLY = "limits are Nash equilibria, with a rate whose constant depends on the run [5, 6]"
 
 METHODS = (
@@ -88,6 +89,7 @@ METHODS = (
         "direct, projected", "empty", _DIRECT, "nash",
         "Nash gap of eps in 16 beta S A_P M^2 room / eps^2 rounds [4; baselines.md]", by_projection,
     ),
+    Method("direct, eta 0.1", "empty", _DIRECT | {"learning_rate": 0.1}, "nash", _NO_STEP),
     Method(
         "independent softmax", "empty", {"learning_rate": "certified"}, "nash", _NASH_ONLY,
     ),
@@ -95,8 +97,8 @@ METHODS = (
         "independent softmax, chosen steps", "empty", {"step_size": "backtracking"}, "nash", _NASH_ONLY,
     ),
     Method(
-        "independent natural", "empty", {"direction": "natural", "learning_rate": 0.1}, "nash",
-        "none for a step of this size",
+        "independent natural, eta 0.1", "empty", {"direction": "natural", "learning_rate": 0.1}, "nash",
+        _NO_STEP,
     ),
     Method(
         "policy iteration", "empty", None, "nash",
@@ -106,13 +108,14 @@ METHODS = (
         "direct, projected", "complete", _DIRECT, "nash",
         "Nash gap only, as without edges [baselines.md]", by_projection,
     ),
+    Method("direct, eta 0.1", "complete", _DIRECT | {"learning_rate": 0.1}, "nash", _NO_STEP),
     Method(
         "softmax (3)", "complete", {"learning_rate": "certified"}, "optimality",
         "the optimum, at a rate of 1/T whose constant depends on the run [Theorem A]",
     ),
     Method(
         "softmax (3), chosen steps", "complete", {"step_size": "backtracking"}, "optimality",
-        "values never fall",
+        "V(mu) never falls",
     ),
     Method(
         "natural", "complete", _NATURAL, "optimality",

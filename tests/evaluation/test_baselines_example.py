@@ -20,7 +20,7 @@ def test_baselines_stop_at_a_nash_equilibrium_and_edges_reach_the_optimum(tmp_pa
     run("baselines", "--games", "climbing", "--rounds", "120", "--out", str(tmp_path), cwd=tmp_path)
     rows = list(csv.DictReader((tmp_path / "baselines.csv").read_text().splitlines()))
     found = {(row["method"], row["dag"]): row for row in rows}
-    assert len(found) == len(rows) == 10
+    assert len(found) == len(rows) == 12
     for (_, dag), row in found.items():
         assert row["nash"] != "-"
         assert (row["optimality"] == "-") == (dag == "empty")
