@@ -59,6 +59,13 @@ def test_games_from_arrays(here: Path) -> None:
     )
 
 
+def test_the_game_of_the_tutorial(here: Path) -> None:
+    names = play("../tutorial.md")
+    shown = re.search(r'"optimality_gap"\]\)  # (\S+)', (PAGES / "../tutorial.md").read_text())
+    assert shown
+    assert round(names["run"].summary["optimality_gap"], len(shown[1].partition(".")[2])) == float(shown[1])
+
+
 def test_games_from_functions(here: Path) -> None:
     names = play("games-from-functions.md")
     assert names["run"].summary["optimality_gap"] < 0.1

@@ -4,14 +4,17 @@ import math
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnpg_math.dag import Dag
+from bnpg_math.exact import gauge, values
 from bnpg_math.exact.gauge import Gauge
 from bnpg_math.exact.mismatch import mismatch
 from bnpg_math.exact.optimum import optimal_value
 from bnpg_math.games.game import dense_game
+from bnpg_math.games.sparse_game import sparse_game
 
 ACCURACY = Fraction(1, 10**6)
 
@@ -236,6 +239,32 @@ def test_values_and_gaps_are_the_true_ones(problem):
     gap_is(alone.nash.gap, alone.nash.upper, max(gains), largest)
     for state, number in enumerate(optimal_value(game).V):
         assert near(number, best[state]) or twin.mu[state] == 0 or abs(best[state]) < abs(optimum)
+
+
+@given(problem=problems())
+@settings(max_examples=300, deadline=None)
+def test_no_gap_of_a_sparse_game_exceeds_its_upper_bound(problem):
+    """Neither in integers, nor where iterating in doubles is all there is, as with a thousand states."""
+    game, dag, tables = problem
+    P = game.transition.to_dense()
+    to = np.broadcast_to(np.arange(game.states), P.shape)
+    sparse = sparse_game("sparse", to, P, game.reward, game.initial, game.gamma)
+    twin, exact = Twin(game), exact_tables(tables)
+    value = twin.start(twin.values(twin.joint(exact, dag)))
+    gap = twin.start(twin.best()) - value
+    gains = [twin.start(twin.response(exact, dag, i)) - value for i in range(dag.agents)]
+    largest = max(abs(entry) for entry in twin.r.values()) / (1 - twin.gamma)
+    found = Gauge(sparse).gaps(dag, tables)
+    gap_is(found.optimality_gap, found.optimality_gap_upper, gap, largest)
+    gap_is(found.nash.gap, found.nash.upper, max(gains), largest)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(values, "ITERATIVE_FROM", 1)
+        patch.setattr(gauge, "is_affordable", lambda _: False)
+        with np.errstate(all="ignore"):
+            wide = Gauge(sparse).gaps(dag, tables)
+    assert wide.optimality_gap_upper == math.inf or Fraction(wide.optimality_gap_upper) >= gap
+    for upper, truth in zip(wide.nash.upper_per_agent, gains, strict=True):
+        assert upper == math.inf or Fraction(upper) >= truth
 
 
 @given(problem=problems(most_states=3, agents=(1, 2)))

@@ -115,7 +115,7 @@ def test_options_say_what_the_file_does_not(here, capsys):
         (("folder.nfg", "out.npz"), "folder.nfg is no file"),
         (("torn.npy", "out.npz"), "torn.npy must be an array in .npy format"),
         (("torn.mat", "out.npz"), "torn.mat must be a MATLAB file"),
-        (("torn.npz", "out.npz"), "must be a complete .npz archive"),
+        (("torn.npz", "out.npz"), "must be an .npz archive, got a single array"),
         (("empty.mat", "out.npz"), "lacks P, R; expected P [A, S, S] and R"),
         (("odd.npz", "out.npz"), "payoffs of N players must have shape (N, A_1, .., A_N), got (3, 2)"),
         (("unlike.npz", "out.npz"), "payoff[0, 0] is 1 for player 0 and 0 for player 1"),

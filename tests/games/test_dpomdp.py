@@ -132,7 +132,7 @@ def test_a_discount_of_1_asks_for_another(tiger, refused, here):
             "T: * :\nuniform",
             "T: 9 :\nuniform",
             14,
-            "expected a joint action: a name or an index in 0..8, got '9'",
+            "expected a joint action: an index in 0..8, got '9'",
         ),
         ("T: * :\nuniform", "T: a b c :\nuniform", 14, "expected the action of each of 2 agents"),
         (

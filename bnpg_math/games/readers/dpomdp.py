@@ -29,6 +29,7 @@ _STATEMENTS: dict[str, tuple[str, ...]] = {
     "O": ("action", "state", "observation"),
     "R": ("action", "state", "state", "observation"),
 }
+_MOST_NAMES = 1 << 16
 _SPARSE_FROM = 1 << 16
 
 OBSERVED = "every agent sees the state here; the observations of the file play no part in acting"
@@ -155,7 +156,7 @@ class _Reader:
         """Return a list of names, or as many without a name as a number says."""
         words = text.split()
         if len(words) == 1 and words[0].isdecimal():
-            return {str(number): number for number in range(self._count(line, words[0], LARGEST))}
+            return {str(number): number for number in range(self._count(line, words[0], _MOST_NAMES))}
         if not words or not all(word[0].isalpha() for word in words):
             refuse(self._path, line, "a number, or names that begin with a letter", text)
         if len(set(words)) != len(words):
@@ -280,10 +281,11 @@ class _Reader:
         words = field.split()
         members = self._actions if axis == "action" else self._observations
         if len(words) == 1 and len(members) > 1:
-            whole = (
-                {str(number): number for number in range(self._sizes[axis])} if words[0].isdecimal() else {}
-            )
-            return [self._one(words[0], whole, line.number, f"a joint {axis}")]
+            if not (words[0].isdecimal() and len(words[0]) < 10 and int(words[0]) < self._sizes[axis]):
+                refuse(
+                    self._path, line.number, f"a joint {axis}: an index in 0..{self._sizes[axis] - 1}", field
+                )
+            return [int(words[0])]
         if len(words) != len(members):
             refuse(
                 self._path, line.number, f"the {axis} of each of {len(members)} agents, an index, or *", field
