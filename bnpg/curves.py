@@ -1,20 +1,19 @@
-"""The picture of one run: what the team earns, and how far it is from the optimum and from equilibrium."""
+"""The picture of one run, for those who open no page: the charts of its report, drawn side by side."""
 
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from bnpg.report.chart import Chart
+from bnpg.report.curves import gap_chart, value_chart
 from bnpg.report.measurements import Measurements
 
-VALUE, RETURN, BEST, OPTIMALITY, NASH = "#0b3c5d", "#7fb2d9", "#555555", "#0b3c5d", "#d1495b"
-"""Colours, told apart by the colour blind."""
-SMALLEST_GAP = 1e-12
-"""Gaps below this are rounding and drawn here."""
+COLOURS = {"value": "#0b3c5d", "return": "#7fb2d9", "best": "#555555", "nash": "#d1495b"}
+"""By the style of a curve; told apart by the colour blind."""
 
 
 def draw(measured: Measurements, path: Path, title: str) -> None:
@@ -32,8 +31,8 @@ def draw(measured: Measurements, path: Path, title: str) -> None:
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     figure.suptitle(title, fontsize=13, fontweight="bold")
-    _draw_values(left, measured)
-    _draw_gaps(right, measured)
+    _draw(left, value_chart(measured), "lower right")
+    _draw(right, gap_chart(measured), "best")
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         figure.savefig(temporary, format="png")
@@ -42,41 +41,22 @@ def draw(measured: Measurements, path: Path, title: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _draw_values(axes: Axes, measured: Measurements) -> None:
-    rounds, mean, error = measured.column("return_mean", "return_stderr")
-    if len(rounds):
-        axes.fill_between(rounds, mean - error, mean + error, color=RETURN, alpha=0.35, linewidth=0)
-    rounds, mean = measured.column("return_mean")
-    if len(rounds):
-        axes.plot(rounds, mean, color=RETURN, linewidth=1.0, label="return of the episodes ± standard error")
-    rounds, value = measured.column("value")
-    if len(rounds):
-        axes.plot(rounds, value, color=VALUE, linewidth=2.0, label="exact value")
-    best = measured.optimum
-    if best is not None:
-        axes.axhline(
-            best, color=BEST, linewidth=1.2, linestyle=(0, (5, 3)), label=f"best joint policy, {best:.4g}"
+def _draw(axes: Axes, chart: Chart, place: Literal["best", "lower right"]) -> None:
+    axes.set_yscale("log" if chart.log else "linear")
+    for curve in chart.series:
+        colour, width = COLOURS[curve.style], 1.0 if curve.style == "return" else 2.0
+        if curve.low is not None and curve.high is not None:
+            axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.35, linewidth=0)
+        marker = "o" if curve.dots else ""
+        axes.plot(
+            curve.x, curve.y, color=colour, linewidth=width, marker=marker, markersize=3, label=curve.label
         )
-    _finish(axes, "What the team earns", "discounted return", "lower right")
-
-
-def _draw_gaps(axes: Axes, measured: Measurements) -> None:
-    rounds, nash, optimality = measured.column("nash_gap", "optimality_gap")
-    axes.set_yscale("log")
-    for gaps, colour, label in (
-        (optimality, OPTIMALITY, "optimality gap: to the best joint policy"),
-        (nash, NASH, "Nash gap: to the best answer of one agent"),
-    ):
-        if len(gaps):
-            drawn = np.maximum(gaps, SMALLEST_GAP)
-            axes.plot(rounds, drawn, color=colour, linewidth=1.8, marker="o", markersize=3, label=label)
-    _finish(axes, "How far it is from optimum and equilibrium", "gap (log scale)", "best")
-
-
-def _finish(axes: Axes, title: str, ylabel: str, place: Literal["best", "lower right"]) -> None:
-    axes.set_title(title, loc="left", fontsize=11)
-    axes.set_xlabel("round")
-    axes.set_ylabel(ylabel)
+    for level in chart.levels:
+        label = f"{level.label} = {level.y:.4g}"
+        axes.axhline(level.y, color=COLOURS[level.style], linewidth=1.2, linestyle=(0, (5, 3)), label=label)
+    axes.set_title(chart.title, loc="left", fontsize=11)
+    axes.set_xlabel(chart.xlabel)
+    axes.set_ylabel(chart.ylabel)
     axes.margins(x=0.02)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color="#dddddd", linewidth=0.6)

@@ -22,8 +22,10 @@ def test_the_import_rules_hold() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_an_agent_process_imports_nothing_heavy() -> None:
-    program = f"import sys, bnpg_agents.__main__; print([name for name in {HEAVY} if name in sys.modules])"
+def test_an_agent_process_imports_nothing_heavy_and_no_trace_where_there_is_none() -> None:
+    names = (*HEAVY, "bnpg_protocol.process.recorder", "bnpg_protocol.process.trace_line")
+    modules = "import sys, bnpg_agents.__main__, bnpg_agents.shell"
+    program = f"{modules}; print([name for name in {names} if name in sys.modules])"
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )

@@ -66,11 +66,11 @@ def value_chart(run: Measurements, events: tuple[Event, ...] = ()) -> Chart:
     series = []
     rounds, mean, error = run.column("return_mean", "return_stderr")
     if len(rounds):
-        series.append(
-            Series(
-                "return of the episodes ± standard error", "return", rounds, mean, mean - error, mean + error
-            )
-        )
+        label = "return of the episodes ± standard error"
+        series.append(Series(label, "return", rounds, mean, mean - error, mean + error))
+    else:  # a single lane has no standard error
+        rounds, mean = run.column("return_mean")
+        series += [Series("return of the episode", "return", rounds, mean)] * bool(len(rounds))
     rounds, value = run.column("value")
     if len(rounds):
         series.append(Series("exact value of the policy", "value", rounds, value, dots=len(rounds) < 60))

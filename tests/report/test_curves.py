@@ -6,9 +6,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from bnpg_coordinator.line import Line
 
-from bnpg.report.curves import find_mismatch, gap_bounds, gradient_chart, learning_charts
+from bnpg.report.curves import find_mismatch, gap_bounds, gradient_chart, learning_charts, value_chart
 from bnpg.report.events import fault_events, round_events, standing_faults, time_chart
+from bnpg.report.measurements import Measurements
 from bnpg.report.recorded_run import RecordedRun, read_run
 from bnpg.report.summary import in_words, tiles
 from bnpg.run_folder import RunFolder
@@ -100,3 +102,9 @@ def test_the_summary_is_in_plain_words(exact: RecordedRun) -> None:
     assert "A team of 3 agents learnt coordination from the known model in 30 of 30 rounds." in words
     assert "of the 43.1 that the best joint policy earns" in words
     assert [tile.name for tile in tiles(exact)] == ["rounds", "exact value", "optimality gap", "Nash gap"]
+
+
+def test_the_returns_of_a_single_lane_are_drawn_without_a_band() -> None:
+    lines = [Line(0, return_mean=1.0, return_stderr=None), Line(1, return_mean=2.0, return_stderr=None)]
+    (curve,) = value_chart(Measurements(lines)).series
+    assert (curve.label, curve.low, list(curve.y)) == ("return of the episode", None, [1.0, 2.0])

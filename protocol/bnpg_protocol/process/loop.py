@@ -4,11 +4,11 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from bnpg_protocol.process.faults.execution import FaultExecution
 from bnpg_protocol.process.history import History
 from bnpg_protocol.process.machine import Machine
-from bnpg_protocol.process.recorder import TraceRecorder
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.security.keys import short
 from bnpg_protocol.process.security.quarantine import Quarantine
@@ -18,6 +18,9 @@ from bnpg_protocol.wire.codec import decode, encode
 from bnpg_protocol.wire.effects import Admit, Connect, Effect, Log, Stop, Transmit
 from bnpg_protocol.wire.errors import MalformedMessage, StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from bnpg_protocol.process.recorder import TraceRecorder
 
 LONGEST_WAIT = 0.5
 """Seconds the loop sleeps at the most before it looks at signals and at its lifeline."""
@@ -64,7 +67,7 @@ class Loop:
         each: Callable[[float], list[Effect]],
         faults: FaultExecution | None = None,
         admission: Admission | None = None,
-        recorder: TraceRecorder | None = None,
+        recorder: "TraceRecorder | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._machine = machine

@@ -21,25 +21,9 @@ import numpy as np
 from isal.isal_zlib import crc32
 
 from bnpg_files.reading import opened
+from bnpg_protocol.process import trace_line
 from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.fence import Fence
-from bnpg_protocol.process.trace_line import (
-    ActLine,
-    ApplyLine,
-    BareLine,
-    BeginLine,
-    ConcludeLine,
-    EndLine,
-    EpochLine,
-    JoinLine,
-    KeptLine,
-    ReceiveLine,
-    SendLine,
-    StartLine,
-    TraceLine,
-    UnsendLine,
-    encode_line,
-)
 from bnpg_protocol.wire.addresses import COORDINATOR, process_name
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import (
@@ -59,10 +43,10 @@ from bnpg_protocol.wire.messages import Message
 
 _Digested = tuple[int | None, int | None, str]
 """Round, step and payload of a message."""
-_LINES: dict[str, type[ReceiveLine | UnsendLine | BareLine]] = {
-    "receive": ReceiveLine,
-    "unsend": UnsendLine,
-    "bare": BareLine,
+_LINES: dict[str, type[trace_line.ReceiveLine | trace_line.UnsendLine | trace_line.BareLine]] = {
+    "receive": trace_line.ReceiveLine,
+    "unsend": trace_line.UnsendLine,
+    "bare": trace_line.BareLine,
 }
 _WRITABLE = 0o222
 GENESIS = "0" * 16
@@ -204,7 +188,7 @@ class TraceRecorder:
                 self._lamport = event.clock
         return []
 
-    def _line(self, time: float, event: Event) -> TraceLine:
+    def _line(self, time: float, event: Event) -> trace_line.TraceLine:
         """Return the line of an event."""
         if type(event) is Passage:  # the frequent case
             self._lamport = event.clock
@@ -217,35 +201,39 @@ class TraceRecorder:
             kind = type(message).__name__
             what = (*at, *self._epoch, self._name(event.peer), event.seq, kind, *self._digested(message))
             sends = event.direction == "send"
-            return SendLine(*what) if sends else _LINES[event.direction](*what, event.lamport)
+            return trace_line.SendLine(*what) if sends else _LINES[event.direction](*what, event.lamport)
         match event:
             case Acted():
-                return ActLine(*at, *self._epoch, event.round, event.step, self._digested(event.message)[2])
+                return trace_line.ActLine(
+                    *at, *self._epoch, event.round, event.step, self._digested(event.message)[2]
+                )
             case Applied():
                 digest = self._digested(event.signal)[2]
-                return ApplyLine(*at, *self._epoch, event.round, None, digest, event.before, event.after)
+                return trace_line.ApplyLine(
+                    *at, *self._epoch, event.round, None, digest, event.before, event.after
+                )
             case Kept():
-                return KeptLine(*at, *self._epoch, event.round, event.after)
+                return trace_line.KeptLine(*at, *self._epoch, event.round, event.after)
             case Begun():
-                return BeginLine(*at, *self._epoch, event.round)
+                return trace_line.BeginLine(*at, *self._epoch, event.round)
             case Entered():
                 lives = {self._name(peer): life for peer, life in sorted(event.neighbours.items())}
-                return EpochLine(*at, *self._epoch, lives)
+                return trace_line.EpochLine(*at, *self._epoch, lives)
             case Started():
                 process = self._name(event.facts.get("agent", COORDINATOR))
                 self._path = self._folder / f"{process}.{self._life}.jsonl"
-                return StartLine(*at, 1, process, self._life, **event.facts)
+                return trace_line.StartLine(*at, 1, process, self._life, **event.facts)
             case Joined():
-                return JoinLine(*at, event.agent, event.incarnation, event.held)
+                return trace_line.JoinLine(*at, event.agent, event.incarnation, event.held)
             case Concluded():
-                return ConcludeLine(*at, event.state, event.rounds, event.absent)
+                return trace_line.ConcludeLine(*at, event.state, event.rounds, event.absent)
             case Ended():
-                return EndLine(*at, event.code, event.why)
+                return trace_line.EndLine(*at, event.code, event.why)
             case _:
                 raise AssertionError(event)
 
-    def _text(self, line: TraceLine) -> bytes:
-        text = encode_line(line)
+    def _text(self, line: trace_line.TraceLine) -> bytes:
+        text = trace_line.encode_line(line)
         self._head = chained(self._head, text)
         return b'%b,"h":"%b"}\n' % (text, self._head.encode())
 

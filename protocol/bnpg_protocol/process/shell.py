@@ -20,7 +20,6 @@ from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.process.loop import Carry, Loop
 from bnpg_protocol.process.machine import Machine
 from bnpg_protocol.process.options import ProcessOptions
-from bnpg_protocol.process.recorder import TraceRecorder
 from bnpg_protocol.process.title import set_title, title
 from bnpg_protocol.process.transport.interface import Transport
 from bnpg_protocol.wire.effects import Effect, Log, Stop
@@ -28,6 +27,7 @@ from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from bnpg_protocol.process.recorder import TraceRecorder
     from bnpg_protocol.process.telemetry import Telemetry
 
 Turn = Callable[[float], list[Effect]]
@@ -71,9 +71,11 @@ class Shell:
         if self._options.faults is not None:
             self._plan = read_plan(self._options.faults)
 
-    def record(self, trace: Path | None, life: int, fence: Fence | None) -> TraceRecorder | None:
+    def record(self, trace: Path | None, life: int, fence: Fence | None) -> "TraceRecorder | None":
         """Open the trace of a life, if there is to be one."""
         if trace is not None:
+            from bnpg_protocol.process.recorder import TraceRecorder
+
             self._recorder = TraceRecorder(trace, life, fence=fence)
         return self._recorder
 
