@@ -24,7 +24,7 @@ def draw(measured: Measurements, path: Path, title: str) -> None:
     measured : Measurements
         The run record.
     path : Path
-        A `.png` file; an older one is replaced in one step.
+        A `.png` file.
     title : str
     """
     figure = Figure(figsize=(11, 4.4), dpi=150, layout="constrained")
@@ -33,12 +33,7 @@ def draw(measured: Measurements, path: Path, title: str) -> None:
     figure.suptitle(title, fontsize=13, fontweight="bold")
     _draw(left, value_chart(measured), "lower right")
     _draw(right, gap_chart(measured), "best")
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        figure.savefig(temporary, format="png")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    figure.savefig(path, format="png")
 
 
 def _draw(axes: Axes, chart: Chart, place: Literal["best", "lower right"]) -> None:

@@ -37,7 +37,7 @@ class Run:
 
     def __repr__(self) -> str:
         value = self._recorded.latest("value")
-        earns = "" if value is None else f", value {value[1]:.4f}"
+        earns = "" if value is None else f", value {value:.4f}"
         rounds = f"{self.rounds} of {self.experiment.rounds} rounds"
         return f"<Run {self._recorded.identity['game']!r}, DAG {self.experiment.dag}, {rounds}{earns}>"
 

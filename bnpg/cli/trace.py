@@ -103,7 +103,7 @@ def show(folder: Path, round_: int, step: int | None, out: Path | None, perfetto
     from bnpg.run_folder import RunFolder
     from bnpg.trace.perfetto import perfetto_json
     from bnpg.trace.reading import Violation, read_trace
-    from bnpg.trace.sequence import sequence, sequence_html, sequence_svg, sequence_text
+    from bnpg.trace.sequence import sequence, sequence_svg, sequence_text
     from bnpg_math.errors import InputError
 
     RunFolder(folder)
@@ -120,6 +120,8 @@ def show(folder: Path, round_: int, step: int | None, out: Path | None, perfetto
     if out is None:
         click.echo(sequence_text(drawn))
     else:
+        from bnpg.report.messages import sequence_html
+
         _write(out, sequence_svg(drawn) if out.suffix == ".svg" else sequence_html(drawn))
     return int(ExitCode.DONE)
 

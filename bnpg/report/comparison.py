@@ -5,7 +5,7 @@ by seed: a difference is taken between runs of the same seed, so what the seed d
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,18 +80,25 @@ class Difference:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
+def _key(run: RecordedRun, fields: dict[str, Any]) -> str:
+    """Return what tells a configuration from others."""
+    game = {"digest": run.identity.get("game_digest")}
+    return msgspec.json.encode(fields | game, order="sorted").decode()
+
+
+def _fields(run: RecordedRun, left_out: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in msgspec.to_builtins(run.experiment).items() if key not in left_out}
+
+
 def group_runs(runs: Sequence[RecordedRun]) -> list[Group]:
     """Put runs of one configuration together, in the order they were named."""
     keys: dict[str, list[RecordedRun]] = {}
     fields: dict[str, dict[str, Any]] = {}
     for run in runs:
-        described = {k: v for k, v in msgspec.to_builtins(run.experiment).items() if k not in _NOT_COMPARED}
-        described["game"] = (
-            run.identity["game"] if run.experiment.game.endswith(".npz") else run.experiment.game
-        )
-        key = msgspec.json.encode(
-            {**described, "digest": run.identity.get("game_digest")}, order="sorted"
-        ).decode()
+        described = _fields(run, _NOT_COMPARED)
+        if run.experiment.game.endswith(".npz"):
+            described["game"] = run.identity["game"]
+        key = _key(run, described)
         keys.setdefault(key, []).append(run)
         fields[key] = described
     differing = [
@@ -113,7 +120,7 @@ def differences(groups: Sequence[Group]) -> list[Difference]:
     results = []
     for group in groups[1:]:
         for measure, words in MEASURES.items():
-            pairs = _pairs(reference, group, lambda run, key=measure: run.latest(key))  # type: ignore[misc]
+            pairs = _pairs(reference, group, measure)
             if pairs:
                 results.append(_difference(group, reference, measure, words, pairs))
     return results
@@ -130,11 +137,7 @@ def same_results(runs: Sequence[RecordedRun]) -> list[tuple[list[str], bool]]:
     """Return the names of runs of one and the same experiment, and whether they came to the same bits."""
     keys: dict[str, list[RecordedRun]] = {}
     for run in runs:
-        described = {
-            k: v for k, v in msgspec.to_builtins(run.experiment).items() if k not in _NOT_COMPARED - {"seed"}
-        }
-        described["digest"] = run.identity.get("game_digest")
-        keys.setdefault(msgspec.json.encode(described, order="sorted").decode(), []).append(run)
+        keys.setdefault(_key(run, _fields(run, _NOT_COMPARED - {"seed"})), []).append(run)
     results = []
     for members in keys.values():
         digests = [(run.summary or {}).get("policy_digest") for run in members]
@@ -159,19 +162,17 @@ def comparison_charts(groups: Sequence[Group]) -> list[Chart]:
     return [chart for chart in charts if chart.series]
 
 
-def _pairs(
-    reference: Group, group: Group, latest: Callable[[RecordedRun], tuple[int, float] | None]
-) -> list[tuple[RecordedRun, RecordedRun, float]]:
-    """Return for every common seed the two runs and the difference of what `style` sees in them."""
+def _pairs(reference: Group, group: Group, key: str) -> list[tuple[RecordedRun, RecordedRun, float]]:
+    """Return for every common seed the two runs and the difference of their latest values."""
     by_seed = {run.experiment.seed: run for run in reference.runs}
     results = []
     for run in group.runs:
         other = by_seed.get(run.experiment.seed)
         if other is None:
             continue
-        mine, theirs = latest(run), latest(other)
+        mine, theirs = run.latest(key), other.latest(key)
         if mine is not None and theirs is not None:
-            results.append((run, other, mine[1] - theirs[1]))
+            results.append((run, other, mine - theirs))
     return results
 
 
@@ -186,19 +187,15 @@ def _difference(
     mean = float(values.mean())
     low: float | None = None
     high: float | None = None
+    how = "one common seed: no interval"
+    errors = [run.last.return_stderr for run in pairs[0][:2]]
     if len(values) > 1:
         low, high = interval(values)
         how = f"Student's t over {len(values)} seeds"
-    else:
-        how = "one common seed: no interval"
-        errors = [run.latest("return_stderr") for run in pairs[0][:2]]
-        if measure == "return_mean" and None not in errors:
-            spread = 1.959964 * math.hypot(*(error[1] for error in errors if error is not None))
-            low, high, how = (
-                mean - spread,
-                mean + spread,
-                "standard errors of the two rounds, taken as independent",
-            )
+    elif measure == "return_mean" and all(isinstance(error, float) for error in errors):
+        spread = 1.959964 * math.hypot(*errors)  # type: ignore[arg-type]
+        low, high = mean - spread, mean + spread
+        how = "standard errors of the two rounds, taken as independent"
     return Difference(group.label, reference.label, words, len(values), mean, low, high, how)
 
 
@@ -240,7 +237,7 @@ def _mean_curve(group: Group, key: str) -> Series | None:
 def _difference_chart(groups: Sequence[Group], key: str) -> Chart:
     reference, series = groups[0], []
     for group in groups[1:]:
-        pairs = _pairs(reference, group, lambda run: run.latest(key))
+        pairs = _pairs(reference, group, key)
         columns = []
         for mine, theirs, _ in pairs:
             rounds, values = _aligned([mine.column(key), theirs.column(key)])

@@ -69,10 +69,10 @@ def comparison_report(runs: Sequence[RecordedRun]) -> Page:
 def _row(run: RecordedRun, group: str) -> list[str]:
     def last(key: str) -> str:
         latest = run.latest(key)
-        return "-" if latest is None else shown(latest[1])
+        return "-" if latest is None else shown(latest)
 
     error = run.latest("return_stderr")
-    played = last("return_mean") + ("" if error is None else f" ± {shown(error[1])}")
+    played = last("return_mean") + ("" if error is None else f" ± {shown(error)}")
     seconds = float(run.elapsed[1][-1]) if len(run.elapsed[1]) else 0.0
     best = "-" if run.optimum is None else shown(run.optimum)
     return [

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 
 import numpy as np
-from bnpg_coordinator.line import Line
+from bnpg_coordinator.line import Line, number
 from msgspec import UNSET
 
 from bnpg_math.arrays import FloatArray
@@ -44,10 +44,9 @@ class Measurements:
         """The latest value of every number."""
         return reduce(lambda known, line: line.after(known), self.lines, Line(0))
 
-    def latest(self, key: str) -> tuple[int, float] | None:
-        """Return the last recorded value of a key with its round."""
-        rounds, values = self.column(key)
-        return (int(rounds[-1]), float(values[-1])) if len(rounds) else None
+    def latest(self, key: str) -> float | None:
+        """Return the last recorded value of a field."""
+        return number(getattr(self.last, key))
 
     @cached_property
     def optimum(self) -> float | None:

@@ -13,6 +13,7 @@ from bnpg_protocol.process.trace_line import ActLine, ApplyLine, KeptLine, Recei
 from markupsafe import Markup
 
 from bnpg.durations import duration
+from bnpg.report.page import Page, render_page, render_section
 from bnpg.trace.reading import Life, TraceEvent, Violation, read_trace
 from bnpg.trace.sequence import Sequence as MessageSequence
 from bnpg.trace.sequence import sequence, sequence_svg, sequence_text
@@ -259,6 +260,15 @@ def _path(drawn: MessageSequence) -> str:
         if not route or route[-1] != process:
             route.append(process)
     return " → ".join(route)
+
+
+def sequence_html(drawn: MessageSequence) -> str:
+    """Return the drawing of a sequence as one self-contained page, with the same as a list."""
+    about = "Time runs downwards. Thick is the critical path: what the end of this sequence waited for."
+    svg, text = _without_style(sequence_svg(drawn)), sequence_text(drawn)
+    template = "sequence.html.j2"
+    section = render_section("sequence", "Message sequence", template, of=drawn.title, svg=svg, text=text)
+    return render_page(Page(drawn.title, about, [section]))
 
 
 def _without_style(svg: str) -> Markup:

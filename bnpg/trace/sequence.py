@@ -26,18 +26,6 @@ _SHORT = {
     "TableRequested": "table?",
     "TableShown": "table",
 }
-_PAGE = """
-  :root { color-scheme: light dark;
-    --page: light-dark(#f6f7f9, #0d1014); --card: light-dark(#ffffff, #12151b);
-    --rule: light-dark(#dfe3ea, #2b313c);
-    --ink: light-dark(#1a2230, #e7eaf0); --soft: light-dark(#566073, #a3adbd) }
-  body { margin: 2rem auto; max-width: 80rem; padding: 0 1.25rem; background: var(--page); color: var(--ink);
-    font: 1rem/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif }
-  h1 { font-size: 1.5rem; margin: 0 } p { color: var(--soft); margin: .3rem 0 1rem; max-width: 70ch }
-  div { overflow-x: auto; background: var(--card); border: 1px solid var(--rule); border-radius: 14px }
-  svg { display: block; margin: 0 auto } summary { cursor: pointer; margin: 1rem 0 }
-  pre { font-size: .85rem; overflow-x: auto }
-"""
 _STYLE = """
   .page { fill: #ffffff } .ink { fill: #1a2230 } .soft { fill: #566073 } .lane { stroke: #c9d0da }
   .states { stroke: #0067a8; fill: #0067a8 } .actions { stroke: #c24a0a; fill: #c24a0a }
@@ -245,16 +233,3 @@ def sequence_svg(drawn: Sequence) -> str:
             f'text-anchor="{"start" if x2 > x1 else "end"}">{escape(label)}</text></g>'
         )
     return "\n".join([*parts, "</svg>"])
-
-
-def sequence_html(drawn: Sequence) -> str:
-    """Return the drawing as one self-contained page, with the same as a list for those who do not see it."""
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(drawn.title)}</title><style>{_PAGE}</style></head><body>"
-        f"<h1>{escape(drawn.title)}</h1><p>Time runs downwards, one row an event. Thick: the critical path, "
-        f"what the end of this sequence waited for.</p><div tabindex=0>{sequence_svg(drawn)}</div>"
-        f"<details><summary>The same as text</summary><pre>{escape(sequence_text(drawn))}</pre></details>"
-        "</body></html>"
-    )

@@ -151,7 +151,10 @@ def check_chain(lines: Iterable[bytes]) -> None:
     """
     before = GENESIS
     for number, raw in enumerate(lines, 1):
-        written = decode_line(raw).chain
+        try:
+            written = decode_line(raw).chain
+        except InputError as error:
+            raise InputError(f"line {number}: {error}") from None
         if written is UNSET and before == GENESIS:
             continue
         expected = _chain(before, raw[: max(raw.rfind(_TIMED), 0)])

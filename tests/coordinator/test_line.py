@@ -62,3 +62,5 @@ def test_a_line_of_a_record_from_before_there_were_chains_is_read_and_its_fields
 def test_what_is_no_line_is_refused_in_one_sentence(raw: bytes) -> None:
     with pytest.raises(InputError, match=r"^[^\n]+$"):
         decode_line(raw)
+    with pytest.raises(InputError, match=r"^line 2: [^\n]+$"):
+        check_chain([encode_line(Line(0), 0.5, GENESIS)[0].removesuffix(b"\n"), raw])

@@ -26,7 +26,7 @@ def test_runs_that_differ_in_their_seed_alone_form_a_group(teams: list[RecordedR
 def test_a_difference_is_the_mean_over_pairs_of_one_seed(teams: list[RecordedRun]) -> None:
     shuffled = [teams[k] for k in (2, 0, 1, 4, 5, 3)]
     found = {one.measure: one for one in differences(group_runs(shuffled))}["exact value"]
-    final = {(run.experiment.dag, run.experiment.seed): run.latest("value")[1] for run in teams}  # type: ignore[index]
+    final = {(run.experiment.dag, run.experiment.seed): run.latest("value") for run in teams}  # type: ignore[index]
     mine = np.array([final["complete", seed] for seed in range(3)])
     theirs = np.array([final["empty", seed] for seed in range(3)])
     expected = stats.ttest_rel(mine, theirs).confidence_interval(0.95)
