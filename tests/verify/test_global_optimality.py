@@ -44,6 +44,7 @@ def test_the_chain_refutes_the_uniform_barrier_and_not_the_weighted_one(monkeypa
     uniform, weighted = found["a gap of at most lambda on a sparse perfect DAG"], found["Theorem D1"]
     assert not uniform.holds
     assert weighted.holds
+    assert found["Theorem D1 in a certificate"].holds
     assert not any(finding.violation for finding in found.values())
     monkeypatch.setattr(module, "barrier_regularization", lambda _dag, _actions, lam, _kind: lam)
     assert any(finding.violation for finding in module.chain_of_three())

@@ -28,6 +28,7 @@ from bnpg_math.theory.global_optimality import (
 from bnpg_math.theory.price import price
 from bnpg_math.theory.stationarity import gradient_norm, gradients
 from bnpg_math.theory.weighted_barrier import Barrier, barrier_regularization, barrier_weights
+from bnpg_math.theory.weighted_bound import edges_price, weighted_bound
 
 _ROUNDS = 25
 _STEPS = (0.1, 10.0, 1000.0)
@@ -127,9 +128,14 @@ def chain_of_three() -> Iterator[Finding]:
         for _ in range(4):
             thetas = [thetas, *climb(case, thetas, weights, 4000)][-1]
         tables, values = _evaluated(case, thetas)
-        steepest = max(float(grad.max()) for grad in gradients(game, dag, tables, weights, values))
         gap, fails = 0.15 - values.value, barrier == "uniform"
+        grads = gradients(game, dag, tables, weights, values)
+        steepest = max(float(grad.max()) for grad in grads)
         yield at_most("the chain comes to rest", "exact", case.where, steepest, tau, 0.0)
+        if isinstance(weights, tuple):
+            entry = weighted_bound(game, dag, weights, grads, price=edges_price(game, dag), M=1.0)
+            if entry.met and entry.bound is not None:
+                yield at_most("Theorem D1 in a certificate", "exact", case.where, gap, entry.bound)
         yield Finding(
             "a gap of at most lambda on a sparse perfect DAG" if fails else "Theorem D1",
             "printed" if fails else "exact",

@@ -18,6 +18,7 @@ from bnpg.lab.verify.figures import figures
 from bnpg.lab.verify.finding import Finding
 from bnpg.lab.verify.global_optimality import chain_of_three
 from bnpg.lab.verify.known import counterexamples, reference_values
+from bnpg.lab.verify.on_known_games import certificates_from_samples, threats
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def verify(seeds: int, quick: bool, progress: Callable[[], None]) -> Verificatio
     # One BLAS thread: the matrices are small, and the numbers are those of a run.
     with threadpool_limits(limits=1):
         findings += [*reference_values(quick), *counterexamples(), *chain_of_three()]
+        findings += [*certificates_from_samples(), *threats()]
         progress()
         for case in cases(seeds, quick):
             for claim in CLAIMS:
