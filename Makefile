@@ -17,6 +17,9 @@ run: $(VENV)/run.done ## train five agents as six processes and show the result
 test: $(VENV)/dev.done ## the whole test suite
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
+engines: $(VENV)/dev.done ## test the engines for real: a Slurm of three hosts on this machine; needs root on Debian
+	BNPG_ENGINES=1 $(BIN)/python -m pytest -m engines tests/engines
+
 SCHEDULES ?= 10000
 soak: $(VENV)/run.done ## simulate runs under random faults, SCHEDULES=10000 of them
 	@$(BIN)/bnpg soak --schedules $(SCHEDULES)

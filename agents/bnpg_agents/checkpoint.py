@@ -84,9 +84,9 @@ class CheckpointFolder:
         if self._own and self._fence is not None:
             self._fence.lower()
 
-    def next_incarnation(self) -> int:
-        """Count this start of the agent and return which one it is, from 1."""
-        return next_count(self.path / "incarnation", self._fsync, self.fence)
+    def next_incarnation(self, least: int = 1) -> int:
+        """Count this start of the agent and return which one it is, from `least`."""
+        return next_count(self.path / "incarnation", self._fsync, self.fence, least)
 
     def identity(self) -> tuple[int, str] | None:
         """Return the agent's id and the digest of its experiment, or None; see `load_identity`."""

@@ -60,7 +60,7 @@ class Learner:
                 f"the Welcome names parents {welcome.parents} with {welcome.parent_actions} actions"
             )
         self._narrow: np.dtype[Any] = np.dtype(np.uint8 if welcome.actions <= 256 else np.uint16)
-        first = make(welcome)
+        first = self._first = make(welcome)
         self._rounds = {
             round_: _Round(snapshot, first.at(snapshot.theta)) for round_, snapshot in checkpoint.items()
         } or {0: _Round(Snapshot(first.theta), first)}
@@ -105,7 +105,10 @@ class Learner:
 
         That one update is kept: the round is replayed for others, and it must not be applied twice.
         """
-        if self.latest > round_ + 1:
+        if round_ == 0 and 0 not in self._rounds:
+            # Somebody's state was lost and the run begins again: theta_0 follows from the Welcome.
+            self._rounds = {0: _Round(Snapshot(self._first.theta), self._first)}
+        elif self.latest > round_ + 1:
             self._rounds = {held: one for held, one in self._rounds.items() if held <= round_}
 
     def act(

@@ -35,6 +35,14 @@ class AgentOptions(ProcessOptions, frozen=True, forbid_unknown_fields=True, rena
         str,
         Setting("Host it names to its parents: `auto`, `hostname`, or the host itself.", symbol="HOST"),
     ] = "auto"
+    incarnation: Annotated[
+        Annotated[int, Meta(ge=0)],
+        Setting(
+            "Which life this is, at least: its launcher knows of earlier ones even if {state} is lost.",
+            symbol="N",
+            internal=True,
+        ),
+    ] = 0
     coordinator_key: Annotated[
         Path | None,
         Setting("The coordinator's public key.", symbol="FILE", remark="from the file of its private key"),

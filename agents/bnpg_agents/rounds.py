@@ -96,7 +96,7 @@ class AgentRounds:
             If the agent does not hold the theta of that round.
         """
         learner = self._learner
-        if round_ not in learner.held:
+        if round_ and round_ not in learner.held:
             held = ", ".join(map(str, learner.held))
             raise OrderViolation(
                 f"the run goes on at round {round_}, but {name(self._agent)} holds theta of {held}"

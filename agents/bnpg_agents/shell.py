@@ -2,7 +2,6 @@
 
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnpg_protocol.process.faults.plan import PlanError
@@ -28,7 +27,7 @@ from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg_agents.options import AgentOptions
 from bnpg_agents.setup import AgentSetup
-from bnpg_files.reading import read_text
+from bnpg_agents.whereabouts import Whereabouts
 from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.errors import InputError
 
@@ -63,12 +62,13 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
         agent = options.agent_id if identity is None else identity[0]
         if options.agent not in (None, agent):
             return shell.refuse(f"{options.state} belongs to agent {agent}, not to agent {options.agent}")
-        incarnation = folder.next_incarnation()
+        incarnation = folder.next_incarnation(max(options.incarnation, 1))
         shell.read_plan()
         held = folder.take_over()
-        endpoint = _coordinator_endpoint(options)
+        whereabouts = Whereabouts(options.connect, options.patience)
+        endpoint = whereabouts.wait(Lifeline(options.lifeline).cut)
         telemetry = _open_telemetry(options.metrics_listen)
-        transport, advertised_at = _open_transport(options, identity, endpoint)
+        transport, advertised_at, expected = _open_transport(options, identity, endpoint)
     except (InputError, StorageFailed, PlanError, InsecureSetup) as error:
         return shell.refuse(error)
     if endpoint is None or transport is None:
@@ -107,9 +107,14 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
         if isinstance(effect, Store):
             folder.tear(effect.round, effect.snapshot)
 
-    def noticed(_now: float) -> list[Effect]:
+    def noticed(now: float) -> list[Effect]:
+        moved = whereabouts.moved(now)
+        if moved is not None:
+            transport.connect(COORDINATOR_ROUTE, moved, expected)
+            return [Log("info", "coordinator moved", {"to": moved})]
         hopeless = transport.hopeless(COORDINATOR_ROUTE)
-        return [Stop(ExitCode.REJECTED, f"not let in at {endpoint}: {hopeless}")] if hopeless else []
+        where = whereabouts.endpoint
+        return [Stop(ExitCode.REJECTED, f"not let in at {where}: {hopeless}")] if hopeless else []
 
     def snapshot(_now: float) -> dict[str, Any]:
         return {"process": title(options.agent_id)} | machine.status() | transport.counters()
@@ -154,10 +159,10 @@ def _open_telemetry(listen: str | None) -> "Telemetry | None":
 
 def _open_transport(
     options: AgentOptions, identity: tuple[int, str] | None, coordinator: str | None
-) -> tuple[Transport | None, str]:
-    """Open the sockets; return them, and where parents reach the inbox."""
+) -> tuple[Transport | None, str, str]:
+    """Open the sockets; return them, where parents reach the inbox, and the coordinator's public key."""
     if coordinator is None:
-        return None, ""
+        return None, "", ""
     if options.enrol is not None:
         if options.key is None:
             raise InsecureSetup("--enrol needs --key: where the private key is kept")
@@ -171,18 +176,4 @@ def _open_transport(
     name = process_name(options.agent_id if identity is None else identity[0])
     transport = open_transport(name, inbox, security, LARGEST_ACTIONS)
     transport.connect(COORDINATOR_ROUTE, coordinator, expected)
-    return transport, advertised(transport.endpoint, host)
-
-
-def _coordinator_endpoint(options: AgentOptions) -> str | None:
-    """Return where the coordinator is, waiting for the file that says so if need be."""
-    if not options.connect.startswith("@"):
-        return options.connect
-    file = Path(options.connect[1:])
-    deadline = time.monotonic() + options.patience
-    lifeline = Lifeline(options.lifeline)
-    while not file.exists():
-        if time.monotonic() > deadline or lifeline.cut():
-            return None
-        time.sleep(0.01)
-    return read_text(file, InputError, 4096).strip()
+    return transport, advertised(transport.endpoint, host), expected

@@ -41,10 +41,13 @@ def train(
     certify_samples: float = 0.0,
     save_policy: bool = False,
     trace: bool = False,
-    launcher: Literal["memory", "local"] = "memory",
+    launcher: Literal["memory", "local", "slurm"] = "memory",
     transport: Literal["ipc", "tcp", "unix"] = "ipc",
     patience: float = 120.0,
     on_loss: Literal["wait", "fail"] = "wait",
+    replace_after: float = 0.0,
+    on_lost_state: Literal["fail", "restart"] = "fail",
+    advertise: str = "auto",
     fsync: bool = True,
     log: Iterable[Literal["csv", "tensorboard"]] = (),
     log_format: Literal["text", "json"] = "text",
@@ -141,14 +144,22 @@ def train(
         Gather ``policy.npz`` at the end, every agent's theta.
     trace : bool, default False
         Record every message, for ``bnpg trace``.
-    launcher : {'memory', 'local'}, default 'memory'
-        All in one process, or a process for everyone.
+    launcher : {'memory', 'local', 'slurm'}, default 'memory'
+        All in one process; a process for everyone on this machine; or agents on the hosts of a Slurm
+        allocation.
     transport : {'ipc', 'tcp', 'unix'}, default 'ipc'
         What carries messages between local processes: ZeroMQ (ipc, tcp) or stream sockets (unix).
     patience : float, default 120.0
         Seconds without any progress after which the run is given up, naming whom it waited for.
     on_loss : {'wait', 'fail'}, default 'wait'
         When a process dies: start it again, or fail the run.
+    replace_after : float, default 0.0: never
+        Start an agent elsewhere when nothing was heard of it for so long.
+    on_lost_state : {'fail', 'restart'}, default 'fail'
+        When an agent's state folder is lost: fail the run, or begin it again at round 0, to the same
+        result.
+    advertise : str, default 'auto'
+        Host under which others reach the coordinator, where agents are on other hosts.
     fsync : bool, default True
         Whether the run survives a crash of the machine, not only of a process.
     log : iterable of {'csv', 'tensorboard'}, default ()

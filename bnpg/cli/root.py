@@ -17,6 +17,7 @@ from bnpg.cli.keys import keys
 from bnpg.cli.options import debug_option
 from bnpg.cli.report import report
 from bnpg.cli.resume import resume
+from bnpg.cli.slurm_script import slurm_script
 from bnpg.cli.soak import soak
 from bnpg.cli.status import status
 from bnpg.cli.suggestions import SuggestingGroup
@@ -80,6 +81,7 @@ _COMMANDS = (
     coordinator,
     agent,
     keys,
+    slurm_script,
     status,
 )
 for _command in _COMMANDS:

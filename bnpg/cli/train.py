@@ -48,6 +48,7 @@ def train(
 
     from bnpg.cli.launching import launch_run
     from bnpg.experiment_plan import plan_experiment
+    from bnpg.launchers.registry import check_launcher
     from bnpg.launchers.settings import settings_from
     from bnpg.run_creation import FAULTS_FILE, create_run_folder, read_faults
 
@@ -56,5 +57,6 @@ def train(
         fields, base = read_fields(Path(subject)), Path(subject).parent
     settings = settings_from(given(options, LaunchSettings) | ({"faults": FAULTS_FILE} if faults else {}))
     plan = plan_experiment(fields | given(options, Experiment), base, quiet, patience=settings.patience)
+    check_launcher(settings.launcher)
     run = create_run_folder(plan, settings, out, None if faults is None else read_faults(faults))
     return launch_run(run, settings, as_json=as_json, quiet=quiet)

@@ -7,7 +7,7 @@ never pass through an engine.
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 from msgspec import Struct
 
@@ -20,7 +20,8 @@ class Order(Struct, frozen=True, kw_only=True):
 
     name: str
     """`coordinator`, `agent-3`."""
-    package: Literal["bnpg_agents", "bnpg_coordinator"]
+    package: str
+    """What is run: `bnpg_agents` or `bnpg_coordinator`."""
     arguments: tuple[str, ...]
 
 

@@ -25,6 +25,7 @@ class Engine(NamedTuple):
 LAUNCHERS = {
     "memory": Engine("bnpg.launchers.memory", "launch"),
     "local": Engine("bnpg.launchers.local", "launch"),
+    "slurm": Engine("bnpg.launchers.slurm", "launch"),
 }
 """Entry points of the group `bnpg.launchers` are added to these."""
 POOLS = {
@@ -42,6 +43,20 @@ def find_launcher(name: str) -> Callable[..., Any]:
         If there is none, or an extra is missing.
     """
     return _find(name, LAUNCHERS, "bnpg.launchers", "launcher")
+
+
+def check_launcher(name: str) -> None:
+    """Refuse a launcher that cannot be used here, before anything is made for it.
+
+    Raises
+    ------
+    InputError
+        Saying what is missing.
+    """
+    found = find_launcher(name)
+    check = getattr(import_module(found.__module__), "check", None)
+    if check is not None:
+        check()
 
 
 def find_pool(name: str) -> Callable[..., Any]:

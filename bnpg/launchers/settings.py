@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from bnpg_math.errors import InputError
 
 Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
+NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 
 TRACE_FOLDER = "trace"
 """Where in the run folder the message trace goes."""
@@ -20,7 +21,11 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     """Where and how the processes of a run live, in the order in which it is stored."""
 
     launcher: Annotated[
-        Literal["memory", "local"], Setting("All in one process, or a process for everyone.")
+        Literal["memory", "local", "slurm"],
+        Setting(
+            "All in one process; a process for everyone on this machine; or agents on the hosts of a Slurm "
+            "allocation."
+        ),
     ] = "local"
     transport: Annotated[
         Literal["ipc", "tcp", "unix"],
@@ -37,6 +42,29 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     on_loss: Annotated[
         Literal["wait", "fail"], Setting("When a process dies: start it again, or fail the run.")
     ] = "wait"
+    replace_after: Annotated[
+        NotNegative,
+        Setting(
+            "Start an agent elsewhere when nothing was heard of it for so long.",
+            symbol="SECONDS",
+            unit="seconds",
+            remark=": never",
+        ),
+    ] = 0.0
+    on_lost_state: Annotated[
+        Literal["fail", "restart"],
+        Setting(
+            "When an agent's state folder is lost: fail the run, or begin it again at round 0, to the same "
+            "result."
+        ),
+    ] = "fail"
+    advertise: Annotated[
+        str,
+        Setting(
+            "Host under which others reach the coordinator, where agents are on other hosts.",
+            symbol="HOST",
+        ),
+    ] = "auto"
     fsync: Annotated[
         bool, Setting("Whether the run survives a crash of the machine, not only of a process.")
     ] = True

@@ -7,6 +7,7 @@ record, so nothing depends on the supervisor being quick, or being there at all.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from bnpg_coordinator.line import Line
@@ -28,6 +29,8 @@ DEATHS = 5
 """Deaths of one process without a new round in between after which the run is given up."""
 GRACE = 8.0
 """Seconds the processes have to end by themselves."""
+JOINING = 30.0
+"""Seconds an agent that takes the place of a silent one has to join."""
 COORDINATOR = process_name(addresses.COORDINATOR)
 
 
@@ -72,6 +75,10 @@ class Supervisor:
         self._deaths: dict[str, int] = {}
         self._coordinator_since = time.time()
         self._interrupts = 0
+        self._known: dict[str, int] = {}
+        """Which life of a process was the last, at least, by name."""
+        self._replaced: dict[str, tuple[int, float]] = {}
+        """Incarnations of agents that were silent, and when they were replaced."""
 
     def run(self) -> Outcome:
         """Start everything, keep it running, and end everything."""
@@ -107,6 +114,8 @@ class Supervisor:
                 if ended is not None:
                     return ended
             self._look_after_the_gone(asked)
+            if self._settings.replace_after and not asked:
+                self._replace_the_silent()
             self._pause(LOOK_EVERY)
 
     def _ended(self, name: str, status: int, asked: bool) -> tuple[ExitCode, str] | None:
@@ -152,6 +161,28 @@ class Supervisor:
         elif phase == "ending" and len(self._processes) == 1:
             coordinator.abandon()
 
+    def _replace_the_silent(self) -> None:
+        """Start those elsewhere of whom the coordinator has heard nothing for too long.
+
+        Their host may be gone or only cut off, which nobody here can know. So the next life has a larger
+        incarnation: to the coordinator, the neighbours and the state folder the old one is nobody any more.
+        """
+        after, now = self._settings.replace_after, time.monotonic()
+        for number, agent in self._status().get("agents", {}).items():
+            name, incarnation = process_name(int(number)), int(agent["incarnation"])
+            silent = float(agent["heard_seconds_ago"])
+            replaced, since = self._replaced.get(name, (0, 0.0))
+            if silent < after or name not in self._processes:
+                continue
+            if incarnation <= replaced and now - since < max(after, JOINING):
+                continue  # who takes its place is on the way
+            where = self._processes[name].where
+            silence = {"process": name, "silent_seconds": round(silent, 1), "host": where}
+            write_log(self._log, "warning", "replaced", silence)
+            self._replaced[name] = (incarnation, now)
+            self._processes[name].kill()
+            self._start(name)
+
     def _status(self) -> dict[str, Any]:
         """Return what the coordinator has last said of itself in its present life; empty if nothing yet."""
         try:
@@ -159,6 +190,13 @@ class Supervisor:
             return status if float(status["written"]) > self._coordinator_since else {}
         except (ValueError, KeyError, TypeError):
             return {}
+
+    def _note_incarnations(self) -> None:
+        """Remember which life of each agent any coordinator has seen: the next one must be a later one."""
+        with suppress(ValueError, KeyError, TypeError, AttributeError):  # an old or half-understood status
+            for number, agent in (self._run.status or {})["agents"].items():
+                name = process_name(int(number))
+                self._known[name] = max(int(agent["incarnation"]), self._known.get(name, 0))
 
     def _rejection(self, name: str) -> str:
         """Return why the coordinator did not let an agent in; the empty text if that was not so."""
@@ -179,6 +217,7 @@ class Supervisor:
         for name in names:
             if name in self._processes:
                 self._processes[name].abandon()
+        self._note_incarnations()
         if COORDINATOR in names:
             self._coordinator_since = time.time()
         together: list[tuple[Place, list[str]]] = []
@@ -190,7 +229,10 @@ class Supervisor:
             else:
                 known.append(name)
         for place, group in together:
-            orders = [self._wiring.order(name) for name in group]
+            later = {name: self._known[name] + 1 for name in group if name in self._known}
+            orders = self._wiring.orders(group, later)
+            # Status is written now and then, so what was started counts too.
+            self._known |= {name: later.get(name, 1) for name in group}
             self._processes.update(zip(group, place.start(orders), strict=True))
 
     def _end_all(self) -> None:

@@ -4,6 +4,7 @@ On one machine they meet in a folder of short paths and need no keys.
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -26,8 +27,11 @@ from bnpg_files.reading import read_text
 class Wiring(Protocol):
     """Knows what every process of a run is started with."""
 
-    def order(self, name: str) -> Order:
-        """Return the order of a process, as it is to be started now."""
+    def orders(self, names: Sequence[str], incarnations: dict[str, int]) -> list[Order]:
+        """Return the orders of processes, as they are to be started now.
+
+        `incarnations` says, of those that were there before, which life the next one is at least.
+        """
 
 
 def shared_options(
@@ -59,7 +63,7 @@ def shared_options(
 def order_of(name: str, options: ProcessOptions) -> Order:
     """Return the order of a process with these options."""
     package = "bnpg_coordinator" if name == process_name(addresses.COORDINATOR) else "bnpg_agents"
-    return Order(name=name, package=package, arguments=tuple(as_arguments(options)))  # type: ignore[arg-type]
+    return Order(name=name, package=package, arguments=tuple(as_arguments(options)))
 
 
 class LocalWiring:
@@ -82,10 +86,15 @@ class LocalWiring:
         self._rendezvous = rendezvous
         self._since = time.time()
 
-    def order(self, name: str) -> Order:
-        """Return the order of a process, as it is to be started now."""
+    def orders(self, names: Sequence[str], incarnations: dict[str, int]) -> list[Order]:
+        """Return the orders of processes, as they are to be started now."""
+        return [self._order(name, incarnations.get(name, 0)) for name in names]
+
+    def _order(self, name: str, incarnation: int) -> Order:
         agent = agent_of(name)
-        options: ProcessOptions = self._coordinator() if agent is None else self._agent(name, agent)
+        options: ProcessOptions = (
+            self._coordinator() if agent is None else self._agent(name, agent, incarnation)
+        )
         options = shared_options(options, self._run, self._settings, self._since)
         return order_of(name, msgspec.structs.replace(options, fence=self._fence.path))
 
@@ -95,16 +104,21 @@ class LocalWiring:
             # A coordinator that is started again listens where the agents look for it.
             listen = read_text(file, StorageFailed).strip() if file.exists() else "tcp://127.0.0.1:*"
         return CoordinatorOptions(
-            folder=self._run.path, listen=listen, endpoint_file=file, patience=self._settings.patience
+            folder=self._run.path,
+            listen=listen,
+            endpoint_file=file,
+            patience=self._settings.patience,
+            on_lost_state=self._settings.on_lost_state,
         )
 
-    def _agent(self, name: str, agent: int) -> AgentOptions:
+    def _agent(self, name: str, agent: int, incarnation: int) -> AgentOptions:
         scheme = self._settings.transport
         for left in self._rendezvous.glob(f"{name}-*.{scheme}"):
             left.unlink(missing_ok=True)  # of an earlier life, which was killed
         inbox = f"{scheme}://{self._rendezvous}/{name}-{time.monotonic_ns()}.{scheme}"
         return AgentOptions(
             agent=agent,
+            incarnation=incarnation,
             state=self._run.path / "agents" / name,
             connect=f"@{self._endpoint_file}" if scheme == "tcp" else self._front,
             inbox="tcp://127.0.0.1:*" if scheme == "tcp" else inbox,

@@ -401,7 +401,7 @@ class CoordinatorMachine:
         """Start the rounds when every edge is confirmed from both ends."""
         if not self._membership.confirm(agent, edges):
             return []
-        base = self._membership.base()
+        base = self._membership.base(self._setup.restarts)
         self.phase = "running"
         if self._observer is not None:
             self._observer(told.Begun(base))

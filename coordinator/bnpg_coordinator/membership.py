@@ -90,8 +90,13 @@ class Membership:
         self.members[agent] = Member(envelope.incarnation, origin, hello.endpoint, max(held), held, now)
         return agent
 
-    def base(self) -> int:
+    def base(self, restarts: bool = False) -> int:
         """Return the round the run goes on with: the newest theta that everybody holds.
+
+        Parameters
+        ----------
+        restarts : bool
+            Whether it is 0 where there is none: theta_0 follows from the experiment.
 
         Raises
         ------
@@ -101,6 +106,8 @@ class Membership:
         base = min(member.latest for member in self.members.values())
         for agent, member in sorted(self.members.items()):
             if base not in member.held and member.latest != base:
+                if restarts:
+                    return 0
                 held = ", ".join(map(str, member.held))
                 raise OrderViolation(
                     f"the run must go on at round {base}, but agent {agent} holds theta of {held} only: "

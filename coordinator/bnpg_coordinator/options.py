@@ -1,7 +1,7 @@
 """How the coordinator process is started."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from bnpg_protocol.process.options import Positive, ProcessOptions
 from bnpg_protocol.process.settings import Setting
@@ -28,6 +28,21 @@ class CoordinatorOptions(
     endpoint_file: Annotated[
         Path | None, Setting("Where to write the endpoint that is bound.", symbol="FILE")
     ] = None
+    advertise: Annotated[
+        str,
+        Setting(
+            "Host it names in {endpoint-file}: `auto`, `hostname`, or the host itself. `auto` is the address "
+            "it is bound to, or, where it is bound to all, the one of the route to other networks.",
+            symbol="HOST",
+        ),
+    ] = "auto"
+    on_lost_state: Annotated[
+        Literal["fail", "restart"],
+        Setting(
+            "When an agent's state folder is lost: fail the run, or begin it again at round 0, to the same "
+            "result."
+        ),
+    ] = "fail"
     patience: Annotated[
         Positive,
         Setting(

@@ -37,6 +37,8 @@ class CoordinatorSetup(Struct, frozen=True):
     numerics: str
     patience: float = 120.0
     """Seconds without any progress after which the run is given up, naming whom it waited for."""
+    restarts: bool = False
+    """Whether the run begins again at round 0 when an agent's state folder was lost."""
     recorded: tuple[Line, ...] = ()
     """The run record of earlier lives, if a round needs to know of those before it."""
     admission: Admission | None = None

@@ -17,10 +17,11 @@ from bnpg_protocol.process.security.credentials import (
     allowed,
     coordinator_security,
 )
-from bnpg_protocol.process.security.endpoints import require_key
+from bnpg_protocol.process.security.endpoints import advertised, require_key
 from bnpg_protocol.process.security.hangup import Hangup
 from bnpg_protocol.process.shell import Shell
 from bnpg_protocol.process.title import title
+from bnpg_protocol.process.transport.local_address import coordinator_host
 from bnpg_protocol.process.transport.opening import open_transport
 from bnpg_protocol.wire.addresses import COORDINATOR, process_name
 from bnpg_protocol.wire.effects import Effect, Log
@@ -108,12 +109,15 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], None]
         security = coordinator_security(options.key, options.roster, options.folder / BINDINGS_FILE)
         require_key(options.listen, "--listen", security is not None)
         setup = load_setup(options.folder, record.next_generation(), options.patience)
+        setup = msgspec.structs.replace(setup, restarts=options.on_lost_state == "restart")
         if security is not None:
             setup = msgspec.structs.replace(setup, admission=security.admission)
         telemetry = _open_telemetry(options.metrics_listen)
         transport = open_transport(PROCESS, options.listen, security, _largest_answer(setup))
         if options.endpoint_file is not None:
-            write_atomically(options.endpoint_file, f"{transport.endpoint}\n".encode(), fsync=False)
+            host = coordinator_host(transport.endpoint, options.advertise)
+            named = advertised(transport.endpoint, host)
+            write_atomically(options.endpoint_file, f"{named}\n".encode(), fsync=False)
     except (InputError, PlanError, InsecureSetup, StorageFailed) as error:
         return shell.refuse(error)
     trace = shell.record(options.trace, setup.generation, fence)

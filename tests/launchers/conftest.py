@@ -1,6 +1,7 @@
 """Places on which the same claims are tested: one without any process, and those that are real."""
 
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,8 +11,8 @@ import pytest
 
 from bnpg.__main__ import main
 from bnpg.lab.testing.scripted_life import Life, Stage
-from bnpg.launchers import local
-from bnpg.launchers.local import LocalPlace
+from bnpg.launchers.hosts import CommandPlace
+from bnpg.launchers.local_place import LocalPlace
 from bnpg.launchers.place import Handle, Order, Place
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.supervisor import Supervisor
@@ -83,10 +84,10 @@ class ScriptedWiring:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
 
-    def order(self, name: str) -> Order:
-        words = (str(self._stage.folder), str(self._stage.run), name)
-        module: Any = "bnpg.lab.testing.scripted_life"
-        return Order(name=name, package=module, arguments=words)
+    def orders(self, names: Sequence[str], _incarnations: dict[str, int]) -> list[Order]:
+        words = (str(self._stage.folder), str(self._stage.run))
+        module = "bnpg.lab.testing.scripted_life"
+        return [Order(name=name, package=module, arguments=(*words, name)) for name in names]
 
 
 class Theatre:
@@ -105,7 +106,7 @@ class Theatre:
         """Play a script to its end; `look` is called at every turn of the supervisor."""
         self.stage.write({"agent-0": [Life()], "agent-1": [Life()]} | script)
         with self._make_place(self.stage) as place:
-            pause = time.sleep if self.kind == "real" else (lambda _seconds: None)
+            pause = time.sleep if self.kind != "fake" else (lambda _seconds: None)
 
             def turn(seconds: float) -> None:
                 look()
@@ -134,22 +135,23 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fake(stage: Stage) -> Place:
-    return FakePlace(stage)
+def three_hosts(_stage: Stage) -> Place:
+    """Return three hosts, all of them this machine."""
+    command = [sys.executable, "-P", "-m", "bnpg.launchers.host"]
+    return CommandPlace(dict.fromkeys(("a", "b", "c"), command), "")
 
 
-def real(_stage: Stage) -> Place:
-    return LocalPlace()
+PLACES: dict[str, Callable[[Stage], Place]] = {
+    "fake": FakePlace,
+    "local": lambda _stage: LocalPlace(),
+    "hosts": three_hosts,
+}
 
 
-@pytest.fixture(params=["fake", "real"])
-def theatre(
-    request: pytest.FixtureRequest, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Theatre:
+@pytest.fixture(params=list(PLACES))
+def theatre(request: pytest.FixtureRequest, begun: Path, tmp_path: Path) -> Theatre:
     """Return what plays scripts, on every place."""
     run, folder = tmp_path / "run", tmp_path / "stage"
     shutil.copytree(begun, run)
     folder.mkdir()
-    if request.param == "real":
-        monkeypatch.setattr(local, "adopt", lambda orders, environment: [])  # it knows our own processes only
-    return Theatre(run, Stage(folder, run), fake if request.param == "fake" else real, request.param)
+    return Theatre(run, Stage(folder, run), PLACES[request.param], request.param)

@@ -16,7 +16,7 @@ import pytest
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.__main__ import main
-from bnpg.launchers import adoption, local
+from bnpg.launchers import adoption, local_place
 from bnpg.launchers.adoption import Adopted, adopt
 from bnpg.launchers.place import Order
 
@@ -151,7 +151,7 @@ def test_where_there_is_no_such_thing_they_are_started_one_by_one(monkeypatch, t
         asked.append(len(orders))
         return []
 
-    monkeypatch.setattr(local, "adopt", nobody)
+    monkeypatch.setattr(local_place, "adopt", nobody)
     train = ["train", CASE["game"], "--dag", "line", "--rounds", "3", "--lanes", "4", "--horizon", "3"]
     assert main([*train, "--out", str(tmp_path / "run"), "--quiet", "--save-policy"]) == 0
     assert asked == [4]

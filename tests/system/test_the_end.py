@@ -9,7 +9,7 @@ import pytest
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.__main__ import main
-from bnpg.launchers.local import LocalPlace
+from bnpg.launchers.local_place import LocalPlace
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.launchers.supervisor import COORDINATOR, Supervisor
 from bnpg.run_folder import RunFolder

@@ -52,8 +52,10 @@ def write_atomically(path: Path, content: bytes, fsync: bool, fence: Fence | Non
         raise StorageFailed(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def next_count(path: Path, fsync: bool, fence: Fence | None = None) -> int:
+def next_count(path: Path, fsync: bool, fence: Fence | None = None, least: int = 1) -> int:
     """Count up the number in a file and return the new one; a missing file counts as 0.
+
+    The new one is at least `least`.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def next_count(path: Path, fsync: bool, fence: Fence | None = None) -> int:
         text = "0"
     if not (text.isdecimal() and text.isascii() and len(text) <= _DIGITS):
         raise StorageFailed(f"{path} must hold a number: expected digits, got {text!r:.40}")
-    count = int(text) + 1
+    count = max(int(text) + 1, least)
     write_atomically(path, f"{count}\n".encode(), fsync, fence)
     return count
 

@@ -23,6 +23,8 @@ class Admission:
         Keys that may ask for an id.
     look_again
         Called when an unknown key knocks; returns the keys enrolled by now.
+    read_again
+        Called when an unknown key knocks; returns whom all keys belong to now, or None if nothing changed.
     """
 
     def __init__(
@@ -30,10 +32,12 @@ class Admission:
         owners: dict[str, int] | None = None,
         enrolled: Iterable[str] = (),
         look_again: Callable[[], Iterable[str]] | None = None,
+        read_again: Callable[[], dict[str, int] | None] | None = None,
     ) -> None:
         self._owners = dict(owners or {})
         self._enrolled = frozenset(enrolled)
         self._look_again = look_again
+        self._read_again = read_again
 
     @property
     def owners(self) -> dict[str, int]:
@@ -49,6 +53,9 @@ class Admission:
         """Whether a connection with this key is let in."""
         if key not in self._owners and key not in self._enrolled and self._look_again is not None:
             self._enrolled = frozenset(self._look_again())
+        if key not in self._owners and self._read_again is not None:
+            owners = self._read_again()
+            self._owners = self._owners if owners is None else dict(owners)
         return key in self._owners or key in self._enrolled
 
     def owner(self, key: str) -> int | None:

@@ -55,8 +55,34 @@ def coordinator_security(key: Path | None, roster: Path | None, bindings: Path) 
     if own.owner != "coordinator":
         raise InsecureSetup(f"{key}: expected the coordinator's key, got that of {own.owner}")
     owners, enrolled = allowed(roster, bindings)
-    look_again = (lambda: read_enrolled(roster)) if roster.is_dir() else None
-    return Security(own.pair, Admission(owners, enrolled, look_again))
+    if roster.is_dir():
+        return Security(own.pair, Admission(owners, enrolled, lambda: read_enrolled(roster)))
+    return Security(own.pair, Admission(owners, read_again=_when_changed(roster)))
+
+
+def _when_changed(roster: Path) -> Callable[[], dict[str, int] | None]:
+    """Return what reads a roster file again, if it has changed since; a bad one changes nothing."""
+
+    def stamp() -> tuple[int, int, int] | None:
+        try:
+            status = roster.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    seen = stamp()
+
+    def read() -> dict[str, int] | None:
+        nonlocal seen
+        before, seen = seen, stamp()
+        if seen in (None, before):
+            return None
+        try:
+            return read_roster(roster).bound()
+        except InsecureSetup:
+            return None
+
+    return read
 
 
 def allowed(roster: Path, bindings: Path) -> tuple[dict[str, int], frozenset[str]]:

@@ -7,6 +7,8 @@ from bnpg_protocol.process.security.endpoints import host_of, leaves_machine
 from bnpg_protocol.wire.errors import InsecureSetup
 
 WILDCARDS = frozenset({"*", "0.0.0.0", "::", ""})  # noqa: S104
+ELSEWHERE = "tcp://192.0.2.1:9"
+"""An address of no network (RFC 5737), to which nothing is ever sent."""
 LOOK_AGAIN = 0.2
 """Seconds between two attempts to resolve a name that is not known yet."""
 
@@ -40,6 +42,36 @@ def advertised_host(inbox: str, wanted: str, coordinator: str, patience: float) 
     if host_of(inbox) not in WILDCARDS:
         return ""
     return _address_towards(coordinator, patience) if leaves_machine(coordinator) else "127.0.0.1"
+
+
+def coordinator_host(bound: str, wanted: str) -> str:
+    """Return the host under which a coordinator is named to others; the empty text if what is bound will do.
+
+    Parameters
+    ----------
+    bound : str
+        Endpoint that is bound.
+    wanted : str
+        `auto` is the address of the route to other networks if all addresses are bound; the others are
+        those of `advertised_host`.
+
+    Examples
+    --------
+    >>> coordinator_host("tcp://127.0.0.1:7000", "auto"), coordinator_host("tcp://0.0.0.0:7000", "10.0.0.7")
+    ('', '10.0.0.7')
+    """
+    if not bound.startswith("tcp://"):
+        return ""
+    if wanted == "hostname":
+        return socket.gethostname()
+    if wanted != "auto":
+        return wanted
+    if host_of(bound) not in WILDCARDS:
+        return ""
+    try:
+        return _address_towards(ELSEWHERE, 0.0)
+    except InsecureSetup:
+        return socket.gethostname()  # a host without a route to elsewhere
 
 
 def _address_towards(endpoint: str, patience: float) -> str:

@@ -1,0 +1,117 @@
+"""A real Slurm of three hosts: the result of a job is that of the memory launcher, whatever happens to it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bnpg.__main__ import main
+from bnpg.lab.testing.slurm import Slurm, missing, running_slurm
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
+EXPERIMENT = ["coordination(agents=4)", "--dag", "line", "--lanes", "4", "--horizon", "3", "--no-fsync"]
+ADVERTISE = ["--advertise", "127.0.0.1"]
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[Slurm]:
+    lacking = missing()
+    if lacking or os.geteuid() != 0:
+        why = f"needs root and {', '.join(lacking)} (Debian: slurmctld slurmd slurm-client munge)"
+        if os.environ.get("BNPG_ENGINES"):
+            pytest.fail(why, pytrace=False)
+        pytest.skip(why)
+    with running_slurm() as slurm:
+        yield slurm
+
+
+@pytest.fixture
+def digest(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Any:
+    def digest(rounds: int) -> str:
+        words = [*EXPERIMENT, "--rounds", str(rounds), "--launcher", "memory", "--quiet", "--json"]
+        assert main(["train", *words, "--out", str(tmp_path / "memory")]) == 0
+        return str(json.loads(capfd.readouterr().out.splitlines()[-1])["policy_digest"])
+
+    return digest
+
+
+def script(folder: Path, rounds: int, *options: str) -> Path:
+    """Write the job script that the command prints."""
+    words = ["slurm-script", *EXPERIMENT, "--rounds", str(rounds), *ADVERTISE, *options]
+    printed = subprocess.run(
+        [sys.executable, "-P", "-m", "bnpg", *words, "--nodes", "3", "--out", str(folder / "run")],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    file = folder / "job.sh"
+    file.write_text(printed.stdout)
+    return file
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "run" / "summary.json").read_text())
+    return found
+
+
+def rounds_done(folder: Path) -> int:
+    record = folder / "run" / "metrics.jsonl"
+    return len(record.read_bytes().splitlines()) if record.exists() else 0
+
+
+def finished(slurm: Slurm, job: str) -> bool:
+    return slurm.state(job) in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
+
+
+def agent(number: int) -> psutil.Process:
+    title = f"bnpg-agent-{number}"
+    return next(one for one in psutil.process_iter() if " ".join(one.cmdline()).startswith(title))
+
+
+def test_the_result_is_that_of_the_memory_launcher(slurm: Slurm, tmp_path: Path, digest: Any) -> None:
+    job = slurm.submit(script(tmp_path, 10, "--time", "5"))
+    slurm.until("the job is done", lambda: finished(slurm, job), 120)
+    log = (tmp_path / f"bnpg-{job}.log").read_text()
+    assert slurm.state(job) == "COMPLETED", log
+    assert summary(tmp_path)["policy_digest"] == digest(10)
+    everything = [
+        log,
+        (tmp_path / "job.sh").read_text(),
+        slurm.ask("scontrol", "show", "job", job),
+        slurm.logs(),
+    ]
+    assert not any("secret" in one.lower() for one in everything)
+    assert not list((tmp_path / "run").rglob("*.key")), "no private key in the run folder"
+
+
+def test_an_agent_that_is_killed_is_started_again(slurm: Slurm, tmp_path: Path, digest: Any) -> None:
+    job = slurm.submit(script(tmp_path, 300, "--time", "5"))
+    slurm.until("rounds are done", lambda: rounds_done(tmp_path) > 5, 120)
+    agent(2).kill()
+    slurm.until("the job is done", lambda: finished(slurm, job), 150)
+    log = (tmp_path / f"bnpg-{job}.log").read_text()
+    assert 'restarted process=agent-2 because="was killed by signal 9"' in log
+    assert summary(tmp_path)["policy_digest"] == digest(300)
+
+
+def test_a_job_that_is_told_to_end_is_queued_again_and_goes_on(
+    slurm: Slurm, tmp_path: Path, digest: Any
+) -> None:
+    job = slurm.submit(script(tmp_path, 400, "--time", "5"))
+    slurm.until("rounds are done", lambda: rounds_done(tmp_path) > 5, 120)
+    # What Slurm itself sends a minute before the limit, of which a test need not wait for.
+    assert slurm.ask("scancel", "--batch", f"--signal={signal.SIGTERM.name[3:]}", job) == ""
+    slurm.until("it was queued again", lambda: "Restarts=1" in slurm.ask("scontrol", "show", "job", job), 60)
+    before = summary(tmp_path)
+    assert before["state"] == "interrupted"
+    slurm.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+    slurm.until("the job is done", lambda: finished(slurm, job), 200)
+    log = (tmp_path / f"bnpg-{job}.log").read_text()
+    assert slurm.state(job) == "COMPLETED", log
+    after = summary(tmp_path)
+    assert (after["state"], after["policy_digest"]) == ("done", digest(400))

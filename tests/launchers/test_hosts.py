@@ -1,0 +1,158 @@
+"""Agents on several hosts: whatever happens to a host, the result is the one of the memory launcher."""
+
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from bnpg_coordinator.line import Line
+from bnpg_protocol.wire.exit_codes import ExitCode
+
+from bnpg.execution import execute
+from bnpg.experiment_plan import plan_experiment
+from bnpg.launchers.host import Host
+from bnpg.launchers.hosts import CommandPlace
+from bnpg.launchers.network import launch_on
+from bnpg.launchers.settings import LaunchSettings
+from bnpg.run_creation import create_run_folder
+from bnpg.run_folder import RunFolder
+
+CASE: dict[str, Any] = {
+    "game": "coordination(agents=4)",
+    "dag": "line",
+    "rounds": 30,
+    "lanes": 4,
+    "horizon": 3,
+    "learning-rate": 0.5,
+}
+HOST = [sys.executable, "-P", "-m", "bnpg.launchers.host"]
+
+
+def processes(what: str) -> list[psutil.Process]:
+    """Return the children of this process, and theirs, that are called so."""
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        try:
+            if what in " ".join(one.cmdline()):
+                found.append(one)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def agents_on(host: psutil.Process) -> list[psutil.Process]:
+    return [one for one in host.children(recursive=True) if "bnpg-agent" in " ".join(one.cmdline())]
+
+
+@pytest.fixture
+def run_on_hosts(tmp_path: Path) -> Callable[..., Any]:
+    def run(
+        at: int = -1, strike: Callable[[RunFolder], None] = lambda _run: None, **settings: Any
+    ) -> dict[str, Any]:
+        """Run on three hosts, and strike as soon as a round is recorded; return the summary."""
+        chosen = LaunchSettings(fsync=False, advertise="127.0.0.1", **settings)
+        folder = create_run_folder(plan_experiment(CASE, Path()), chosen, tmp_path / "run")
+        struck = []
+
+        def on_line(line: Line) -> None:
+            if line.round >= at >= 0 and not struck:
+                struck.append(True)
+                strike(folder)
+
+        def launch(*given: Any) -> Any:
+            commands = dict.fromkeys(("a", "b", "c"), HOST)
+            return launch_on(lambda public: CommandPlace(commands, public), *given)
+
+        ended = execute(folder, chosen, launch, on_line, curves=False)
+        assert bool(struck) == (at >= 0)
+        assert not psutil.Process().children(recursive=True), "nobody is left"
+        with Host():
+            pass  # the next one on a machine clears up after one that was killed
+        assert not list(Path(tempfile.gettempdir()).glob("bnpg-host-*")), "no key is left"
+        return {"code": ended.outcome.code, "why": ended.outcome.why} | ended.summary
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "t"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+
+
+@pytest.fixture(scope="module")
+def digest(tmp_path_factory: pytest.TempPathFactory) -> str:
+    settings = LaunchSettings(launcher="memory", fsync=False)
+    folder = tmp_path_factory.mktemp("memory") / "run"
+    run = create_run_folder(plan_experiment(CASE, Path()), settings, folder)
+    from bnpg.launchers.memory import launch
+
+    return str(execute(run, settings, launch, lambda _line: None, curves=False).summary["policy_digest"])
+
+
+def test_the_result_is_that_of_the_memory_launcher(run_on_hosts, digest: str) -> None:
+    ended = run_on_hosts()
+    assert (ended["code"], ended["policy_digest"]) == (ExitCode.DONE, digest)
+    assert ended["processes"] == 5
+
+
+def test_an_agent_that_is_killed_is_started_again(run_on_hosts, digest: str) -> None:
+    ended = run_on_hosts(5, lambda _run: processes("bnpg-agent-2")[0].kill())
+    assert (ended["code"], ended["policy_digest"]) == (ExitCode.DONE, digest)
+
+
+def test_a_host_that_is_lost_is_done_without(run_on_hosts, digest: str) -> None:
+    def strike(_run: RunFolder) -> None:
+        host = next(one for one in processes("bnpg.launchers.host") if agents_on(one))
+        for one in [host, *agents_on(host)]:
+            one.kill()
+
+    ended = run_on_hosts(5, strike)
+    assert (ended["code"], ended["policy_digest"]) == (ExitCode.DONE, digest)
+
+
+def test_a_silent_host_is_done_without(run_on_hosts, digest: str) -> None:
+    stopped: list[psutil.Process] = []
+
+    def strike(_run: RunFolder) -> None:
+        """Stop a host and all on it, as a pulled cable does for everybody else."""
+        host = next(one for one in processes("bnpg.launchers.host") if agents_on(one))
+        stopped.extend([*agents_on(host), host])
+        for one in stopped:
+            one.suspend()
+
+    try:
+        ended = run_on_hosts(5, strike, replace_after=2.0)
+    finally:
+        for one in stopped:
+            if one.is_running():
+                one.send_signal(signal.SIGCONT)
+    assert (ended["code"], ended["policy_digest"]) == (ExitCode.DONE, digest)
+
+
+def lose_state(run: RunFolder) -> None:
+    """Kill an agent, and lose its folder before it is started again."""
+    [agent] = processes("bnpg-agent-1")
+    agent.kill()
+    agent.wait(20)
+    shutil.rmtree(run.agent(1))
+
+
+def test_a_lost_state_folder_is_named(run_on_hosts) -> None:
+    ended = run_on_hosts(5, lose_state)
+    assert ended["code"] == ExitCode.PROTOCOL
+    assert "an agent's state folder was lost" in ended["why"]
+
+
+def test_on_request_the_run_begins_again_to_the_same_result(run_on_hosts, digest: str) -> None:
+    ended = run_on_hosts(5, lose_state, on_lost_state="restart")
+    assert (ended["code"], ended["policy_digest"]) == (ExitCode.DONE, digest)
+    rounds = [line.round for line in RunFolder(Path(ended["run_dir"])).lines]
+    assert rounds == list(range(CASE["rounds"] + 1))
