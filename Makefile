@@ -17,7 +17,7 @@ run: $(VENV)/run.done ## train five agents as six processes and show the result
 test: $(VENV)/dev.done ## the whole test suite
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-engines: $(VENV)/dev.done ## test the engines for real: a Slurm of three hosts on this machine; needs root on Debian
+engines: $(VENV)/dev.done $(VENV)/engines.done ## test the engines for real: a Slurm and a Ray of three hosts on this machine; needs root on Debian
 	BNPG_ENGINES=1 $(BIN)/python -m pytest -m engines tests/engines
 
 SCHEDULES ?= 10000
@@ -100,7 +100,7 @@ format: $(VENV)/dev.done ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 
 lock: $(VENV)/dev.done ## renew the hash-pinned requirements
-	for kind in run dev fuzz bench docs; do \
+	for kind in run dev fuzz bench docs engines; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    requirements/$$kind.in -o requirements/$$kind.txt || exit 1; \
@@ -127,6 +127,10 @@ $(VENV)/fuzz.done: requirements/fuzz.txt $(VENV)/run.done
 $(VENV)/bench.done: requirements/bench.txt $(VENV)/run.done
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt || \
 	  echo "Ray could not be installed: the benchmark leaves it out and says so" >&2
+	@touch $@
+
+$(VENV)/engines.done: requirements/engines.txt $(VENV)/run.done
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/engines.txt
 	@touch $@
 
 $(VENV)/docs.done: requirements/docs.txt $(VENV)/run.done

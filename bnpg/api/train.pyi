@@ -41,13 +41,14 @@ def train(
     certify_samples: float = 0.0,
     save_policy: bool = False,
     trace: bool = False,
-    launcher: Literal["memory", "local", "slurm"] = "memory",
+    launcher: Literal["memory", "local", "slurm", "ray"] = "memory",
     transport: Literal["ipc", "tcp", "unix"] = "ipc",
     patience: float = 120.0,
     on_loss: Literal["wait", "fail"] = "wait",
     replace_after: float = 0.0,
     on_lost_state: Literal["fail", "restart"] = "fail",
     advertise: str = "auto",
+    address: str = "auto",
     fsync: bool = True,
     log: Iterable[Literal["csv", "tensorboard"]] = (),
     log_format: Literal["text", "json"] = "text",
@@ -144,9 +145,9 @@ def train(
         Gather ``policy.npz`` at the end, every agent's theta.
     trace : bool, default False
         Record every message, for ``bnpg trace``.
-    launcher : {'memory', 'local', 'slurm'}, default 'memory'
+    launcher : {'memory', 'local', 'slurm', 'ray'}, default 'memory'
         All in one process; a process for everyone on this machine; or agents on the hosts of a Slurm
-        allocation.
+        allocation or of a Ray cluster.
     transport : {'ipc', 'tcp', 'unix'}, default 'ipc'
         What carries messages between local processes: ZeroMQ (ipc, tcp) or stream sockets (unix).
     patience : float, default 120.0
@@ -160,6 +161,8 @@ def train(
         result.
     advertise : str, default 'auto'
         Host under which others reach the coordinator, where agents are on other hosts.
+    address : str, default 'auto'
+        Of the Ray cluster, as HOST:PORT of its head; ``auto`` is the one this host belongs to.
     fsync : bool, default True
         Whether the run survives a crash of the machine, not only of a process.
     log : iterable of {'csv', 'tensorboard'}, default ()

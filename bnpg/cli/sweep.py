@@ -26,12 +26,31 @@ _SHOWN = {"value": "value", "optimality_gap": "optimality gap", "nash_gap": "Nas
     help="Folder of the sweep; one of the same grid is continued.  [sweeps/GRID]",
 )
 @click.option("--jobs", type=integer(1, 4096), metavar="N", help="Runs at a time.  [the machine's cores]")
+@click.option(
+    "--engine",
+    default="local",
+    metavar="[local|slurm|ray]",
+    help="Where the runs are: on this machine, in an array of Slurm jobs, on a Ray cluster.  [local]",
+)
+@click.option(
+    "--sbatch",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the Slurm jobs, such as time=2:00:00; may be given several times.",
+)
 @options_of(LaunchSettings, launcher="memory")
 @json_option
 @quiet_option
 @debug_option
 def sweep(
-    grid_file: Path, out: Path | None, jobs: int | None, as_json: bool, quiet: bool, **options: Any
+    grid_file: Path,
+    out: Path | None,
+    jobs: int | None,
+    engine: str,
+    sbatch: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> int:
     """Run every combination of a grid, such as games x DAGs x seeds; then write table, statistics and report.
 
@@ -49,19 +68,23 @@ def sweep(
       dag = ["empty", "0-1"]
       seed = [0, 1, 2, 3]
     """  # noqa: D301 (\b keeps click from wrapping)
+    from bnpg.launchers.registry import find_pool
     from bnpg.launchers.settings import settings_from
+    from bnpg.launchers.slurm_script import job_options
     from bnpg.sweep.folder import available_cores, default_folder
     from bnpg.sweep.grid import read_grid
     from bnpg.sweep.running import run_sweep
 
     settings = settings_from(given(options, LaunchSettings, launcher="memory"))
+    make_pool = find_pool(engine)
+    job = job_options(sbatch)
     grid = read_grid(grid_file)
     folder = out or default_folder(grid_file)
     jobs = jobs or available_cores()
     if not quiet:
         runs = f"{len(grid.runs)} run" + "s" * (len(grid.runs) > 1)
         click.echo(f"bnpg: {runs}, at most {jobs} at a time; folder {folder}", err=True)
-    ended = run_sweep(grid, folder, jobs, settings, quiet=quiet)
+    ended = run_sweep(grid, folder, jobs, settings, quiet=quiet, make_pool=make_pool, options=job)
     for warning in ended.warnings:
         click.echo(f"bnpg: warning: {warning}", err=True)
     if as_json:

@@ -26,10 +26,13 @@ LAUNCHERS = {
     "memory": Engine("bnpg.launchers.memory", "launch"),
     "local": Engine("bnpg.launchers.local", "launch"),
     "slurm": Engine("bnpg.launchers.slurm", "launch"),
+    "ray": Engine("bnpg.launchers.ray_launcher", "launch", "ray", "ray"),
 }
 """Entry points of the group `bnpg.launchers` are added to these."""
 POOLS = {
-    "local": Engine("bnpg.sweep.workers", "Workers"),
+    "local": Engine("bnpg.sweep.workers", "local_pool"),
+    "slurm": Engine("bnpg.sweep.slurm_pool", "SlurmPool", "submitit", "slurm"),
+    "ray": Engine("bnpg.sweep.ray_pool", "RayPool", "ray", "ray"),
 }
 """Entry points of the group `bnpg.pools` are added to these."""
 

@@ -21,10 +21,10 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     """Where and how the processes of a run live, in the order in which it is stored."""
 
     launcher: Annotated[
-        Literal["memory", "local", "slurm"],
+        Literal["memory", "local", "slurm", "ray"],
         Setting(
             "All in one process; a process for everyone on this machine; or agents on the hosts of a Slurm "
-            "allocation."
+            "allocation or of a Ray cluster."
         ),
     ] = "local"
     transport: Annotated[
@@ -63,6 +63,13 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
         Setting(
             "Host under which others reach the coordinator, where agents are on other hosts.",
             symbol="HOST",
+        ),
+    ] = "auto"
+    address: Annotated[
+        str,
+        Setting(
+            "Of the Ray cluster, as HOST:PORT of its head; `auto` is the one this host belongs to.",
+            symbol="HOST:PORT",
         ),
     ] = "auto"
     fsync: Annotated[

@@ -81,9 +81,7 @@ def job_script(
     """
     if not _TIME.fullmatch(time):
         raise InputError(f"--time: expected minutes, H:MM:SS or D-H:MM, got {time!r}")
-    for one in options:
-        if not _OPTION.fullmatch(one):
-            raise InputError(f"--sbatch: expected NAME=VALUE without blanks, got {one!r}")
+    job_options(options)
     file = subject.endswith(".toml")
     stem = Path(subject).stem if file else re.split(r"[(:]", subject)[0]
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", stem) or "run"
@@ -102,6 +100,20 @@ def job_script(
         bnpg=shlex.join([sys.executable, "-P", "-m", "bnpg"]),
         words=shlex.join(words),
     )
+
+
+def job_options(options: Sequence[str]) -> dict[str, str]:
+    """Return options of a job by name.
+
+    Raises
+    ------
+    InputError
+        If one is not NAME=VALUE.
+    """
+    for one in options:
+        if not _OPTION.fullmatch(one):
+            raise InputError(f"--sbatch: expected NAME=VALUE without blanks, got {one!r}")
+    return {name: value for name, _, value in (one.partition("=") for one in options)}
 
 
 def _absolute(path: str) -> str:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bnpg.durations import duration
 from bnpg.sweep.grid import GridRun
-from bnpg.sweep.workers import Ending
+from bnpg.sweep.pool import Ending
 
 EVERY = 2.0
 """Seconds between two plain lines."""

@@ -1,7 +1,7 @@
 """A sweep from its grid to its table: what is done is kept, what is begun goes on, the rest is run."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from bnpg.run_folder import RunFolder
 from bnpg.sweep.aggregates import Aggregate, aggregate
 from bnpg.sweep.folder import SweepFolder, sweep_folder
 from bnpg.sweep.grid import Grid
+from bnpg.sweep.pool import MakePool, Surroundings, Task
 from bnpg.sweep.progress import watching
 from bnpg.sweep.table import Row, table_rows, write_csv, write_table
-from bnpg.sweep.workers import Task, Workers
+from bnpg.sweep.workers import local_pool
 from bnpg_math.errors import InputError
 
 
@@ -59,7 +60,16 @@ class Sweep:
     warnings: tuple[str, ...]
 
 
-def run_sweep(grid: Grid, folder: Path, jobs: int, settings: LaunchSettings, *, quiet: bool) -> Sweep:
+def run_sweep(
+    grid: Grid,
+    folder: Path,
+    jobs: int,
+    settings: LaunchSettings,
+    *,
+    quiet: bool,
+    make_pool: MakePool = local_pool,
+    options: Mapping[str, str] | None = None,
+) -> Sweep:
     """Run all that is left of a grid.
 
     Parameters
@@ -73,6 +83,10 @@ def run_sweep(grid: Grid, folder: Path, jobs: int, settings: LaunchSettings, *, 
         How each run is launched.
     quiet : bool
         Show no progress.
+    make_pool : callable
+        Returns what runs the tasks.
+    options : mapping from name to value, optional
+        Of the jobs of a batch system.
 
     Raises
     ------
@@ -99,7 +113,8 @@ def run_sweep(grid: Grid, folder: Path, jobs: int, settings: LaunchSettings, *, 
             if run.number not in kept
         ]
         with watching(grid.runs, kept, quiet) as tally:
-            interrupted = bool(tasks) and Workers(min(jobs, len(tasks)), tally).run(tasks)
+            around = Surroundings(sweep.path.absolute(), options or {}, settings.address)
+            interrupted = bool(tasks) and make_pool(min(jobs, len(tasks)), tally, around).run(tasks)
         failed = {grid.runs[number].name: why for number, why in sorted(tally.failed.items())}
         rows: list[Row] = []
         aggregates: list[Aggregate] = []

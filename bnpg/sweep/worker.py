@@ -11,10 +11,7 @@ import queue
 import signal
 import sys
 import threading
-from pathlib import Path
 from typing import Any, TextIO
-
-from bnpg_coordinator.line import Line
 
 # One BLAS thread: the number of threads may change the last bit of a sum. Before anything imports numpy.
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -56,10 +53,12 @@ def main() -> int:
     signal.signal(signal.SIGINT, lambda *_: None)
     threading.Thread(target=_listen, args=(tasks, ending), daemon=True).start()
     threading.Thread(target=_live, args=(report,), daemon=True).start()
+    from bnpg.sweep.task import run_task  # numpy comes with it, and must find the variables above
+
     while (task := tasks.get()) is not None:
         if ending.is_set():
             break
-        report(ended=_run(task, report, ending))
+        report(ended=run_task(task, report, ending))
     return 0
 
 
@@ -77,49 +76,6 @@ def _live(report: Reports) -> None:
     pause = threading.Event()
     while not pause.wait(ALIVE_EVERY):
         report(alive=True)
-
-
-def _run(task: dict[str, Any], report: Reports, ending: threading.Event) -> dict[str, Any]:
-    """Run, or go on with, one run; return how it ended."""
-    from bnpg_protocol.wire.errors import StorageFailed
-    from bnpg_protocol.wire.exit_codes import ExitCode
-
-    from bnpg.execution import execute, find_launcher
-    from bnpg.launchers.settings import settings_from
-    from bnpg.resumption import check_resumable, completed
-    from bnpg.run_creation import create_run_folder
-    from bnpg.run_folder import RunFolder
-    from bnpg.sweep.grid import plan_of
-    from bnpg_math.errors import InputError
-
-    def on_line(line: Line) -> None:
-        report(round=line.round)
-        if ending.is_set():
-            # The interrupt may have come before the launcher listened.
-            signal.raise_signal(signal.SIGINT)
-
-    folder = Path(task["folder"])
-    try:
-        settings = settings_from(task["settings"])
-        if not folder.exists():
-            plan = plan_of(task["fields"], Path(task["base"]), task["digest"])
-            run = create_run_folder(plan, settings, folder)
-        else:
-            run = RunFolder(folder)
-            check_resumable(run)
-        if not completed(run, curves=False):
-            outcome = execute(run, settings, find_launcher(settings.launcher), on_line, curves=False).outcome
-            return {"code": int(outcome.code), "why": outcome.why}
-    except InputError as error:
-        return {"code": int(ExitCode.USAGE), "why": str(error)}
-    except StorageFailed as error:
-        return {"code": int(ExitCode.STORAGE), "why": str(error)}
-    except MemoryError:
-        return {"code": int(ExitCode.USAGE), "why": "this does not fit into memory"}
-    except Exception as error:
-        why = f"a defect of bnpg, please report it: {type(error).__name__}: {error}"
-        return {"code": int(ExitCode.INTERNAL), "why": why}
-    return {"code": int(ExitCode.DONE), "why": ""}
 
 
 if __name__ == "__main__":

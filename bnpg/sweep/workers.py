@@ -15,46 +15,19 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.signals import noting
+from bnpg.sweep.pool import LIVES, Ending, Listener, Surroundings, Task
 
-LIVES = 3
-"""Workers that one run may cost."""
 SILENCE = 60.0
 """Seconds without a sign of life after which a worker is taken for dead."""
 GRACE = 12.0
 """Seconds that workers have to end by themselves; more than a worker gives its run."""
 LOOK_EVERY = 0.2
 """Seconds between two looks at interrupts and silent workers."""
-
-
-class Listener(Protocol):
-    """Looks on at a sweep."""
-
-    def round_done(self, number: int, round_: int) -> None:
-        """Take in that a run has recorded a round."""
-
-    def run_ended(self, number: int, ending: "Ending") -> None:
-        """Take in that a run has ended."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a worker needs to know of a run: its number, and what is sent."""
-
-    number: int
-    content: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a run of a sweep ended."""
-
-    code: ExitCode
-    why: str
 
 
 @dataclass(eq=False)
@@ -205,3 +178,8 @@ def _let_end(worker: _Worker) -> None:
     assert worker.process.stdin is not None
     with suppress(BrokenPipeError):
         worker.process.stdin.close()
+
+
+def local_pool(jobs: int, listener: Listener, _surroundings: Surroundings) -> Workers:
+    """Return workers on this machine."""
+    return Workers(jobs, listener)

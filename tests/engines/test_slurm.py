@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from bnpg.__main__ import main
 from bnpg.lab.testing.slurm import Slurm, missing, running_slurm
+from tests.engines.sweeps import sweep_outputs
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
 EXPERIMENT = ["coordination(agents=4)", "--dag", "line", "--lanes", "4", "--horizon", "3", "--no-fsync"]
@@ -115,3 +117,11 @@ def test_a_job_that_is_told_to_end_is_queued_again_and_goes_on(
     assert slurm.state(job) == "COMPLETED", log
     after = summary(tmp_path)
     assert (after["state"], after["policy_digest"]) == ("done", digest(400))
+
+
+@pytest.mark.skipif(find_spec("submitit") is None, reason="needs submitit (pip install 'bnpg[slurm]')")
+def test_a_sweep_as_an_array_has_the_table_of_a_local_one(slurm: Slurm, tmp_path: Path) -> None:
+    local = sweep_outputs(tmp_path / "local")
+    there = ["--engine", "slurm", "--sbatch", "time=5"]
+    assert sweep_outputs(tmp_path / "slurm", *there, environment=slurm.environment) == local
+    assert not slurm.ask("squeue", "-h", "-o", "%i").split(), "no job is left"

@@ -1,9 +1,13 @@
 """Launchers and pools are found by name; one that lacks its package says so in one line."""
 
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
+from bnpg.__main__ import main
 from bnpg.launchers import registry
 from bnpg.launchers.registry import Engine, find_launcher, find_pool
 from bnpg_math.errors import InputError
@@ -14,7 +18,7 @@ def test_ours_are_there() -> None:
 
     assert find_launcher("local") is local.launch
     assert find_launcher("memory") is memory.launch
-    assert find_pool("local").__name__ == "Workers"
+    assert find_pool("local").__name__ == "local_pool"
 
 
 def test_a_package_brings_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,3 +43,41 @@ def test_what_is_missing_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch
         find_launcher("far")
     expected = "--launcher far needs no_such_package, which is not installed: pip install 'bnpg[far]'"
     assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "climbing", "--launcher", "ray"], "--launcher ray needs ray"),
+        (["sweep", "grid.toml", "--engine", "ray"], "--engine ray needs ray"),
+        (["sweep", "grid.toml", "--engine", "slurm"], "--engine slurm needs submitit"),
+        (["sweep", "grid.toml", "--engine", "moon"], "--engine: expected one of local, ray, slurm, got moon"),
+    ],
+)
+def test_without_the_extra_there_is_one_line_and_no_folder(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    words: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "find_spec", lambda _name: None)
+    (tmp_path / "grid.toml").write_text('[base]\ngame = "climbing"\n[grid]\nseed = [0, 1]\n')
+    assert main([*words, "--out", "out"]) == 2
+    told = capfd.readouterr()
+    assert (told.out, len(told.err.splitlines())) == ("", 1)
+    assert said in told.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_engine_is_loaded_unless_it_is_asked_for(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from bnpg.__main__ import main\n"
+        "assert main(['train', 'climbing', '--rounds', '1', '--quiet', '--no-fsync', '--out', 'run']) == 0\n"
+        "assert not {'ray', 'submitit'} & set(sys.modules)\n"
+    )
+    command = [sys.executable, "-P", "-c", program]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    assert ran.returncode == 0, ran.stderr

@@ -6,7 +6,8 @@ import pytest
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.sweep import workers
-from bnpg.sweep.workers import Ending, Task, Workers
+from bnpg.sweep.pool import Ending, Task
+from bnpg.sweep.workers import Workers
 
 DIES = "import sys; sys.stdin.readline(); sys.exit(9)"
 HANGS = "import sys; sys.stdin.readline(); sys.stdin.read()"

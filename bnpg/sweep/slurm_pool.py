@@ -1,0 +1,143 @@
+"""The runs of a sweep as an array of Slurm jobs.
+
+Each element of the array runs one run after the other, as long as there are any: an array of a few long jobs
+waits in the queue once, where a job a run would wait each time. An element that ends early, at its limit or
+because its host died, is submitted again, and its runs go on where they were.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from bnpg_protocol.wire.exit_codes import ExitCode
+
+from bnpg.launchers.signals import noting
+from bnpg.sweep.pool import LIVES, Ending, Listener, Surroundings, Task
+from bnpg.sweep.task import run_task
+from bnpg_math.errors import InputError
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the array."""
+ASK_EVERY = 5.0
+"""Seconds between two questions to Slurm which elements are still there."""
+LIMIT = "1:00:00"
+"""Time limit of an element, if nobody says another."""
+
+
+def run_tasks(tasks: Sequence[tuple[int, Mapping[str, Any]]], folder: str) -> None:
+    """Run tasks one after the other; leave how each ended in a file of its own in a folder.
+
+    This is what an element of the array does.
+    """
+    for number, content in tasks:
+        ended = run_task(dict(content))
+        file = Path(folder) / f"ended-{number}"
+        draft = file.with_suffix(".tmp")
+        draft.write_text(f"{ended['code']} {ended['why']}", encoding="utf-8")
+        os.replace(draft, file)
+
+
+class SlurmPool:
+    """Runs tasks as an array of jobs.
+
+    Parameters
+    ----------
+    jobs : int
+        Elements of the array.
+    listener : Listener
+    surroundings : Surroundings
+        Folder, on a disk of all hosts, and more options of the jobs, as `sbatch` has them.
+    """
+
+    def __init__(self, jobs: int, listener: Listener, surroundings: Surroundings) -> None:
+        if shutil.which("sbatch") is None:
+            raise InputError("--engine slurm: expected Slurm's sbatch on the PATH, found none")
+        self._jobs = jobs
+        self._listener = listener
+        self._folder = surroundings.folder / "slurm"
+        self._options = dict(surroundings.options)
+        self._interrupts = 0
+
+    def run(self, tasks: Sequence[Task]) -> bool:
+        """Run all tasks; return whether that was interrupted."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        left = {task.number: task for task in tasks}
+        with noting(self._note):
+            for life in range(1, LIVES + 1):
+                submitted = self._submit(list(left.values()))
+                try:
+                    self._follow(submitted, left)
+                finally:
+                    for job in submitted:
+                        job.cancel()
+                if self._interrupts or not left:
+                    break
+                if life == LIVES:
+                    for number in list(left):
+                        why = f"its job ended before it did, as did {LIVES - 1} before it"
+                        self._ended(left, number, Ending(ExitCode.PEER_FAILED, why))
+        return self._interrupts > 0
+
+    def _note(self) -> None:
+        self._interrupts += 1
+
+    def _submit(self, tasks: list[Task]) -> list[Any]:
+        """Submit an array whose elements share the tasks."""
+        submitit = import_module("submitit")
+        executor = submitit.SlurmExecutor(folder=self._folder / "jobs")
+        options = {"time": LIMIT, "job-name": "bnpg-sweep"} | self._options
+        executor.update_parameters(
+            time=options.pop("time"),
+            job_name=options.pop("job-name"),
+            array_parallelism=self._jobs,
+            use_srun=False,
+            stderr_to_stdout=True,
+            additional_parameters={name.replace("-", "_"): value for name, value in options.items()},
+        )
+        slots = [tasks[at :: self._jobs] for at in range(min(self._jobs, len(tasks)))]
+        shares = [[(task.number, task.content) for task in slot] for slot in slots]
+        found: list[Any] = executor.map_array(run_tasks, shares, [str(self._folder)] * len(shares))
+        return found
+
+    def _follow(self, submitted: list[Any], left: dict[int, Task]) -> None:
+        """Take in how tasks end until all have, or no element is left."""
+        ask_at = time.monotonic() + ASK_EVERY
+        gone = False
+        while left and not self._interrupts:
+            for file in self._folder.glob("ended-*"):
+                number = int(file.name.removeprefix("ended-")) if file.suffix == "" else -1
+                if number in left:
+                    code, _, why = file.read_text(encoding="utf-8").partition(" ")
+                    self._ended(left, number, Ending(ExitCode(int(code)), why))
+            if gone:
+                return
+            if time.monotonic() >= ask_at:
+                ask_at = time.monotonic() + ASK_EVERY
+                gone = not _there(submitted)
+            time.sleep(LOOK_EVERY)
+
+    def _ended(self, left: dict[int, Task], number: int, ending: Ending) -> None:
+        del left[number]
+        self._listener.run_ended(number, ending)
+
+
+def _there(submitted: list[Any]) -> bool:
+    """Whether Slurm still has an element of an array; if it does not answer, it has."""
+    array = str(submitted[0].job_id).split("_")[0]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        asked = subprocess.run(
+            ["squeue", "--noheader", f"--jobs={array}", "--states=all", "--array", "--format=%T"],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        if asked.returncode != 0:
+            return "Invalid job id" not in asked.stderr
+        going = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "REQUEUED", "SUSPENDED")
+        return any(state in going for state in asked.stdout.split())
+    return True

@@ -1,0 +1,70 @@
+"""One run of a sweep, whoever runs it."""
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bnpg_coordinator.line import Line
+from bnpg_protocol.wire.errors import StorageFailed
+from bnpg_protocol.wire.exit_codes import ExitCode
+
+from bnpg.execution import execute, find_launcher
+from bnpg.launchers.settings import settings_from
+from bnpg.resumption import check_resumable, completed
+from bnpg.run_creation import create_run_folder
+from bnpg.run_folder import RunFolder
+from bnpg.sweep.grid import plan_of
+from bnpg_math.errors import InputError
+
+Report = Callable[..., None]
+Ended = threading.Event
+NEVER = threading.Event()
+"""Nobody ends the run."""
+
+
+def _nobody(**_report: Any) -> None:
+    """Tell nobody."""
+
+
+def run_task(task: dict[str, Any], report: Report = _nobody, ending: Ended = NEVER) -> dict[str, Any]:
+    """Run, or go on with, one run; return how it ended.
+
+    Parameters
+    ----------
+    task : dict
+    report : callable
+        Called with every round that is recorded.
+    ending : Event
+        Whether the run is to be ended in order.
+    """
+
+    def on_line(line: Line) -> None:
+        report(round=line.round)
+        if ending.is_set():
+            # The interrupt may have come before the launcher listened.
+            signal.raise_signal(signal.SIGINT)
+
+    folder = Path(task["folder"])
+    try:
+        settings = settings_from(task["settings"])
+        if not folder.exists():
+            plan = plan_of(task["fields"], Path(task["base"]), task["digest"])
+            run = create_run_folder(plan, settings, folder)
+        else:
+            run = RunFolder(folder)
+            check_resumable(run)
+        if not completed(run, curves=False):
+            outcome = execute(run, settings, find_launcher(settings.launcher), on_line, curves=False).outcome
+            return {"code": int(outcome.code), "why": outcome.why}
+    except InputError as error:
+        return {"code": int(ExitCode.USAGE), "why": str(error)}
+    except StorageFailed as error:
+        return {"code": int(ExitCode.STORAGE), "why": str(error)}
+    except MemoryError:
+        return {"code": int(ExitCode.USAGE), "why": "this does not fit into memory"}
+    except Exception as error:
+        why = f"a defect of bnpg, please report it: {type(error).__name__}: {error}"
+        return {"code": int(ExitCode.INTERNAL), "why": why}
+    return {"code": int(ExitCode.DONE), "why": ""}

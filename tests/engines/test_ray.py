@@ -1,0 +1,152 @@
+"""A real Ray on three addresses, in network namespaces: the result is that of the memory launcher."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bnpg.__main__ import main
+from bnpg.lab.testing.scratch import Scratch
+from tests.engines.sweeps import sweep_outputs
+from tests.hosts.conftest import Hosts
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(400)]
+NAMES = ("h1", "h2", "h3")
+PORT = 6379
+EXPERIMENT = ["coordination(agents=4)", "--dag", "line", "--lanes", "4", "--horizon", "3", "--no-fsync"]
+
+
+class RayHosts(Hosts):
+    """Hosts with a Ray on all of them."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        super().__init__(scratch)
+        self.folder = tempfile.mkdtemp(prefix="bnpg-ray-")
+        """Of Ray's own sockets and logs, which it leaves behind."""
+        self._environment = {**self._environment, "RAY_USAGE_STATS_ENABLED": "0"}
+        for name in NAMES:
+            self.add(name)
+
+    def begin(self, host: str, name: str, *command: str) -> None:
+        """Start something on a host in the background."""
+        with (self.path / host / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                ["nsenter", f"--net=/run/netns/{self._tag}-{host}", *command],
+                cwd=self.path / host, env=self._environment, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def log(self, name: str) -> str:
+        return "".join(one.read_text() for one in self.path.glob(f"*/{name}.log"))
+
+    def ray(self, host: str, *options: str) -> None:
+        """Start Ray on a host."""
+        address = f"--node-ip-address={self.address[host]}"
+        small = ["--num-cpus=2", "--object-store-memory=80000000", "--disable-usage-stats", "--block"]
+        self.begin(
+            host,
+            f"ray-{host}",
+            sys.executable,
+            "-m",
+            "ray.scripts.scripts",
+            "start",
+            address,
+            *small,
+            *options,
+        )
+
+    def train(self, rounds: int, *options: str) -> Path:
+        """Start a run on all hosts, launched on the first one; return its folder."""
+        out = self.path / "run"
+        words = ["train", *EXPERIMENT, "--rounds", str(rounds), "--launcher", "ray", "--json", *options]
+        where = ["--address", f"{self.address['h1']}:{PORT}", "--advertise", self.address["h1"]]
+        self.begin("h1", "train", sys.executable, "-P", "-m", "bnpg", *words, *where, "--out", str(out))
+        return out
+
+
+@pytest.fixture
+def cluster(scratch: Scratch) -> Iterator[RayHosts]:
+    lacking = [] if importlib.util.find_spec("ray") is not None else ["ray (pip install 'bnpg[ray]')"]
+    lacking += [] if os.geteuid() == 0 else ["root"]
+    if lacking:
+        if os.environ.get("BNPG_ENGINES"):
+            pytest.fail(f"needs {', '.join(lacking)}", pytrace=False)
+        pytest.skip(f"needs {', '.join(lacking)}")
+    made = RayHosts(scratch)
+    try:
+        made.ray("h1", "--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={made.folder}")
+        made.until("the head is up", lambda: "Ray runtime started" in made.log("ray-h1"), 90)
+        for name in NAMES[1:]:  # one after the other: they share a folder of sockets, as hosts do not
+            made.ray(name, f"--address={made.address['h1']}:{PORT}")
+            made.until("it joined", lambda name=name: "Ray runtime started" in made.log(f"ray-{name}"), 90)
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(made.folder)
+
+
+def summary(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "summary.json").read_text())
+    return found
+
+
+def rounds_done(out: Path) -> int:
+    record = out / "metrics.jsonl"
+    return len(record.read_bytes().splitlines()) if record.exists() else 0
+
+
+def agents() -> list[psutil.Process]:
+    found = []
+    for one in psutil.process_iter():
+        try:
+            if " ".join(one.cmdline()).startswith("bnpg-agent-"):
+                found.append(one)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def namespaces(processes: list[psutil.Process]) -> set[str]:
+    return {os.readlink(f"/proc/{one.pid}/ns/net") for one in processes}
+
+
+def ended(cluster: RayHosts, seconds: float = 150.0) -> int | None:
+    cluster.until("the run is over", lambda: cluster.processes["train"].poll() is not None, seconds)
+    return cluster.processes["train"].returncode
+
+
+def test_the_result_survives_kills_and_a_pulled_cable(cluster: RayHosts, tmp_path: Path) -> None:
+    out = cluster.train(500, "--replace-after", "5")
+    cluster.until("rounds are done", lambda: rounds_done(out) > 20, 120)
+    assert len(namespaces(agents())) == 3, "agents are on all hosts"
+    agents()[0].kill()
+    reached = rounds_done(out) + 20
+    cluster.until("it goes on after a kill", lambda: rounds_done(out) > reached, 60)
+    cluster.cable("h3", plugged=False)
+    reached = rounds_done(out) + 20
+    began = time.monotonic()
+    cluster.until("it goes on without a host", lambda: rounds_done(out) > reached, 90)
+    print(f"it went on {time.monotonic() - began:.1f} s after the cable was pulled")
+    assert ended(cluster) == 0, cluster.log("train")
+    memory = ["--rounds", "500", "--launcher", "memory", "--quiet", "--out", str(tmp_path / "memory")]
+    assert main(["train", *EXPERIMENT, *memory]) == 0
+    assert summary(out)["policy_digest"] == summary(tmp_path / "memory")["policy_digest"]
+    said = "".join(one.read_text(errors="replace") for one in cluster.path.glob("*/*.log"))
+    assert "replaced process=agent-" in said
+    assert "secret" not in said
+
+
+def test_a_sweep_by_actors_has_the_table_of_a_local_one(cluster: RayHosts, tmp_path: Path) -> None:
+    local = sweep_outputs(tmp_path / "local")
+    there = ["--engine", "ray", "--address", f"{cluster.address['h1']}:{PORT}"]
+    inside = ["nsenter", f"--net=/run/netns/{cluster._tag}-h1"]
+    assert sweep_outputs(tmp_path / "ray", *there, before=inside) == local
