@@ -69,6 +69,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
         endpoint = whereabouts.wait(Lifeline(options.lifeline).cut)
         telemetry = _open_telemetry(options.metrics_listen)
         transport, advertised_at, expected = _open_transport(options, identity, endpoint)
+        shell.mention_key()
     except (InputError, StorageFailed, PlanError, InsecureSetup) as error:
         return shell.refuse(error)
     if endpoint is None or transport is None:
@@ -167,7 +168,7 @@ def _open_transport(
         if options.key is None:
             raise InsecureSetup("--enrol needs --key: where the private key is kept")
         enrol(options.key, options.enrol, new_key_pair)
-    security, expected = agent_security(options.key, options.coordinator_key)
+    security, expected = agent_security(options.key, options.coordinator_key, options.key_group)
     require_key(coordinator, "--connect", security is not None)
     local = not leaves_machine(coordinator)
     inbox = options.inbox or ("tcp://127.0.0.1:*" if local else "tcp://0.0.0.0:*")

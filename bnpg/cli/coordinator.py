@@ -56,7 +56,7 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
 
     asked = convert({"folder": out or Path(), **given(options, CoordinatorOptions)}, CoordinatorOptions)
     # Everything that can be wrong with the deployment is said before a folder is made.
-    security = coordinator_security(asked.key, asked.roster, asked.folder / BINDINGS_FILE)
+    security = coordinator_security(asked.key, asked.roster, asked.folder / BINDINGS_FILE, asked.key_group)
     require_key(asked.listen, "--listen", security is not None)
     run = _run_folder(subject, out, go_on, given(options, Experiment))
     if completed(run):

@@ -106,7 +106,10 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], None]
         fence = Fence.raise_in(options.folder) if options.fence is None else Fence(options.fence)
         record = RunRecord(options.folder, options.fsync, fence)
         shell.read_plan()
-        security = coordinator_security(options.key, options.roster, options.folder / BINDINGS_FILE)
+        security = coordinator_security(
+            options.key, options.roster, options.folder / BINDINGS_FILE, options.key_group
+        )
+        shell.mention_key()
         require_key(options.listen, "--listen", security is not None)
         setup = load_setup(options.folder, record.next_generation(), options.patience)
         setup = msgspec.structs.replace(setup, restarts=options.on_lost_state == "restart")

@@ -53,6 +53,33 @@ def test_a_key_others_can_read_is_refused(secured, mode: int) -> None:
         read_key_file(file)
 
 
+def test_its_group_may_read_it_only_on_request_and_nobody_else(secured) -> None:
+    file = secured.key_file(0)
+    for mode in (0o600, 0o640, 0o440):
+        file.chmod(mode)
+        assert read_key_file(file, group=True).owner == "agent-0"
+    for mode in (0o660, 0o644, 0o604, 0o650):
+        file.chmod(mode)
+        with pytest.raises(InsecureSetup, match="readable by its owner and group only"):
+            read_key_file(file, group=True)
+
+
+def test_the_log_says_that_the_group_can_read_a_key(secured) -> None:
+    file = secured.key_file(0)
+    file.chmod(0o640)
+    nobody = [
+        "--connect",
+        "tcp://127.0.0.1:1",
+        "--patience",
+        "0.1",
+        "--state",
+        str(file.parent.parent / "state"),
+    ]
+    ran = secured.bnpg("agent", *nobody, "--key", str(file), "--key-group")
+    assert f"the group can read the private key file={file}" in ran.stderr
+    assert read_key_file(file, group=True).secret not in ran.stderr
+
+
 def test_a_process_with_such_a_key_does_not_start(secured) -> None:
     secured.key_file(0).chmod(0o644)
     secured.start_agent(0)

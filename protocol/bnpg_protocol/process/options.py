@@ -16,6 +16,13 @@ class ProcessOptions(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     """The settings that agents and the coordinator have in common."""
 
     key: Annotated[Path | None, Setting("Its private key; mandatory off this machine.", symbol="FILE")] = None
+    key_group: Annotated[
+        bool,
+        Setting(
+            "Whether the group of {key} may read it too, as where Kubernetes mounts it from a secret; the "
+            "log says so. Others never may."
+        ),
+    ] = False
     metrics_listen: Annotated[
         str | None, Setting("Serve `/metrics` and `/health` there.", symbol="HOST:PORT")
     ] = None

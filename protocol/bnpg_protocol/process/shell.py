@@ -20,6 +20,7 @@ from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.process.loop import Carry, Loop
 from bnpg_protocol.process.machine import Machine
 from bnpg_protocol.process.options import ProcessOptions
+from bnpg_protocol.process.security.keys import group_reads
 from bnpg_protocol.process.title import set_title, title
 from bnpg_protocol.process.transport.interface import Transport
 from bnpg_protocol.wire.effects import Effect, Log, Stop
@@ -60,6 +61,12 @@ class Shell:
         """Say why the process does not start; return its exit code: a disk that fails has one of its own."""
         self.write("error", "stopped", {"why": str(why)})
         return ExitCode.STORAGE if isinstance(why, StorageFailed) else code
+
+    def mention_key(self) -> None:
+        """Say if others than its owner can read the private key, which must have been asked for."""
+        key = self._options.key
+        if key is not None and self._options.key_group and group_reads(key):
+            self.write("warning", "the group can read the private key", {"file": str(key)})
 
     def read_plan(self) -> None:
         """Read the fault plan, if there is one.

@@ -29,7 +29,9 @@ class Security(Struct):
     admission: Admission
 
 
-def coordinator_security(key: Path | None, roster: Path | None, bindings: Path) -> Security | None:
+def coordinator_security(
+    key: Path | None, roster: Path | None, bindings: Path, group: bool = False
+) -> Security | None:
     """Return the coordinator's keys, or None if it was given none.
 
     Parameters
@@ -40,6 +42,8 @@ def coordinator_security(key: Path | None, roster: Path | None, bindings: Path) 
         A roster file, or a folder with the public keys that may join.
     bindings : Path
         Which key of a folder was given which id so far.
+    group : bool
+        Whether the key file may be readable by its group.
 
     Raises
     ------
@@ -51,7 +55,7 @@ def coordinator_security(key: Path | None, roster: Path | None, bindings: Path) 
     if key is None or roster is None:
         given, missing = ("--key", "--roster") if roster is None else ("--roster", "--key")
         raise InsecureSetup(f"{given} needs {missing}: whose keys are let in, and with which key of its own")
-    own = read_key_file(key)
+    own = read_key_file(key, group)
     if own.owner != "coordinator":
         raise InsecureSetup(f"{key}: expected the coordinator's key, got that of {own.owner}")
     owners, enrolled = allowed(roster, bindings)
@@ -126,7 +130,9 @@ def write_bindings(path: Path, owners: dict[str, int], fence: Fence) -> None:
     write_atomically(path, (json.dumps(by_agent, indent=2) + "\n").encode(), fsync=True, fence=fence)
 
 
-def agent_security(key: Path | None, coordinator: Path | None) -> tuple[Security | None, str]:
+def agent_security(
+    key: Path | None, coordinator: Path | None, group: bool = False
+) -> tuple[Security | None, str]:
     """Return an agent's keys and the coordinator's public key; None and the empty text if it was given none.
 
     Parameters
@@ -135,6 +141,8 @@ def agent_security(key: Path | None, coordinator: Path | None) -> tuple[Security
         Its own key file.
     coordinator : Path, optional
         A file with the coordinator's public key, if the key file does not hold it.
+    group : bool
+        Whether the key file may be readable by its group.
 
     Raises
     ------
@@ -145,7 +153,7 @@ def agent_security(key: Path | None, coordinator: Path | None) -> tuple[Security
         if coordinator is not None:
             raise InsecureSetup("--coordinator-key needs --key: the agent's own key")
         return None, ""
-    own = read_key_file(key)
+    own = read_key_file(key, group)
     if own.owner == "coordinator":
         raise InsecureSetup(f"{key}: expected an agent's key, got that of the coordinator")
     expected = own.coordinator if coordinator is None else read_public_key(coordinator)

@@ -101,8 +101,19 @@ def write_private(path: Path, text: str) -> None:
         os.umask(before)
 
 
-def read_key_file(path: Path) -> KeyFile:
+def group_reads(path: Path) -> bool:
+    """Whether the group of a file may read it."""
+    return bool(path.stat().st_mode & stat.S_IRGRP)
+
+
+def read_key_file(path: Path, group: bool = False) -> KeyFile:
     """Read a private key.
+
+    Parameters
+    ----------
+    path : Path
+    group : bool
+        Whether its group may read it too, as it may those that Kubernetes mounts.
 
     Raises
     ------
@@ -113,9 +124,9 @@ def read_key_file(path: Path) -> KeyFile:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             raise InsecureSetup(f"{path}: expected a key file, got something else")
-        if stat.S_IMODE(mode) & 0o077:
+        if stat.S_IMODE(mode) & (0o037 if group else 0o077):
             raise InsecureSetup(
-                f"{path}: a private key must be readable by its owner only, "
+                f"{path}: a private key must be readable by its owner{' and group' * group} only, "
                 f"got mode {stat.S_IMODE(mode):04o}; correct it with `chmod 600 {path}`"
             )
         content = read_toml(path, KeyFile, _NoKeyFile)
