@@ -173,7 +173,7 @@ class HostsPlace:
         self._keys: dict[tuple[str, str], str] = {}
         self._numbers = count(1)
 
-    def open(self, host: str) -> Channel:
+    def reach(self, host: str) -> Channel:
         """Open the way to a host."""
         raise NotImplementedError
 
@@ -256,7 +256,7 @@ class HostsPlace:
                 self._channels[host].close()
                 self._channels[host].wait(0.1)
                 self._keys = {place: key for place, key in self._keys.items() if place[0] != host}
-            self._channels[host] = self.open(host)
+            self._channels[host] = self.reach(host)
         return host
 
     @property
@@ -278,6 +278,6 @@ class CommandPlace(HostsPlace):
         super().__init__(list(commands), coordinator)
         self._commands = commands
 
-    def open(self, host: str) -> Channel:
+    def reach(self, host: str) -> Channel:
         """Start the command of a host."""
         return PipeChannel(self._commands[host])

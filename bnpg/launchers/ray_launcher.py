@@ -153,7 +153,7 @@ class RayPlace(HostsPlace):
         self._nodes = hosts_of(ray)
         super().__init__(list(self._nodes), coordinator)
 
-    def open(self, host: str) -> Channel:
+    def reach(self, host: str) -> Channel:
         """Start an actor on a host."""
         return ActorChannel(self._ray, self._nodes[host])
 

@@ -15,11 +15,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.signals import noting
 from bnpg.sweep.pool import LIVES, Ending, Listener, Surroundings, Task
 from bnpg.sweep.task import run_task
+from bnpg_files.reading import read_text
 from bnpg_math.errors import InputError
 
 LOOK_EVERY = 1.0
@@ -114,7 +116,7 @@ class SlurmPool:
             for file in self._folder.glob("ended-*"):
                 number = int(file.name.removeprefix("ended-")) if file.suffix == "" else -1
                 if number in left:
-                    code, _, why = file.read_text(encoding="utf-8").partition(" ")
+                    code, _, why = read_text(file, StorageFailed).partition(" ")
                     self._ended(left, number, Ending(ExitCode(int(code)), why))
             if gone:
                 return

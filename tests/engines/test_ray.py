@@ -124,7 +124,9 @@ def ended(cluster: RayHosts, seconds: float = 150.0) -> int | None:
     return cluster.processes["train"].returncode
 
 
-def test_the_result_survives_kills_and_a_pulled_cable(cluster: RayHosts, tmp_path: Path) -> None:
+def test_the_result_survives_kills_and_a_pulled_cable(
+    cluster: RayHosts, scratch: Scratch, tmp_path: Path
+) -> None:
     out = cluster.train(500, "--replace-after", "5")
     cluster.until("rounds are done", lambda: rounds_done(out) > 20, 120)
     assert len(namespaces(agents())) == 3, "agents are on all hosts"
@@ -140,6 +142,8 @@ def test_the_result_survives_kills_and_a_pulled_cable(cluster: RayHosts, tmp_pat
     memory = ["--rounds", "500", "--launcher", "memory", "--quiet", "--out", str(tmp_path / "memory")]
     assert main(["train", *EXPERIMENT, *memory]) == 0
     assert summary(out)["policy_digest"] == summary(tmp_path / "memory")["policy_digest"]
+    assert len(list(scratch.path.glob("bnpg-host-*"))) <= 1, "only the host that was cut off is killed"
+    scratch.excuse_files()
     said = "".join(one.read_text(errors="replace") for one in cluster.path.glob("*/*.log"))
     assert "replaced process=agent-" in said
     assert "secret" not in said

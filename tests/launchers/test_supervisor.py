@@ -120,6 +120,33 @@ def test_nobody_is_left_who_goes_on_when_he_is_asked_to_end(
     assert ended.code == ExitCode.DONE  # and the place looks whether somebody is left
 
 
+def heard(**seconds_ago: float) -> dict[str, object]:
+    """Return the status of a coordinator that has heard of agents so many seconds ago."""
+    where = {"incarnation": 3, "phase": "running", "round": 0, "step": 0}
+    agents = {name[1:]: where | {"heard_seconds_ago": ago} for name, ago in seconds_ago.items()}
+    return {"phase": "running", "agents": agents}
+
+
+def test_a_silent_agent_is_replaced_once_and_nobody_else(theatre: Theatre) -> None:
+    ended = theatre.play(
+        {"coordinator": [Life(status=heard(a0=1.0, a1=9.0), code=0, when=("agent-1", 2))]}, replace_after=5.0
+    )
+    assert ended.code == ExitCode.DONE
+    assert (theatre.stage.lives("agent-0"), theatre.stage.lives("agent-1")) == (1, 2)
+
+
+def test_without_being_asked_nobody_is_replaced(theatre: Theatre) -> None:
+    looks = [0]
+
+    def look() -> None:
+        looks[0] += 1
+        if looks[0] == 20:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    theatre.play({"coordinator": [Life(status=heard(a0=1.0, a1=900.0))]}, look)
+    assert theatre.stage.lives("agent-1") == 1
+
+
 @pytest.mark.parametrize("theatre", ["fake"], indirect=True)
 class TestALostHost:
     """Only a place with hosts can lose one."""
