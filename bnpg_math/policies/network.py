@@ -6,6 +6,7 @@ Lanes are rows by the tile rule (`bnpg_math.networks.tiles`): a turn's first lan
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class NetworkPolicy:
         self.actions = actions
         self._regularization = regularization
 
-    def at(self, theta: Arrays) -> "NetworkPolicy":
+    def at(self, theta: Arrays) -> Self:
         """Return the policy at another theta.
 
         Raises

@@ -60,6 +60,16 @@ def test_an_exact_gradient_goes_through_the_chain_rule():
         policy.ascent(flow, flow)
 
 
+def test_at_another_theta_a_network_is_of_the_same_kind():
+    for encoding in (NUMBERS, STATES):
+        policy, *_ = case(encoding, regularization=0.2)
+        other = policy.at({name: array + 1.0 for name, array in policy.theta.items()})
+        assert type(other) is type(policy)
+        assert (other.encoding, other.hidden, other.actions) == (policy.encoding, (7, 6), 4)
+        with pytest.raises(PolicyError, match=r"0\.bias of a network must have shape"):
+            policy.at({**policy.theta, "0.bias": np.zeros(1)})
+
+
 def test_a_linear_network_over_states_is_the_table_of_its_weights():
     encoding = Encoding(4, 0, ())
     theta = {"0.weight": np.random.default_rng(6).normal(size=(3, 4)), "0.bias": np.zeros(3)}
