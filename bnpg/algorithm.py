@@ -51,6 +51,7 @@ from bnpg_math.learning.optimiser import PlainAscent
 from bnpg_math.learning.regularization import each
 from bnpg_math.policies.direct import TabularDirect
 from bnpg_math.policies.file import load_policy
+from bnpg_math.policies.simplex import nearest_distributions
 from bnpg_math.policies.softmax import initial_normal, policy, theta_shape
 from bnpg_math.policies.tabular import TabularSoftmax
 
@@ -119,7 +120,7 @@ def initial_team(experiment: Experiment, game: Game, dag: Dag) -> Team:
             for agent, shape in enumerate(shapes)
         ]
     if experiment.kind.is_direct:
-        return [TabularDirect(policy(theta)) for theta in logits]
+        return [TabularDirect(nearest_distributions(policy(theta))) for theta in logits]
     weights = each(experiment.weights(dag, game.actions), game.agents)
     return [TabularSoftmax(theta, weight) for theta, weight in zip(logits, weights, strict=True)]
 

@@ -162,12 +162,16 @@ class Learner:
                 f"an occupancy of shape {signal.occupancy.shape}"
             )
         eta = signal.step_size or self._learning_rate
+        if isinstance(policy, Direct):
+            if signal.occupancy.size:
+                raise OrderViolation(
+                    f"the signal of round {signal.round} has an occupancy, and the policy is direct"
+                )
+            direction = policy.ascent(self._own_part(signal, signal.flow))
+            return self._step(signal.round, direction, _optimiser(signal), eta)
         if signal.occupancy.size:
             flow, occupancy = (self._own_part(signal, table) for table in (signal.flow, signal.occupancy))
             return self._step(signal.round, policy.ascent(flow, occupancy), _optimiser(signal), eta)
-        if isinstance(policy, Direct):
-            direction = policy.ascent(self._own_part(signal, signal.flow))
-            return self._step(signal.round, direction, _optimiser(signal), eta)
         if (
             len(shape) <= 1 + max(self._family)
             or (shape[0], *(shape[1 + one] for one in self._family)) != expected

@@ -10,6 +10,7 @@ from bnpg_protocol.wire.messages import Welcome
 from bnpg_math.arrays import FloatArray
 from bnpg_math.policies.direct import TabularDirect
 from bnpg_math.policies.interface import Policy
+from bnpg_math.policies.simplex import nearest_distributions
 from bnpg_math.policies.softmax import initial_normal, policy
 from bnpg_math.policies.spec import parse_policy
 from bnpg_math.policies.tabular import TabularSoftmax
@@ -56,5 +57,7 @@ def tabular(welcome: Welcome) -> Policy:
     if theta.shape != shape:
         raise OrderViolation(f"theta must have shape {shape}, got {theta.shape}")
     if spec.is_direct:
-        return TabularDirect(theta if welcome.initial == "given" else policy(theta))
+        # As a distribution to the last digit, which a softmax is not: so it is read from a file as it was.
+        table = theta if welcome.initial == "given" else nearest_distributions(policy(theta))
+        return TabularDirect(table)
     return TabularSoftmax(theta, welcome.regularization)

@@ -12,6 +12,7 @@ from bnpg.lab.testing.fakes import welcome
 from bnpg_math.errors import PolicyError
 from bnpg_math.learning.estimators import sampled_flow
 from bnpg_math.learning.natural import side_by_side
+from bnpg_math.policies.simplex import nearest_distributions
 
 LANES = 64
 STATES = np.arange(LANES) % 4
@@ -190,3 +191,32 @@ def test_an_agent_that_comes_back_goes_on_with_the_momentum_it_had():
         assert back.apply_flow(signal).packed().tobytes() == kept.packed().tobytes()
         stored = {round_: before, round_ + 1: kept}
         assert learner(held=stored).snapshot(round_ + 1).digest == whole.snapshot(round_ + 1).digest
+
+
+def test_a_direct_policy_steps_along_its_columns_and_back_onto_the_simplex():
+    one = learner(policy="direct", initial="zeros", learning_rate=0.5)
+    before = one.table(0)
+    np.testing.assert_allclose(before, np.full((4, 2, 3), 1 / 3), rtol=1e-15)
+    slopes = np.random.default_rng(0).normal(size=(4, 2, 3))
+    joined, starts = side_by_side([np.zeros((4, 2)), slopes])
+    after = one.apply_flow(FlowBroadcast(0, joined, starts=starts)).table
+    assert np.array_equal(after, nearest_distributions(before + 0.5 * slopes))
+    assert np.array_equal(one.table(1), after)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"starts": ()}, "says where 0 agents begin"),
+        ({"starts": (0, 7)}, "cannot begin at column 7"),
+        ({"starts": (0, 2), "occupancy": np.zeros((4, 8))}, "has an occupancy, and the policy is direct"),
+    ],
+)
+def test_a_signal_that_is_none_for_a_direct_policy_is_refused(given, told):
+    with pytest.raises(OrderViolation, match=told):
+        learner(policy="direct").apply_flow(FlowBroadcast(0, np.zeros((4, 8)), **given))
+
+
+def test_a_welcome_that_names_no_kind_of_policy_is_refused():
+    with pytest.raises(PolicyError, match="policy must be table or direct, got 'mlp:64'"):
+        learner(policy="mlp:64")

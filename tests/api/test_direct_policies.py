@@ -49,6 +49,13 @@ def test_a_run_comes_to_the_bits_of_the_algorithm_and_is_certified(
     assert bnpg.load_policy(saved).digest == run.policy.digest == run.summary["policy_digest"]
 
 
+def test_a_run_without_a_round_is_certified_where_it_begins(here: Path) -> None:
+    asked = CLIMB | {"rounds": 0, "initial": "normal", "seed": 5}
+    run = bnpg.train("random(agents=3, actions=5, seed=1)", dag="complete", out="run", **asked)
+    assert check_certificate(Path("run")).holds
+    assert run.policy.digest == run.summary["policy_digest"]
+
+
 def test_a_tampered_table_is_found_out(here: Path) -> None:
     bnpg.train("climbing", dag="empty", out="run", save_policy=True, **CLIMB)
     arrays = dict(np.load("run/policy.npz"))
