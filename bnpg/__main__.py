@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     code = _run(given, debug)
     unwritten = leave_output()
-    return _fail(unwritten, ExitCode.STORAGE, debug) if unwritten and code in (0, ExitCode.STORAGE) else code
+    return _fail(unwritten, ExitCode.STORAGE, debug) if unwritten and code == 0 else code
 
 
 def _run(given: list[str], debug: bool) -> int:

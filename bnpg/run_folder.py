@@ -41,6 +41,7 @@ from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
 from bnpg_math.policies.file import Policy, load_policy, policy_of
+from bnpg_math.policies.softmax import theta_shape
 
 Content = TypeVar("Content")
 
@@ -223,14 +224,33 @@ class RunFolder:
         """
         gathered = self._read("policy.npz", load_policy)
         if gathered is not None:
+            if (gathered.dag.agents, gathered.dag.edges) != (self.agents, self.dag.edges):
+                raise InputError(
+                    f"{self.path / 'policy.npz'} has the edges {gathered.dag.edges}, "
+                    f"expected {self.dag.edges} as experiment.toml"
+                )
+            self._check_shapes(gathered.parameters, self.path / "policy.npz")
             return gathered.parameters
         known = self._thetas.get(round_)
         if known is None:
             held = self.held()
             if not all(round_ in one for one in held):
                 return None
-            known = self._thetas[round_] = tuple(one[round_] for one in held)
+            thetas = tuple(one[round_] for one in held)
+            self._check_shapes(thetas, self.path / "agents")
+            known = self._thetas[round_] = thetas
         return known
+
+    def _check_shapes(self, thetas: tuple[FloatArray, ...], where: Path) -> None:
+        """Refuse thetas that are of another game."""
+        if self.simulator is not None:
+            return  # whoever plays it knows what is seen in it
+        for agent, (theta, parents) in enumerate(zip(thetas, self.dag.parents, strict=True)):
+            expected = theta_shape(self.game.states, self.actions, parents, agent)
+            if theta.shape != expected:
+                raise InputError(
+                    f"{where}: theta of agent {agent} must have shape {expected}, got {theta.shape}"
+                )
 
     def policy(self, round_: int) -> Policy | None:
         """Return the policy of a round; None if its thetas are not all in this folder."""

@@ -671,7 +671,7 @@ class Finding:
 def judge(proved: Any, problem: Problem, found: Vectors) -> list[Finding]:
     """Compare every entry of `proved` with what the vectors prove."""
     if not isinstance(proved, list):
-        raise CheckError("proved must be a list")
+        raise CheckError(f"{CERTIFICATE}: proved must be a list")
     above = upper_bounds(problem, found)
     below: Bounds | None = None
     findings = []
@@ -680,7 +680,9 @@ def judge(proved: Any, problem: Problem, found: Vectors) -> list[Finding]:
             claim, by, epsilon = str(entry["claim"]), str(entry["by"]), float(entry["epsilon"])
             most = {"epsilon-nash": above.nash, "epsilon-optimal": above.optimality}[claim]
         except (KeyError, TypeError, ValueError):
-            raise CheckError(f"an entry of proved is not understood: {str(entry)[:200]}") from None
+            raise CheckError(
+                f"{CERTIFICATE}: an entry of proved is not understood: {str(entry)[:200]}"
+            ) from None
         if epsilon >= 0 and (epsilon == math.inf or most <= Fraction(epsilon)):
             findings.append(Finding(claim, by, epsilon, float_above(most), None))
             continue

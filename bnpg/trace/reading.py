@@ -143,7 +143,7 @@ def _read_life(path: Path, process: str, life: int) -> Life:
         try:
             line = decode_line(text)
         except (ValueError, RecursionError) as error:
-            raise Violation(f"{where} is no event of a trace: {error}") from None
+            raise Violation(f"{where} is no event of a trace: {error!s:.300}") from None
         if line.number != number:
             raise Violation(f"{where} has number {line.number}, expected {number}")
         if events and isinstance(events[-1].line, EndLine):

@@ -154,3 +154,12 @@ def test_the_trial_sees_what_is_wrong(tmp_path: Path, stages: Callable[[str], St
     assert stage.attempt(lost, "keys/agent-0.key", lambda path: None) == [
         "changed: -keys/agent-1.key, keys/roster.toml after "
     ]
+
+
+@pytest.mark.parametrize("what", ["transposed", "twice", "one axis more"])
+def test_a_policy_of_another_shape_is_refused(stages: Callable[[str], Stage], what: str) -> None:
+    stage = stages("done")
+    held = arrays(stage.files["run/policy.npz"])
+    other = npz_text(held | {"theta_1": dict(array_variants(held["theta_1"]))[what]})
+    command = Command("resume {at}/run --quiet", codes=frozenset({2}), writes=True)
+    assert stage.attempt(command, "run/policy.npz", lambda path: path.write_bytes(other)) == []

@@ -35,7 +35,7 @@ def trials(stage: Stage, kinds: str, slow: bool) -> Iterator[Trial]:
                     yield stage, command, name, what, lambda path, o=oddity, c=content: o(path, c)  # type: ignore[misc]
             if "v" in kinds:
                 for what, other in variants(Path(name).name, content):
-                    yield stage, command, name, what, lambda path, c=other: path.write_bytes(c)  # type: ignore[misc]
+                    yield stage, command, name, what, lambda path, c=other: path.write_bytes(c())  # type: ignore[misc]
 
 
 def main() -> int:

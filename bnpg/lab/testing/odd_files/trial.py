@@ -27,8 +27,8 @@ from bnpg.__main__ import main
 from bnpg.certified import exact_check
 from bnpg.lab.testing.odd_files.scenes import Command, Scene
 
-SECONDS = 10
-"""After which a command counts as hanging."""
+SECONDS = 60
+"""After which a command counts as hanging, on a busy machine too."""
 ROOM = 1 << 30
 """Bytes of memory that a command may take."""
 
@@ -61,7 +61,7 @@ def run(words: list[str]) -> Ended:
                 options = read_arguments(AgentOptions, "bnpg-agent", "", words[1:])
                 code = ended(lambda: run_agent(options), "bnpg-agent")
             else:
-                with mock.patch.object(bnpg.watch.server, "serve", lambda source, *_: source.look()):
+                with mock.patch.object(bnpg.watch.server, "serve", lambda source, *_: source.page()):
                     code = main(words)
         except Hanging:
             code = -1
@@ -172,10 +172,7 @@ class Stage:
 
     def attempt(self, command: Command, name: str, replace: Callable[[Path], object]) -> list[str]:
         """Run a command with one file replaced; return what is wrong about how it ended."""
-        for folder in (self._copy, self._new):
-            shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self._made, self._copy, symlinks=True)
-        self._new.mkdir()
+        words = self.prepared(command)
         path = self._copy / name
         mode = path.stat().st_mode
         path.unlink()
@@ -184,6 +181,13 @@ class Stage:
             path.chmod(mode)
         before = look(self._copy)
         with tempfile.TemporaryDirectory() as here, contextlib.chdir(here):
-            words = [word.format(at=self._copy, new=self._new) for word in command.line.split()]
             ended = run(words)
         return complaints(command, name, ended, before, look(self._copy))
+
+    def prepared(self, command: Command) -> list[str]:
+        """Make a fresh copy of the scene; return the words of a command line for it."""
+        for folder in (self._copy, self._new):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self._made, self._copy, symlinks=True)
+        self._new.mkdir()
+        return [word.format(at=self._copy, new=self._new) for word in command.line.split()]

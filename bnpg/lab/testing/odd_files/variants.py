@@ -5,6 +5,7 @@ import json
 import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ VALUES: tuple[Any, ...] = (
 JSON_VALUES = (*VALUES, None, f"{_RAW}1e400", f"{_RAW}-1e400", f"{_RAW}1e-400")
 
 Way = tuple[str | int, ...]
+Variant = tuple[str, Callable[[], bytes]]
+"""What is wrong, and what makes the bytes: all of them at once would not fit into memory."""
 
 
 def ways(document: Any, way: Way = ()) -> Iterator[Way]:
@@ -81,30 +84,39 @@ def changed(document: Any, values: tuple[Any, ...]) -> Iterator[tuple[str, Any]]
             yield f"unknown is {str(value)[:20]!r}", document | {"unknown": value}
 
 
-def json_variants(content: bytes) -> Iterator[tuple[str, bytes]]:
+def json_variants(content: bytes) -> Iterator[Variant]:
     """Yield JSON files."""
     for name, document in changed(json.loads(content), JSON_VALUES):
-        yield name, json_text(document)
+        yield name, partial(json_text, document)
 
 
-def toml_variants(content: bytes) -> Iterator[tuple[str, bytes]]:
+def toml_text(document: Any) -> bytes:
+    """Return a document as TOML; empty if no TOML can say that."""
+    try:
+        return tomli_w.dumps(document).encode()
+    except (TypeError, ValueError, AttributeError):
+        return b""
+
+
+def toml_variants(content: bytes) -> Iterator[Variant]:
     """Yield TOML files."""
     for name, document in changed(tomllib.loads(content.decode()), VALUES):
-        try:
-            yield name, tomli_w.dumps(document).encode()
-        except (TypeError, ValueError, AttributeError, UnicodeEncodeError):
-            continue  # no TOML can say that
+        yield name, partial(toml_text, document)
 
 
-def lines_variants(content: bytes, close: Callable[[list[Any]], bytes]) -> Iterator[tuple[str, bytes]]:
+def lines_variants(content: bytes, close: Callable[[list[Any]], bytes]) -> Iterator[Variant]:
     """Yield files of JSON lines of which one has something wrong; `close` makes bytes of the lines."""
     lines = [json.loads(line) for line in content.splitlines()]
+
+    def among(at: int, *others: Any) -> bytes:
+        return close([*lines[:at], *others, *lines[at + 1 :]])
+
     for at in sorted({0, len(lines) // 2, len(lines) - 1} & set(range(len(lines)))):
         for name, document in changed(lines[at], JSON_VALUES):
-            yield f"line {at + 1}: {name}", close([*lines[:at], document, *lines[at + 1 :]])
-        yield f"line {at + 1} is twice", close([*lines[:at], lines[at], lines[at], *lines[at + 1 :]])
-        yield f"line {at + 1} is missing", close([*lines[:at], *lines[at + 1 :]])
-    yield "backwards", close(lines[::-1])
+            yield f"line {at + 1}: {name}", partial(among, at, document)
+        yield f"line {at + 1} is twice", partial(among, at, lines[at], lines[at])
+        yield f"line {at + 1} is missing", partial(among, at)
+    yield "backwards", partial(close, lines[::-1])
 
 
 def record_text(lines: list[Any]) -> bytes:
@@ -192,31 +204,35 @@ def npy_text(array: Any) -> bytes:
     return file.getvalue()
 
 
-def npz_variants(content: bytes) -> Iterator[tuple[str, bytes]]:
+def npz_variants(content: bytes) -> Iterator[Variant]:
     """Yield archives."""
     held = arrays(content)
     for name, array in held.items():
         for what, other in array_variants(array):
-            yield f"{name}: {what}", npz_text(held | {name: other})
-        yield f"{name} is missing", npz_text({key: held[key] for key in held if key != name})
-    yield "one more", npz_text(held | {"unknown": np.array([{"a": 1}], dtype=object)})
-    yield "nothing", npz_text({})
-    for what, inner in (
-        ("beyond memory", _header((2**60,))),
-        ("a terabyte of zeros", _header((2**37,)) + bytes(1 << 20)),
-        ("negative shape", _header((-1,))),
-        ("shape of text", _header(("x",))),
-        ("no array", b"hello"),
-        ("nothing", b""),
-    ):
+            yield f"{name}: {what}", partial(npz_text, held | {name: other})
+        yield f"{name} is missing", partial(npz_text, {key: held[key] for key in held if key != name})
+    yield "one more", partial(npz_text, held | {"unknown": np.array([{"a": 1}], dtype=object)})
+    yield "nothing", partial(npz_text, {})
+    for what, inner in _INNER.items():
         for name in held:
-            yield f"{name}: {what}", _archive(held, name, inner)
-    yield "a name out of the archive", _archive(held, "../../x", b"")
+            yield f"{name}: {what}", partial(_archive, held, name, inner)
+    yield "a name out of the archive", partial(_archive, held, "../../x", b"")
 
 
 def _header(shape: tuple[Any, ...]) -> bytes:
     text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape!r}}}".ljust(117) + "\n"
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+_INNER = {
+    "beyond memory": _header((2**60,)),
+    "a terabyte of zeros": _header((2**37,)) + bytes(1 << 20),
+    "negative shape": _header((-1,)),
+    "shape of text": _header(("x",)),
+    "no array": b"hello",
+    "nothing": b"",
+}
+"""What may stand in an archive in the place of an array."""
 
 
 def _archive(held: dict[str, Any], name: str, inner: bytes) -> bytes:
@@ -229,7 +245,7 @@ def _archive(held: dict[str, Any], name: str, inner: bytes) -> bytes:
     return file.getvalue()
 
 
-def variants(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+def variants(name: str, content: bytes) -> Iterator[Variant]:
     """Yield what a file of that name might hold, with what is wrong about it."""
     if name.endswith(".json"):
         yield from json_variants(content)
