@@ -29,10 +29,11 @@ from bnpg_coordinator.lanes import Turn
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.oracle import Oracle
 from bnpg_coordinator.orders import Orders, To, ToAll, ToRecord
-from bnpg_coordinator.worlds.interface import World
+from bnpg_coordinator.worlds.interface import World, WorldFailed
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.dag.interface import Graph
 
+NO_MASKS = "actions are masked, but this version of the wire protocol carries no masks to the agents"
 PARTS = ("tables", "steps", "signal")
 """The parts of a round, in their order."""
 
@@ -251,6 +252,8 @@ class CoordinatorRounds:
     def _announced(self, step: int, turn: Turn) -> Orders:
         """Announce a turn: the same for everybody, or to each what it sees."""
         round_, time, lane, seen = self.round, turn.time, turn.lane, turn.seen
+        if seen.legal:
+            raise WorldFailed(f"lane {lane}, step {time}: {NO_MASKS}")
         if not isinstance(seen.of, tuple):
             return [ToAll(StatesAnnounced(round_, step, time, lane, seen.of))]
         return [To(agent, StatesAnnounced(round_, step, time, lane, of)) for agent, of in enumerate(seen.of)]

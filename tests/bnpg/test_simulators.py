@@ -193,6 +193,14 @@ class TestOnesOwn:
             bnpg.resume(failed.value.folder)
 
     @pytest.mark.filterwarnings("ignore:agents of")
+    def test_where_masks_cannot_be_carried_no_masked_action_is_taken(self):
+        with pytest.raises(
+            RunFailed, match="lane 0, step 0: actions are masked, but this version"
+        ) as refused:
+            bnpg.train("strange:Meeting", **self.OPTIONS | {"world": None})
+        assert refused.value.code == ExitCode.WORLD
+
+    @pytest.mark.filterwarnings("ignore:agents of")
     def test_a_changed_environment_is_noticed_when_a_run_goes_on(self):
         run = bnpg.train("strange:Meeting", **self.OPTIONS)
         content = json.loads((run.folder / "run.json").read_text())
