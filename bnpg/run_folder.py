@@ -186,7 +186,10 @@ class RunFolder:
     @cached_property
     def dag(self) -> Dag:
         """Who sees whose action."""
-        return parse_dag(self.experiment.dag, self.agents)
+        try:
+            return parse_dag(self.experiment.dag, self.agents)
+        except InputError as error:
+            raise InputError(f"{self.path / 'experiment.toml'}: {error}") from None
 
     @property
     def trace(self) -> Path:

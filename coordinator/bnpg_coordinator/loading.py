@@ -38,7 +38,10 @@ def load_game(experiment: Experiment, folder: Path) -> Game:
     """Return the game of an experiment; the path of a game file is relative to the run folder."""
     if experiment.game.endswith(".npz"):
         return find_game(str(folder / experiment.game))
-    return find_game(experiment.game)
+    try:
+        return find_game(experiment.game)
+    except InputError as error:
+        raise InputError(f"{folder / 'experiment.toml'}: {error}") from None
 
 
 def certified_learning_rate(experiment: Experiment, game: Game, dag: Dag) -> float:
