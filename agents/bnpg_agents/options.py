@@ -38,9 +38,8 @@ class AgentOptions(ProcessOptions, frozen=True, forbid_unknown_fields=True, rena
     incarnation: Annotated[
         Annotated[int, Meta(ge=0)],
         Setting(
-            "Which life this is, at least: its launcher knows of earlier ones even if {state} is lost.",
+            "Which life of the agent this is, at least: {state} counts them, and may have been lost.",
             symbol="N",
-            internal=True,
         ),
     ] = 0
     coordinator_key: Annotated[

@@ -11,10 +11,13 @@ from typing import Any
 import psutil
 import pytest
 from bnpg_coordinator.line import Line
+from bnpg_protocol.process.security.keys import read_key_file
+from bnpg_protocol.process.transport.curve import new_key_pair
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.execution import execute
 from bnpg.experiment_plan import plan_experiment
+from bnpg.launchers import network
 from bnpg.launchers.host import Host
 from bnpg.launchers.hosts import CommandPlace
 from bnpg.launchers.network import launch_on
@@ -156,3 +159,27 @@ def test_on_request_the_run_begins_again_to_the_same_result(run_on_hosts, digest
     assert (ended["code"], ended["policy_digest"]) == (ExitCode.DONE, digest)
     rounds = [line.round for line in RunFolder(Path(ended["run_dir"])).lines]
     assert rounds == list(range(CASE["rounds"] + 1))
+
+
+def test_private_keys_stay_on_their_hosts(
+    run_on_hosts, digest: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = new_key_pair()
+    monkeypatch.setattr(network, "new_key_pair", lambda: own)
+    secrets = [own.secret]
+    told: list[bytes] = []
+
+    def look(_run: RunFolder) -> None:
+        for file in Path(tempfile.gettempdir()).rglob("*.key"):
+            assert file.stat().st_mode & 0o077 == 0
+            assert file.parent.stat().st_mode & 0o077 == 0
+            secrets.append(read_key_file(file).secret)
+        for one in psutil.Process().children(recursive=True):
+            told.extend(Path(f"/proc/{one.pid}/{what}").read_bytes() for what in ("cmdline", "environ"))
+
+    ended = run_on_hosts(5, look)
+    assert ended["policy_digest"] == digest
+    assert len(secrets) == 5, "the coordinator's and those of four agents"
+    told += [one.read_bytes() for one in Path(ended["run_dir"]).rglob("*") if one.is_file()]
+    told += [text.encode() for text in capfd.readouterr()]
+    assert not [secret for secret in secrets if any(secret.encode() in text for text in told)]

@@ -103,12 +103,14 @@ class SecuredRun:
             "--roster", str(self.keys / "roster.toml"), "--patience", "40", *options,
         )  # fmt: skip
 
-    def start_agent(self, agent: int, name: str = "", key: Path | None = None, program: str = "") -> None:
+    def start_agent(
+        self, agent: int, *options: str, name: str = "", key: Path | None = None, program: str = ""
+    ) -> None:
         runs = [program] if program else ["-m", "bnpg_agents"]
         self._start(
             name or f"agent-{agent}", *runs, "--agent", str(agent), "--connect", self.front,
             "--inbox", self.inbox(agent), "--state", str(self.path / f"state-{name or agent}"),
-            "--key", str(key or self.key_file(agent)), "--patience", "40", "--no-fsync",
+            "--key", str(key or self.key_file(agent)), "--patience", "40", "--no-fsync", *options,
         )  # fmt: skip
 
     def start(self, *agents: int) -> None:

@@ -1,6 +1,7 @@
 """Keys: made once, readable by their owner only, never told to anybody, replaced while the run goes on."""
 
 import os
+import shutil
 import signal
 import stat
 from pathlib import Path
@@ -114,8 +115,8 @@ def test_a_wrong_coordinator_key_and_an_unknown_own_key_end_with_a_reason(secure
     unknown = secured.path / "unknown.key"
     pair = new_key_pair()
     write_key_file(unknown, KeyFile("agent-1", pair.public, pair.secret, secured.server))
-    secured.start_agent(0, "wrong", wrong)
-    secured.start_agent(1, "unknown", unknown)
+    secured.start_agent(0, name="wrong", key=wrong)
+    secured.start_agent(1, name="unknown", key=unknown)
     assert secured.processes["wrong"].wait(60) == 8
     assert secured.processes["unknown"].wait(60) == 8
     assert "the peer has another key than expected" in secured.log("wrong")
@@ -139,6 +140,20 @@ def test_a_rotated_key_takes_over_while_the_run_goes_on(secured, right_digest) -
     stale.say(Beacon("running", 0, 0, ()), sender=1)
     secured.until("the old key is refused", lambda: secured.refused("key not allowed", "turned_away") > 0)
     secured.start_agent(2)
+    assert secured.finish() == right_digest
+
+
+def test_an_agent_that_lost_its_folder_says_which_life_it_is_and_the_run_begins_again(
+    secured, right_digest
+) -> None:
+    secured.start_coordinator("--on-lost-state", "restart")
+    for agent in range(3):
+        secured.start_agent(agent)
+    secured.reach(5)
+    secured.processes["agent-1"].kill()
+    secured.processes["agent-1"].wait(10)
+    shutil.rmtree(secured.path / "state-1")
+    secured.start_agent(1, "--incarnation", "2")
     assert secured.finish() == right_digest
 
 
