@@ -730,7 +730,10 @@ def read_game(folder: Path) -> Game:
         # A file of another structure is kept as its distinct rows, as a built-in game is.
         if "transition" in arrays or "successors" in arrays or not (folder / WITNESS).exists():
             return game_from_arrays(arrays, str(folder / name))
-    return game_from_arrays(read_npz(folder / WITNESS), str(folder / WITNESS))
+    try:
+        return game_from_arrays(read_npz(folder / WITNESS), str(folder / WITNESS))
+    except CheckError as error:
+        raise CheckError(str(error) if WITNESS in str(error) else f"{folder / WITNESS}: {error}") from None
 
 
 def read_policy(folder: Path, certificate: dict[str, Any], agents: int) -> Policy:
