@@ -57,6 +57,6 @@ def train(
         fields, base = read_fields(Path(subject)), Path(subject).parent
     settings = settings_from(given(options, LaunchSettings) | ({"faults": FAULTS_FILE} if faults else {}))
     plan = plan_experiment(fields | given(options, Experiment), base, quiet, patience=settings.patience)
-    check_launcher(settings.launcher)
+    check_launcher(settings)
     run = create_run_folder(plan, settings, out, None if faults is None else read_faults(faults))
     return launch_run(run, settings, as_json=as_json, quiet=quiet)

@@ -6,6 +6,7 @@ run, no key, no theta.
 """
 
 import os
+import socket
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -21,8 +22,8 @@ from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.run_folder import RunFolder
 from bnpg_math.errors import InputError
 
-JOIN_PATIENCE = 60
-"""Seconds that an actor has to come up."""
+KNOCK_PATIENCE = 5.0
+"""Seconds that the head of a cluster has to answer."""
 
 
 def connected(address: str) -> Any:
@@ -41,12 +42,40 @@ def connected(address: str) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
     ray = import_module("ray")
     if not ray.is_initialized():
+        _knock(address)
         try:
             ray.init(address=address, namespace="bnpg", configure_logging=False, log_to_driver=True)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             why = " ".join(str(error).split())[:200]
             raise InputError(f"--address {address}: no Ray cluster there: {why}") from None
     return ray
+
+
+def _knock(address: str) -> None:
+    """Refuse an address where nobody listens, of which Ray itself takes minutes and many lines to say so.
+
+    Raises
+    ------
+    InputError
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"--address {address}: no Ray cluster there: {error}") from None
+
+
+def check(settings: LaunchSettings) -> None:
+    """Refuse to go on where there is no cluster.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    connected(settings.address)
 
 
 def hosts_of(ray: Any) -> dict[str, str]:

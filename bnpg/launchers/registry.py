@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from bnpg.launchers.settings import LaunchSettings
 from bnpg_math.errors import InputError
 
 
@@ -48,7 +49,7 @@ def find_launcher(name: str) -> Callable[..., Any]:
     return _find(name, LAUNCHERS, "bnpg.launchers", "launcher")
 
 
-def check_launcher(name: str) -> None:
+def check_launcher(settings: LaunchSettings) -> None:
     """Refuse a launcher that cannot be used here, before anything is made for it.
 
     Raises
@@ -56,10 +57,10 @@ def check_launcher(name: str) -> None:
     InputError
         Saying what is missing.
     """
-    found = find_launcher(name)
+    found = find_launcher(settings.launcher)
     check = getattr(import_module(found.__module__), "check", None)
     if check is not None:
-        check()
+        check(settings)
 
 
 def find_pool(name: str) -> Callable[..., Any]:

@@ -28,7 +28,7 @@ STEP = (
 """A step that shares its host with others and does not end with another host."""
 
 
-def check() -> None:
+def check(_settings: LaunchSettings | None = None) -> None:
     """Refuse to go on where there is no allocation.
 
     Raises

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,17 @@ def cluster(scratch: Scratch) -> Iterator[RayHosts]:
         shutil.rmtree(made.folder)
 
 
+def test_where_there_is_no_cluster_is_one_line(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs ray (pip install 'bnpg[ray]')")
+    words = ["train", "climbing", "--launcher", "ray", "--address", "127.0.0.1:1"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 2
+    told = capfd.readouterr().err
+    assert (
+        told == "bnpg: error: --address 127.0.0.1:1: no Ray cluster there: [Errno 111] Connection refused\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def summary(out: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((out / "summary.json").read_text())
     return found
@@ -104,19 +116,16 @@ def rounds_done(out: Path) -> int:
     return len(record.read_bytes().splitlines()) if record.exists() else 0
 
 
-def agents() -> list[psutil.Process]:
-    found = []
+def agents(cluster: RayHosts) -> dict[psutil.Process, int]:
+    """Return the agents on the hosts of this very cluster, each with the number of its network."""
+    networks = {os.stat(f"/run/netns/{cluster._tag}-{name}").st_ino for name in NAMES}
+    found = {}
     for one in psutil.process_iter():
-        try:
-            if " ".join(one.cmdline()).startswith("bnpg-agent-"):
-                found.append(one)
-        except psutil.NoSuchProcess:
-            continue
+        with suppress(psutil.Error, OSError):
+            network = os.stat(f"/proc/{one.pid}/ns/net").st_ino
+            if network in networks and " ".join(one.cmdline()).startswith("bnpg-agent-"):
+                found[one] = network
     return found
-
-
-def namespaces(processes: list[psutil.Process]) -> set[str]:
-    return {os.readlink(f"/proc/{one.pid}/ns/net") for one in processes}
 
 
 def ended(cluster: RayHosts, seconds: float = 150.0) -> int | None:
@@ -129,8 +138,8 @@ def test_the_result_survives_kills_and_a_pulled_cable(
 ) -> None:
     out = cluster.train(500, "--replace-after", "5")
     cluster.until("rounds are done", lambda: rounds_done(out) > 20, 120)
-    assert len(namespaces(agents())) == 3, "agents are on all hosts"
-    agents()[0].kill()
+    assert len(set(agents(cluster).values())) == 3, "agents are on all hosts"
+    next(iter(agents(cluster))).kill()
     reached = rounds_done(out) + 20
     cluster.until("it goes on after a kill", lambda: rounds_done(out) > reached, 60)
     cluster.cable("h3", plugged=False)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,16 @@ def finished(slurm: Slurm, job: str) -> bool:
     return slurm.state(job) in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
 
 
-def agent(number: int) -> psutil.Process:
-    title = f"bnpg-agent-{number}"
-    return next(one for one in psutil.process_iter() if " ".join(one.cmdline()).startswith(title))
+def agent(slurm: Slurm, number: int) -> psutil.Process:
+    """Return the process of an agent of this very Slurm."""
+    for one in psutil.process_iter():
+        with suppress(psutil.Error):
+            if not " ".join(one.cmdline()).startswith(f"bnpg-agent-{number}"):
+                continue
+            host = one.parent()  # an agent's own environment is where its title is now
+            if host is not None and host.environ().get("SLURM_CONF") == slurm.environment["SLURM_CONF"]:
+                return one
+    raise AssertionError(f"there is no agent {number}")
 
 
 def test_the_result_is_that_of_the_memory_launcher(slurm: Slurm, tmp_path: Path, digest: Any) -> None:
@@ -94,7 +102,7 @@ def test_the_result_is_that_of_the_memory_launcher(slurm: Slurm, tmp_path: Path,
 def test_an_agent_that_is_killed_is_started_again(slurm: Slurm, tmp_path: Path, digest: Any) -> None:
     job = slurm.submit(script(tmp_path, 300, "--time", "5"))
     slurm.until("rounds are done", lambda: rounds_done(tmp_path) > 5, 120)
-    agent(2).kill()
+    agent(slurm, 2).kill()
     slurm.until("the job is done", lambda: finished(slurm, job), 150)
     log = (tmp_path / f"bnpg-{job}.log").read_text()
     assert 'restarted process=agent-2 because="was killed by signal 9"' in log
