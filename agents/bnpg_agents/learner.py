@@ -11,6 +11,7 @@ import numpy as np
 from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.messages import FlowBroadcast, Welcome
 
+from bnpg_agents.limits import Limits, choosable, counted, played
 from bnpg_agents.local_policy import MakePolicy, tabular
 from bnpg_agents.snapshot import Snapshot
 from bnpg_math.arrays import FloatArray, IntArray
@@ -20,7 +21,7 @@ from bnpg_math.chance.streams import Purpose
 from bnpg_math.learning.gradient import local_flow
 from bnpg_math.learning.natural import part_of
 from bnpg_math.learning.optimiser import Nesterov, Optimiser, PlainAscent, Retreat
-from bnpg_math.policies.interface import Direct, Policy, Tabular, Tabulated
+from bnpg_math.policies.interface import Direct, Policy, Seen, Tabular, Tabulated
 
 
 class _Round(NamedTuple):
@@ -112,11 +113,21 @@ class Learner:
             self._rounds = {held: one for held, one in self._rounds.items() if held <= round_}
 
     def act(
-        self, round_: int, time: int, lane: int, states: IntArray, parent_actions: "list[IntArray]"
+        self,
+        round_: int,
+        time: int,
+        lane: int,
+        seen: Seen,
+        parent_actions: "list[IntArray]",
+        limits: Limits | None = None,
     ) -> IntArray:
         """Draw this agent's actions in the lanes from `lane` on; the same call draws them again."""
-        drawn = self._uniforms.take(round_, time, lane, len(states))[0]
-        chosen = self._rounds[round_].policy.draw(states, parent_actions, drawn)
+        drawn = self._uniforms.take(round_, time, lane, len(seen))[0]
+        policy = self._rounds[round_].policy
+        if limits is None:
+            chosen = policy.draw(seen, parent_actions, drawn)
+        else:
+            chosen = played(policy.draw(seen, parent_actions, drawn, choosable(limits)), limits)
         actions: IntArray = chosen if chosen.dtype == self._narrow else chosen.astype(self._narrow)
         actions.setflags(write=False)
         return actions
@@ -128,13 +139,19 @@ class Learner:
     def apply_weights(
         self,
         round_: int,
-        states: IntArray,
+        seen: Seen,
         parent_actions: "list[IntArray]",
         actions: IntArray,
         weights: FloatArray,
+        limits: Limits | None = None,
     ) -> Snapshot:
         """Apply update (3) from the sampled signal and what this agent saw; return what is to be stored."""
-        gradient = self._rounds[round_].policy.gradient(states, parent_actions, actions, weights)
+        policy = self._rounds[round_].policy
+        if limits is None:
+            gradient = policy.gradient(seen, parent_actions, actions, weights)
+        else:
+            own, legal = counted(weights, limits), choosable(limits)
+            gradient = policy.gradient(seen, parent_actions, actions, own, legal)
         return self._step(round_, gradient, PlainAscent(), self._learning_rate)
 
     def apply_flow(self, signal: FlowBroadcast) -> Snapshot:

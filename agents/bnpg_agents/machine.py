@@ -31,6 +31,7 @@ from bnpg_protocol.wire.messages import (
     FlowBroadcast,
     Hello,
     Message,
+    ObservationsAnnounced,
     Reject,
     Roster,
     SignalBroadcast,
@@ -47,9 +48,10 @@ from bnpg_protocol.wire.weight import AHEAD_BYTES, weight
 
 from bnpg_agents.effects import Adopt, Store
 from bnpg_agents.learner import Learner
+from bnpg_agents.limits import well_formed
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE, Neighbourhood, fits
 from bnpg_agents.phases import INVITATIONS, PHASES
-from bnpg_agents.rounds import AgentRounds, Answers
+from bnpg_agents.rounds import AgentRounds, Answers, TurnMessage
 from bnpg_agents.setup import AgentSetup
 from bnpg_math.arrays.cells import within
 from bnpg_math.errors import InputError
@@ -62,7 +64,10 @@ FAILED_EVERY = 0.5
 FAILED_FOR = 5.0
 """Seconds a failing agent goes on telling the coordinator."""
 
-_LASTING = ("agent", "experiment", "mode", "states", "actions", "parents", "parent_actions", "children")
+_LASTING = (
+    "agent", "experiment", "mode", "policy", "states", "width", "actions", "parents", "parent_actions",
+    "children",
+)  # fmt: skip
 """Fields of the Welcome that no later coordinator may change."""
 # Looked up by type: to ask `isinstance` what a message is not costs three times as much.
 _JOINING = (*INVITATIONS, Roster)
@@ -300,6 +305,10 @@ class AgentMachine:
     def _welcomed(self, envelope: Envelope, welcome: Welcome, now: float) -> list[Effect]:
         if envelope.generation == self._generation:
             return []
+        if welcome.version not in PROTOCOL_VERSIONS:
+            spoken = " or ".join(map(str, PROTOCOL_VERSIONS))
+            why = f"the Welcome is of protocol version {welcome.version}, expected {spoken}"
+            return self._fail(ExitCode.REJECTED, why, now)
         before = self._welcome
         if before is not None and any(getattr(before, one) != getattr(welcome, one) for one in _LASTING):
             why = f"the Welcome of generation {envelope.generation} contradicts the one before"
@@ -416,7 +425,8 @@ class AgentMachine:
     def _start(self, sender: int, start: Start, now: float) -> list[Effect]:  # noqa: ARG002
         assert self._welcome is not None
         exact = self._welcome.mode == "exact"
-        rounds = AgentRounds(self.agent, self.learner, self._around.parents, exact, self._observer)
+        actions = self._welcome.actions
+        rounds = AgentRounds(self.agent, self.learner, self._around.parents, exact, actions, self._observer)
         answers = rounds.start(start.round)
         self._rounds = rounds
         self.phase = "running"
@@ -426,7 +436,7 @@ class AgentMachine:
             effects += self._carry(rounds.hear(parent, message), now)
         return effects
 
-    def _hear(self, sender: int, message: StatesAnnounced | ActionsChosen, now: float) -> list[Effect]:
+    def _hear(self, sender: int, message: TurnMessage, now: float) -> list[Effect]:
         return self._carry(self._playing().hear(sender, message), now)
 
     def _apply(self, sender: int, signal: SignalBroadcast | FlowBroadcast, now: float) -> list[Effect]:  # noqa: ARG002
@@ -494,7 +504,20 @@ class AgentMachine:
         if isinstance(message, StatesAnnounced):
             assert self._welcome is not None
             return within(message.states, self._welcome.states)
+        if isinstance(message, ObservationsAnnounced):
+            assert self._welcome is not None
+            return self._sees(message, self._welcome)
         return True
+
+    @staticmethod
+    def _sees(message: ObservationsAnnounced, welcome: Welcome) -> bool:
+        """Whether observations are what the Welcome says that the agent sees."""
+        seen = message.observations
+        if welcome.width:
+            fits_space = seen.dtype.kind == "f" and seen.shape[1:] == (welcome.width,)
+        else:
+            fits_space = seen.dtype.kind == "u" and seen.ndim == 1 and within(seen, welcome.states)
+        return fits_space and well_formed(message, welcome.actions)
 
     def _awaited(self) -> str:
         if self.phase == "greeting":

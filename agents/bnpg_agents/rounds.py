@@ -11,6 +11,7 @@ from bnpg_protocol.wire.messages import (
     ActionsChosen,
     FlowBroadcast,
     Message,
+    ObservationsAnnounced,
     SignalApplied,
     SignalBroadcast,
     StatesAnnounced,
@@ -19,10 +20,12 @@ from bnpg_protocol.wire.messages import (
 
 from bnpg_agents.effects import Store
 from bnpg_agents.learner import Learner
+from bnpg_agents.limits import joined, limits_of
 from bnpg_agents.round_buffer import RoundBuffer
 from bnpg_agents.snapshot import Snapshot
 from bnpg_math.arrays import FloatArray
 
+TurnMessage = StatesAnnounced | ObservationsAnnounced | ActionsChosen
 Answers = list[Message | Store]
 """In the order in which they are to be sent and stored."""
 
@@ -39,6 +42,8 @@ class AgentRounds:
         Whose actions it awaits, ascending.
     exact : bool
         Whether the run is exact, and a table is shown at the beginning of every round.
+    actions : int
+        How many actions the agent has.
     observer
         Called with every event of the trace.
     """
@@ -49,12 +54,14 @@ class AgentRounds:
         learner: Learner,
         parents: tuple[int, ...],
         exact: bool,
+        actions: int,
         observer: Observer | None = None,
     ) -> None:
         self._agent = agent
         self._learner = learner
         self._parents = parents
         self._exact = exact
+        self._actions = actions
         self._observer = observer
         self._now = RoundBuffer(0, parents)
         self._previous: RoundBuffer | None = None
@@ -70,7 +77,7 @@ class AgentRounds:
 
     def awaited(self) -> str:
         """Say whom and what the agent waits for."""
-        where = f"round {self._now.round}, step {self._now.turn}"
+        where = f"round {self._now.round}, turn {self._now.turn}"
         parents = [peer for peer in self.missing() if peer != COORDINATOR]
         if parents:
             return f"the actions of {names(parents)} of {where}"
@@ -81,8 +88,8 @@ class AgentRounds:
         buffer, learner = self._now, self._learner
         assert buffer.round in learner.held, f"theta of round {buffer.round} is played and not held"
         assert learner.latest - buffer.round in (0, 1), "only this round's update may be ahead"
-        assert len(buffer.places) == len(buffer.states)
-        assert len(buffer.chosen) <= len(buffer.states), "acted before the states"
+        assert len(buffer.places) == len(buffer.seen) == len(buffer.limits)
+        assert len(buffer.chosen) <= len(buffer.seen), "acted before the states"
         for parent, heard in buffer.heard.items():
             assert len(buffer.chosen) <= len(heard), f"acted before {name(parent)}"
         assert not buffer.ready, "everything is there, and nothing is done"
@@ -111,8 +118,8 @@ class AgentRounds:
         """Return the table of a round."""
         return TableShown(round_, self._learner.table(round_))
 
-    def hear(self, sender: int, message: StatesAnnounced | ActionsChosen) -> Answers:
-        """Take in states or a parent's actions, and act as far as everything is there.
+    def hear(self, sender: int, message: TurnMessage) -> Answers:
+        """Take in what is seen, or a parent's actions, and act as far as everything is there.
 
         Raises
         ------
@@ -125,9 +132,12 @@ class AgentRounds:
         if buffer is None:
             return []
         if isinstance(message, ActionsChosen):
-            buffer.hear_actions(sender, message.step, message.actions)
+            buffer.hear_actions(sender, message.turn, message.actions)
+        elif isinstance(message, StatesAnnounced):
+            buffer.hear_seen(message.turn, (message.time, message.lane), message.states)
         else:
-            buffer.hear_states(message.step, message.time, message.lane, message.states)
+            limits = limits_of(message, self._actions)
+            buffer.hear_seen(message.turn, (message.time, message.lane), message.observations, limits)
         return self._act() if buffer is self._now else []
 
     def apply(self, message: SignalBroadcast | FlowBroadcast) -> Answers:
@@ -170,8 +180,10 @@ class AgentRounds:
         answers: Answers = []
         while buffer.ready:
             turn = len(buffer.chosen)
-            states, parent_actions = buffer.inputs()
-            actions = self._learner.act(buffer.round, *buffer.places[turn], states, parent_actions)
+            seen, parent_actions = buffer.inputs()
+            actions = self._learner.act(
+                buffer.round, *buffer.places[turn], seen, parent_actions, buffer.limits[turn]
+            )
             buffer.chosen.append(actions)
             chosen = ActionsChosen(buffer.round, turn, actions)
             if self._observer is not None:
@@ -192,16 +204,17 @@ class AgentRounds:
 
     def _apply_weights(self, weights: FloatArray) -> Snapshot:
         buffer = self._now
-        if buffer.turn != len(buffer.states) or not buffer.states:
+        if buffer.turn != len(buffer.seen) or not buffer.seen:
             raise OrderViolation(
-                f"the signal of round {buffer.round} came before step {buffer.turn} was acted in"
+                f"the signal of round {buffer.round} came before turn {buffer.turn} was acted in"
             )
-        states, parent_actions, actions = buffer.all_turns()
-        if len(weights) != len(states):
+        seen, parent_actions, actions = buffer.all_turns()
+        if len(weights) != len(seen):
             raise OrderViolation(
-                f"the signal of round {buffer.round} has {len(weights)} weights for {len(states)} lane steps"
+                f"the signal of round {buffer.round} has {len(weights)} weights for {len(seen)} lane steps"
             )
-        return self._learner.apply_weights(buffer.round, states, parent_actions, actions, weights)
+        limits = joined(buffer.limits, [len(one) for one in buffer.seen], self._actions)
+        return self._learner.apply_weights(buffer.round, seen, parent_actions, actions, weights, limits)
 
     def _applied(self, round_: int) -> SignalApplied:
         return SignalApplied(round_, self._learner.snapshot(round_ + 1).digest)

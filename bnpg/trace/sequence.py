@@ -19,6 +19,7 @@ _LEFT = 110
 _TOP = 64
 _SHORT = {
     "StatesAnnounced": "states",
+    "ObservationsAnnounced": "seen",
     "ActionsChosen": "actions",
     "SignalBroadcast": "signal",
     "FlowBroadcast": "signal W",

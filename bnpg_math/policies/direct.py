@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.named import Arrays, frozen
@@ -30,6 +31,7 @@ class TabularDirect:
     Examples
     --------
     >>> import numpy as np
+    from numpy.typing import NDArray
     >>> policy = TabularDirect(np.array([[0.0, 1.0]]))
     >>> policy.nearest({"theta": np.array([[0.25, 0.25]])})["theta"].tolist()
     [[0.5, 0.5]]
@@ -69,12 +71,25 @@ class TabularDirect:
         """Return the nearest theta whose rows are distributions."""
         return {"theta": nearest_distributions(theta["theta"])}
 
-    def draw(self, seen: Seen, parents: Sequence[IntArray], uniforms: FloatArray) -> IntArray:
-        """Draw an action in every lane by inverse CDF; `seen` are states."""
+    def draw(
+        self,
+        seen: Seen,
+        parents: Sequence[IntArray],
+        uniforms: FloatArray,
+        legal: NDArray[np.uint8] | None = None,
+    ) -> IntArray:
+        """Draw an action in every lane by inverse CDF; `seen` are states, and nothing is forbidden."""
+        if legal is not None:
+            raise PolicyError("a direct policy takes any action, but some are forbidden")
         return sample_actions(self._cumulative, seen, parents, uniforms)
 
     def gradient(
-        self, seen: Seen, parents: Sequence[IntArray], actions: IntArray, weights: FloatArray
+        self,
+        seen: Seen,
+        parents: Sequence[IntArray],
+        actions: IntArray,
+        weights: FloatArray,
+        legal: NDArray[np.uint8] | None = None,  # noqa: ARG002 - such actions were never drawn
     ) -> Arrays:
         """Return sum_k w_k d log pi(a_k | ..) / d pi, which is w_k / pi at what was taken.
 

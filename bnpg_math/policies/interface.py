@@ -9,6 +9,7 @@ given in them. The theta of a `Direct` policy is its table of probabilities, whi
 from collections.abc import Sequence
 from typing import Any, Protocol, Self, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
@@ -37,7 +38,13 @@ class Policy(Protocol):
             If the names or shapes are not those of this policy's theta.
         """
 
-    def draw(self, seen: Seen, parents: Sequence[IntArray], uniforms: FloatArray) -> IntArray:
+    def draw(
+        self,
+        seen: Seen,
+        parents: Sequence[IntArray],
+        uniforms: FloatArray,
+        legal: NDArray[np.uint8] | None = None,
+    ) -> IntArray:
         """Draw an action in every lane.
 
         What is drawn in a lane depends on that lane's arguments alone, so that any part of the lanes draws
@@ -50,15 +57,22 @@ class Policy(Protocol):
             The parents' actions, ascending by parent.
         uniforms : (B,) float
             In [0, 1).
+        legal : (B, A) of 0 and 1, optional
+            Which actions may be taken, at least one a lane; None: all.
 
         Returns
         -------
         (B,) int
-            In 0..A-1.
+            In 0..A-1, and legal.
         """
 
     def gradient(
-        self, seen: Seen, parents: Sequence[IntArray], actions: IntArray, weights: FloatArray
+        self,
+        seen: Seen,
+        parents: Sequence[IntArray],
+        actions: IntArray,
+        weights: FloatArray,
+        legal: NDArray[np.uint8] | None = None,
     ) -> Arrays:
         """Return sum_k w_k d log pi(a_k | ..) / d theta, plus the barrier's share.
 
@@ -70,6 +84,8 @@ class Policy(Protocol):
             (K,) int each.
         weights : (K,) float
             The shared signal.
+        legal : (K, A) of 0 and 1, optional
+            Which actions might be taken; None: all.
 
         Returns
         -------

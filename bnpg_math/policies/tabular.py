@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.named import Arrays, frozen
@@ -13,6 +14,7 @@ from bnpg_math.learning.estimators import sampled_flow
 from bnpg_math.learning.gradient import barrier_gradient, local_gradient
 from bnpg_math.learning.natural import natural_direction
 from bnpg_math.policies.interface import Seen
+from bnpg_math.policies.masked import draw_masked, masked_scores
 from bnpg_math.policies.softmax import log_policy
 
 
@@ -29,6 +31,7 @@ class TabularSoftmax:
     Examples
     --------
     >>> import numpy as np
+    from numpy.typing import NDArray
     >>> policy = TabularSoftmax(np.zeros((1, 2)))
     >>> policy.draw(np.zeros(3, dtype=int), [], np.array([0.1, 0.6, 0.4])).tolist()
     [0, 1, 0]
@@ -61,14 +64,33 @@ class TabularSoftmax:
             raise PolicyError(f"theta must have shape {self.table.shape}, got {theta['theta'].shape}")
         return TabularSoftmax(theta["theta"], self._regularization)
 
-    def draw(self, seen: Seen, parents: Sequence[IntArray], uniforms: FloatArray) -> IntArray:
+    def draw(
+        self,
+        seen: Seen,
+        parents: Sequence[IntArray],
+        uniforms: FloatArray,
+        legal: NDArray[np.uint8] | None = None,
+    ) -> IntArray:
         """Draw an action in every lane by inverse CDF; `seen` are states."""
+        if legal is not None:
+            return draw_masked(self.log_table, seen, parents, uniforms, legal)
         return sample_actions(self._cumulative, seen, parents, uniforms)
 
     def gradient(
-        self, seen: Seen, parents: Sequence[IntArray], actions: IntArray, weights: FloatArray
+        self,
+        seen: Seen,
+        parents: Sequence[IntArray],
+        actions: IntArray,
+        weights: FloatArray,
+        legal: NDArray[np.uint8] | None = None,
     ) -> Arrays:
-        """Return the estimate of dL_lambda/dtheta^i from weighted actions (Lemma 1)."""
+        """Return the estimate of dL_lambda/dtheta^i from weighted actions (Lemma 1).
+
+        The barrier is that of the whole softmax, whatever may be taken.
+        """
+        if legal is not None:
+            scores = masked_scores(self.log_table, seen, parents, actions, weights, legal)
+            return {"theta": scores + barrier_gradient(self.table, self._regularization)}
         return self.ascent(sampled_flow(seen, parents, actions, weights, self.table.shape))
 
     def ascent(self, flow: FloatArray, occupancy: FloatArray | None = None) -> Arrays:

@@ -4,18 +4,21 @@ import numpy as np
 from bnpg_protocol.wire.messages import Welcome
 
 from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_coordinator.worlds.interface import Box
 from bnpg_math.learning.regularization import each
 
 
 def welcome(setup: CoordinatorSetup, agent: int, version: int = 0) -> Welcome:
     """Return the Welcome of an agent, in a version of the protocol that both speak."""
     dag, actions = setup.dag, setup.world.actions
+    space = setup.world.spaces[agent]
+    width = space.width if isinstance(space, Box) else 0
     return Welcome(
         version=version,
         agent=agent,
         experiment=setup.digest,
         mode=setup.experiment.mode,
-        states=setup.world.spaces[agent].values,
+        states=0 if width else space.values,
         actions=actions[agent],
         parents=dag.parents[agent],
         parent_actions=tuple(actions[parent] for parent in dag.parents[agent]),
@@ -25,6 +28,7 @@ def welcome(setup: CoordinatorSetup, agent: int, version: int = 0) -> Welcome:
         learning_rate=setup.learning_rate,
         regularization=each(setup.weights, dag.agents)[agent],
         initial="given" if setup.initial else setup.experiment.initial,
+        width=width,
         theta=setup.initial[agent] if setup.initial else np.zeros(0),
         policy=setup.experiment.policy,
     )

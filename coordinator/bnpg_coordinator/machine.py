@@ -82,7 +82,7 @@ class CoordinatorMachine:
         self._links = Links(COORDINATOR, setup.generation, setup.run, observer)
         self._links.generation = setup.generation
         self._membership = Membership(setup.dag, setup.digest, setup.numerics, setup.admission)
-        self._rounds = CoordinatorRounds(setup.experiment, setup.world, setup.dag, *_exact(setup))
+        self._rounds = CoordinatorRounds(setup.experiment, setup.world, setup.dag, *exact(setup))
         self._phase = "gathering"
         self._epoch = 0
         self._progress_at = now
@@ -135,7 +135,7 @@ class CoordinatorMachine:
                     "heard_seconds_ago": round(now - member.heard_at, 3),
                     "phase": self._phase_of(agent, member),
                     "round": member.progress.round,
-                    "step": member.progress.step,
+                    "step": member.progress.turn,
                     "lacks": [name(peer) for peer in member.progress.lacks],
                 }
                 for agent, member in sorted(members.items())
@@ -514,7 +514,7 @@ class CoordinatorMachine:
         return f"{what} {'from' if self.phase == 'edges' else 'of'} {whom}"
 
 
-def _exact(setup: CoordinatorSetup) -> tuple[Oracle | None, Ascent | None]:
+def exact(setup: CoordinatorSetup) -> tuple[Oracle | None, Ascent | None]:
     """Return what evaluates and signals exactly, where the world has a model."""
     if setup.world.model is None:
         return None, None

@@ -6,7 +6,7 @@ theta_r is to be evaluated. *steps*: states are announced and all agents' action
 recorded before its signal goes out, so a line is never missing for an update that was applied.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from bnpg_protocol.wire.errors import Equivocation, OrderViolation
 from bnpg_protocol.wire.messages import (
     ActionsChosen,
     Message,
+    ObservationsAnnounced,
     SignalApplied,
     SignalBroadcast,
     StatesAnnounced,
@@ -29,11 +30,12 @@ from bnpg_coordinator.lanes import Turn
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.oracle import Oracle
 from bnpg_coordinator.orders import Orders, To, ToAll, ToRecord
-from bnpg_coordinator.worlds.interface import World, WorldFailed
+from bnpg_coordinator.worlds.interface import Seen, World
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.dag.interface import Graph
 
-NO_MASKS = "actions are masked, but this version of the wire protocol carries no masks to the agents"
+_NO_MASK = np.zeros((0, 0), dtype=np.uint8)
+_NO_FLAGS = np.zeros(0, dtype=np.uint8)
 PARTS = ("tables", "steps", "signal")
 """The parts of a round, in their order."""
 
@@ -82,6 +84,8 @@ class CoordinatorRounds:
         self._ahead: dict[int, FloatArray] = {}
         self._said: dict[int, list[IntArray]] = {agent: [] for agent in self._agents}
         """What every agent chose in the turns of the round so far."""
+        self._answers: list[int] = []
+        """How many agents have acted in each of the turns so far."""
         self._line = Line(0)
 
     @property
@@ -117,6 +121,8 @@ class CoordinatorRounds:
             assert self._sampled is not None
             episodes = self._sampled.episodes
             heard = [len(said) for said in self._said.values()]
+            acted = [sum(many > turn for many in heard) for turn in range(len(episodes.turns))]
+            assert acted == self._answers, "counted otherwise than heard"
             assert max(heard) <= len(episodes.turns), "acted in what was not announced"
             assert min(heard) == episodes.taken < len(episodes.turns), "a turn is complete, and not taken"
 
@@ -187,39 +193,58 @@ class CoordinatorRounds:
                 )
 
     def _actions(self, agent: int, message: ActionsChosen) -> Orders:
-        where = f"round {message.round}, step {message.step}"
+        where = f"round {message.round}, turn {message.turn}"
         said = self._said[agent]
-        if message.step < len(said):
-            if not np.array_equal(said[message.step], message.actions):
+        if message.turn < len(said):
+            if not np.array_equal(said[message.turn], message.actions):
                 raise Equivocation(f"{name(agent)} says two different things for the actions of {where}")
             return []
         sampled = self._sampled
-        if message.step != len(said) or self._part != "steps" or sampled is None:
+        if message.turn != len(said) or self._part != "steps" or sampled is None:
             raise OrderViolation(
                 f"{name(agent)} acts at {where}; "
-                f"awaited: {self.awaited()[1]} of round {self.round}, step {self.turn}"
+                f"awaited: {self.awaited()[1]} of round {self.round}, turn {self.turn}"
             )
         episodes = sampled.episodes
-        if message.step >= len(episodes.turns):
+        if message.turn >= len(episodes.turns):
             raise OrderViolation(f"{name(agent)} acts at {where}, whose states were not announced")
-        lanes = len(episodes.turns[message.step].seen)
+        lanes = len(episodes.turns[message.turn].seen)
         if len(message.actions) != lanes:
             raise OrderViolation(
                 f"{name(agent)} chose {len(message.actions)} actions for {lanes} lanes at {where}"
             )
+        self._check_allowed(agent, message, episodes.turns[message.turn].seen, where)
         said.append(message.actions)
+        self._answers[message.turn] += 1
         taken = episodes.taken
-        for one in self._said.values():
-            if len(one) <= taken:
-                return []
+        if self._answers[taken] < len(self._agents):
+            return []
         turn = episodes.advance([self._said[one][taken] for one in self._agents])
         if turn is not None:
-            return self._announced(len(episodes.turns) - 1, turn)
+            self._answers.append(0)
+            return announcements(self.round, len(episodes.turns) - 1, turn, self._agents)
         if not episodes.done:
             return []
         weights, statistics = sampled.signal()
         self._line = self._line.holding(**statistics)
         return self._signal(SignalBroadcast(self.round, weights))
+
+    @staticmethod
+    def _check_allowed(agent: int, message: ActionsChosen, seen: Seen, where: str) -> None:
+        """Check that an agent takes what it may, and 0 where it takes no part."""
+        if not seen.legal and not seen.alive:
+            return
+        actions = message.actions
+        wrong = np.zeros(len(actions), dtype=bool)
+        if seen.legal:
+            wrong = seen.legal[agent][np.arange(len(actions)), actions] == 0
+        if seen.alive:
+            wrong = np.where(seen.alive[agent] != 0, wrong, actions != 0)
+        if wrong.any():
+            lane = int(wrong.argmax())
+            raise OrderViolation(
+                f"{name(agent)} takes action {actions[lane]} at {where}, lane {lane} of it, and may not"
+            )
 
     def _table(self, agent: int, message: TableShown) -> Orders:
         self._check_table(agent, message.table)
@@ -247,16 +272,12 @@ class CoordinatorRounds:
         self._part = "steps"
         self._sampled = SampledRound(self._world, self._experiment, self.round)
         turns = self._sampled.episodes.turns
-        return [order for step, turn in enumerate(turns) for order in self._announced(step, turn)]
-
-    def _announced(self, step: int, turn: Turn) -> Orders:
-        """Announce a turn: the same for everybody, or to each what it sees."""
-        round_, time, lane, seen = self.round, turn.time, turn.lane, turn.seen
-        if seen.legal:
-            raise WorldFailed(f"lane {lane}, step {time}: {NO_MASKS}")
-        if not isinstance(seen.of, tuple):
-            return [ToAll(StatesAnnounced(round_, step, time, lane, seen.of))]
-        return [To(agent, StatesAnnounced(round_, step, time, lane, of)) for agent, of in enumerate(seen.of)]
+        self._answers = [0] * len(turns)
+        return [
+            order
+            for number, turn in enumerate(turns)
+            for order in announcements(self.round, number, turn, self._agents)
+        ]
 
     def _signal(self, signal: Message) -> Orders:
         """Record the round's line, then let the signal go out."""
@@ -290,3 +311,31 @@ class CoordinatorRounds:
         if probabilities.min() < 0.0 or not (abs(probabilities.sum(axis=-1) - 1.0) < 1e-9).all():
             what = "probabilities" if direct else "log probabilities"
             raise OrderViolation(f"the table of {name(agent)} must hold {what}, its rows do not sum to 1")
+
+
+def announcements(round_: int, number: int, turn: Turn, agents: Iterable[int]) -> Orders:
+    """Return what the agents are told of a turn: everybody the same, or every agent its own.
+
+    Parameters
+    ----------
+    round_, number : int
+        Round, and number of the turn in it.
+    turn : Turn
+    agents : iterable of int
+    """
+    seen = turn.seen
+    if not isinstance(seen.of, tuple) and seen.of.ndim == 1 and not seen.legal and not seen.alive:
+        return [ToAll(StatesAnnounced(round_, number, turn.time, turn.lane, seen.of))]
+    where = (round_, number, turn.time, turn.lane)
+    return [
+        To(
+            agent,
+            ObservationsAnnounced(
+                *where,
+                seen.by(agent),
+                seen.legal[agent] if seen.legal else _NO_MASK,
+                seen.alive[agent] if seen.alive else _NO_FLAGS,
+            ),
+        )
+        for agent in agents
+    ]

@@ -19,7 +19,7 @@ def _condition(member: Member, now: float) -> str:
     """Tell a slow agent, which still gives signs of life from its work loop, from a silent one."""
     progress = member.progress
     silence = now - member.heard_at
-    where = f"{progress.phase} at {progress.round}/{progress.step}"
+    where = f"{progress.phase} at {progress.round}/{progress.turn}"
     if silence > SILENT_AFTER:
         return f"silent for {silence:.1f} s: dead, hung or cut off; last {where}"
     others = [peer for peer in progress.lacks if peer != COORDINATOR]

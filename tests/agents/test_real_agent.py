@@ -87,7 +87,7 @@ async def finish(process, coordinator):
     learner, own = expected()
     for step in range(STEPS):
         chosen = await coordinator.expect(ActionsChosen)
-        assert (chosen.round, chosen.step) == (0, step)
+        assert (chosen.round, chosen.turn) == (0, step)
         assert np.array_equal(chosen.actions, own[step])
     await coordinator.send(SignalBroadcast(0, WEIGHTS))
     assert await coordinator.expect(SignalApplied) == SignalApplied(0, learner.snapshot(1).digest)
@@ -175,7 +175,7 @@ async def test_a_parent_that_says_two_different_things_is_named(family):
     await parents[1].send(ActionsChosen(0, 0, 2 - PARENTS[1][0]))
     failed = await coordinator.expect(Failed)
     assert failed.code == ExitCode.PROTOCOL
-    assert "agent 1 says two different things for the actions of round 0, step 0" in failed.why
+    assert "agent 1 says two different things for the actions of round 0, turn 0" in failed.why
     await coordinator.send(Finish(failed.why))
     await coordinator.find(Farewell)
     assert await process.ended() == ExitCode.PROTOCOL

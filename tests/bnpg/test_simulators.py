@@ -193,12 +193,16 @@ class TestOnesOwn:
             bnpg.resume(failed.value.folder)
 
     @pytest.mark.filterwarnings("ignore:agents of")
-    def test_where_masks_cannot_be_carried_no_masked_action_is_taken(self):
-        with pytest.raises(
-            RunFailed, match="lane 0, step 0: actions are masked, but this version"
-        ) as refused:
-            bnpg.train("strange:Meeting", **self.OPTIONS | {"world": None})
-        assert refused.value.code == ExitCode.WORLD
+    def test_masked_actions_are_never_taken_and_the_dead_learn_nothing_over_any_transport(self):
+        options = self.OPTIONS | {"world": None, "rounds": 6, "learning_rate": 2.0, "dag": "line"}
+        memory = bnpg.train("strange:Meeting", **options)  # which asserts that no masked action comes
+        traced = bnpg.train("strange:Meeting", **options, launcher="local", trace=True, parts=2)
+        other = bnpg.train("strange:Meeting", **options, launcher="local", transport="unix")
+        digests = {one.summary["policy_digest"] for one in (memory, traced, other)}
+        assert len(digests) == 1
+        code, out, err = run(["trace", "check", str(traced.folder)])
+        assert code == 0, err
+        assert "is that of the run recomputed in memory, bit for bit" in out
 
     @pytest.mark.filterwarnings("ignore:agents of")
     def test_a_changed_environment_is_noticed_when_a_run_goes_on(self):

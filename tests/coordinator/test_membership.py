@@ -15,7 +15,7 @@ DAG = Dag(3, ((2, 0), (0, 1)))
 
 def greet(membership, agent, incarnation=1, held=(), origin=None, **fields):
     given = {
-        "versions": (1,),
+        "versions": (2,),
         "agent": agent,
         "endpoint": f"inbox-{agent}#{incarnation}",
         "held": held,

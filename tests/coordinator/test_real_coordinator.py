@@ -66,7 +66,7 @@ async def answer(process, channels, welcomes, seed):
             announced = [
                 await channels[agent].expect(StatesAnnounced) for agent in random.permutation(AGENTS)
             ]
-            assert {(one.round, one.step) for one in announced} == {(round_, step)}
+            assert {(one.round, one.turn) for one in announced} == {(round_, step)}
             states.append(announced[0].states)
             for agent in ORDER:
                 parents = [chosen[parent][step] for parent in PARENTS[agent]]
@@ -112,7 +112,7 @@ async def test_an_answer_for_a_step_that_is_not_there_yet_ends_the_run_and_names
     await channels[1].send(ActionsChosen(0, 1, np.zeros(4, dtype="|u1")))
     for agent in AGENTS:
         finish = await channels[agent].find(Finish)
-        assert "agent 1 acts at round 0, step 1; awaited: the actions of round 0, step 0" in finish.reason
+        assert "agent 1 acts at round 0, turn 1; awaited: the actions of round 0, turn 0" in finish.reason
         await channels[agent].send(Farewell())
     assert await process.ended() == ExitCode.PROTOCOL
 
@@ -137,7 +137,7 @@ async def test_who_cannot_take_part_is_told_why(fake_agent, start_coordinator):
     fake = fake_agent(0)
     channel = await fake.join(process.endpoint, versions=(9,))
     reject = await channel.expect(Reject)
-    assert (reject.code, reject.expected, reject.got) == ("version", "protocol version 1", "9")
+    assert (reject.code, reject.expected, reject.got) == ("version", "protocol version 2", "9")
     for fields, code in [
         ({"experiment": "another"}, "experiment"),
         ({"numerics": "another"}, "numerics"),

@@ -133,5 +133,5 @@ def test_a_parent_cannot_be_ahead_by_more_than_the_bound() -> None:
     kept = AHEAD_BYTES // MEBI
     for step in range(kept):
         buffer.hear_actions(1, step, actions)
-    with pytest.raises(OrderViolation, match=f"agent 1 is {kept} steps ahead"):
+    with pytest.raises(OrderViolation, match=f"agent 1 is {kept} turns ahead"):
         buffer.hear_actions(1, kept, actions)

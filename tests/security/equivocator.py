@@ -20,7 +20,7 @@ class Equivocator(AgentMachine):
     def _carry(self, outcome: Any, now: float) -> Any:
         effects = super()._carry(outcome, now)
         for one in outcome:
-            if isinstance(one, ActionsChosen) and (one.round, one.step) == (LIE_IN, 0):
+            if isinstance(one, ActionsChosen) and (one.round, one.turn) == (LIE_IN, 0):
                 other = np.array(1 - np.minimum(one.actions, 1), dtype=one.actions.dtype)
                 effects.append(self._links.send(COORDINATOR, ActionsChosen(LIE_IN, 0, other), now))
         return effects

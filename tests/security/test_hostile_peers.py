@@ -29,7 +29,7 @@ def actions(round_: int = 0, step: int = 0) -> ActionsChosen:
 def test_without_a_key_nobody_is_even_heard(secured, right_digest) -> None:
     secured.under_way()
     stranger = secured.stranger()
-    stranger.say(Hello((1,), 0, "ipc://elsewhere", (), "", ""), sender=0)
+    stranger.say(Hello((2,), 0, "ipc://elsewhere", (), "", ""), sender=0)
     secured.until("the stranger is counted", lambda: secured.refused("handshake failed", "turned_away") > 0)
     assert not stranger.hears(0.2)
     assert secured.finish() == right_digest
@@ -69,7 +69,7 @@ def test_a_revoked_key_is_refused_at_once_and_at_the_door(secured, right_digest)
 def test_nobody_speaks_under_anothers_name(secured, right_digest) -> None:
     secured.under_way()
     rogue = secured.attacker()
-    for kind in (beacon(), actions(), Hello((1,), 0, "ipc://elsewhere", (), "", "")):
+    for kind in (beacon(), actions(), Hello((2,), 0, "ipc://elsewhere", (), "", "")):
         rogue.say(kind, sender=0, run=secured.identity, incarnation=2)
     reason = "speaks for another: the key belongs to agent 3"
     secured.until("all three are counted", lambda: secured.refused(reason) == 3)
@@ -115,13 +115,13 @@ def sealed(header: bytes, inline: bytes = b"") -> list[bytes]:
 
 
 def nested() -> list[bytes]:
-    header = msgpack.packb((1, "r", 1, 1, ROGUE, 1, 1, 0, 1, "TableShown"))
+    header = msgpack.packb((2, "r", 1, 1, ROGUE, 1, 1, 0, 1, "TableShown"))
     return sealed(b"\x9c" + header[1:] + b"\x91" * 5000)
 
 
 def with_nan() -> list[bytes]:
     table = np.full((1, 2), np.nan).tobytes()
-    header = msgpack.packb((1, "r", 1, 1, ROGUE, 1, 1, 0, 1, "TableShown", [0], [("<f8", (1, 2))]))
+    header = msgpack.packb((2, "r", 1, 1, ROGUE, 1, 1, 0, 1, "TableShown", [0], [("<f8", (1, 2))]))
     return sealed(header, table)
 
 
@@ -134,7 +134,7 @@ BROKEN = {
     "nothing": [b""],
     "noise": [bytes(range(256))],
     "truncated": truncated(),
-    "missing tensor": sealed(msgpack.packb((1, "r", 1, 1, ROGUE, 1, 1, 0, 1, "TableShown", [0], []))),
+    "missing tensor": sealed(msgpack.packb((2, "r", 1, 1, ROGUE, 1, 1, 0, 1, "TableShown", [0], []))),
     "many parts": [b"x"] * 1000,
     "no MessagePack": sealed(b"\xc1"),
     "nothing but brackets": sealed(b"\x91" * 5000),
@@ -186,7 +186,7 @@ def test_somebody_who_asks_and_never_listens_costs_little(secured, right_digest)
     rogue = secured.attacker()
     rogue.socket.set(zmq.RCVHWM, 1)
     before = secured.resident()
-    hello = Hello((1,), ROGUE, "ipc://nowhere", (), "x" * 1000, "")
+    hello = Hello((2,), ROGUE, "ipc://nowhere", (), "x" * 1000, "")
     for _ in range(20_000):
         rogue.say(hello)
     secured.until("it is quarantined", lambda: secured.refused("quarantined") > 1000)

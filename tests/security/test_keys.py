@@ -19,7 +19,7 @@ from bnpg_protocol.wire.errors import InsecureSetup
 from bnpg_protocol.wire.messages import Beacon, Hello
 
 pytestmark = pytest.mark.timeout(120)
-HELLO = Hello((1,), UNASSIGNED, "ipc://x", (), "", "")
+HELLO = Hello((2,), UNASSIGNED, "ipc://x", (), "", "")
 
 
 def spoken(sender: int, message=None) -> Envelope:

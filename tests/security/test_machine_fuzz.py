@@ -38,7 +38,7 @@ AGENT_SCENES = [
     f"given {FAMILY}\njoined\n",
     f'given {FAMILY} mode="exact"\njoined\n',
     f"given {FAMILY} held=(3,4)\njoined round=4\n"
-    "> coordinator: StatesAnnounced round=4 step=0 time=0 lane=0 [0]\n",
+    "> coordinator: StatesAnnounced round=4 turn=0 time=0 lane=0 [0]\n",
 ]
 COORDINATOR_SCENES = [
     "given\n",

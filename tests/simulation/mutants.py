@@ -91,15 +91,20 @@ MUTANTS = (
     Mutant(
         "a replayed round is acted with the newest theta",
         LEARNER,
-        (("self._rounds[round_].policy.draw(", "self._rounds[self.latest].policy.draw("),),
+        (
+            (
+                "policy = self._rounds[round_].policy\n        if limits is None:\n            chosen",
+                "policy = self._rounds[self.latest].policy\n        if limits is None:\n            chosen",
+            ),
+        ),
     ),
     Mutant(
         "actions come from a generator that runs on",
         LEARNER,
         (
             (
-                "self._uniforms.take(round_, time, lane, len(states))[0]",
-                'vars(self).setdefault("_running", np.random.default_rng(0)).random(len(states))',
+                "self._uniforms.take(round_, time, lane, len(seen))[0]",
+                'vars(self).setdefault("_running", np.random.default_rng(0)).random(len(seen))',
             ),
         ),
     ),
@@ -130,7 +135,7 @@ MUTANTS = (
     Mutant(
         "a round's line is written after its signal went out",
         ROUNDS,
-        (("return [Line(self._line), ToAll(signal)]", "return [ToAll(signal), Line(self._line)]"),),
+        (("return [ToRecord(self._line), ToAll(signal)]", "return [ToAll(signal), ToRecord(self._line)]"),),
     ),
     Mutant(
         "after a crash the run goes on where the most advanced agent is",

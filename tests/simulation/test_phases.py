@@ -76,7 +76,7 @@ def test_an_agent_that_leaves_undone_what_it_could_do_is_caught_with_what_had_ha
         simulate(SMALL)
     [note] = caught.value.__notes__
     assert note.startswith("the last events before:")
-    assert "< coordinator g=1 e=1 seq=4 ack=2: StatesAnnounced round=0 step=0" in note
+    assert "< coordinator g=1 e=1 seq=4 ack=2: StatesAnnounced round=0 turn=0" in note
     assert "states=array(2,)" in note
 
 
@@ -117,7 +117,7 @@ class Broken:
 
 class OneArrival:
     def receive(self, seconds: float) -> list[Arrival]:
-        envelope = Envelope("run", 0, 0, 0, 1, 0, 0, 1, Hello((1,), 0, "there", (), "", "F"))
+        envelope = Envelope("run", 0, 0, 0, 1, 0, 0, 1, Hello((2,), 0, "there", (), "", "F"))
         beacon = Envelope("run", 0, 0, 0, 1, 0, 0, 2, Beacon("greeting", 0, 0, ()))
         return [Arrival("origin", [bytes(frame) for frame in encode(one)]) for one in (envelope, beacon)]
 
@@ -130,5 +130,5 @@ def test_a_process_that_crashes_says_what_had_happened() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         loop.run()
     [note] = caught.value.__notes__
-    assert "< agent 0 g=0 e=0 seq=0 ack=0: Hello versions=(1,)" in note
+    assert "< agent 0 g=0 e=0 seq=0 ack=0: Hello versions=(2,)" in note
     assert "Beacon" not in note

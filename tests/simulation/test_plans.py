@@ -44,7 +44,7 @@ def steps(injector: FaultInjector, count: int, now: float = 0.0) -> list[int]:
     """Return the steps of the messages that come out, in order, delayed ones last."""
     out = [parcel for step in range(count) for parcel in injector.outgoing(transmission(step), now)]
     out += injector.released(1e9)
-    return [parcel.transmit.envelope.message.step for parcel in out]
+    return [parcel.transmit.envelope.message.turn for parcel in out]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -76,7 +76,7 @@ def test_a_network_survives_kills_to_the_bit(mode: str) -> None:
     setup = setup_of(Experiment(**(SAMPLED | {"mode": mode})), patience=3600.0)
     lines, thetas, _ = played(setup, network)
     deaths = 0
-    for number in range(12):
+    for number in range(36):
         plan = draw_plan(random.Random(number), 3, 4)
         again, reached, died = played(setup, network, plan, order=number)
         assert (again, digests(reached)) == (lines, digests(thetas))

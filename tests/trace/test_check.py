@@ -289,7 +289,7 @@ def test_a_lie_that_everybody_agrees_on_is_found_by_the_reference(recorded: Reco
                 line["p"] = "01234567"
     recorded.forge(files)
     recorded.check()
-    with pytest.raises(Violation, match=r"ActionsChosen of agent-0, round 3, step 1 has the digest 01234567"):
+    with pytest.raises(Violation, match=r"ActionsChosen of agent-0, round 3, turn 1 has the digest 01234567"):
         recorded.check(reference=True)
 
 

@@ -1,7 +1,7 @@
 """What everybody said in the whole run: each thing once, or again in a replay with the very same content.
 
-A key is (process, kind of message, round, step). Theta is kept beside: by agent and round, with the event
-that first shows it.
+A key is (process, kind of message, round, turn, receiver). Theta is kept beside: by agent and
+round, with the event that first shows it.
 """
 
 from dataclasses import dataclass, field
@@ -22,11 +22,12 @@ from bnpg_protocol.wire.messages import SignalApplied
 from bnpg.trace.lives import Lives
 from bnpg.trace.reading import Life, TraceEvent, Violation
 
-Key = tuple[str, str, int, int | None]
+Key = tuple[str, str, int, int | None, str | None]
+"""The last: to whom it is said, if everybody is told something else."""
 REPEATABLE = frozenset(
     {
-        "ActionsChosen", "FlowBroadcast", "SignalApplied", "SignalBroadcast", "StatesAnnounced",
-        "TableRequested", "TableShown", "ThetaShown",
+        "ActionsChosen", "FlowBroadcast", "ObservationsAnnounced", "SignalApplied", "SignalBroadcast",
+        "StatesAnnounced", "TableRequested", "TableShown", "ThetaShown",
     }
 )  # fmt: skip
 """Kinds of message that say the same in every replay of a round."""
@@ -56,11 +57,11 @@ def collect(run: Lives) -> Content:
         for event in life.events:
             match event.line:
                 case SendLine(kind=kind, round=round_) if kind in REPEATABLE and round_ is not None:
-                    _note(content, life, event, (life.process, kind, round_, event.step))
+                    _note(content, life, event, (life.process, kind, round_, event.step, _receiver(event)))
                     if kind == "SignalApplied" and life.agent is not None:
                         _check_report(content.thetas[life.agent].get(round_ + 1), event, round_)
                 case ActLine(round=round_, step=step):
-                    _note(content, life, event, (life.process, "ActionsChosen", round_, step))
+                    _note(content, life, event, (life.process, "ActionsChosen", round_, step, None))
                 case JoinLine():
                     _check_held(run, event, event.line)
     return content
@@ -73,6 +74,11 @@ def _note(content: Content, life: Life, event: TraceEvent, key: Key) -> None:
         acts = isinstance(event.line, ActLine)
         how = "acts differently in a replay: act" if acts else f"says two different things: {key[1]}"
         raise Violation(f"{life.process} {how} of round {key[2]}", known, event)
+
+
+def _receiver(event: TraceEvent) -> str | None:
+    line = event.line
+    return line.peer if isinstance(line, SendLine) and line.kind == "ObservationsAnnounced" else None
 
 
 def payload_of(event: TraceEvent) -> str:

@@ -56,10 +56,14 @@ class Need(NamedTuple):
 
 
 def fact_of(event: TraceEvent) -> Fact:
-    """Return what an event amounts to; to apply an update and to have applied it before are one."""
+    """Return what an event amounts to; to apply an update and to have applied it before are one.
+
+    So are the two ways to say what is seen in a turn.
+    """
     match event.line:
         case SendLine() | ReceiveLine() | UnsendLine() as line:
-            return Fact(event.verb, line.kind, line.peer, line.round, line.step)
+            kind = "StatesAnnounced" if line.kind == "ObservationsAnnounced" else line.kind
+            return Fact(event.verb, kind, line.peer, line.round, line.step)
         case ApplyLine() | KeptLine():
             return Fact("update", round=event.round)
         case JoinLine(agent=agent, life=life):
@@ -256,7 +260,9 @@ class _Coordinator(_Process):
                 yield Need(Fact("begin", round=event.round), "begun the round")
             case SendLine(kind="TableRequested", round=int(round_)):
                 yield from self._finished(round_)
-            case SendLine(kind="StatesAnnounced", round=int(round_), step=int(step)):
+            case SendLine(
+                kind="StatesAnnounced" | "ObservationsAnnounced", round=int(round_), step=int(step)
+            ):
                 yield from self._finished(round_)
                 if self._measures(round_):
                     yield from self._everybody("TableShown", round_, "the table")

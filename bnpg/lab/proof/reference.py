@@ -10,20 +10,22 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from bnpg_agents.learner import Learner
-from bnpg_coordinator.ascent import ascent_of
+from bnpg_agents.limits import Limits, joined, limits_of
 from bnpg_coordinator.estimator import SampledRound
 from bnpg_coordinator.invitation import welcome
 from bnpg_coordinator.lanes import parts_of
 from bnpg_coordinator.loading import load_setup
-from bnpg_coordinator.oracle import Oracle
+from bnpg_coordinator.machine import exact
+from bnpg_coordinator.orders import To, ToAll
+from bnpg_coordinator.rounds import announcements
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_protocol.process.recorder import payload
 from bnpg_protocol.wire.messages import (
     ActionsChosen,
     Message,
+    ObservationsAnnounced,
     SignalApplied,
     SignalBroadcast,
-    StatesAnnounced,
     TableRequested,
     TableShown,
     ThetaShown,
@@ -90,8 +92,9 @@ def _check_experiment(setup: CoordinatorSetup, proof: Proof) -> None:
 
 
 def _compare(key: Key, event: TraceEvent, expected: Message | None) -> None:
-    process, kind, round_, step = key
-    where = f"{kind} of {process}, round {round_}" + ("" if step is None else f", step {step}")
+    process, kind, round_, turn, receiver = key
+    where = f"{kind} of {process}" + ("" if receiver is None else f" to {receiver}") + f", round {round_}"
+    where += "" if turn is None else f", turn {turn}"
     if expected is None:
         raise Violation(f"{where}: there is no such message in the run in memory", event)
     if payload(expected) != payload_of(event):
@@ -104,32 +107,32 @@ def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, lis
 
     Yields
     ------
-    words : dict from (process, kind, round, step) to Message
+    words : dict from (process, kind, round, turn, receiver) to Message
         All that may be said in the round.
     thetas : list of str
         Digest of theta_round of every agent.
     """
     learners = [Learner(welcome(setup, agent), {}) for agent in range(setup.dag.agents)]
-    oracle = Oracle(setup.game, setup.dag, setup.weights, setup.experiment.kind.is_direct)
-    ascent = ascent_of(msgspec.structs.replace(setup, recorded=()), oracle)
+    _, ascent = exact(msgspec.structs.replace(setup, recorded=()))
     for round_ in range(rounds + 1):
         thetas = [learner.snapshot(round_).digest for learner in learners]
-        words: Words = {("coordinator", "TableRequested", round_, None): TableRequested(round_)}
+        words: Words = {("coordinator", "TableRequested", round_, None, None): TableRequested(round_)}
         for agent, learner in enumerate(learners):
             name = f"agent-{agent}"
-            words[name, "TableShown", round_, None] = TableShown(round_, learner.table(round_))
-            words[name, "ThetaShown", round_, None] = ThetaShown(round_, learner.snapshot(round_).table)
+            words[name, "TableShown", round_, None, None] = TableShown(round_, learner.table(round_))
+            words[name, "ThetaShown", round_, None, None] = ThetaShown(round_, learner.snapshot(round_).table)
         if round_ < setup.experiment.rounds:
             if setup.experiment.mode == "exact":
+                assert ascent is not None, "exact mode has a model"
                 signal, _ = ascent.signal(round_, [learner.table(round_) for learner in learners])
-                words["coordinator", "FlowBroadcast", round_, None] = signal
+                words["coordinator", "FlowBroadcast", round_, None, None] = signal
                 for learner in learners:
                     learner.apply_flow(signal)
             else:
                 _play(setup, learners, round_, words)
             for agent, learner in enumerate(learners):
                 after = learner.snapshot(round_ + 1).digest
-                words[f"agent-{agent}", "SignalApplied", round_, None] = SignalApplied(round_, after)
+                words[f"agent-{agent}", "SignalApplied", round_, None, None] = SignalApplied(round_, after)
         yield words, thetas
 
 
@@ -139,19 +142,33 @@ def _play(setup: CoordinatorSetup, learners: list[Learner], round_: int, words: 
     sampled = SampledRound(setup.world, setup.experiment, round_)
     episodes = sampled.episodes
     chosen: list[list[IntArray]] = [[] for _ in learners]
-    for step, turn in enumerate(episodes.turns):  # which grow as the turns are taken
-        announced = StatesAnnounced(round_, step, turn.time, turn.lane, turn.seen.shared)
-        words["coordinator", "StatesAnnounced", round_, step] = announced
+    limits: list[list[Limits | None]] = [[] for _ in learners]
+    for number, turn in enumerate(episodes.turns):  # which grow as the turns are taken
+        for order in announcements(round_, number, turn, range(setup.dag.agents)):
+            match order:
+                case ToAll(message):
+                    words["coordinator", "StatesAnnounced", round_, number, None] = message
+                    for each in limits:
+                        each.append(None)
+                case To(agent, ObservationsAnnounced() as message):
+                    receiver = f"agent-{agent}"
+                    words["coordinator", "ObservationsAnnounced", round_, number, receiver] = message
+                    limits[agent].append(limits_of(message, setup.world.actions[agent]))
         for agent in setup.dag.order:
-            heard = [chosen[parent][step] for parent in parents[agent]]
-            actions = learners[agent].act(round_, turn.time, turn.lane, turn.seen.by(agent), heard)
+            heard = [chosen[parent][number] for parent in parents[agent]]
+            actions = learners[agent].act(
+                round_, turn.time, turn.lane, turn.seen.by(agent), heard, limits[agent][number]
+            )
             chosen[agent].append(actions)
-            words[f"agent-{agent}", "ActionsChosen", round_, step] = ActionsChosen(round_, step, actions)
-        episodes.advance([actions[step] for actions in chosen])
+            said = ActionsChosen(round_, number, actions)
+            words[f"agent-{agent}", "ActionsChosen", round_, number, None] = said
+        episodes.advance([actions[number] for actions in chosen])
     weights, _ = sampled.signal()
-    words["coordinator", "SignalBroadcast", round_, None] = SignalBroadcast(round_, weights)
-    states = np.concatenate([turn.seen.shared for turn in episodes.turns])
-    joined = [np.concatenate(actions) for actions in chosen]
+    words["coordinator", "SignalBroadcast", round_, None, None] = SignalBroadcast(round_, weights)
+    lanes = [len(turn.seen) for turn in episodes.turns]
+    actions_of = [np.concatenate(actions) for actions in chosen]
     for agent, learner in enumerate(learners):
-        heard = [joined[parent] for parent in parents[agent]]
-        learner.apply_weights(round_, states, heard, joined[agent], weights)
+        seen = np.concatenate([turn.seen.by(agent) for turn in episodes.turns])
+        heard = [actions_of[parent] for parent in parents[agent]]
+        whole = joined(limits[agent], lanes, setup.world.actions[agent])
+        learner.apply_weights(round_, seen, heard, actions_of[agent], weights, whole)

@@ -35,6 +35,7 @@ COORDINATOR_PHASES: tuple[Phase, ...] = ("announcing", "recorded", "signalling",
 RESOURCES: tuple[Resource, ...] = ("disk", "descriptors", "memory")
 KINDS = (
     "StatesAnnounced",
+    "ObservationsAnnounced",
     "ActionsChosen",
     "SignalBroadcast",
     "FlowBroadcast",

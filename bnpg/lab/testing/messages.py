@@ -25,7 +25,7 @@ def tensors(rule: Tensor) -> st.SearchStrategy[NDArray[Any]]:
     def filled(code: str, shape: tuple[int, ...]) -> st.SearchStrategy[NDArray[Any]]:
         dtype = np.dtype(code)
         elements = (
-            st.floats(allow_nan=False, allow_infinity=False, width=64)
+            st.floats(allow_nan=False, allow_infinity=False, width=32 if dtype.itemsize == 4 else 64)
             if dtype.kind == "f"
             else st.integers(int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
         )

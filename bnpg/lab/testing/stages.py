@@ -135,7 +135,7 @@ class CoordinatorStage(Stage):
 
 _ENDED = re.compile(r"\(end (\w+): (.*)\)")
 _ABANDONED = re.compile(r"\(abandoned: (.*)\)")
-_HELLO = ("versions=(1,)", "agent=AGENT", 'endpoint="there"', "held=()", 'experiment=""', 'numerics="F"')
+_HELLO = ("versions=(2,)", "agent=AGENT", 'endpoint="there"', "held=()", 'experiment=""', 'numerics="F"')
 
 
 def _tight(value: Any) -> str:

@@ -5,9 +5,9 @@
     # A parent may be faster than the coordinator: the child waits for the states.
     given agent=1 parents=(0,) parent_actions=(2,)
     joined
-    > agent 0: ActionsChosen round=0 step=0 [1, 1]
-    > coordinator: StatesAnnounced round=0 step=0 time=0 lane=0 [0, 1]
-      to coordinator: ActionsChosen round=0 step=0 [0, 1]
+    > agent 0: ActionsChosen round=0 turn=0 [1, 1]
+    > coordinator: StatesAnnounced round=0 turn=0 time=0 lane=0 [0, 1]
+      to coordinator: ActionsChosen round=0 turn=0 [0, 1]
 
 A line with ``>`` is a message that comes in; ``> agent 0 {seq=1 epoch=2}:`` gives fields of its envelope,
 which are right by themselves otherwise. ``~ 0.5`` lets seconds pass, ``~ 0.5 unacknowledged`` with peers that

@@ -241,7 +241,7 @@ class TraceRecorder:
         # A broadcast is one message sent to many, and an action is drawn, then sent: digest it once.
         known, content = self._described
         if known is not message:
-            content = (getattr(message, "round", None), getattr(message, "step", None), payload(message))
+            content = (getattr(message, "round", None), getattr(message, "turn", None), payload(message))
             self._described = (message, content)
         return content
 

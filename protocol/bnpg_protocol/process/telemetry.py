@@ -22,7 +22,7 @@ from bnpg_protocol.process.descriptors import in_use, limit
 from bnpg_protocol.process.security.endpoints import host_and_port
 from bnpg_protocol.wire.errors import InsecureSetup
 from bnpg_protocol.wire.events import Event, Passage
-from bnpg_protocol.wire.messages import SignalBroadcast, StatesAnnounced
+from bnpg_protocol.wire.messages import ObservationsAnnounced, SignalBroadcast, StatesAnnounced
 
 PUBLISH_EVERY = 0.5
 """Seconds between two snapshots."""
@@ -127,11 +127,11 @@ class Telemetry:
         """Take the time of a step from the messages that begin and end it."""
         if not isinstance(passage, Passage) or passage.direction != "send" or passage.peer != 0:
             return
-        if isinstance(passage.message, (StatesAnnounced, SignalBroadcast)):
+        if isinstance(passage.message, (StatesAnnounced, ObservationsAnnounced, SignalBroadcast)):
             now = time.monotonic()
             if self._step_began is not None:
                 self._steps.observe(now - self._step_began)
-            self._step_began = now if isinstance(passage.message, StatesAnnounced) else None
+            self._step_began = None if isinstance(passage.message, SignalBroadcast) else now
 
     def ended(self) -> None:
         """Note that the work is done: no turn is expected any more."""

@@ -27,9 +27,10 @@ from msgspec.structs import astuple
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import MalformedMessage
 from bnpg_protocol.wire.messages import KINDS, Message, Tensor
-from bnpg_protocol.wire.version import PROTOCOL_VERSIONS
+from bnpg_protocol.wire.version import JOINING_VERSION, PROTOCOL_VERSIONS
 
 WIRE_VERSION = PROTOCOL_VERSIONS[-1]
+_JOINING = frozenset({"Hello", "Reject"})
 MAX_HEADER = 64 * 1024
 """Bytes a header may have."""
 MAX_TENSOR = 1 << 30
@@ -102,6 +103,7 @@ class _Content(NamedTuple):
     """What of a message is the same for everybody it goes to."""
 
     message: Message
+    version: int
     described: bytes
     """The end of the header: kind, scalars, tensors."""
     inline: Frame
@@ -112,7 +114,7 @@ class _Content(NamedTuple):
 
 _latest: _Content | None = None
 # Broadcasts: the same message goes out to one neighbour after the other.
-_known: dict[tuple[str, int, int, int, int], bytes] = {}
+_known: dict[tuple[int, str, int, int, int, int], bytes] = {}
 # The beginning of the header, which is the same for a whole epoch.
 
 
@@ -126,14 +128,21 @@ def encode(envelope: Envelope) -> list[Frame]:
     content = _latest
     if content is None or content.message is not envelope.message:
         content = _latest = _content(envelope.message)
-    beginning = (envelope.run, envelope.generation, envelope.epoch, envelope.sender, envelope.incarnation)
+    beginning = (
+        content.version,
+        envelope.run,
+        envelope.generation,
+        envelope.epoch,
+        envelope.sender,
+        envelope.incarnation,
+    )
     begun = _known.get(beginning)
     if begun is None:
         if len(_known) >= MOST_KNOWN:
             _known.clear()
-        begun = _known[beginning] = _ARRAY_OF_12 + _pack((WIRE_VERSION, *beginning))[1:]
+        begun = _known[beginning] = _ARRAY_OF_12 + _pack(beginning)[1:]
     counters = _pack((envelope.seq, envelope.ack, envelope.lamport))[1:]
-    _, described, inline, frames, checksum = content
+    _, _, described, inline, frames, checksum = content
     size = len(begun) + len(counters) + len(described)
     start = b"".join((size.to_bytes(4, "little"), begun, counters, described))
     checksum = crc32(inline, crc32(start, checksum))
@@ -154,10 +163,11 @@ def _content(message: Message) -> _Content:
         size += array.nbytes
     scalars = [getattr(message, field) for field in layout.scalars]
     described = _pack((layout.kind.__name__, scalars, tensors))[1:]
+    version = _version_of(layout.kind.__name__)
     if size < ZERO_COPY:
-        return _Content(message, described, b"".join([array.tobytes() for array in arrays]), [], 0)
+        return _Content(message, version, described, b"".join([array.tobytes() for array in arrays]), [], 0)
     frames: list[Frame] = [np.ascontiguousarray(one).reshape(-1).view(np.uint8).data for one in arrays]
-    return _Content(message, described, b"", frames, _checksum(frames))
+    return _Content(message, version, described, b"", frames, _checksum(frames))
 
 
 def decode(frames: list[Frame]) -> Envelope:
@@ -255,9 +265,15 @@ def _header(data: memoryview) -> _Header:
         raise MalformedMessage(f"header is no MessagePack: {error}") from None
     except RecursionError:
         raise MalformedMessage("header is nested deeper than any message") from None
-    if header.version not in PROTOCOL_VERSIONS:
-        raise MalformedMessage(f"header.version must be one of {PROTOCOL_VERSIONS}, got {header.version}")
+    expected = _version_of(header.kind)
+    if header.version != expected:
+        raise MalformedMessage(f"header.version must be {expected}, got {header.version}")
     return header
+
+
+def _version_of(kind: str) -> int:
+    """Return the version in the header of a kind of message."""
+    return JOINING_VERSION if kind in _JOINING else WIRE_VERSION
 
 
 def _array(kind: str, field: str, rule: Tensor, code: str, shape: list[int], frame: Frame) -> _Array:

@@ -2,8 +2,8 @@
 
 Joining: `Hello` → `Welcome` or `Reject` → `Roster` → per edge `EdgeHello` and `EdgeWelcome` →
 `EdgesConfirmed` from both ends → `Start`.
-A round, sampled: `StatesAnnounced` → `ActionsChosen` (to children and coordinator) → .. → `SignalBroadcast`
-→ `SignalApplied`. A round, exact: `TableShown` → `FlowBroadcast` → `SignalApplied`.
+A round, sampled: `StatesAnnounced` or `ObservationsAnnounced` → `ActionsChosen` (to children and coordinator)
+→ .. → `SignalBroadcast` → `SignalApplied`. A round, exact: `TableShown` → `FlowBroadcast` → `SignalApplied`.
 The end: `ThetaRequested` → `ThetaShown` (only when asked for) → `Finish` → `Farewell`.
 Outside the order (never sequenced): `Hello`, `Welcome`, `Reject`, `Summons`, `Beacon`, `Failed`,
 `Acknowledgement`, `GapFound`.
@@ -32,6 +32,9 @@ Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 States = Annotated[NDArray[np.integer[Any]], Tensor("|u1", "<u2", "<u4")]
 Actions = Annotated[NDArray[np.integer[Any]], Tensor("|u1", "<u2")]
+Observations = Annotated[NDArray[Any], Tensor("|u1", "<u2", "<u4", "<f4", axes=None)]
+Mask = Annotated[NDArray[np.uint8], Tensor("|u1", axes=2)]
+Flags = Annotated[NDArray[np.uint8], Tensor("|u1")]
 Weights = Annotated[NDArray[np.float64], Tensor("<f8")]
 Table = Annotated[NDArray[np.float64], Tensor("<f8", axes=None)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -80,6 +83,7 @@ class Welcome(Unsequenced, frozen=True):
     experiment: str
     mode: str
     states: Count
+    """How many states the agent may see; 0 if it sees numbers."""
     actions: Count
     parents: tuple[Count, ...]
     parent_actions: tuple[Count, ...]
@@ -93,6 +97,8 @@ class Welcome(Unsequenced, frozen=True):
     theta: Table
     policy: str = "table"
     """Which kind of local policy the agent has, as the experiment names it."""
+    width: Count = 0
+    """How many numbers the agent sees in a lane; 0 if it sees a state."""
 
 
 class Reject(Unsequenced, frozen=True):
@@ -152,7 +158,7 @@ class StatesAnnounced(Message, frozen=True):
     """
 
     round: Count
-    step: Count
+    turn: Count
     """Number of the turn in the round."""
     time: Count
     """Steps the lanes have made; the number of the turn, where the lanes are not parted."""
@@ -161,16 +167,35 @@ class StatesAnnounced(Message, frozen=True):
     states: States
 
 
-class ActionsChosen(Message, frozen=True):
-    """The sender's actions in all lanes of a turn."""
+class ObservationsAnnounced(Message, frozen=True):
+    """What one agent alone sees in some living lanes, in one turn: instead of `StatesAnnounced`.
+
+    It goes to every agent with its own content, where agents see different things, where actions are
+    forbidden, or where some agents take no part.
+    """
 
     round: Count
-    step: Count
+    turn: Count
+    time: Count
+    lane: Annotated[int, Meta(ge=0, multiple_of=4)]
+    observations: Observations
+    """(n,) states of the agent's own, or (n, D) float32."""
+    available: Mask
+    """(n, A): 1 for the actions the agent may take; (0, 0) if it may take all."""
+    alive: Flags
+    """(n,): 0 where the agent takes no part; empty if it takes part everywhere."""
+
+
+class ActionsChosen(Message, frozen=True):
+    """The sender's actions in all lanes of a turn; 0 where it takes no part."""
+
+    round: Count
+    turn: Count
     actions: Actions
 
 
 class SignalBroadcast(Message, frozen=True):
-    """The shared gradient signal of a sampled round: a weight for every (step, lane), step by step."""
+    """The shared gradient signal of a sampled round: a weight for every (turn, lane), turn by turn."""
 
     round: Count
     weights: Weights
@@ -254,7 +279,7 @@ class Beacon(Unsequenced, frozen=True):
 
     phase: str
     round: Count
-    step: Count
+    turn: Count
     lacks: tuple[int, ...]
     """Peers whose message the agent waits for; -1 is the coordinator."""
 

@@ -33,6 +33,7 @@ from bnpg_protocol.wire.messages import (
     FlowBroadcast,
     Hello,
     Message,
+    ObservationsAnnounced,
     Roster,
     SignalBroadcast,
     StatesAnnounced,
@@ -57,8 +58,8 @@ def of_arrival(envelope: Envelope) -> Moment | None:
             return Moment("welcomed")
         case Roster():
             return Moment("joining")
-        case StatesAnnounced(round=round_, step=step):
-            return Moment("states", round_, step)
+        case StatesAnnounced(round=round_, turn=turn) | ObservationsAnnounced(round=round_, turn=turn):
+            return Moment("states", round_, turn)
         case SignalBroadcast(round=round_) | FlowBroadcast(round=round_):
             return Moment("signal", round_)
         case _:
@@ -76,10 +77,10 @@ def after_effect(effect: Effect) -> Moment | None:
     """Return the moment just after an effect was carried out."""
     if isinstance(effect, Transmit):
         match effect.envelope.message:
-            case ActionsChosen(round=round_, step=step):
-                return Moment("sending", round_, step)
-            case StatesAnnounced(round=round_, step=step):
-                return Moment("announcing", round_, step)
+            case ActionsChosen(round=round_, turn=turn):
+                return Moment("sending", round_, turn)
+            case StatesAnnounced(round=round_, turn=turn) | ObservationsAnnounced(round=round_, turn=turn):
+                return Moment("announcing", round_, turn)
             case SignalBroadcast(round=round_) | FlowBroadcast(round=round_):
                 return Moment("signalling", round_)
             case _:
