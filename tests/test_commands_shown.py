@@ -38,7 +38,7 @@ def words(command: str) -> list[str]:
 
 def timeless(text: str) -> str:
     """Without what differs from one run to the next: times and sizes, and how many processes there were."""
-    return re.sub(r"in [\d.]+ s \([\d.]+ rounds/s\), \d+ process\w*|\d+ KiB", "..", text)
+    return re.sub(r"in [\d.]+ (?:min [\d.]+ )?m?s \([\d.]+ rounds/s\), \d+ process\w*|\d+ KiB", "..", text)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from bnpg.cli.options import debug_option, json_option
+from bnpg.durations import duration
 from bnpg.run_documents import Status, read_document
 from bnpg_math.errors import InputError
 
@@ -72,7 +73,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
     head += f" of {told['rounds']}" if "rounds" in told else ""
     head += f", step {told.get('step', '?')}"
     if not told["up"] and told.get("phase") != "ended":
-        head += f"; nobody has renewed this for {told['seconds_old']:.0f} s"
+        head += f"; nobody has renewed this for {duration(told['seconds_old'])}"
     head += f"; {told['state']}: {told['why']}" if "state" in told else ""
     lines = [head]
     if told.get("waiting_for"):
@@ -80,7 +81,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
     for agent, state in sorted(told.get("agents", {}).items(), key=lambda item: int(item[0])):
         lines.append(
             f"  agent {agent:>3}  {state['phase']:<9} round {state['round']}, step {state['step']}, "
-            f"start {state['incarnation']}, heard {state['heard_seconds_ago']:.1f} s before"
+            f"start {state['incarnation']}, heard {duration(state['heard_seconds_ago'])} before"
         )
     for agent, why in sorted(told.get("rejected", {}).items()):
         who = f"agent {agent}" if int(agent) >= 0 else "an agent without an id"

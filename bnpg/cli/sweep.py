@@ -8,6 +8,7 @@ import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import debug_option, given, integer, json_option, options_of, quiet_option
+from bnpg.durations import duration
 from bnpg.launchers.settings import LaunchSettings
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _as_json(ended: "Sweep") -> dict[str, Any]:
 
 def _in_words(ended: "Sweep") -> str:
     kept = f", {ended.kept} of them before" if ended.kept else ""
-    lines = [f"Done: {ended.done} of {ended.runs} runs{kept}, in {ended.seconds:.1f} s", ""]
+    lines = [f"Done: {ended.done} of {ended.runs} runs{kept}, in {duration(ended.seconds)}", ""]
     lines += _table(ended.aggregates)
     lines += ["", f"Files in {ended.folder}"]
     for name, meaning in (

@@ -31,7 +31,6 @@ class TabularDirect:
     Examples
     --------
     >>> import numpy as np
-    from numpy.typing import NDArray
     >>> policy = TabularDirect(np.array([[0.0, 1.0]]))
     >>> policy.nearest({"theta": np.array([[0.25, 0.25]])})["theta"].tolist()
     [[0.5, 0.5]]

@@ -31,7 +31,6 @@ class TabularSoftmax:
     Examples
     --------
     >>> import numpy as np
-    from numpy.typing import NDArray
     >>> policy = TabularSoftmax(np.zeros((1, 2)))
     >>> policy.draw(np.zeros(3, dtype=int), [], np.array([0.1, 0.6, 0.4])).tolist()
     [0, 1, 0]

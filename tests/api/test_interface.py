@@ -51,7 +51,8 @@ def test_every_name_is_there_and_documented() -> None:
 def test_train_has_every_option_of_the_command_line() -> None:
     settings = {*Experiment.__struct_fields__, *LaunchSettings.__struct_fields__}
     own = {"out", "faults", "progress", "on_line"}
-    assert set(inspect.signature(bnpg.train).parameters) == settings | own
+    of_python = {"env"}  # an environment, made here
+    assert set(inspect.signature(bnpg.train).parameters) == settings | own | of_python
     options = {option.name for option in train_command.params}
     assert options - settings - own == {"subject", "as_json", "quiet", "debug"}
     assert settings - options == {"game"}
@@ -206,7 +207,7 @@ def test_evaluating_gives_the_numbers_of_the_record() -> None:
         (
             lambda: bnpg.train("climbing", launcher="cloud"),
             bnpg.InputError,
-            "launcher: expected 'memory' or 'local', got 'cloud'",
+            "launcher: expected 'memory', 'local', 'slurm' or 'ray', got 'cloud'",
         ),
         (lambda: bnpg.train("climbing", log=["xml"]), bnpg.InputError, "log: expected some of 'csv', 'tens"),
         (lambda: bnpg.train("climbing", log="xml"), bnpg.InputError, "log: expected some of 'csv', 'tens"),

@@ -1,6 +1,7 @@
 """What of a run is measured, and what becomes of one that fails."""
 
 import pytest
+from bnpg_coordinator.line import Line
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.lab.bench.measured_run import BenchmarkFailed, Watch, Workload, measure
@@ -12,7 +13,7 @@ WORKLOAD = Workload(game="climbing", dag="empty", horizon=2, rounds=3)
 def test_the_first_round_and_the_end_are_left_out_and_the_median_round_counts() -> None:
     watch = Watch(4, [])
     for round_, seconds in enumerate([9.0, 2.0, 4.0, 3.0, 0.001]):
-        watch.line({"round": round_, "seconds": seconds})
+        watch.line(Line(round_, seconds=seconds))
     sample = watch.sample(steps=10)
     assert sample.seconds == pytest.approx(0.3)
     assert sample.steps == 30
@@ -20,7 +21,7 @@ def test_the_first_round_and_the_end_are_left_out_and_the_median_round_counts() 
 
 def test_a_run_without_a_round_is_no_measurement() -> None:
     watch = Watch(4, [])
-    watch.line({"round": 0, "seconds": 1.0})
+    watch.line(Line(0, seconds=1.0))
     with pytest.raises(BenchmarkFailed, match="no round was measured"):
         watch.sample(steps=10)
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from bnpg_agents.checkpoint import CheckpointFolder, load_latest
 from bnpg_agents.snapshot import Snapshot
+from bnpg_coordinator.line import Line
 from bnpg_coordinator.run_record import RunRecord, check_record, read_lines
 from bnpg_protocol.process.fence import Fence
 
@@ -60,10 +61,10 @@ def record(folder: Path, done: Path) -> int:
     kept.next_generation()
     kept.rewind(0)
     for round_ in (0, 1, 2, 3, 4, 5):
-        kept.append({"round": round_, "value": round_ / 2})
+        kept.append(Line(round_, value=round_ / 2))
         done.write_text(str(round_))
     kept.rewind(5)
-    kept.append({"round": 5, "value": 5 / 2})
+    kept.append(Line(5, value=5 / 2))
     kept.conclude("done", "", 6, {"value": 5 / 2})
     done.write_text("6")
     kept.close()
@@ -104,7 +105,7 @@ def test_a_line_that_was_recorded_survives_every_call_and_every_torn_write(tmp_p
     kills = 0
     for folder, done in killed(record, tmp_path / "whole"):
         kills += 1
-        lines = [line["round"] for line in read_lines(folder / "metrics.jsonl")]
+        lines = [line.round for line in read_lines(folder / "metrics.jsonl")]
         assert lines == list(range(len(lines)))
         assert len(lines) >= min(done + 1, 5)
         summary = folder / "summary.json"
