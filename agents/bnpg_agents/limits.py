@@ -8,16 +8,15 @@ from bnpg_protocol.wire.messages import ObservationsAnnounced
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
-
-Mask = NDArray[np.uint8]
+from bnpg_math.policies.interface import Legal
 
 
 class Limits(NamedTuple):
     """Of one agent, in some lanes. Both arrays are read-only."""
 
-    available: Mask
+    available: Legal
     """(n, A): 1 for the actions that may be taken, at least one in every lane where it takes part."""
-    alive: Mask
+    alive: NDArray[np.uint8]
     """(n,): 0 where it takes no part; there its action is 0, and counts for nothing."""
 
 
@@ -87,9 +86,9 @@ def counted(weights: FloatArray, limits: Limits) -> FloatArray:
     return weights * limits.alive
 
 
-def choosable(limits: Limits) -> Mask:
+def choosable(limits: Limits) -> Legal:
     """Return what may be drawn: where the agent takes no part anything, since it is not taken."""
-    anything: Mask = (limits.alive == 0).astype(np.uint8)
+    anything: NDArray[np.uint8] = (limits.alive == 0).astype(np.uint8)
     return limits.available | anything[:, None]
 
 

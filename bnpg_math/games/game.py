@@ -10,7 +10,7 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.npz import real, scalar
 from bnpg_math.errors import GameError
-from bnpg_math.games.probabilities import check_finite, distributions, frozen, place
+from bnpg_math.games.probabilities import averaged_over_next, check_finite, distributions, frozen, place
 from bnpg_math.games.transitions.dense import DenseTransition
 from bnpg_math.games.transitions.interface import Transition
 
@@ -174,5 +174,5 @@ def dense_game(
     if earned.shape != table.shape or kernel.states == len(kernel.actions):
         return Game(name, kernel, earned, initial, discount)
     check_finite(earned, "reward", GameError)
-    notice = "reward is one of r(s, a, s') and was averaged over the next state"
-    return Game(name, kernel, np.vecdot(table, earned), initial, discount, (notice,))
+    average, notice = averaged_over_next(table, earned)
+    return Game(name, kernel, average, initial, discount, (notice,))

@@ -237,3 +237,15 @@ def frozen(array: FloatArray) -> FloatArray:
         owned = owned.copy() if owned is array or owned.base is not None else owned
         owned.setflags(write=False)
     return owned
+
+
+def averaged_over_next(probabilities: FloatArray, reward: FloatArray) -> tuple[FloatArray, str]:
+    """Return r(s, a), the mean of r(s, a, s') over the next state, and the notice that says so.
+
+    Parameters
+    ----------
+    probabilities, reward : (.., K) float
+        Of the states that may follow, and what is earned on the way to them.
+    """
+    notice = "reward is one of r(s, a, s') and was averaged over the next state"
+    return np.vecdot(probabilities, reward), notice

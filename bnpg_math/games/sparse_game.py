@@ -11,7 +11,7 @@ from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.npz import real, scalar
 from bnpg_math.errors import GameError
 from bnpg_math.games.game import Game
-from bnpg_math.games.probabilities import check_finite, distributions, place
+from bnpg_math.games.probabilities import averaged_over_next, check_finite, distributions, place
 from bnpg_math.games.transitions.sparse import SparseTransition
 
 
@@ -118,7 +118,7 @@ def _averaged(reward: FloatArray, rows: FloatArray, agents: int) -> tuple[FloatA
             f"reward of shape {reward.shape} may be r(s, a, s') or one reward for each of {agents} agents: "
             f"expected shape {rows.shape[:-1]}"
         )
-    return np.vecdot(rows, used), "reward is one of r(s, a, s') and was averaged over the next state"
+    return averaged_over_next(rows, used)
 
 
 def _whole(given: ArrayLike) -> NDArray[Any]:

@@ -24,8 +24,8 @@ from bnpg_math.arrays.named import Arrays
 from bnpg_math.learning.adam import shortened
 from bnpg_math.learning.minibatches import minibatches
 from bnpg_math.learning.optimiser import Optimiser
-from bnpg_math.policies.categorical import Legal, entropy, even
-from bnpg_math.policies.interface import Seen
+from bnpg_math.policies.categorical import entropy, even
+from bnpg_math.policies.interface import Legal, Seen
 from bnpg_math.policies.network import PullLogits
 
 Surrogate = Literal["a2c", "ppo"]

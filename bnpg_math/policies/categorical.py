@@ -1,13 +1,11 @@
 """Distributions over actions by their logits, one a row, some of them forbidden."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray
-from bnpg_math.arrays.short_axis import largest, lowered, total
-
-Legal = NDArray[np.uint8]
-"""(n, A): 1 for the actions that may be taken, at least one a row."""
+from bnpg_math.arrays.short_axis import total
+from bnpg_math.policies.interface import Legal
+from bnpg_math.policies.softmax import log_policy
 
 
 def log_probabilities(logits: FloatArray, legal: Legal | None = None) -> FloatArray:
@@ -26,8 +24,7 @@ def log_probabilities(logits: FloatArray, legal: Legal | None = None) -> FloatAr
         At most 0; minus infinity exactly for what may not be taken.
     """
     rows = logits if legal is None else np.where(legal != 0, logits, -np.inf)
-    shifted = lowered(rows, largest(rows))
-    return lowered(shifted, np.log(total(np.exp(shifted))))
+    return log_policy(rows)
 
 
 def entropy(log_pi: FloatArray) -> FloatArray:

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.named import Arrays, frozen
 from bnpg_math.chance.sampling import cumulative, sample_actions
 from bnpg_math.errors import PolicyError
 from bnpg_math.learning.estimators import sampled_flow
-from bnpg_math.policies.interface import Seen
+from bnpg_math.policies.interface import Legal, Seen
 from bnpg_math.policies.simplex import nearest_distributions
+from bnpg_math.policies.tabular import table_in
 
 
 class TabularDirect:
@@ -60,11 +60,7 @@ class TabularDirect:
         PolicyError
             If it is not one array `theta` of the same shape.
         """
-        if set(theta) != {"theta"}:
-            raise PolicyError(f"a table has one array theta, got {', '.join(sorted(theta)) or 'none'}")
-        if theta["theta"].shape != self.table.shape:
-            raise PolicyError(f"theta must have shape {self.table.shape}, got {theta['theta'].shape}")
-        return TabularDirect(theta["theta"])
+        return TabularDirect(table_in(theta, self.table.shape))
 
     def nearest(self, theta: Arrays) -> Arrays:
         """Return the nearest theta whose rows are distributions."""
@@ -75,7 +71,7 @@ class TabularDirect:
         seen: Seen,
         parents: Sequence[IntArray],
         uniforms: FloatArray,
-        legal: NDArray[np.uint8] | None = None,
+        legal: Legal | None = None,
     ) -> IntArray:
         """Draw an action in every lane by inverse CDF; `seen` are states, and nothing is forbidden."""
         if legal is not None:
@@ -88,7 +84,7 @@ class TabularDirect:
         parents: Sequence[IntArray],
         actions: IntArray,
         weights: FloatArray,
-        legal: NDArray[np.uint8] | None = None,  # noqa: ARG002 - such actions were never drawn
+        legal: Legal | None = None,  # noqa: ARG002 - such actions were never drawn
     ) -> Arrays:
         """Return sum_k w_k d log pi(a_k | ..) / d pi, which is w_k / pi at what was taken.
 

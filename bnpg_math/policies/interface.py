@@ -17,6 +17,8 @@ from bnpg_math.arrays.named import Arrays
 
 Seen = NDArray[Any]
 """What an agent sees in every lane, along the first axis: its states, or its observations."""
+Legal = NDArray[np.uint8]
+"""(n, A): 1 for the actions that may be taken, at least one a row."""
 
 
 class Policy(Protocol):
@@ -43,7 +45,7 @@ class Policy(Protocol):
         seen: Seen,
         parents: Sequence[IntArray],
         uniforms: FloatArray,
-        legal: NDArray[np.uint8] | None = None,
+        legal: Legal | None = None,
     ) -> IntArray:
         """Draw an action in every lane.
 
@@ -72,7 +74,7 @@ class Policy(Protocol):
         parents: Sequence[IntArray],
         actions: IntArray,
         weights: FloatArray,
-        legal: NDArray[np.uint8] | None = None,
+        legal: Legal | None = None,
     ) -> Arrays:
         """Return sum_k w_k d log pi(a_k | ..) / d theta, plus the barrier's share.
 

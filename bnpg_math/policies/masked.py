@@ -1,4 +1,4 @@
-"""A softmax over the actions that may be taken: the policy where some are forbidden.
+"""The table of a softmax where some actions are forbidden: drawing from it, and its score.
 
 pi(a | ..) = exp(theta_a) / sum over what may be taken of exp(theta_b), and 0 for what may not. So
 d log pi(a) / d theta_b = 1{a = b} - pi(b): zero for what may not be taken.
@@ -7,35 +7,15 @@ d log pi(a) / d theta_b = 1{a = b} - pi(b): zero for what may not be taken.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.cells import cells
 from bnpg_math.chance.sampling import cumulative, invert
+from bnpg_math.policies.categorical import log_probabilities
+from bnpg_math.policies.interface import Legal
 
 # Lane steps that are summed at once: few enough to stay in a core's cache on their way.
 _AT_ONCE = 1 << 12
-
-
-def masked_probabilities(rows: FloatArray, legal: NDArray[np.uint8]) -> FloatArray:
-    """Return the softmax over what may be taken.
-
-    Parameters
-    ----------
-    rows : (n, A) float
-        Logits, or log probabilities, of a lane each; finite.
-    legal : (n, A) of 0 and 1
-        At least one 1 a row.
-
-    Returns
-    -------
-    (n, A) float
-        0 where `legal` is 0. Of what may be taken no row underflows as a whole.
-    """
-    raised = np.where(legal != 0, rows, -np.inf)
-    weights = np.exp(raised - raised.max(axis=-1, keepdims=True))
-    shares: FloatArray = weights / weights.sum(axis=-1, keepdims=True)
-    return shares
 
 
 def draw_masked(
@@ -43,7 +23,7 @@ def draw_masked(
     states: IntArray,
     parents: Sequence[IntArray],
     uniforms: FloatArray,
-    legal: NDArray[np.uint8],
+    legal: Legal,
 ) -> IntArray:
     """Draw an action that may be taken in every lane, by inverse CDF.
 
@@ -63,7 +43,7 @@ def draw_masked(
     """
     actions = log_table.shape[-1]
     rows = cells((states, *parents), log_table.shape[:-1])
-    shares = masked_probabilities(log_table.reshape(-1, actions)[rows], legal)
+    shares = np.exp(log_probabilities(log_table.reshape(-1, actions)[rows], legal))
     return invert(cumulative(shares), np.arange(len(uniforms)), uniforms)
 
 
@@ -73,7 +53,7 @@ def masked_scores(
     parents: Sequence[IntArray],
     actions: IntArray,
     weights: FloatArray,
-    legal: NDArray[np.uint8],
+    legal: Legal,
 ) -> FloatArray:
     """Return sum_k w_k d log pi(a_k | ..) / d theta of the masked policy.
 
@@ -97,7 +77,7 @@ def masked_scores(
     for start in range(0, len(weights), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         rows = cells([one[part] for one in (states, *parents)], shape[:-1]).astype(np.intp)
-        scores = -masked_probabilities(table[rows], legal[part])
+        scores = -np.exp(log_probabilities(table[rows], legal[part]))
         scores[np.arange(len(rows)), actions[part]] += 1.0
         np.add.at(sums, rows, weights[part, None] * scores)
     return sums.reshape(shape)

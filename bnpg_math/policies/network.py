@@ -16,9 +16,9 @@ from bnpg_math.chance.sampling import cumulative, invert
 from bnpg_math.errors import PolicyError
 from bnpg_math.networks.mlp import backpropagate, checked, initial, outputs, shapes
 from bnpg_math.networks.tiles import CHUNK, padded
-from bnpg_math.policies.categorical import Legal, even, log_probabilities
+from bnpg_math.policies.categorical import even, log_probabilities
 from bnpg_math.policies.encoding import Encoding
-from bnpg_math.policies.interface import Seen
+from bnpg_math.policies.interface import Legal, Seen
 
 LAST_GAIN = 0.01
 """Of the last layer at the beginning: the first policy is nearly uniform."""

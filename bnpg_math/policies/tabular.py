@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.named import Arrays, frozen
@@ -13,9 +12,24 @@ from bnpg_math.errors import PolicyError
 from bnpg_math.learning.estimators import sampled_flow
 from bnpg_math.learning.gradient import barrier_gradient, local_gradient
 from bnpg_math.learning.natural import natural_direction
-from bnpg_math.policies.interface import Seen
+from bnpg_math.policies.interface import Legal, Seen
 from bnpg_math.policies.masked import draw_masked, masked_scores
 from bnpg_math.policies.softmax import log_policy
+
+
+def table_in(theta: Arrays, shape: tuple[int, ...]) -> FloatArray:
+    """Return the one array of a table's theta.
+
+    Raises
+    ------
+    PolicyError
+        If it is not one array `theta` of this shape.
+    """
+    if set(theta) != {"theta"}:
+        raise PolicyError(f"a table has one array theta, got {', '.join(sorted(theta)) or 'none'}")
+    if theta["theta"].shape != shape:
+        raise PolicyError(f"theta must have shape {shape}, got {theta['theta'].shape}")
+    return theta["theta"]
 
 
 class TabularSoftmax:
@@ -57,18 +71,14 @@ class TabularSoftmax:
         PolicyError
             If it is not one array `theta` of the same shape.
         """
-        if set(theta) != {"theta"}:
-            raise PolicyError(f"a table has one array theta, got {', '.join(sorted(theta)) or 'none'}")
-        if theta["theta"].shape != self.table.shape:
-            raise PolicyError(f"theta must have shape {self.table.shape}, got {theta['theta'].shape}")
-        return TabularSoftmax(theta["theta"], self._regularization)
+        return TabularSoftmax(table_in(theta, self.table.shape), self._regularization)
 
     def draw(
         self,
         seen: Seen,
         parents: Sequence[IntArray],
         uniforms: FloatArray,
-        legal: NDArray[np.uint8] | None = None,
+        legal: Legal | None = None,
     ) -> IntArray:
         """Draw an action in every lane by inverse CDF; `seen` are states."""
         if legal is not None:
@@ -81,16 +91,16 @@ class TabularSoftmax:
         parents: Sequence[IntArray],
         actions: IntArray,
         weights: FloatArray,
-        legal: NDArray[np.uint8] | None = None,
+        legal: Legal | None = None,
     ) -> Arrays:
         """Return the estimate of dL_lambda/dtheta^i from weighted actions (Lemma 1).
 
         The barrier is that of the whole softmax, whatever may be taken.
         """
-        if legal is not None:
-            scores = masked_scores(self.log_table, seen, parents, actions, weights, legal)
-            return {"theta": scores + barrier_gradient(self.table, self._regularization)}
-        return self.ascent(sampled_flow(seen, parents, actions, weights, self.table.shape))
+        if legal is None:
+            return self.ascent(sampled_flow(seen, parents, actions, weights, self.table.shape))
+        scores = masked_scores(self.log_table, seen, parents, actions, weights, legal)
+        return {"theta": scores + barrier_gradient(self.table, self._regularization)}
 
     def ascent(self, flow: FloatArray, occupancy: FloatArray | None = None) -> Arrays:
         """Return dL_lambda/dtheta^i (Lemma 1), or its natural gradient if an occupancy comes along."""

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from bnpg_math.policies.masked import draw_masked, masked_probabilities, masked_scores
+from bnpg_math.policies.categorical import log_probabilities
+from bnpg_math.policies.masked import draw_masked, masked_scores
 from bnpg_math.policies.softmax import log_policy
 
 
@@ -36,7 +37,7 @@ def test_what_is_masked_is_never_drawn(actions, seed, scale):
 
 def test_probabilities_are_shared_among_what_may_be_taken():
     rows = np.log(np.array([[0.1, 0.3, 0.6]]))
-    shares = masked_probabilities(rows, np.array([[1, 1, 0]], dtype=np.uint8))
+    shares = np.exp(log_probabilities(rows, np.array([[1, 1, 0]], dtype=np.uint8)))
     assert shares.tolist() == [[pytest.approx(0.25), pytest.approx(0.75), 0.0]]
 
 
@@ -48,7 +49,7 @@ def test_scores_are_the_gradient_of_the_logarithm():
     actions = draw_masked(log_policy(theta), states, [], rng.random(lanes), legal)
 
     def height(logits):
-        shares = masked_probabilities(logits[states], legal)
+        shares = np.exp(log_probabilities(logits[states], legal))
         return float(weights @ np.log(shares[np.arange(lanes), actions]))
 
     found = masked_scores(log_policy(theta), states, [], actions, weights, legal)
