@@ -16,6 +16,7 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy, spread
 from bnpg_math.dag import Dag
+from bnpg_math.exact.centred import centred
 from bnpg_math.exact.values import Values, evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.learning.gradient import local_flow
@@ -113,14 +114,15 @@ def graph_policy_iteration(game: Game, dag: Dag, most: int = 10_000) -> Iterator
         )
         for agent, parents in enumerate(dag.parents)
     )
-    stage = Stage(tables, evaluate(game, joint_policy(tables, dag)))
-    yield stage
+    # A constant in the rewards makes no action better; in Q it would only cost digits.
+    level = centred(game)
+    now = evaluate(level, joint_policy(tables, dag))
+    yield Stage(tables, evaluate(game, joint_policy(tables, dag)))
     for done in range(most):
-        tables = sweep(stage.values.Q, stage.tables, dag)
-        after = Stage(tables, evaluate(game, joint_policy(tables, dag)))
-        slack = _TIE * float(np.abs(stage.values.Q).max())
-        yield after
+        tables = sweep(now.Q, tables, dag)
+        after = evaluate(level, joint_policy(tables, dag))
+        yield Stage(tables, evaluate(game, joint_policy(tables, dag)))
         # The first round replaces uniform rows: that it raises nothing says nothing yet.
-        if done and (after.values.V - stage.values.V).max() <= slack:
+        if done and (after.V - now.V).max() <= _TIE * float(np.abs(now.Q).max()):
             return
-        stage = after
+        now = after

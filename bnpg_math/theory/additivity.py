@@ -42,7 +42,8 @@ class Additivity:
         Whether both remainders are at most the tolerance.
     reward, transition : float
         Largest over the states s: length of what is left of r(s, .), and of P(.|s, .), relative to the
-        length of the whole. 0 for transitions that do not matter.
+        length of the whole, for r without the middle of the state's rewards. 0 for transitions that do not
+        matter.
     tolerance : float
         See :func:`tolerance`.
     """
@@ -64,7 +65,8 @@ class Interactions:
     sets : tuple of K tuples of int
         Every set T that can have a term, ascending, the empty one first.
     reward : (S, K) float
-        Share of f_T in r(s, .), squared: the shares of a state sum to 1, or are all 0.
+        Share of f_T in r(s, .), squared: the shares of a state sum to 1, or are all 0. The middle of the
+        rewards of a state is taken off before, so that a constant in them makes nobody's share small.
     transition : (S, K) float
         The same for P(.|s, .), all next states together; 0 where transitions do not matter.
     """
@@ -166,13 +168,21 @@ def interactions(game: Game) -> Interactions:
             "agents that act together"
         )
     sets, labels = _sets(game.actions)
-    reward = np.square(_coordinates(game.reward))
+    reward = np.square(_coordinates(_levelled(game.reward)))
     transition = np.zeros_like(reward)
     if transitions_matter(game):
         for chance in chances(game):
             transition += np.square(_coordinates(chance))
     shares = [_shares(energy.reshape(game.states, -1), labels, len(sets)) for energy in (reward, transition)]
     return Interactions(game.actions, sets, *shares)
+
+
+def _levelled(reward: FloatArray) -> FloatArray:
+    """Return rewards without what is constant in a state, beside which a rest would seem to vanish."""
+    joint = tuple(range(1, reward.ndim))
+    middle = reward.min(axis=joint, keepdims=True) / 2.0 + reward.max(axis=joint, keepdims=True) / 2.0
+    level: FloatArray = reward - middle
+    return level
 
 
 def transitions_matter(game: Game) -> bool:

@@ -171,7 +171,8 @@ def weighted_rounds(game: Game, dag: Dag, regularization: float, rise: float) ->
     weights = barrier_weights(dag, game.actions, regularization)
     beta = smoothness(sizes(game, dag), weights.regularizations)
     share = max(1 - 1 / count for count in game.actions)
-    return 2 * beta * rise * share * (game.states / weights.tau) ** 2
+    ratio = game.states / weights.tau
+    return 2 * beta * rise * share * ratio * ratio  # infinite where a power would raise an OverflowError
 
 
 def _weights(dag: Dag, actions: Sequence[int]) -> list[int]:

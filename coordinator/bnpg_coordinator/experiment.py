@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
+Squarable = Annotated[float, Meta(ge=0, le=1e150)]
+"""Not negative, and small enough that the square of a gradient as large does not overflow."""
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -129,7 +131,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         ),
     ] = "none"
     regularization: Annotated[
-        NotNegative,
+        Squarable,
         ExperimentSetting("Weight lambda of the log barrier.", symbol="LAMBDA", original=True),
     ] = 0.0
     barrier: Annotated[
@@ -274,7 +276,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         ),
     ] = 10
     stop_at_epsilon: Annotated[
-        NotNegative,
+        Squarable,
         ExperimentSetting(
             "Train until a gap of so much is certified; {rounds} is the most then. Chooses lambda = "
             "epsilon/M; where M is infinite epsilon/(2C), with C of the uniform policy, unless "

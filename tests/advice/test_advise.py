@@ -54,6 +54,14 @@ def test_a_graph_that_is_not_perfect_is_named_and_promises_nothing(capsys):
     assert all(one["perfect"] for one in found["proposals"])
 
 
+@pytest.mark.parametrize("scale", [1e-310, 1e-300, 1e-160, 1e100])
+def test_rewards_of_any_size_are_answered(capsys, tmp_path, scale):
+    payoff = find_game("climbing").reward * scale
+    save_game(dense_game("sized", np.ones((1, 3, 3, 1)), payoff, np.ones(1), 0.0), tmp_path / "sized.npz")
+    found = answer(capsys, str(tmp_path / "sized.npz"), "--dag", "empty")
+    assert (found["perfect"], found["additive"]) == (True, False)
+
+
 def test_edges_are_worth_what_their_interaction_is():
     """Strong pairs 0-1 and 1-2, a weak pair 0-2."""
     game = pair_game([(0, 1), (1, 2), (0, 2)], 3, scale={(0, 2): 0.01})

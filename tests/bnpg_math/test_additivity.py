@@ -77,6 +77,16 @@ def test_the_verdict_does_not_depend_on_the_unit_of_the_reward(scale):
     assert found.tolerance < found.reward < 1e-9
 
 
+@pytest.mark.parametrize("shift", [0.0, 2.0**34, -(2.0**34)])
+def test_a_constant_in_the_rewards_hides_no_interaction(shift):
+    """Climbing in small coins beside a large constant, every reward exact: as far from a sum as ever."""
+    payoff = find_game("climbing").reward * 2.0**-17 + shift
+    found = additivity(dense_game("shifted", np.ones((1, 3, 3, 1)), payoff, np.ones(1), 0.0), empty(2))
+    plain = additivity(find_game("climbing"), empty(2))
+    assert not found.additive
+    assert found.reward == pytest.approx(plain.reward, rel=1e-12)
+
+
 def test_transitions_do_not_matter_in_one_state_or_without_a_future():
     game = additive_game(0, complete(3), PAIRS, gamma=0.0)
     rewards = local_sum(np.random.default_rng(1), [(0,), (1,), (2,)], PAIRS, 3)

@@ -198,6 +198,24 @@ def test_no_state_falls_and_the_end_is_a_nash_equilibrium_on_any_dag(dag, seed):
         assert nash_gap(start, dag, stages[-1].tables).gap <= 1e-9 * scale
 
 
+@pytest.mark.parametrize("shift", [0.0, 2.0**30, 2.0**40])
+@pytest.mark.parametrize("dag", [empty(2), complete(2)], ids=str)
+def test_a_constant_in_all_rewards_changes_nothing_of_policy_iteration(dag, shift):
+    """Whole payoffs, so that the constant rounds none of them: the same teams, round by round."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        transition = rng.integers(1, 9, size=(3, 2, 2, 3)) * 1.0
+        transition /= transition.sum(axis=-1, keepdims=True)
+        reward = rng.integers(0, 5, size=(3, 2, 2)) * 1.0
+        plain, moved = (
+            graph_policy_iteration(dense_game("whole", transition, payoff, np.full(3, 1 / 3), 0.9), dag)
+            for payoff in (reward, reward + shift)
+        )
+        for one, other in zip(plain, moved, strict=True):
+            for table, there in zip(one.tables, other.tables, strict=True):
+                np.testing.assert_array_equal(table, there)
+
+
 def test_a_first_round_that_raises_nothing_is_not_the_end():
     """Against a uniform partner both columns are worth 1, and both rows of the first; (0, 1) is worth 2."""
     reward = np.array([[[1.0, 2.0], [1.0, 0.0]]])
