@@ -178,11 +178,16 @@ def interactions(game: Game) -> Interactions:
 
 
 def _levelled(reward: FloatArray) -> FloatArray:
-    """Return rewards without what is constant in a state, beside which a rest would seem to vanish."""
+    """Return rewards without what is constant in a state, in units of the largest that is left.
+
+    Beside a constant a rest would seem to vanish, and squares of small numbers do.
+    """
     joint = tuple(range(1, reward.ndim))
     middle = reward.min(axis=joint, keepdims=True) / 2.0 + reward.max(axis=joint, keepdims=True) / 2.0
     level: FloatArray = reward - middle
-    return level
+    largest = np.abs(level).max(axis=joint, keepdims=True)
+    scaled: FloatArray = np.divide(level, largest, out=np.zeros_like(level), where=largest > 0.0)
+    return scaled
 
 
 def transitions_matter(game: Game) -> bool:

@@ -13,20 +13,54 @@ address, number, says = sys.argv[1], int(sys.argv[2]), bytes.fromhex(sys.argv[3]
 stays = sys.argv[4] == "stays"
 most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+returns = sys.argv[5] == "returns"
 local = address.startswith("/")
 host, _, port = address.rpartition(":")
+
+
+def come():
+    one = socket.socket(socket.AF_UNIX if local else socket.AF_INET)
+    # That of a Unix socket waits for room in the queue, and is there then. Who returns comes after the other:
+    # of many at once those that find a full queue believe to be inside.
+    one.settimeout(10.0 if local else 0.2 if returns else 0.0)
+    one.connect_ex(address if local else (host, int(port)))
+    one.setblocking(local)
+    return one
+
+
+def gone(one):
+    if one is None:
+        return True
+    try:
+        return not one.recv(1024)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def left():
+    return select.select([sys.stdin], [], [], 0.0)[0]
+
+
 crowd = []
-while number > 0:
+if returns:
+    print(flush=True)
+    crowd = [None] * number
+while returns and not left():
+    for place, one in enumerate(crowd):
+        if gone(one) and not left():
+            if one is not None:
+                one.close()
+            crowd[place] = come()
+    select.select([sys.stdin], [], [], 0.02)
+while number > len(crowd):
     batch = {}
     pending = select.poll()
-    for _ in range(min(100, number)):
-        one = socket.socket(socket.AF_UNIX if local else socket.AF_INET)
-        one.setblocking(local)  # that of a Unix socket waits for room in the queue, and is there then
-        one.settimeout(10.0 if local else 0.0)
-        one.connect_ex(address if local else (host, int(port)))
+    for _ in range(min(100, number - len(crowd))):
+        one = come()
         batch[one.fileno()] = one
         pending.register(one, select.POLLOUT)
-    number -= len(batch)
     for descriptor, event in pending.poll(100):
         if says and not event & (select.POLLERR | select.POLLHUP):
             try:
@@ -37,7 +71,8 @@ while number > 0:
         for one in batch.values():
             one.close()
     crowd += batch.values()
-print(flush=True)
+if not returns:
+    print(flush=True)
 sys.stdin.read()
 """
 
@@ -54,11 +89,17 @@ class Crowd:
         What each of them says.
     stays : bool
         Whether they wait for an answer.
+    returns : bool
+        Whether who is sent away comes again, as often as that happens; not to a Unix socket.
     """
 
-    def __init__(self, address: str, number: int, says: bytes = b"", *, stays: bool = True) -> None:
+    def __init__(
+        self, address: str, number: int, says: bytes = b"", *, stays: bool = True, returns: bool = False
+    ) -> None:
         assert address.startswith(("127.", "/")), "a crowd stays on this machine"
+        assert stays or not returns, "who leaves is not sent away"
         arguments = [address, str(number), says.hex(), "stays" if stays else "leaves"]
+        arguments.append("returns" if returns else "")
         self._process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
