@@ -105,8 +105,11 @@ def test_a_crowd_at_the_unix_sockets_of_coordinator_and_agent_ends_no_run(
     (front,) = scratch.path.glob("bnpg-*/coordinator.unix")
     (inbox,) = scratch.path.glob("bnpg-*/agent-1-*.unix")
     run.until(lambda: run.recorded > 10, "the run went on")
+    waited_for = run.process("agent-2")  # so that the run is not over before the crowd is there
+    waited_for.suspend()
     crowds = [crowd(str(path), number, says) for path in (front, inbox)]
     run.kill("agent-0")  # whoever belongs to the run gets in again
+    waited_for.resume()
     assert run.wait() == ExitCode.DONE, run.log
     for one in crowds:
         one.leave()
