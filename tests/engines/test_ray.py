@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,15 @@ class RayHosts(Hosts):
         super().__init__(scratch)
         self.folder = tempfile.mkdtemp(prefix="bnpg-ray-")
         """Of Ray's own sockets and logs, which it leaves behind."""
-        self._environment = {**self._environment, "RAY_USAGE_STATS_ENABLED": "0"}
+        token = Path(self.folder) / "token"
+        token.write_text(secrets.token_hex(32))
+        # Said to every process: left to itself, a head takes up a token of its user's that the others do not.
+        self.environment = self._environment = {
+            **self._environment,
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(token),
+        }
         for name in NAMES:
             self.add(name)
 
@@ -162,4 +171,5 @@ def test_a_sweep_by_actors_has_the_table_of_a_local_one(cluster: RayHosts, tmp_p
     local = sweep_outputs(tmp_path / "local")
     there = ["--engine", "ray", "--address", f"{cluster.address['h1']}:{PORT}"]
     inside = ["nsenter", f"--net=/run/netns/{cluster._tag}-h1"]
-    assert sweep_outputs(tmp_path / "ray", *there, before=inside) == local
+    environment = cluster.environment
+    assert sweep_outputs(tmp_path / "ray", *there, before=inside, environment=environment) == local
