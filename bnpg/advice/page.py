@@ -7,8 +7,8 @@ from bnpg_protocol.process.files import write_atomically
 from bnpg.advice.advice import Advice, Proposal
 from bnpg.advice.document import edges_text, findings, rounds_text
 from bnpg.report.dag_drawing import draw_dag
+from bnpg.report.numbers import shown
 from bnpg.report.page import Page, Section, render_page, render_section
-from bnpg.report.scale import shown
 
 
 def write_page(advice: Advice, file: Path) -> None:

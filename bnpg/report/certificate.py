@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnpg.certified.words import rounded_up
-from bnpg.report.scale import shown
+from bnpg.report.numbers import shown
 
 LEMMAS = {
     "lemma_2": "Lemma 2: Nash gap",

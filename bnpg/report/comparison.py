@@ -14,8 +14,8 @@ import numpy as np
 from scipy import stats
 
 from bnpg.report.chart import Chart, Level, Series
+from bnpg.report.numbers import SMALLEST, shown
 from bnpg.report.recorded_run import RecordedRun
-from bnpg.report.scale import SMALLEST, shown
 from bnpg_math.arrays import FloatArray
 
 CONFIDENCE = 0.95
@@ -202,13 +202,13 @@ def _difference(
 def _overlay(groups: Sequence[Group], key: str, title: str, ylabel: str, *, log: bool) -> Chart:
     series = []
     for group in groups:
-        mean = _mean_curve(group, key)
-        if mean is not None:
-            series.append(mean if not log else _positive(mean))
+        middle = _middle_curve(group, key)
+        if middle is not None:
+            series.append(middle if not log else _positive(middle))
     optima = {round(run.optimum, 9) for group in groups for run in group.runs if run.optimum is not None}
     levels = [Level("best joint policy, V*", "best", optima.pop())] if len(optima) == 1 and not log else []
     many = any(len(group.runs) > 1 for group in groups)
-    bands = "the mean over seeds, with its interval at 95 %" if many else "one run each"
+    bands = "medians over the seeds; a band holds the middle half of the runs" if many else "one run each"
     if not many and key == "return_mean":
         bands += ", with the standard error of each round"
     caption = f"Curves are {bands}."
@@ -216,7 +216,7 @@ def _overlay(groups: Sequence[Group], key: str, title: str, ylabel: str, *, log:
                  series, levels, log=log)  # fmt: skip
 
 
-def _mean_curve(group: Group, key: str) -> Series | None:
+def _middle_curve(group: Group, key: str) -> Series | None:
     columns = [run.column(key) for run in group.runs]
     columns = [column for column in columns if len(column[0])]
     if not columns:
@@ -230,8 +230,8 @@ def _mean_curve(group: Group, key: str) -> Series | None:
     rounds, stacked = _aligned(columns)
     if not len(rounds):
         return None
-    low, high = _bands(stacked)
-    return Series(group.label, group.style, rounds, stacked.mean(axis=0), low, high)
+    low, middle, high = _quartiles(stacked)
+    return Series(group.label, group.style, rounds, middle, low, high)
 
 
 def _difference_chart(groups: Sequence[Group], key: str) -> Chart:
@@ -246,13 +246,14 @@ def _difference_chart(groups: Sequence[Group], key: str) -> Chart:
             continue
         rounds, stacked = _aligned(columns)
         if len(rounds):
-            low, high = _bands(stacked) if len(stacked) > 1 else (None, None)
-            series.append(Series(group.label, group.style, rounds, stacked.mean(axis=0), low, high))
+            low, middle, high = _quartiles(stacked)
+            ends = (low, high) if len(stacked) > 1 else (None, None)
+            series.append(Series(group.label, group.style, rounds, middle, *ends))
     banded = any(curve.low is not None for curve in series)
     return Chart(
         "compare-difference", f"Difference to {reference.label}",
         "Above 0 the group earns more than the reference; differences are taken seed by seed"
-        + (", the band is their interval at 95 %." if banded else "."),
+        + (", the curve is their median and the band holds the middle half." if banded else "."),
         "round", f"difference in {MEASURES[key] if key == 'value' else 'return'}", series,
         [Level("no difference", "best", 0.0)],
     )  # fmt: skip
@@ -267,14 +268,14 @@ def _aligned(columns: Sequence[Sequence[FloatArray]]) -> tuple[FloatArray, Float
     return common, np.stack(rows)
 
 
-def _bands(stacked: FloatArray) -> tuple[FloatArray, FloatArray]:
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(stacked) - 1) * stats.sem(stacked, axis=0)
-    mean = stacked.mean(axis=0)
-    return mean - half, mean + half
+def _quartiles(stacked: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return lower quartile, median and upper quartile over the runs; positive where all runs are."""
+    low, middle, high = np.quantile(stacked, [0.25, 0.5, 0.75], axis=0)
+    return low, middle, high
 
 
 def _positive(curve: Series) -> Series:
-    """Return a curve for a logarithmic axis; the interval keeps its numbers, cut off when drawn."""
+    """Return a curve for a logarithmic axis."""
     return replace(curve, y=np.maximum(curve.y, SMALLEST))
 
 

@@ -6,10 +6,10 @@ import msgspec
 
 from bnpg.durations import duration
 from bnpg.report.comparison import comparison_charts, differences, group_runs, same_results, spoken
+from bnpg.report.numbers import shown
 from bnpg.report.page import Page, render_section
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.reproduction import reproduction
-from bnpg.report.scale import shown
 from bnpg.report.whisker import whiskers
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from bnpg.report.chart import Chart, Event, Level, Series
 from bnpg.report.measurements import Measurements
+from bnpg.report.numbers import SMALLEST
 from bnpg.report.recorded_run import RecordedRun
-from bnpg.report.scale import SMALLEST
 from bnpg_math.arrays import FloatArray
 from bnpg_math.exact.mismatch import mismatch
 from bnpg_math.games.game import Game

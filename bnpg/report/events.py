@@ -8,8 +8,8 @@ from bnpg_protocol.process.faults.plan import FaultPlan, LinkFault
 
 from bnpg.durations import duration
 from bnpg.report.chart import Chart, Event, Series
+from bnpg.report.numbers import shown
 from bnpg.report.recorded_run import RecordedRun
-from bnpg.report.scale import shown
 from bnpg.trace.reading import Life
 
 

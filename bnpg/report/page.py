@@ -82,5 +82,5 @@ def render_page(page: Page, nonce: str = "") -> str:
 
 def _asset(name: str) -> Markup:
     """Return a style sheet or a script of this package, to be written into the page."""
-    text = (files("bnpg.report") / "templates" / name).read_text(encoding="utf-8")
+    text = (files("bnpg.report") / name).read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704 (a file of this package)

@@ -9,11 +9,11 @@ from bnpg.report.curves import find_mismatch, learning_charts
 from bnpg.report.dag_drawing import draw_dag
 from bnpg.report.events import fault_events, observed_events, round_events, standing_faults, time_chart
 from bnpg.report.messages import message_view, read_lives
+from bnpg.report.numbers import shown
 from bnpg.report.page import Page, Section, render_section
 from bnpg.report.policies import policy_view
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.reproduction import reproduction
-from bnpg.report.scale import shown
 from bnpg.report.summary import in_words, tiles
 from bnpg.trace.reading import Life
 

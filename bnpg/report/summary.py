@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from bnpg_coordinator.line import Line, number
 
 from bnpg.durations import duration
+from bnpg.report.numbers import shown
 from bnpg.report.recorded_run import RecordedRun
-from bnpg.report.scale import shown
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup, escape
 
 from bnpg.report.comparison import Difference, spoken
-from bnpg.report.scale import Scale
 
 
 def whiskers(differences: Sequence[Difference]) -> Callable[[Difference], Markup]:
@@ -14,15 +13,15 @@ def whiskers(differences: Sequence[Difference]) -> Callable[[Difference], Markup
     for result in differences:
         known = [end for end in (result.low, result.high) if end is not None]
         ends.setdefault(result.measure, []).extend([0.0, result.mean, *known])
-    scales = {measure: Scale(min(values), max(values) or 1e-9) for measure, values in ends.items()}
+    scales = {measure: (min(values), max(values)) for measure, values in ends.items()}
 
     def draw(result: Difference) -> Markup:
-        scale = scales[result.measure]
-        if scale.high <= scale.low:
+        least, most = scales[result.measure]
+        if most <= least:
             return Markup("")
 
         def at(value: float) -> str:
-            return f"{6 + 132 * float(scale.place(value)):.1f}"
+            return f"{6 + 132 * (value - least) / (most - least):.1f}"
 
         known = result.low is not None and result.high is not None
         drawn = (

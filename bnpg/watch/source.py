@@ -21,6 +21,7 @@ from bnpg.live.observation import Observation, ObservedRun
 from bnpg.report.curves import gap_chart, value_chart
 from bnpg.report.dag_drawing import draw_dag
 from bnpg.report.measurements import Measurements
+from bnpg.report.numbers import shown
 from bnpg.report.page import Section, render_section
 from bnpg.report.recorded_run import read_run
 from bnpg.report.run_page import (
@@ -32,7 +33,6 @@ from bnpg.report.run_page import (
     team_section,
     time_section,
 )
-from bnpg.report.scale import shown
 from bnpg.report.summary import Tile, number_tiles
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError

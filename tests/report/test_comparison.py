@@ -65,11 +65,18 @@ def test_the_curves_of_the_difference_begin_where_both_have_rounds(teams: list[R
     }
     (curve,) = charts["compare-difference"].series
     first = [run.column("value")[1][0] for run in teams]
-    assert curve.y[0] == pytest.approx(np.mean(np.array(first[3:]) - np.array(first[:3])))
+    assert curve.y[0] == pytest.approx(np.median(np.array(first[3:]) - np.array(first[:3])))
     assert curve.low is not None
     assert curve.high is not None
     assert (curve.low <= curve.y).all()
     assert (curve.y <= curve.high).all()
+
+
+def test_a_band_of_what_is_positive_is_positive(teams: list[RecordedRun]) -> None:
+    charts = {chart.name: chart for chart in comparison_charts(group_runs(teams))}
+    for curve in charts["compare-nash_gap"].series:
+        assert curve.low is not None
+        assert (curve.low > 0).all()
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20))

@@ -1,5 +1,5 @@
 "use strict";
-// What a page can do: read values off a chart, turn over heat maps, choose a step, copy, change colours.
+// What a page can do: turn over heat maps, choose a step, copy, change colours.
 // Choices live in `chosen`, so that a section that is replaced while the page is open shows them again.
 const bnpg = (() => {
   const chosen = { state: 0, which: "after", step: null };
@@ -9,48 +9,6 @@ const bnpg = (() => {
     for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
     return node;
   };
-
-  function chart(figure) {
-    const data = JSON.parse(figure.querySelector(".readings").textContent);
-    const cursor = figure.querySelector(".cursor"), line = cursor.querySelector("i");
-    const reading = figure.querySelector(".reading"), last = data.x.length - 1;
-    if (last < 0) return;
-    const spots = data.series.map(one => cursor.appendChild(make("span", "", { class: "spot " + one.style })));
-    cursor.setAttribute("aria-valuemax", last);
-    let at = last;
-    const show = to => {
-      at = Math.max(0, Math.min(last, to));
-      const told = data.series.filter(one => one.at[at]).map(one => `${one.label}: ${one.at[at][0]}${one.at[at][1]}`);
-      const text = `${data.xlabel} ${data.x[at]}: ${told.join("; ")}`;
-      cursor.setAttribute("aria-valuenow", at);
-      cursor.setAttribute("aria-valuetext", text);
-      cursor.classList.add("on");
-      line.style.left = `${100 * data.left[at]}%`;
-      data.series.forEach((one, k) => {
-        const point = one.at[at];
-        spots[k].style.display = point ? "" : "none";
-        if (point) { spots[k].style.left = `${100 * data.left[at]}%`; spots[k].style.top = `${100 * point[2]}%`; }
-      });
-      reading.textContent = text;
-    };
-    const hide = () => { cursor.classList.remove("on"); reading.textContent = ""; };
-    const near = event => {
-      const box = cursor.getBoundingClientRect(), x = (event.clientX - box.left) / box.width;
-      let best = 0;
-      data.left.forEach((left, k) => { if (Math.abs(left - x) < Math.abs(data.left[best] - x)) best = k; });
-      show(best);
-    };
-    const page = Math.max(1, Math.round(last / 10));
-    const keys = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: page, PageDown: -page, Home: -Infinity, End: Infinity };
-    cursor.addEventListener("pointermove", near);
-    cursor.addEventListener("pointerdown", near);
-    cursor.addEventListener("pointerleave", () => { if (document.activeElement !== cursor) hide(); });
-    cursor.addEventListener("focus", () => show(at));
-    cursor.addEventListener("blur", hide);
-    cursor.addEventListener("keydown", event => {
-      if (event.key in keys) { event.preventDefault(); show(at + keys[event.key]); } else if (event.key === "Escape") hide();
-    });
-  }
 
   // Black or white, whichever can be read on a cell: one of the two always has a contrast of 4.5 and more.
   const inks = new Map(), dot = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
@@ -160,7 +118,7 @@ const bnpg = (() => {
   }
 
   function enhance(root) {
-    root.querySelectorAll(".chart").forEach(chart);
+    root.querySelectorAll(".chart").forEach(bnpgChart);
     root.querySelectorAll(".policies").forEach(policies);
     root.querySelectorAll(".steps").forEach(steps);
     root.querySelectorAll(".copy").forEach(button => button.addEventListener("click", () => copy(button)));
