@@ -10,6 +10,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.certificate import FILES as CERTIFICATE_FILES
 from bnpg.exports.exporting import exporting
+from bnpg.launchers.registry import check_seal
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.lease import lease
 from bnpg.resumption import align, concluded
@@ -84,6 +85,7 @@ def execute(
         If something cannot be written.
     """
     check_rounding(run)
+    check_seal(settings)
     with lease(run.path) as fence:
         if announce is not None:
             announce()

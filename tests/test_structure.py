@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-HEAVY = ("asyncio", "click", "matplotlib", "networkx", "pandas", "prometheus_client", "rich", "scipy")
+HEAVY = (
+    "asyncio",
+    "click",
+    "cryptography",
+    "matplotlib",
+    "networkx",
+    "pandas",
+    "prometheus_client",
+    "rich",
+    "scipy",
+)
 
 
 def test_the_import_rules_hold() -> None:

@@ -7,23 +7,20 @@ read, and has slots from its next round on.
 """
 
 import hashlib
-import io
 import json
 import re
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import next_count, write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
 from msgspec import Meta, Struct
-from numpy.typing import NDArray
 
+from bnpg_agents.npy import as_npy, from_npy
 from bnpg_agents.slots import SLOTS, Slot, SlotFile, read_slots
-from bnpg_agents.snapshot import Snapshot, unpacked
+from bnpg_agents.snapshot import Snapshot
 from bnpg_files.reading import read_bytes, read_json
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.numerics import fingerprint
@@ -124,7 +121,7 @@ class CheckpointFolder:
         StorageFailed
             If it cannot be written; those of the rounds before are untouched.
         """
-        content = _npy(snapshot.packed())
+        content = as_npy(snapshot)
         if self._slots is None or not self._slots.fits(content):
             before = [(other, kept) for other, kept in _read(self.path).items() if other < round_]
             self._lay_out([*before[1 - SLOTS :], (round_, content)])
@@ -133,7 +130,7 @@ class CheckpointFolder:
 
     def tear(self, round_: int, snapshot: Snapshot) -> None:
         """Leave what a death in the midst of `write` leaves: half of a slot, or half a temporary file."""
-        content = _npy(snapshot.packed())
+        content = as_npy(snapshot)
         if self._slots is None:
             Path(self.fence.draft(SLOTS_FILE)).write_bytes(content[: len(content) // 2])
         else:
@@ -209,19 +206,9 @@ def load_held(folder: Path) -> dict[int, Snapshot]:
 def _snapshot(content: bytes, folder: Path, round_: int) -> Snapshot:
     """Return what was packed into a file of numpy; its digest fits, so whatever is wrong somebody wrote."""
     try:
-        packed = np.load(io.BytesIO(content), allow_pickle=False)
-        kinds = {field.base for field in _fields(packed)} if isinstance(packed, np.ndarray) else {None}
-    except Exception as reason:  # numpy parses a header with more than one parser, each with its own errors
-        kinds, packed = {None}, " ".join(str(reason).split())[:120]
-    if kinds != {np.dtype("<f8")}:
-        what = packed.dtype if isinstance(packed, np.ndarray) else packed
-        raise InputError(f"{folder} holds no theta of round {round_}: expected float64 numbers, got {what}")
-    return unpacked(packed)
-
-
-def _fields(array: NDArray[Any]) -> list[np.dtype[Any]]:
-    fields = array.dtype.fields
-    return [array.dtype] if fields is None else [dtype for dtype, *_ in fields.values()]
+        return from_npy(content)
+    except InputError as error:
+        raise InputError(f"{folder} holds no theta of round {round_}: {error}") from None
 
 
 def _read(folder: Path) -> dict[int, bytes]:
@@ -236,19 +223,6 @@ def _read(folder: Path) -> dict[int, bytes]:
     with suppress(OSError):
         found |= read_slots(folder / SLOTS_FILE)
     return dict(sorted(found.items()))
-
-
-def _npy(array: NDArray[Any]) -> bytes:
-    """Return what `np.save` writes of an array in C order."""
-    return _npy_header(array.shape, array.dtype) + array.tobytes()
-
-
-@lru_cache(maxsize=2)
-def _npy_header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
-    header = io.BytesIO()
-    described = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(dtype)}
-    np.lib.format.write_array_header_1_0(header, described)
-    return header.getvalue()
 
 
 def _former(folder: Path) -> list[Path]:

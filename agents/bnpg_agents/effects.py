@@ -22,6 +22,12 @@ class Store(Effect, frozen=True):
         return self.round - 1
 
 
+class Relive(Effect, frozen=True):
+    """Count this life of the agent as a later one: others have known lives that its lost folder counted."""
+
+    incarnation: int
+
+
 class Adopt(Effect, frozen=True):
     """Remember which agent of which experiment this process is, before any later effect is carried out."""
 

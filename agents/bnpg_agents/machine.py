@@ -22,6 +22,8 @@ from bnpg_protocol.wire.links import Links
 from bnpg_protocol.wire.messages import (
     ActionsChosen,
     Beacon,
+    CheckpointsRequested,
+    CheckpointsReturned,
     EdgeHello,
     EdgesConfirmed,
     EdgeWelcome,
@@ -46,7 +48,7 @@ from bnpg_protocol.wire.messages import (
 from bnpg_protocol.wire.version import PROTOCOL_VERSIONS
 from bnpg_protocol.wire.weight import AHEAD_BYTES, weight
 
-from bnpg_agents.effects import Adopt, Store
+from bnpg_agents.effects import Adopt, Relive, Store
 from bnpg_agents.learner import Learner
 from bnpg_agents.limits import well_formed
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE, Neighbourhood, fits
@@ -96,6 +98,12 @@ class AgentMachine:
         self.done = False
         """Whether the coordinator has said that the run is done, and not only broken off."""
         self._welcome: Welcome | None = None
+        self._held = setup.held
+        self._experiment = setup.experiment
+        self._asks = setup.seal is not None and not setup.held
+        """Whether it asks for what is kept of it before it greets."""
+        self._sealed_in = ""
+        """The run in which what came back was sealed."""
         self._generation = 0
         self._learner: Learner | None = None
         self._around = Neighbourhood()
@@ -155,7 +163,7 @@ class AgentMachine:
             "step": step,
             "epoch": self._links.epoch,
             "generation": self._generation,
-            "incarnation": self._setup.incarnation,
+            "incarnation": self._links.incarnation,
             "waiting_for": self._awaited() if waits and self.phase != "leaving" else "",
             "retransmitted": self._links.retransmitted,
             "duplicates": self._links.duplicates,
@@ -173,7 +181,7 @@ class AgentMachine:
             return self._left(envelope, origin, now)
         if self.phase == "finished" or (self.phase == "failing" and type(message) in _JOINING):
             return []
-        if type(message) in INVITATIONS:
+        if type(message) in INVITATIONS or type(message) is CheckpointsReturned:
             return self._invited(envelope, origin, now)
         if self._welcome is None:
             return self._refuse(envelope, "before the Welcome")
@@ -219,7 +227,8 @@ class AgentMachine:
             return [self._to_coordinator(Failed(int(self._failure.code), self._failure.why))]
         effects: list[Effect] = []
         if self.phase == "greeting" and now >= self._hello_due:
-            effects.append(self._hello())
+            asks = CheckpointsRequested(self.agent)
+            effects.append(self._to_coordinator(asks) if self._asks else self._hello())
             self._hello_due = now + self._hello_patience
             self._hello_patience = min(2 * self._hello_patience, HELLO_AT_MOST)
         effects += self._links.tick(now)
@@ -274,8 +283,33 @@ class AgentMachine:
             return self._refuse(envelope, "not from the coordinator")
         if envelope.generation < self._generation:
             return self._refuse(envelope, "an older coordinator")
-        effects: list[Effect] = getattr(self, INVITATIONS[type(message)].method)(envelope, message, now)
+        rule = PHASES[self.phase].rules.get(type(message))
+        if rule is None:
+            return []  # returned once more to somebody who has greeted with it
+        effects: list[Effect] = getattr(self, rule.method)(envelope, message, now)
         return effects
+
+    def _returned(self, envelope: Envelope, message: CheckpointsReturned, now: float) -> list[Effect]:
+        """Go on with what the coordinator kept, which this agent alone can have sealed."""
+        seal = self._setup.seal
+        if not self._asks or seal is None or message.agent != self.agent:
+            return []
+        try:
+            back = seal.returned(envelope.run, message, self._setup.sealed_from)
+        except InputError as error:
+            self.phase = "finished"
+            return [Stop(ExitCode.PROTOCOL, f"{name(self.agent)}: {error}")]
+        self._asks = False
+        self._hello_due, self._hello_patience = now, HELLO_EVERY
+        self._progress_at = now
+        effects: list[Effect] = []
+        if back.incarnation >= self._links.incarnation:
+            self._links.incarnation = back.incarnation + 1
+            effects.append(Relive(self._links.incarnation))
+        if back.held:
+            self._held, self._experiment, self._sealed_in = back.held, back.experiment, envelope.run
+            effects.append(Log("info", "sealed checkpoints opened", {"rounds": list(back.held)}))
+        return effects + self.tick(now)
 
     def _rejected(self, envelope: Envelope, reject: Reject, now: float) -> list[Effect]:  # noqa: ARG002
         if reject.code in ("over", "ended"):
@@ -313,6 +347,12 @@ class AgentMachine:
         if before is not None and any(getattr(before, one) != getattr(welcome, one) for one in _LASTING):
             why = f"the Welcome of generation {envelope.generation} contradicts the one before"
             return self._fail(ExitCode.PROTOCOL, why, now)
+        if self._sealed_in and (envelope.run, welcome.experiment) != (self._sealed_in, self._experiment):
+            why = (
+                f"the Welcome is of run {envelope.run:.16}, experiment {welcome.experiment:.16}, the sealed "
+                f"checkpoint of run {self._sealed_in:.16}, experiment {self._experiment:.16}"
+            )
+            return self._fail(ExitCode.PROTOCOL, why, now)
         circles = self._progress.circles(name(COORDINATOR), now) if before is not None else ""
         if circles:
             return [Stop(ExitCode.DEADLINE, circles)]
@@ -323,7 +363,7 @@ class AgentMachine:
         self._links.leave(envelope.generation)
         if self._learner is None:
             try:
-                self._learner = Learner(welcome, self._setup.held, self._setup.policy)
+                self._learner = Learner(welcome, self._held, self._setup.policy)
             except (ProtocolError, InputError) as error:
                 return self._fail(ExitCode.PROTOCOL, str(error), now)
             if self._observer is not None:
@@ -336,7 +376,9 @@ class AgentMachine:
             Log("info", "welcomed", {"agent": welcome.agent, "generation": self._generation})
         ]
         if newcomer:
-            effects += [Adopt(welcome.agent, welcome.experiment), Store(0, self._learner.snapshot(0))]
+            learner = self._learner
+            effects.append(Adopt(welcome.agent, welcome.experiment))
+            effects += [Store(round_, learner.snapshot(round_)) for round_ in learner.held]
         return effects
 
     def _facts(self, run: str, welcome: Welcome) -> dict[str, object]:
@@ -345,8 +387,8 @@ class AgentMachine:
         return {"run": run, "agent": welcome.agent, "experiment": welcome.experiment, "held": held}
 
     def _hello(self) -> Transmit:
-        held = self._learner.held if self._learner is not None else tuple(sorted(self._setup.held))
-        experiment = self._welcome.experiment if self._welcome is not None else self._setup.experiment
+        held = self._learner.held if self._learner is not None else tuple(sorted(self._held))
+        experiment = self._welcome.experiment if self._welcome is not None else self._experiment
         return self._to_coordinator(
             Hello(PROTOCOL_VERSIONS, self.agent, self._setup.endpoint, held, experiment, self._setup.numerics)
         )
@@ -430,7 +472,10 @@ class AgentMachine:
         answers = rounds.start(start.round)
         self._rounds = rounds
         self.phase = "running"
-        effects = self._carry(answers, now)
+        effects: list[Effect] = []
+        for round_ in self.learner.held:
+            effects += self._seal(round_, now) if round_ >= start.round else []
+        effects += self._carry(answers, now)
         ahead, self._ahead, self._ahead_bytes = self._ahead, [], 0
         for parent, message in ahead:
             effects += self._carry(rounds.hear(parent, message), now)
@@ -463,10 +508,23 @@ class AgentMachine:
             if isinstance(one, ActionsChosen):
                 effects += [self._links.send(child, one, now) for child in self._around.children]
             elif isinstance(one, Store):
-                effects.append(one)
+                effects += [one, *self._seal(one.round, now)]
                 continue
             effects.append(self._links.send(COORDINATOR, one, now))
         return effects
+
+    def _seal(self, round_: int, now: float) -> list[Effect]:
+        """Let the coordinator keep theta_round, if that is asked for, before anything that relies on it."""
+        seal, welcome = self._setup.seal, self._welcome
+        if seal is None or welcome is None:
+            return []
+        life = (welcome.experiment, self._links.incarnation)
+        snapshot = self.learner.snapshot(round_)
+        return [
+            self._links.send(
+                COORDINATOR, seal.message(self._links.run, self.agent, life, round_, snapshot), now
+            )
+        ]
 
     def _playing(self) -> AgentRounds:
         assert self._rounds is not None
@@ -521,7 +579,7 @@ class AgentMachine:
 
     def _awaited(self) -> str:
         if self.phase == "greeting":
-            return "an answer of the coordinator to its Hello"
+            return "an answer of the coordinator to its " + ("request" if self._asks else "Hello")
         if self.phase == "welcomed":
             return "the coordinator's Roster, which comes when every agent is there"
         if self.phase == "edges":

@@ -50,6 +50,21 @@ class AgentOptions(ProcessOptions, frozen=True, forbid_unknown_fields=True, rena
         Path | None,
         Setting("Make {key} if it is missing, and put its public half there.", symbol="FOLDER"),
     ] = None
+    seal: Annotated[
+        Path | None,
+        Setting(
+            "Seal every checkpoint with this key, made by `bnpg keys seal`, and let the coordinator keep it, "
+            "which cannot read it: with an empty {state} the agent goes on from there.",
+            symbol="FILE",
+        ),
+    ] = None
+    sealed_from: Annotated[
+        Annotated[int, Meta(ge=0)],
+        Setting(
+            "Refuse what the coordinator kept if the newest of it is of an earlier round than this.",
+            symbol="ROUND",
+        ),
+    ] = 0
     archive: Annotated[
         bool, Setting("Put the theta of a run that is done aside: the next one starts anew.")
     ] = False

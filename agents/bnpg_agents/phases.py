@@ -3,6 +3,7 @@
 from bnpg_protocol.process.phases import Phase, Phases, Rule
 from bnpg_protocol.wire.messages import (
     ActionsChosen,
+    CheckpointsReturned,
     EdgeHello,
     EdgeWelcome,
     Finish,
@@ -34,7 +35,10 @@ _EPOCH: dict[type[Message], Rule] = {
 
 PHASES: Phases = {
     "greeting": Phase(
-        "`Hello` goes to the coordinator again and again until a `Welcome` came.", INVITATIONS, ("failing",)
+        "`Hello` goes to the coordinator again and again until a `Welcome` came; before it, where "
+        "checkpoints are sealed and the folder is empty, `CheckpointsRequested`.",
+        {**INVITATIONS, CheckpointsReturned: Rule("coordinator", "_returned", ("finished",))},
+        ("failing",),
     ),
     "welcomed": Phase(
         "Waiting for the `Roster`, which comes when every agent is there.",

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from bnpg_agents.local_policy import MakePolicy, tabular
+from bnpg_agents.sealing import Seal
 from bnpg_agents.snapshot import Snapshot
 
 
@@ -25,5 +26,9 @@ class AgentSetup(Struct, frozen=True):
     """Seconds without any progress after which the agent gives up, naming whom it waited for."""
     spare: bool = False
     """Whether an agent without an id waits when the run has all it needs, instead of ending."""
+    seal: Seal | None = None
+    """With what checkpoints are sealed, for the coordinator to keep; None if they are not."""
+    sealed_from: int = 0
+    """Of which round the newest of those that come back must be, at least."""
     policy: MakePolicy = tabular
     """Returns the policy at theta_0 that a Welcome asks for."""

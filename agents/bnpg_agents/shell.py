@@ -9,23 +9,25 @@ from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.lifeline import Lifeline
 from bnpg_protocol.process.security.credentials import agent_security, enrol
 from bnpg_protocol.process.security.endpoints import advertised, leaves_machine, require_key
+from bnpg_protocol.process.security.seal_key import read_seal_key
 from bnpg_protocol.process.shell import Shell
 from bnpg_protocol.process.title import set_title, title
 from bnpg_protocol.process.transport.curve import new_key_pair
 from bnpg_protocol.process.transport.interface import Transport
 from bnpg_protocol.process.transport.local_address import advertised_host
 from bnpg_protocol.process.transport.opening import open_transport
-from bnpg_protocol.wire.addresses import process_name
+from bnpg_protocol.wire.addresses import UNASSIGNED, process_name
 from bnpg_protocol.wire.effects import Effect, Log, Stop
 from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg_agents.checkpoint import CheckpointFolder
-from bnpg_agents.effects import Adopt, Store
+from bnpg_agents.effects import Adopt, Relive, Store
 from bnpg_agents.local_policy import MakePolicy, tabular
 from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg_agents.options import AgentOptions
+from bnpg_agents.sealing import Seal
 from bnpg_agents.setup import AgentSetup
 from bnpg_agents.whereabouts import Whereabouts
 from bnpg_math.arrays.numerics import fingerprint
@@ -62,6 +64,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
         agent = options.agent_id if identity is None else identity[0]
         if options.agent not in (None, agent):
             return shell.refuse(f"{options.state} belongs to agent {agent}, not to agent {options.agent}")
+        seal = _open_seal(options, agent)
         incarnation = folder.next_incarnation(max(options.incarnation, 1))
         shell.read_plan()
         held = folder.take_over()
@@ -86,11 +89,14 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
         experiment="" if identity is None else identity[1],
         patience=options.patience,
         spare=options.spare,
+        seal=seal,
+        sealed_from=options.sealed_from,
         policy=policy,
     )
     # Where an agent was started by hand its folder and the trace may be on different disks.
     traced = folder.fence if options.fence is not None else None
-    machine = AgentMachine(setup, time.monotonic(), shell.record(options.trace, incarnation, traced))
+    trace = shell.record(options.trace, incarnation, traced)
+    machine = AgentMachine(setup, time.monotonic(), trace)
 
     def carry(effect: Effect) -> None:
         match effect:
@@ -99,6 +105,10 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
             case Adopt(agent=given, experiment=experiment):
                 folder.adopt(given, experiment)
                 set_title(given)
+            case Relive(incarnation=later):
+                folder.next_incarnation(later)
+                if trace is not None:
+                    trace.life = later
             case Log(level=level, event=event, fields=fields):
                 shell.write(level, event, fields)
             case _:
@@ -156,6 +166,15 @@ def _open_telemetry(listen: str | None) -> "Telemetry | None":
         return f"waits for {snapshot['waiting_for']}" if joining else ""
 
     return Telemetry(listen, wrong)
+
+
+def _open_seal(options: AgentOptions, agent: int) -> Seal | None:
+    """Return with what checkpoints are sealed, if they are."""
+    if options.seal is None:
+        return None
+    if agent == UNASSIGNED:
+        raise InputError("--seal needs --agent: a checkpoint is sealed by an agent for itself")
+    return Seal(read_seal_key(options.seal, options.key_group))
 
 
 def _open_transport(

@@ -47,6 +47,7 @@ def train(
     on_loss: Literal["wait", "fail"] = "wait",
     replace_after: float = 0.0,
     on_lost_state: Literal["fail", "restart"] = "fail",
+    seal: str = "",
     advertise: str = "auto",
     address: str = "auto",
     fsync: bool = True,
@@ -159,6 +160,9 @@ def train(
     on_lost_state : {'fail', 'restart'}, default 'fail'
         When an agent's state folder is lost: fail the run, or begin it again at round 0, to the same
         result.
+    seal : str, default ''
+        Seal every checkpoint with this key, made by ``bnpg keys seal``, and let the coordinator keep
+        it, which cannot read it: an agent whose state folder is lost goes on from there.
     advertise : str, default 'auto'
         Host under which others reach the coordinator, where agents are on other hosts.
     address : str, default 'auto'

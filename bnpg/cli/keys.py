@@ -17,6 +17,7 @@ from bnpg_protocol.process.security.keys import (
     write_key_file,
 )
 from bnpg_protocol.process.security.roster import KeyRoster, read_roster, write_roster
+from bnpg_protocol.process.security.seal_key import write_seal_key
 
 from bnpg.cli.options import debug_option, integer, json_option
 from bnpg.cli.suggestions import SuggestingGroup
@@ -65,6 +66,21 @@ def new(folder: Path, agents: int, public: Path | None, keep: bool, as_json: boo
     for agent in sorted(roster.agents, key=int):
         click.echo(f"{folder / agent_file(int(agent))}  for agent {agent} alone: bnpg agent ... --key")
     click.echo(f"{folder / ROSTER_FILE}  for the coordinator: bnpg coordinator ... --roster")
+
+
+@keys.command(short_help="Make a key to seal checkpoints with.")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@debug_option
+def seal(file: Path) -> None:
+    """Make a key with which agents seal their checkpoints: `bnpg train --seal`, `bnpg agent --seal`.
+
+    Keep it where the disks of the agents are not, and away from the coordinator. An existing file is never
+    overwritten.
+    """
+    if file.exists():
+        raise InputError(f"{file} exists already and is never overwritten; choose another name")
+    write_seal_key(file)
+    click.echo(f"{file}  for agents alone: bnpg agent ... --seal, bnpg train ... --seal")
 
 
 @keys.command(short_help="Check files, permissions and that they fit together.")

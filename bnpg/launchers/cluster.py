@@ -6,10 +6,11 @@ from contextlib import suppress
 from itertools import count
 from typing import Any
 
-from bnpg_agents.effects import Adopt, Store
+from bnpg_agents.effects import Adopt, Relive, Store
 from bnpg_agents.local_policy import MakePolicy, tabular
 from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
+from bnpg_agents.sealing import Seal
 from bnpg_agents.setup import AgentSetup
 from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.machine import CoordinatorMachine
@@ -62,6 +63,12 @@ class Cluster:
         Instead of one of this seed.
     policy
         Returns the policy at theta_0 that a Welcome asks for.
+    seal : Seal, optional
+        With what the agents seal their checkpoints.
+    sealed_from
+        Returns of which round the newest of those that come back must be, at least.
+    disks_die : bool
+        Whether an agent that dies loses what it has stored.
     validate : bool
         Whether every machine's invariants are checked after every event.
     """
@@ -82,6 +89,9 @@ class Cluster:
         trace: Callable[[int], TraceRecorder] | None = None,
         network: MemoryNetwork | None = None,
         policy: MakePolicy = tabular,
+        seal: Seal | None = None,
+        sealed_from: Callable[[], int] = lambda: 0,
+        disks_die: bool = False,
         validate: bool = False,
     ) -> None:
         self._setup = setup
@@ -98,6 +108,9 @@ class Cluster:
         self._write_log = write_log
         self._trace = trace
         self._policy = policy
+        self._seal = seal
+        self._sealed_from = sealed_from
+        self._disks_die = disks_die
         self._recorders: dict[str, TraceRecorder] = {}
         self._writing: TraceRecorder | None = None
         self.deaths = 0
@@ -133,6 +146,8 @@ class Cluster:
             experiment=self.identities[agent],
             patience=self._patience,
             policy=self._policy,
+            seal=self._seal,
+            sealed_from=self._sealed_from(),
         )
         self.simulation.network.connect(address, COORDINATOR_ROUTE, COORDINATOR)
         machine = AgentMachine(setup, self.simulation.now, self._recorder(name, life))
@@ -149,6 +164,8 @@ class Cluster:
                         del thetas[old]
                 case Adopt(experiment=experiment):
                     self.identities[agent] = experiment
+                case Relive():
+                    pass  # lives are counted outside
                 case Log(level=level, event=event, fields=fields):
                     if self._write_log is not None:
                         self._write_log(
@@ -250,4 +267,8 @@ class Cluster:
         else:
             if self._coordinator.phase in ("ending", "ended"):
                 self._late.add(name)
-            self._start_agent(int(name.removeprefix("agent-")))
+            agent = int(name.removeprefix("agent-"))
+            if self._disks_die:
+                self.thetas[agent].clear()
+                self.identities[agent] = ""
+            self._start_agent(agent)

@@ -2,27 +2,33 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 from bnpg_agents.checkpoint import CheckpointFolder
+from bnpg_agents.sealing import Seal
 from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.carrying_out import carrying_out
 from bnpg_coordinator.effects import Concluded
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import prepare_setup, recorded_lines
 from bnpg_coordinator.run_record import RunRecord
+from bnpg_coordinator.sealed_folder import read_sealed
 from bnpg_protocol.process.allocation import keep_freed_memory
 from bnpg_protocol.process.faults.plan import read_plan
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.process.recorder import TraceRecorder
+from bnpg_protocol.process.security.seal_key import read_seal_key
 from bnpg_protocol.wire.effects import Effect, Stop
 from bnpg_protocol.wire.exit_codes import ExitCode
+from bnpg_protocol.wire.sealed import LARGEST
 from threadpoolctl import threadpool_limits
 
 from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.signals import noting
+from bnpg.launchers.wiring import latest_round
 from bnpg.run_folder import RunFolder
 
 STORE_EVERY = 1.0
@@ -70,6 +76,7 @@ class _MemoryRun:
             settings.patience,
         )
         self._interrupted = False
+        largest = LARGEST if settings.seal else 0
         agents = range(setup.dag.agents)
         self._folders = [CheckpointFolder(run.agent(agent), settings.fsync, fence) for agent in agents]
         identities = [one.identity() for one in self._folders]
@@ -92,7 +99,11 @@ class _MemoryRun:
 
         self._cluster = Cluster(
             lambda generation: msgspec.structs.replace(
-                setup, generation=generation, recorded=recorded_lines(folder, setup.experiment)
+                setup,
+                generation=generation,
+                recorded=recorded_lines(folder, setup.experiment),
+                largest_sealed=largest,
+                sealed=read_sealed(folder, largest),
             ),
             carry_out,
             [_taken_over(one) for one in self._folders],
@@ -106,6 +117,8 @@ class _MemoryRun:
             trace=(lambda life: TraceRecorder(run.trace, life, fence=fence))
             if setup.experiment.trace
             else None,
+            seal=Seal(read_seal_key(Path(settings.seal))) if settings.seal else None,
+            sealed_from=lambda: latest_round(folder),
         )
 
     def run(self) -> Outcome:

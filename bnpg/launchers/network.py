@@ -18,6 +18,7 @@ from bnpg_protocol.process.security.keys import COORDINATOR_FILE, ROSTER_FILE, K
 from bnpg_protocol.process.security.roster import KeyRoster, write_roster
 from bnpg_protocol.process.transport.curve import new_key_pair
 from bnpg_protocol.wire.addresses import agent_of
+from bnpg_protocol.wire.sealed import LARGEST
 
 from bnpg.launchers.host import HOST_FOLDER
 from bnpg.launchers.local_place import LocalPlace
@@ -25,7 +26,7 @@ from bnpg.launchers.place import Order, Place
 from bnpg.launchers.rendezvous import rendezvous
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.supervisor import Supervisor
-from bnpg.launchers.wiring import order_of, shared_options
+from bnpg.launchers.wiring import order_of, sealing, shared_options
 from bnpg.run_folder import RunFolder
 from bnpg_files.reading import read_text
 from bnpg_math.errors import InputError
@@ -138,6 +139,7 @@ class NetworkWiring:
             roster=self._private / ROSTER_FILE,
             patience=self._settings.patience,
             on_lost_state=self._settings.on_lost_state,
+            keep_sealed=LARGEST if self._settings.seal else 0,
         )
 
     def _agent(self, name: str, agent: int, incarnation: int) -> AgentOptions:
@@ -145,6 +147,7 @@ class NetworkWiring:
             agent=agent,
             incarnation=incarnation,
             state=self._run.path / "agents" / name,
+            **sealing(self._run, self._settings),
             connect=f"@{self._run.path / ENDPOINT_FILE}",
             key=Path(HOST_FOLDER) / f"{name}.key",
         )

@@ -7,7 +7,12 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from bnpg_agents.sealing import Seal
+from bnpg_protocol.process.security.seal_key import read_seal_key
+from bnpg_protocol.wire.errors import InsecureSetup
 
 from bnpg.launchers.settings import LaunchSettings
 from bnpg_math.errors import InputError
@@ -57,10 +62,26 @@ def check_launcher(settings: LaunchSettings) -> None:
     InputError
         Saying what is missing.
     """
+    check_seal(settings)
     found = find_launcher(settings.launcher)
     check = getattr(import_module(found.__module__), "check", None)
     if check is not None:
         check(settings)
+
+
+def check_seal(settings: LaunchSettings) -> None:
+    """Refuse a key to seal with that cannot be used, before anything is changed.
+
+    Raises
+    ------
+    InputError
+        Saying what is wrong.
+    """
+    if settings.seal:
+        try:
+            Seal(read_seal_key(Path(settings.seal)))
+        except InsecureSetup as error:
+            raise InputError(f"--seal {error}") from None
 
 
 def find_pool(name: str) -> Callable[..., Any]:

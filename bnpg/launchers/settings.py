@@ -1,5 +1,6 @@
 """How a run is launched; nothing of this changes its result."""
 
+import os
 import sys
 from typing import Annotated, Any, Literal
 
@@ -58,6 +59,14 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
             "result."
         ),
     ] = "fail"
+    seal: Annotated[
+        str,
+        Setting(
+            "Seal every checkpoint with this key, made by `bnpg keys seal`, and let the coordinator keep it, "
+            "which cannot read it: an agent whose state folder is lost goes on from there.",
+            symbol="FILE",
+        ),
+    ] = ""
     advertise: Annotated[
         str,
         Setting(
@@ -107,6 +116,8 @@ def settings_from(given: dict[str, Any], base: LaunchSettings | None = None) -> 
     """
     fields = msgspec.to_builtins(base or LaunchSettings())
     try:
-        return convert(fields | given, LaunchSettings)
+        settings = convert(fields | given, LaunchSettings)
+        # A run is resumed from wherever one is.
+        return msgspec.structs.replace(settings, seal=settings.seal and os.path.abspath(settings.seal))
     except SettingError as error:
         raise InputError(str(error)) from None

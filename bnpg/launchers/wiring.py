@@ -6,17 +6,20 @@ On one machine they meet in a folder of short paths and need no keys.
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from bnpg_agents.options import AgentOptions
+from bnpg_coordinator.line import decode_line
 from bnpg_coordinator.options import CoordinatorOptions
+from bnpg_coordinator.run_record import whole_lines
 from bnpg_protocol.process.arguments import as_arguments
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.options import ProcessOptions
 from bnpg_protocol.wire import addresses
 from bnpg_protocol.wire.addresses import agent_of, process_name
 from bnpg_protocol.wire.errors import StorageFailed
+from bnpg_protocol.wire.sealed import LARGEST
 
 from bnpg.launchers.place import Order
 from bnpg.launchers.settings import LaunchSettings
@@ -66,6 +69,19 @@ def order_of(name: str, options: ProcessOptions) -> Order:
     return Order(name=name, package=package, arguments=tuple(as_arguments(options)))
 
 
+def sealing(run: RunFolder, settings: LaunchSettings) -> dict[str, Any]:
+    """Return with what an agent seals its checkpoints, and how old what comes back may be."""
+    if not settings.seal:
+        return {}
+    return {"seal": Path(settings.seal), "sealed_from": latest_round(run.path)}
+
+
+def latest_round(folder: Path) -> int:
+    """Return the latest round of which all thetas are durable: that of the last line of the record."""
+    lines = whole_lines(folder / "metrics.jsonl")
+    return decode_line(lines[-1]).round if lines else 0
+
+
 class LocalWiring:
     """Sockets on this machine, without keys.
 
@@ -109,6 +125,7 @@ class LocalWiring:
             endpoint_file=file,
             patience=self._settings.patience,
             on_lost_state=self._settings.on_lost_state,
+            keep_sealed=LARGEST if self._settings.seal else 0,
         )
 
     def _agent(self, name: str, agent: int, incarnation: int) -> AgentOptions:
@@ -120,6 +137,7 @@ class LocalWiring:
             agent=agent,
             incarnation=incarnation,
             state=self._run.path / "agents" / name,
+            **sealing(self._run, self._settings),
             connect=f"@{self._endpoint_file}" if scheme == "tcp" else self._front,
             inbox="tcp://127.0.0.1:*" if scheme == "tcp" else inbox,
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 from bnpg_protocol.wire.effects import Effect, Log
 
-from bnpg_coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
+from bnpg_coordinator.effects import Bound, Concluded, Drop, Gathered, Keep, Record, Rewind
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.run_record import RunRecord
 from bnpg_math.dag import Dag
@@ -47,6 +47,10 @@ def carrying_out(
                 record.write_policy(policy_of(kind, dag, thetas))
             case Concluded(state=state, why=why, rounds=rounds, metrics=metrics):
                 record.conclude(state, why, rounds, metrics)
+            case Keep(agent=agent, round=round_, sealed=sealed):
+                record.sealed.write(agent, round_, sealed)
+            case Drop(agent=agent, round=round_):
+                record.sealed.drop(agent, round_)
             case Bound(owners=owners):
                 record.write_bindings(owners)
             case Log(level=level, event=event, fields=fields):

@@ -30,6 +30,21 @@ class Rewind(Effect, frozen=True):
     round: int
 
 
+class Keep(Effect, frozen=True):
+    """Make a sealed checkpoint of an agent durable before any later effect is carried out."""
+
+    agent: int
+    round: int
+    sealed: bytes
+
+
+class Drop(Effect, frozen=True):
+    """Keep a sealed checkpoint no longer: the run goes on before the round it is of."""
+
+    agent: int
+    round: int
+
+
 class Gathered(Effect, frozen=True):
     """The agents handed over their thetas, in agent order, because the person asked for the policy."""
 

@@ -22,6 +22,8 @@ from bnpg_protocol.wire.links import Links
 from bnpg_protocol.wire.messages import (
     ActionsChosen,
     Beacon,
+    CheckpointSealed,
+    CheckpointsRequested,
     EdgesConfirmed,
     Failed,
     Farewell,
@@ -47,6 +49,7 @@ from bnpg_coordinator.oracle import Oracle
 from bnpg_coordinator.orders import Orders, To, ToAll, ToRecord
 from bnpg_coordinator.phases import PHASES
 from bnpg_coordinator.rounds import CoordinatorRounds
+from bnpg_coordinator.sealed_checkpoints import SealedCheckpoints
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.waiting import described
 from bnpg_coordinator.worlds.interface import WorldFailed
@@ -83,6 +86,7 @@ class CoordinatorMachine:
         self._links.generation = setup.generation
         self._membership = Membership(setup.dag, setup.digest, setup.numerics, setup.admission)
         self._rounds = CoordinatorRounds(setup.experiment, setup.world, setup.dag, *exact(setup))
+        self._kept = SealedCheckpoints(setup.largest_sealed, setup.sealed)
         self._phase = "gathering"
         self._epoch = 0
         self._progress_at = now
@@ -160,8 +164,8 @@ class CoordinatorMachine:
         if self.phase == "ended":
             return []
         message = envelope.message
-        if type(message) is Hello:
-            greeted: list[Effect] = getattr(self, PHASES[self.phase].rules[Hello].method)(
+        if type(message) is Hello or type(message) is CheckpointsRequested:
+            greeted: list[Effect] = getattr(self, PHASES[self.phase].rules[type(message)].method)(
                 envelope, message, origin, now, key
             )
             return greeted
@@ -311,10 +315,28 @@ class CoordinatorMachine:
         self._progress.reach((0, len(self._membership.members)), now)
         return effects if self._membership.absent else effects + self._form(now)
 
+    def _return(
+        self,
+        envelope: Envelope,
+        asked: CheckpointsRequested,
+        origin: str,
+        now: float,  # noqa: ARG002
+        key: str,
+    ) -> list[Effect]:
+        """Return to an agent what is kept of it: its folder was lost, or it is new and there is nothing."""
+        agent = self._membership.identify(asked.agent, origin, key)
+        if isinstance(agent, Reject):
+            return [self._links.bare(envelope.sender, origin, agent)]
+        return [self._links.bare(envelope.sender, origin, self._kept.returned(agent, self._life(agent)))]
+
+    def _life(self, agent: int) -> int:
+        member = self._membership.members.get(agent)
+        return 0 if member is None else member.incarnation
+
     def _too_late(
         self,
         envelope: Envelope,
-        hello: Hello,
+        hello: Hello | CheckpointsRequested,
         origin: str,
         now: float,
         key: str,  # noqa: ARG002
@@ -391,6 +413,9 @@ class CoordinatorMachine:
         member.held = (member.latest - 1, member.latest)
         return effects
 
+    def _keep(self, agent: int, message: CheckpointSealed, now: float) -> list[Effect]:  # noqa: ARG002
+        return self._kept.take(agent, message, self._rounds.round)
+
     def _farewell(self, agent: int, farewell: Farewell, now: float) -> list[Effect]:  # noqa: ARG002
         self._farewells.add(agent)
         acknowledged: list[Effect] = [self._links.acknowledge(agent)]
@@ -406,6 +431,7 @@ class CoordinatorMachine:
         if self._observer is not None:
             self._observer(told.Begun(base))
         effects: list[Effect] = [Log("info", "start", {"round": base, "epoch": self._epoch}), Rewind(base)]
+        effects += self._kept.rewind(base)
         effects += [self._links.send(one, Start(base), now) for one in sorted(self._membership.members)]
         return effects + self._carry(self._rounds.restart(base), now)
 

@@ -67,7 +67,7 @@ class Membership:
             spoken = " or ".join(map(str, PROTOCOL_VERSIONS))
             theirs = ", ".join(map(str, hello.versions)) or "none"
             return Reject("version", f"protocol version {spoken}", theirs)
-        agent = self._identify(hello, origin, key)
+        agent = self.identify(hello.agent, origin, key)
         if isinstance(agent, Reject):
             return agent
         if hello.experiment not in ("", self._experiment):
@@ -158,9 +158,10 @@ class Membership:
         """Return the agents whose edges are not all confirmed."""
         return [agent for agent in range(self._dag.agents) if agent not in self._confirmed]
 
-    def _identify(self, hello: Hello, origin: str, key: str) -> "int | Reject":
+    def identify(self, agent: int, origin: str, key: str) -> "int | Reject":
+        """Return who somebody is that calls itself `agent`, or why it cannot be that one."""
         last = self._dag.agents - 1
-        agent, owned = hello.agent, frozenset[int]()
+        owned = frozenset[int]()
         if self._admission is not None:
             owner = self._admission.owner(key)
             if owner is not None and owner != UNASSIGNED:

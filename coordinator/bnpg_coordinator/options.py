@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from bnpg_protocol.process.options import Positive, ProcessOptions
 from bnpg_protocol.process.settings import Setting
+from bnpg_protocol.wire.sealed import LARGEST
+from msgspec import Meta
 
 
 class CoordinatorOptions(
@@ -43,6 +45,14 @@ class CoordinatorOptions(
             "result."
         ),
     ] = "fail"
+    keep_sealed: Annotated[
+        Annotated[int, Meta(ge=0, le=LARGEST)],
+        Setting(
+            "Keep two sealed checkpoints of every agent, of at most so many bytes each; `bnpg agent --seal`.",
+            symbol="BYTES",
+            remark=": none",
+        ),
+    ] = 0
     patience: Annotated[
         Positive,
         Setting(

@@ -3,6 +3,8 @@
 from bnpg_protocol.process.phases import Phase, Phases, Rule
 from bnpg_protocol.wire.messages import (
     ActionsChosen,
+    CheckpointSealed,
+    CheckpointsRequested,
     EdgesConfirmed,
     Farewell,
     Hello,
@@ -12,11 +14,15 @@ from bnpg_protocol.wire.messages import (
     ThetaShown,
 )
 
-_JOINING: dict[type[Message], Rule] = {Hello: Rule("agent", "_hello", ("edges",))}
+_JOINING: dict[type[Message], Rule] = {
+    Hello: Rule("agent", "_hello", ("edges",)),
+    CheckpointsRequested: Rule("agent", "_return"),
+}
 _ROUNDS: dict[type[Message], Rule] = {
     ActionsChosen: Rule("agent", "_answered", ("closing", "ending")),
     TableShown: Rule("agent", "_answered", ("closing", "ending")),
     SignalApplied: Rule("agent", "_applied", ("closing", "ending")),
+    CheckpointSealed: Rule("agent", "_keep"),
 }
 
 PHASES: Phases = {
@@ -40,6 +46,7 @@ PHASES: Phases = {
         "`Finish` is out; waiting for the farewells.",
         {
             Hello: Rule("agent", "_too_late"),
+            CheckpointsRequested: Rule("agent", "_too_late"),
             Farewell: Rule("agent", "_farewell", ("ended",)),
         },
         ("ended",),

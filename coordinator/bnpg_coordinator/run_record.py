@@ -24,6 +24,7 @@ from bnpg_protocol.wire.errors import StorageFailed
 from msgspec import UNSET
 
 from bnpg_coordinator.line import GENESIS, RETURNS, Line, check_chain, decode_line, encode_line, fields_of
+from bnpg_coordinator.sealed_folder import SealedFolder
 from bnpg_files.reading import read_bytes
 from bnpg_math.errors import InputError
 from bnpg_math.policies.file import Policy, save_policy
@@ -47,6 +48,8 @@ class RunRecord:
 
     def __init__(self, folder: Path, fsync: bool, fence: Fence) -> None:
         self.fence = fence
+        self.sealed = SealedFolder(folder, fsync, fence)
+        """What is kept for the agents."""
         self._folder = folder
         self._fsync = fsync
         self._metrics = folder / "metrics.jsonl"

@@ -5,6 +5,7 @@ from msgspec import Struct
 
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.line import Line
+from bnpg_coordinator.sealed_checkpoints import Kept
 from bnpg_coordinator.worlds.interface import World
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
@@ -39,6 +40,10 @@ class CoordinatorSetup(Struct, frozen=True):
     """Seconds without any progress after which the run is given up, naming whom it waited for."""
     restarts: bool = False
     """Whether the run begins again at round 0 when an agent's state folder was lost."""
+    largest_sealed: int = 0
+    """Bytes that a sealed checkpoint of an agent may have; 0: none is kept."""
+    sealed: Kept = {}
+    """What is kept from earlier lives."""
     recorded: tuple[Line, ...] = ()
     """The run record of earlier lives, if a round needs to know of those before it."""
     admission: Admission | None = None

@@ -36,6 +36,7 @@ from bnpg_coordinator.loading import load_setup
 from bnpg_coordinator.machine import CoordinatorMachine
 from bnpg_coordinator.options import CoordinatorOptions
 from bnpg_coordinator.run_record import RunRecord
+from bnpg_coordinator.sealed_folder import read_sealed
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_math.errors import InputError
 
@@ -48,14 +49,17 @@ HEADER_ROOM = 1 << 17
 
 
 def _largest_answer(setup: CoordinatorSetup) -> int:
-    """Return how many bytes an agent can rightly send at once: its table, or the actions of all lanes."""
+    """Return how many bytes an agent can rightly send at once.
+
+    That is its table, the actions of all lanes, or a sealed checkpoint.
+    """
     actions, dag = setup.world.actions, setup.dag
     families = ((*dag.parents[agent], agent) for agent in range(dag.agents))
     tables = [
         space.values * math.prod(actions[one] for one in family)
         for space, family in zip(setup.world.spaces, families, strict=True)
     ]
-    return max(HEADER_ROOM, 8 * max(tables), 2 * setup.experiment.lanes)
+    return max(HEADER_ROOM, 8 * max(tables), 2 * setup.experiment.lanes, setup.largest_sealed)
 
 
 def _watched(status: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +116,12 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], None]
         shell.mention_key()
         require_key(options.listen, "--listen", security is not None)
         setup = load_setup(options.folder, record.next_generation(), options.patience)
-        setup = msgspec.structs.replace(setup, restarts=options.on_lost_state == "restart")
+        setup = msgspec.structs.replace(
+            setup,
+            restarts=options.on_lost_state == "restart",
+            largest_sealed=options.keep_sealed,
+            sealed=read_sealed(options.folder, options.keep_sealed),
+        )
         if security is not None:
             setup = msgspec.structs.replace(setup, admission=security.admission)
         telemetry = _open_telemetry(options.metrics_listen)

@@ -25,7 +25,10 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg.trace.lives import Epoch, Lives
 from bnpg.trace.reading import Life, TraceEvent, Violation
 
-BARE = (("Hello", "Beacon", "Failed"), ("Welcome", "Reject", "Summons"))
+BARE = (
+    ("Hello", "CheckpointsRequested", "Beacon", "Failed"),
+    ("Welcome", "Reject", "Summons", "CheckpointsReturned"),
+)
 """Messages outside the order: of an agent, of the coordinator."""
 Place = tuple[str, str, Epoch, int]
 """Sender, receiver, epoch and number on the link."""

@@ -187,6 +187,11 @@ class _Agent(_Process):
                 yield Need(Fact("act", round=round_, step=step), "drawn them", "that it has not drawn")
             case SendLine(kind="SignalApplied"):
                 yield Need(Fact("update", round=round_), "applied it")
+                if self.has(Fact("sealing")) and round_ is not None:
+                    sealed = Fact("send", "CheckpointSealed", COORDINATOR, round_ + 1)
+                    yield Need(sealed, "given its sealed checkpoint away")
+            case SendLine(kind="CheckpointSealed"):
+                yield Need(Fact("begun"), "begun the rounds of this epoch")
             case SendLine(kind="TableShown", round=int(shown)) if self._exact:
                 if not self.has(Fact("begin", round=shown)):
                     yield Need(Fact("update", round=shown - 1), "applied the update before")
@@ -209,6 +214,8 @@ class _Agent(_Process):
         match event.line:
             case ActLine():
                 self.acts += 1
+            case SendLine(kind="CheckpointSealed"):
+                self._known[Fact("sealing")] = event
             case BeginLine(round=round_) if self._latest < round_:
                 raise self._wrong(event, f"goes on at round {round_} with theta of round {self._latest}")
             case BeginLine(round=round_):

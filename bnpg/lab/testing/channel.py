@@ -12,7 +12,14 @@ from typing import Any, TypeVar
 
 from bnpg_protocol.wire.codec import Frame, encode
 from bnpg_protocol.wire.envelope import Envelope
-from bnpg_protocol.wire.messages import Acknowledgement, Beacon, GapFound, Hello, Message
+from bnpg_protocol.wire.messages import (
+    Acknowledgement,
+    Beacon,
+    CheckpointsRequested,
+    GapFound,
+    Hello,
+    Message,
+)
 
 REPEAT_AFTER = 0.3
 """Seconds a channel waits before it repeats what is not acknowledged."""
@@ -21,7 +28,7 @@ PATIENCE = 20.0
 
 Kind = TypeVar("Kind", bound=Message)
 _BACKGROUND = (Acknowledgement, Beacon, GapFound)
-_REPEATED = (*_BACKGROUND, Hello)
+_REPEATED = (*_BACKGROUND, Hello, CheckpointsRequested)
 
 
 class Channel:

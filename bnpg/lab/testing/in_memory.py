@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from bnpg_coordinator.effects import Gathered, Record, Rewind
+import numpy as np
+from bnpg_agents.sealing import Seal
+from bnpg_coordinator.effects import Drop, Gathered, Keep, Record, Rewind
 from bnpg_coordinator.experiment import Experiment, experiment_digest
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import certified_learning_rate, load_game
@@ -13,6 +15,7 @@ from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.process.faults.plan import FaultPlan
 from bnpg_protocol.wire.effects import Effect, Stop
+from bnpg_protocol.wire.sealed import LARGEST
 from threadpoolctl import threadpool_limits
 
 from bnpg.launchers.cluster import COORDINATOR, Cluster
@@ -29,7 +32,7 @@ class Result:
     lines: list[Line]
     """The run record without its wall times."""
     thetas: list[FloatArray]
-    """The last theta of every agent."""
+    """The last theta of every agent; empty of one whose disk died last."""
     gathered: list[FloatArray]
     """What the coordinator gathered, if `save_policy` was asked for."""
     stops: dict[str, Stop]
@@ -64,7 +67,13 @@ def setup_of(experiment: Experiment, generation: int = 1, patience: float = 120.
     )
 
 
-def play(experiment: Experiment, order: int | None = None, plan: FaultPlan | None = None) -> Result:
+def play(
+    experiment: Experiment,
+    order: int | None = None,
+    plan: FaultPlan | None = None,
+    seal: Seal | None = None,
+    disks_die: bool = False,
+) -> Result:
     """Play a whole run in virtual time.
 
     Parameters
@@ -74,10 +83,15 @@ def play(experiment: Experiment, order: int | None = None, plan: FaultPlan | Non
         Seed of the order of delivery; None delivers in the order of sending.
     plan : FaultPlan, optional
         What happens to messages and processes meanwhile.
+    seal : Seal, optional
+        With what the agents seal their checkpoints, for the coordinator to keep.
+    disks_die : bool
+        Whether an agent that dies loses what it has stored.
     """
     setup = setup_of(experiment)
     lines: list[Line] = []
     gathered: list[FloatArray] = []
+    kept: dict[int, dict[int, bytes]] = {}
 
     def carry(effect: Effect) -> None:
         match effect:
@@ -87,26 +101,45 @@ def play(experiment: Experiment, order: int | None = None, plan: FaultPlan | Non
                 lines[:] = [line for line in lines if line.round < round_]
             case Gathered(thetas=thetas):
                 gathered[:] = thetas
+            case Keep(agent=agent, round=round_, sealed=sealed):
+                mine = kept.setdefault(agent, {})
+                kept[agent] = {one: was for one, was in mine.items() if (one - round_) % 2} | {round_: sealed}
+            case Drop(agent=agent, round=round_):
+                del kept[agent][round_]
             case _:
                 pass
 
     cluster = Cluster(
-        lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines)),
+        lambda generation: msgspec.structs.replace(
+            setup,
+            generation=generation,
+            recorded=tuple(lines),
+            largest_sealed=LARGEST if seal else 0,
+            sealed=kept,
+        ),
         carry,
         [{} for _ in range(setup.dag.agents)],
         seed=order,
         plan=plan,
+        seal=seal,
+        sealed_from=lambda: lines[-1].round if lines else 0,
+        disks_die=disks_die,
         validate=True,
     )
     simulation = cluster.simulation
     with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum
         simulation.run()
-    thetas = [held[max(held)].table if held else _nothing(agent) for agent, held in enumerate(cluster.thetas)]
+    thetas = [
+        held[max(held)].table if held else _nothing(agent, disks_die)
+        for agent, held in enumerate(cluster.thetas)
+    ]
     assert COORDINATOR in simulation.stops, f"the coordinator never ended: {simulation.stops}"
     return Result(
         lines, thetas, gathered, simulation.stops, cluster.deaths, simulation.delivered, simulation.now
     )
 
 
-def _nothing(agent: int) -> FloatArray:
+def _nothing(agent: int, disks_die: bool) -> FloatArray:
+    if disks_die:
+        return np.zeros(0)
     raise AssertionError(f"agent {agent} never stored a theta")

@@ -52,7 +52,9 @@ class Play(Protocol):
 class StartAgent(Protocol):
     """How the fixture `start_agent` is called."""
 
-    def __call__(self, connect: str, agent: int = 0, state: Path | None = None) -> "RealProcess":
+    def __call__(
+        self, connect: str, agent: int = 0, state: Path | None = None, options: tuple[str, ...] = ()
+    ) -> "RealProcess":
         """Start one real agent."""
 
 
@@ -142,12 +144,15 @@ def start_agent(tmp_path: Path, scratch: "Scratch") -> Iterator[StartAgent]:
 
     started: list[RealProcess] = []
 
-    def start(connect: str, agent: int = 0, state: Path | None = None) -> "RealProcess":
+    def start(
+        connect: str, agent: int = 0, state: Path | None = None, options: tuple[str, ...] = ()
+    ) -> "RealProcess":
         folder = state or tmp_path / f"agent-{agent}"
         inbox = scratch.path / f"inbox-{len(started)}.ipc"
         arguments = ["bnpg_agents", "--state", str(folder), "--connect", connect, "--inbox", f"ipc://{inbox}"]
         if agent >= 0:
             arguments += ["--agent", str(agent)]
+        arguments += options
         started.append(RealProcess(f"agent-{agent}", arguments, folder, scratch, inbox))
         return started[-1]
 

@@ -95,7 +95,8 @@ class TraceRecorder:
     ) -> None:
         self._fence = fence
         self._folder = folder
-        self._life = life
+        self.life = life
+        """May become a later one as long as nothing is written."""
         self._file: RawIOBase | None = None
         self._path = folder
         self._clock = clock or time.monotonic
@@ -221,8 +222,8 @@ class TraceRecorder:
                 return trace_line.EpochLine(*at, *self._epoch, lives)
             case Started():
                 process = self._name(event.facts.get("agent", COORDINATOR))
-                self._path = self._folder / f"{process}.{self._life}.jsonl"
-                return trace_line.StartLine(*at, 1, process, self._life, **event.facts)
+                self._path = self._folder / f"{process}.{self.life}.jsonl"
+                return trace_line.StartLine(*at, 1, process, self.life, **event.facts)
             case Joined():
                 return trace_line.JoinLine(*at, event.agent, event.incarnation, event.held)
             case Concluded():

@@ -1,12 +1,14 @@
 """The messages of a run, as facts.
 
 Joining: `Hello` → `Welcome` or `Reject` → `Roster` → per edge `EdgeHello` and `EdgeWelcome` →
-`EdgesConfirmed` from both ends → `Start`.
+`EdgesConfirmed` from both ends → `Start`. An agent that seals its checkpoints and lost them asks first:
+`CheckpointsRequested` → `CheckpointsReturned`.
 A round, sampled: `StatesAnnounced` or `ObservationsAnnounced` → `ActionsChosen` (to children and coordinator)
 → .. → `SignalBroadcast` → `SignalApplied`. A round, exact: `TableShown` → `FlowBroadcast` → `SignalApplied`.
+Where checkpoints are sealed, `CheckpointSealed` comes before `SignalApplied`.
 The end: `ThetaRequested` → `ThetaShown` (only when asked for) → `Finish` → `Farewell`.
-Outside the order (never sequenced): `Hello`, `Welcome`, `Reject`, `Summons`, `Beacon`, `Failed`,
-`Acknowledgement`, `GapFound`.
+Outside the order (never sequenced): `Hello`, `Welcome`, `Reject`, `Summons`, `CheckpointsRequested`,
+`CheckpointsReturned`, `Beacon`, `Failed`, `Acknowledgement`, `GapFound`.
 
 Every message is frozen; arrays are read-only once sent or received.
 """
@@ -35,6 +37,7 @@ Actions = Annotated[NDArray[np.integer[Any]], Tensor("|u1", "<u2")]
 Observations = Annotated[NDArray[Any], Tensor("|u1", "<u2", "<u4", "<f4", axes=None)]
 Mask = Annotated[NDArray[np.uint8], Tensor("|u1", axes=2)]
 Flags = Annotated[NDArray[np.uint8], Tensor("|u1")]
+Sealed = Annotated[NDArray[np.uint8], Tensor("|u1")]
 Weights = Annotated[NDArray[np.float64], Tensor("<f8")]
 Table = Annotated[NDArray[np.float64], Tensor("<f8", axes=None)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -111,6 +114,26 @@ class Reject(Unsequenced, frozen=True):
 
 class Summons(Unsequenced, frozen=True):
     """A coordinator of a newer generation asks an agent to greet again."""
+
+
+class CheckpointsRequested(Unsequenced, frozen=True):
+    """An agent whose folder is empty asks for the sealed checkpoints that are kept of it."""
+
+    agent: Count
+
+
+class CheckpointsReturned(Unsequenced, frozen=True):
+    """What the coordinator keeps of an agent, which it cannot read."""
+
+    agent: Count
+    incarnation: Count
+    """The latest life of the agent that has greeted this coordinator; 0 if none has."""
+    rounds: tuple[Count, ...]
+    """Of which thetas, ascending; empty if nothing is kept."""
+    sizes: tuple[Count, ...]
+    """Bytes of each."""
+    sealed: Sealed
+    """One behind the other."""
 
 
 class Roster(Message, frozen=True):
@@ -236,6 +259,13 @@ class FlowBroadcast(Message, frozen=True):
     """Whether to go back to that point instead."""
     starts: tuple[Count, ...] = ()
     """Where the columns of every agent begin in what is side by side."""
+
+
+class CheckpointSealed(Message, frozen=True):
+    """What the agent holds of `round`, sealed for itself: to be durable before anything behind it counts."""
+
+    round: Count
+    sealed: Sealed
 
 
 class SignalApplied(Message, frozen=True):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from bnpg_protocol.wire.addresses import UNASSIGNED, name
 from bnpg_protocol.wire.envelope import Envelope
-from bnpg_protocol.wire.messages import Hello
+from bnpg_protocol.wire.messages import CheckpointsRequested, Hello
 
 
 class Admission:
@@ -83,7 +83,10 @@ class Admission:
             return "a key that is not allowed (any more)"
         if owner == envelope.sender:
             return ""
-        if isinstance(envelope.message, Hello) and UNASSIGNED in (owner, envelope.sender):
+        if isinstance(envelope.message, Hello | CheckpointsRequested) and UNASSIGNED in (
+            owner,
+            envelope.sender,
+        ):
             # Who it will be is decided by the membership, which knows the key too.
             return ""
         if owner == UNASSIGNED:

@@ -106,6 +106,32 @@ def group_reads(path: Path) -> bool:
     return bool(path.stat().st_mode & stat.S_IRGRP)
 
 
+def check_private(path: Path, group: bool = False) -> None:
+    """Refuse a file of a secret that others than its owner can read.
+
+    Parameters
+    ----------
+    path : Path
+    group : bool
+        Whether its group may read it too, as it may those that Kubernetes mounts.
+
+    Raises
+    ------
+    InsecureSetup
+        If they can, or if it is no file.
+    OSError
+        If it is not there.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise InsecureSetup(f"{path}: expected a key file, got something else")
+    if stat.S_IMODE(mode) & (0o037 if group else 0o077):
+        raise InsecureSetup(
+            f"{path}: a private key must be readable by its owner{' and group' * group} only, "
+            f"got mode {stat.S_IMODE(mode):04o}; correct it with `chmod 600 {path}`"
+        )
+
+
 def read_key_file(path: Path, group: bool = False) -> KeyFile:
     """Read a private key.
 
@@ -121,14 +147,7 @@ def read_key_file(path: Path, group: bool = False) -> KeyFile:
         If it cannot be read, is no key file, or can be read by others than its owner.
     """
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise InsecureSetup(f"{path}: expected a key file, got something else")
-        if stat.S_IMODE(mode) & (0o037 if group else 0o077):
-            raise InsecureSetup(
-                f"{path}: a private key must be readable by its owner{' and group' * group} only, "
-                f"got mode {stat.S_IMODE(mode):04o}; correct it with `chmod 600 {path}`"
-            )
+        check_private(path, group)
         content = read_toml(path, KeyFile, _NoKeyFile)
     except OSError as error:
         raise InsecureSetup(f"{path}: {error.strerror}") from None
