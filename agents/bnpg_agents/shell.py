@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 LARGEST_ACTIONS = 64 * 1024 * 1024
 """Bytes a frame from a parent may have: the actions of all lanes."""
 
+LAUNCHER_GONE = "its launcher is gone"
+
 
 def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
     """Run one agent process to its end.
@@ -69,13 +71,16 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
         shell.read_plan()
         held = folder.take_over()
         whereabouts = Whereabouts(options.connect, options.patience)
-        endpoint = whereabouts.wait(Lifeline(options.lifeline).cut)
+        lifeline = Lifeline(options.lifeline)
+        endpoint = whereabouts.wait(lifeline.cut)
         telemetry = _open_telemetry(options.metrics_listen)
         transport, advertised_at, expected = _open_transport(options, identity, endpoint)
         shell.mention_key()
     except (InputError, StorageFailed, PlanError, InsecureSetup) as error:
         return shell.refuse(error)
     if endpoint is None or transport is None:
+        if lifeline.cut():
+            return shell.refuse(LAUNCHER_GONE, ExitCode.INTERRUPTED)
         return shell.refuse(
             f"no endpoint of the coordinator in {options.connect[1:]} after {options.patience:g} s",
             ExitCode.DEADLINE,
@@ -137,7 +142,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
         torn=lambda: folder.fence.torn,
         carry=carry,
         on_signal=lambda _now: [Stop(ExitCode.INTERRUPTED, "interrupted")],
-        gone=lambda _now: [Stop(ExitCode.INTERRUPTED, "its launcher is gone")],
+        gone=lambda _now: [Stop(ExitCode.INTERRUPTED, LAUNCHER_GONE)],
         noticed=noticed,
         telemetry=None if telemetry is None else (telemetry, snapshot),
         tear=tear,

@@ -13,6 +13,7 @@ import gc
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 from bnpg_agents.__main__ import main as run_agent
@@ -22,7 +23,10 @@ from bnpg_protocol.process.surroundings import settle
 def main() -> int:
     """Fork a process for every order; in those, run what was ordered."""
     settle()
-    orders = json.load(sys.stdin)
+    try:
+        orders = json.load(sys.stdin)
+    except ValueError:  # whoever gives them was killed over it
+        return 1
     gc.collect()
     gc.freeze()  # what is here already is nothing to look through, and to copy, in every process
     pids = []
@@ -31,7 +35,8 @@ def main() -> int:
         if pid == 0:
             return _run(order, [other["stdin"] for other in orders])
         pids.append(pid)
-    print(json.dumps(pids), flush=True)
+    with suppress(BrokenPipeError):  # nobody waits any more; those that were forked have lost their lifelines
+        os.write(1, json.dumps(pids).encode())
     return 0
 
 

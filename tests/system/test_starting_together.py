@@ -144,6 +144,33 @@ def test_a_nursery_that_hangs_is_given_up(monkeypatch, tmp_path) -> None:
     assert adopt([HELP], os.environ) == []
 
 
+@pytest.mark.parametrize(("orders", "code"), [(b"", 1), (b'[{"pack', 1), (b"[]", 0)])
+def test_a_nursery_whose_launcher_was_killed_ends_without_a_word(orders: bytes, code: int) -> None:
+    command = [sys.executable, "-P", "-m", "bnpg.launchers.nursery"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as one:
+        assert one.stdin is not None
+        assert one.stdout is not None
+        assert one.stderr is not None
+        one.stdout.close()
+        one.stdin.write(orders)
+        one.stdin.close()
+        assert one.stderr.read() == b""
+        assert one.wait(PATIENCE) == code
+
+
+def test_an_agent_whose_launcher_is_gone_before_the_coordinator_came_says_so(tmp_path: Path) -> None:
+    state = ["--state", str(tmp_path / "state"), "--agent", "0", "--lifeline"]
+    where = ["--connect", f"@{tmp_path}/nobody", "--inbox", f"ipc://{inbox(tmp_path, 0)}"]
+    ran = subprocess.run(
+        [sys.executable, "-P", "-m", "bnpg_agents", *state, *where],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert ran.returncode == ExitCode.INTERRUPTED
+    assert 'stopped why="its launcher is gone"' in ran.stderr
+
+
 def test_where_there_is_no_such_thing_they_are_started_one_by_one(monkeypatch, tmp_path, play) -> None:
     asked: list[int] = []
 
