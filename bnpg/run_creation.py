@@ -62,7 +62,7 @@ def create_run_folder(
     """
     if out is not None and os.path.lexists(out):
         raise InputError(f"{out} exists already and is never overwritten; choose another name")
-    target = _default_name(plan.name) if out is None else out
+    target = chosen_folder(plan.name, out)
     made: list[Path] = []
     try:
         for parent in reversed(target.parents):
@@ -101,7 +101,10 @@ def read_faults(path: Path) -> FaultPlan:
         raise InputError(str(error)) from None
 
 
-def _default_name(game: str) -> Path:
+def chosen_folder(game: str, out: Path | None) -> Path:
+    """Return where a run goes: where it was told to, or `runs/GAME-TIMESTAMP`."""
+    if out is not None:
+        return out
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", game).strip("-.")[:60] or "game"
     return RUNS / f"{plain}-{time.strftime('%Y%m%d-%H%M%S')}"
 

@@ -65,6 +65,16 @@ def test_the_tutorial(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert digests["wifi"] == digests["0-1"] != digests["empty"]
 
 
+def test_the_page_on_pruning(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command, output in shown("how-to/prune-a-graph.md").items():
+        if "--dag learned" in command:
+            continue  # the same again, in one
+        trains = command.startswith("bnpg train")
+        assert main([*words(command), *(QUICK if trains else ["--quiet"])]) == 0
+        heard = capsys.readouterr().out
+        assert trains or heard.startswith(output), heard
+
+
 def test_the_page_on_reports(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, report, compare = list(shown("how-to/look-at-a-run.md").items())[:3]
     assert main([*words(train[0]), *QUICK, "--rounds", "3"]) == 0

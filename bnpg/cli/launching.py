@@ -23,6 +23,7 @@ def launch_run(
     quiet: bool,
     launch: Launch | None = None,
     children: str = "*",
+    shown: bool = True,
 ) -> int:
     """Run, or go on with, the run in a folder; show the summary and return the exit code.
 
@@ -38,6 +39,8 @@ def launch_run(
         Instead of the launcher that the settings name.
     children : str
         Pattern of the names of the processes that it starts.
+    shown : bool
+        Whether the summary is shown at all.
     """
     over = concluded(run)
 
@@ -61,7 +64,8 @@ def launch_run(
     outcome, summary = ended.outcome, ended.summary
     for warning in ended.warnings:
         click.echo(f"bnpg: warning: {warning}", err=True)
-    _show(run, summary, as_json)
+    if shown:
+        _show(run, summary, as_json)
     if outcome.code == ExitCode.INTERRUPTED:
         where = f"in round {summary['rounds']} of {run.experiment.rounds}"
         click.echo(f"bnpg: interrupted {where}; continue with: bnpg resume {run.path}", err=True)

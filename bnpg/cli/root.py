@@ -10,6 +10,7 @@ from bnpg.cli.certificate import certificate
 from bnpg.cli.convert import convert
 from bnpg.cli.coordinator import coordinator
 from bnpg.cli.dag import dag
+from bnpg.cli.edges import edges
 from bnpg.cli.env import env
 from bnpg.cli.evaluate import evaluate
 from bnpg.cli.games import games
@@ -76,6 +77,7 @@ _COMMANDS = (
     convert,
     env,
     dag,
+    edges,
     soak,
     bench,
     coordinator,

@@ -6,13 +6,28 @@ from typing import Any
 import click
 from bnpg_coordinator.experiment import Experiment
 
-from bnpg.cli.options import debug_option, given, json_option, options_of, quiet_option
+from bnpg.cli.options import debug_option, given, integer, json_option, options_of, quiet_option
 from bnpg.launchers.settings import LaunchSettings
 
 
 @click.command(short_help="Train a team on a game.")
-@click.argument("subject", metavar="GAME|EXPERIMENT.toml")
+@click.argument("subject", metavar="GAME|EXPERIMENT.toml", required=False)
 @options_of(Experiment, but=("game",))
+@click.option(
+    "--from",
+    "origin",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Start from the policy of another run, on the graph that --dag names; parents that it lacks are "
+    "summed out. Without a GAME, its experiment goes on.",
+)
+@click.option(
+    "--budget",
+    type=integer(0),
+    default=None,
+    metavar="K",
+    help="Edges that --dag learned may keep.  [as few as lose nothing that was measured]",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -30,7 +45,14 @@ from bnpg.launchers.settings import LaunchSettings
 @quiet_option
 @debug_option
 def train(
-    subject: str, out: Path | None, faults: Path | None, as_json: bool, quiet: bool, **options: Any
+    subject: str | None,
+    origin: Path | None,
+    budget: int | None,
+    out: Path | None,
+    faults: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> int:
     """Train a team on a game, from the built-in list (`bnpg games`), a game file or an experiment file.
 
@@ -43,20 +65,38 @@ def train(
       bnpg train my-game.npz --mode exact --learning-rate certified
       bnpg train examples/coordination.toml --seed 1 --json
       bnpg train climbing --dag 0-1 --faults examples/faults/bad-wifi.toml
+      bnpg train "coordination(agents=4)" --dag learned --budget 3
+      bnpg train --from runs/mine --dag 0-1,0-2
     """  # noqa: D301 (\b keeps click from wrapping)
     from bnpg_coordinator.experiment import read_fields
 
     from bnpg.cli.launching import launch_run
-    from bnpg.experiment_plan import plan_experiment
+    from bnpg.cli.learning_a_graph import check_budget, train_learned
+    from bnpg.edges.starting_from import LEARNED, fields_of, policy_from
+    from bnpg.experiment_plan import ExperimentPlan, plan_experiment
     from bnpg.launchers.registry import check_launcher
     from bnpg.launchers.settings import settings_from
     from bnpg.run_creation import FAULTS_FILE, create_run_folder, read_faults
+    from bnpg.run_folder import RunFolder
 
     fields, base = {"game": subject}, Path()
-    if subject.endswith(".toml"):
+    if subject is None:
+        if origin is None:
+            raise click.UsageError("Missing argument 'GAME|EXPERIMENT.toml'.")
+        fields, base = fields_of(origin)
+    elif subject.endswith(".toml"):
         fields, base = read_fields(Path(subject)), Path(subject).parent
+    fields |= given(options, Experiment)
+    check_budget(fields.get("dag"), budget)
     settings = settings_from(given(options, LaunchSettings) | ({"faults": FAULTS_FILE} if faults else {}))
-    plan = plan_experiment(fields | given(options, Experiment), base, quiet, patience=settings.patience)
     check_launcher(settings)
-    run = create_run_folder(plan, settings, out, None if faults is None else read_faults(faults))
-    return launch_run(run, settings, as_json=as_json, quiet=quiet)
+    plan_of_faults = None if faults is None else read_faults(faults)
+
+    def create(plan: ExperimentPlan, folder: Path | None) -> RunFolder:
+        return create_run_folder(plan, settings, folder, plan_of_faults)
+
+    if fields.get("dag") == LEARNED and origin is None:
+        return train_learned(fields, base, settings, budget, out, create, as_json=as_json, quiet=quiet)
+    initial = None if origin is None else policy_from(origin, fields)
+    plan = plan_experiment(fields, base, quiet, initial=initial, patience=settings.patience)
+    return launch_run(create(plan, out), settings, as_json=as_json, quiet=quiet)

@@ -105,9 +105,11 @@ class TestOnesOwn:
     @pytest.fixture(autouse=True)
     def module(self, here):
         shutil.copy(STRANGE, "strange.py")
-        sys.modules.pop("strange", None)
+        before = sys.modules.pop("strange", None)
         yield
         sys.modules.pop("strange", None)
+        if before is not None:  # of other tests, which have it by now
+            sys.modules["strange"] = before
 
     def test_they_train_and_the_team_hears_that_rewards_differ(self):
         with pytest.warns(match="agents of strange:Meeting.* get different rewards"):

@@ -1,0 +1,52 @@
+"""`bnpg edges`: what each edge of a trained policy is worth."""
+
+from pathlib import Path
+
+import click
+from bnpg_protocol.wire.exit_codes import ExitCode
+
+from bnpg.cli.options import debug_option, integer, json_option, quiet_option
+
+
+@click.command(short_help="Measure what each edge of a policy is worth.")
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--budget",
+    type=integer(0),
+    default=None,
+    metavar="K",
+    help="Propose at most K edges.  [as few as lose nothing that was measured]",
+)
+@click.option(
+    "--episodes",
+    type=integer(2),
+    default=4096,
+    show_default=True,
+    metavar="N",
+    help="Episodes that are played on every graph, rounded up to whole batches.",
+)
+@json_option
+@quiet_option
+@debug_option
+def edges(folder: Path, budget: int | None, episodes: int, as_json: bool, quiet: bool) -> int:
+    """Measure what the team of a run would lose without each edge, and propose which to keep.
+
+    Where an edge is taken out, the child's policy is averaged over the parent's action; nothing is trained.
+    The same random numbers are used with and without, so small differences show. Edges are then given up one
+    by one, the cheapest first. The proposal is trained further with
+    `bnpg train GAME --from RUN --dag PROPOSAL`.
+    """
+    import json
+
+    from bnpg.counting import counting
+    from bnpg.edges.document import as_json as document_of
+    from bnpg.edges.document import as_text
+    from bnpg.edges.measuring import graphs_to_measure
+    from bnpg.edges.of_run import edges_of_run
+    from bnpg.report.recorded_run import read_run
+
+    run = read_run(folder)
+    with counting("graphs", graphs_to_measure(run.dag, budget), quiet) as count:
+        found = edges_of_run(run, budget, episodes, count)
+    click.echo(json.dumps(document_of(found)) if as_json else as_text(found, folder, run.identity["game"]))
+    return int(ExitCode.DONE)

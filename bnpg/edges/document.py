@@ -1,0 +1,70 @@
+"""Values of edges in JSON and in words."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from bnpg.edges.measuring import Edges, Estimate
+from bnpg.experiment_plan import edges_text
+from bnpg_math.dag import Dag
+
+
+def as_json(found: Edges) -> dict[str, Any]:
+    """Return the values and the proposal as plain values."""
+    return {
+        "episodes": found.episodes,
+        "edges": [
+            {
+                "parent": one.edge[0],
+                "child": one.edge[1],
+                **_fields(one.estimate),
+                **_exact("exact", one.exact),
+            }
+            for one in found.values
+        ],
+        "proposal": named(found.proposal),
+        "proposal_edges": [list(edge) for edge in found.proposal.edges],
+        "proposal_loss": {**_fields(found.loss), **_exact("exact", found.exact_loss)},
+    }
+
+
+def as_text(found: Edges, folder: Path, game: str, *, following: bool = True) -> str:
+    """Return them for people, with the command that trains the proposal if that is to follow."""
+    lines = [f"{game}, {len(found.values)} edges, {found.episodes} episodes each way", ""]
+    if not found.values:
+        return lines[0] + "\n\nThere is no edge to measure."
+    lines.append("  what the team loses without it     95 % interval" + _column(found))
+    for one in sorted(found.values, key=lambda one: -one.estimate.value):
+        exact = "" if one.exact is None else f"   {one.exact:.4g}"
+        lines.append(f"    {one.edge[0]} -> {one.edge[1]}  {_interval(one.estimate)}{exact}")
+    exact = "" if found.exact_loss is None else f", exactly {found.exact_loss:.4g}"
+    lines += [
+        "",
+        f"  proposal: {named(found.proposal)} ({len(found.proposal.edges)} edges)",
+        f"    loses {_interval(found.loss)}{exact} before it is trained further",
+    ]
+    if following:
+        here = shlex.quote(str(folder))
+        lines += ["", "Next", f"  bnpg train --from {here} --dag {named(found.proposal)}"]
+    return "\n".join(lines)
+
+
+def named(dag: Dag) -> str:
+    """Return a graph as `--dag` takes it."""
+    return edges_text(dag) or "empty"
+
+
+def _column(found: Edges) -> str:
+    return "" if all(one.exact is None for one in found.values) else "   exact"
+
+
+def _interval(one: Estimate) -> str:
+    return f"{one.value:10.4g}   [{one.low:.4g}, {one.high:.4g}]"
+
+
+def _fields(one: Estimate) -> dict[str, float]:
+    return {"value": one.value, "low": one.low, "high": one.high}
+
+
+def _exact(key: str, value: float | None) -> dict[str, float]:
+    return {} if value is None else {key: value}

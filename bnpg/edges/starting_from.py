@@ -1,0 +1,46 @@
+"""Experiments that begin with the policy that another run came to."""
+
+from pathlib import Path
+from typing import Any
+
+from bnpg_coordinator.experiment import read_fields
+
+from bnpg.edges.of_run import policy_on
+from bnpg.report.recorded_run import read_run
+from bnpg_math.dag.text import parse_dag
+from bnpg_math.errors import InputError
+from bnpg_math.policies.file import Policy
+
+LEARNED = "learned"
+"""Instead of a DAG: the best that can be found in a policy on the complete one."""
+
+
+def fields_of(folder: Path) -> tuple[dict[str, Any], Path]:
+    """Return the fields of a run's experiment but for beginning and graph, and where paths start from.
+
+    Raises
+    ------
+    InputError
+        If it is not the folder of a run.
+    """
+    run = read_run(folder).run
+    fields = read_fields(folder / "experiment.toml")
+    for key in ("initial", "dag"):
+        fields.pop(key, None)
+    return fields, run.path if run.simulator is None else Path(run.simulator.folder)
+
+
+def policy_from(folder: Path, fields: dict[str, Any]) -> Policy:
+    """Return the policy of a run, on the graph that the fields name.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it does not go with the fields.
+    WorldFailed
+    """
+    if "initial" in fields:
+        raise InputError(f"a run begins with initial {fields['initial']} or from another run, not both")
+    recorded = read_run(folder)
+    dag = parse_dag(fields["dag"], recorded.run.agents) if "dag" in fields else None
+    return policy_on(recorded, dag)

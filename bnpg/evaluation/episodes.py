@@ -1,0 +1,118 @@
+"""Episodes that a policy plays for measurement alone: drawn, not greedy, and the same for every policy.
+
+Everything random is addressed by (stream, batch, time, lane, agent), so two policies meet the same luck:
+their difference has far less noise than either of their returns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from bnpg_coordinator.worlds.interface import End, EpisodicPlay, Seen, World
+from numpy.typing import NDArray
+
+from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays.cells import cells
+from bnpg_math.chance.streams import Purpose, generator, uniforms
+from bnpg_math.dag import Dag
+from bnpg_math.policies.interface import Policy
+
+AT_ONCE_GAME, AT_ONCE_SIMULATOR = 4096, 64
+"""Episodes side by side: instances of an environment may be slow to make."""
+NEGLIGIBLE = 1e-6
+"""Discount below which nothing more of an episode without an end is added up."""
+MOST_STEPS = 100_000
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """What some episodes came to."""
+
+    returns: FloatArray
+    """(K,): undiscounted, or in a world without episodes of its own discounted."""
+    visits: tuple[FloatArray, ...]
+    """(S_i, *P) an agent: how often each row was acted from; empty unless asked for."""
+
+
+def stream(seed: int, index: int) -> int:
+    """Return the seed of some of an experiment's evaluation episodes; `index` says which."""
+    return int(generator(seed, Purpose.EVALUATION, index=index).integers(2**63))
+
+
+def play_episodes(
+    world: World,
+    dag: Dag,
+    policies: Sequence[Policy],
+    seed: int,
+    episodes: int,
+    steps: int = 0,
+    shapes: Sequence[tuple[int, ...]] = (),
+) -> Episodes:
+    """Play whole episodes.
+
+    Parameters
+    ----------
+    world : World
+    dag : Dag
+    policies : sequence of N policies
+    seed : int
+        From :func:`stream`.
+    episodes : int
+        K, rounded up to whole batches.
+    steps : int
+        After how many an episode is cut; 0: only games without an end are, where nothing more counts.
+    shapes : sequence of N tuples (S_i, *P)
+        Of the rows whose visits are counted; empty: none are.
+
+    Raises
+    ------
+    WorldFailed
+    """
+    at_once = min(episodes, AT_ONCE_GAME if world.model is not None else AT_ONCE_SIMULATOR)
+    visits = tuple(np.zeros(shape) for shape in shapes)
+    returns = [
+        _play(world, dag, policies, seed, batch, at_once, steps or MOST_STEPS, visits)
+        for batch in range(-(-episodes // at_once))
+    ]
+    return Episodes(np.concatenate(returns), visits)
+
+
+def _play(
+    world: World,
+    dag: Dag,
+    policies: Sequence[Policy],
+    seed: int,
+    batch: int,
+    lanes: int,
+    most: int,
+    visits: Sequence[FloatArray],
+) -> FloatArray:
+    """Return what each lane's first episode paid."""
+    play = world.begin(seed, batch, lanes)
+    ends_by_itself = isinstance(play, EpisodicPlay)
+    weight = 1.0
+    seen: Seen | None = play.first
+    over: NDArray[np.bool_] = np.zeros(lanes, dtype=bool)
+    paid = np.zeros(lanes)
+    for time in range(most):
+        assert seen is not None
+        actions: list[IntArray] = [np.zeros(0, dtype=np.int64)] * dag.agents
+        for agent in dag.order:
+            parents = [actions[parent] for parent in dag.parents[agent]]
+            drawn = uniforms(seed, Purpose.ACTIONS, agent, batch, time, lanes)
+            legal = seen.legal[agent] if seen.legal else None
+            actions[agent] = policies[agent].draw(seen.by(agent), parents, drawn, legal)
+        for agent, count in enumerate(visits):
+            heard = [actions[parent][~over] for parent in dag.parents[agent]]
+            rows = cells([seen.by(agent)[~over], *heard], count.shape).astype(np.intp)
+            np.add(count, np.bincount(rows, minlength=count.size).reshape(count.shape), out=count)
+        seen = play.step(time, 0, seen, actions, lanes)
+        paid[~over] += weight * play.rewards()[-1][~over]
+        if isinstance(play, EpisodicPlay):
+            over |= play.ends()[-1] != End.GOES_ON
+        if not ends_by_itself:
+            weight *= world.gamma
+            over |= weight <= NEGLIGIBLE
+        if over.all():
+            break
+    return paid

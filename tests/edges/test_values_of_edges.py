@@ -1,0 +1,108 @@
+"""Values of edges: intervals hold the exact value, and stand-ins are not both given up."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from bnpg_coordinator.worlds.table import TableWorld
+
+from bnpg.api.games import dense_game
+from bnpg.edges.measuring import Edges, graphs_to_measure, paired, value_edges
+from bnpg_math.dag import Dag
+from bnpg_math.games.builtin.random_game import random_game
+from bnpg_math.games.game import Game
+
+GAMES = 100
+
+
+def policy(game: Game, dag: Dag, seed: int, sharpness: float = 2.0) -> list[np.ndarray]:
+    draw = np.random.default_rng(seed)
+    shapes = [(game.states, *(game.actions[one] for one in (*dag.parents[i], i))) for i in range(dag.agents)]
+    raw = [np.exp(sharpness * draw.normal(size=shape)) for shape in shapes]
+    return [one / one.sum(axis=-1, keepdims=True) for one in raw]
+
+
+def valued(seed: int, episodes: int = 1000, budget: int | None = None) -> Edges:
+    game = random_game(states=3, agents=2, actions=3, gamma=0.7, seed=seed)
+    dag = Dag(2, ((0, 1),))
+    tables = policy(game, dag, seed)
+    return value_edges(TableWorld(game), dag, tables, seed, episodes=episodes, budget=budget)
+
+
+def test_intervals_hold_the_exact_value_in_90_of_100_games() -> None:
+    inside = 0
+    for seed in range(GAMES):
+        (one,) = valued(seed).values
+        assert one.exact is not None
+        inside += one.estimate.low <= one.exact <= one.estimate.high
+    assert inside >= 90, inside
+
+
+def test_the_same_again() -> None:
+    first, again = valued(3), valued(3)
+    assert first.values == again.values
+    assert first.loss == again.loss
+
+
+def copying(agents: int) -> tuple[Game, Dag, list[np.ndarray]]:
+    """Return a game that pays where all do the same, and a team whose members copy all before them."""
+    states, actions = 1, (2,) * agents
+    same = np.zeros((states, *actions))
+    same[(0, *([0] * agents))] = same[(0, *([1] * agents))] = 1.0
+    game = dense_game("same", np.ones((states, *actions, states)), same, np.ones(1), 0.0)
+    dag = Dag(agents, tuple((i, j) for j in range(agents) for i in range(j)))
+    tables = []
+    for agent in range(agents):
+        table = np.full((1, *([2] * agent), 2), 0.5)
+        if agent:
+            # What the first one did; of the others it takes no notice.
+            for parents in np.ndindex(*([2] * agent)):
+                table[(0, *parents)] = np.eye(2)[parents[0]]
+        tables.append(table)
+    return game, dag, tables
+
+
+def test_edges_that_are_not_listened_to_are_worth_nothing_and_are_given_up() -> None:
+    game, dag, tables = copying(3)
+    tables[1] = np.full((1, 2, 2), 0.5)  # a coin of its own; agent 2 listens to agent 0 only
+    found = value_edges(TableWorld(game), dag, tables, 0, episodes=2000)
+    by_edge = {one.edge: one for one in found.values}
+    assert by_edge[0, 2].estimate.low > 0.2
+    assert by_edge[0, 1].exact == by_edge[1, 2].exact == 0.0
+    assert found.proposal == Dag(3, ((0, 2),))
+    assert (found.loss.value, found.exact_loss) == (0.0, 0.0)
+
+
+def test_of_two_edges_that_stand_in_for_each_other_one_is_kept() -> None:
+    game, dag, tables = copying(3)
+    # Agent 2 follows agent 0, but hears the same from agent 1: without either it knows what was done.
+    found = value_edges(TableWorld(game), dag, tables, 0, episodes=2000)
+    alone = {one.edge: one.exact for one in found.values}
+    assert alone[0, 2] == pytest.approx(0.0, abs=1e-3)
+    assert alone[1, 2] == pytest.approx(0.0, abs=1e-3)
+    assert len(found.proposal.edges) == 2
+    assert found.proposal.parents[2], "somebody is still heard"
+
+
+@pytest.mark.parametrize(("budget", "left"), [(0, 0), (1, 1), (2, 2), (9, 3)])
+def test_a_budget_is_kept_to(budget: int, left: int) -> None:
+    game, dag, tables = copying(3)
+    found = value_edges(TableWorld(game), dag, tables, 0, episodes=500, budget=budget)
+    assert len(found.proposal.edges) == left
+
+
+def test_few_differences_widen_the_interval() -> None:
+    rare = np.zeros(1000)
+    assert paired(rare, 10.0).high == pytest.approx(0.03)
+    rare[0] = 5.0
+    one = paired(rare, 10.0)
+    assert one.low < 0.0 < one.high
+
+
+def test_as_many_graphs_are_played_as_said() -> None:
+    game, dag, tables = copying(3)
+    for budget in (None, 0, 1, 2, 3):
+        played: list[None] = []
+        count = partial(played.append, None)
+        value_edges(TableWorld(game), dag, tables, 0, episodes=100, budget=budget, measured=count)
+        assert len(played) <= graphs_to_measure(dag, budget)
