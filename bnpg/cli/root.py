@@ -16,6 +16,7 @@ from bnpg.cli.evaluate import evaluate
 from bnpg.cli.games import games
 from bnpg.cli.keys import keys
 from bnpg.cli.options import debug_option
+from bnpg.cli.play import play
 from bnpg.cli.report import report
 from bnpg.cli.resume import resume
 from bnpg.cli.slurm_script import slurm_script
@@ -78,6 +79,7 @@ _COMMANDS = (
     env,
     dag,
     edges,
+    play,
     soak,
     bench,
     coordinator,

@@ -78,6 +78,10 @@ class TupleTeam:
             rewards = dict.fromkeys(self.possible_agents, reward)
         return self._each(observed), rewards, *over, self._infos(info)
 
+    def render(self) -> Any:
+        """Return how the environment draws itself."""
+        return self._env.render()
+
     def close(self) -> None:
         """Let the environment go."""
         self._env.close()

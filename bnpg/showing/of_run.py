@@ -1,0 +1,68 @@
+"""Episodes of the policy that a run came to."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from bnpg_coordinator.environments.opening import PEERS
+from bnpg_coordinator.simulator import OpenedSimulator, open_simulator
+
+from bnpg.edges.of_run import latest_policy
+from bnpg.report.recorded_run import RecordedRun
+from bnpg.showing.episode import Turn, turns
+from bnpg_math.errors import InputError
+
+STEPS = 100
+"""Steps after which an episode is cut, unless it ends or another number is asked for."""
+ITS_OWN = "render_mode=rgb_array"
+"""What an environment is made with to draw itself."""
+
+
+class Stage:
+    """Where episodes of a run are played.
+
+    Parameters
+    ----------
+    recorded : RecordedRun
+    drawn : bool
+        Whether the world should be able to draw itself, if it can.
+
+    Raises
+    ------
+    InputError
+        If the policy is not in the folder, or the world cannot be opened.
+    """
+
+    def __init__(self, recorded: RecordedRun, drawn: bool = False) -> None:
+        self._recorded = recorded
+        self._policy = latest_policy(recorded)
+        self.name = str(recorded.identity["game"])
+        self.dag = recorded.dag
+        opened = None if recorded.run.simulator is None else recorded.run.opened
+        self._drawing = _drawing_itself(recorded) if drawn and opened is not None else None
+        self.world = recorded.run.world if self._drawing is None else self._drawing.world
+
+    @property
+    def environment(self) -> Any:
+        """What draws itself; None if nothing does."""
+        instances = getattr(getattr(self._drawing, "unread", None), "instances", None)
+        return instances[0] if instances and hasattr(instances[0], "render") else None
+
+    def play(self, episode: int, steps: int, sampled: bool) -> Iterator[Turn]:
+        """Play one episode; see :func:`bnpg.showing.episode.turns`."""
+        seed = self._recorded.experiment.seed
+        return turns(self.world, self.dag, self._policy.thetas, seed, episode, steps, sampled)
+
+
+def _drawing_itself(recorded: RecordedRun) -> OpenedSimulator | None:
+    """Return the simulator made so that it draws itself; None if it cannot be made so."""
+    experiment, settings = recorded.experiment, recorded.settings
+    if not (experiment.game.startswith(PEERS) or ":" in experiment.game):
+        return None
+    world = ",".join(one for one in (experiment.world, ITS_OWN) if one)
+    assert recorded.run.simulator is not None
+    folder = type(recorded.folder)(recorded.run.simulator.folder)
+    try:
+        return open_simulator(msgspec.structs.replace(experiment, world=world), settings.patience, folder)
+    except InputError:
+        return None

@@ -1,0 +1,166 @@
+"""Episodes as a moving picture: as the environment draws itself, or the team on its graph."""
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bnpg_protocol.process.files import write_atomically
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from bnpg.report.dag_drawing import draw_dag
+from bnpg.showing.episode import Turn
+from bnpg.showing.of_run import Stage
+from bnpg_files.reading import why
+from bnpg_math.dag import Dag
+from bnpg_math.errors import InputError
+
+Picture = NDArray[np.uint8]
+"""(height, width, 3)."""
+FORMATS = (".gif", ".webp", ".png")
+MILLISECONDS = 400
+"""That a picture stays."""
+MOST_AGENTS = 40
+"""That a drawn team may have."""
+
+
+class Camera:
+    """Takes pictures of episodes, and makes a file of them.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; what it is called says which format.
+
+    Raises
+    ------
+    InputError
+        If no such file can be made, before anything is played.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.suffix.lower() not in FORMATS:
+            raise InputError(
+                f"--video {path}: expected a file {', '.join(FORMATS)}, an animated picture; ffmpeg makes "
+                "others of it"
+            )
+        if path.exists():
+            raise InputError(f"--video {path} exists already and is never overwritten")
+        if not path.absolute().parent.is_dir():
+            raise InputError(f"--video {path} cannot be written: there is no folder {path.absolute().parent}")
+        self.path = path
+        self.pictures: list[Picture] = []
+
+    def take(self, stage: Stage, episode: int, turn: Turn) -> None:
+        """Take one picture, after a turn.
+
+        Raises
+        ------
+        InputError
+            If there is nothing to be seen.
+        """
+        if stage.environment is not None:
+            self.pictures.append(rendered(stage.environment, stage.name))
+            return
+        if turn.time == 0:
+            self._team = TeamPictures(stage.dag, stage.name)
+        self.pictures.append(self._team.draw(episode, turn))
+
+    def write(self) -> None:
+        """Write the file, whole or not at all.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written.
+        """
+        first, *others = [Image.fromarray(picture) for picture in self.pictures]
+        buffer = io.BytesIO()
+        kind = self.path.suffix.lower()[1:]
+        first.save(buffer, kind, save_all=True, append_images=others, duration=MILLISECONDS, loop=0)
+        try:
+            write_atomically(self.path, buffer.getvalue(), fsync=False)
+        except OSError as error:
+            raise InputError(f"--video {self.path} cannot be written: {why(error)}") from None
+
+
+@dataclass
+class TeamPictures:
+    """Draws the team on its graph: who did what, and what was paid.
+
+    Parameters
+    ----------
+    dag : Dag
+    title : str
+    """
+
+    dag: Dag
+    title: str
+    _paid: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        if self.dag.agents > MOST_AGENTS:
+            raise InputError(
+                f"a team of {self.dag.agents} is not drawn: expected at most {MOST_AGENTS} agents"
+            )
+
+    def draw(self, episode: int, turn: Turn) -> Picture:
+        """Return the picture of a turn."""
+        self._paid = turn.reward if turn.time == 0 else self._paid + turn.reward
+        drawing = draw_dag(self.dag)
+        figure = Figure(figsize=(6.4, 4.2), dpi=100, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        axes.set_axis_off()
+        axes.set_aspect("equal")
+        axes.set_xlim(-20, drawing.width + 20)
+        axes.set_ylim(drawing.height + 30, -30)
+        places = {node.agent: (node.x, node.y) for node in drawing.nodes}
+        for parent, child in self.dag.edges:
+            axes.annotate(
+                "", places[child], places[parent],
+                arrowprops={"arrowstyle": "-|>", "color": "#888888", "shrinkA": 17, "shrinkB": 17,
+                            "connectionstyle": "arc3,rad=-0.15"},
+            )  # fmt: skip
+        colours = colormaps["tab10"]
+        for agent, (x, y) in places.items():
+            action = turn.actions[agent]
+            axes.scatter([x], [y], s=900, color=colours(action % 10), edgecolors="#333333", zorder=3)
+            axes.text(x, y, str(action), ha="center", va="center", color="white", fontsize=13, zorder=4)
+            sees = ",".join(f"{one:g}" for one in turn.seen[agent][:4])
+            more = "" if len(turn.seen[agent]) <= 4 else ".."
+            axes.text(x, y + 36, f"{agent} sees {sees}{more}", ha="center", va="center", fontsize=8)
+        axes.set_title(
+            f"{self.title}   episode {episode}, step {turn.time}\n"
+            f"reward {turn.reward:.4g}, so far {self._paid:.4g}",
+            fontsize=10, loc="left",
+        )  # fmt: skip
+        canvas.draw()  # type: ignore[no-untyped-call]
+        return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
+
+
+def rendered(environment: Any, what: str) -> Picture:
+    """Return how an environment draws itself at the moment.
+
+    Raises
+    ------
+    InputError
+        If it gives no picture.
+    """
+    try:
+        drawn = environment.render()
+    except Exception as error:  # whatever somebody else's code may raise
+        text = " ".join(str(error).split())[:200]
+        raise InputError(f"{what} cannot be drawn: render raised {type(error).__name__}: {text}") from error
+    picture = np.asarray(drawn)
+    if picture.ndim != 3 or picture.shape[-1] not in (3, 4) or picture.dtype.kind not in "ui":
+        got = "nothing" if drawn is None else f"{type(drawn).__name__} of shape {picture.shape}"
+        raise InputError(
+            f"{what} cannot be drawn: expected render to give an array (height, width, 3), got {got}"
+        )
+    return picture[..., :3].astype(np.uint8)
