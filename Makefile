@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test engines soak odd-files edges kills matrix leaks check lint types imports stub format lock clean fuzz containers model charts bench docs docs-links
+.PHONY: help run test engines soak odd-files edges kills matrix leaks check lint types imports stub format lock clean fuzz containers kubernetes model charts bench docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ fuzz: $(VENV)/fuzz.done ## fuzz the decoder of messages, FUZZ_SECONDS=60 long
 containers: $(VENV)/dev.done ## test docker compose with an engine of its own; needs root on Debian
 	PYTHON=$(BIN)/python .ci/docker_compose_tests.sh
 
+kubernetes: $(VENV)/dev.done $(VENV)/kubernetes.done ## validate the Kubernetes manifests and run their pods by a podman of its own; needs root on Debian
+	PYTHON=$(BIN)/python .ci/kubernetes_tests.sh
+
 check: lint types imports ## everything that needs no run: style, types, import rules
 
 lint: $(VENV)/dev.done
@@ -104,7 +107,7 @@ format: $(VENV)/dev.done ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 
 lock: $(VENV)/dev.done ## renew the hash-pinned requirements
-	for kind in run dev fuzz bench docs engines; do \
+	for kind in run dev fuzz bench docs engines kubernetes; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    requirements/$$kind.in -o requirements/$$kind.txt || exit 1; \
@@ -135,6 +138,10 @@ $(VENV)/bench.done: requirements/bench.txt $(VENV)/run.done
 
 $(VENV)/engines.done: requirements/engines.txt $(VENV)/run.done
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/engines.txt
+	@touch $@
+
+$(VENV)/kubernetes.done: requirements/kubernetes.txt $(VENV)/dev.done
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/kubernetes.txt
 	@touch $@
 
 $(VENV)/docs.done: requirements/docs.txt $(VENV)/run.done
