@@ -95,6 +95,7 @@ class Summary(TypedDict, total=False):
     return_mean: Number
     return_stderr: Number
     policy_digest: str | None
+    theta_digests: list[str] | None
     certificate: str | None
     certified: bool | None
     predicted_rounds: dict[str, dict[str, Rate]] | None

@@ -19,6 +19,7 @@ from bnpg.durations import duration
 from bnpg.evaluation.played import evaluate_by_playing
 from bnpg.launchers.settings import Outcome
 from bnpg.run_folder import RunFolder
+from bnpg_math.arrays.named import digest
 from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.arrays.solver_numerics import full_fingerprint
 from bnpg_math.policies.file import policy_digest
@@ -66,7 +67,7 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, 
     summary |= _measured(experiment, lines)
     if run.simulator is not None:
         summary |= _simulated(run, summary)
-    summary |= _digest(run, summary["rounds"])
+    summary |= _digest(run, summary["rounds"], recorded)
     done = summary["state"] == "done"
     summary |= certify(run, summary["rounds"], fence) if done else uncertified("the run is not done")
     summary |= {
@@ -138,11 +139,19 @@ def _last(lines: list[Line], keys: tuple[str, ...], reason: str, prefix: str = "
     return result
 
 
-def _digest(run: RunFolder, round_: int) -> dict[str, Any]:
+def _digest(run: RunFolder, round_: int, recorded: dict[str, Any]) -> dict[str, Any]:
+    """Return the digest over all thetas, if they are here, and that of each, as far as agents told it."""
     thetas = run.thetas(round_)
-    if thetas is None:
-        return {"policy_digest": None, "policy_digest_reason": run.missing(round_)}
-    return {"policy_digest": policy_digest(thetas)}
+    if thetas is not None:
+        digests = [digest({"theta": theta}) for theta in thetas]
+        return {"policy_digest": policy_digest(thetas), "theta_digests": digests}
+    missing = run.missing(round_)
+    found = {"policy_digest": None, "policy_digest_reason": missing}
+    told = recorded.get("theta_digests") if recorded["rounds"] == round_ else None
+    if told:
+        reason = f"{missing}; theta_digests are as its agents told them"
+        return found | {"policy_digest_reason": reason, "theta_digests": told}
+    return found | {"theta_digests": None, "theta_digests_reason": missing}
 
 
 def draw_curves(run: RunFolder, fence: Fence) -> str:

@@ -45,8 +45,9 @@ def carrying_out(
                 record.rewind(round_)
             case Gathered(thetas=thetas):
                 record.write_policy(policy_of(kind, dag, thetas))
-            case Concluded(state=state, why=why, rounds=rounds, metrics=metrics):
-                record.conclude(state, why, rounds, metrics)
+            case Concluded() as word:
+                metrics = word.metrics | ({"theta_digests": list(word.digests)} if word.digests else {})
+                record.conclude(word.state, word.why, word.rounds, metrics)
             case Keep(agent=agent, round=round_, sealed=sealed):
                 record.sealed.write(agent, round_, sealed)
             case Drop(agent=agent, round=round_):

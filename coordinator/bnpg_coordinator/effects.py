@@ -69,6 +69,8 @@ class Concluded(Effect, frozen=True):
     why: str
     rounds: int
     metrics: dict[str, Any]
+    digests: tuple[str, ...] = ()
+    """Of the last theta of every agent, as they reported it, in agent order; empty if that is not known."""
 
     @property
     def of_round(self) -> int:

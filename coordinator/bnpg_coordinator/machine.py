@@ -488,7 +488,9 @@ class CoordinatorMachine:
         if self._observer is not None:
             absent = tuple(one for one in range(self._setup.dag.agents) if one not in self._farewells)
             self._observer(told.Concluded(state, self._rounds.round, absent))
-        return [Concluded(state, self._stop.why, self._rounds.round, self._rounds.metrics), self._stop]
+        rounds = self._rounds
+        word = Concluded(state, self._stop.why, rounds.round, rounds.metrics, rounds.digests)
+        return [word, self._stop]
 
     # Trouble
 

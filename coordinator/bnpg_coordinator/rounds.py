@@ -75,6 +75,8 @@ class CoordinatorRounds:
         self.finished = False
         self.certified = False
         """Whether the rounds are finished because theta_round is certified."""
+        self.digests: tuple[str, ...] = ()
+        """Of theta_round of every agent; empty if nobody has reported them in this epoch."""
         self.metrics: dict[str, Any] = {}
         """What the last evaluation measured."""
         self._part = "steps"
@@ -133,6 +135,7 @@ class CoordinatorRounds:
     def restart(self, round_: int) -> Orders:
         """Begin a round anew in a new epoch: nothing said before counts."""
         self._ahead = {}
+        self.digests = ()
         return self.begin(round_)
 
     def begin(self, round_: int) -> Orders:
@@ -177,6 +180,7 @@ class CoordinatorRounds:
                 return []
             case SignalApplied() if self._part == "signal" and message.round == self.round:
                 if self._note(agent, self._applied, message.digest, "digests") and self._all(self._applied):
+                    self.digests = tuple(self._applied[one] for one in self._agents)
                     return self.begin(self.round + 1)
                 return []
             case ActionsChosen() | TableShown() | SignalApplied() if message.round < self.round:

@@ -1,0 +1,55 @@
+"""Results can be compared although nobody has all thetas: every agent reports the digest of its own."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.wire.exit_codes import ExitCode
+
+import bnpg
+from bnpg.launchers.settings import Outcome
+from bnpg.run_folder import RunFolder
+from bnpg.summary import finish_summary
+from bnpg_math.arrays.named import digest
+
+CASE: dict[str, Any] = {"rounds": 3, "lanes": 4, "horizon": 3, "initial": "normal", "dag": "line"}
+GAME = "coordination(agents=3)"
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    with_fence = Fence.raise_in(folder)
+    try:
+        return finish_summary(RunFolder(folder), Outcome(ExitCode.DONE, "", 4), with_fence)
+    finally:
+        with_fence.lower()
+
+
+@pytest.mark.parametrize("more", [{}, {"policy": "direct", "mode": "exact", "initial": "zeros"}])
+def test_a_summary_has_the_digest_of_every_theta(tmp_path: Path, more: dict[str, Any]) -> None:
+    run = bnpg.train(GAME, **CASE | more, launcher="memory", out=tmp_path / "run")
+    expected = [digest({"theta": theta}) for theta in run.thetas]
+    assert run.summary["theta_digests"] == expected
+    assert "theta_digests_reason" not in run.summary
+
+
+def test_it_is_the_same_where_the_thetas_stay_on_other_hosts(start_run, tmp_path: Path) -> None:
+    remote = start_run(game=GAME, **CASE, settings={"transport": "tcp", "fsync": False})
+    assert remote.wait() == ExitCode.DONE, remote.log
+    shutil.rmtree(remote.folder / "agents")
+    summary = summary_of(remote.folder)
+    here = bnpg.train(GAME, **CASE, launcher="memory", out=tmp_path / "here").summary
+    assert summary["theta_digests"] == here["theta_digests"]
+    assert summary["policy_digest"] is None
+    assert "as its agents told them" in summary["policy_digest_reason"]
+    assert summary_of(remote.folder) == summary, "said again, it is the same"
+
+
+def test_what_nobody_reported_is_null_with_its_reason(tmp_path: Path) -> None:
+    run = bnpg.train(GAME, **CASE | {"rounds": 0}, launcher="memory", out=tmp_path / "run")
+    shutil.rmtree(run.folder / "agents")
+    (run.folder / "summary.json").unlink()
+    summary = summary_of(Path(run.folder))
+    assert summary["theta_digests"] is None
+    assert "holds no theta of round 0" in summary["theta_digests_reason"]
