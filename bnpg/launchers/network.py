@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 from bnpg_agents.options import AgentOptions
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.options import CoordinatorOptions
 from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.options import ProcessOptions
 from bnpg_protocol.process.security.endpoints import leaves_machine
 from bnpg_protocol.process.security.keys import COORDINATOR_FILE, ROSTER_FILE, KeyFile, write_key_file
 from bnpg_protocol.process.security.roster import KeyRoster, write_roster
@@ -31,6 +33,8 @@ from bnpg.run_folder import RunFolder
 from bnpg_files.reading import read_text
 from bnpg_math.errors import InputError
 
+LOGS_FOLDER = "logs"
+"""In the run folder: a log a process, from whichever host it is on."""
 ENDPOINT_FILE = "coordinator.endpoint"
 """In the run folder: where the coordinator is reached."""
 MakePlace = Callable[[str], Place]
@@ -120,7 +124,9 @@ class NetworkWiring:
 
     def _order(self, name: str, incarnation: int) -> Order:
         agent = agent_of(name)
+        options: ProcessOptions
         options = self._coordinator() if agent is None else self._agent(name, agent, incarnation)
+        options = msgspec.structs.replace(options, log_file=self._run.path / LOGS_FOLDER / f"{name}.log")
         return order_of(name, shared_options(options, self._run, self._settings, self._since))
 
     def _coordinator(self) -> CoordinatorOptions:

@@ -12,9 +12,11 @@ import psutil
 import pytest
 from bnpg_coordinator.line import Line
 from bnpg_protocol.process.security.keys import read_key_file
+from bnpg_protocol.process.security.seal_key import read_seal_key, write_seal_key
 from bnpg_protocol.process.transport.curve import new_key_pair
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.__main__ import main
 from bnpg.execution import execute
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers import network
@@ -55,11 +57,14 @@ def agents_on(host: psutil.Process) -> list[psutil.Process]:
 @pytest.fixture
 def run_on_hosts(tmp_path: Path) -> Callable[..., Any]:
     def run(
-        at: int = -1, strike: Callable[[RunFolder], None] = lambda _run: None, **settings: Any
+        at: int = -1,
+        strike: Callable[[RunFolder], None] = lambda _run: None,
+        trace: bool = False,
+        **settings: Any,
     ) -> dict[str, Any]:
         """Run on three hosts, and strike as soon as a round is recorded; return the summary."""
         chosen = LaunchSettings(fsync=False, advertise="127.0.0.1", **settings)
-        folder = create_run_folder(plan_experiment(CASE, Path()), chosen, tmp_path / "run")
+        folder = create_run_folder(plan_experiment(CASE | {"trace": trace}, Path()), chosen, tmp_path / "run")
         struck, before = [], set(psutil.Process().children(recursive=True))
 
         def on_line(line: Line) -> None:
@@ -184,3 +189,35 @@ def test_private_keys_stay_on_their_hosts(
     told += [one.read_bytes() for one in Path(ended["run_dir"]).rglob("*") if one.is_file()]
     told += [text.encode() for text in capfd.readouterr()]
     assert not [secret for secret in secrets if any(secret.encode() in text for text in told)]
+
+
+def test_a_folder_that_is_lost_loses_nothing_where_checkpoints_are_sealed(
+    run_on_hosts, digest: str, tmp_path: Path
+) -> None:
+    key = tmp_path / "team.seal"
+    write_seal_key(key)
+    ended = run_on_hosts(5, lose_state, seal=str(key))
+    assert (ended["code"], ended["policy_digest"]) == (ExitCode.DONE, digest)
+    content = read_seal_key(key)
+    assert not any(content in one.read_bytes() for one in Path(ended["run_dir"]).rglob("*") if one.is_file())
+
+
+def test_what_happened_on_other_hosts_is_in_the_run_folder(
+    run_on_hosts, digest: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def strike(run: RunFolder) -> None:
+        processes("bnpg-agent-2")[0].kill()
+        assert main(["status", str(run.path), "--json"]) == 0
+
+    ended = run_on_hosts(5, strike, trace=True)
+    assert ended["policy_digest"] == digest
+    folder = Path(ended["run_dir"])
+    assert '"agents"' in capfd.readouterr().out
+    logs = {file.stem: file.read_text() for file in (folder / "logs").iterdir()}
+    assert set(logs) == {"coordinator", *(f"agent-{agent}" for agent in range(4))}
+    assert logs["agent-2"].count("welcomed") > logs["agent-1"].count("welcomed") == 1, "of both its lives"
+    assert "all rounds are done" in logs["agent-3"]
+    assert main(["trace", "check", str(folder)]) == 0
+    assert "5 processes, 6 lives" in capfd.readouterr().out
+    assert main(["report", str(folder), "--out", str(tmp_path / "page.html")]) == 0
+    assert "agent-2" in (tmp_path / "page.html").read_text()

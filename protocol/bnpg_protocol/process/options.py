@@ -56,3 +56,6 @@ class ProcessOptions(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Setting("The least that is logged on stderr.")
     ] = "info"
+    log_file: Annotated[
+        Path | None, Setting("Append the log, from `info` on, to a file too.", symbol="FILE")
+    ] = None

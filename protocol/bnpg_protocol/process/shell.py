@@ -49,7 +49,9 @@ class Shell:
         set_title(peer)
         keep_freed_memory()
         self._options = options
-        self._log: logging.Logger = open_log(title(peer), options.log_format, options.log_level)
+        self._log: logging.Logger = open_log(
+            title(peer), options.log_format, options.log_level, options.log_file
+        )
         self._plan: FaultPlan | None = None
         self._recorder: TraceRecorder | None = None
 
