@@ -142,6 +142,11 @@ class AgentMachine:
         return self._links.me
 
     @property
+    def rounds(self) -> AgentRounds | None:
+        """The agent's rounds in the present epoch; None before its Start."""
+        return self._rounds
+
+    @property
     def learner(self) -> Learner:
         """The agent's thetas; there from the Welcome on."""
         assert self._learner is not None

@@ -7,7 +7,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import debug_option, json_option, quiet_option, words
 
-LETTERS = ("a", "b", "f", "g")
+LETTERS = ("a", "b", "f", "g", "h")
 
 
 @click.command(short_help="Measure speed, side by side with bare sockets.")

@@ -27,6 +27,8 @@ from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import Event, Observer
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.launchers.short_way import ShortWay
+
 COORDINATOR = process_name(addresses.COORDINATOR)
 WriteLog = Callable[[str, str, str, dict[str, Any]], None]
 
@@ -71,6 +73,9 @@ class Cluster:
         Whether an agent that dies loses what it has stored.
     validate : bool
         Whether every machine's invariants are checked after every event.
+    pause
+        Where turns may take the :class:`~bnpg.launchers.short_way.ShortWay`: whether the process is wanted
+        for something else meanwhile. Where there is none, or there are faults or a trace, they do not.
     """
 
     def __init__(
@@ -93,8 +98,11 @@ class Cluster:
         sealed_from: Callable[[], int] = lambda: 0,
         disks_die: bool = False,
         validate: bool = False,
+        pause: Callable[[], bool] | None = None,
     ) -> None:
         self._setup = setup
+        self._pause = pause if plan is None and trace is None else None
+        self._agents: list[AgentMachine] = []
         self._carry = carry
         self.thetas = thetas
         self.identities = identities if identities is not None else [""] * len(thetas)
@@ -130,7 +138,9 @@ class Cluster:
     def _start_coordinator(self) -> None:
         self._generation = self._next_generation()
         recorder = self._recorder(COORDINATOR, self._generation)
-        self._coordinator = CoordinatorMachine(self._setup(self._generation), self.simulation.now, recorder)
+        setup = self._setup(self._generation)
+        short_way = None if self._pause is None else ShortWay(self._agents, setup.dag.children, self._pause)
+        self._coordinator = CoordinatorMachine(setup, self.simulation.now, recorder, short_way)
         injector = self._injector(COORDINATOR, self._generation)
         self.simulation.add(COORDINATOR, COORDINATOR, self._coordinator, self._carry, injector)
 
@@ -151,6 +161,7 @@ class Cluster:
         )
         self.simulation.network.connect(address, COORDINATOR_ROUTE, COORDINATOR)
         machine = AgentMachine(setup, self.simulation.now, self._recorder(name, life))
+        self._agents[agent : agent + 1] = [machine]
         self.simulation.add(name, address, machine, self._agent_carry(agent), self._injector(name, life))
 
     def _agent_carry(self, agent: int) -> Callable[[Effect], None]:

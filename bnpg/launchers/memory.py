@@ -77,6 +77,7 @@ class _MemoryRun:
         )
         self._interrupted = False
         largest = LARGEST if settings.seal else 0
+        self._store_at = time.monotonic() + STORE_EVERY
         agents = range(setup.dag.agents)
         self._folders = [CheckpointFolder(run.agent(agent), settings.fsync, fence) for agent in agents]
         identities = [one.identity() for one in self._folders]
@@ -119,6 +120,7 @@ class _MemoryRun:
             else None,
             seal=Seal(read_seal_key(Path(settings.seal))) if settings.seal else None,
             sealed_from=lambda: latest_round(folder),
+            pause=lambda: self._interrupted or time.monotonic() >= self._store_at,
         )
 
     def run(self) -> Outcome:
@@ -141,7 +143,6 @@ class _MemoryRun:
 
     def _until_stopped(self) -> None:
         simulation = self._cluster.simulation
-        store_at = time.monotonic() + STORE_EVERY
         while simulation.running:
             for _ in range(256):
                 if not simulation.step():
@@ -150,9 +151,9 @@ class _MemoryRun:
                 self._interrupted = False
                 ending = self._cluster.coordinator.end(ExitCode.INTERRUPTED, "interrupted", simulation.now)
                 simulation.tell(COORDINATOR, ending)
-            if time.monotonic() >= store_at:
+            if time.monotonic() >= self._store_at:
                 self._store()
-                store_at = time.monotonic() + STORE_EVERY
+                self._store_at = time.monotonic() + STORE_EVERY
 
     def _store(self) -> None:
         """Store every agent's last two thetas; of those before one stays until the next storing."""

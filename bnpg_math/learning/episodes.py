@@ -36,16 +36,21 @@ def episode_returns_to_go(rewards: FloatArray, over: NDArray[np.bool_], gamma: f
         G_t = r_t + gamma (1 - over_t) G_{t+1}.
     """
     returns = np.array(rewards, dtype=np.float64)
+    some: list[bool] = np.logical_or.reduce(over, axis=1).tolist()
     for t in range(len(returns) - 2, -1, -1):
-        returns[t] += np.where(over[t], 0.0, gamma * returns[t + 1])
+        later = returns[t + 1] if gamma == 1.0 else gamma * returns[t + 1]
+        returns[t] += np.where(over[t], 0.0, later) if some[t] else later
     return returns
 
 
 def steps_into_episode(over: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return how many steps of its episode a lane has made before each step, (T, B) int."""
     into = np.zeros(over.shape, dtype=np.int64)
+    some: list[bool] = np.logical_or.reduce(over, axis=1).tolist()
     for t in range(1, len(over)):
-        into[t] = np.where(over[t - 1], 0, into[t - 1] + 1)
+        np.add(into[t - 1], 1, out=into[t])
+        if some[t - 1]:
+            into[t][over[t - 1]] = 0
     return into
 
 

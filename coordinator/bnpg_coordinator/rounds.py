@@ -96,6 +96,11 @@ class CoordinatorRounds:
         return 0 if self._sampled is None else self._sampled.episodes.taken
 
     @property
+    def outstanding(self) -> int:
+        """How many turns are announced and not taken."""
+        return 0 if self._sampled is None else len(self._sampled.episodes.turns) - self.turn
+
+    @property
     def place(self) -> tuple[int, int, int]:
         """How far the run is: round, part of the round, turn; it only grows, but for rounds played again."""
         return self.round, PARTS.index(self._part), self.turn

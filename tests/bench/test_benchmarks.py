@@ -14,6 +14,7 @@ from bnpg.lab.bench.document import Benchmark, Case
 from bnpg.lab.bench.effort import TINY, Effort
 from bnpg.lab.bench.many_lanes import many_lanes
 from bnpg.lab.bench.one_step import one_step
+from bnpg.lab.bench.simulators import simulators
 from bnpg.lab.bench.start_up import start_up
 from bnpg.lab.bench.switches import switches
 
@@ -119,3 +120,12 @@ def test_g_switches_are_measured_on_and_off() -> None:
         assert (on.split()[0], off) == ("with", "without")
         # What is switched changes no bit of the result.
         assert len({sample.digest for side in (on, off) for sample in case.samples[side]}) == 1
+
+
+def test_h_simulators_are_measured_in_memory_and_by_loops_that_play_alone() -> None:
+    cases = measured(simulators)
+    assert len(cases) == 3
+    for case in cases.values():
+        assert list(case.samples) == ["ours", "plain numpy loop", "plain numpy loop that learns"]
+        assert case.targets["plain numpy loop that learns"].ratio == 2.0
+        assert len({sample.digest for sample in case.samples["ours"]} - {""}) == 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.rivals.players import Agent, Environment
+from bnpg.lab.bench.plain_players import PlainPlayers
 from bnpg.lab.bench.plain_team import PlainTeam
 from bnpg_math.dag import line
 from bnpg_math.games.builtin.coordination import coordination
@@ -26,6 +27,15 @@ def test_it_learns() -> None:
     for _ in range(40):
         team.play(learn=True)
     assert team.play(learn=False) > before + 5.0
+
+
+def test_plain_players_learn_a_simulator() -> None:
+    """Along a line, what agent 0 sees reaches everybody: 1 a step, and 1/64 by chance."""
+    players = PlainPlayers("relay(agents=3, T=5)", line(3), 256, 20, learning_rate=20.0)
+    assert abs(players.play(learn=False) - 1 / 64) < 0.02
+    for _ in range(60):
+        players.play(learn=True)
+    assert players.play(learn=False) > 0.9
 
 
 def test_the_rivals_play_the_same_game() -> None:

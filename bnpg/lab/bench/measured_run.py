@@ -34,6 +34,8 @@ class Workload(Struct, frozen=True, kw_only=True):
     """Rounds in all; the first is not measured."""
     mode: str = "sampled"
     trace: bool = False
+    simulated: bool = False
+    """Whether `game` is a simulator; `horizon` are the steps of a round then."""
 
     @property
     def steps(self) -> int:
@@ -43,7 +45,8 @@ class Workload(Struct, frozen=True, kw_only=True):
     def experiment(self) -> dict[str, Any]:
         """Return the fields of an experiment file."""
         common = {"game": self.game, "dag": self.dag, "rounds": self.rounds, "mode": self.mode}
-        sampled = {"lanes": self.lanes, "horizon": self.horizon} if self.mode == "sampled" else {}
+        length = "steps" if self.simulated else "horizon"
+        sampled = {"lanes": self.lanes, length: self.horizon} if self.mode == "sampled" else {}
         return common | sampled | {"evaluate-every": 0, "trace": self.trace, "learning-rate": 0.1}
 
 

@@ -16,6 +16,7 @@ from bnpg.lab.bench.machine import this_machine
 from bnpg.lab.bench.many_lanes import many_lanes
 from bnpg.lab.bench.measured_run import BenchmarkFailed
 from bnpg.lab.bench.one_step import one_step
+from bnpg.lab.bench.simulators import simulators
 from bnpg.lab.bench.start_up import start_up
 from bnpg.lab.bench.switches import switches
 from bnpg.lab.bench.usage import steal_of
@@ -23,7 +24,13 @@ from bnpg_math.errors import InputError
 
 Measure = Callable[[Effort], Benchmark]
 
-BENCHMARKS: Mapping[str, Measure] = {"a": one_step, "b": many_lanes, "f": start_up, "g": switches}
+BENCHMARKS: Mapping[str, Measure] = {
+    "a": one_step,
+    "b": many_lanes,
+    "f": start_up,
+    "g": switches,
+    "h": simulators,
+}
 """Those that need nothing but this package."""
 
 

@@ -23,8 +23,8 @@ from bnpg_coordinator.worlds.interface import (
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import InputError
 
-Encode = Callable[[NDArray[Any]], IntArray]
-"""From what an agent sees in n lanes, (n, D), to its states, (n,) int."""
+Encode = Callable[[NDArray[Any]], NDArray[Any]]
+"""From what an agent sees in n lanes, (n, D), to its states, (n,) whole numbers."""
 LARGEST_SPACE = 1 << 24
 """Most states of an agent: a table has a row each."""
 
@@ -98,15 +98,14 @@ class IndexedPlay:
         numbers: NDArray[Any], states: int, encode: Encode, where: tuple[int, int, int]
     ) -> NDArray[Any]:
         index = encode(numbers)
-        outside = (index < 0) | (index >= states)
-        if outside.any():
+        if not (index.min() >= 0 and index.max() < states):
             agent, lane, time = where
-            first = int(outside.argmax())
+            first = int((~((index >= 0) & (index < states))).argmax())
             raise WorldFailed(
                 f"lane {lane + first}, step {time}, agent {agent}: the state must be in 0..{states - 1}, "
-                f"got {index[first]}"
+                f"got {index[first]:g}"
             )
-        narrow = index.astype(np.min_scalar_type(max(states - 1, 1)))
+        narrow: NDArray[Any] = index.astype(np.min_scalar_type(max(states - 1, 1)))
         narrow.flags.writeable = False
         return narrow
 
@@ -169,13 +168,16 @@ def _check_states(states: int, who: str) -> None:
 
 
 def _digits(space: Box) -> Encode:
-    """Return what reads numbers as digits, the first one the most significant."""
-    places = np.ones(space.width, dtype=np.int64)
+    """Return what reads numbers as digits, the first one the most significant.
+
+    In float32 every sum is exact: no state is beyond `LARGEST_SPACE`, which is 2^24.
+    """
+    places = np.ones(space.width, dtype=np.float32)
     for digit in range(space.width - 2, -1, -1):
         places[digit] = places[digit + 1] * space.sizes[digit + 1]
 
-    def read(numbers: NDArray[Any]) -> IntArray:
-        index: IntArray = numbers.astype(np.int64) @ places
+    def read(numbers: NDArray[Any]) -> NDArray[Any]:
+        index: NDArray[Any] = numbers[:, 0] if len(places) == 1 else numbers @ places
         return index
 
     return read
