@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import resource
 import secrets
 import shutil
 import subprocess
@@ -125,16 +126,42 @@ def rounds_done(out: Path) -> int:
     return len(record.read_bytes().splitlines()) if record.exists() else 0
 
 
-def agents(cluster: RayHosts) -> dict[psutil.Process, int]:
-    """Return the agents on the hosts of this very cluster, each with the number of its network."""
-    networks = {os.stat(f"/run/netns/{cluster._tag}-{name}").st_ino for name in NAMES}
+def titled(cluster: RayHosts, title: str) -> dict[psutil.Process, str]:
+    """Return the processes on the hosts of this very cluster whose titles begin so, each with its host."""
+    hosts = {os.stat(f"/run/netns/{cluster._tag}-{name}").st_ino: name for name in NAMES}
     found = {}
     for one in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             network = os.stat(f"/proc/{one.pid}/ns/net").st_ino
-            if network in networks and " ".join(one.cmdline()).startswith("bnpg-agent-"):
-                found[one] = network
+            if network in hosts and " ".join(one.cmdline()).startswith(title):
+                found[one] = hosts[network]
     return found
+
+
+def agents(cluster: RayHosts) -> dict[psutil.Process, str]:
+    """Return the agents of this very cluster, each with its host."""
+    return titled(cluster, "bnpg-agent-")
+
+
+def goes_on(cluster: RayHosts, out: Path, after: str) -> None:
+    """Wait until 20 more rounds are on record."""
+    reached = rounds_done(out) + 20
+    cluster.until(f"it goes on after {after}", lambda: rounds_done(out) > reached, 90)
+
+
+def cpu_seconds(cluster: RayHosts) -> float:
+    """Return the CPU time of all that works on the hosts of this cluster, and of what ended there."""
+    total = 0.0
+    for one in titled(cluster, ""):
+        with suppress(psutil.Error):
+            total += sum(one.cpu_times()[:4])
+    return total
+
+
+def digest_in_memory(rounds: int, folder: Path) -> str:
+    memory = ["--rounds", str(rounds), "--launcher", "memory", "--quiet", "--out", str(folder)]
+    assert main(["train", *EXPERIMENT, *memory]) == 0
+    return str(summary(folder)["policy_digest"])
 
 
 def ended(cluster: RayHosts, seconds: float = 150.0) -> int | None:
@@ -149,17 +176,13 @@ def test_the_result_survives_kills_and_a_pulled_cable(
     cluster.until("rounds are done", lambda: rounds_done(out) > 20, 120)
     assert len(set(agents(cluster).values())) == 3, "agents are on all hosts"
     next(iter(agents(cluster))).kill()
-    reached = rounds_done(out) + 20
-    cluster.until("it goes on after a kill", lambda: rounds_done(out) > reached, 60)
+    goes_on(cluster, out, "a kill")
     cluster.cable("h3", plugged=False)
-    reached = rounds_done(out) + 20
     began = time.monotonic()
-    cluster.until("it goes on without a host", lambda: rounds_done(out) > reached, 90)
+    goes_on(cluster, out, "the loss of a host")
     print(f"it went on {time.monotonic() - began:.1f} s after the cable was pulled")
     assert ended(cluster) == 0, cluster.log("train")
-    memory = ["--rounds", "500", "--launcher", "memory", "--quiet", "--out", str(tmp_path / "memory")]
-    assert main(["train", *EXPERIMENT, *memory]) == 0
-    assert summary(out)["policy_digest"] == summary(tmp_path / "memory")["policy_digest"]
+    assert summary(out)["policy_digest"] == digest_in_memory(500, tmp_path / "memory")
     assert len(list(scratch.path.glob("bnpg-host-*"))) <= 1, "only the host that was cut off is killed"
     scratch.excuse_files()
     said = "".join(one.read_text(errors="replace") for one in cluster.path.glob("*/*.log"))
@@ -167,9 +190,49 @@ def test_the_result_survives_kills_and_a_pulled_cable(
     assert "secret" not in said
 
 
+def test_the_result_survives_the_death_of_an_actor_of_the_coordinator_and_of_a_node(
+    cluster: RayHosts, scratch: Scratch, tmp_path: Path
+) -> None:
+    out = cluster.train(700, "--replace-after", "20")
+    cluster.until("rounds are done", lambda: rounds_done(out) > 20, 120)
+
+    (actor,) = (one for one, host in titled(cluster, "ray::HostActor").items() if host == "h2")
+    there = [one for one, host in agents(cluster).items() if host == "h2"]
+    assert there
+    actor.kill()
+    cluster.until("its agents end with it", lambda: not any(one.is_running() for one in there), 30)
+    goes_on(cluster, out, "the death of an actor")
+
+    (coordinator,) = titled(cluster, "bnpg-coordinator")
+    coordinator.kill()
+    goes_on(cluster, out, "the death of the coordinator")
+    assert (out / "generation").read_text().strip() == "2"
+
+    assert "h3" in agents(cluster).values()
+    for one, host in titled(cluster, "").items():
+        if host == "h3":
+            one.kill()
+    goes_on(cluster, out, "the death of a node")
+    assert "h3" not in agents(cluster).values()
+    assert ended(cluster) == 0, cluster.log("train")
+    assert summary(out)["policy_digest"] == digest_in_memory(700, tmp_path / "memory")
+    said = cluster.log("train")
+    assert said.count("restarted process=") >= 3
+    scratch.excuse_files()  # of hosts that were killed
+
+
 def test_a_sweep_by_actors_has_the_table_of_a_local_one(cluster: RayHosts, tmp_path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     local = sweep_outputs(tmp_path / "local")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     there = ["--engine", "ray", "--address", f"{cluster.address['h1']}:{PORT}"]
     inside = ["nsenter", f"--net=/run/netns/{cluster._tag}-h1"]
     environment = cluster.environment
+    began = cpu_seconds(cluster)
     assert sweep_outputs(tmp_path / "ray", *there, before=inside, environment=environment) == local
+    command = resource.getrusage(resource.RUSAGE_CHILDREN)
+    there = (
+        cpu_seconds(cluster) - began + command.ru_utime + command.ru_stime - after.ru_utime - after.ru_stime
+    )
+    print(f"CPU time of the sweep: {used:.1f} s on this machine, {there:.1f} s on the cluster")
