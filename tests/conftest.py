@@ -1,13 +1,18 @@
 """What all tests share; fixtures for runs and fake peers come from `bnpg.lab.testing.plugin`."""
 
+import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -116,3 +121,63 @@ def look(browser: Callable[..., "BrowserContext"]) -> Iterator[Open]:
         complaints = list(seen.complaints)
         seen.page.close()
         assert complaints == []
+
+
+class Watching:
+    """A server of a live page, started by the real command."""
+
+    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
+        self.process = process
+        self.url = url
+        self.port = int(urlsplit(url).port or 0)
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+
+@contextmanager
+def servers() -> Iterator[Callable[..., Watching]]:
+    """Yield what starts `bnpg watch`; the servers end with the context."""
+    started: list[subprocess.Popen[str]] = []
+
+    def watch(where: object, *options: object, port: int = 0) -> Watching:
+        words = [
+            sys.executable,
+            "-P",
+            "-m",
+            "bnpg",
+            "watch",
+            where,
+            "--listen",
+            f"127.0.0.1:{port}",
+            "--json",
+        ]
+        process = subprocess.Popen(
+            [*map(str, words), *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        assert process.stdout is not None
+        return Watching(process, json.loads(process.stdout.readline())["url"])
+
+    try:
+        yield watch
+    finally:
+        for process in started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate(timeout=30)
+
+
+@pytest.fixture
+def watch() -> Iterator[Callable[..., Watching]]:
+    """Start `bnpg watch`; the servers end with the test."""
+    with servers() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def watching() -> Iterator[Callable[..., Watching]]:
+    """Start `bnpg watch`; the servers end with the module."""
+    with servers() as start:
+        yield start

@@ -19,6 +19,7 @@ from bnpg.cli.options import debug_option
 from bnpg.cli.play import play
 from bnpg.cli.report import report
 from bnpg.cli.resume import resume
+from bnpg.cli.runs import runs
 from bnpg.cli.slurm_script import slurm_script
 from bnpg.cli.soak import soak
 from bnpg.cli.status import status
@@ -68,6 +69,7 @@ _COMMANDS = (
     train,
     resume,
     sweep,
+    runs,
     report,
     watch,
     trace,

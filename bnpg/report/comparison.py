@@ -227,10 +227,10 @@ def _middle_curve(group: Group, key: str) -> Series | None:
             rounds, values, error = group.runs[0].column(key, "return_stderr")
             return Series(group.label, group.style, rounds, values, values - error, values + error)
         return Series(group.label, group.style, rounds, values, dots=len(rounds) < 40)
-    rounds, stacked = _aligned(columns)
+    rounds, stacked = aligned(columns)
     if not len(rounds):
         return None
-    low, middle, high = _quartiles(stacked)
+    low, middle, high = quartiles(stacked)
     return Series(group.label, group.style, rounds, middle, low, high)
 
 
@@ -240,13 +240,13 @@ def _difference_chart(groups: Sequence[Group], key: str) -> Chart:
         pairs = _pairs(reference, group, key)
         columns = []
         for mine, theirs, _ in pairs:
-            rounds, values = _aligned([mine.column(key), theirs.column(key)])
+            rounds, values = aligned([mine.column(key), theirs.column(key)])
             columns.append([rounds, values[0] - values[1]])
         if not columns:
             continue
-        rounds, stacked = _aligned(columns)
+        rounds, stacked = aligned(columns)
         if len(rounds):
-            low, middle, high = _quartiles(stacked)
+            low, middle, high = quartiles(stacked)
             ends = (low, high) if len(stacked) > 1 else (None, None)
             series.append(Series(group.label, group.style, rounds, middle, *ends))
     banded = any(curve.low is not None for curve in series)
@@ -259,7 +259,7 @@ def _difference_chart(groups: Sequence[Group], key: str) -> Chart:
     )  # fmt: skip
 
 
-def _aligned(columns: Sequence[Sequence[FloatArray]]) -> tuple[FloatArray, FloatArray]:
+def aligned(columns: Sequence[Sequence[FloatArray]]) -> tuple[FloatArray, FloatArray]:
     """Return the rounds that all columns have, and a row of values for each column."""
     common = columns[0][0]
     for column in columns[1:]:
@@ -268,7 +268,7 @@ def _aligned(columns: Sequence[Sequence[FloatArray]]) -> tuple[FloatArray, Float
     return common, np.stack(rows)
 
 
-def _quartiles(stacked: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def quartiles(stacked: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return lower quartile, median and upper quartile over the runs; positive where all runs are."""
     low, middle, high = np.quantile(stacked, [0.25, 0.5, 0.75], axis=0)
     return low, middle, high

@@ -40,12 +40,15 @@ class Page:
     sections : sequence of Section
     live : bool
         Whether a server replaces sections while the page is open.
+    scripts : tuple of str
+        Scripts of this package that this page needs besides those of every page.
     """
 
     title: str
     subtitle: str
     sections: Sequence[Section]
     live: bool = False
+    scripts: tuple[str, ...] = ()
 
 
 @cache
@@ -64,8 +67,13 @@ def environment() -> Environment:
 
 def render_section(name: str, title: str, template: str, **content: Any) -> Section:
     """Render one section from its template."""
-    rendered = environment().get_template(template).render(**content)
+    rendered = render_template(template, **content)
     return Section(name, title, Markup(rendered))  # noqa: S704 (an autoescaping template made it)
+
+
+def render_template(template: str, **content: Any) -> str:
+    """Return a part of a page, with all that is put into it escaped."""
+    return environment().get_template(template).render(**content)
 
 
 def render_page(page: Page, nonce: str = "") -> str:

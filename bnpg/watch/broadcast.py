@@ -100,7 +100,7 @@ def _news(page: WatchedPage, sent: dict[str, str]) -> list[str]:
     events = []
     parts: dict[str, tuple[str, dict[str, object]]] = {
         section.name: ("section", {"name": section.name, "html": str(section.html)})
-        for section in page.sections
+        for section in (page.sections if page.rows is None else ())  # with rows they stay as they are
     }
     parts["/state"] = ("state", {"text": page.state, "well": page.well})
     for key, (kind, content) in parts.items():
@@ -108,4 +108,20 @@ def _news(page: WatchedPage, sent: dict[str, str]) -> list[str]:
         if sent.get(key) != data:
             sent[key] = data
             events.append(f"event: {kind}\ndata: {data}\n\n")
+    if page.rows is not None:
+        events += _row_news(page.rows, sent)
     return events
+
+
+def _row_news(rows: dict[str, str], sent: dict[str, str]) -> list[str]:
+    """Return at most one event: the rows that a browser does not have as they are, and those that went."""
+    changed = [text for name, text in rows.items() if sent.get(f"/row/{name}") != text]
+    removed = [key for key in sent if key.startswith("/row/") and key.removeprefix("/row/") not in rows]
+    for key in removed:
+        del sent[key]
+    sent |= {f"/row/{name}": text for name, text in rows.items()}
+    if not changed and not removed and "/rows" in sent:
+        return []
+    sent["/rows"] = ""  # a page that has heard of no row yet is told so too
+    gone = json.dumps([key.removeprefix("/row/") for key in removed])
+    return [f'event: rows\ndata: {{"changed": [{", ".join(changed)}], "removed": {gone}}}\n\n']

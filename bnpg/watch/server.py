@@ -19,8 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bnpg.report.page import Page, render_page
 from bnpg.watch.admission import TokenAdmission
 from bnpg.watch.broadcast import Broadcast
+from bnpg.watch.many import ManyRuns
 from bnpg.watch.source import Source
 from bnpg.watch.visitors import BACKLOG, READERS, Visitor
+from bnpg_math.errors import InputError
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -67,12 +69,8 @@ def build_app(source: Source, admission: TokenAdmission) -> tuple[ASGIApp, Broad
     async def page(request: Request) -> Response:  # noqa: ARG001
         watched = await broadcast.page()
         nonce = secrets.token_urlsafe(16)
-        html = render_page(Page(watched.title, watched.subtitle, watched.sections, live=True), nonce)
-        policy = (
-            f"default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; connect-src 'self'; "
-            "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        )
-        return HTMLResponse(html, headers={"Content-Security-Policy": policy})
+        shown = Page(watched.title, watched.subtitle, watched.sections, live=True, scripts=source.scripts)
+        return _document(render_page(shown, nonce), nonce)
 
     async def events(request: Request) -> Response:  # noqa: ARG001
         if broadcast.followers >= READERS:
@@ -97,8 +95,49 @@ def build_app(source: Source, admission: TokenAdmission) -> tuple[ASGIApp, Broad
         await looking
 
     routes = [Route("/", page), Route("/events", events), Route("/health", health)]
+    if isinstance(source, ManyRuns):
+        routes += _routes(source)
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: nothing})
     return Gate(app, admission), broadcast
+
+
+def _routes(source: ManyRuns) -> list[Route]:
+    """Return what a page of many runs asks for: curves of some of them, and the report of one."""
+    drawing = asyncio.Lock()  # one at a time: each may read many files
+
+    async def overlay(request: Request) -> Response:
+        asked = request.query_params
+        try:
+            numbers = [int(number) for number in asked.get("runs", "").split(",") if number]
+        except ValueError:
+            return PlainTextResponse("runs: expected numbers separated by commas\n", 400)
+        try:
+            async with drawing:
+                html = await asyncio.to_thread(
+                    source.overlay, asked.get("measure", ""), numbers, asked.get("group", "")
+                )
+        except InputError as error:
+            return PlainTextResponse(f"{error}\n", 400)
+        return HTMLResponse(html)
+
+    async def run(request: Request) -> Response:
+        nonce = secrets.token_urlsafe(16)
+        try:
+            async with drawing:
+                html = await asyncio.to_thread(source.run, request.path_params["number"], nonce)
+        except InputError as error:
+            return PlainTextResponse(f"{error}\n", 503)
+        return PlainTextResponse("there is no such run\n", 404) if html is None else _document(html, nonce)
+
+    return [Route("/overlay", overlay), Route("/run/{number:int}", run)]
+
+
+def _document(html: str, nonce: str) -> Response:
+    policy = (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; connect-src 'self'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return HTMLResponse(html, headers={"Content-Security-Policy": policy})
 
 
 def serve(source: Source, admission: TokenAdmission, listening: socket.socket) -> None:

@@ -52,6 +52,8 @@ class WatchedPage:
         Whether all is as it should be; else `state` says what is wrong.
     state : str
     sections : tuple of Section
+    rows : dict from str to str, optional
+        Of many runs: a row of the table as JSON for each name. Those that changed are sent, not all.
     """
 
     title: str
@@ -59,10 +61,14 @@ class WatchedPage:
     well: bool
     state: str
     sections: tuple[Section, ...]
+    rows: dict[str, str] | None = None
 
 
 class Source(Protocol):
     """Something to watch."""
+
+    scripts: tuple[str, ...]
+    """What its page needs besides the scripts of every page."""
 
     def page(self) -> WatchedPage:
         """Return what there is to see now; takes as long as it takes."""
@@ -80,6 +86,8 @@ class FolderSource:
     InputError
         If it is not the folder of a run.
     """
+
+    scripts: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -140,6 +148,8 @@ class AddressSource:
     address : str
         `HOST:PORT`, with or without `http://`.
     """
+
+    scripts: tuple[str, ...] = ()
 
     def __init__(self, address: str) -> None:
         bare = address.removeprefix("http://").rstrip("/")

@@ -1,16 +1,11 @@
 """The live page in a real browser, served by the real command."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -19,50 +14,6 @@ from bnpg.__main__ import main
 
 WAIT = 60_000
 """Milliseconds; a deadline, never a pause."""
-
-
-class Watching:
-    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
-        self.process = process
-        self.url = url
-        self.port = int(urlsplit(url).port or 0)
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(30)
-
-
-@pytest.fixture
-def watch() -> Iterator[Callable[..., Watching]]:
-    started: list[subprocess.Popen[str]] = []
-
-    def watch(where: object, *options: object, port: int = 0) -> Watching:
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "bnpg",
-            "watch",
-            where,
-            "--listen",
-            f"127.0.0.1:{port}",
-            "--json",
-        ]
-        process = subprocess.Popen(
-            [*map(str, command), *map(str, options)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        assert process.stdout is not None
-        return Watching(process, json.loads(process.stdout.readline())["url"])
-
-    yield watch
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate(timeout=30)
 
 
 def banner(page: Any, text: str) -> None:
@@ -171,8 +122,8 @@ def test_a_token_is_asked_for(growing: Any, watch: Any, look: Any, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["nowhere"], "expected a run folder, or HOST:PORT"),
-        (["."], "is not the folder of a run"),
+        (["nowhere"], "expected a run folder, a folder of many runs, or HOST:PORT"),
+        (["half"], "is not the folder of a run"),
         (["127.0.0.1:1", "--listen", "here"], "--listen must be HOST:PORT"),
         (["127.0.0.1:1", "--token-file", "none"], "--token-file none cannot be read"),
     ],
@@ -185,6 +136,8 @@ def test_bad_usage_is_one_line(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("half").mkdir()
+    Path("half/experiment.toml").touch()
     assert main(["watch", *arguments]) == 2
     out, err = capfd.readouterr()
     assert out == ""

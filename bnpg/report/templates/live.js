@@ -25,6 +25,7 @@
   };
   const events = new EventSource("events");
   events.addEventListener("section", event => { const told = JSON.parse(event.data); put(told.name, told.html); });
+  events.addEventListener("rows", event => bnpgCatalogue.take(JSON.parse(event.data)));
   events.addEventListener("state", event => { const told = JSON.parse(event.data); say(told.text, told.well); });
   events.addEventListener("error", () => say(
     events.readyState === EventSource.CLOSED ? "the server turned this page away: open its address again" : "the server of this page does not answer; trying again", false));

@@ -124,6 +124,7 @@ _RUN = (
     Command("status {at}/run", r"run/((status|summary)\.json|experiment\.toml|run\.json)"),
     Command("status {at}/run --json", r"run/(status|summary)\.json"),
     Command("report {at}/run --out {new}/page.html", r"run/.*"),
+    Command("runs {at} --json", r"run/((summary|run|status)\.json|experiment\.toml|metrics\.jsonl)"),
     Command("trace check {at}/run", r"run/.*", CHECKS),
     Command("trace check {at}/run --no-reference --json", r"run/trace.*", CHECKS),
     Command("trace show {at}/run --round 1", r"run/(trace.*|experiment\.toml|run\.json)"),

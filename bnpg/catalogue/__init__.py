@@ -1,0 +1,1 @@
+"""Many runs at once: which there are, what each came to, and what tells them apart."""
