@@ -1,7 +1,9 @@
 """Several runs side by side: who differs from whom, by how much, and how sure that is.
 
-Runs of one configuration (all but the seed alike) form a group. Groups are compared with the first one, seed
-by seed: a difference is taken between runs of the same seed, so what the seed decides falls out of it.
+Runs of one configuration (all but the seed alike) form a group. Groups are compared with the first one of the
+same game, seed by seed: a difference is taken between runs of the same seed, so what the seed decides falls
+out of it. Across games only scores are compared (`by_score.py`): the returns of one game say nothing of
+another's.
 """
 
 import math
@@ -11,14 +13,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from scipy import stats
 
+from bnpg.evaluation.over_seeds import CONFIDENCE, interquartile_mean, interval
 from bnpg.report.chart import Chart, Level, Series
 from bnpg.report.numbers import SMALLEST, shown
 from bnpg.report.recorded_run import RecordedRun
 from bnpg_math.arrays import FloatArray
 
-CONFIDENCE = 0.95
 MEASURES = {
     "value": "exact value",
     "optimality_gap": "optimality gap",
@@ -41,11 +42,17 @@ class Group:
     style : str
         Its class in the style sheet.
     runs : tuple of RecordedRun
+    game : str
+        What they play.
+    configuration : str
+        What sets it apart from the others of its game.
     """
 
     label: str
     style: str
     runs: tuple[RecordedRun, ...]
+    game: str
+    configuration: str
 
 
 @dataclass(frozen=True)
@@ -54,22 +61,23 @@ class Difference:
 
     Parameters
     ----------
-    group, reference, measure : str
+    game, group, reference, measure : str
     pairs : int
         Seeds that both have.
-    mean : float
-        Mean of the differences, group minus reference.
+    middle : float
+        Interquartile mean of the differences, group minus reference.
     low, high : float or None
         Its interval at 95 %.
     how : str
         Where the interval comes from, or why there is none.
     """
 
+    game: str
     group: str
     reference: str
     measure: str
     pairs: int
-    mean: float
+    middle: float
     low: float | None
     high: float | None
     how: str
@@ -106,31 +114,45 @@ def group_runs(runs: Sequence[RecordedRun]) -> list[Group]:
         for name in next(iter(fields.values()))
         if len({repr(values[name]) for values in fields.values()}) > 1
     ]
+    games = list(dict.fromkeys(_game(members[0]) for members in keys.values()))
+    within = [name for name in differing if name != "game"]
     groups = []
     for number, (key, members) in enumerate(keys.items()):
         words = ", ".join(f"{name} {fields[key][name]}" for name in differing)
-        label = words or (members[0].name if len(members) == 1 else "all runs")
-        groups.append(Group(label, f"group-{number % LOOKS}", tuple(members)))
+        configuration = ", ".join(f"{name} {fields[key][name]}" for name in within)
+        only = members[0].name if len(members) == 1 and len(games) == 1 else "all runs"
+        game = _game(members[0])
+        groups.append(
+            Group(words or only, f"group-{number % LOOKS}", tuple(members), game, configuration or only)
+        )
     return groups
 
 
+def by_game(groups: Sequence[Group]) -> list[tuple[str, list[Group]]]:
+    """Return the groups of each game, in the order in which the games come; looks begin anew for each."""
+    games: dict[str, list[Group]] = {}
+    for group in groups:
+        games.setdefault(group.game, []).append(group)
+    return [
+        (game, [replace(one, style=f"group-{k % LOOKS}") for k, one in enumerate(members)])
+        for game, members in games.items()
+    ]
+
+
 def differences(groups: Sequence[Group]) -> list[Difference]:
-    """Compare every group with the first, in every measure that both have."""
-    reference = groups[0]
+    """Compare every group with the first of its game, in every measure that both have."""
     results = []
-    for group in groups[1:]:
-        for measure, words in MEASURES.items():
-            pairs = _pairs(reference, group, measure)
-            if pairs:
-                results.append(_difference(group, reference, measure, words, pairs))
+    for _, members in by_game(groups):
+        for group in members[1:]:
+            for measure, words in MEASURES.items():
+                pairs = _pairs(members[0], group, measure)
+                if pairs:
+                    results.append(_difference(group, members[0], measure, words, pairs))
     return results
 
 
-def interval(values: FloatArray) -> tuple[float, float]:
-    """Return the interval of a mean at 95 %, by Student's t over at least two values."""
-    error = float(stats.sem(values))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
-    return float(values.mean()) - half, float(values.mean()) + half
+def _game(run: RecordedRun) -> str:
+    return str(run.identity["game"])
 
 
 def same_results(runs: Sequence[RecordedRun]) -> list[tuple[list[str], bool]]:
@@ -147,7 +169,7 @@ def same_results(runs: Sequence[RecordedRun]) -> list[tuple[list[str], bool]]:
 
 
 def comparison_charts(groups: Sequence[Group]) -> list[Chart]:
-    """Return the curves of all groups, and the curves of their differences."""
+    """Return the curves of the groups of one game, and the curves of their differences."""
     charts = [
         _overlay(groups, "value", "What the teams earn", "exact value", log=False),
         _overlay(groups, "return_mean", "What was played", "discounted return", log=False),
@@ -184,19 +206,22 @@ def _difference(
     pairs: list[tuple[RecordedRun, RecordedRun, float]],
 ) -> Difference:
     values = np.array([value for _, _, value in pairs])
-    mean = float(values.mean())
+    middle = float(interquartile_mean(values))
     low: float | None = None
     high: float | None = None
     how = "one common seed: no interval"
     errors = [run.last.return_stderr for run in pairs[0][:2]]
     if len(values) > 1:
-        low, high = interval(values)
-        how = f"Student's t over {len(values)} seeds"
+        low, high = interval([values]) or (None, None)
+        how = f"bootstrap over {len(values)} seeds"
+        how = f"{len(values)} seeds, all alike: no interval" if low is None else how
     elif measure == "return_mean" and all(isinstance(error, float) for error in errors):
         spread = 1.959964 * math.hypot(*errors)  # type: ignore[arg-type]
-        low, high = mean - spread, mean + spread
+        low, high = middle - spread, middle + spread
         how = "standard errors of the two rounds, taken as independent"
-    return Difference(group.label, reference.label, words, len(values), mean, low, high, how)
+    return Difference(
+        group.game, group.configuration, reference.configuration, words, len(values), middle, low, high, how
+    )
 
 
 def _overlay(groups: Sequence[Group], key: str, title: str, ylabel: str, *, log: bool) -> Chart:
@@ -225,13 +250,13 @@ def _middle_curve(group: Group, key: str) -> Series | None:
         rounds, values = columns[0]
         if key == "return_mean":
             rounds, values, error = group.runs[0].column(key, "return_stderr")
-            return Series(group.label, group.style, rounds, values, values - error, values + error)
-        return Series(group.label, group.style, rounds, values, dots=len(rounds) < 40)
+            return Series(group.configuration, group.style, rounds, values, values - error, values + error)
+        return Series(group.configuration, group.style, rounds, values, dots=len(rounds) < 40)
     rounds, stacked = aligned(columns)
     if not len(rounds):
         return None
     low, middle, high = quartiles(stacked)
-    return Series(group.label, group.style, rounds, middle, low, high)
+    return Series(group.configuration, group.style, rounds, middle, low, high)
 
 
 def _difference_chart(groups: Sequence[Group], key: str) -> Chart:
@@ -248,10 +273,10 @@ def _difference_chart(groups: Sequence[Group], key: str) -> Chart:
         if len(rounds):
             low, middle, high = quartiles(stacked)
             ends = (low, high) if len(stacked) > 1 else (None, None)
-            series.append(Series(group.label, group.style, rounds, middle, *ends))
+            series.append(Series(group.configuration, group.style, rounds, middle, *ends))
     banded = any(curve.low is not None for curve in series)
     return Chart(
-        "compare-difference", f"Difference to {reference.label}",
+        "compare-difference", f"Difference to {reference.configuration}",
         "Above 0 the group earns more than the reference; differences are taken seed by seed"
         + (", the curve is their median and the band holds the middle half." if banded else "."),
         "round", f"difference in {MEASURES[key] if key == 'value' else 'return'}", series,
@@ -281,12 +306,22 @@ def _positive(curve: Series) -> Series:
 
 def spoken(result: Difference) -> str:
     """Say a difference in one sentence."""
-    more = "more" if result.mean >= 0 else "less"
-    size = shown(abs(result.mean))
+    more = "more" if result.middle >= 0 else "less"
+    size = shown(abs(result.middle))
+    what = f"{result.game}, {result.group}: {result.measure} {size} {more} than {result.reference}"
     if result.low is None or result.high is None:
-        return f"{result.group}: {result.measure} {size} {more} than {result.reference} ({result.how})."
+        return f"{what} ({result.how})."
     sure = "" if result.sure else "; the interval holds 0, so the sign is not settled"
+    return f"{what} (95 %: {shown(result.low)} to {shown(result.high)}, {result.how}{sure})."
+
+
+def by_chance(results: Sequence[Difference]) -> str:
+    """Say what many comparisons at once mean for each of them; empty for one."""
+    known = sum(result.low is not None for result in results)
+    if known < 2:
+        return ""
+    expected = shown((1 - CONFIDENCE) * known)
     return (
-        f"{result.group}: {result.measure} {size} {more} than {result.reference} "
-        f"(95 %: {shown(result.low)} to {shown(result.high)}, {result.how}{sure})."
+        f"These are {known} intervals at 95 % each: if no group differed from its reference at all, about "
+        f"{expected} of them would leave out 0 by chance."
     )

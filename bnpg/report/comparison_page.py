@@ -1,16 +1,29 @@
 """The comparison of several runs as a page."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
 from bnpg.durations import duration
-from bnpg.report.comparison import comparison_charts, differences, group_runs, same_results, spoken
+from bnpg.report.by_score import score_charts, scored
+from bnpg.report.comparison import (
+    by_chance,
+    by_game,
+    comparison_charts,
+    differences,
+    group_runs,
+    same_results,
+    spoken,
+)
 from bnpg.report.numbers import shown
 from bnpg.report.page import Page, render_section
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.reproduction import reproduction
 from bnpg.report.whisker import whiskers
+
+MOST_GAMES = 12
+"""Games whose curves are drawn."""
 
 
 def comparison_report(runs: Sequence[RecordedRun]) -> Page:
@@ -24,8 +37,16 @@ def comparison_report(runs: Sequence[RecordedRun]) -> Page:
     without = (
         "All runs are of one configuration: there is nothing to compare but seeds."
         if len(groups) == 1
-        else f"No run shares a seed and a measure with the first group ({groups[0].label}): nothing to pair."
+        else "No run shares a game, a seed and a measure with the first group of its game: nothing to pair."
     )
+    within = by_game(groups)
+    charts = [
+        (game, [replace(chart, name=f"{chart.name}-{k}") for chart in comparison_charts(members)])
+        for k, (game, members) in enumerate(within[:MOST_GAMES])
+    ]
+    rest = len(within) - MOST_GAMES
+    left_out = f"The curves of {rest} more games are not drawn; the tables hold all." if rest > 0 else ""
+    results = scored(groups) if len(within) > 1 else []
     words = (
         f"{len(runs)} runs in {len(groups)} group{'s' * (len(groups) > 1)}; "
         "runs of one group differ in their seeds alone."
@@ -44,13 +65,20 @@ def comparison_report(runs: Sequence[RecordedRun]) -> Page:
             "Differences",
             "differences.html.j2",
             differences=compared,
-            reference=groups[0].label,
+            several=len(within) > 1,
+            chance=by_chance(compared),
             without=without,
             shown=shown,
             spoken=spoken,
             whisker=whiskers(compared),
         ),
-        render_section("curves", "Learning", "charts.html.j2", charts=comparison_charts(groups), words=[]),
+        (
+            render_section("curves", "Learning", "charts.html.j2", charts=comparison_charts(groups), words=[])
+            if len(within) == 1
+            else render_section(
+                "curves", "Learning, game by game", "games.html.j2", games=charts, left_out=left_out
+            )
+        ),
         render_section(
             "experiment",
             "The experiments",
@@ -63,6 +91,16 @@ def comparison_report(runs: Sequence[RecordedRun]) -> Page:
             ],
         ),
     ]
+    if results:
+        scores = render_section(
+            "scores",
+            "Across games, by score",
+            "scores.html.j2",
+            results=results,
+            charts=score_charts(results),
+            shown=shown,
+        )
+        sections.insert(1, scores)
     return Page(f"Comparison of {len(runs)} runs", " · ".join(games), sections)
 
 

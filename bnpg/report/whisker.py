@@ -9,14 +9,14 @@ from bnpg.report.comparison import Difference, spoken
 
 def whiskers(differences: Sequence[Difference]) -> Callable[[Difference], Markup]:
     """Return what draws a difference with its interval, on a scale of its own measure."""
-    ends: dict[str, list[float]] = {}
+    ends: dict[tuple[str, str], list[float]] = {}
     for result in differences:
         known = [end for end in (result.low, result.high) if end is not None]
-        ends.setdefault(result.measure, []).extend([0.0, result.mean, *known])
-    scales = {measure: (min(values), max(values)) for measure, values in ends.items()}
+        ends.setdefault((result.game, result.measure), []).extend([0.0, result.middle, *known])
+    scales = {key: (min(values), max(values)) for key, values in ends.items()}
 
     def draw(result: Difference) -> Markup:
-        least, most = scales[result.measure]
+        least, most = scales[result.game, result.measure]
         if most <= least:
             return Markup("")
 
@@ -33,7 +33,7 @@ def whiskers(differences: Sequence[Difference]) -> Callable[[Difference], Markup
         return Markup(  # noqa: S704 (numbers and an escaped label)
             f'<svg class="whisker" viewBox="0 0 144 18" role="img" aria-label="{label}">'
             f'<line class="zero" x1="{at(0.0)}" x2="{at(0.0)}" y1="1" y2="17"/>{drawn}'
-            f'<circle cx="{at(result.mean)}" cy="9" r="4"/></svg>'
+            f'<circle cx="{at(result.middle)}" cy="9" r="4"/></svg>'
         )
 
     return draw

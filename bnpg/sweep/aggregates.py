@@ -1,25 +1,16 @@
-"""What a configuration came to over its seeds: interquartile means with bootstrap intervals.
-
-After Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice" (NeurIPS 2021):
-the interquartile mean (the mean of the middle half of the runs) is moved less by a lucky or unlucky seed than
-the mean, and wastes less than the median; its interval is a percentile bootstrap that draws runs anew within
-each game (stratified), never across games.
-"""
+"""What a configuration came to over its seeds, as rows of a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from bnpg.evaluation.over_seeds import ALL_ALIKE, interquartile_mean, interval
 from bnpg.sweep.table import Row
-from bnpg_math.arrays import FloatArray
 
 MEASURES = ("value", "optimality_gap", "nash_gap", "score", "return_mean")
 """What is aggregated over the seeds of a configuration."""
-CONFIDENCE = 0.95
-RESAMPLES = 5000
 ALL_GAMES = "all games"
 
 
@@ -52,39 +43,6 @@ class Aggregate:
     low: float | None
     high: float | None
     reason: str
-
-
-def interquartile_mean(values: FloatArray, axis: int = -1) -> FloatArray:
-    """Return the mean without the lowest and the highest quarter.
-
-    Parameters
-    ----------
-    values : (..., K) float
-    axis : int
-        Of the K runs.
-    """
-    trimmed: FloatArray = np.asarray(stats.trim_mean(values, 0.25, axis=axis))
-    return trimmed
-
-
-def interval(strata: Sequence[FloatArray]) -> tuple[float, float]:
-    """Return the interval of the interquartile mean of several samples put together, at 95 %.
-
-    Parameters
-    ----------
-    strata : sequence of (K_j,) float
-        At least two values each; values are drawn anew within each sample.
-    """
-
-    def statistic(*samples: FloatArray, axis: int = -1) -> FloatArray:
-        return interquartile_mean(np.concatenate(samples, axis=axis), axis)
-
-    # The same runs have the same interval: the generator is part of the method.
-    found = stats.bootstrap(
-        tuple(strata), statistic, n_resamples=RESAMPLES, batch=500, confidence_level=CONFIDENCE,
-        method="percentile", vectorized=True, rng=np.random.default_rng(0),
-    )  # fmt: skip
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
 def aggregate(rows: Sequence[Row], axes: Sequence[str]) -> list[Aggregate]:
@@ -134,5 +92,6 @@ def _aggregate(configuration: dict[str, Any], measure: str, strata: Sequence[Seq
     if min(len(sample) for sample in samples) < 2:
         reason = "an interval needs at least two seeds" + " of every game" * (len(strata) > 1)
         return Aggregate(configuration, measure, len(values), mean, iqm, None, None, reason)
-    low, high = interval(samples)
-    return Aggregate(configuration, measure, len(values), mean, iqm, low, high, "")
+    low, high = interval(samples) or (None, None)
+    reason = ALL_ALIKE if low is None else ""
+    return Aggregate(configuration, measure, len(values), mean, iqm, low, high, reason)

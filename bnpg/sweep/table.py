@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from arro3.core import Array, DataType, Table
 from arro3.io import write_parquet
 from bnpg_coordinator.experiment import Experiment, ExperimentSetting, experiment_settings
@@ -20,17 +19,14 @@ from bnpg_coordinator.loading import certified_learning_rate
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.settings import Declared
 
+from bnpg.evaluation.over_seeds import score, uniform_value
 from bnpg.run_folder import RunFolder
 from bnpg.sweep.folder import SweepFolder
 from bnpg.sweep.grid import Grid, GridRun
-from bnpg_math.arrays.joint import joint_policy
-from bnpg_math.dag import empty
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
-from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policies.softmax import policy, theta_shape
 
 INTEGER, NUMBER, TRUTH, TEXT = DataType.int64(), DataType.float64(), DataType.bool(), DataType.string()
 
@@ -159,7 +155,7 @@ def _cells(run: GridRun, grid: Grid, sweep: SweepFolder, why: str) -> dict[str, 
         "states": game.states,
         "edges": len(dag.edges),
         "learning_rate": certified_learning_rate(experiment, game, dag),
-        "uniform_value": uniform_value(game),
+        "uniform_value": _uniform(game),
     }
     cells |= {name: summary.get(name) for name in _MEASURED}
     cells["rounds_done"] = summary.get("rounds")
@@ -174,20 +170,5 @@ def _game(name: str, folder: Path) -> Game:
 
 
 @lru_cache(maxsize=8)
-def uniform_value(game: Game) -> float:
-    """Return what a team earns that plays every action alike, whatever its DAG."""
-    tables = [policy(np.zeros(theta_shape(game.states, game.actions, (), i))) for i in range(game.agents)]
-    return evaluate(game, joint_policy(tables, empty(game.agents))).value
-
-
-def score(value: float | None, uniform: float, best: float | None) -> float | None:
-    """Return how much of the way from acting at random to the best joint policy is done.
-
-    Returns
-    -------
-    float or None
-        1 at V*, 0 at random, below 0 if worse than that; None if unknown, or if nothing can be gained.
-    """
-    if value is None or best is None or best - uniform <= 1e-12 * max(1.0, abs(best)):
-        return None
-    return (value - uniform) / (best - uniform)
+def _uniform(game: Game) -> float:
+    return uniform_value(game)

@@ -1,16 +1,26 @@
-"""Comparing runs: pairs by seed, intervals by Student's t, and no certainty that is not there."""
+"""Comparing runs: pairs by seed within a game, scores across games, and no certainty that is not there."""
 
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
+from bnpg_coordinator.line import Line, number
 
-from bnpg.report.comparison import comparison_charts, differences, group_runs, interval, same_results, spoken
+from bnpg.__main__ import main
+from bnpg.evaluation.over_seeds import interquartile_mean, interval, score, uniform_value
+from bnpg.report.by_score import score_charts, scored
+from bnpg.report.comparison import comparison_charts, differences, group_runs, same_results, spoken
+from bnpg.report.comparison_page import comparison_report
+from bnpg.report.page import render_page
 from bnpg.report.recorded_run import RecordedRun, read_run
+
+
+def train(folder: Path, *options: object) -> Path:
+    words = ["train", *options, "--launcher", "memory", "--no-fsync", "--quiet", "--json", "--out", folder]
+    assert main([str(word) for word in words]) == 0
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +33,81 @@ def test_runs_that_differ_in_their_seed_alone_form_a_group(teams: list[RecordedR
     assert [(group.label, len(group.runs)) for group in groups] == [("dag empty", 3), ("dag complete", 3)]
 
 
-def test_a_difference_is_the_mean_over_pairs_of_one_seed(teams: list[RecordedRun]) -> None:
+def test_a_difference_is_the_interquartile_mean_over_pairs_of_one_seed(teams: list[RecordedRun]) -> None:
     shuffled = [teams[k] for k in (2, 0, 1, 4, 5, 3)]
     found = {one.measure: one for one in differences(group_runs(shuffled))}["exact value"]
-    final = {(run.experiment.dag, run.experiment.seed): run.latest("value") for run in teams}  # type: ignore[index]
-    mine = np.array([final["complete", seed] for seed in range(3)])
-    theirs = np.array([final["empty", seed] for seed in range(3)])
-    expected = stats.ttest_rel(mine, theirs).confidence_interval(0.95)
+    final = {(run.experiment.dag, run.experiment.seed): run.latest("value") for run in teams}
+    mine = np.array([final["complete", seed] for seed in range(3)], dtype=float)
+    theirs = np.array([final["empty", seed] for seed in range(3)], dtype=float)
     assert found.pairs == 3
-    assert found.mean == pytest.approx((mine - theirs).mean())
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert found.middle == pytest.approx(float(interquartile_mean(mine - theirs)))
+    assert (found.low, found.high) == interval([mine - theirs])
+
+
+def test_runs_that_are_all_alike_have_no_interval(teams: list[RecordedRun]) -> None:
+    def shifted(seed: int, by: float) -> RecordedRun:
+        run = teams[0]
+        experiment = msgspec.structs.replace(run.experiment, seed=seed, dag="empty" if by == 0 else "0-1")
+        lines = [Line(line.round).holding(value=(number(line.value) or 0.0) + by) for line in run.lines]
+        return replace(run, experiment=experiment, lines=lines)
+
+    runs = [shifted(seed, by) for by in (0.0, 1.0) for seed in range(4)]
+    (found,) = differences(group_runs(runs))
+    assert found.middle == pytest.approx(1.0)
+    assert (found.low, found.high) == (None, None)
+    assert found.how == "4 seeds, all alike: no interval"
+    assert not found.sure
+
+
+@pytest.fixture(scope="module")
+def games(runs: Path) -> list[RecordedRun]:
+    """Two games, two graphs, two seeds."""
+    options = ("--mode", "exact", "--rounds", 20, "--learning-rate", 0.5, "--initial", "normal")
+    return [
+        read_run(train(runs / f"two-{game}-{dag}-{seed}", game, *options, "--dag", dag, "--seed", seed))
+        for game in ("climbing", "penalty")
+        for dag in ("empty", "line")
+        for seed in range(2)
+    ]
+
+
+def test_values_are_compared_within_a_game_only(games: list[RecordedRun]) -> None:
+    found = differences(group_runs(games))
+    assert {(one.game, one.group, one.reference) for one in found} == {
+        ("climbing", "dag line", "dag empty"),
+        ("penalty", "dag line", "dag empty"),
+    }
+    page = render_page(comparison_report(games))
+    for chart in ("compare-value-0", "compare-value-1", "score", "profile"):
+        assert f'id="chart-{chart}"' in page
+    climbing, penalty = (page.index(f'<h3 class="game">{game}') for game in ("climbing", "penalty"))
+    assert climbing < page.index("chart-compare-value-0") < penalty < page.index("chart-compare-value-1")
+    assert "intervals at 95 % each" in page
+
+
+def test_across_games_scores_are_put_together(games: list[RecordedRun]) -> None:
+    empty, line = scored(group_runs(games))
+    assert (empty.label, line.label) == ("dag empty", "dag line")
+    for one in (empty, line):
+        assert (one.games, one.runs) == (2, 4)
+        ends, why = one.ends
+        assert ends is not None
+        assert why == ""
+        assert ends[0] <= one.middle <= ends[1] <= 1.0
+    for run in games[:2]:
+        expected = score(run.latest("value"), uniform_value(run.game), run.optimum)
+        assert any(expected == pytest.approx(value) for value in empty.scores[0])
+    curves, profiles = score_charts([empty, line])
+    assert {curve.label for curve in curves.series} == {"dag empty", "dag line"}
+    for curve in profiles.series:
+        assert curve.y[0] == 1.0
+        assert (np.diff(curve.y) <= 0).all()
+
+
+def test_many_commands_are_one_block(games: list[RecordedRun]) -> None:
+    page = render_page(comparison_report(games))
+    assert page.count('aria-label="Commands of all runs"') == 1
+    assert page.count("Command for") == 0
 
 
 def test_seeds_that_only_one_group_has_are_left_out(teams: list[RecordedRun]) -> None:
@@ -77,13 +152,3 @@ def test_a_band_of_what_is_positive_is_positive(teams: list[RecordedRun]) -> Non
     for curve in charts["compare-nash_gap"].series:
         assert curve.low is not None
         assert (curve.low > 0).all()
-
-
-@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20))
-def test_an_interval_is_that_of_a_t_test(values: list[float]) -> None:
-    given_ = np.array(values)
-    low, high = interval(given_)
-    if np.ptp(given_) > 1e-6:
-        expected = stats.ttest_1samp(given_, 0.0).confidence_interval(0.95)
-        assert (low, high) == pytest.approx((expected.low, expected.high), rel=1e-6, abs=1e-6)
-    assert low <= given_.mean() <= high

@@ -257,7 +257,7 @@ def test_a_differences_table_shows_its_intervals(pages: dict[str, Path], look: A
     page = look(pages["comparison"]).page
     rows = page.locator("table.differences tbody tr")
     assert rows.count() == 3
-    assert "Student's t over 3 seeds" in rows.first.inner_text()
+    assert "bootstrap over 3 seeds" in rows.first.inner_text()
     assert page.locator(".whisker .range").count() == 3
 
 

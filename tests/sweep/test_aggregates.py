@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnpg.sweep.aggregates import ALL_GAMES, MEASURES, aggregate, interquartile_mean, interval
-from bnpg.sweep.table import COLUMNS, Row, score
+from bnpg.evaluation.over_seeds import ALL_ALIKE, alike, interquartile_mean, interval, profile, score
+from bnpg.sweep.aggregates import ALL_GAMES, MEASURES, aggregate
+from bnpg.sweep.table import COLUMNS, Row
 
 numbers = st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=24)
 
@@ -34,7 +35,11 @@ def test_one_outlier_of_four_or_more_never_decides(values: list[float]) -> None:
 
 @given(numbers)
 def test_an_interval_holds_its_mean_and_is_the_same_every_time(values: list[float]) -> None:
-    low, high = interval([np.array(values)])
+    found = interval([np.array(values)])
+    if found is None:
+        assert alike(np.array(values))
+        return
+    low, high = found
     slack = 1e-6 * max(1.0, *map(abs, values))
     assert min(values) - slack <= low <= high <= max(values) + slack
     assert (low, high) == interval([np.array(values)])
@@ -43,15 +48,33 @@ def test_an_interval_holds_its_mean_and_is_the_same_every_time(values: list[floa
 def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     generator = np.random.default_rng(3)
     samples = generator.normal(size=(150, 20))
-    covered = np.mean([low <= 0.0 <= high for low, high in (interval([one]) for one in samples)])
+    found = [ends for one in samples if (ends := interval([one])) is not None]
+    assert len(found) == len(samples)
+    covered = np.mean([low <= 0.0 <= high for low, high in found])
     # A percentile bootstrap over 20 runs covers a little less than 95 %.
     assert 0.85 <= covered <= 1.0
 
 
 def test_strata_are_never_mixed() -> None:
-    # Two games of two runs, constant within each game: drawing across them would spread the interval.
-    low, high = interval([np.array([0.0, 0.0]), np.array([10.0, 10.0])])
-    assert low == high == 5.0
+    # Two games of two runs, all but constant within each game: drawing across them would spread the interval.
+    found = interval([np.array([0.0, 1e-6]), np.array([10.0, 10.0])])
+    assert found == pytest.approx((5.0, 5.0), abs=1e-5)
+
+
+def test_runs_that_are_all_alike_are_no_interval_of_width_zero() -> None:
+    assert interval([np.full(4, 6.866)]) is None
+    assert interval([np.full(4, 0.1) + 1e-17, np.zeros(3)]) is None
+    (value, *_) = aggregate([row(6.866, game="a", seed=seed) for seed in range(4)], ["game", "seed"])
+    assert (value.iqm, value.low, value.high, value.reason) == (6.866, None, None, ALL_ALIKE)
+
+
+@given(numbers, numbers)
+def test_a_profile_falls_from_all_runs_to_none(values: list[float], levels: list[float]) -> None:
+    ordered = np.sort(levels)
+    shares = profile(np.array(values), ordered)
+    assert (np.diff(shares) <= 0).all()
+    for level, share in zip(ordered, shares, strict=True):
+        assert share == pytest.approx(sum(value >= level for value in values) / len(values))
 
 
 def test_configurations_are_told_apart_and_put_together_over_games() -> None:

@@ -1,0 +1,106 @@
+"""What runs that differ in their seeds came to: interquartile means with bootstrap intervals, and scores.
+
+After Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice" (NeurIPS 2021):
+the interquartile mean (the mean of the middle half of the runs) is moved less by a lucky or unlucky seed than
+the mean, and wastes less than the median; its interval is a percentile bootstrap that draws runs anew within
+each game (stratified), never across games. The terminal, the tables and the pages all use these.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.joint import joint_policy
+from bnpg_math.dag import empty
+from bnpg_math.exact.values import evaluate
+from bnpg_math.games.game import Game
+from bnpg_math.policies.softmax import policy, theta_shape
+
+CONFIDENCE = 0.95
+RESAMPLES = 5000
+SAME = 1e-12
+"""Values that differ by less, relatively, are one value with rounding."""
+ALL_ALIKE = "all runs came to the same: of how far others would scatter they say nothing"
+"""Why several runs may have no interval."""
+
+
+def interquartile_mean(values: FloatArray, axis: int = -1) -> FloatArray:
+    """Return the mean without the lowest and the highest quarter.
+
+    Parameters
+    ----------
+    values : (..., K) float
+    axis : int
+        Of the K runs.
+    """
+    trimmed: FloatArray = np.asarray(stats.trim_mean(values, 0.25, axis=axis))
+    return trimmed
+
+
+def interval(strata: Sequence[FloatArray]) -> tuple[float, float] | None:
+    """Return the interval of the interquartile mean of several samples put together, at 95 %.
+
+    Parameters
+    ----------
+    strata : sequence of (K_j,) float
+        At least two values each; values are drawn anew within each sample.
+
+    Returns
+    -------
+    tuple of float, or None
+        None if within every sample all values are alike: an interval of width 0 would claim to be certain.
+    """
+    if all(alike(sample) for sample in strata):
+        return None
+
+    def statistic(*samples: FloatArray, axis: int = -1) -> FloatArray:
+        return interquartile_mean(np.concatenate(samples, axis=axis), axis)
+
+    # The same runs have the same interval: the generator is part of the method.
+    found = stats.bootstrap(
+        tuple(strata), statistic, n_resamples=RESAMPLES, batch=500, confidence_level=CONFIDENCE,
+        method="percentile", vectorized=True, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def alike(values: FloatArray) -> bool:
+    """Whether all values are one, up to rounding."""
+    return bool(np.ptp(values) <= SAME * max(1e-300, float(np.abs(values).max())))
+
+
+def uniform_value(game: Game) -> float:
+    """Return what a team earns that plays every action alike, whatever its DAG."""
+    tables = [policy(np.zeros(theta_shape(game.states, game.actions, (), i))) for i in range(game.agents)]
+    return evaluate(game, joint_policy(tables, empty(game.agents))).value
+
+
+def score(value: float | None, uniform: float, best: float | None) -> float | None:
+    """Return how much of the way from acting at random to the best joint policy is done.
+
+    Returns
+    -------
+    float or None
+        1 at V*, 0 at random, below 0 if worse than that; None if unknown, or if nothing can be gained.
+    """
+    if value is None or best is None or best - uniform <= 1e-12 * max(1.0, abs(best)):
+        return None
+    return (value - uniform) / (best - uniform)
+
+
+def profile(scores: FloatArray, levels: FloatArray) -> FloatArray:
+    """Return which share of the runs has at least each score: their score profile.
+
+    Parameters
+    ----------
+    scores : (K,) float
+    levels : (L,) float
+
+    Returns
+    -------
+    (L,) float
+    """
+    shares: FloatArray = (scores[None, :] >= levels[:, None]).mean(axis=1)
+    return shares
