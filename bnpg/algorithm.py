@@ -79,6 +79,8 @@ def learn(experiment: Experiment) -> Iterator[Team]:
     """
     if experiment.remembers or experiment.stop_at_epsilon:
         raise InputError("the algorithm in one file has steps of a fixed size, no momentum and no early end")
+    if experiment.kind.is_network:
+        raise InputError("the algorithm in one file is that of tables")
     game = load_game(experiment, Path())
     dag = parse_dag(experiment.dag, game.agents)
     eta = certified_learning_rate(experiment, game, dag)

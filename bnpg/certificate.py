@@ -74,6 +74,8 @@ def certify(run: RunFolder, rounds: int, fence: Fence) -> dict[str, Any]:
         (run.path / stale).unlink(missing_ok=True)
     if run.simulator is not None:
         return uncertified(NO_MODEL)
+    if experiment.kind.is_network:
+        return uncertified("certificates are of tables: the gap of networks is measured, not proved")
     if not experiment.evaluate_every:
         return uncertified("evaluate-every is 0")
     if policy is None:

@@ -13,6 +13,7 @@ from bnpg_coordinator.experiment import Experiment, experiment_from, experiment_
 from bnpg_coordinator.loading import certified_learning_rate, check_shapes
 from bnpg_coordinator.simulator import PATIENCE, OpenedSimulator, open_simulator, simulates
 from bnpg_coordinator.worlds.bundled.registry import SIMULATORS
+from bnpg_coordinator.worlds.interface import FollowedPlay
 from bnpg_protocol.process.settings import did_you_mean
 
 from bnpg.counting import counting
@@ -29,11 +30,16 @@ from bnpg_math.games.game import Game
 from bnpg_math.games.reading import SUFFIXES, is_own
 from bnpg_math.games.registry import BUILDERS
 from bnpg_math.games.registry import game as find_game
+from bnpg_math.networks.spec import parse_hidden
 from bnpg_math.policies.file import Policy, check_policy, load_policy, save_policy
 from bnpg_math.theory.weighted_bound import edges_price
 
 LARGEST_SIGNAL = 1 << 27
 """Most numbers of one signal: a message holds at most 1 GiB."""
+
+
+ADAM_STEP = 0.003
+"""Learning rate of a2c and ppo where none is given."""
 
 
 @dataclass(frozen=True)
@@ -150,10 +156,14 @@ class _Planner:
         self._base = base
         self._quiet = quiet
         self._asked = experiment_from(fields)
+        if self._asked.has_critic and "learning-rate" not in fields:
+            # Adam's steps are as long as its step size: that of a plain gradient is far too large.
+            self._asked = msgspec.structs.replace(self._asked, learning_rate=ADAM_STEP)
 
     def plan(self, game: Game | None, policy: Policy | None) -> ExperimentPlan:
         asked = self._asked
         _check_policy(asked)
+        _check_network(asked)
         if game is None and simulates(asked):
             return self._plan_simulator(policy)
         _check_played(asked)
@@ -223,7 +233,12 @@ class _Planner:
                 f"a round of {experiment.lanes} lanes x {experiment.steps} steps is too large: "
                 f"expected at most {LARGEST_SIGNAL} numbers, got {size}"
             )
-        for agent, space in enumerate(world.spaces):
+        if experiment.has_critic and not isinstance(world.begin(experiment.seed, 0, 4), FollowedPlay):
+            raise InputError(
+                f"update {experiment.update} needs a world that says what came after a last step, "
+                f"`following` of a FollowedPlay, and {simulator.name} does not"
+            )
+        for agent, space in enumerate(world.spaces if not experiment.kind.is_network else ()):
             rows = space.values * math.prod(world.actions[one] for one in (*dag.parents[agent], agent))
             if rows > LARGEST_SIGNAL:
                 raise InputError(
@@ -386,6 +401,47 @@ def _check_policy(experiment: Experiment) -> None:
             raise InputError(
                 f"policy direct needs {one.key} {expected}, got {chosen}: {_NOT_DIRECT[one.name]}"
             )
+
+
+_NOT_NETWORK = {
+    "mode": "networks learn from what is played",
+    "initial": "networks begin at weights drawn from the seed",
+    "learning_rate": "no curvature of a network is known",
+    "stop_at_epsilon": "no theorem certifies a network; the gap that is measured is in the record",
+    "certify_samples": "no theorem certifies a network",
+    "barrier": "its theorem is about tables",
+    "encoder": "networks see the numbers themselves",
+    "save_policy": "it gathers tables; a network's parameters are in its agent's folder",
+}
+"""Why a network has no other value of a setting than the default: those are refused."""
+
+
+def _check_network(experiment: Experiment) -> None:
+    """Refuse what does not go with a network, and what only networks have."""
+    if experiment.kind.is_network:
+        for one in experiment_settings():
+            chosen = getattr(experiment, one.name)
+            wrong = chosen == "certified" if one.name == "learning_rate" else chosen != one.default
+            if one.name in _NOT_NETWORK and wrong:
+                raise InputError(
+                    f"policy {experiment.policy} cannot have {one.key} {chosen}: {_NOT_NETWORK[one.name]}"
+                )
+    elif experiment.has_critic:
+        raise InputError(
+            f"update {experiment.update} needs a network, policy mlp:64,64, got policy {experiment.policy}"
+        )
+    if not experiment.has_critic:
+        for one in experiment_settings():
+            if one.setting.networks and getattr(experiment, one.name) != one.default:
+                raise InputError(f"{one.key} is of update a2c and ppo, got update {experiment.update}")
+        return
+    parse_hidden(experiment.critic)
+    if experiment.horizon == "geometric-visit" or experiment.sure_steps:
+        raise InputError(
+            f"update {experiment.update} needs horizon geometric or a number of steps, without sure-steps"
+        )
+    if experiment.baseline != Experiment(game="").baseline:
+        raise InputError(f"update {experiment.update} has a critic for a baseline, got {experiment.baseline}")
 
 
 def _check_name(text: str) -> None:

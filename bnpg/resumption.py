@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from bnpg_agents.checkpoint import SLOTS_FILE, load_identity, stored
+from bnpg_coordinator.critic_file import CRITIC_FILE, read_critics
 from bnpg_coordinator.experiment import experiment_digest, experiment_settings
 from bnpg_coordinator.run_record import check_record
 from bnpg_protocol.process.fence import Fence, fences
@@ -26,6 +27,7 @@ from bnpg_math.policies.file import load_policy
 
 _WRITTEN = (
     "metrics.jsonl", "status.json", "summary.json", "policy.npz", "generation", "curves.png", "metrics.csv",
+    CRITIC_FILE,
 )  # fmt: skip
 
 
@@ -44,6 +46,11 @@ def check_resumable(run: RunFolder) -> None:
         load_identity(run.agent(agent))
     run.held()
     done = run.lines[-1].round if run.lines else 0
+    if run.experiment.has_critic and done and not read_critics(run.path):
+        raise InputError(
+            f"{run.path / CRITIC_FILE} is missing or holds nothing: a run whose agents learn from a critic "
+            "cannot go on without it"
+        )
     if run.experiment.rounds < done:
         raise InputError(
             f"{run.path / 'experiment.toml'}: rounds is {run.experiment.rounds}, but {done} are done: "

@@ -15,7 +15,7 @@
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -27,7 +27,7 @@ from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import check_simulator, load_game
 from bnpg_coordinator.run_record import read_lines
 from bnpg_coordinator.simulator import OpenedSimulator, SimulatorIdentity, open_simulator
-from bnpg_coordinator.worlds.interface import World
+from bnpg_coordinator.worlds.interface import Box, World
 from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.wire.addresses import process_name
 
@@ -40,7 +40,9 @@ from bnpg_math.dag import Dag
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
+from bnpg_math.policies.encoding import Encoding
 from bnpg_math.policies.file import Policy, load_policy, policy_of
+from bnpg_math.policies.network import NetworkPolicy, StateNetworkPolicy, initial_network
 from bnpg_math.policies.softmax import theta_shape
 
 Content = TypeVar("Content")
@@ -246,8 +248,8 @@ class RunFolder:
 
     def _check_shapes(self, thetas: tuple[FloatArray, ...], where: Path) -> None:
         """Refuse thetas that are of another game."""
-        if self.simulator is not None:
-            return  # whoever plays it knows what is seen in it
+        if self.simulator is not None or self.experiment.kind.is_network:
+            return  # whoever plays it knows what is seen in it; a network knows its length
         for agent, (theta, parents) in enumerate(zip(thetas, self.dag.parents, strict=True)):
             expected = theta_shape(self.game.states, self.actions, parents, agent)
             if theta.shape != expected:
@@ -256,9 +258,29 @@ class RunFolder:
                 )
 
     def policy(self, round_: int) -> Policy | None:
-        """Return the policy of a round; None if its thetas are not all in this folder."""
+        """Return the policy of a round; None if its thetas are not all in this folder.
+
+        Networks show the tables that they come to; where they see numbers there are none.
+        """
         thetas = self.thetas(round_)
-        return None if thetas is None else policy_of(self.experiment.kind, self.dag, thetas)
+        if thetas is None:
+            return None
+        if self.experiment.kind.is_network:
+            tables = shown_tables(self.team(thetas))
+            return None if tables is None else Policy(self.dag, tables)
+        return policy_of(self.experiment.kind, self.dag, thetas)
+
+    def team(self, thetas: Sequence[FloatArray] | None = None) -> tuple[NetworkPolicy, ...]:
+        """Return everybody's network at a theta, from `thetas`; at theta_0 if none is given."""
+        spec, seed = self.experiment.kind, self.experiment.seed
+        team = []
+        for agent, space in enumerate(self.world.spaces):
+            states, width = (0, space.width) if isinstance(space, Box) else (space.values, 0)
+            parents = tuple(self.actions[parent] for parent in self.dag.parents[agent])
+            encoding = Encoding(states, width, parents)
+            first = initial_network(seed, agent, encoding, spec.hidden, self.actions[agent])
+            team.append(first if thetas is None else first.of_vector(thetas[agent]))
+        return tuple(team)
 
     def held(self) -> list[dict[int, FloatArray]]:
         """Return the thetas by round that each agent keeps in this folder."""
@@ -291,6 +313,12 @@ class RunFolder:
             return self._read(name, lambda path: read_document(path, kind))
         except InputError:
             return None
+
+
+def shown_tables(team: Sequence[NetworkPolicy]) -> tuple[FloatArray, ...] | None:
+    """Return the logarithms of the tables that networks come to; None where one sees numbers."""
+    tables = [policy.log_table for policy in team if isinstance(policy, StateNetworkPolicy)]
+    return tuple(tables) if len(tables) == len(team) else None
 
 
 def read_settings(path: Path) -> LaunchSettings:

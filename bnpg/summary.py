@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from bnpg.certificate import NO_MODEL, certificate_lines, certify, uncertified
 from bnpg.durations import duration
-from bnpg.evaluation.played import evaluate_by_playing
+from bnpg.evaluation.played import evaluate_by_playing, scores_of_networks, scores_of_tables
 from bnpg.launchers.settings import Outcome
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.named import digest
@@ -118,7 +118,9 @@ def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
     else:
         experiment = run.experiment
         try:
-            played = evaluate_by_playing(run.world, run.dag, thetas, experiment.seed, experiment.steps)
+            network = experiment.kind.is_network
+            scores = scores_of_networks(run.team(thetas)) if network else scores_of_tables(thetas)
+            played = evaluate_by_playing(run.world, run.dag, scores, experiment.seed, experiment.steps)
         except WorldFailed as error:
             why = str(error)
         else:

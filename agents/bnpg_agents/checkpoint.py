@@ -1,9 +1,9 @@
 """An agent's own folder: who it is, how often it was started, and its theta of the last rounds.
 
-The thetas are in `theta.slots`, as files of numpy; how they are stored, `bnpg_agents.slots` says. The one
-before the last is kept, so that a round which not everybody has finished can be played again. What is in one,
-`bnpg_agents.snapshot` says. Earlier versions wrote `theta-ROUND-DIGEST.npy`, a file a round; such a folder is
-read, and has slots from its next round on.
+The thetas are in `theta.slots`, as files of numpy; how they are stored, `bnpg_protocol.process.slots` says.
+The one before the last is kept, so that a round which not everybody has finished can be played again. What is
+in one, `bnpg_agents.snapshot` says. Earlier versions wrote `theta-ROUND-DIGEST.npy`, a file a round; such a
+folder is read, and has slots from its next round on.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ from typing import Annotated
 
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import next_count, write_atomically
+from bnpg_protocol.process.slots import SLOTS, Slot, SlotFile, read_slots
 from bnpg_protocol.wire.errors import StorageFailed
 from msgspec import Meta, Struct
 
 from bnpg_agents.npy import as_npy, from_npy
-from bnpg_agents.slots import SLOTS, Slot, SlotFile, read_slots
 from bnpg_agents.snapshot import Snapshot
 from bnpg_files.reading import read_bytes, read_json
 from bnpg_math.arrays import FloatArray
@@ -194,8 +194,8 @@ def load_identity(folder: Path) -> tuple[int, str] | None:
 
 
 def load_latest(folder: Path) -> dict[int, FloatArray]:
-    """Return the thetas in an agent's folder by round; empty if there is none."""
-    return {round_: one.table for round_, one in load_held(folder).items()}
+    """Return the thetas in an agent's folder by round, networks' as vectors; empty if there is none."""
+    return {round_: one.flat for round_, one in load_held(folder).items()}
 
 
 def load_held(folder: Path) -> dict[int, Snapshot]:

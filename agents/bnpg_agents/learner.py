@@ -11,8 +11,9 @@ import numpy as np
 from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.messages import FlowBroadcast, Welcome
 
+from bnpg_agents.actor_update import UPDATES, ActorUpdate
 from bnpg_agents.limits import Limits, choosable, counted, played
-from bnpg_agents.local_policy import MakePolicy, tabular
+from bnpg_agents.local_policy import MakePolicy, local_policy
 from bnpg_agents.snapshot import Snapshot
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.named import Arrays, frozen
@@ -22,6 +23,7 @@ from bnpg_math.learning.gradient import local_flow
 from bnpg_math.learning.natural import part_of
 from bnpg_math.learning.optimiser import Nesterov, Optimiser, PlainAscent, Retreat
 from bnpg_math.policies.interface import Direct, Policy, Seen, Tabular, Tabulated
+from bnpg_math.policies.network import NetworkPolicy
 
 
 class _Round(NamedTuple):
@@ -52,7 +54,7 @@ class Learner:
     """
 
     def __init__(
-        self, welcome: Welcome, checkpoint: Mapping[int, Snapshot], make: MakePolicy = tabular
+        self, welcome: Welcome, checkpoint: Mapping[int, Snapshot], make: MakePolicy = local_policy
     ) -> None:
         self._learning_rate = welcome.learning_rate
         self._family = (*welcome.parents, welcome.agent)
@@ -60,13 +62,30 @@ class Learner:
             raise OrderViolation(
                 f"the Welcome names parents {welcome.parents} with {welcome.parent_actions} actions"
             )
+        if welcome.update not in UPDATES:
+            raise OrderViolation(
+                f"the Welcome asks for the update {welcome.update!r:.40}, expected {', '.join(UPDATES)}"
+            )
+        self._welcome = welcome
         self._narrow: np.dtype[Any] = np.dtype(np.uint8 if welcome.actions <= 256 else np.uint16)
         first = self._first = make(welcome)
+        if self.has_critic and not isinstance(first, NetworkPolicy):
+            raise OrderViolation(f"the update {welcome.update} is of networks, got policy {welcome.policy}")
         self._rounds = {
             round_: _Round(snapshot, first.at(snapshot.theta)) for round_, snapshot in checkpoint.items()
         } or {0: _Round(Snapshot(first.theta), first)}
         own = range(welcome.agent, welcome.agent + 1)
         self._uniforms = UniformsAhead(welcome.seed, Purpose.ACTIONS, own)
+
+    @property
+    def has_critic(self) -> bool:
+        """Whether sampled signals are advantages that a critic has estimated."""
+        return self._welcome.update != "gradient"
+
+    @property
+    def shows_table(self) -> bool:
+        """Whether the policy has a table that it can show."""
+        return isinstance(self._first, Tabulated)
 
     @property
     def held(self) -> tuple[int, ...]:
@@ -154,6 +173,34 @@ class Learner:
             gradient = policy.gradient(seen, parent_actions, actions, own, legal)
         return self._step(round_, gradient, PlainAscent(), self._learning_rate)
 
+    def begin_update(
+        self,
+        round_: int,
+        seen: Seen,
+        parent_actions: "list[IntArray]",
+        actions: IntArray,
+        advantages: FloatArray,
+        limits: Limits | None = None,
+    ) -> ActorUpdate:
+        """Begin an update of several passes from the critic's advantages; `end_update` takes it over."""
+        now = self._rounds[round_]
+        assert isinstance(now.policy, NetworkPolicy), "checked when this was made"
+        return ActorUpdate(
+            self._welcome,
+            round_,
+            now.policy,
+            now.snapshot,
+            seen,
+            parent_actions,
+            actions,
+            advantages,
+            limits,
+        )
+
+    def end_update(self, update: ActorUpdate) -> Snapshot:
+        """Take over what an update came to; return what is to be stored."""
+        return self._take_over(update.round, update.snapshot)
+
     def apply_flow(self, signal: FlowBroadcast) -> Snapshot:
         """Apply update (3), or what the signal says instead, from what everybody is sent.
 
@@ -213,16 +260,19 @@ class Learner:
             raise OrderViolation(f"the signal of round {signal.round}: {error}") from None
 
     def _step(self, round_: int, direction: Arrays, optimiser: Optimiser, eta: float) -> Snapshot:
-        if round_ != self.latest:
-            raise AssertionError(f"update {round_} after {self.latest} updates")
         now = self._rounds[round_]
         theta, state = optimiser.step(now.snapshot.theta, direction, now.snapshot.state, eta)
         if not all(np.isfinite(array).all() for array in theta.values()):
             raise FloatingPointError(f"theta overflows in round {round_}: choose a smaller learning rate")
         if isinstance(now.policy, Direct):
             theta = now.policy.nearest(theta)
-        snapshot = Snapshot(frozen(theta), frozen(state))
-        self._rounds = {round_: now, round_ + 1: _Round(snapshot, now.policy.at(theta))}
+        return self._take_over(round_, Snapshot(frozen(theta), frozen(state)))
+
+    def _take_over(self, round_: int, snapshot: Snapshot) -> Snapshot:
+        if round_ != self.latest:
+            raise AssertionError(f"update {round_} after {self.latest} updates")
+        now = self._rounds[round_]
+        self._rounds = {round_: now, round_ + 1: _Round(snapshot, now.policy.at(snapshot.theta))}
         return snapshot
 
 

@@ -8,8 +8,12 @@ from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.messages import Welcome
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.errors import PolicyError
+from bnpg_math.networks.mlp import shapes
 from bnpg_math.policies.direct import TabularDirect
+from bnpg_math.policies.encoding import Encoding
 from bnpg_math.policies.interface import Policy
+from bnpg_math.policies.network import NetworkPolicy, initial_network
 from bnpg_math.policies.simplex import nearest_distributions
 from bnpg_math.policies.softmax import initial_normal, policy
 from bnpg_math.policies.spec import parse_policy
@@ -61,3 +65,37 @@ def tabular(welcome: Welcome) -> Policy:
         table = theta if welcome.initial == "given" else nearest_distributions(policy(theta))
         return TabularDirect(table)
     return TabularSoftmax(theta, welcome.regularization)
+
+
+def network(welcome: Welcome) -> NetworkPolicy:
+    """Return the network at theta_0: drawn from the seed, or given as one vector, layer by layer.
+
+    Raises
+    ------
+    OrderViolation
+        If the Welcome asks for a network that is too large.
+    PolicyError
+        If it asks for none, or gives a theta of another length.
+    """
+    spec = parse_policy(welcome.policy)
+    encoding = Encoding(welcome.states, welcome.width, welcome.parent_actions)
+    named = shapes(encoding.size, spec.hidden, welcome.actions)
+    if not spec.is_network or welcome.actions < 1:
+        raise PolicyError(f"a network with an action is expected, got {welcome.policy} of {welcome.actions}")
+    if sum(math.prod(shape) for shape in named.values()) > LARGEST_THETA:
+        raise OrderViolation(f"the Welcome asks for a network of more than {LARGEST_THETA} numbers")
+    drawn = initial_network(
+        welcome.seed, welcome.agent, encoding, spec.hidden, welcome.actions, welcome.regularization
+    )
+    return drawn.of_vector(np.array(welcome.theta)) if welcome.initial == "given" else drawn
+
+
+def local_policy(welcome: Welcome) -> Policy:
+    """Return the policy at theta_0 that a Welcome asks for, whichever kind it is.
+
+    Raises
+    ------
+    OrderViolation, PolicyError
+        As of :func:`tabular` and :func:`network`.
+    """
+    return network(welcome) if parse_policy(welcome.policy).is_network else tabular(welcome)

@@ -237,9 +237,16 @@ class AgentMachine:
             self._hello_due = now + self._hello_patience
             self._hello_patience = min(2 * self._hello_patience, HELLO_AT_MOST)
         effects += self._links.tick(now)
+        if self._passes is not None:
+            try:
+                effects += self._carry(self._playing().work(), now)
+            except FloatingPointError as error:
+                return [*effects, *self._fail(ExitCode.PROTOCOL, str(error), now)]
+            self._progress_at = now
+            self._progress.reach((1, *self._playing().where), now)
         if self._welcome is not None and now >= self._beacon_due:
             self._beacon_due = now + BEACON_EVERY
-            effects.append(self._to_coordinator(Beacon(self.phase, *self._where(), self._lacks())))
+            effects.append(self._to_coordinator(self._beacon()))
         if now >= self._progress_at + self._setup.patience:
             why = (
                 f"no progress for {self._setup.patience:g} s: {name(self.agent)} waits for {self._awaited()}"
@@ -256,6 +263,8 @@ class AgentMachine:
             return self._leave_at if links is None else min(self._leave_at, links)
         if self._failure is not None:
             return min(self._failing_until, self._beacon_due)
+        if self._passes is not None:
+            return 0.0  # at once: a pass after every look at what has arrived
         times = [self._progress_at + self._setup.patience, self._links.next_event()]
         times.append(self._hello_due if self.phase == "greeting" else None)
         times.append(self._beacon_due if self._welcome is not None else None)
@@ -598,6 +607,17 @@ class AgentMachine:
         if self.phase == "edges":
             return tuple(self._around.unconfirmed())
         return () if self._rounds is None else tuple(self._rounds.missing())
+
+    @property
+    def _passes(self) -> int | None:
+        """How many passes of an update are made that is under way; None if none is."""
+        return None if self._rounds is None or self.phase != "running" else self._rounds.passes
+
+    def _beacon(self) -> Beacon:
+        passes = self._passes
+        if passes is not None:
+            return Beacon("updating", self._where()[0], passes, ())
+        return Beacon(self.phase, *self._where(), self._lacks())
 
     def _where(self) -> tuple[int, int]:
         if self._rounds is None:

@@ -16,14 +16,17 @@ from bnpg_protocol.wire.messages import (
     SignalBroadcast,
     StatesAnnounced,
     TableShown,
+    UpdateReported,
 )
 
+from bnpg_agents.actor_update import SIGNS, ActorUpdate
 from bnpg_agents.effects import Store
 from bnpg_agents.learner import Learner
-from bnpg_agents.limits import joined, limits_of
+from bnpg_agents.limits import Limits, joined, limits_of
 from bnpg_agents.round_buffer import RoundBuffer
 from bnpg_agents.snapshot import Snapshot
-from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.policies.interface import Seen
 
 TurnMessage = StatesAnnounced | ObservationsAnnounced | ActionsChosen
 Answers = list[Message | Store]
@@ -65,11 +68,18 @@ class AgentRounds:
         self._observer = observer
         self._now = RoundBuffer(0, parents)
         self._previous: RoundBuffer | None = None
+        self._update: tuple[SignalBroadcast, ActorUpdate] | None = None
+        """The update under way, and the signal that it follows."""
 
     @property
     def where(self) -> tuple[int, int]:
         """Round and turn that are to be acted in next."""
         return self._now.round, self._now.turn
+
+    @property
+    def passes(self) -> int | None:
+        """How many passes of an update are made that is under way; None if none is."""
+        return None if self._update is None else self._update[1].done
 
     def missing(self) -> list[int]:
         """Return whom the next action waits for."""
@@ -78,6 +88,8 @@ class AgentRounds:
     def awaited(self) -> str:
         """Say whom and what the agent waits for."""
         where = f"round {self._now.round}, turn {self._now.turn}"
+        if self._update is not None:
+            return f"its own update of round {self._now.round}"
         parents = [peer for peer in self.missing() if peer != COORDINATOR]
         if parents:
             return f"the actions of {names(parents)} of {where}"
@@ -112,7 +124,7 @@ class AgentRounds:
         if self._observer is not None:
             self._observer(Begun(round_))
         self._now = RoundBuffer(round_, self._parents)
-        return self._begun()
+        return [*self._reported(round_ - 1), *self._begun()]
 
     def table(self, round_: int) -> TableShown:
         """Return the table of a round."""
@@ -157,20 +169,54 @@ class AgentRounds:
             raise OrderViolation(
                 f"the signal of round {round_} came, {name(self._agent)} is in round {self._now.round}"
             )
-        answers: Answers = []
+        if self._update is not None:
+            raise OrderViolation(f"the signal of round {round_} came again before it was followed")
         if round_ == learner.latest:
             if isinstance(message, FlowBroadcast):
-                snapshot = learner.apply_flow(message)
-            else:
-                snapshot = self._apply_weights(message.weights)
-            answers.append(Store(round_ + 1, snapshot))
-            if self._observer is not None:
-                before, after = (learner.snapshot(at).digest for at in (round_, round_ + 1))
-                self._observer(Applied(round_, before, after, message))
-        elif self._observer is not None:
+                return self._taken(message, learner.apply_flow(message))
+            whole = self._whole_round(message.weights)
+            if learner.has_critic:
+                self._update = message, learner.begin_update(round_, *whole)
+                return []
+            return self._taken(message, learner.apply_weights(round_, *whole))
+        if self._observer is not None:
             self._observer(Kept(round_, learner.snapshot(round_ + 1).digest))
+        return self._next()
+
+    def work(self) -> Answers:
+        """Make one more pass of the update that is under way, and go on when it was the last.
+
+        Raises
+        ------
+        FloatingPointError
+            If theta overflows.
+        """
+        assert self._update is not None
+        message, update = self._update
+        if not update.advance():
+            return []
+        self._update = None
+        return self._taken(message, self._learner.end_update(update))
+
+    def _taken(self, message: SignalBroadcast | FlowBroadcast, snapshot: Snapshot) -> Answers:
+        """Store what an update came to, and go on to the next round."""
+        round_ = message.round
+        if self._observer is not None:
+            before, after = (self._learner.snapshot(at).digest for at in (round_, round_ + 1))
+            self._observer(Applied(round_, before, after, message))
+        return [Store(round_ + 1, snapshot), *self._next()]
+
+    def _next(self) -> Answers:
+        round_ = self._now.round
         self._previous, self._now = self._now, RoundBuffer(round_ + 1, self._parents)
-        return [*answers, self._applied(round_), *self._begun()]
+        return [*self._reported(round_), self._applied(round_), *self._begun()]
+
+    def _reported(self, round_: int) -> Answers:
+        """Return how the update of a round went, where that is reported."""
+        if not self._learner.has_critic or round_ < 0:
+            return []
+        kl, clipped, entropy = self._learner.snapshot(round_ + 1).state[SIGNS].tolist()
+        return [UpdateReported(round_, kl, clipped, entropy)]
 
     def _begun(self) -> Answers:
         return [self.table(self._now.round)] if self._exact else []
@@ -202,7 +248,10 @@ class AgentRounds:
             )
         return self._previous if self._previous is not None and round_ == self._previous.round else None
 
-    def _apply_weights(self, weights: FloatArray) -> Snapshot:
+    def _whole_round(
+        self, weights: FloatArray
+    ) -> tuple[Seen, list[IntArray], IntArray, FloatArray, Limits | None]:
+        """Return all that the signal of this round is applied to, with the signal."""
         buffer = self._now
         if buffer.turn != len(buffer.seen) or not buffer.seen:
             raise OrderViolation(
@@ -214,7 +263,7 @@ class AgentRounds:
                 f"the signal of round {buffer.round} has {len(weights)} weights for {len(seen)} lane steps"
             )
         limits = joined(buffer.limits, [len(one) for one in buffer.seen], self._actions)
-        return self._learner.apply_weights(buffer.round, seen, parent_actions, actions, weights, limits)
+        return seen, parent_actions, actions, weights, limits
 
     def _applied(self, round_: int) -> SignalApplied:
         return SignalApplied(round_, self._learner.snapshot(round_ + 1).digest)

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from bnpg_agents.local_policy import MakePolicy, tabular
+from bnpg_agents.local_policy import MakePolicy, local_policy
 from bnpg_agents.sealing import Seal
 from bnpg_agents.snapshot import Snapshot
 
@@ -30,5 +30,5 @@ class AgentSetup(Struct, frozen=True):
     """With what checkpoints are sealed, for the coordinator to keep; None if they are not."""
     sealed_from: int = 0
     """Of which round the newest of those that come back must be, at least."""
-    policy: MakePolicy = tabular
+    policy: MakePolicy = local_policy
     """Returns the policy at theta_0 that a Welcome asks for."""

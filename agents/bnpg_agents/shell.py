@@ -23,7 +23,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg_agents.checkpoint import CheckpointFolder
 from bnpg_agents.effects import Adopt, Relive, Store
-from bnpg_agents.local_policy import MakePolicy, tabular
+from bnpg_agents.local_policy import MakePolicy, local_policy
 from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg_agents.options import AgentOptions
@@ -42,7 +42,7 @@ LARGEST_ACTIONS = 64 * 1024 * 1024
 LAUNCHER_GONE = "its launcher is gone"
 
 
-def run_agent(options: AgentOptions, policy: MakePolicy = tabular) -> ExitCode:
+def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitCode:
     """Run one agent process to its end.
 
     Parameters

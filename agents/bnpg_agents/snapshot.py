@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray
-from bnpg_math.arrays.named import Arrays, digest
+from bnpg_math.arrays.named import Arrays, digest, flat
 from bnpg_math.errors import PolicyError
+from bnpg_math.learning.adam import STEPS
 
 OF_OPTIMISER = "optimiser/"
 _NOTHING: Mapping[str, FloatArray] = MappingProxyType({})
@@ -41,8 +42,18 @@ class Snapshot:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of theta: what an agent reports of its update."""
-        return digest(self.theta)
+        """What an agent reports of its update: digest of theta, and of what Adam remembers.
+
+        Of momentum theta alone counts, as in the traces of the first version.
+        """
+        if STEPS not in self.state:
+            return digest(self.theta)
+        return digest({**self.theta, **{OF_OPTIMISER + name: array for name, array in self.state.items()}})
+
+    @property
+    def flat(self) -> FloatArray:
+        """All parameters: a table as it is, those of a network as one vector, layer by layer."""
+        return flat(self.theta)
 
     @property
     def table(self) -> FloatArray:

@@ -129,6 +129,8 @@ class Run:
             If there is none in this folder, as with agents on other hosts and no `save_policy`.
         """
         latest = self._recorded.theta_after
+        if latest is None and self.experiment.kind.is_network and self._recorded.run.simulator is not None:
+            raise InputError(f"the networks of {self.folder} see numbers: there are no tables that show them")
         if latest is None:
             raise InputError(f"{self.folder} holds no theta of all agents; train with save_policy=True")
         return policy_of(self.experiment.kind, self.dag, latest[1])

@@ -22,6 +22,15 @@ def train(
     regularization: float = 0.0,
     barrier: Literal["uniform", "weighted"] = "uniform",
     policy: str = "table",
+    update: Literal["gradient", "a2c", "ppo"] = "gradient",
+    epochs: int = 5,
+    minibatches: int = 1,
+    clip: float = 0.2,
+    entropy: float = 0.0,
+    gae_lambda: float = 0.95,
+    longest_gradient: float = 0.5,
+    critic: str = "mlp:64,64",
+    critic_learning_rate: float = 0.001,
     lanes: int = 256,
     parts: int = 1,
     horizon: int | Literal["geometric", "geometric-visit"] = "geometric",
@@ -96,8 +105,31 @@ def train(
         How `regularization` is spread over the agents: as in the paper, or so that sparse graphs have
         no bad stationary points in games that are sums over its families; needs a perfect graph.
     policy : str, default 'table'
-        What each agent learns: ``table``, a softmax over a table of logits, or ``direct``, a table of
-        probabilities that is projected back onto the simplex (exact mode).
+        What each agent learns: ``table``, a softmax over a table of logits; ``direct``, a table of
+        probabilities that is projected back onto the simplex (exact mode); or ``mlp:64,64``, a network
+        with such hidden layers (sampled mode).
+    update : {'gradient', 'a2c', 'ppo'}, default 'gradient'
+        What agents do with the signal: ``gradient`` is update (3); ``a2c`` and ``ppo`` follow the
+        advantages of a critic at the coordinator, by Adam, and need a network as `policy`. (sampled
+        mode)
+    epochs : int, default 5
+        Passes through a round of ``ppo`` and of the critic; ``a2c`` makes one. (sampled mode; update
+        a2c and ppo)
+    minibatches : int, default 1
+        Parts of a pass, a step each. (sampled mode; update a2c and ppo)
+    clip : float, default 0.2
+        How far ``ppo`` lets the ratio of probabilities go from 1. (sampled mode; update a2c and ppo)
+    entropy : float, default 0.0
+        Weight of the entropy in ``a2c`` and ``ppo``. (sampled mode; update a2c and ppo)
+    gae_lambda : float, default 0.95
+        Lambda of the advantages: 0 trusts the critic, 1 the returns. (sampled mode; update a2c and ppo)
+    longest_gradient : float, default 0.5
+        Length to which gradients of ``a2c`` and ``ppo`` are shortened. (sampled mode; update a2c and
+        ppo)
+    critic : str, default 'mlp:64,64'
+        The critic's network, which sees what the whole team sees. (sampled mode; update a2c and ppo)
+    critic_learning_rate : float, default 0.001
+        Step size of the critic. (sampled mode; update a2c and ppo)
     lanes : int, default 256
         Episodes of a round, played side by side. (sampled mode)
     parts : int, default 1

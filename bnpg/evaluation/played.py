@@ -1,12 +1,12 @@
 """How good a policy is where no model is known: its return over episodes that nobody trained on.
 
-Every agent takes its most probable action, of those that are allowed. The episodes are drawn for this purpose
-alone and are the same for every policy of an experiment's seed, so that two policies are compared on equal
-terms.
+Every agent takes its most probable action, of those that are allowed, or draws one as in training. The
+episodes are drawn for this purpose alone and are the same for every policy of an experiment's seed, so that
+two policies are compared on equal terms.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,11 @@ from bnpg_coordinator.worlds.interface import End, EpisodicPlay, Seen, World
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
-from bnpg_math.chance.streams import Purpose, generator
+from bnpg_math.chance.sampling import cumulative, invert
+from bnpg_math.chance.streams import Purpose, generator, uniforms
 from bnpg_math.dag import Dag
+from bnpg_math.policies.network import NetworkPolicy
+from bnpg_math.policies.softmax import log_policy
 
 LANES, ROUNDS = 20, 5
 """Together 100 episodes, some at once: an environment may be slow to make."""
@@ -40,21 +43,28 @@ class Returns:
     """How many were not over when they were cut."""
 
 
+Scores = Callable[[Seen, int, Sequence[IntArray]], FloatArray]
+"""Returns the logarithm, up to a constant a row, of the probability of every action of an agent in every
+lane, (n, A): minus infinity for what may not be taken."""
+
+
 def evaluate_by_playing(
-    world: World, dag: Dag, thetas: Sequence[FloatArray], seed: int, steps: int
+    world: World, dag: Dag, scores: Sequence[Scores], seed: int, steps: int, sampled: bool = False
 ) -> Returns:
-    """Play whole episodes greedily.
+    """Play whole episodes, greedily or as in training.
 
     Parameters
     ----------
     world : World
-        Everybody sees states.
     dag : Dag
-    thetas : sequence of N arrays (S_i, *P, A_i) float
+    scores : sequence of N callables
+        From `scores_of_tables` or `scores_of_networks`.
     seed : int
         The experiment's.
     steps : int
         Of a round: no episode is cut before that.
+    sampled : bool
+        Whether actions are drawn instead of the most probable ones being taken, in the same episodes.
 
     Raises
     ------
@@ -64,7 +74,7 @@ def evaluate_by_playing(
     most = max(steps, MOST_STEPS)
     returns, cut = [], 0
     for round_ in range(ROUNDS):
-        paid, ended = _play(world, dag, thetas, own, round_, most)
+        paid, ended = _play(world, dag, scores, own, round_, most, sampled)
         returns.append(paid)
         cut += int(np.count_nonzero(~ended))
     total = np.concatenate(returns)
@@ -74,7 +84,13 @@ def evaluate_by_playing(
 
 
 def _play(
-    world: World, dag: Dag, thetas: Sequence[FloatArray], seed: int, round_: int, most: int
+    world: World,
+    dag: Dag,
+    scores: Sequence[Scores],
+    seed: int,
+    round_: int,
+    most: int,
+    sampled: bool,
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Return what each lane's first episode paid, and whether it came to its end."""
     play = world.begin(seed, round_, LANES)
@@ -88,7 +104,12 @@ def _play(
         actions: list[IntArray] = [np.zeros(0, dtype=np.int64)] * dag.agents
         for agent in dag.order:
             heard = [actions[parent] for parent in dag.parents[agent]]
-            actions[agent] = greedy(thetas[agent], seen, agent, heard)
+            found = scores[agent](seen, agent, heard)
+            actions[agent] = found.argmax(axis=-1)
+            if sampled:
+                drawn = uniforms(seed, Purpose.ACTIONS, agent, round_, time, LANES)
+                shares = np.exp(log_policy(found))
+                actions[agent] = invert(cumulative(shares), np.arange(LANES), drawn)
         seen = play.step(time, 0, seen, actions, LANES)
         paid[~ended] += weight * play.rewards()[-1][~ended]
         if isinstance(play, EpisodicPlay):
@@ -102,18 +123,25 @@ def _play(
     return paid, ended
 
 
-def greedy(theta: FloatArray, seen: Seen, agent: int, parents: Sequence[IntArray]) -> IntArray:
-    """Return an agent's most probable action in every lane, the first of equal ones.
+def scores_of_tables(thetas: Sequence[FloatArray]) -> list[Scores]:
+    """Return the scores of tables of logits, (S_i, *P, A_i) each."""
 
-    Parameters
-    ----------
-    theta : (S, *P, A) float
-    seen : Seen
-    agent : int
-    parents : sequence of (n,) int
-    """
-    rows = theta[(seen.by(agent), *parents)]
-    if seen.legal:
-        rows = np.where(seen.legal[agent] != 0, rows, -np.inf)
-    chosen: IntArray = rows.argmax(axis=-1)
-    return chosen
+    def scores(seen: Seen, agent: int, parents: Sequence[IntArray]) -> FloatArray:
+        rows: FloatArray = thetas[agent][(seen.by(agent), *parents)]
+        return np.where(seen.legal[agent] != 0, rows, -np.inf) if seen.legal else rows
+
+    return [scores] * len(thetas)
+
+
+def scores_of_networks(team: Sequence[NetworkPolicy]) -> list[Scores]:
+    """Return the scores of networks."""
+
+    def scores(seen: Seen, agent: int, parents: Sequence[IntArray]) -> FloatArray:
+        legal = None
+        if seen.legal:
+            # Who takes no part may have nothing to choose; what is found for it counts for nothing.
+            anything = seen.legal[agent].max(axis=1, keepdims=True) == 0
+            legal = np.where(anything, np.uint8(1), seen.legal[agent])
+        return team[agent].log_pi(seen.by(agent), parents, legal)
+
+    return [scores] * len(team)

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from bnpg_agents.effects import Adopt, Relive, Store
-from bnpg_agents.local_policy import MakePolicy, tabular
+from bnpg_agents.local_policy import MakePolicy, local_policy
 from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg_agents.sealing import Seal
@@ -93,7 +93,7 @@ class Cluster:
         write_log: WriteLog | None = None,
         trace: Callable[[int], TraceRecorder] | None = None,
         network: MemoryNetwork | None = None,
-        policy: MakePolicy = tabular,
+        policy: MakePolicy = local_policy,
         seal: Seal | None = None,
         sealed_from: Callable[[], int] = lambda: 0,
         disks_die: bool = False,

@@ -9,9 +9,10 @@ from bnpg_agents.checkpoint import CheckpointFolder
 from bnpg_agents.sealing import Seal
 from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.carrying_out import carrying_out
+from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.effects import Concluded
 from bnpg_coordinator.line import Line
-from bnpg_coordinator.loading import prepare_setup, recorded_lines
+from bnpg_coordinator.loading import prepare_setup, recorded_critics, recorded_lines
 from bnpg_coordinator.run_record import RunRecord
 from bnpg_coordinator.sealed_folder import read_sealed
 from bnpg_protocol.process.allocation import keep_freed_memory
@@ -82,6 +83,8 @@ class _MemoryRun:
         self._folders = [CheckpointFolder(run.agent(agent), settings.fsync, fence) for agent in agents]
         identities = [one.identity() for one in self._folders]
         self._stored: dict[int, dict[int, Snapshot]] = {}
+        self._critics: dict[int, CriticState] = recorded_critics(folder, setup.experiment)
+        """The critic's last two states, as lost or stored as the agents' are."""
         self._known = [identity is not None for identity in identities]
         carry = carrying_out(
             self._record,
@@ -89,6 +92,7 @@ class _MemoryRun:
             setup.experiment.kind,
             lambda *event: write_log(self._log, *event),
             on_line,
+            self._keep_critic,
         )
 
         def carry_out(effect: Effect) -> None:
@@ -105,6 +109,7 @@ class _MemoryRun:
                 recorded=recorded_lines(folder, setup.experiment),
                 largest_sealed=largest,
                 sealed=read_sealed(folder, largest),
+                critics=dict(self._critics),
             ),
             carry_out,
             [_taken_over(one) for one in self._folders],
@@ -155,9 +160,18 @@ class _MemoryRun:
                 self._store()
                 self._store_at = time.monotonic() + STORE_EVERY
 
+    def _keep_critic(self, round_: int, state: CriticState) -> None:
+        self._critics = {held: one for held, one in self._critics.items() if held == round_ - 1}
+        self._critics[round_] = state
+
     def _store(self) -> None:
-        """Store every agent's last two thetas; of those before one stays until the next storing."""
+        """Store every agent's last two thetas, and the critic beside them.
+
+        Of those before one stays until the next storing.
+        """
         cluster = self._cluster
+        for round_, state in sorted(self._critics.items()):
+            self._record.write_critic(round_, state)
         for agent, folder in enumerate(self._folders):
             if cluster.identities[agent] and not self._known[agent]:
                 folder.adopt(agent, cluster.identities[agent])

@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.report.measurements import Measurements
-from bnpg.run_folder import RunFolder
+from bnpg.run_folder import RunFolder, shown_tables
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
@@ -105,7 +105,9 @@ class RecordedRun(Measurements):
 
     @cached_property
     def theta_before(self) -> tuple[FloatArray, ...]:
-        """theta_0 of every agent, as the experiment says."""
+        """theta_0 of every agent, as the experiment says; of networks the tables that they come to."""
+        if self.experiment.kind.is_network:
+            return shown_tables(self.run.team()) or ()
         experiment, agents = self.experiment, range(self.dag.agents)
         if experiment.initial.endswith(".npz"):
             return load_policy(self.folder / experiment.initial).thetas
@@ -119,7 +121,10 @@ class RecordedRun(Measurements):
 
     @cached_property
     def theta_after(self) -> tuple[int, Sequence[FloatArray]] | None:
-        """The newest theta that every agent holds, with its round."""
+        """The newest theta that every agent holds, with its round.
+
+        Of networks the logarithms of the tables that they come to; none where they see numbers.
+        """
         if (self.folder / "policy.npz").exists():
             try:
                 thetas = self.run.thetas(self.rounds)
@@ -130,7 +135,11 @@ class RecordedRun(Measurements):
         common = set.intersection(*(set(thetas) for thetas in held))
         if not common:
             return None
-        return max(common), [thetas[max(common)] for thetas in held]
+        newest = [thetas[max(common)] for thetas in held]
+        if not self.experiment.kind.is_network:
+            return max(common), newest
+        tables = None if self.run.simulator is not None else shown_tables(self.run.team(newest))
+        return None if tables is None else (max(common), tables)
 
 
 def read_run(folder: Path, game: Game | None = None) -> RecordedRun:

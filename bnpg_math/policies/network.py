@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from bnpg_math.arrays import FloatArray, IntArray
-from bnpg_math.arrays.named import Arrays, frozen
+from bnpg_math.arrays.named import Arrays, frozen, shaped
 from bnpg_math.chance.sampling import cumulative, invert
 from bnpg_math.errors import PolicyError
 from bnpg_math.networks.mlp import backpropagate, checked, initial, outputs, shapes
@@ -73,6 +73,19 @@ class NetworkPolicy:
             If a name or a shape is not that of this network.
         """
         return type(self)(theta, self.encoding, self.hidden, self.actions, self._regularization)
+
+    def of_vector(self, vector: FloatArray) -> Self:
+        """Return the same policy at a theta that is laid out as one vector, layer by layer.
+
+        Raises
+        ------
+        PolicyError
+            If it has another length.
+        """
+        try:
+            return self.at(shaped(vector, shapes(self.encoding.size, self.hidden, self.actions)))
+        except ValueError as error:
+            raise PolicyError(f"theta of a network: {error}") from None
 
     def log_pi(self, seen: Seen, parents: Sequence[IntArray], legal: Legal | None = None) -> FloatArray:
         """Return the logarithm of the probability of every action in every lane, by the tile rule.

@@ -5,7 +5,8 @@ from typing import Any
 
 from bnpg_protocol.wire.effects import Effect, Log
 
-from bnpg_coordinator.effects import Bound, Concluded, Drop, Gathered, Keep, Record, Rewind
+from bnpg_coordinator.critic_state import CriticState
+from bnpg_coordinator.effects import Bound, Concluded, Drop, Gathered, Keep, KeepCritic, Record, Rewind
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.run_record import RunRecord
 from bnpg_math.dag import Dag
@@ -19,6 +20,7 @@ def carrying_out(
     kind: PolicySpec,
     write_log: Callable[[str, str, dict[str, Any]], None],
     on_line: Callable[[Line], None] | None = None,
+    keep_critic: Callable[[int, CriticState], None] | None = None,
 ) -> Callable[[Effect], None]:
     """Return what carries out the coordinator's own effects.
 
@@ -33,6 +35,8 @@ def carrying_out(
         Called with (level, event, fields).
     on_line
         Called with every line of the record as it is written.
+    keep_critic
+        Keeps the critic of a round; left out, it is written beside the record.
     """
 
     def carry(effect: Effect) -> None:
@@ -41,6 +45,8 @@ def carrying_out(
                 written = record.append(line)
                 if on_line is not None:
                     on_line(written)
+            case KeepCritic(round=round_, state=state):
+                (keep_critic or record.write_critic)(round_, state)
             case Rewind(round=round_):
                 record.rewind(round_)
             case Gathered(thetas=thetas):

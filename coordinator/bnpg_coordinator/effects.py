@@ -6,6 +6,7 @@ import numpy as np
 from bnpg_protocol.wire.effects import Effect
 from numpy.typing import NDArray
 
+from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.line import Line
 
 
@@ -20,6 +21,21 @@ class Record(Effect, frozen=True):
     def of_round(self) -> int:
         """The round of the line."""
         return self.line.round
+
+
+class KeepCritic(Effect, frozen=True):
+    """Make the critic of a round durable before any later effect is carried out; keep the one before too."""
+
+    midst: ClassVar[str | None] = "storing"
+    moment: ClassVar[str | None] = "stored"
+
+    round: int
+    state: CriticState
+
+    @property
+    def of_round(self) -> int:
+        """The round that led to it."""
+        return self.round - 1
 
 
 class Rewind(Effect, frozen=True):

@@ -47,6 +47,11 @@ class SampledRound:
             lengths = episode_lengths(*address, experiment.sure_steps)
         self.episodes = Episodes(play, lengths, width_of(experiment))
 
+    @property
+    def dies_by_chance(self) -> bool:
+        """Whether a lane that does not live on is over, as where it ends with probability 1 - gamma."""
+        return self._own is None and self._experiment.horizon == "geometric"
+
     def signal(self) -> tuple[FloatArray, dict[str, Any]]:
         """Return the signal of the finished round and how its episodes went.
 
@@ -55,40 +60,54 @@ class SampledRound:
         weights : (sum n_t,) float
             A weight for every lane and time, time by time, read-only.
         statistics : dict
-            `return_mean` and `return_stderr` as a line of the record has them.
+            From :meth:`returns`.
         """
-        weights, statistics = self._of_games() if self._own is None else self._of_episodes(self._own)
+        weights = self._of_games() if self._own is None else self._of_episodes(self._own)
         weights.flags.writeable = False
-        return weights, statistics
+        return weights, self.returns()
 
-    def _of_games(self) -> tuple[FloatArray, dict[str, Any]]:
-        experiment, gamma, rewards = self._experiment, self._world.gamma, self.episodes.rewards()
-        weights = signal_weights(
-            rewards,
+    def returns(self) -> dict[str, Any]:
+        """Return `return_mean` and `return_stderr` of the finished round, as its line has them."""
+        if self._own is not None:
+            found = episode_statistics(np.stack(self.episodes.rewards()), self._over(self._own))
+            if found is None:
+                return {
+                    "return_mean": None,
+                    "return_mean_reason": NO_EPISODE,
+                    "return_stderr": None,
+                    "return_stderr_reason": NO_EPISODE,
+                }
+            return {"return_mean": found.mean, "return_stderr": found.stderr}
+        experiment = self._experiment
+        statistics = return_statistics(
+            self.episodes.rewards(),
+            self._world.gamma,
+            experiment.horizon,
+            self._visits,
+            experiment.sure_steps,
+        )
+        return {"return_mean": statistics.mean, "return_stderr": statistics.stderr}
+
+    def _of_games(self) -> FloatArray:
+        experiment = self._experiment
+        return signal_weights(
+            self.episodes.rewards(),
             self.episodes.strata(),
-            gamma,
+            self._world.gamma,
             experiment.horizon,
             experiment.baseline,
             self._world.strata,
             self._visits,
             experiment.sure_steps,
         )
-        statistics = return_statistics(
-            rewards, gamma, experiment.horizon, self._visits, experiment.sure_steps
-        )
-        return weights, {"return_mean": statistics.mean, "return_stderr": statistics.stderr}
 
-    def _of_episodes(self, play: EpisodicPlay) -> tuple[FloatArray, dict[str, Any]]:
+    def _of_episodes(self, play: EpisodicPlay) -> FloatArray:
         rewards, strata = np.stack(self.episodes.rewards()), np.stack(self.episodes.strata())
-        over: NDArray[np.bool_] = np.stack(self.episodes.by_time(play.ends())) != End.GOES_ON
         baseline: EpisodeBaseline = "none" if self._experiment.baseline == "none" else "cross-fit"
-        weights = episode_weights(rewards, over, self._world.gamma, baseline, strata, self._world.strata)
-        found = episode_statistics(rewards, over)
-        if found is None:
-            return weights, {
-                "return_mean": None,
-                "return_mean_reason": NO_EPISODE,
-                "return_stderr": None,
-                "return_stderr_reason": NO_EPISODE,
-            }
-        return weights, {"return_mean": found.mean, "return_stderr": found.stderr}
+        return episode_weights(
+            rewards, self._over(play), self._world.gamma, baseline, strata, self._world.strata
+        )
+
+    def _over(self, play: EpisodicPlay) -> NDArray[np.bool_]:
+        over: NDArray[np.bool_] = np.stack(self.episodes.by_time(play.ends())) != End.GOES_ON
+        return over

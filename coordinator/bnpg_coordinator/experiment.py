@@ -29,6 +29,7 @@ NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 Squarable = Annotated[float, Meta(ge=0, le=1e150)]
 """Not negative, and small enough that the square of a gradient as large does not overflow."""
 Count = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class ExperimentSetting(Setting):
         Whether it names something whose content counts, not its name.
     played : {'', 'simulators'}
         The only worlds in which it has any effect; empty if there are no such worlds.
+    networks : bool
+        Whether it has an effect only where a critic learns with networks.
     original : bool
         Whether it was there in the first version, whose digests name it even at its default. One that came
         later counts where it differs from the default, so that runs from before keep their digest.
@@ -59,12 +62,14 @@ class ExperimentSetting(Setting):
     decides: Literal["result", "length", "speed", "record"] = "result"
     by_content: bool = False
     played: Literal["", "simulators"] = ""
+    networks: bool = False
     original: bool = False
 
     @property
     def facts(self) -> tuple[str, ...]:
         """What else a help text says beside the default."""
-        return tuple(fact for fact in (f"{self.mode} mode" * bool(self.mode), self.played) if fact)
+        critic = "update a2c and ppo" * self.networks
+        return tuple(fact for fact in (f"{self.mode} mode" * bool(self.mode), self.played, critic) if fact)
 
 
 _OBJECTIVE = "where the coordinator knows the objective; in sampled mode it only has estimates"
@@ -144,11 +149,69 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     policy: Annotated[
         str,
         ExperimentSetting(
-            "What each agent learns: `table`, a softmax over a table of logits, or `direct`, a table of "
-            "probabilities that is projected back onto the simplex (exact mode).",
-            symbol="table|direct",
+            "What each agent learns: `table`, a softmax over a table of logits; `direct`, a table of "
+            "probabilities that is projected back onto the simplex (exact mode); or `mlp:64,64`, a network "
+            "with such hidden layers (sampled mode).",
+            symbol="table|direct|mlp:W,W",
         ),
     ] = "table"
+    update: Annotated[
+        Literal["gradient", "a2c", "ppo"],
+        ExperimentSetting(
+            "What agents do with the signal: `gradient` is update (3); `a2c` and `ppo` follow the advantages "
+            "of a critic at the coordinator, by Adam, and need a network as {policy}.",
+            mode="sampled",
+            needs="where a round is played: a critic learns from rewards",
+        ),
+    ] = "gradient"
+    epochs: Annotated[
+        Count,
+        ExperimentSetting(
+            "Passes through a round of `ppo` and of the critic; `a2c` makes one.",
+            unit="passes",
+            mode="sampled",
+            networks=True,
+        ),
+    ] = 5
+    minibatches: Annotated[
+        Count,
+        ExperimentSetting("Parts of a pass, a step each.", mode="sampled", networks=True),
+    ] = 1
+    clip: Annotated[
+        Positive,
+        ExperimentSetting(
+            "How far `ppo` lets the ratio of probabilities go from 1.", mode="sampled", networks=True
+        ),
+    ] = 0.2
+    entropy: Annotated[
+        NotNegative,
+        ExperimentSetting("Weight of the entropy in `a2c` and `ppo`.", mode="sampled", networks=True),
+    ] = 0.0
+    gae_lambda: Annotated[
+        Share,
+        ExperimentSetting(
+            "Lambda of the advantages: 0 trusts the critic, 1 the returns.", mode="sampled", networks=True
+        ),
+    ] = 0.95
+    longest_gradient: Annotated[
+        Positive,
+        ExperimentSetting(
+            "Length to which gradients of `a2c` and `ppo` are shortened.", mode="sampled", networks=True
+        ),
+    ] = 0.5
+    critic: Annotated[
+        str,
+        ExperimentSetting(
+            "The critic's network, which sees what the whole team sees.",
+            symbol="mlp:W,W",
+            mode="sampled",
+            networks=True,
+        ),
+    ] = "mlp:64,64"
+    critic_learning_rate: Annotated[
+        Positive,
+        ExperimentSetting("Step size of the critic.", symbol="ETA", mode="sampled", networks=True),
+    ] = 0.001
     lanes: Annotated[
         Count,
         ExperimentSetting(
@@ -320,6 +383,11 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     def kind(self) -> PolicySpec:
         """What `policy` names."""
         return parse_policy(self.policy)
+
+    @property
+    def has_critic(self) -> bool:
+        """Whether a critic learns beside the agents, and signals are its advantages."""
+        return self.update != "gradient"
 
     def weights(self, dag: "Dag", actions: Sequence[int]) -> "Regularization":
         """Return what the agents take for lambda: one number, or one each if the barrier is weighted."""

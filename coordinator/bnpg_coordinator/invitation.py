@@ -31,4 +31,10 @@ def welcome(setup: CoordinatorSetup, agent: int, version: int = 0) -> Welcome:
         width=width,
         theta=setup.initial[agent] if setup.initial else np.zeros(0),
         policy=setup.experiment.policy,
+        update=setup.experiment.update,
+        epochs=setup.experiment.epochs,
+        minibatches=setup.experiment.minibatches,
+        clip=setup.experiment.clip,
+        entropy=setup.experiment.entropy,
+        longest=setup.experiment.longest_gradient,
     )

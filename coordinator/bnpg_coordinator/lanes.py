@@ -15,6 +15,7 @@ from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.worlds.interface import Play, Seen
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.chance.streams import BLOCK
+from bnpg_math.networks.tiles import TILE
 
 Number = TypeVar("Number", FloatArray, IntArray)
 
@@ -46,7 +47,7 @@ class Episodes:
     """
 
     def __init__(self, play: Play, lengths: IntArray, width: int) -> None:
-        self._play = play
+        self.play = play
         self._steps = int(lengths[0])
         self._alive = np.searchsorted(-lengths, -np.arange(self._steps), side="left").tolist()
         """How many lanes live at each time."""
@@ -72,7 +73,7 @@ class Episodes:
         time = turn.time + 1
         alive = max(0, self._alive[time] - turn.lane) if time < self._steps else 0
         alive = min(alive, len(turn.seen))
-        seen = self._play.step(turn.time, turn.lane, turn.seen, actions, alive)
+        seen = self.play.step(turn.time, turn.lane, turn.seen, actions, alive)
         if seen is None:
             return None
         self.turns.append(Turn(time, turn.lane, seen))
@@ -80,15 +81,15 @@ class Episodes:
 
     def prepare(self) -> None:
         """Do ahead what depends on no answer."""
-        self._play.prepare()
+        self.play.prepare()
 
     def rewards(self) -> list[FloatArray]:
         """Return the team rewards by time, (n_t,) float each."""
-        return self.by_time(self._play.rewards())
+        return self.by_time(self.play.rewards())
 
     def strata(self) -> list[IntArray]:
         """Return the strata of the baseline by time, (n_t,) int each."""
-        return self.by_time(self._play.strata())
+        return self.by_time(self.play.strata())
 
     def by_time(self, arrays: "Sequence[Number]") -> "list[Number]":
         """Join what belongs to the turns of one time."""
@@ -104,5 +105,10 @@ def parts_of(experiment: Experiment) -> int:
 
 
 def width_of(experiment: Experiment) -> int:
-    """Return the lanes of a part: whole blocks of the random stream, so that no number is drawn twice."""
-    return -(-experiment.lanes // (experiment.parts * BLOCK)) * BLOCK
+    """Return the lanes of a part.
+
+    They are whole blocks of the random stream, so that no number is drawn twice; where networks play, whole
+    tiles of their rows, so that each lane keeps its place in a tile.
+    """
+    block = TILE if experiment.kind.is_network else BLOCK
+    return -(-experiment.lanes // (experiment.parts * block)) * block

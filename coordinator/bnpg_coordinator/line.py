@@ -49,6 +49,18 @@ class Line(Struct, frozen=True, omit_defaults=True):
     return_stderr: Measured = UNSET
     """Its standard error; null for a single lane."""
     return_stderr_reason: Reason = UNSET
+    explained_variance: Measured = UNSET
+    """Share of the variance of the round's returns that the critic foresaw."""
+    explained_variance_reason: Reason = UNSET
+    kl: Measured = UNSET
+    """KL(old || new) of the update that led to this policy: a mean over agents, as the two that follow."""
+    kl_reason: Reason = UNSET
+    clip_share: Measured = UNSET
+    """Share of the steps whose ratio of probabilities lay outside of the clip."""
+    clip_share_reason: Reason = UNSET
+    entropy: Measured = UNSET
+    """Of the policies, in nats."""
+    entropy_reason: Reason = UNSET
     step_size: Measured = UNSET
     """Eta of the update of this round, where it is chosen; 0 if it goes back to where momentum came from."""
     step_size_reason: Reason = UNSET

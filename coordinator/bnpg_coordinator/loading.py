@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from bnpg_coordinator.critic_file import read_critics
+from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.experiment import Experiment, experiment_digest, read_experiment
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.run_record import read_lines
@@ -93,6 +95,11 @@ def check_shapes(policy: Policy, world: World) -> None:
 def recorded_lines(folder: Path, experiment: Experiment) -> tuple[Line, ...]:
     """Return the run record that a coordinator finds, if its rounds need to know of those before them."""
     return tuple(read_lines(folder / "metrics.jsonl")) if experiment.remembers else ()
+
+
+def recorded_critics(folder: Path, experiment: Experiment) -> dict[int, CriticState]:
+    """Return the critics that a coordinator finds, by round, if there are any in such a run."""
+    return read_critics(folder) if experiment.has_critic else {}
 
 
 def load_setup(folder: Path, generation: int, patience: float) -> CoordinatorSetup:
@@ -206,4 +213,5 @@ def prepare_setup(
         numerics=fingerprint(),
         patience=patience,
         recorded=recorded_lines(folder, experiment),
+        critics=recorded_critics(folder, experiment),
     )

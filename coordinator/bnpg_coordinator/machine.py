@@ -37,16 +37,18 @@ from bnpg_protocol.wire.messages import (
     TableShown,
     ThetaRequested,
     ThetaShown,
+    UpdateReported,
 )
 from bnpg_protocol.wire.version import common_version
 
 from bnpg_coordinator.ascent import Ascent, ascent_of
-from bnpg_coordinator.effects import Bound, Concluded, Gathered, Record, Rewind
+from bnpg_coordinator.central_critic import CentralCritic
+from bnpg_coordinator.effects import Bound, Concluded, Gathered, KeepCritic, Record, Rewind
 from bnpg_coordinator.invitation import welcome
 from bnpg_coordinator.lanes import parts_of
 from bnpg_coordinator.membership import Member, Membership
 from bnpg_coordinator.oracle import Oracle
-from bnpg_coordinator.orders import Orders, To, ToAll, ToRecord
+from bnpg_coordinator.orders import Orders, To, ToAll, ToKeep, ToRecord
 from bnpg_coordinator.phases import PHASES
 from bnpg_coordinator.rounds import CoordinatorRounds
 from bnpg_coordinator.sealed_checkpoints import SealedCheckpoints
@@ -94,7 +96,9 @@ class CoordinatorMachine:
         self._links = Links(COORDINATOR, setup.generation, setup.run, observer)
         self._links.generation = setup.generation
         self._membership = Membership(setup.dag, setup.digest, setup.numerics, setup.admission)
-        self._rounds = CoordinatorRounds(setup.experiment, setup.world, setup.dag, *exact(setup))
+        self._rounds = CoordinatorRounds(
+            setup.experiment, setup.world, setup.dag, *exact(setup), critic_of(setup)
+        )
         self._kept = SealedCheckpoints(setup.largest_sealed, setup.sealed)
         self._phase = "gathering"
         self._epoch = 0
@@ -197,6 +201,9 @@ class CoordinatorMachine:
             return self._refuse(envelope, "another connection than the one that greeted")
         member.heard_at = now
         if type(message) is Beacon:
+            before = member.progress
+            if message.phase == "updating" and (message.round, message.turn) != (before.round, before.turn):
+                self._progress_at = now  # a pass further: it is at work, however long that takes
             member.progress = message
             return []
         if type(message) is Failed:
@@ -412,7 +419,9 @@ class CoordinatorMachine:
         effects: list[Effect] = getattr(self, rule.method)(agent, message, now)
         return effects
 
-    def _answered(self, agent: int, answer: ActionsChosen | TableShown, now: float) -> list[Effect]:
+    def _answered(
+        self, agent: int, answer: ActionsChosen | TableShown | UpdateReported, now: float
+    ) -> list[Effect]:
         return self._carry(self._rounds.receive(agent, answer), now)
 
     def _applied(self, agent: int, applied: SignalApplied, now: float) -> list[Effect]:
@@ -458,6 +467,8 @@ class CoordinatorMachine:
                     effects.append(self._links.send(agent, message, now))
                 case ToRecord(line):
                     effects.append(Record(line))
+                case ToKeep(round_, state):
+                    effects.append(KeepCritic(round_, state))
         if self._rounds.finished and self.phase == "running":
             self.phase = "closing"
             effects += self._close(now)
@@ -561,6 +572,13 @@ def exact(setup: CoordinatorSetup) -> tuple[Oracle | None, Ascent | None]:
     return oracle, ascent_of(setup, oracle)
 
 
+def critic_of(setup: CoordinatorSetup) -> CentralCritic | None:
+    """Return the critic, where the experiment has one."""
+    if not setup.experiment.has_critic:
+        return None
+    return CentralCritic(setup.experiment, setup.world.spaces, setup.world.gamma, setup.critics)
+
+
 def _facts(setup: CoordinatorSetup) -> dict[str, Any]:
     """Return what the trace must know of the run."""
     return {
@@ -574,4 +592,4 @@ def _facts(setup: CoordinatorSetup) -> dict[str, Any]:
         "evaluate_every": setup.experiment.evaluate_every,
         "save_policy": setup.experiment.save_policy,
         "stops_early": setup.experiment.stop_at_epsilon > 0,
-    }
+    } | ({"critic": True} if setup.experiment.has_critic else {})

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from bnpg_protocol.wire.messages import Message
 
+from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.line import Line
 
 
@@ -26,5 +27,12 @@ class ToRecord(NamedTuple):
     line: Line
 
 
-Order = ToAll | To | ToRecord
+class ToKeep(NamedTuple):
+    """The critic of a round, durable before anything behind it is sent."""
+
+    round: int
+    state: CriticState
+
+
+Order = ToAll | To | ToRecord | ToKeep
 Orders = list[Order]

@@ -12,6 +12,7 @@ from bnpg_protocol.wire.messages import (
     SignalApplied,
     TableShown,
     ThetaShown,
+    UpdateReported,
 )
 
 _JOINING: dict[type[Message], Rule] = {
@@ -21,6 +22,7 @@ _JOINING: dict[type[Message], Rule] = {
 _ROUNDS: dict[type[Message], Rule] = {
     ActionsChosen: Rule("agent", "_answered", ("closing", "ending")),
     TableShown: Rule("agent", "_answered", ("closing", "ending")),
+    UpdateReported: Rule("agent", "_answered", ("closing", "ending")),
     SignalApplied: Rule("agent", "_applied", ("closing", "ending")),
     CheckpointSealed: Rule("agent", "_keep"),
 }

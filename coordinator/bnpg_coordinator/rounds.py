@@ -1,12 +1,15 @@
 """The rounds of learning, without any thought of processes: what is announced, awaited and recorded.
 
-A round has up to three parts. *tables*: the agents' tables are awaited, because the mode is exact or because
-theta_r is to be evaluated. *steps*: states are announced and all agents' actions awaited, step by step
-(sampled mode). *signal*: the shared signal is out, every agent's application is awaited. The round's line is
-recorded before its signal goes out, so a line is never missing for an update that was applied.
+A round has up to four parts. *reports*: where a critic learns, what every agent says of its last update is
+awaited; only after a new beginning is it not there already. *tables*: the agents' tables are awaited, because
+the mode is exact or because theta_r is to be evaluated. *steps*: states are announced and all agents' actions
+awaited, step by step (sampled mode). *signal*: the shared signal is out, every agent's application is
+awaited. The round's line is recorded before its signal goes out, so a line is never missing for an update
+that was applied.
 """
 
-from collections.abc import Container, Iterable
+import math
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,22 +24,24 @@ from bnpg_protocol.wire.messages import (
     StatesAnnounced,
     TableRequested,
     TableShown,
+    UpdateReported,
 )
 
 from bnpg_coordinator.ascent import Ascent
+from bnpg_coordinator.central_critic import CentralCritic
 from bnpg_coordinator.estimator import SampledRound
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.lanes import Turn
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.oracle import Oracle
-from bnpg_coordinator.orders import Orders, To, ToAll, ToRecord
+from bnpg_coordinator.orders import Orders, To, ToAll, ToKeep, ToRecord
 from bnpg_coordinator.worlds.interface import Seen, World
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.dag.interface import Graph
 
 _NO_MASK = np.zeros((0, 0), dtype=np.uint8)
 _NO_FLAGS = np.zeros(0, dtype=np.uint8)
-PARTS = ("tables", "steps", "signal")
+PARTS = ("reports", "tables", "steps", "signal")
 """The parts of a round, in their order."""
 
 
@@ -52,6 +57,8 @@ class CoordinatorRounds:
         Exact evaluation, for the exact mode and for measurements; None where the world has no model.
     ascent : Ascent, optional
         Decides on the exact rounds; None likewise.
+    critic : CentralCritic, optional
+        Makes the signals of sampled rounds, instead of weighted returns.
     """
 
     def __init__(
@@ -61,11 +68,13 @@ class CoordinatorRounds:
         dag: Graph,
         oracle: Oracle | None,
         ascent: Ascent | None,
+        critic: CentralCritic | None = None,
     ) -> None:
         self._experiment = experiment
         self._world = world
         self._oracle = oracle
         self._ascent = ascent
+        self._critic = critic
         self._agents = range(dag.agents)
         self._table_shapes = [
             (world.spaces[agent].values, *(world.actions[one] for one in (*dag.parents[agent], agent)))
@@ -84,6 +93,10 @@ class CoordinatorRounds:
         self._tables: dict[int, FloatArray] = {}
         self._applied: dict[int, str] = {}
         self._ahead: dict[int, FloatArray] = {}
+        self._reports: dict[int, UpdateReported] = {}
+        """What agents say of the update of the round before."""
+        self._reports_ahead: dict[int, UpdateReported] = {}
+        """What they say of that of this round already."""
         self._said: dict[int, list[IntArray]] = {agent: [] for agent in self._agents}
         """What every agent chose in the turns of the round so far."""
         self._answers: list[int] = []
@@ -108,6 +121,7 @@ class CoordinatorRounds:
     def awaited(self) -> tuple[list[int], str]:
         """Return the agents whose answer is awaited, and what they are to send."""
         parts: dict[str, tuple[Container[int], str]] = {
+            "reports": (self._reports, "the report of the last update"),
             "tables": (self._tables, "the table"),
             "steps": ([one for one in self._agents if len(self._said[one]) > self.turn], "the actions"),
             "signal": (self._applied, "the application of the signal"),
@@ -119,7 +133,9 @@ class CoordinatorRounds:
         """Assert what must hold between any two events of rounds that go on."""
         assert self._part in PARTS
         assert self._line.round == self.round
-        if self._part == "tables":
+        if self._part == "reports":
+            assert len(self._reports) < len(self._agents), "all reports are there, and nothing is done"
+        elif self._part == "tables":
             assert len(self._tables) < len(self._agents), "all tables are there, and nothing is done"
         elif self._part == "signal":
             pending = len(self._applied) < len(self._agents)
@@ -141,6 +157,7 @@ class CoordinatorRounds:
         """Begin a round anew in a new epoch: nothing said before counts."""
         self._ahead = {}
         self.digests = ()
+        self._reports_ahead = {}
         return self.begin(round_)
 
     def begin(self, round_: int) -> Orders:
@@ -152,6 +169,17 @@ class CoordinatorRounds:
         self._applied = {}
         self._said = {agent: [] for agent in self._agents}
         self._line = Line(round_)
+        self._reports, self._reports_ahead = self._reports_ahead, {}
+        if self._critic is not None and round_ and not self._all(self._reports):
+            self._part = "reports"
+            return []  # every agent reports without being asked
+        return self._opened()
+
+    def _opened(self) -> Orders:
+        """Go on with a round of which all reports are there."""
+        round_ = self.round
+        if self._reports:
+            self._line = self._line.holding(**_means(self._reports))
         if self._experiment.mode == "exact":
             self._part = "tables"
             return []  # every agent shows its table without being asked
@@ -183,12 +211,23 @@ class CoordinatorRounds:
             case TableShown() if message.round == self.round and agent in self._tables:
                 self._note(agent, self._tables, message.table, "tables")
                 return []
+            case UpdateReported() if self._critic is not None and message.round == self.round - 1:
+                fresh = self._note(agent, self._reports, message, "reports")
+                ready = fresh and self._part == "reports" and self._all(self._reports)
+                return self._opened() if ready else []
+            case UpdateReported() if self._critic is not None and (
+                self._part == "signal" and message.round == self.round
+            ):
+                self._note(agent, self._reports_ahead, message, "reports")
+                return []
             case SignalApplied() if self._part == "signal" and message.round == self.round:
                 if self._note(agent, self._applied, message.digest, "digests") and self._all(self._applied):
                     self.digests = tuple(self._applied[one] for one in self._agents)
                     return self.begin(self.round + 1)
                 return []
-            case ActionsChosen() | TableShown() | SignalApplied() if message.round < self.round:
+            case ActionsChosen() | TableShown() | SignalApplied() | UpdateReported() if (
+                message.round < self.round
+            ):
                 return []
             case TableShown() if self._experiment.mode == "exact" and message.round == self.round + 1:
                 # This agent applied the signal before others did: its next table is here already.
@@ -234,6 +273,11 @@ class CoordinatorRounds:
             return announcements(self.round, len(episodes.turns) - 1, turn, self._agents)
         if not episodes.done:
             return []
+        if self._critic is not None:
+            advantages, numbers, state = self._critic.signal(self.round, sampled)
+            self._line = self._line.holding(**numbers)
+            kept = ToKeep(self.round + 1, state)
+            return [kept, *self._signal(SignalBroadcast(self.round, advantages))]
         weights, statistics = sampled.signal()
         self._line = self._line.holding(**statistics)
         return self._signal(SignalBroadcast(self.round, weights))
@@ -320,6 +364,16 @@ class CoordinatorRounds:
         if probabilities.min() < 0.0 or not (abs(probabilities.sum(axis=-1) - 1.0) < 1e-9).all():
             what = "probabilities" if direct else "log probabilities"
             raise OrderViolation(f"the table of {name(agent)} must hold {what}, its rows do not sum to 1")
+
+
+def _means(reports: Mapping[int, UpdateReported]) -> dict[str, float]:
+    """Return what the agents say of an update, as the line of the record has it: means, in their order."""
+    said = [reports[agent] for agent in sorted(reports)]
+    return {
+        "kl": math.fsum(one.kl for one in said) / len(said),
+        "clip_share": math.fsum(one.clipped for one in said) / len(said),
+        "entropy": math.fsum(one.entropy for one in said) / len(said),
+    }
 
 
 def announcements(round_: int, number: int, turn: Turn, agents: Iterable[int]) -> Orders:

@@ -23,6 +23,8 @@ from bnpg_protocol.process.files import next_count, sync_folder, write_atomicall
 from bnpg_protocol.wire.errors import StorageFailed
 from msgspec import UNSET
 
+from bnpg_coordinator.critic_file import CriticFile
+from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.line import GENESIS, RETURNS, Line, check_chain, decode_line, encode_line, fields_of
 from bnpg_coordinator.sealed_folder import SealedFolder
 from bnpg_files.reading import read_bytes
@@ -59,6 +61,7 @@ class RunRecord:
         self._seconds = 0.0
         self._since = time.monotonic()
         self._status_at = 0.0
+        self._critic = CriticFile(folder, fsync, fence)
 
     def next_generation(self) -> int:
         """Count this start of the coordinator and return which one it is, from 1."""
@@ -110,6 +113,10 @@ class RunRecord:
             status = observe() | {"written": time.time()}
             self._replace("status.json", json.dumps(status).encode(), fsync=False)
 
+    def write_critic(self, round_: int, state: CriticState) -> None:
+        """Make the critic of a round durable."""
+        self._critic.write(round_, state)
+
     def write_policy(self, policy: Policy) -> None:
         """Write the policy that was gathered."""
         target = self._folder / "policy.npz"
@@ -139,6 +146,7 @@ class RunRecord:
             with suppress(OSError):  # what a full disk did not take before, it need not take now
                 self._file.close()
             self._file = None
+        self._critic.close()
 
     def _remember(self, line: Line) -> None:
         if line.return_mean is not UNSET:

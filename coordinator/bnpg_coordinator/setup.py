@@ -3,6 +3,7 @@
 from bnpg_protocol.process.security.admission import Admission
 from msgspec import Struct
 
+from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.sealed_checkpoints import Kept
@@ -46,6 +47,8 @@ class CoordinatorSetup(Struct, frozen=True):
     """What is kept from earlier lives."""
     recorded: tuple[Line, ...] = ()
     """The run record of earlier lives, if a round needs to know of those before it."""
+    critics: dict[int, CriticState] = {}
+    """What earlier lives stored of the critic, by round, if there is one."""
     admission: Admission | None = None
     """Which key belongs to which agent, where there is security."""
 

@@ -38,6 +38,7 @@ from bnpg_coordinator.options import CoordinatorOptions
 from bnpg_coordinator.run_record import RunRecord
 from bnpg_coordinator.sealed_folder import read_sealed
 from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_coordinator.worlds.interface import Box
 from bnpg_math.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,9 +56,11 @@ def _largest_answer(setup: CoordinatorSetup) -> int:
     """
     actions, dag = setup.world.actions, setup.dag
     families = ((*dag.parents[agent], agent) for agent in range(dag.agents))
+    # Who sees numbers has no table to show.
+    states = [0 if isinstance(space, Box) else space.values for space in setup.world.spaces]
     tables = [
-        space.values * math.prod(actions[one] for one in family)
-        for space, family in zip(setup.world.spaces, families, strict=True)
+        seen * math.prod(actions[one] for one in family)
+        for seen, family in zip(states, families, strict=True)
     ]
     return max(HEADER_ROOM, 8 * max(tables), 2 * setup.experiment.lanes, setup.largest_sealed)
 

@@ -23,7 +23,8 @@ from bnpg_coordinator.environments.probe import carried_over, play, probe_seed
 from bnpg_coordinator.environments.versions import versions
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.worlds.indexed import indexed
-from bnpg_coordinator.worlds.interface import World, WorldFailed
+from bnpg_coordinator.worlds.interface import Box, Space, World, WorldFailed
+from bnpg_coordinator.worlds.one_hot import one_hot
 from bnpg_math.errors import InputError
 
 PATIENCE = 120.0
@@ -179,11 +180,15 @@ def open_simulator(
     """
     opened = open_unread(experiment, patience, folder, given)
     encoder = load_encoder(experiment.encoder, folder) if experiment.encoder else None
-    world = indexed(opened.world, encoder)
+
+    def met(world: World) -> World:
+        return one_hot(world) if experiment.kind.is_network else indexed(world, encoder)
+
+    world = met(opened.world)
     identity = SimulatorIdentity(
         name=opened.name,
         actions=world.actions,
-        states=tuple(space.values for space in world.spaces),
+        states=tuple(_counted(space) for space in world.spaces),
         versions=versions(opened.modules),
         folder=str(folder.absolute()),
     )
@@ -191,7 +196,12 @@ def open_simulator(
         world,
         identity,
         experiment.seed,
-        lambda: indexed(opened.again(), encoder),
+        lambda: met(opened.again()),
         opened.world,
         opened.make,
     )
+
+
+def _counted(space: Space) -> int:
+    """Return how many states there are; 0 where numbers are seen."""
+    return 0 if isinstance(space, Box) else space.values

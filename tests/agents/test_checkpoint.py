@@ -10,9 +10,9 @@ import os
 import numpy as np
 import pytest
 from bnpg_agents.checkpoint import CheckpointFolder, load_held, load_latest, stored
-from bnpg_agents.slots import read_slots
 from bnpg_agents.snapshot import Snapshot, of_table, unpacked
 from bnpg_protocol.process.files import next_count, write_atomically
+from bnpg_protocol.process.slots import read_slots
 from bnpg_protocol.wire.errors import StorageFailed
 from hypothesis import given, settings
 from hypothesis import strategies as st

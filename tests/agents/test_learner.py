@@ -218,5 +218,20 @@ def test_a_signal_that_is_none_for_a_direct_policy_is_refused(given, told):
 
 
 def test_a_welcome_that_names_no_kind_of_policy_is_refused():
-    with pytest.raises(PolicyError, match="policy must be table or direct, got 'mlp:64'"):
-        learner(policy="mlp:64")
+    with pytest.raises(
+        PolicyError, match=r"policy must be table, direct or a network such as .*, got 'tree'"
+    ):
+        learner(policy="tree")
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"update": "sarsa"}, "asks for the update 'sarsa', expected gradient, a2c, ppo"),
+        ({"update": "ppo"}, "the update ppo is of networks, got policy table"),
+        ({"policy": "mlp:8", "initial": "given", "theta": np.zeros(3)}, "expected a vector of"),
+    ],
+)
+def test_a_welcome_whose_update_does_not_fit_its_policy_is_refused(fields, told):
+    with pytest.raises((OrderViolation, PolicyError), match=told):
+        learner(**fields)

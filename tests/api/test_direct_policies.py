@@ -100,7 +100,7 @@ def test_resumed_after_an_end_of_all_processes_it_is_the_same(here: Path) -> Non
         ({"direction": "natural", "learning_rate": 1.0}, "policy direct needs direction gradient"),
         ({"momentum": "nesterov"}, "policy direct needs momentum none, got nesterov"),
         ({"stop_at_epsilon": 0.5}, "policy direct needs stop-at-epsilon 0.0, got 0.5: the lemmas"),
-        ({"policy": "tables"}, "policy must be table or direct, got 'tables'"),
+        ({"policy": "tables"}, "policy must be table, direct or a network such as mlp:64,64, got 'tables'"),
     ],
 )
 def test_what_does_not_go_with_it_is_refused_in_one_line(here: Path, asked: dict, told: str) -> None:

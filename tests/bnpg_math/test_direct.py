@@ -119,7 +119,9 @@ def test_a_table_of_probabilities_is_a_policy_to_learn_with() -> None:
 
 
 def test_what_is_no_kind_of_policy_is_refused() -> None:
-    with pytest.raises(PolicyError, match="policy must be table or direct, got 'tabel'"):
+    with pytest.raises(
+        PolicyError, match="policy must be table, direct or a network such as mlp:64,64, got 'tabel'"
+    ):
         parse_policy("tabel")
 
 

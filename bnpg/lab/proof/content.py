@@ -27,7 +27,7 @@ Key = tuple[str, str, int, int | None, str | None]
 REPEATABLE = frozenset(
     {
         "ActionsChosen", "FlowBroadcast", "ObservationsAnnounced", "SignalApplied", "SignalBroadcast",
-        "StatesAnnounced", "TableRequested", "TableShown", "ThetaShown",
+        "StatesAnnounced", "TableRequested", "TableShown", "ThetaShown", "UpdateReported",
     }
 )  # fmt: skip
 """Kinds of message that say the same in every replay of a round."""

@@ -192,6 +192,9 @@ class _Agent(_Process):
                     yield Need(sealed, "given its sealed checkpoint away")
             case SendLine(kind="CheckpointSealed"):
                 yield Need(Fact("begun"), "begun the rounds of this epoch")
+            case SendLine(kind="UpdateReported", round=int(reported)):
+                if not self.has(Fact("begin", round=reported + 1)):
+                    yield Need(Fact("update", round=reported), "applied it")
             case SendLine(kind="TableShown", round=int(shown)) if self._exact:
                 if not self.has(Fact("begin", round=shown)):
                     yield Need(Fact("update", round=shown - 1), "applied the update before")
@@ -244,6 +247,7 @@ class _Coordinator(_Process):
         assert isinstance(start.evaluate_every, int)
         self._rounds, self._parts, self._evaluate_every = start.rounds, start.parts, start.evaluate_every
         self._stops_early = bool(start.stops_early)
+        self._critic = bool(start.critic)
         self._lives: dict[str, int] = {}
         self._latest: dict[str, int] = {}
         self._base = 0
@@ -285,6 +289,8 @@ class _Coordinator(_Process):
                 yield Need(Fact("send", "StatesAnnounced", self._agents[0], round_, 0), "announced states")
                 for turn in range(turns):
                     yield from self._everybody("ActionsChosen", round_, "the actions", turn)
+                if self._critic and round_:
+                    yield from self._everybody("UpdateReported", round_ - 1, "the report")
             case SendLine(kind="FlowBroadcast", round=int(round_)):
                 yield from self._finished(round_)
                 yield from self._everybody("TableShown", round_, "the table")

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from bnpg_agents.actor_update import SIGNS
 from bnpg_agents.learner import Learner
 from bnpg_agents.limits import Limits, joined, limits_of
+from bnpg_coordinator.central_critic import CentralCritic
 from bnpg_coordinator.estimator import SampledRound
 from bnpg_coordinator.invitation import welcome
 from bnpg_coordinator.lanes import parts_of
 from bnpg_coordinator.loading import load_setup
-from bnpg_coordinator.machine import exact
+from bnpg_coordinator.machine import critic_of, exact
 from bnpg_coordinator.orders import To, ToAll
 from bnpg_coordinator.rounds import announcements
 from bnpg_coordinator.setup import CoordinatorSetup
@@ -29,7 +31,9 @@ from bnpg_protocol.wire.messages import (
     TableRequested,
     TableShown,
     ThetaShown,
+    UpdateReported,
 )
+from msgspec import UNSET
 from threadpoolctl import threadpool_limits
 
 from bnpg.lab.proof.check import Proof
@@ -83,6 +87,7 @@ def _check_experiment(setup: CoordinatorSetup, proof: Proof) -> None:
         ("evaluate_every", experiment.evaluate_every),
         ("save_policy", experiment.save_policy),
         ("stops_early", experiment.stop_at_epsilon > 0),
+        ("critic", True if experiment.has_critic else UNSET),
     ):
         if getattr(start, field) != expected:
             why = f"the trace is of another {field} than the run folder: expected {expected!r}"
@@ -112,6 +117,7 @@ def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, lis
     thetas : list of str
         Digest of theta_round of every agent.
     """
+    critic = critic_of(msgspec.structs.replace(setup, critics={}))
     learners = [Learner(welcome(setup, agent), {}) for agent in range(setup.dag.agents)]
     _, ascent = exact(msgspec.structs.replace(setup, recorded=()))
     for round_ in range(rounds + 1):
@@ -119,8 +125,9 @@ def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, lis
         words: Words = {("coordinator", "TableRequested", round_, None, None): TableRequested(round_)}
         for agent, learner in enumerate(learners):
             name = f"agent-{agent}"
-            words[name, "TableShown", round_, None, None] = TableShown(round_, learner.table(round_))
-            words[name, "ThetaShown", round_, None, None] = ThetaShown(round_, learner.snapshot(round_).table)
+            if learner.shows_table:
+                words[name, "TableShown", round_, None, None] = TableShown(round_, learner.table(round_))
+            words[name, "ThetaShown", round_, None, None] = ThetaShown(round_, learner.snapshot(round_).flat)
         if round_ < setup.experiment.rounds:
             if setup.experiment.mode == "exact":
                 assert ascent is not None, "exact mode has a model"
@@ -129,14 +136,25 @@ def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, lis
                 for learner in learners:
                     learner.apply_flow(signal)
             else:
-                _play(setup, learners, round_, words)
+                _play(setup, learners, critic, round_, words)
             for agent, learner in enumerate(learners):
                 after = learner.snapshot(round_ + 1).digest
                 words[f"agent-{agent}", "SignalApplied", round_, None, None] = SignalApplied(round_, after)
+                if critic is not None:
+                    signs = learner.snapshot(round_ + 1).state[SIGNS].tolist()
+                    words[f"agent-{agent}", "UpdateReported", round_, None, None] = UpdateReported(
+                        round_, *signs
+                    )
         yield words, thetas
 
 
-def _play(setup: CoordinatorSetup, learners: list[Learner], round_: int, words: Words) -> None:
+def _play(
+    setup: CoordinatorSetup,
+    learners: list[Learner],
+    critic: CentralCritic | None,
+    round_: int,
+    words: Words,
+) -> None:
     """Play the episodes of a sampled round and apply its update."""
     parents = setup.dag.parents
     sampled = SampledRound(setup.world, setup.experiment, round_)
@@ -163,7 +181,7 @@ def _play(setup: CoordinatorSetup, learners: list[Learner], round_: int, words: 
             said = ActionsChosen(round_, number, actions)
             words[f"agent-{agent}", "ActionsChosen", round_, number, None] = said
         episodes.advance([actions[number] for actions in chosen])
-    weights, _ = sampled.signal()
+    weights = sampled.signal()[0] if critic is None else critic.signal(round_, sampled).advantages
     words["coordinator", "SignalBroadcast", round_, None, None] = SignalBroadcast(round_, weights)
     lanes = [len(turn.seen) for turn in episodes.turns]
     actions_of = [np.concatenate(actions) for actions in chosen]
@@ -171,4 +189,10 @@ def _play(setup: CoordinatorSetup, learners: list[Learner], round_: int, words: 
         seen = np.concatenate([turn.seen.by(agent) for turn in episodes.turns])
         heard = [actions_of[parent] for parent in parents[agent]]
         whole = joined(limits[agent], lanes, setup.world.actions[agent])
-        learner.apply_weights(round_, seen, heard, actions_of[agent], weights, whole)
+        if critic is None:
+            learner.apply_weights(round_, seen, heard, actions_of[agent], weights, whole)
+            continue
+        update = learner.begin_update(round_, seen, heard, actions_of[agent], weights, whole)
+        while not update.advance():
+            pass
+        learner.end_update(update)

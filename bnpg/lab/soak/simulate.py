@@ -5,7 +5,8 @@ from itertools import count
 
 import msgspec
 from bnpg_agents.snapshot import Snapshot
-from bnpg_coordinator.effects import Concluded, Gathered, Record, Rewind
+from bnpg_coordinator.critic_state import CriticState
+from bnpg_coordinator.effects import Concluded, Gathered, KeepCritic, Record, Rewind
 from bnpg_coordinator.experiment import Experiment, experiment_digest
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import certified_learning_rate
@@ -87,6 +88,7 @@ def simulate(
     setup = coordinator_setup(experiment, patience)
     lines: list[Line] = []
     gathered: list[str] = []
+    critics: dict[int, CriticState] = {}
 
     def carry(effect: Effect) -> None:
         match effect:
@@ -94,6 +96,10 @@ def simulate(
                 lines.append(line)
             case Rewind(round=round_):
                 lines[:] = [line for line in lines if line.round < round_]
+            case KeepCritic(round=round_, state=state):
+                for old in [held for held in critics if held < round_ - 1]:
+                    del critics[old]
+                critics[round_] = state
             case Gathered(thetas=thetas):
                 gathered[:] = [policy_digest(list(thetas))]
             case Concluded():
@@ -108,7 +114,9 @@ def simulate(
     while resumes < MOST_RESUMES:
         resumes += 1
         cluster = Cluster(
-            lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines)),
+            lambda generation: msgspec.structs.replace(
+                setup, generation=generation, recorded=tuple(lines), critics=dict(critics)
+            ),
             carry,
             thetas,
             identities=identities,
@@ -129,7 +137,7 @@ def simulate(
             break
     complete = all(experiment.rounds in held for held in thetas)
     return Result(
-        digest=policy_digest([held[experiment.rounds].table for held in thetas]) if complete else "",
+        digest=policy_digest([held[experiment.rounds].flat for held in thetas]) if complete else "",
         lines=lines,
         gathered=gathered[0] if gathered else "",
         stops={name: (stop.code, stop.why) for name, stop in simulation.stops.items()},

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from bnpg_agents.sealing import Seal
-from bnpg_coordinator.effects import Drop, Gathered, Keep, Record, Rewind
+from bnpg_coordinator.critic_state import CriticState
+from bnpg_coordinator.effects import Drop, Gathered, Keep, KeepCritic, Record, Rewind
 from bnpg_coordinator.experiment import Experiment, experiment_digest
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import certified_learning_rate, load_game
@@ -92,6 +93,7 @@ def play(
     lines: list[Line] = []
     gathered: list[FloatArray] = []
     kept: dict[int, dict[int, bytes]] = {}
+    critics: dict[int, CriticState] = {}
 
     def carry(effect: Effect) -> None:
         match effect:
@@ -99,6 +101,10 @@ def play(
                 lines.append(line)
             case Rewind(round=round_):
                 lines[:] = [line for line in lines if line.round < round_]
+            case KeepCritic(round=round_, state=state):
+                for old in [held for held in critics if held < round_ - 1]:
+                    del critics[old]
+                critics[round_] = state
             case Gathered(thetas=thetas):
                 gathered[:] = thetas
             case Keep(agent=agent, round=round_, sealed=sealed):
@@ -114,6 +120,7 @@ def play(
             setup,
             generation=generation,
             recorded=tuple(lines),
+            critics=dict(critics),
             largest_sealed=LARGEST if seal else 0,
             sealed=kept,
         ),
@@ -130,7 +137,7 @@ def play(
     with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum
         simulation.run()
     thetas = [
-        held[max(held)].table if held else _nothing(agent, disks_die)
+        held[max(held)].flat if held else _nothing(agent, disks_die)
         for agent, held in enumerate(cluster.thetas)
     ]
     assert COORDINATOR in simulation.stops, f"the coordinator never ended: {simulation.stops}"

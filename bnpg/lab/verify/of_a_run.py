@@ -110,7 +110,7 @@ def _check(experiment: Experiment, game: Game, dag: Dag) -> None:
         (f"regularization {experiment.regularization:g}", experiment.regularization != 0.0),
         (f"step-size {experiment.step_size}", experiment.step_size != "fixed"),
         (f"momentum {experiment.momentum}", experiment.momentum != "none"),
-        (f"policy {experiment.policy}", experiment.kind.is_direct),
+        (f"policy {experiment.policy}", experiment.kind.form != "table"),
     ):
         if wrong:
             raise InputError(f"{what}; this one has {key}")

@@ -137,6 +137,9 @@ class EnvironmentPlay:
         self._rewards: list[FloatArray] = []
         self._strata: list[IntArray] = []
         self._ends: list[NDArray[np.uint8]] = []
+        self._following: list[Seen | None] = []
+        self._last: _Views | None = None
+        """What is seen after the last steps of episodes, while a turn is taken."""
         self._lane = self._agent = -1
         """Where the environment is asked at the moment; agent -1 is all of them."""
         seeds = (uniforms(seed, Purpose.ENV_SEED, 0, round_, 0, lanes) * 2**31).astype(np.int64).tolist()
@@ -154,6 +157,7 @@ class EnvironmentPlay:
         lanes = len(seen)
         rewards, ends = np.empty(lanes), np.zeros(lanes, dtype=np.uint8)
         views = _Views(self._world, alive)
+        self._last = _Views(self._world, lanes) if not alive else None
         columns = [
             (chosen + start if start else chosen).tolist()
             for chosen, start in zip(actions, self._world.starts, strict=True)
@@ -169,6 +173,7 @@ class EnvironmentPlay:
         self._strata.append(np.minimum(self._into[here], self._world.strata - 1))
         self._into[here] = np.where(ends == End.GOES_ON, self._into[here] + 1, 0)
         self._ends.append(ends)
+        self._following.append(None if self._last is None else self._seen(self._last, time + 1, lane))
         return self._seen(views, time + 1, lane) if alive else None
 
     def rewards(self) -> list[FloatArray]:
@@ -182,6 +187,10 @@ class EnvironmentPlay:
     def ends(self) -> list[NDArray[np.uint8]]:
         """Return what every step did to the episodes, turn by turn."""
         return self._ends
+
+    def following(self) -> list[Seen | None]:
+        """Return what was seen after truncated episodes and at the round's end, turn by turn."""
+        return self._following
 
     def prepare(self) -> None:
         """Do nothing ahead: what an environment does may depend on all actions."""
@@ -232,6 +241,13 @@ class EnvironmentPlay:
             world.rewards_differ = len({float(rewards[names[i]]) for i in living}) > 1
         left = [i for i in living if not (terminated[names[i]] or truncated[names[i]])]
         reward = total / world.divisor
+        cut = any(truncated[names[i]] and not terminated[names[i]] for i in living)
+        if self._last is None and not left and cut:
+            self._last = _Views(world, len(columns[0]))
+        if self._last is not None and (left or cut):
+            for i in living:
+                if names[i] in observed:
+                    world.readers[i].write(observed[names[i]], self._last.of[i][k])
         if left:
             if len(env.agents) > len(left):  # somebody has joined, or the dead are not taken off the list
                 joined = {world.number[agent] for agent in env.agents} - set(living)
@@ -243,7 +259,6 @@ class EnvironmentPlay:
         if views is not None:
             self._episodes[lane] += 1
             self._reset(lane, k, self._seed_of(lane, self._episodes[lane]), views)
-        cut = any(truncated[names[i]] and not terminated[names[i]] for i in living)
         return reward, End.TRUNCATED if cut else End.TERMINATED
 
     def _seed_of(self, lane: int, episode: int) -> int:

@@ -69,6 +69,10 @@ class Seen(Struct, frozen=True):
         legal, alive = (tuple(one[lanes] for one in each) for each in (self.legal, self.alive))
         return Seen(of, legal, alive)
 
+    def rows(self, lanes: NDArray[np.intp]) -> "Seen":
+        """Return what is seen in some of these lanes, without masks."""
+        return Seen(tuple(one[lanes] for one in self.of) if isinstance(self.of, tuple) else self.of[lanes])
+
 
 class WorldFailed(Exception):
     """A simulator raised, hung, or gave what cannot be used; the text says so, with lane, step and agent.
@@ -168,6 +172,18 @@ class EpisodicPlay(Play, Protocol):
 
     def ends(self) -> list[NDArray[np.uint8]]:
         """Return what every step did to the episode of every lane, (n,) of `End`, as `rewards` does."""
+
+
+@runtime_checkable
+class FollowedPlay(Play, Protocol):
+    """A round that also says what came after a step that was the last one of a lane: what a critic asks."""
+
+    def following(self) -> list[Seen | None]:
+        """Return what would have been seen after every turn, in the same episodes, as `rewards` does.
+
+        None where all lanes of the turn live on and no episode was truncated. Only lanes that do not live on,
+        or whose episode was truncated, hold anything; masks are left out.
+        """
 
 
 class World(Protocol):

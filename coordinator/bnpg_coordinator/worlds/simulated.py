@@ -97,6 +97,7 @@ class SimulatedPlay:
         """States of the turns under way, by their first lane."""
         self._rewards: list[FloatArray] = []
         self._times: list[int] = []
+        self._following: list[State | None] = []
         self.first = self._seen(self._whole)
 
     def step(self, time: int, lane: int, seen: Seen, actions: Sequence[IntArray], alive: int) -> Seen | None:
@@ -109,9 +110,11 @@ class SimulatedPlay:
         state, rewards = simulator.step(state, actions, drawn)
         self._rewards.append(rewards)
         self._times.append(time % simulator.length)
+        over = (time + 1) % simulator.length == 0
+        self._following.append(state if over or alive < lanes else None)
         if not alive:
             return None
-        if (time + 1) % simulator.length == 0:
+        if over:
             state = self._begin(time + 1, lane, alive)
         elif alive < lanes:
             state = tuple(one[:alive] for one in state)
@@ -133,6 +136,10 @@ class SimulatedPlay:
             np.full(len(one), end if time == last else End.GOES_ON, dtype=np.uint8)
             for one, time in zip(self._rewards, self._times, strict=True)
         ]
+
+    def following(self) -> list[Seen | None]:
+        """Return what would have been seen after the last steps of episodes and of the round."""
+        return [None if state is None else self._seen(state) for state in self._following]
 
     def prepare(self) -> None:
         """Draw the uniforms of the next steps, which depend on nothing that is awaited."""

@@ -45,17 +45,21 @@ class TablePlay:
     def __init__(self, world: TableWorld, seed: int, round_: int, lanes: int) -> None:
         self._world = world
         self._game = world.model
+        self._address = (seed, round_)
         self._round = round_
         self._uniforms = UniformsAhead(seed, Purpose.TRANSITIONS, range(self._game.transition.draws))
         drawn = uniforms(seed, Purpose.INITIAL_STATE, 0, round_, 0, lanes)
         self.first = self._seen(invert(world.initial, np.zeros(lanes, dtype=np.int64), drawn))
         self._taken: list[tuple[IntArray, IntArray]] = []
         """States and joint actions of the turns taken."""
+        self._places: list[tuple[int, int, int]] = []
+        """Time, first lane, and how many lanes lived on, of the turns taken."""
 
     def step(self, time: int, lane: int, seen: Seen, actions: Sequence[IntArray], alive: int) -> Seen | None:
         """Take the actions of a turn; return the states that follow."""
         joint = cells(actions, self._game.actions)
         self._taken.append((seen.shared, joint))
+        self._places.append((time, lane, alive))
         if not alive:
             return None
         drawn = self._uniforms.take(self._round, time, lane, alive)
@@ -70,6 +74,24 @@ class TablePlay:
     def strata(self) -> list[IntArray]:
         """Return the states, turn by turn."""
         return [states for states, _ in self._taken]
+
+    def following(self) -> list[Seen | None]:
+        """Return the states that would have followed where not all lanes of a turn live on."""
+        return [
+            self._followed(*taken, *place) for taken, place in zip(self._taken, self._places, strict=True)
+        ]
+
+    def _followed(self, states: IntArray, joint: IntArray, time: int, lane: int, alive: int) -> Seen | None:
+        if alive == len(states):
+            return None
+        seed, round_ = self._address
+        drawn = np.array(
+            [
+                uniforms(seed, Purpose.TRANSITIONS, index, round_, time, len(states), lane)
+                for index in range(self._game.transition.draws)
+            ]
+        ).reshape(-1, len(states))
+        return self._seen(self._game.transition.sample(states, joint, drawn))
 
     def prepare(self) -> None:
         """Draw the random numbers of the next transitions, which depend on nothing that is awaited."""

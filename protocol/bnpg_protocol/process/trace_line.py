@@ -53,6 +53,7 @@ class StartLine(TraceLine, tag="start", frozen=True):
     evaluate_every: Count | UnsetType = UNSET
     save_policy: bool | UnsetType = UNSET
     stops_early: bool | UnsetType = UNSET
+    critic: bool | UnsetType = UNSET
     """Whether it may be done before all rounds are."""
     parts: int | UnsetType = UNSET
     """In how many parts the lanes of a round are stepped."""

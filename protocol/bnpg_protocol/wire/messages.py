@@ -4,8 +4,9 @@ Joining: `Hello` → `Welcome` or `Reject` → `Roster` → per edge `EdgeHello`
 `EdgesConfirmed` from both ends → `Start`. An agent that seals its checkpoints and lost them asks first:
 `CheckpointsRequested` → `CheckpointsReturned`.
 A round, sampled: `StatesAnnounced` or `ObservationsAnnounced` → `ActionsChosen` (to children and coordinator)
-→ .. → `SignalBroadcast` → `SignalApplied`. A round, exact: `TableShown` → `FlowBroadcast` → `SignalApplied`.
-Where checkpoints are sealed, `CheckpointSealed` comes before `SignalApplied`.
+→ .. → `SignalBroadcast` → (`UpdateReported`) → `SignalApplied`. A round, exact: `TableShown` →
+`FlowBroadcast` → `SignalApplied`. Where checkpoints are sealed, `CheckpointSealed` comes before
+`SignalApplied`.
 The end: `ThetaRequested` → `ThetaShown` (only when asked for) → `Finish` → `Farewell`.
 Outside the order (never sequenced): `Hello`, `Welcome`, `Reject`, `Summons`, `CheckpointsRequested`,
 `CheckpointsReturned`, `Beacon`, `Failed`, `Acknowledgement`, `GapFound`.
@@ -102,6 +103,19 @@ class Welcome(Unsequenced, frozen=True):
     """Which kind of local policy the agent has, as the experiment names it."""
     width: Count = 0
     """How many numbers the agent sees in a lane; 0 if it sees a state."""
+    update: str = "gradient"
+    """What the agent does with a sampled signal: `gradient`, update (3) by weights; `a2c` or `ppo`, by
+    advantages, with Adam."""
+    epochs: Count = 1
+    """Passes of `ppo` through a round."""
+    minibatches: Count = 1
+    """Parts of the rows of a pass, a step each."""
+    clip: Positive = 0.2
+    """How far `ppo` lets the ratio of probabilities go from 1."""
+    entropy: NotNegative = 0.0
+    """Weight of the entropy in `a2c` and `ppo`."""
+    longest: NotNegative = 0.0
+    """Length to which their gradients are shortened; 0 is any."""
 
 
 class Reject(Unsequenced, frozen=True):
@@ -218,7 +232,10 @@ class ActionsChosen(Message, frozen=True):
 
 
 class SignalBroadcast(Message, frozen=True):
-    """The shared gradient signal of a sampled round: a weight for every (turn, lane), turn by turn."""
+    """The shared signal of a sampled round: a weight for every (turn, lane), turn by turn.
+
+    For `a2c` and `ppo` the weights are advantages.
+    """
 
     round: Count
     weights: Weights
@@ -273,6 +290,18 @@ class SignalApplied(Message, frozen=True):
 
     round: Count
     digest: str
+
+
+class UpdateReported(Message, frozen=True):
+    """How update `round` of `a2c` or `ppo` went: said before `SignalApplied`, and again after a `Start`."""
+
+    round: Count
+    kl: float
+    """Estimate of KL(old || new), a mean over the passes, as the other two."""
+    clipped: float
+    """Share of the rows whose ratio lay outside of the clip."""
+    entropy: float
+    """Of the policy, in nats."""
 
 
 # The end

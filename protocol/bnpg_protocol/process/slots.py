@@ -17,12 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from bnpg_files.reading import read_bytes
 from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.fence import TAKEN_OVER, Fence
 from bnpg_protocol.process.files import sync_folder
 from bnpg_protocol.wire.errors import StorageFailed
-
-from bnpg_files.reading import read_bytes
 
 SLOTS = 3
 MAGIC = b"BNPGSLOT"

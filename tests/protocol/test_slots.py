@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from bnpg_agents.slots import SLOTS, SlotFile, read_slots
 from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.slots import SLOTS, SlotFile, read_slots
 from bnpg_protocol.wire.errors import StorageFailed
 from hypothesis import given
 from hypothesis import strategies as st
