@@ -1,8 +1,11 @@
 """What an agent is told when it is taken in."""
 
+from typing import Any
+
 import numpy as np
 from bnpg_protocol.wire.messages import Welcome
 
+from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.worlds.interface import Box
 from bnpg_math.learning.regularization import each
@@ -31,10 +34,19 @@ def welcome(setup: CoordinatorSetup, agent: int, version: int = 0) -> Welcome:
         width=width,
         theta=setup.initial[agent] if setup.initial else np.zeros(0),
         policy=setup.experiment.policy,
-        update=setup.experiment.update,
-        epochs=setup.experiment.epochs,
-        minibatches=setup.experiment.minibatches,
-        clip=setup.experiment.clip,
-        entropy=setup.experiment.entropy,
-        longest=setup.experiment.longest_gradient,
+        **_of_critic(setup.experiment),
     )
+
+
+def _of_critic(experiment: Experiment) -> dict[str, Any]:
+    """Return how agents follow advantages, where there are any."""
+    if not experiment.has_critic:
+        return {}
+    return {
+        "update": experiment.update,
+        "epochs": experiment.epochs,
+        "minibatches": experiment.minibatches,
+        "clip": experiment.clip,
+        "entropy": experiment.entropy,
+        "longest": experiment.longest_gradient,
+    }

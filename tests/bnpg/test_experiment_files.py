@@ -33,6 +33,15 @@ NOT_ALWAYS = {
     "encoder",
     "team-reward",
     "instances",
+    "update",
+    "epochs",
+    "minibatches",
+    "clip",
+    "entropy",
+    "gae-lambda",
+    "longest-gradient",
+    "critic",
+    "critic-learning-rate",
 }
 """What not every experiment may have; a test of its own tries it."""
 FIELDS = structs(

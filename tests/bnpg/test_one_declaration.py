@@ -1,5 +1,6 @@
 """A new setting of an experiment is written in one place: declared, it is everywhere."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -114,9 +115,9 @@ def test_the_report_says_it_and_its_command_gives_it_again(found: dict[str, Any]
 
 
 def test_it_is_a_field_of_a_grid_and_a_column_of_its_table(found: dict[str, Any]) -> None:
-    header, *rows = found["table"].splitlines()
-    at = header.split(",").index("tint_of_all")
-    assert [row.split(",")[at] for row in rows] == ["pale", "deep"]
+    header, *rows = csv.reader(found["table"].splitlines())
+    at = header.index("tint_of_all")
+    assert [row[at] for row in rows] == ["pale", "deep"]
 
 
 def test_it_is_on_the_page_of_settings(found: dict[str, Any]) -> None:
