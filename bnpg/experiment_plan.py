@@ -164,6 +164,11 @@ class _Planner:
         asked = self._asked
         _check_policy(asked)
         _check_network(asked)
+        if policy is not None and asked.kind.is_network:
+            raise InputError(
+                f"policy {asked.policy} cannot begin with the tables of another policy: networks begin at "
+                "weights drawn from the seed; policy table can"
+            )
         if game is None and simulates(asked):
             return self._plan_simulator(policy)
         _check_played(asked)

@@ -23,6 +23,8 @@ def latest_policy(recorded: RecordedRun) -> Policy:
         If it is not in the folder.
     """
     latest = recorded.theta_after
+    if latest is None and recorded.experiment.kind.is_network and recorded.run.simulator is not None:
+        raise InputError(f"the networks of {recorded.folder} see numbers: edges of tables only can be cut")
     if latest is None:
         raise InputError(f"{recorded.folder} holds no theta of all agents; train with --save-policy")
     return policy_of(recorded.experiment.kind, recorded.dag, latest[1])

@@ -125,6 +125,15 @@ class RecordedRun(Measurements):
 
         Of networks the logarithms of the tables that they come to; none where they see numbers.
         """
+        latest = self.latest_thetas
+        if latest is None or not self.experiment.kind.is_network:
+            return latest
+        tables = None if self.run.simulator is not None else shown_tables(self.run.team(latest[1]))
+        return None if tables is None else (latest[0], tables)
+
+    @cached_property
+    def latest_thetas(self) -> tuple[int, Sequence[FloatArray]] | None:
+        """The newest theta that every agent holds, as it is stored, with its round; networks' are vectors."""
         if (self.folder / "policy.npz").exists():
             try:
                 thetas = self.run.thetas(self.rounds)
@@ -135,11 +144,7 @@ class RecordedRun(Measurements):
         common = set.intersection(*(set(thetas) for thetas in held))
         if not common:
             return None
-        newest = [thetas[max(common)] for thetas in held]
-        if not self.experiment.kind.is_network:
-            return max(common), newest
-        tables = None if self.run.simulator is not None else shown_tables(self.run.team(newest))
-        return None if tables is None else (max(common), tables)
+        return max(common), [thetas[max(common)] for thetas in held]
 
 
 def read_run(folder: Path, game: Game | None = None) -> RecordedRun:

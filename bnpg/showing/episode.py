@@ -8,11 +8,11 @@ import numpy as np
 from bnpg_coordinator.worlds.interface import End, EpisodicPlay, Seen, World
 
 from bnpg.evaluation.episodes import NEGLIGIBLE, stream
-from bnpg.evaluation.played import greedy
-from bnpg_math.arrays import FloatArray, IntArray
+from bnpg.evaluation.played import Scores
+from bnpg_math.arrays import IntArray
 from bnpg_math.chance.streams import Purpose, uniforms
 from bnpg_math.dag import Dag
-from bnpg_math.policies.tabular import TabularSoftmax
+from bnpg_math.policies.interface import Policy
 
 SHOWING = 4
 """Stream of evaluation: of the episodes that people look at."""
@@ -34,17 +34,24 @@ class Turn:
 
 
 def turns(
-    world: World, dag: Dag, thetas: Sequence[FloatArray], seed: int, episode: int, steps: int, drawn: bool
+    world: World,
+    dag: Dag,
+    team: Sequence[Policy],
+    scores: Sequence[Scores],
+    seed: int,
+    episode: int,
+    steps: int,
+    drawn: bool,
 ) -> Iterator[Turn]:
     """Play one episode.
 
     Parameters
     ----------
     world : World
-        Everybody sees finitely many things.
     dag : Dag
-    thetas : sequence of N arrays (S_i, *P, A_i) float
-        Logits.
+    team : sequence of N policies
+    scores : sequence of N callables
+        Of the same policies.
     seed : int
         The experiment's.
     episode : int
@@ -60,7 +67,6 @@ def turns(
     """
     own = stream(seed, SHOWING)
     play = world.begin(own, episode, 1)
-    policies = [TabularSoftmax(theta) for theta in thetas] if drawn else []
     seen: Seen | None = play.first
     weight = 1.0
     for time in range(steps):
@@ -71,9 +77,9 @@ def turns(
             if drawn:
                 chance = uniforms(own, Purpose.ACTIONS, agent, episode, time, 1)
                 legal = seen.legal[agent] if seen.legal else None
-                actions[agent] = policies[agent].draw(seen.by(agent), heard, chance, legal)
+                actions[agent] = team[agent].draw(seen.by(agent), heard, chance, legal)
             else:
-                actions[agent] = greedy(thetas[agent], seen, agent, heard)
+                actions[agent] = scores[agent](seen, agent, heard).argmax(axis=-1)
         sights = tuple(_numbers(seen.by(agent)[0]) for agent in range(dag.agents))
         shared = not isinstance(seen.of, tuple)
         seen = play.step(time, 0, seen, actions, 1)

@@ -1,6 +1,6 @@
 """Episodes of the policy that a run came to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -8,9 +8,12 @@ from bnpg_coordinator.environments.opening import PEERS
 from bnpg_coordinator.simulator import OpenedSimulator, open_simulator
 
 from bnpg.edges.of_run import latest_policy
+from bnpg.evaluation.played import Scores, scores_of_networks, scores_of_tables
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.showing.episode import Turn, turns
 from bnpg_math.errors import InputError
+from bnpg_math.policies.interface import Policy
+from bnpg_math.policies.tabular import TabularSoftmax
 
 STEPS = 100
 """Steps after which an episode is cut, unless it ends or another number is asked for."""
@@ -35,7 +38,7 @@ class Stage:
 
     def __init__(self, recorded: RecordedRun, drawn: bool = False) -> None:
         self._recorded = recorded
-        self._policy = latest_policy(recorded)
+        self._team, self._scores = _team(recorded)
         self.name = str(recorded.identity["game"])
         self.dag = recorded.dag
         opened = None if recorded.run.simulator is None else recorded.run.opened
@@ -51,7 +54,19 @@ class Stage:
     def play(self, episode: int, steps: int, sampled: bool) -> Iterator[Turn]:
         """Play one episode; see :func:`bnpg.showing.episode.turns`."""
         seed = self._recorded.experiment.seed
-        return turns(self.world, self.dag, self._policy.thetas, seed, episode, steps, sampled)
+        return turns(self.world, self.dag, self._team, self._scores, seed, episode, steps, sampled)
+
+
+def _team(recorded: RecordedRun) -> tuple[Sequence[Policy], Sequence[Scores]]:
+    """Return everybody's policy after the last round that all have stored, and the scores of it."""
+    if recorded.experiment.kind.is_network:
+        latest = recorded.latest_thetas
+        if latest is None:
+            raise InputError(f"{recorded.folder} holds no theta of all agents")
+        networks = recorded.run.team(latest[1])
+        return networks, scores_of_networks(networks)
+    thetas = latest_policy(recorded).thetas
+    return [TabularSoftmax(theta) for theta in thetas], scores_of_tables(thetas)
 
 
 def _drawing_itself(recorded: RecordedRun) -> OpenedSimulator | None:

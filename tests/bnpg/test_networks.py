@@ -142,3 +142,18 @@ def test_the_record_is_plain_json_with_finite_numbers():
     first = json.loads((run.folder / "metrics.jsonl").read_text().splitlines()[0])
     assert first["explained_variance"] is None
     assert first["explained_variance_reason"] == "the returns of the round do not vary"
+
+
+def test_episodes_of_networks_are_shown():
+    run = bnpg.train("relay(agents=2)", **NETWORK | {"rounds": 2, "steps": 2})
+    for how in ((), ("--sampled",)):
+        code, output = said("play", str(run.folder), *how)
+        assert code == 0, output
+
+
+def test_networks_of_games_have_edges_worth_measuring_but_do_not_begin_with_tables(capfd):
+    run = bnpg.train("climbing", **NETWORK | {"rounds": 2}, out="first")
+    capfd.readouterr()
+    assert main(["edges", str(run.folder), "--json"]) == 0
+    assert [edge["parent"] for edge in json.loads(capfd.readouterr().out)["edges"]] == [0]
+    assert main(["train", "--from", "first", "--out", "second", "--quiet"]) == 2
