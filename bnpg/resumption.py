@@ -15,7 +15,10 @@ from bnpg_agents.checkpoint import SLOTS_FILE, load_identity, stored
 from bnpg_coordinator.critic_file import CRITIC_FILE, read_critics
 from bnpg_coordinator.experiment import experiment_digest, experiment_settings
 from bnpg_coordinator.run_record import check_record
+from bnpg_coordinator.sealed_folder import FOLDER, read_sealed
 from bnpg_protocol.process.fence import Fence, fences
+from bnpg_protocol.wire.addresses import process_name
+from bnpg_protocol.wire.sealed import LARGEST
 
 from bnpg.certificate import FILE as CERTIFICATE_FILE
 from bnpg.certificate import FILES as CERTIFICATE_FILES
@@ -45,6 +48,7 @@ def check_resumable(run: RunFolder) -> None:
     for agent in range(run.agents):
         load_identity(run.agent(agent))
     run.held()
+    read_sealed(run.path, LARGEST)
     done = run.lines[-1].round if run.lines else 0
     if run.experiment.has_critic and done and not read_critics(run.path):
         raise InputError(
@@ -64,6 +68,9 @@ def _check_places(run: RunFolder) -> None:
     written += [
         run.agent(agent) / name for agent in range(run.agents) for name in ("incarnation", SLOTS_FILE)
     ]
+    written += [
+        run.path / FOLDER / f"{process_name(agent)}.{at}" for agent in range(run.agents) for at in (0, 1)
+    ]
     for path in [*written, *run.trace.glob("*.jsonl")]:
         if os.path.lexists(path) and not path.is_symlink() and not path.is_file():
             what = "a folder" if path.is_dir() else "no file"
@@ -74,7 +81,7 @@ def align(run: RunFolder, fence: Fence) -> None:
     """Make the thetas in a folder such that the run can go on.
 
     A process that plays all agents stores their thetas one after the other. Killed at its first storing, it
-    leaves those of some agents and not those of others: then all begin anew.
+    leaves those of some agents and not those of others: then all begin anew, unless they are sealed too.
 
     Parameters
     ----------
@@ -88,7 +95,7 @@ def align(run: RunFolder, fence: Fence) -> None:
         If a file cannot be removed.
     """
     held = [stored(run.agent(agent)) for agent in range(run.agents)]
-    if run.settings.launcher == "memory" and not all(held):
+    if run.settings.launcher == "memory" and not all(held) and not run.settings.seal:
         for file in (file for files in held for file in files):
             fence.remove(file)
 

@@ -175,8 +175,9 @@ class Cluster:
                         del thetas[old]
                 case Adopt(experiment=experiment):
                     self.identities[agent] = experiment
-                case Relive():
-                    pass  # lives are counted outside
+                case Relive(incarnation=later):
+                    if process_name(agent) in self._recorders:
+                        self._recorders[process_name(agent)].life = later
                 case Log(level=level, event=event, fields=fields):
                     if self._write_log is not None:
                         self._write_log(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from bnpg_agents.checkpoint import CheckpointFolder
+from bnpg_agents.checkpoint import CheckpointFolder, load_held
 from bnpg_agents.sealing import Seal
 from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.carrying_out import carrying_out
@@ -80,6 +80,10 @@ class _MemoryRun:
         largest = LARGEST if settings.seal else 0
         self._store_at = time.monotonic() + STORE_EVERY
         agents = range(setup.dag.agents)
+        # They are stored now and then, but sealed in every round: what is sealed is the newer one.
+        kept = read_sealed(folder, largest)
+        newest = [max(load_held(run.agent(agent)), default=0) for agent in agents]
+        sealed = bool(kept) and all(max(kept.get(agent, [-1])) >= newest[agent] for agent in agents)
         self._folders = [CheckpointFolder(run.agent(agent), settings.fsync, fence) for agent in agents]
         identities = [one.identity() for one in self._folders]
         self._stored: dict[int, dict[int, Snapshot]] = {}
@@ -112,8 +116,8 @@ class _MemoryRun:
                 critics=dict(self._critics),
             ),
             carry_out,
-            [_taken_over(one) for one in self._folders],
-            identities=["" if identity is None else identity[1] for identity in identities],
+            [_taken_over(one, sealed) for one in self._folders],
+            identities=["" if identity is None or sealed else identity[1] for identity in identities],
             next_life=lambda agent: self._folders[agent].next_incarnation(),
             next_generation=self._record.next_generation,
             plan=read_plan(folder / settings.faults) if settings.faults else None,
@@ -141,9 +145,10 @@ class _MemoryRun:
             self._record.close()
         stop = simulation.stops.get(COORDINATOR, Stop(ExitCode.INTERNAL, "the coordinator never ended"))
         if stop.code == ExitCode.DEADLINE:
-            # Who waited for an agent that was not let in waited in vain.
-            rejected = [one for one in simulation.stops.values() if one.code == ExitCode.REJECTED]
-            stop = rejected[0] if rejected else stop
+            # Who waited for an agent that was not let in, or could not go on, waited in vain.
+            gone = (ExitCode.REJECTED, ExitCode.PROTOCOL)
+            lost = [one for one in simulation.stops.values() if one.code in gone]
+            stop = lost[0] if lost else stop
         return Outcome(stop.code, stop.why, 1)
 
     def _until_stopped(self) -> None:
@@ -192,8 +197,11 @@ class _MemoryRun:
         self._interrupted = True
 
 
-def _taken_over(folder: CheckpointFolder) -> dict[int, Snapshot]:
-    """Return what an agent's folder holds. No file stays open: of many agents they would be many."""
+def _taken_over(folder: CheckpointFolder, sealed: bool) -> dict[int, Snapshot]:
+    """Return what an agent's folder holds. No file stays open: of many agents they would be many.
+
+    That is nothing if it goes on with what is sealed.
+    """
     held = folder.take_over()
     folder.rest()
-    return held
+    return {} if sealed else held

@@ -1,5 +1,7 @@
 """A key to seal with is looked at before anything is made for a run."""
 
+import json
+import shutil
 import stat
 from pathlib import Path
 
@@ -39,3 +41,34 @@ def test_one_that_cannot_be_used_is_one_line_and_nothing_is_made(
     assert f"--seal {key}" in line
     assert why in line
     assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("lost", [("agent-1",), ("agent-0", "agent-1")])
+def test_a_run_in_one_process_goes_on_with_what_is_sealed(run, here: Path, lost: tuple[str, ...]) -> None:
+    assert run("keys", "seal", "team.seal").code == 0
+    whole = json.loads(run(*TRAIN, "--rounds", 4, "--out", "whole", "--json").out)
+    half = run(*TRAIN, "--seal", "team.seal", "--trace", "--out", "run")
+    assert half.code == 0
+    file = Path("run/experiment.toml")
+    file.write_text(file.read_text().replace("rounds = 2\n", "rounds = 4\n"))
+    for name in lost:
+        shutil.rmtree(Path("run/agents") / name)
+    ended = run("resume", "run", "--json")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["policy_digest"] == whole["policy_digest"]
+    checked = run("trace", "check", "run")
+    assert checked.code == 0, checked.out + checked.err
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"BNPGSEAL" + bytes(100)])
+def test_a_folder_with_a_broken_one_is_refused_as_it_is(run, here: Path, content: bytes) -> None:
+    assert run("keys", "seal", "team.seal").code == 0
+    assert run(*TRAIN, "--seal", "team.seal", "--out", "run").code == 0
+    file = Path("run/experiment.toml")
+    file.write_text(file.read_text().replace("rounds = 2\n", "rounds = 3\n"))
+    Path("run/sealed/agent-0.1").write_bytes(content)
+    before = {one: one.read_bytes() for one in Path("run").rglob("*") if one.is_file()}
+    ended = run("resume", "run")
+    assert ended.code == 2
+    assert "run/sealed/agent-0.1" in ended.err.splitlines()[-1]
+    assert {one: one.read_bytes() for one in Path("run").rglob("*") if one.is_file()} == before

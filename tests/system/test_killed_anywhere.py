@@ -16,7 +16,9 @@ from bnpg_agents.checkpoint import CheckpointFolder, load_latest
 from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.run_record import RunRecord, check_record, read_lines
+from bnpg_coordinator.sealed_folder import SealedFolder, read_sealed
 from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.wire.sealed import enclosed
 
 from bnpg.__main__ import main
 from bnpg.lab.testing.run_content import content
@@ -71,6 +73,15 @@ def record(folder: Path, done: Path) -> int:
     return 0
 
 
+def keeping(folder: Path, done: Path) -> int:
+    """Keep six sealed checkpoints of an agent, and note each outside the folder when it is kept."""
+    kept = SealedFolder(folder, fsync=True, fence=Fence.raise_in(folder))
+    for round_ in range(6):
+        kept.write(1, round_, enclosed(round_, bytes(5000)))
+        done.write_text(str(round_))
+    return 0
+
+
 def killed(work: Callable[[Path, Path], int], folder: Path) -> Iterator[tuple[Path, int]]:
     """Yield the folder, and what was noted as done, after a death at every call and in every write."""
     whole = traced(lambda: work(folder, folder.parent / "done"), folder)
@@ -97,6 +108,20 @@ def test_a_checkpoint_that_was_stored_survives_every_call_and_every_torn_write(t
         assert checkpoints(folder, tmp_path / "again") == 0
         assert max(load_latest(folder / "agent")) == 5
         assert not [left for left in folder.rglob("*.tmp") if not left.parent.name.startswith(".fence")]
+    assert kills > 30
+
+
+def test_a_sealed_checkpoint_that_was_kept_survives_every_call_and_every_torn_write(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    kills = 0
+    for folder, done in killed(keeping, tmp_path / "whole"):
+        kills += 1
+        held = set(read_sealed(folder, 1 << 20).get(1, {}))
+        # The last one, and the one before as long as there is none behind it.
+        kept = {done - 1, done}, {done, done + 1}
+        assert done < 0 or any({round_ for round_ in two if round_ >= 0} <= held for two in kept)
+        assert keeping(folder, tmp_path / "again") == 0
+        assert set(read_sealed(folder, 1 << 20)[1]) == {4, 5}
     assert kills > 30
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bnpg_agents.checkpoint import SLOTS_FILE, load_latest
+from bnpg_coordinator.sealed_folder import FOLDER as SEALED_FOLDER
+from bnpg_protocol.wire.sealed import round_of
 
 _DIFFER = re.compile(
     r"(agents/agent-\d+/incarnation|generation|status\.json|run\.json|trace/.*|trace-heads\.json)"
@@ -31,6 +33,8 @@ def content(folder: Path) -> dict[str, Any]:
             # Which earlier rounds are there too depends on how often it was stored.
             thetas = load_latest(path.parent)
             found[name] = (max(thetas), thetas[max(thetas)].tobytes())
+        elif path.parent.name == SEALED_FOLDER:
+            found[name] = round_of(path.read_bytes())  # the rest depends on which life sealed it
         else:
             found[name] = path.read_bytes()
     return found

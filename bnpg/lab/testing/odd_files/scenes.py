@@ -73,7 +73,8 @@ def _make_done(at: Path) -> None:
 def _make_going(at: Path, launcher: str = "memory") -> None:
     """Make a run that is done as far as it was asked for, and then is asked for more."""
     exact = "--mode exact --step-size backtracking --momentum nesterov" if launcher == "memory" else ""
-    _bnpg(f"train climbing {_TINY} {launcher} {exact} --trace --out {at}/run")
+    _bnpg(f"keys seal {at}/team.seal")
+    _bnpg(f"train climbing {_TINY} {launcher} {exact} --seal {at}/team.seal --trace --out {at}/run")
     file = at / "run" / "experiment.toml"
     file.write_text(file.read_text().replace("rounds = 2\n", "rounds = 3\n"))
     (at / "run" / "curves.png").unlink()
