@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack, vstack
 
 from bnpg_math.arrays import FloatArray
@@ -156,6 +155,8 @@ def _chebyshev(design: csr_array, limits: Any, values: FloatArray, scale: float)
     cost = np.zeros(design.shape[1] + 1)
     cost[-1] = 1.0
     bounds = [(None, None)] * design.shape[1] + [(0.0, None)]
+    from scipy.optimize import linprog  # a third of what importing scipy costs, and few runs need it
+
     found = linprog(
         cost,
         A_ub=limits,

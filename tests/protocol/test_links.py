@@ -17,7 +17,7 @@ from bnpg_protocol.wire.link import (
 )
 from bnpg_protocol.wire.links import EARLY, Links, Neighbour
 from bnpg_protocol.wire.messages import Acknowledgement, GapFound, Start
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -306,3 +306,27 @@ def test_a_retransmission_that_could_not_go_out_is_still_owed():
     links.send(1, Start(1), 1.0)
     links.unsend([again])
     assert links.send(1, Start(2), 1.0).envelope.seq == 3
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["send", "ack", "again", "tick", "unsend"]), st.floats(0.0, 3.0)),
+        max_size=60,
+    )
+)
+def test_a_link_knows_when_its_oldest_message_is_due(steps: list[tuple[str, float]]) -> None:
+    link, now = Link(), 0.0
+    for what, later in steps:
+        now += later
+        if what == "send":
+            link.send(Start(0), 1, now)
+        elif what == "ack" and link.next_seq > 1:
+            link.acknowledged(1 + int(later * 1000) % (link.next_seq - 1))
+        elif what == "again":
+            link.again(1, link.next_seq, now)
+        elif what == "unsend":
+            link.unsend({link.next_seq - 1})
+        elif what == "tick":
+            expected = [seq for seq, kept in link.unacknowledged.items() if kept.due <= now]
+            assert [seq for seq, _, _ in link.overdue(now)] == expected
+        assert link.next_event() == min((kept.due for kept in link.unacknowledged.values()), default=None)

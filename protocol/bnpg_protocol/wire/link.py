@@ -54,6 +54,7 @@ class Link:
         "_held",
         "_held_bytes",
         "_kept_bytes",
+        "_oldest_due",
         "_window",
         "acknowledge_by",
         "expected",
@@ -68,6 +69,8 @@ class Link:
         self._held_bytes = 0
         self._kept_bytes = 0
         self._gap_told = 0
+        self._oldest_due: float | None = None
+        """When the first of what is not acknowledged is due; not known while None and there is something."""
         self.next_seq = 1
         self.unacknowledged: dict[int, _Unacknowledged] = {}
         self.expected = 1
@@ -91,7 +94,10 @@ class Link:
         self._kept_bytes += size
         seq = self.next_seq
         self.next_seq = seq + 1
-        self.unacknowledged[seq] = _Unacknowledged(message, lamport, now + PATIENCE, size)
+        due = now + PATIENCE
+        if not self.unacknowledged or (self._oldest_due is not None and due < self._oldest_due):
+            self._oldest_due = due
+        self.unacknowledged[seq] = _Unacknowledged(message, lamport, due, size)
         return seq
 
     def unsend(self, seqs: Collection[int]) -> list[tuple[int, int, Message]]:
@@ -106,6 +112,7 @@ class Link:
         while self.next_seq - 1 in seqs and self.next_seq - 1 in self.unacknowledged:
             self.next_seq -= 1
             one = self.unacknowledged.pop(self.next_seq)
+            self._oldest_due = None
             self._kept_bytes -= one.weight
             taken.append((self.next_seq, one.lamport, one.message))
         return taken
@@ -126,6 +133,7 @@ class Link:
             if oldest > ack:
                 break
             self._kept_bytes -= unacknowledged.pop(oldest).weight
+            self._oldest_due = None
 
     def receive(self, seq: int, lamport: int, message: Message, now: float) -> Receipt:
         """Take in one arrival.
@@ -173,11 +181,15 @@ class Link:
             kept = self.unacknowledged.get(seq)
             if kept is not None:
                 kept.due = now + kept.patience
+                self._oldest_due = None
                 missing.append((seq, kept.lamport, kept.message))
         return missing
 
     def overdue(self, now: float) -> list[tuple[int, int, Message]]:
         """Return what must be sent again by now, (seq, lamport, message), and be more patient with it."""
+        if not self.unacknowledged or self._due() > now:
+            return []
+        self._oldest_due = None
         late = []
         for seq, kept in self.unacknowledged.items():
             if kept.due <= now:
@@ -194,7 +206,13 @@ class Link:
 
     def next_event(self) -> float | None:
         """Return when this link wants to be looked at again, or None."""
-        times = [kept.due for kept in self.unacknowledged.values()]
-        if self.acknowledge_by is not None:
-            times.append(self.acknowledge_by)
-        return min(times, default=None)
+        if not self.unacknowledged:
+            return self.acknowledge_by
+        due, acknowledge_by = self._due(), self.acknowledge_by
+        return due if acknowledge_by is None or due < acknowledge_by else acknowledge_by
+
+    def _due(self) -> float:
+        """Return when the first of what is not acknowledged, of which there is some, must be sent again."""
+        if self._oldest_due is None:
+            self._oldest_due = min(kept.due for kept in self.unacknowledged.values())
+        return self._oldest_due
