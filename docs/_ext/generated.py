@@ -38,6 +38,7 @@ _NAMED = (
     (messages.Observations, "observations"),
     (messages.Mask, "mask"),
     (messages.Flags, "flags"),
+    (messages.Sealed, "sealed bytes"),
     (trace_line.Process, "process"),
     (trace_line.Anybody, "process, or `agent` for one without an id"),
     (trace_line.Payload, "8 hexadecimal digits"),
