@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from bnpg_protocol.process.security.seal_key import write_seal_key
 
 pytestmark = pytest.mark.timeout(150)
 EXPERIMENT = ["coordination(agents=3)", "--rounds", "120", "--lanes", "8", "--horizon", "4", "--save-policy"]
@@ -26,10 +27,10 @@ def hand_out_keys(hosts) -> None:
     shutil.rmtree(keys)
 
 
-def start_coordinator(hosts) -> None:
+def start_coordinator(hosts, *options: str) -> None:
     hosts.start(
         "hub", "coordinator", *EXPERIMENT, "--listen", f"tcp://{hosts.address['hub']}:7000", "--out", "run",
-        "--key", "coordinator.key", "--roster", "roster.toml", "--no-fsync", "--patience", "60",
+        "--key", "coordinator.key", "--roster", "roster.toml", "--no-fsync", "--patience", "60", *options,
     )  # fmt: skip
 
 
@@ -82,6 +83,27 @@ def test_a_pulled_cable_and_a_host_that_dies_change_nothing(hosts, digest_in_mem
     hosts.cable("h1", plugged=True)
     start_agent(hosts, 0)
     assert outcome(hosts) == digest_in_memory(*EXPERIMENT)
+
+
+def test_a_host_that_dies_with_its_disk_loses_nothing_that_was_sealed(hosts, digest_in_memory) -> None:
+    hand_out_keys(hosts)
+    start_coordinator(hosts, "--keep-sealed", "1000000")
+    for agent in range(3):
+        write_seal_key(hosts.path / f"agent-{agent}.seal")  # on no host's own disk, and not on the hub's
+        start_agent(hosts, agent, *sealing(hosts, agent))
+    hosts.until("round 20", lambda: rounds(hosts) >= 20)
+    hosts.cable("h2", plugged=False)  # so that the run cannot end meanwhile
+    hosts.processes["h1"].kill()
+    hosts.processes["h1"].wait(10)
+    shutil.rmtree(hosts.path / "h1" / "state")
+    start_agent(hosts, 1, *sealing(hosts, 1))
+    hosts.until("it has what it sealed", lambda: "sealed checkpoints opened" in hosts.log("h1"))
+    hosts.cable("h2", plugged=True)
+    assert outcome(hosts) == digest_in_memory(*EXPERIMENT)
+
+
+def sealing(hosts, agent: int) -> tuple[str, ...]:
+    return ("--agent", str(agent), "--seal", str(hosts.path / f"agent-{agent}.seal"))
 
 
 def test_without_a_key_a_host_says_what_it_needs(hosts) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
+from bnpg_agents.sealing import KEY_BYTES, Seal
 from bnpg_agents.setup import AgentSetup
 from bnpg_agents.snapshot import of_table
 from bnpg_coordinator.experiment import Experiment
@@ -22,13 +23,17 @@ from bnpg_math.policies.softmax import initial_normal
 
 
 class AgentStage(Stage):
-    """An agent; `given` takes the fields of its Welcome, `held` for its checkpoint and its `patience`."""
+    """An agent; `given` takes the fields of its Welcome, `held` for its checkpoint and its `patience`.
+
+    With `seals` it seals its checkpoints.
+    """
 
     def make(self, fields: dict[str, Any]) -> Machine:
         """Make an agent, with two states, two actions and theta_0 = 0 unless told otherwise."""
         held = fields.pop("held", ())
         patience = float(fields.pop("patience", 600.0))
         incarnation = fields.pop("incarnation", 1)
+        seals = fields.pop("seals", False)
         belongs = fields.pop("belongs", "E" if held else "")
         self.me = fields.pop("agent", 1)
         usual = {"states": 2, "initial": "zeros", "regularization": 0.1, "experiment": "E"}
@@ -42,6 +47,7 @@ class AgentStage(Stage):
             held={round_: of_table(initial_normal(round_, max(self.me, 0), shape)) for round_ in held},
             experiment=belongs,
             patience=patience,
+            seal=Seal(bytes(KEY_BYTES)) if seals else None,
         )
         return AgentMachine(setup, 0.0)
 
@@ -79,6 +85,7 @@ class AgentStage(Stage):
 class CoordinatorStage(Stage):
     """A coordinator; `given` takes the fields of its experiment, `generation` and `patience`.
 
+    With `keeps` it keeps sealed checkpoints of at most so many bytes.
     `(end INTERRUPTED: interrupted)` is the shell that was told to end the run, `(abandoned: its launcher is
     gone)` the one whose lifeline was cut.
     """
@@ -99,9 +106,10 @@ class CoordinatorStage(Stage):
         fields = {**usual, **fields}
         self.generation = fields.pop("generation", 1)
         patience = float(fields.pop("patience", 120.0))
+        keeps = fields.pop("keeps", 0)
         given = {key.replace("_", "-"): value for key, value in fields.items()}
         setup = setup_of(msgspec.convert(given, Experiment), self.generation, patience)
-        self.setup = msgspec.structs.replace(setup, run="run", digest="E", numerics="F")
+        self.setup = msgspec.structs.replace(setup, run="run", digest="E", numerics="F", largest_sealed=keeps)
         return CoordinatorMachine(self.setup, 0.0)
 
     def join(self, fields: dict[str, Any]) -> Iterator[str]:

@@ -28,8 +28,8 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 import numpy as np
-from bnpg_agents.effects import Adopt, Store
-from bnpg_coordinator.effects import Concluded, Gathered, Record, Rewind
+from bnpg_agents.effects import Adopt, Relive, Store
+from bnpg_coordinator.effects import Concluded, Drop, Gathered, Keep, Record, Rewind
 from bnpg_coordinator.line import fields_of
 from bnpg_protocol.process.machine import Machine
 from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED, name
@@ -40,6 +40,8 @@ from bnpg_protocol.wire.messages import (
     KINDS,
     Acknowledgement,
     Beacon,
+    CheckpointsRequested,
+    CheckpointsReturned,
     Hello,
     Message,
     Reject,
@@ -52,8 +54,10 @@ _ARRIVAL = re.compile(r"> (coordinator|agent (?:\d+|none))(?: \{([^}]*)\})?: (\w
 _FIELD = re.compile(r'(\w+)=("[^"]*"|\S+)')
 _FAILED = re.compile(r"\(failed (\w+): (.*)\)")
 _QUIET = (Acknowledgement, Beacon)
+LONGEST_BYTES = 40
+"""Bytes that are shown; of more, what a peer sealed, only how many they are."""
 _MOST_TICKS = 10_000
-_OUTSIDE = (Hello, Welcome, Reject, Summons)
+_OUTSIDE = (Hello, Welcome, Reject, Summons, CheckpointsRequested, CheckpointsReturned)
 """Messages that belong to no epoch."""
 
 
@@ -213,6 +217,12 @@ class Stage:
             case Store(round=round_, snapshot=snapshot):
                 self._names[snapshot.digest] = f"theta_{round_}"
                 yield f"store theta_{round_}"
+            case Relive(incarnation=incarnation):
+                yield f"live as life {incarnation}"
+            case Keep(agent=agent, round=round_, sealed=sealed):
+                yield f"keep {len(sealed)} bytes of round {round_} for {name(agent)}"
+            case Drop(agent=agent, round=round_):
+                yield f"drop what is kept of round {round_} for {name(agent)}"
             case Adopt(agent=agent, experiment=experiment):
                 yield f"adopt agent {agent} of {experiment}"
             case Record(line=line):
@@ -286,6 +296,8 @@ def _number(value: Any) -> str:
 
 
 def _array(array: "np.ndarray[Any, Any]") -> str:
+    if array.dtype == np.uint8 and array.size > LONGEST_BYTES:
+        return f"[{array.size} bytes]"
     rounded = np.round(array, 4) + 0.0 if array.dtype.kind == "f" else array
     return str(rounded.tolist())
 
