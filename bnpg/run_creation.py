@@ -35,6 +35,18 @@ RUNS = Path("runs")
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
+def _check_workers(plan: ExperimentPlan, settings: LaunchSettings) -> None:
+    """Refuse workers for what they cannot step."""
+    if plan.simulator is None:
+        raise InputError(
+            f"environment-workers step environments of others, and {plan.experiment.game} is a game"
+        )
+    from bnpg_coordinator.environments.workers import over_workers
+
+    home = Path(plan.simulator.identity.folder)
+    over_workers(plan.simulator.world, settings.environment_workers, plan.experiment, settings.patience, home)
+
+
 def create_run_folder(
     plan: ExperimentPlan, settings: LaunchSettings, out: Path | None, faults: FaultPlan | None = None
 ) -> RunFolder:
@@ -60,6 +72,8 @@ def create_run_folder(
     StorageFailed
         If the disk is full or broken.
     """
+    if settings.environment_workers:
+        _check_workers(plan, settings)
     if out is not None and os.path.lexists(out):
         raise InputError(f"{out} exists already and is never overwritten; choose another name")
     target = chosen_folder(plan.name, out)

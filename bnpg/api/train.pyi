@@ -57,6 +57,7 @@ def train(
     replace_after: float = 0.0,
     on_lost_state: Literal["fail", "restart"] = "fail",
     seal: str = "",
+    environment_workers: int = 0,
     advertise: str = "auto",
     address: str = "auto",
     fsync: bool = True,
@@ -195,6 +196,9 @@ def train(
     seal : str, default ''
         Seal every checkpoint with this key, made by ``bnpg keys seal``, and let the coordinator keep
         it, which cannot read it: an agent whose state folder is lost goes on from there.
+    environment_workers : int, default 0: the coordinator steps them
+        Processes that step the environments of a simulator, each some of the lanes, where it is slower
+        than the agents.
     advertise : str, default 'auto'
         Host under which others reach the coordinator, where agents are on other hosts.
     address : str, default 'auto'

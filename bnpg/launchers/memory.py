@@ -66,11 +66,19 @@ class _MemoryRun:
         folder = run.path
         self._log = open_log("bnpg", settings.log_format, settings.log_level)
         self._record = RunRecord(folder, settings.fsync, fence)
+        self._settings = settings
+        self._world = run.world
+        workers = settings.environment_workers
+        if workers:
+            from bnpg_coordinator.environments.workers import over_workers
+
+            home = Path("" if run.simulator is None else run.simulator.folder)
+            self._world = over_workers(run.world, workers, run.experiment, settings.patience, home)
         setup = prepare_setup(
             folder,
             run.identity["run"],
             run.experiment,
-            run.world,
+            self._world,
             run.world_digest,
             run.dag,
             0,
@@ -139,6 +147,10 @@ class _MemoryRun:
             with noting(self._note):
                 self._until_stopped()
         finally:
+            if self._settings.environment_workers:
+                from bnpg_coordinator.environments.workers import close_world
+
+                close_world(self._world)
             self._cluster.close_traces()
             self._store()
             self._write_status()

@@ -67,6 +67,15 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
             symbol="FILE",
         ),
     ] = ""
+    environment_workers: Annotated[
+        Annotated[int, Meta(ge=0, le=256)],
+        Setting(
+            "Processes that step the environments of a simulator, each some of the lanes, where it is slower "
+            "than the agents.",
+            symbol="K",
+            remark=": the coordinator steps them",
+        ),
+    ] = 0
     advertise: Annotated[
         str,
         Setting(

@@ -102,8 +102,18 @@ def recorded_critics(folder: Path, experiment: Experiment) -> dict[int, CriticSt
     return read_critics(folder) if experiment.has_critic else {}
 
 
-def load_setup(folder: Path, generation: int, patience: float) -> CoordinatorSetup:
+def load_setup(folder: Path, generation: int, patience: float, workers: int = 0) -> CoordinatorSetup:
     """Read a run folder.
+
+    Parameters
+    ----------
+    folder : Path
+    generation : int
+        Start count of the coordinator.
+    patience : float
+        Seconds without progress after which the run is given up.
+    workers : int
+        How many processes step an environment; 0 is this one.
 
     Raises
     ------
@@ -117,6 +127,11 @@ def load_setup(folder: Path, generation: int, patience: float) -> CoordinatorSet
     except FileNotFoundError:
         raise InputError(f"{file} does not exist") from None
     world, digest = load_world(experiment, folder, identity.simulator, patience)
+    if workers:
+        from bnpg_coordinator.environments.workers import over_workers
+
+        known = {} if identity.simulator is None else identity.simulator
+        world = over_workers(world, workers, experiment, patience, Path(known.get("folder", "")))
     dag = parse_dag(experiment.dag, len(world.actions))
     return prepare_setup(folder, identity.run, experiment, world, digest, dag, generation, patience)
 

@@ -53,6 +53,15 @@ class CoordinatorOptions(
             remark=": none",
         ),
     ] = 0
+    environment_workers: Annotated[
+        Annotated[int, Meta(ge=0, le=256)],
+        Setting(
+            "Processes that step the environments of a simulator, each some of the lanes, where it is slower "
+            "than the agents.",
+            symbol="K",
+            remark=": the coordinator steps them",
+        ),
+    ] = 0
     patience: Annotated[
         Positive,
         Setting(

@@ -118,7 +118,9 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], None]
         )
         shell.mention_key()
         require_key(options.listen, "--listen", security is not None)
-        setup = load_setup(options.folder, record.next_generation(), options.patience)
+        setup = load_setup(
+            options.folder, record.next_generation(), options.patience, options.environment_workers
+        )
         setup = msgspec.structs.replace(
             setup,
             restarts=options.on_lost_state == "restart",
@@ -185,6 +187,10 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], None]
             noticed=noticed,
             telemetry=None if telemetry is None else (telemetry, snapshot),
         )
+    if options.environment_workers:
+        from bnpg_coordinator.environments.workers import close_world
+
+        close_world(setup.world)
     if telemetry is not None:
         telemetry.close()
     ended = time.monotonic()

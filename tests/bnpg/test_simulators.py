@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from bnpg_protocol.wire.exit_codes import ExitCode
 from click.testing import CliRunner
@@ -250,6 +251,33 @@ class TestOnesOwn:
             bnpg.resume("part")
         again = bnpg.resume("part", env=lambda: kind(masks=False))
         assert again.summary["policy_digest"] == whole.summary["policy_digest"]
+
+    @pytest.mark.filterwarnings("ignore:agents of")
+    def test_workers_step_the_same_bits_and_one_that_is_killed_leaves_a_run_that_goes_on(self):
+        options = self.OPTIONS | {"rounds": 40}
+        plain = bnpg.train("strange:Meeting", **options)
+        workers = {"environment_workers": 2, "launcher": "local"}
+        victims = []
+
+        def kill(line):
+            if victims:
+                return
+            victims.append(line)
+            mine = psutil.Process().children(recursive=True)
+            (one,) = [process for process in mine if process.cmdline()[:1] == ["bnpg-environment-1"]]
+            one.kill()
+
+        with pytest.raises(RunFailed, match="environment worker 1 died: killed by signal 9") as killed:
+            bnpg.train("strange:Meeting", **options, **workers, on_line=kill)
+        assert killed.value.code == ExitCode.WORLD
+        resumed = bnpg.resume(killed.value.folder)
+        assert resumed.summary["policy_digest"] == plain.summary["policy_digest"]
+        memory = bnpg.train("strange:Meeting", **options, environment_workers=3)
+        assert memory.summary["policy_digest"] == plain.summary["policy_digest"]
+        left = [one.cmdline()[:1] for one in psutil.Process().children(recursive=True)]
+        assert not any(title and title[0].startswith("bnpg-environment") for title in left)
+        with pytest.raises(InputError, match="environment-workers step environments of others, and climbing"):
+            bnpg.train("climbing", environment_workers=2)
 
     @pytest.mark.filterwarnings("ignore:agents of")
     def test_a_coordinator_that_is_killed_and_one_that_raises_or_hangs_leave_a_run_that_goes_on(self):

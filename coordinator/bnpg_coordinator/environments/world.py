@@ -90,9 +90,13 @@ class EnvironmentWorld:
 
     def begin(self, seed: int, round_: int, lanes: int) -> "EnvironmentPlay":
         """Return a round, at the beginning of its first episodes."""
+        return self.begin_from(seed, round_, lanes, 0)
+
+    def begin_from(self, seed: int, round_: int, lanes: int, first: int) -> "EnvironmentPlay":
+        """Return the lanes of a round from `first` on, a multiple of `BLOCK`, as they are among all."""
         while len(self.instances) < lanes:
             self.instances.append(self.make())
-        return EnvironmentPlay(self, seed, round_, lanes)
+        return EnvironmentPlay(self, seed, round_, lanes, first)
 
     def close(self) -> None:
         """Let all instances go."""
@@ -123,10 +127,11 @@ def _close(team: Team) -> None:
 
 
 class EnvironmentPlay:
-    """One round of an environment."""
+    """One round of an environment, or the lanes of it from `first` on; they are counted from there here."""
 
-    def __init__(self, world: EnvironmentWorld, seed: int, round_: int, lanes: int) -> None:
+    def __init__(self, world: EnvironmentWorld, seed: int, round_: int, lanes: int, first: int) -> None:
         self._world = world
+        self._first = first
         self._seed, self._round = seed, round_
         self._instances = world.instances[:lanes]
         self._episodes = [0] * lanes
@@ -142,7 +147,8 @@ class EnvironmentPlay:
         """What is seen after the last steps of episodes, while a turn is taken."""
         self._lane = self._agent = -1
         """Where the environment is asked at the moment; agent -1 is all of them."""
-        seeds = (uniforms(seed, Purpose.ENV_SEED, 0, round_, 0, lanes) * 2**31).astype(np.int64).tolist()
+        drawn = uniforms(seed, Purpose.ENV_SEED, 0, round_, 0, lanes, first)
+        seeds = (drawn * 2**31).astype(np.int64).tolist()
         views = _Views(world, lanes)
 
         def begin() -> None:
@@ -154,7 +160,10 @@ class EnvironmentPlay:
 
     def step(self, time: int, lane: int, seen: Seen, actions: Sequence[IntArray], alive: int) -> Seen | None:
         """Take the actions of a turn; where an episode is over, the next one begins."""
-        lanes = len(seen)
+        return self.take(time, lane, len(seen), actions, alive)
+
+    def take(self, time: int, lane: int, lanes: int, actions: Sequence[IntArray], alive: int) -> Seen | None:
+        """Take the actions of a turn of so many lanes, as `step` does."""
         rewards, ends = np.empty(lanes), np.zeros(lanes, dtype=np.uint8)
         views = _Views(self._world, alive)
         self._last = _Views(self._world, lanes) if not alive else None
@@ -211,7 +220,7 @@ class EnvironmentPlay:
 
     def _where(self, time: int) -> str:
         who = "all agents" if self._agent < 0 else f"agent {self._world.agents[self._agent]}"
-        return f"lane {self._lane}, step {time}, {who}"
+        return f"lane {self._first + self._lane}, step {time}, {who}"
 
     def _reset(self, lane: int, k: int, seed: int, views: "_Views") -> None:
         self._lane, self._agent = lane, -1
@@ -262,9 +271,10 @@ class EnvironmentPlay:
         return reward, End.TRUNCATED if cut else End.TERMINATED
 
     def _seed_of(self, lane: int, episode: int) -> int:
-        first = lane - lane % BLOCK
-        drawn = uniforms(self._seed, Purpose.ENV_SEED, 0, self._round, episode, BLOCK, first)
-        return int(drawn[lane - first] * 2**31)
+        place = lane % BLOCK
+        block = self._first + lane - place
+        drawn = uniforms(self._seed, Purpose.ENV_SEED, 0, self._round, episode, BLOCK, block)
+        return int(drawn[place] * 2**31)
 
     def _read(
         self,
@@ -301,8 +311,8 @@ class EnvironmentPlay:
                 k = int(wrong.argmax())
                 expected = "finite numbers" if sizes is None else "what its space allows"
                 raise WorldFailed(
-                    f"lane {lane + k}, step {time}, agent {self._world.agents[i]}: the observation must hold "
-                    f"{expected}, got {of[k].tolist()!s:.80}"
+                    f"lane {self._first + lane + k}, step {time}, agent {self._world.agents[i]}: "
+                    f"the observation must hold {expected}, got {of[k].tolist()!s:.80}"
                 )
         return views.seen()
 
