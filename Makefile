@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test engines soak odd-files edges kills matrix leaks check lint types imports stub format lock clean fuzz containers kubernetes model charts bench docs docs-links
+.PHONY: help run test engines soak odd-files edges kills matrix leaks check lint types imports stub format lock clean fuzz containers kubernetes model screenshots charts bench docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ docs: $(VENV)/docs.done ## build the documentation site in build/docs; any warni
 
 docs-links: $(VENV)/docs.done ## look whether the links of the documents to other sites still lead somewhere
 	$(SPHINX) -b linkcheck docs build/docs-links
+
+screenshots: $(VENV)/dev.done ## take the pictures of the documents anew; needs chromium
+	$(BIN)/python docs/images/renew.py
 
 charts: ## build the library that draws the charts anew from its pinned sources; needs node and npm
 	@mkdir -p build/charts && cp bnpg/report/library/*.json bnpg/report/library/*.js bnpg/report/library/*.mjs build/charts

@@ -50,11 +50,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_tutorial(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "examples").symlink_to(ROOT / "examples")
+    for block in re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/tutorial.md").read_text(), re.M | re.S):
+        exec(compile(block, "tutorial.md", "exec"), {})  # noqa: S102 (the page is ours)
     for command, output in shown("tutorial.md").items():
         if "runs/long" in command or "runs/again" in command or command == "bnpg games":
             continue  # the first takes long, the others are of no other kind or need a key pressed
         trains = command.startswith("bnpg train")
-        assert main([*words(command), *(QUICK if trains else [])]) == 0
+        assert main([*words(command), *(QUICK if trains else [])]) == 0, command
         heard = timeless(capsys.readouterr().out)
         for line in timeless(output).splitlines():
             assert line in ("...", "") or line in heard, f"$ {command}\nshows {line!r}, got:\n{heard}"

@@ -1,10 +1,14 @@
 """What the how-to pages show works as shown, from the top of the page to its end."""
 
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from bnpg.__main__ import main
 from bnpg.sweep.grid import read_grid
@@ -31,6 +35,62 @@ def test_use_from_python(here: Path) -> None:
     # Alone and blind to each other, the two learn to push when there is something to push.
     assert names["pushed"].policy.tables[0][0].round(1).tolist() == [0.0, 1.0]
     assert main(["train", "cart.npz", "--rounds", "1", "--launcher", "memory", "--quiet", "--json"]) == 0
+
+
+class StandIn:
+    """A tracker that takes what Weights & Biases and MLflow take, and keeps it."""
+
+    def __init__(self) -> None:
+        self.sent: dict[int, dict[str, float]] = {}
+        self.said: dict[str, Any] = {}
+        self.summary = self.said
+
+    def init(self, *, project: str, mode: str, config: dict[str, Any]) -> "StandIn":
+        assert (project, mode) == ("bnpg", "offline")
+        self.said |= config
+        return self
+
+    def log(self, numbers: dict[str, float], *, step: int) -> None:
+        assert all(isinstance(value, float) for value in numbers.values())
+        self.sent[step] = numbers
+
+    log_metrics = log
+
+    def finish(self) -> None:
+        self.said["finished"] = True
+
+    def set_tracking_uri(self, uri: str) -> None:
+        assert uri.startswith("sqlite:///")
+
+    def set_experiment(self, name: str) -> None:
+        assert name == "bnpg"
+
+    @contextmanager
+    def start_run(self) -> Iterator[None]:
+        yield
+        self.said["finished"] = True
+
+    def log_params(self, values: dict[str, Any]) -> None:
+        self.said |= values
+
+    set_tags = log_params
+
+
+def test_trackers_get_every_round(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trackers = {name: StandIn() for name in ("wandb", "mlflow")}
+    for name, tracker in trackers.items():
+        monkeypatch.setitem(sys.modules, name, tracker)
+    names = play("track-runs-elsewhere.md")
+    for tracker in trackers.values():
+        assert sorted(tracker.sent) == list(range(31))
+        assert tracker.sent[30]["nash_gap"] == names["run"].summary["nash_gap"]
+        assert tracker.said["policy_digest"] == names["run"].summary["policy_digest"]
+        assert tracker.said["game"] == "climbing"
+        assert tracker.said["finished"]
+    before = dict(trackers["mlflow"].sent)
+    trackers["mlflow"].sent.clear()
+    names["records"](names["run"].folder)
+    assert trackers["mlflow"].sent == before
 
 
 def test_games_from_arrays(here: Path) -> None:
