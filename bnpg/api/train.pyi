@@ -50,7 +50,7 @@ def train(
     certify_samples: float = 0.0,
     save_policy: bool = False,
     trace: bool = False,
-    launcher: Literal["memory", "local", "slurm", "ray"] = "memory",
+    launcher: str = "memory",
     transport: Literal["ipc", "tcp", "unix"] = "ipc",
     patience: float = 120.0,
     on_loss: Literal["wait", "fail"] = "wait",
@@ -179,9 +179,10 @@ def train(
         Gather ``policy.npz`` at the end, every agent's theta.
     trace : bool, default False
         Record every message, for ``bnpg trace``.
-    launcher : {'memory', 'local', 'slurm', 'ray'}, default 'memory'
-        All in one process; a process for everyone on this machine; or agents on the hosts of a Slurm
-        allocation or of a Ray cluster.
+    launcher : str, default 'memory'
+        ``memory``: all in one process; ``local``: a process for everyone on this machine; ``slurm``,
+        ``ray``: agents on the hosts of a Slurm allocation or of a Ray cluster; or one that an installed
+        package brings.
     transport : {'ipc', 'tcp', 'unix'}, default 'ipc'
         What carries messages between local processes: ZeroMQ (ipc, tcp) or stream sockets (unix).
     patience : float, default 120.0

@@ -2,10 +2,11 @@
 
 import os
 import sys
+from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal
 
 import msgspec
-from bnpg_protocol.process.settings import Setting, SettingError, convert
+from bnpg_protocol.process.settings import Setting, SettingError, convert, did_you_mean, listed
 from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Meta, Struct
 
@@ -14,6 +15,10 @@ from bnpg_math.errors import InputError
 Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 
+OURS = ("memory", "local", "slurm", "ray")
+"""Launchers that are there always, though what some need may not be."""
+ENTRY_POINTS = "bnpg.launchers"
+"""The group of entry points by which packages bring others."""
 TRACE_FOLDER = "trace"
 """Where in the run folder the message trace goes."""
 
@@ -22,10 +27,12 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     """Where and how the processes of a run live, in the order in which it is stored."""
 
     launcher: Annotated[
-        Literal["memory", "local", "slurm", "ray"],
+        Annotated[str, Meta(pattern=r"^[A-Za-z][\w.-]*$")],
         Setting(
-            "All in one process; a process for everyone on this machine; or agents on the hosts of a Slurm "
-            "allocation or of a Ray cluster."
+            "`memory`: all in one process; `local`: a process for everyone on this machine; `slurm`, `ray`: "
+            "agents on the hosts of a Slurm allocation or of a Ray cluster; or one that an installed package "
+            "brings.",
+            symbol="NAME",
         ),
     ] = "local"
     transport: Annotated[
@@ -115,6 +122,23 @@ class Outcome(Struct, frozen=True):
     processes: int
 
 
+def check_name(launcher: str) -> None:
+    """Refuse a launcher that is neither ours nor an installed package's.
+
+    Raises
+    ------
+    SettingError
+        Naming those that there are.
+    """
+    if launcher in OURS:
+        return
+    others = {one.name for one in entry_points(group=ENTRY_POINTS)}
+    if launcher not in others:
+        known = (*OURS, *sorted(others))
+        expected = f"expected {listed([repr(name) for name in known])}, got {launcher!r}"
+        raise SettingError("launcher", expected + did_you_mean(launcher, known, "; "))
+
+
 def settings_from(given: dict[str, Any], base: LaunchSettings | None = None) -> LaunchSettings:
     """Return launch settings with the given ones, by their keys, over those of `base`.
 
@@ -126,6 +150,7 @@ def settings_from(given: dict[str, Any], base: LaunchSettings | None = None) -> 
     fields = msgspec.to_builtins(base or LaunchSettings())
     try:
         settings = convert(fields | given, LaunchSettings)
+        check_name(settings.launcher)
         # A run is resumed from wherever one is.
         return msgspec.structs.replace(settings, seal=settings.seal and os.path.abspath(settings.seal))
     except SettingError as error:

@@ -9,7 +9,9 @@ import pytest
 
 from bnpg.__main__ import main
 from bnpg.launchers import registry
+from bnpg.launchers import settings as launch_settings
 from bnpg.launchers.registry import Engine, find_launcher, find_pool
+from bnpg.run_folder import read_settings
 from bnpg_math.errors import InputError
 
 
@@ -81,3 +83,25 @@ def test_no_engine_is_loaded_unless_it_is_asked_for(tmp_path: Path) -> None:
     command = [sys.executable, "-P", "-c", program]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_a_launcher_of_a_package_is_a_setting_like_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def others(group: str) -> list[EntryPoint]:
+        assert group == "bnpg.launchers"
+        return [EntryPoint("elsewhere", "bnpg.launchers.memory:launch", group)]
+
+    monkeypatch.setattr(registry, "entry_points", others)
+    monkeypatch.setattr(launch_settings, "entry_points", others)
+    run = ["train", "climbing", "--rounds", "2", "--launcher", "elsewhere", "--no-fsync", "--quiet"]
+    assert main([*run, "--out", str(tmp_path / "run")]) == 0
+    assert read_settings(tmp_path / "run" / "launch.toml").launcher == "elsewhere"
+    assert main(["resume", str(tmp_path / "run")]) == 0
+    run[run.index("elsewhere")] = "elsewere"
+    capfd.readouterr()
+    assert main([*run, "--out", str(tmp_path / "none")]) == 2
+    told = capfd.readouterr().err
+    assert "'ray' or 'elsewhere', got 'elsewere'; did you mean 'elsewhere'?" in told
+    assert len(told.splitlines()) == 1
+    assert not (tmp_path / "none").exists()
