@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from bnpg_coordinator.automatic import adam_epsilon, settled
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.loading import certified_learning_rate, load_game
 from threadpoolctl import threadpool_limits
@@ -43,12 +44,14 @@ from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import Game
+from bnpg_math.learning.adam import Adam
 from bnpg_math.learning.advantages import local_advantages
 from bnpg_math.learning.direct import direct_gradients
 from bnpg_math.learning.estimators import episode_lengths, signal_weights, visit_times
 from bnpg_math.learning.gradient import flow, local_flow, local_flows
 from bnpg_math.learning.optimiser import PlainAscent
 from bnpg_math.learning.regularization import each
+from bnpg_math.learning.schedule import scheduled
 from bnpg_math.policies.direct import TabularDirect
 from bnpg_math.policies.file import load_policy
 from bnpg_math.policies.simplex import nearest_distributions
@@ -65,7 +68,7 @@ def learn(experiment: Experiment) -> Iterator[Team]:
     Parameters
     ----------
     experiment : Experiment
-        What is run; with updates (3) of a fixed step size, without momentum.
+        What is run; with updates (3) of a fixed step size, without momentum, or with Adam.
 
     Yields
     ------
@@ -82,8 +85,11 @@ def learn(experiment: Experiment) -> Iterator[Team]:
     if experiment.kind.is_network:
         raise InputError("the algorithm in one file is that of tables")
     game = load_game(experiment, Path())
+    experiment = settled(experiment, game)
     dag = parse_dag(experiment.dag, game.agents)
     eta = certified_learning_rate(experiment, game, dag)
+    optimiser = Adam(epsilon=adam_epsilon(game)) if experiment.by_adam else PlainAscent()
+    states: list[Arrays] = [{}] * game.agents
     team: Team = initial_team(experiment, game, dag)
     yield team
     for round_ in range(experiment.rounds):
@@ -92,10 +98,12 @@ def learn(experiment: Experiment) -> Iterator[Team]:
                 gradients = exact_gradients(experiment, game, dag, team)
             else:
                 gradients = sampled_gradients(experiment, game, dag, team, round_)
-            thetas = [
-                PlainAscent().step(policy.theta, gradient, {}, eta)[0]
-                for policy, gradient in zip(team, gradients, strict=True)
+            step = scheduled(eta, experiment.schedule, round_, experiment.rounds)
+            moved = [
+                optimiser.step(policy.theta, gradient, state, step)
+                for policy, gradient, state in zip(team, gradients, states, strict=True)
             ]
+            thetas, states = [theta for theta, _ in moved], [state for _, state in moved]
             # A table of probabilities goes back to the nearest one.
             thetas = [
                 policy.nearest(theta) if isinstance(policy, TabularDirect) else theta
@@ -164,7 +172,7 @@ def sampled_gradients(experiment: Experiment, game: Game, dag: Dag, team: Team, 
     horizon, lanes, seed = experiment.horizon, experiment.lanes, experiment.seed
     visits = visit_times(horizon, game.gamma, lanes, seed, round_)
     weights = signal_weights(
-        episodes.rewards, episodes.states, game.gamma, horizon, experiment.baseline, game.states, visits,
+        episodes.rewards, episodes.states, game.gamma, horizon, experiment.subtracted, game.states, visits,
         experiment.sure_steps,
     )  # fmt: skip
     # Each agent has seen the states, its parents' actions and its own, and lays them end to end.

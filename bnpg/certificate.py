@@ -31,6 +31,7 @@ from bnpg.evaluation.from_samples import certify_from_samples
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.evaluation.prediction import natural_prediction, predicted_rounds, prediction_in_words
 from bnpg.run_folder import RunFolder
+from bnpg.verdict import certificate_label
 from bnpg_math.arrays.npz import write_arrays
 from bnpg_math.dag import Dag
 from bnpg_math.dag.perfect import is_perfect
@@ -298,11 +299,20 @@ def in_words(certificate: dict[str, Any]) -> str:
     )
 
 
-def certificate_lines(experiment: Experiment, summary: dict[str, Any]) -> list[str]:
-    """Return what a person is told of the guarantees after a run; nothing if there are none."""
+def certificate_lines(experiment: Experiment, summary: dict[str, Any], unit: float = 0.0) -> list[str]:
+    """Return what a person is told of the guarantees after a run; nothing if there are none.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    summary : dict
+        What `summary.json` says.
+    unit : float
+        Range of the returns, beside which a gap is large or small; 0 if it is not known.
+    """
     if not summary.get("certificate"):
         return []
-    lines = [f"Certificate: {summary['certificate']}"]
+    lines = [f"{certificate_label(summary.get('nash_gap'), unit)}: {summary['certificate']}"]
     if experiment.stop_at_epsilon:
         gap = f"{'a Nash' if experiment.stop_gap == 'nash' else 'an optimality'} gap"
         goal = f"{gap} of at most {experiment.stop_at_epsilon:g}"

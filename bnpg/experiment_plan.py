@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from bnpg_coordinator.automatic import settled
 from bnpg_coordinator.experiment import Experiment, experiment_from, experiment_settings
 from bnpg_coordinator.loading import certified_learning_rate, check_shapes
 from bnpg_coordinator.simulator import PATIENCE, OpenedSimulator, open_simulator, simulates
@@ -203,6 +204,7 @@ class _Planner:
         _check_ascent(experiment, dag)
         _check_sizes(experiment, game, dag)
         _check_learning_rate(experiment, game, dag)
+        experiment = settled(experiment, game)
         return ExperimentPlan(experiment, game, dag, file, initial)
 
     def _plan_simulator(self, policy: Policy | None) -> ExperimentPlan:
@@ -232,6 +234,7 @@ class _Planner:
             dag=self._dag_name(dag, policy),
             initial=asked.initial if policy is None else "initial.npz",
         )
+        experiment = settled(experiment, None)
         size = experiment.lanes * experiment.steps
         if size > LARGEST_SIGNAL:
             raise InputError(
@@ -514,6 +517,11 @@ def _check_mode(experiment: Experiment) -> None:
         chosen, setting = getattr(experiment, one.name), one.setting
         if setting.needs and chosen != one.default and experiment.mode != setting.mode:
             raise InputError(f"{one.key} {chosen} needs mode {setting.mode}, {setting.needs}")
+    if experiment.optimizer == "adam" and experiment.mode == "exact":
+        raise InputError(
+            "optimizer adam needs mode sampled: exact steps have no noise to average, and step-size chooses "
+            "how large they are"
+        )
 
 
 def _check_barrier(experiment: Experiment, game: Game, dag: Dag) -> None:

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from bnpg_coordinator.automatic import returns_range
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.line import MEASURED, RETURNS, Line, number
 from bnpg_coordinator.worlds.interface import WorldFailed
@@ -19,6 +20,7 @@ from bnpg.durations import duration
 from bnpg.evaluation.played import evaluate_by_playing, scores_of_networks, scores_of_tables
 from bnpg.launchers.settings import Outcome
 from bnpg.run_folder import RunFolder
+from bnpg.verdict import notices, settings_of_steps
 from bnpg_math.arrays.named import digest
 from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.arrays.solver_numerics import full_fingerprint
@@ -70,6 +72,9 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, 
     summary |= _digest(run, summary["rounds"], recorded)
     done = summary["state"] == "done"
     summary |= certify(run, summary["rounds"], fence) if done else uncertified("the run is not done")
+    unit = 0.0 if run.simulator is not None else returns_range(run.game)
+    summary |= settings_of_steps(experiment)
+    summary["notices"] = notices(experiment, lines, unit) if done and unit else []
     summary |= {
         "game": run.identity["game"],
         "mode": experiment.mode,
@@ -184,7 +189,10 @@ def human_summary(run: RunFolder, summary: dict[str, Any]) -> str:
     rows = _rows(summary)
     width = max((len(value) for _, value, _ in rows), default=0)
     lines += [f"  {name:<15} {value:<{width}}   {meaning}".rstrip() for name, value, meaning in rows]
-    told = certificate_lines(run.experiment, summary)
+    said = [f"Notice: {notice}" for notice in summary.get("notices", ())]
+    lines += ["", *said] if said else []
+    unit = 0.0 if run.simulator is not None else returns_range(run.game)
+    told = certificate_lines(run.experiment, summary, unit)
     lines += ["", *told] if told else []
     lines += ["", f"Files in {folder}"]
     for name, meaning in _FILES:

@@ -13,10 +13,12 @@ from bnpg_protocol.wire.messages import Welcome
 
 from bnpg_agents.limits import Limits, choosable
 from bnpg_agents.snapshot import Snapshot
+from bnpg_agents.steps import sampled_schedule
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.named import Arrays, frozen
 from bnpg_math.learning.actor import ActorSettings, ActorSigns, actor_pass, played_rows
 from bnpg_math.learning.adam import Adam
+from bnpg_math.learning.schedule import scheduled
 from bnpg_math.policies.interface import Seen
 from bnpg_math.policies.network import NetworkPolicy
 
@@ -58,7 +60,7 @@ class ActorUpdate:
     ) -> None:
         self.round = round_
         self._settings = settings_of(welcome)
-        self._eta = welcome.learning_rate
+        self._eta = scheduled(welcome.learning_rate, sampled_schedule(welcome), round_, welcome.rounds)
         self._address = (welcome.seed, welcome.agent, round_)
         self._policy = policy
         self._theta: Arrays = before.theta

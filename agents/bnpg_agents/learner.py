@@ -15,6 +15,7 @@ from bnpg_agents.actor_update import UPDATES, ActorUpdate
 from bnpg_agents.limits import Limits, choosable, counted, played
 from bnpg_agents.local_policy import MakePolicy, local_policy
 from bnpg_agents.snapshot import Snapshot
+from bnpg_agents.steps import sampled_optimiser, sampled_schedule
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.named import Arrays, frozen
 from bnpg_math.chance.ahead import UniformsAhead
@@ -22,6 +23,7 @@ from bnpg_math.chance.streams import Purpose
 from bnpg_math.learning.gradient import local_flow
 from bnpg_math.learning.natural import part_of
 from bnpg_math.learning.optimiser import Nesterov, Optimiser, PlainAscent, Retreat
+from bnpg_math.learning.schedule import scheduled
 from bnpg_math.policies.interface import Direct, Policy, Seen, Tabular, Tabulated
 from bnpg_math.policies.network import NetworkPolicy
 
@@ -57,6 +59,8 @@ class Learner:
         self, welcome: Welcome, checkpoint: Mapping[int, Snapshot], make: MakePolicy = local_policy
     ) -> None:
         self._learning_rate = welcome.learning_rate
+        self._optimiser = sampled_optimiser(welcome)
+        self._schedule, self._total = sampled_schedule(welcome), welcome.rounds
         self._family = (*welcome.parents, welcome.agent)
         if len(welcome.parents) != len(welcome.parent_actions) or len(set(self._family)) != len(self._family):
             raise OrderViolation(
@@ -171,7 +175,8 @@ class Learner:
         else:
             own, legal = counted(weights, limits), choosable(limits)
             gradient = policy.gradient(seen, parent_actions, actions, own, legal)
-        return self._step(round_, gradient, PlainAscent(), self._learning_rate)
+        eta = scheduled(self._learning_rate, self._schedule, round_, self._total)
+        return self._step(round_, gradient, self._optimiser, eta)
 
     def begin_update(
         self,

@@ -15,7 +15,9 @@ def train(
     mode: Literal["sampled", "exact"] = "sampled",
     dag: str | os.PathLike[str] | Dag | Iterable[Any] = "line",
     rounds: int = 200,
-    learning_rate: float | Literal["certified"] = 0.1,
+    learning_rate: float | Literal["auto", "certified"] = "auto",
+    optimizer: Literal["auto", "ascent", "adam"] = "auto",
+    schedule: Literal["constant", "linear"] = "constant",
     step_size: Literal["fixed", "backtracking", "barzilai-borwein"] = "fixed",
     direction: Literal["gradient", "natural"] = "gradient",
     momentum: Literal["none", "nesterov"] = "none",
@@ -41,7 +43,7 @@ def train(
     encoder: str = "",
     team_reward: Literal["mean", "sum"] = "mean",
     instances: Literal["kept", "fresh"] = "kept",
-    baseline: Literal["cross-fit", "centred", "none"] = "cross-fit",
+    baseline: Literal["auto", "cross-fit", "centred", "none"] = "auto",
     initial: str | os.PathLike[str] | Policy = "zeros",
     seed: int = 0,
     evaluate_every: int = 10,
@@ -91,11 +93,18 @@ def train(
         or a file.
     rounds : int, default 200
         Number of updates.
-    learning_rate : float or 'certified', default 0.1
-        Step size eta; ``certified`` is 1/beta, for which exact updates never do harm.
+    learning_rate : float or 'auto', 'certified', default 'auto'
+        Step size eta; ``auto`` fits the range of the returns, and ``certified`` is 1/beta, for which
+        exact updates never do harm.
+    optimizer : {'auto', 'ascent', 'adam'}, default 'auto'
+        What takes a step along the gradient: ``ascent`` is update (3), ``adam`` divides it by its own
+        size (sampled mode); ``auto`` is ``adam`` in sampled mode where `learning_rate` is auto, and
+        else ``ascent``.
+    schedule : {'constant', 'linear'}, default 'constant'
+        Whether `learning_rate` stays, or goes down in a line to 0 over `rounds`. (sampled mode)
     step_size : {'fixed', 'backtracking', 'barzilai-borwein'}, default 'fixed'
-        Take `learning_rate` for each update, or let the coordinator choose, who tries that first.
-        (exact mode)
+        Take `learning_rate` for each update, or let the coordinator choose, who tries that first; where
+        that is auto, ``fixed`` is ``backtracking``. (exact mode)
     direction : {'gradient', 'natural'}, default 'gradient'
         What an update follows: the gradient, or the natural one. (exact mode)
     momentum : {'none', 'nesterov'}, default 'none'
@@ -155,9 +164,10 @@ def train(
     instances : {'kept', 'fresh'}, default 'kept'
         Whether an environment is reset for every episode, or made anew because it carries something
         over. (sampled mode; simulators)
-    baseline : {'cross-fit', 'centred', 'none'}, default 'cross-fit'
-        What is subtracted from returns: the mean of the other half of the lanes, that and their mean
-        reward at every step, or nothing. (sampled mode)
+    baseline : {'auto', 'cross-fit', 'centred', 'none'}, default 'auto'
+        What is subtracted from returns: the mean of the other half of the lanes (``cross-fit``), that
+        and their mean reward at every step (``centred``), or nothing; ``auto`` is ``centred`` in games
+        where `learning_rate` is auto, and else ``cross-fit``. (sampled mode)
     initial : str, path or Policy, default 'zeros'
         Starting theta: ``zeros``, ``normal``, which is N(0, 1) keyed by the seed, or a policy file.
     seed : int, default 0

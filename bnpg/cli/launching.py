@@ -92,4 +92,11 @@ def _heading(run: RunFolder, launcher: str, over: bool) -> str:
     if over:
         where = "all rounds are done; writing what is missing"
     game = run.identity["game"]
-    return f"bnpg: {game}, {experiment.mode} mode, DAG {experiment.dag}, {where}; run folder {run.path}"
+    learns = "from played episodes" if experiment.mode == "sampled" else "from the known model"
+    eta = experiment.learning_rate
+    size = eta if isinstance(eta, str) else f"{eta:.4g}"
+    steps = f"{'Adam' if experiment.by_adam else 'ascent'} with learning rate {size}"
+    return (
+        f"bnpg: {game}, {experiment.mode} mode ({learns}), DAG {experiment.dag}, {steps}, {where}; "
+        f"run folder {run.path}"
+    )

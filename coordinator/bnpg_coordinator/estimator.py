@@ -95,7 +95,7 @@ class SampledRound:
             self.episodes.strata(),
             self._world.gamma,
             experiment.horizon,
-            experiment.baseline,
+            experiment.subtracted,
             self._world.strata,
             self._visits,
             experiment.sure_steps,
@@ -103,7 +103,7 @@ class SampledRound:
 
     def _of_episodes(self, play: EpisodicPlay) -> FloatArray:
         rewards, strata = np.stack(self.episodes.rewards()), np.stack(self.episodes.strata())
-        baseline: EpisodeBaseline = "none" if self._experiment.baseline == "none" else "cross-fit"
+        baseline: EpisodeBaseline = "none" if self._experiment.subtracted == "none" else "cross-fit"
         return episode_weights(
             rewards, self._over(play), self._world.gamma, baseline, strata, self._world.strata
         )

@@ -106,17 +106,35 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         ExperimentSetting("Number of updates.", symbol="R", unit="updates", decides="length"),
     ] = 200
     learning_rate: Annotated[
-        Positive | Literal["certified"],
+        Positive | Literal["auto", "certified"],
         ExperimentSetting(
-            "Step size eta; `certified` is 1/beta, for which exact updates never do harm.",
+            "Step size eta; `auto` fits the range of the returns, and `certified` is 1/beta, for which exact "
+            "updates never do harm.",
             symbol="ETA",
             original=True,
         ),
-    ] = 0.1
+    ] = "auto"
+    optimizer: Annotated[
+        Literal["auto", "ascent", "adam"],
+        ExperimentSetting(
+            "What takes a step along the gradient: `ascent` is update (3), `adam` divides it by its own size "
+            "(sampled mode); `auto` is `adam` in sampled mode where {learning-rate} is auto, and else "
+            "`ascent`."
+        ),
+    ] = "auto"
+    schedule: Annotated[
+        Literal["constant", "linear"],
+        ExperimentSetting(
+            "Whether {learning-rate} stays, or goes down in a line to 0 over {rounds}.",
+            mode="sampled",
+            needs="where steps are noisy; exact ones may be chosen by {step-size}",
+        ),
+    ] = "constant"
     step_size: Annotated[
         Literal["fixed", "backtracking", "barzilai-borwein"],
         ExperimentSetting(
-            "Take {learning-rate} for each update, or let the coordinator choose, who tries that first.",
+            "Take {learning-rate} for each update, or let the coordinator choose, who tries that first; "
+            "where that is auto, `fixed` is `backtracking`.",
             mode="exact",
             needs=_OBJECTIVE,
         ),
@@ -307,14 +325,15 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         ),
     ] = "kept"
     baseline: Annotated[
-        Literal["cross-fit", "centred", "none"],
+        Literal["auto", "cross-fit", "centred", "none"],
         ExperimentSetting(
-            "What is subtracted from returns: the mean of the other half of the lanes, that and their mean "
-            "reward at every step, or nothing.",
+            "What is subtracted from returns: the mean of the other half of the lanes (`cross-fit`), that "
+            "and their mean reward at every step (`centred`), or nothing; `auto` is `centred` in games where "
+            "{learning-rate} is auto, and else `cross-fit`.",
             mode="sampled",
             original=True,
         ),
-    ] = "cross-fit"
+    ] = "auto"
     initial: Annotated[
         str,
         ExperimentSetting(
@@ -401,6 +420,17 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         return bool(self.evaluate_every) and (round_ % self.evaluate_every == 0 or round_ == self.rounds)
 
     @property
+    def subtracted(self) -> Literal["cross-fit", "centred", "none"]:
+        """The baseline of sampled rounds; `auto` is that of a chosen step size until it is settled."""
+        return "cross-fit" if self.baseline == "auto" else self.baseline
+
+    @property
+    def by_adam(self) -> bool:
+        """Whether Adam takes the steps of sampled rounds, as it always does along advantages."""
+        chosen = self.optimizer == "auto" and self.learning_rate == "auto"
+        return self.mode == "sampled" and (self.optimizer == "adam" or chosen or self.has_critic)
+
+    @property
     def remembers(self) -> bool:
         """Whether a round needs to know of the rounds before it more than theta."""
         return self.step_size != "fixed" or self.momentum != "none"
@@ -426,7 +456,8 @@ def experiment_settings(kind: type[Experiment] | None = None) -> tuple[Declared[
 
 def experiment_digest(experiment: Experiment, game_digest: str, initial_digest: str) -> str:
     """Return the digest of all that decides the result; agents keep it beside their checkpoints."""
-    fields = msgspec.to_builtins(experiment)
+    # A baseline that nobody chose has the name that it had when there was no other choice.
+    fields = msgspec.to_builtins(msgspec.structs.replace(experiment, baseline=experiment.subtracted))
     deciding = {
         one.key: fields[one.key]
         for one in experiment_settings(type(experiment))
@@ -434,6 +465,8 @@ def experiment_digest(experiment: Experiment, game_digest: str, initial_digest: 
         and not one.setting.by_content
         and (one.setting.original or getattr(experiment, one.name) != one.default)
     }
+    if experiment.schedule != "constant":
+        deciding["rounds"] = fields["rounds"]  # how large a step is depends on how many there will be
     deciding |= {"game": game_digest, "initial": initial_digest}
     return hashlib.sha256(msgspec.json.encode(deciding, order="sorted")).hexdigest()[:32]
 

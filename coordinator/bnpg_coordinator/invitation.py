@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from bnpg_protocol.wire.messages import Welcome
 
+from bnpg_coordinator.automatic import adam_epsilon
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.worlds.interface import Box
@@ -16,6 +17,7 @@ def welcome(setup: CoordinatorSetup, agent: int, version: int = 0) -> Welcome:
     dag, actions = setup.dag, setup.world.actions
     space = setup.world.spaces[agent]
     width = space.width if isinstance(space, Box) else 0
+    adam = setup.experiment.by_adam
     return Welcome(
         version=version,
         agent=agent,
@@ -35,6 +37,9 @@ def welcome(setup: CoordinatorSetup, agent: int, version: int = 0) -> Welcome:
         theta=setup.initial[agent] if setup.initial else np.zeros(0),
         policy=setup.experiment.policy,
         **_of_critic(setup.experiment),
+        optimizer="adam" if adam else "ascent",
+        schedule=setup.experiment.schedule,
+        epsilon=adam_epsilon(setup.world.model) if adam else 0.0,
     )
 
 

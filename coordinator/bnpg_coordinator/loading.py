@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from bnpg_coordinator.automatic import settled
 from bnpg_coordinator.critic_file import read_critics
 from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.experiment import Experiment, experiment_digest, read_experiment
@@ -47,11 +48,11 @@ def load_game(experiment: Experiment, folder: Path) -> Game:
 
 
 def certified_learning_rate(experiment: Experiment, game: Game, dag: Dag) -> float:
-    """Return eta: as given, or certified never to decrease L.
+    """Return eta: as given, as `auto` chooses it, or certified never to decrease L.
 
-    That is 1/beta for exact (3) (Lemma 4, tight form, or its like for direct policies). On the complete DAG
-    every step of plain natural updates is (Theorem B): then it is the one at which both terms of its bound
-    are equal, (1-gamma) log A / (N R).
+    The last is 1/beta for exact (3) (Lemma 4, tight form, or its like for direct policies). On the complete
+    DAG every step of plain natural updates is (Theorem B): then it is the one at which both terms of its
+    bound are equal, (1-gamma) log A / (N R).
     """
     if experiment.learning_rate == "certified":
         if experiment.is_plainly_natural:
@@ -61,7 +62,7 @@ def certified_learning_rate(experiment: Experiment, game: Game, dag: Dag) -> flo
         if experiment.kind.is_direct:
             return 1.0 / direct_smoothness(sizes(game, dag))
         return 1.0 / smoothness(sizes(game, dag), experiment.weights(dag, game.actions))
-    return float(experiment.learning_rate)
+    return float(settled(experiment, game).learning_rate)
 
 
 def _learning_rate(experiment: Experiment, world: World, dag: Dag) -> float:
@@ -69,7 +70,7 @@ def _learning_rate(experiment: Experiment, world: World, dag: Dag) -> float:
         return certified_learning_rate(experiment, world.model, dag)
     if experiment.learning_rate == "certified":
         raise InputError("learning-rate certified needs a world whose model is known: give a number")
-    return float(experiment.learning_rate)
+    return float(settled(experiment, None).learning_rate)
 
 
 def check_shapes(policy: Policy, world: World) -> None:
@@ -205,6 +206,7 @@ def prepare_setup(
     InputError
         If the initial policy or the record is missing or bad; the text names it.
     """
+    experiment = settled(experiment, world.model)
     initial: tuple[FloatArray, ...] = ()
     initial_digest = experiment.initial
     if experiment.initial.endswith(".npz"):

@@ -54,7 +54,9 @@ def test_train_has_every_option_of_the_command_line() -> None:
     of_python = {"env"}  # an environment, made here
     assert set(inspect.signature(bnpg.train).parameters) == settings | own | of_python
     options = {option.name for option in train_command.params}
-    assert options - settings - own == {"subject", "as_json", "quiet", "debug"}
+    of_the_shell = {"subject", "as_json", "quiet", "debug"}
+    by_initial_and_dag = {"origin", "budget"}  # a policy and a graph are objects here
+    assert options - settings - own == of_the_shell | by_initial_and_dag
     assert settings - options == {"game"}
 
 
@@ -69,7 +71,7 @@ def test_train_shows_every_default_and_every_meaning() -> None:
         assert re.search(rf"^{one.name} : .*, default {re.escape(repr(default))}", entries, re.M)
         words = one.meaning(lambda key: f"`{key.replace('-', '_')}`", lambda typed: f"``{typed}``")
         assert words in " ".join(entries.split())
-    assert shown["learning_rate"].annotation == float | Literal["certified"]
+    assert shown["learning_rate"].annotation == float | Literal["auto", "certified"]
 
 
 def test_what_type_checkers_read_is_written_from_the_declaration() -> None:
@@ -137,11 +139,12 @@ def test_nothing_is_printed_unless_progress_is_asked_for(capfd: pytest.CaptureFi
 
 def test_games_dags_and_policies_may_be_objects(here: Path) -> None:
     mine = bnpg.dense_game("my game", np.ones((1, 3, 3, 1)), payoff()[None], np.ones(1), 0.0)
-    first = bnpg.train(mine, dag=[(1, 0)], mode="exact", **QUICK)
+    exact = {**QUICK, "mode": "exact", "learning_rate": 0.1}
+    first = bnpg.train(mine, dag=[(1, 0)], **exact)
     assert (first.game.digest, first.dag.edges) == (mine.digest, ((1, 0),))
     assert first.folder.name.startswith("my-game-")
-    goes_on = bnpg.train(mine, initial=first.policy, mode="exact", **QUICK)
-    twelve = bnpg.train(mine, dag=first.dag, mode="exact", **(QUICK | {"rounds": 12}))
+    goes_on = bnpg.train(mine, initial=first.policy, **exact)
+    twelve = bnpg.train(mine, dag=first.dag, **(exact | {"rounds": 12}))
     assert goes_on.policy.digest == twelve.policy.digest
     named = bnpg.train(bnpg.game("climbing"), dag=(), **QUICK)
     assert (named.experiment.game, named.experiment.dag) == ("climbing", "empty")
@@ -197,7 +200,7 @@ def test_evaluating_gives_the_numbers_of_the_record() -> None:
         (
             lambda: bnpg.train("climbing", learning_rate=np.nan),
             bnpg.InputError,
-            "^learning_rate: expected a finite number greater than 0 or 'certified', got nan$",
+            "^learning_rate: expected a finite number greater than 0, 'auto' or 'certified', got nan$",
         ),
         (
             lambda: bnpg.train("climbing", step_size="backtrackng"),

@@ -19,6 +19,8 @@ from bnpg.lab.testing.settings import structs
 from bnpg_math.errors import InputError
 
 NOT_ALWAYS = {
+    "optimizer",
+    "schedule",
     "sure-steps",
     "step-size",
     "direction",
@@ -112,7 +114,8 @@ def test_the_resolved_file_reads_back(fields: dict[str, Any]) -> None:
 def test_ways_of_climbing_are_the_same_as_flags_and_in_a_file(
     step_size: str, direction: str, momentum: str
 ) -> None:
-    fields = {"mode": "exact", "step-size": step_size, "direction": direction, "momentum": momentum}
+    fields: dict[str, Any] = {"mode": "exact", "learning-rate": 0.1}
+    fields |= {"step-size": step_size, "direction": direction, "momentum": momentum}
     if (step_size, momentum) == ("barzilai-borwein", "nesterov"):
         with pytest.raises(InputError, match="expected momentum none, got nesterov"):
             from_file({"game": "coordination"} | fields)

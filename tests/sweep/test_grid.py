@@ -29,6 +29,7 @@ def test_every_field_of_an_experiment_may_vary(here: Path) -> None:
     axes = {
         "game": '["climbing"]', "mode": '["sampled", "exact"]', "dag": '["line"]', "rounds": "[1]",
         "learning-rate": '[0.5, "certified"]', "regularization": "[0, 0.1]",
+        "optimizer": '["ascent"]', "schedule": '["constant"]',
         "step-size": '["fixed"]', "direction": '["gradient"]', "momentum": '["none"]', "lanes": "[2]",
         "barrier": '["uniform"]', "policy": '["table"]',
         "update": '["gradient"]', "epochs": "[5]", "minibatches": "[1]", "clip": "[0.2]", "entropy": "[0]",

@@ -64,7 +64,7 @@ def test_a_sweep_is_its_runs_in_one_table(run: Any, whole: Path, grid_file: Path
         assert (row["state"], row["policy_digest"]) == ("done", again.policy.digest)
         for key in ("value", "nash_gap", "optimality_gap", "return_mean", "optimal_value"):
             assert float(row[key]) == again.summary[key]
-        assert float(row["learning_rate"]) == 0.1
+        assert float(row["learning_rate"]) == 0.2
         assert float(row["uniform_value"]) == pytest.approx(again.columns["value"][0])
         assert float(row["score"]) == pytest.approx(
             (again.summary["value"] - again.columns["value"][0])

@@ -116,6 +116,12 @@ class Welcome(Unsequenced, frozen=True):
     """Weight of the entropy in `a2c` and `ppo`."""
     longest: NotNegative = 0.0
     """Length to which their gradients are shortened; 0 is any."""
+    optimizer: str = "ascent"
+    """What takes a sampled step along the gradient: `ascent`, update (3), or `adam`."""
+    schedule: str = "constant"
+    """How the step size goes over the rounds of sampled mode: `constant`, or `linear` down to 0."""
+    epsilon: NotNegative = 0.0
+    """Of Adam, in the unit of gradients; 0 where it takes no step."""
 
 
 class Reject(Unsequenced, frozen=True):

@@ -1,0 +1,76 @@
+"""Step sizes in units of the returns: what `learning-rate auto` stands for, as plain numbers.
+
+A gradient is a return for a logit, and an update adds eta times it to logits: so an eta that suits rewards up
+to 1 is a hundred times too large where they go up to 100. The unit is the range of the returns,
+R/(1-gamma), which a known model says; without one it is 1. Adam divides gradients by their own size, so
+its eta is a number of logits, whatever is played; only its epsilon is in the unit.
+"""
+
+import math
+
+import msgspec
+
+from bnpg_coordinator.experiment import Experiment
+from bnpg_math.games.game import Game
+
+ADAM_STEP = 0.2
+"""Logits that Adam moves a parameter in a round at the most, about: e^0.2 of the odds."""
+NETWORK_STEP = 0.01
+"""The same of the parameters of a network: logits are sums of many of them."""
+ACTOR_STEP = 0.001
+"""The same in `a2c` and `ppo`, which make several steps a round."""
+ADAM_EPSILON = 1e-7
+"""Of Adam, in units of the returns' range."""
+EXACT_STEP = 4.0
+"""Logits of an exact update where the occupancy and the advantage are as large as they can be."""
+
+
+def returns_range(game: Game | None) -> float:
+    """Return R/(1-gamma), how far apart returns can be; 1 where that is unknown, 0 or no number.
+
+    Parameters
+    ----------
+    game : Game or None
+        The model of what is played, where there is one.
+    """
+    if game is None:
+        return 1.0
+    unit = game.reward_range / (1.0 - game.gamma)
+    return unit if math.isfinite(unit) and unit > 0.0 else 1.0
+
+
+def settled(experiment: Experiment, game: Game | None) -> Experiment:
+    """Return an experiment with a number for `learning-rate auto`, and what it chooses beside that.
+
+    That is the optimizer, and in games the centred baseline: with the other one lengths of episodes are most
+    of the noise. In exact mode nothing is known that suits every policy on the way: there the coordinator
+    chooses the size of every step, and the number is what it tries first.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    game : Game or None
+        The model of what is played, where there is one.
+
+    Returns
+    -------
+    Experiment
+        The same where the learning rate was chosen by whoever asked for it.
+    """
+    if experiment.learning_rate != "auto":
+        return experiment
+    if experiment.baseline == "auto" and experiment.mode == "sampled" and game is not None:
+        experiment = msgspec.structs.replace(experiment, baseline="centred")
+    if experiment.by_adam:
+        step = NETWORK_STEP if experiment.kind.is_network else ADAM_STEP
+        step = ACTOR_STEP if experiment.has_critic else step
+        return msgspec.structs.replace(experiment, learning_rate=step, optimizer="adam")
+    if experiment.mode == "exact" and experiment.step_size == "fixed" and not experiment.kind.is_direct:
+        experiment = msgspec.structs.replace(experiment, step_size="backtracking")
+    rate = EXACT_STEP / returns_range(game)
+    return msgspec.structs.replace(experiment, learning_rate=min(max(rate, 1e-300), 1e300))
+
+
+def adam_epsilon(game: Game | None) -> float:
+    """Return epsilon of Adam for sampled gradients: far below any that is worth following."""
+    return ADAM_EPSILON * returns_range(game)

@@ -1,0 +1,89 @@
+"""What `auto` stands for: steps in units of the returns, the same whatever the rewards are measured in."""
+
+import math
+
+import numpy as np
+import pytest
+from bnpg_coordinator.automatic import adam_epsilon, returns_range, settled
+from bnpg_coordinator.experiment import Experiment
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bnpg.algorithm import learn
+from bnpg.experiment_plan import plan_experiment
+from bnpg_math.errors import InputError
+from bnpg_math.games.file import save_game
+from bnpg_math.games.game import Game
+from bnpg_math.games.registry import game as find_game
+
+
+def scaled(game: Game, factor: float) -> Game:
+    return Game(game.name, game.transition, game.reward * factor, game.initial, game.gamma)
+
+
+def test_the_range_of_the_returns_is_that_of_a_reward_for_ever() -> None:
+    assert returns_range(find_game("climbing")) == 41.0
+    assert math.isclose(returns_range(find_game("coordination")), find_game("coordination").reward_range * 20)
+    assert returns_range(None) == 1.0
+    assert returns_range(scaled(find_game("climbing"), 0.0)) == 1.0
+
+
+def test_a_rate_that_was_chosen_leaves_everything_as_it_was() -> None:
+    chosen = Experiment(game="climbing", learning_rate=0.1)
+    assert settled(chosen, find_game("climbing")) is chosen
+    assert not chosen.by_adam
+    assert chosen.subtracted == "cross-fit"
+
+
+@pytest.mark.parametrize("mode", ["sampled", "exact"])
+def test_what_is_settled_is_settled(mode: str) -> None:
+    game = find_game("congestion")
+    once = settled(Experiment(game="congestion", mode=mode), game)
+    assert isinstance(once.learning_rate, float)
+    assert settled(once, game) == once
+    assert once.by_adam == (mode == "sampled")
+    assert once.step_size == ("fixed" if mode == "sampled" else "backtracking")
+
+
+def test_an_optimizer_or_a_baseline_that_was_chosen_stays() -> None:
+    game = find_game("climbing")
+    kept = settled(Experiment(game="climbing", optimizer="ascent", baseline="none"), game)
+    assert (kept.optimizer, kept.baseline, kept.by_adam) == ("ascent", "none", False)
+    assert settled(Experiment(game="spread"), None).subtracted == "cross-fit"
+
+
+@given(st.integers(-30, 30), st.sampled_from(["adam", "ascent"]))
+def test_a_team_learns_the_same_whatever_its_rewards_are_measured_in(exponent: int, optimizer: str) -> None:
+    factor = 2.0**exponent
+    plain, other = find_game("climbing"), scaled(find_game("climbing"), factor)
+    assert adam_epsilon(other) == adam_epsilon(plain) * factor
+    rates = [
+        float(settled(Experiment(game="x", optimizer=optimizer), game).learning_rate)
+        for game in (plain, other)
+    ]
+    assert rates[1] == (rates[0] if optimizer == "adam" else rates[0] / factor)
+
+
+@pytest.mark.parametrize("factor", [2.0**-20, 2.0**20])
+def test_a_run_comes_to_the_same_bits_in_other_units(tmp_path, factor: float) -> None:
+    fields = {"rounds": 5, "lanes": 16, "dag": "line", "seed": 3}
+    *_, plain = learn(Experiment(game="climbing", **fields))
+    save_game(scaled(find_game("climbing"), factor), tmp_path / "other.npz")
+    *_, other = learn(Experiment(game=str(tmp_path / "other.npz"), **fields))
+    for one, another in zip(plain, other, strict=True):
+        assert np.array_equal(one.theta["theta"], another.theta["theta"])
+    assert np.abs(plain[0].theta["theta"]).max() > 0.1
+
+
+def test_a_plan_says_the_numbers_that_it_came_to() -> None:
+    plan = plan_experiment({"game": "climbing"})
+    assert (plan.experiment.learning_rate, plan.experiment.optimizer) == (0.2, "adam")
+    again = plan_experiment({"game": "climbing", "learning-rate": 0.2, "optimizer": "adam"})
+    assert again.experiment.learning_rate == plan.experiment.learning_rate
+
+
+def test_adam_is_refused_where_steps_are_exact() -> None:
+    with pytest.raises(InputError, match="optimizer adam needs mode sampled"):
+        plan_experiment({"game": "climbing", "mode": "exact", "optimizer": "adam"})
+    with pytest.raises(InputError, match="schedule linear needs mode sampled"):
+        plan_experiment({"game": "climbing", "mode": "exact", "schedule": "linear"})
