@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 HEAVY = (
     "asyncio",
@@ -14,6 +15,8 @@ HEAVY = (
     "rich",
     "scipy",
 )
+
+SOLVERS = ("matplotlib", "networkx", "pandas", "scipy")
 
 
 def test_the_import_rules_hold() -> None:
@@ -40,3 +43,40 @@ def test_an_agent_process_imports_nothing_heavy_and_no_trace_where_there_is_none
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_coordinator_process_starts_without_solvers_and_graphs() -> None:
+    """They take a good part of a start, and a sampled run that is not measured never asks for them."""
+    program = (
+        f"import sys, bnpg_coordinator.shell; print([name for name in {SOLVERS} if name in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout.strip() == "[]"
+
+
+def test_a_sampled_run_that_is_not_measured_never_loads_them(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from bnpg_coordinator.experiment import Experiment\n"
+        "from bnpg_coordinator.machine import exact\n"
+        "from bnpg_coordinator.loading import prepare_setup\n"
+        "from bnpg_coordinator.worlds.table import TableWorld\n"
+        "from pathlib import Path\n"
+        "from bnpg_math.dag.text import parse_dag\n"
+        "from bnpg_math.games.registry import game\n"
+        "experiment = Experiment(game='climbing', dag='empty', learning_rate=0.1, evaluate_every=EVERY)\n"
+        "world = TableWorld(game('climbing'))\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        "setup = prepare_setup(folder, 'a' * 32, experiment, world, 'd', parse_dag('empty', 2), 1, 10.0)\n"
+        "print(exact(setup)[0] is None, 'scipy' in sys.modules)\n"
+    )
+    answers = []
+    for every in (0, 1):
+        ran = subprocess.run(
+            [sys.executable, "-c", program.replace("EVERY", str(every))],
+            capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        answers.append(ran.stdout.split())
+    assert answers == [["True", "False"], ["False", "True"]]

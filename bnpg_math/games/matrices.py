@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, issparse, vstack
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.npz import real, scalar
@@ -69,6 +68,8 @@ def game_from_mdp(
     mu = np.full(states, 1.0 / states) if initial is None else real(initial, "initial", GameError)
     shape = (states, *counts)
     if isinstance(matrices, list):
+        from scipy.sparse import csr_array, vstack
+
         # Rows of (a, s) in the order of (s, a).
         order = np.arange(count * states).reshape(count, states).T.reshape(-1)
         kernel = SparseTransition(csr_array(vstack(matrices, format="csr"))[order], counts)
@@ -82,6 +83,8 @@ def game_from_mdp(
 
 def _matrices(given: Any, what: str) -> list[Any] | FloatArray:
     """[A, S, S], or the A matrices where there are sparse ones."""
+    from scipy.sparse import csr_array, issparse
+
     held = given.tolist() if isinstance(given, np.ndarray) and given.dtype == object else given
     if isinstance(held, list | tuple) and any(map(issparse, _flat(held))):
         matrices: list[Any] = [csr_array(one).astype(np.float64) for one in _flat(held)]
@@ -98,6 +101,8 @@ def _matrices(given: Any, what: str) -> list[Any] | FloatArray:
 
 
 def _dense(matrix: Any) -> Any:
+    from scipy.sparse import issparse
+
     sparse: Any = matrix
     return sparse.toarray() if issparse(matrix) else matrix
 
@@ -109,6 +114,8 @@ def _flat(held: Any) -> list[Any]:
 
 def _rewards(given: Any, matrices: list[Any], count: int, states: int) -> tuple[FloatArray, tuple[str, ...]]:
     """R as [S, A], and what is to be said of it."""
+    from scipy.sparse import issparse
+
     notice = ("R is one of r(s, a, s') and was averaged over the next state",)
     nested = isinstance(given, list | tuple) or (isinstance(given, np.ndarray) and given.dtype == object)
     if nested and any(map(issparse, _flat(given))):

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.npz import real, scalar
@@ -64,6 +63,8 @@ def sparse_game(
             "successors and probabilities must both have shape (S, A_1, .., A_N, K), all of them at least 1, "
             f"got {to.shape} and {weights.shape}"
         )
+    from scipy.sparse import csr_array
+
     states, *actions, width = weights.shape
     rows, notice = distributions(weights, "probabilities", GameError)
     outside = ((to < 0) | (to >= states)) & (rows > 0.0)

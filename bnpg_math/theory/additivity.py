@@ -20,7 +20,6 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from scipy.linalg import helmert
 
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.dag import Dag, Edge
@@ -255,6 +254,8 @@ def remainder(table: FloatArray, families: Iterable[Sequence[int]]) -> FloatArra
 
 def _bases(actions: Sequence[int]) -> list[FloatArray]:
     """Orthogonal matrices, the first row constant."""
+    from scipy.linalg import helmert
+
     return [helmert(count, full=True) for count in actions]
 
 

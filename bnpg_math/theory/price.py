@@ -17,14 +17,16 @@ xi belongs to one policy. In games of one state, or with gamma = 0, it is the sa
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.sparse import csr_array, hstack, vstack
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.games.game import Game
 from bnpg_math.theory.additivity import chances, remainder, tolerance, transitions_matter
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 LARGEST_PROGRAM = 1 << 18
 """Most non-zero entries of all states' linear programs together; beyond, least squares have to do."""
@@ -130,8 +132,10 @@ def _maximal(families: Iterable[Sequence[int]]) -> list[tuple[int, ...]]:
     return found
 
 
-def _design(actions: Sequence[int], covers: Sequence[Sequence[int]]) -> csr_array:
+def _design(actions: Sequence[int], covers: Sequence[Sequence[int]]) -> "csr_array[Any]":
     """Rows are joint actions, columns the values of the functions: 1 where the action meets the value."""
+    from scipy.sparse import csr_array, hstack
+
     chosen = np.unravel_index(np.arange(int(np.prod(actions))), tuple(actions))
     blocks = []
     for cover in covers:
@@ -143,20 +147,22 @@ def _design(actions: Sequence[int], covers: Sequence[Sequence[int]]) -> csr_arra
     return csr_array(hstack(blocks))
 
 
-def _limits(design: csr_array) -> Any:
+def _limits(design: "csr_array[Any]") -> Any:
     """The rows of |values - design q| <= xi over (q, xi), without their right sides."""
+    from scipy.sparse import csr_array, hstack, vstack
+
     minus_one = csr_array(-np.ones((design.shape[0], 1)))
     return csr_array(vstack([hstack([design, minus_one]), hstack([-design, minus_one])]))
 
 
-def _chebyshev(design: csr_array, limits: Any, values: FloatArray, scale: float) -> float:
+def _chebyshev(design: "csr_array[Any]", limits: Any, values: FloatArray, scale: float) -> float:
     """The least largest difference between values and a sum of functions; infinite if it is not found."""
+    from scipy.optimize import linprog  # a third of what importing scipy costs, and few runs need it
+
     target = values / scale
     cost = np.zeros(design.shape[1] + 1)
     cost[-1] = 1.0
     bounds = [(None, None)] * design.shape[1] + [(0.0, None)]
-    from scipy.optimize import linprog  # a third of what importing scipy costs, and few runs need it
-
     found = linprog(
         cost,
         A_ub=limits,

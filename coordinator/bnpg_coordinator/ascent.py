@@ -10,6 +10,7 @@ announces to the bit what its predecessor would have.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 from bnpg_protocol.wire.errors import OrderViolation
@@ -18,12 +19,14 @@ from msgspec import UNSET, Struct
 
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.line import Line
-from bnpg_coordinator.oracle import Climb, Oracle
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_math.arrays import FloatArray
 from bnpg_math.learning.momentum import momentum_after, pays
 from bnpg_math.learning.step_size import GROWTH, backtrack, barzilai_borwein, longest_step
 from bnpg_math.theory.constants import sizes, smoothness
+
+if TYPE_CHECKING:
+    from bnpg_coordinator.oracle import Climb, Oracle
 
 
 class Memory(Struct, frozen=True):
@@ -61,7 +64,7 @@ class Ascent:
     def __init__(
         self,
         experiment: Experiment,
-        oracle: Oracle,
+        oracle: "Oracle",
         learning_rate: float,
         certified: float = 0.0,
         recorded: Iterable[Line] = (),
@@ -126,7 +129,7 @@ class Ascent:
             )
         return self._memories[round_]
 
-    def _step(self, climb: Climb, memory: Memory) -> tuple[float, float, float]:
+    def _step(self, climb: "Climb", memory: Memory) -> tuple[float, float, float]:
         """Return the step size, the objective that it reaches, and what to try first in the next round."""
         if self._experiment.step_size == "fixed":
             return self._learning_rate, climb.ahead(self._learning_rate), self._learning_rate
@@ -139,7 +142,7 @@ class Ascent:
         return eta, reached, then
 
 
-def ascent_of(setup: CoordinatorSetup, oracle: Oracle) -> Ascent:
+def ascent_of(setup: CoordinatorSetup, oracle: "Oracle") -> Ascent:
     """Return what decides on the exact rounds of a run."""
     beta = smoothness(sizes(setup.game, setup.dag), setup.weights)
     certified = 1.0 / beta if beta > 0.0 else 0.0

@@ -8,7 +8,7 @@ old incarnation is fenced, and the interrupted round is played again from its be
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bnpg_protocol.process.progress import Progress
 from bnpg_protocol.wire import events as told
@@ -47,7 +47,6 @@ from bnpg_coordinator.effects import Bound, Concluded, Gathered, KeepCritic, Rec
 from bnpg_coordinator.invitation import welcome
 from bnpg_coordinator.lanes import parts_of
 from bnpg_coordinator.membership import Member, Membership
-from bnpg_coordinator.oracle import Oracle
 from bnpg_coordinator.orders import Orders, To, ToAll, ToKeep, ToRecord
 from bnpg_coordinator.phases import PHASES
 from bnpg_coordinator.rounds import CoordinatorRounds
@@ -57,6 +56,9 @@ from bnpg_coordinator.waiting import described
 from bnpg_coordinator.worlds.interface import WorldFailed
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.cells import within
+
+if TYPE_CHECKING:
+    from bnpg_coordinator.oracle import Oracle
 
 WARN_EVERY = 5.0
 """Seconds without progress after which, again and again, the log says who is waited for."""
@@ -564,10 +566,13 @@ class CoordinatorMachine:
         return f"{what} {'from' if self.phase == 'edges' else 'of'} {whom}"
 
 
-def exact(setup: CoordinatorSetup) -> tuple[Oracle | None, Ascent | None]:
-    """Return what evaluates and signals exactly, where the world has a model."""
-    if setup.world.model is None:
+def exact(setup: CoordinatorSetup) -> "tuple[Oracle | None, Ascent | None]":
+    """Return what evaluates and signals exactly, where tables will be shown, which takes a model."""
+    experiment = setup.experiment
+    if setup.world.model is None or (experiment.mode == "sampled" and not experiment.evaluate_every):
         return None, None
+    from bnpg_coordinator.oracle import Oracle  # with the solvers, which no other run needs
+
     oracle = Oracle(setup.world.model, setup.dag, setup.weights, setup.experiment.kind.is_direct)
     return oracle, ascent_of(setup, oracle)
 

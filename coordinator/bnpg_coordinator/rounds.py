@@ -10,7 +10,7 @@ that was applied.
 
 import math
 from collections.abc import Container, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bnpg_protocol.wire.addresses import name
@@ -33,11 +33,13 @@ from bnpg_coordinator.estimator import SampledRound
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.lanes import Turn
 from bnpg_coordinator.line import Line
-from bnpg_coordinator.oracle import Oracle
 from bnpg_coordinator.orders import Orders, To, ToAll, ToKeep, ToRecord
 from bnpg_coordinator.worlds.interface import Seen, World
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.dag.interface import Graph
+
+if TYPE_CHECKING:
+    from bnpg_coordinator.oracle import Oracle
 
 _NO_MASK = np.zeros((0, 0), dtype=np.uint8)
 _NO_FLAGS = np.zeros(0, dtype=np.uint8)
@@ -66,7 +68,7 @@ class CoordinatorRounds:
         experiment: Experiment,
         world: World,
         dag: Graph,
-        oracle: Oracle | None,
+        oracle: "Oracle | None",
         ascent: Ascent | None,
         critic: CentralCritic | None = None,
     ) -> None:

@@ -6,7 +6,6 @@ seed names the same game everywhere.
 """
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.chance.streams import Purpose, generator
@@ -30,6 +29,8 @@ def random_game(
     seed: int = 0,
 ) -> Game:
     """GARNET: random rewards in [0, 1), few random successors of each state and joint action."""
+    from scipy.sparse import csr_array
+
     for name, value in (
         ("states", states),
         ("agents", agents),

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.errors import GameError
@@ -117,6 +116,8 @@ class _Reader:
         )
         reward = (self._sign * mean).reshape(shape)
         if P.size >= _SPARSE_FROM and 4 * np.count_nonzero(P) < P.size:
+            from scipy.sparse import csr_array
+
             kernel = SparseTransition(csr_array(P.reshape(-1, states)), counts)
             game = Game(self._path.stem, kernel, reward, self._start, gamma)
         else:

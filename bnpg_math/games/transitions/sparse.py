@@ -3,11 +3,10 @@
 import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.cells import cells
@@ -15,6 +14,9 @@ from bnpg_math.chance.sampling import bisect, cumulative
 from bnpg_math.errors import GameError
 from bnpg_math.games.probabilities import check_finite, sparse_distributions
 from bnpg_math.games.transitions.interface import Apply, along_chain
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 class SparseTransition:
@@ -36,6 +38,8 @@ class SparseTransition:
     draws = 1
 
     def __init__(self, matrix: Any, actions: Sequence[int]) -> None:
+        from scipy.sparse import csr_array
+
         self.actions = tuple(int(count) for count in actions)
         joint = math.prod(self.actions)
         copy: Any = csr_array(matrix.astype(np.float64, copy=True))
@@ -63,6 +67,8 @@ class SparseTransition:
 
     def under(self, pi: FloatArray) -> "csr_array[Any]":
         """See :meth:`Transition.under`; stays sparse."""
+        from scipy.sparse import csr_array
+
         size = pi.size
         # The policy as a block-diagonal [S, S * A] matrix mixes each state's rows.
         mixer: Any = csr_array(
