@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from bnpg_agents.checkpoint import load_held
 from bnpg_coordinator.automatic import returns_range
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.line import MEASURED, RETURNS, Line, number
@@ -21,7 +22,6 @@ from bnpg.evaluation.played import evaluate_by_playing, scores_of_networks, scor
 from bnpg.launchers.settings import Outcome
 from bnpg.run_folder import RunFolder
 from bnpg.verdict import notices, settings_of_steps
-from bnpg_math.arrays.named import digest
 from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.arrays.solver_numerics import full_fingerprint
 from bnpg_math.policies.file import policy_digest
@@ -69,7 +69,7 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, 
     summary |= _measured(experiment, lines)
     if run.simulator is not None:
         summary |= _simulated(run, summary)
-    summary |= _digest(run, summary["rounds"], recorded)
+    summary |= _digest(run, summary["rounds"])
     done = summary["state"] == "done"
     summary |= certify(run, summary["rounds"], fence) if done else uncertified("the run is not done")
     unit = 0.0 if run.simulator is not None else returns_range(run.game)
@@ -146,19 +146,27 @@ def _last(lines: list[Line], keys: tuple[str, ...], reason: str, prefix: str = "
     return result
 
 
-def _digest(run: RunFolder, round_: int, recorded: dict[str, Any]) -> dict[str, Any]:
-    """Return the digest over all thetas, if they are here, and that of each, as far as agents told it."""
-    thetas = run.thetas(round_)
+def _digest(run: RunFolder, round_: int) -> dict[str, Any]:
+    """Return the digest over all thetas, if they are here, and that of each, as far as it is known."""
+    thetas, each = run.thetas(round_), _theta_digests(run, round_)
     if thetas is not None:
-        digests = [digest({"theta": theta}) for theta in thetas]
-        return {"policy_digest": policy_digest(thetas), "theta_digests": digests}
-    missing = run.missing(round_)
-    found = {"policy_digest": None, "policy_digest_reason": missing}
-    told = recorded.get("theta_digests") if recorded["rounds"] == round_ else None
-    if told:
-        reason = f"{missing}; theta_digests are as its agents told them"
-        return found | {"policy_digest_reason": reason, "theta_digests": told}
-    return found | {"theta_digests": None, "theta_digests_reason": missing}
+        found: dict[str, Any] = {"policy_digest": policy_digest(thetas)}
+        missing = "the coordinator was started again after the last update"
+    else:
+        missing = run.missing(round_)
+        told = "; theta_digests are as its agents told them" if each else ""
+        found = {"policy_digest": None, "policy_digest_reason": missing + told}
+    return found | {"theta_digests": each} | ({} if each else {"theta_digests_reason": missing})
+
+
+def _theta_digests(run: RunFolder, round_: int) -> list[str] | None:
+    """Return the digest of each agent's theta: as the agents told it, or of what is in their folders."""
+    summary = run.summary or {}
+    told = summary.get("theta_digests")
+    if told and summary.get("rounds") == round_:
+        return list(told)
+    held = [load_held(run.agent(agent)) for agent in range(run.agents)]
+    return [one[round_].digest for one in held] if all(round_ in one for one in held) else None
 
 
 def draw_curves(run: RunFolder, fence: Fence) -> str:
