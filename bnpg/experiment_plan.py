@@ -39,10 +39,6 @@ LARGEST_SIGNAL = 1 << 27
 """Most numbers of one signal: a message holds at most 1 GiB."""
 
 
-ADAM_STEP = 0.003
-"""Learning rate of a2c and ppo where none is given."""
-
-
 @dataclass(frozen=True)
 class ExperimentPlan:
     """An experiment whose every part was looked at, and the files it needs.
@@ -157,9 +153,6 @@ class _Planner:
         self._base = base
         self._quiet = quiet
         self._asked = experiment_from(fields)
-        if self._asked.has_critic and "learning-rate" not in fields:
-            # Adam's steps are as long as its step size: that of a plain gradient is far too large.
-            self._asked = msgspec.structs.replace(self._asked, learning_rate=ADAM_STEP)
 
     def plan(self, game: Game | None, policy: Policy | None) -> ExperimentPlan:
         asked = self._asked
@@ -448,6 +441,8 @@ def _check_network(experiment: Experiment) -> None:
         raise InputError(
             f"update {experiment.update} needs horizon geometric or a number of steps, without sure-steps"
         )
+    if experiment.optimizer == "ascent":
+        raise InputError(f"update {experiment.update} steps by adam, got optimizer ascent")
     if experiment.baseline != Experiment(game="").baseline:
         raise InputError(f"update {experiment.update} has a critic for a baseline, got {experiment.baseline}")
 

@@ -17,7 +17,7 @@ ADAM_STEP = 0.2
 """Logits that Adam moves a parameter in a round at the most, about: e^0.2 of the odds."""
 NETWORK_STEP = 0.01
 """The same of the parameters of a network: logits are sums of many of them."""
-ACTOR_STEP = 0.001
+ACTOR_STEP = 0.003
 """The same in `a2c` and `ppo`, which make several steps a round."""
 ADAM_EPSILON = 1e-7
 """Of Adam, in units of the returns' range."""
@@ -59,11 +59,12 @@ def settled(experiment: Experiment, game: Game | None) -> Experiment:
     """
     if experiment.learning_rate != "auto":
         return experiment
+    if experiment.has_critic:  # which is the baseline
+        return msgspec.structs.replace(experiment, learning_rate=ACTOR_STEP, optimizer="adam")
     if experiment.baseline == "auto" and experiment.mode == "sampled" and game is not None:
         experiment = msgspec.structs.replace(experiment, baseline="centred")
     if experiment.by_adam:
         step = NETWORK_STEP if experiment.kind.is_network else ADAM_STEP
-        step = ACTOR_STEP if experiment.has_critic else step
         return msgspec.structs.replace(experiment, learning_rate=step, optimizer="adam")
     if experiment.mode == "exact" and experiment.step_size == "fixed" and not experiment.kind.is_direct:
         experiment = msgspec.structs.replace(experiment, step_size="backtracking")

@@ -2,14 +2,16 @@
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
+from bnpg_coordinator.automatic import ACTOR_STEP
 from click.testing import CliRunner
 
 import bnpg
 from bnpg.__main__ import main
 from bnpg.cli.root import bnpg as bnpg_command
-from bnpg.experiment_plan import ADAM_STEP, plan_experiment
+from bnpg.experiment_plan import plan_experiment
 from bnpg.run_folder import RunFolder
 from bnpg_math.errors import InputError
 from tests.simulation.networks import Counter
@@ -92,7 +94,9 @@ def test_what_is_counted_is_one_hot_for_a_network():
 
 def test_a_step_size_fits_adam_where_none_is_given():
     fields = {"game": "climbing", "policy": "mlp:8", "update": "a2c"}
-    assert plan_experiment(fields).experiment.learning_rate == ADAM_STEP
+    assert plan_experiment(fields).experiment.learning_rate == ACTOR_STEP
+    again = msgspec.to_builtins(plan_experiment(fields).experiment)
+    assert plan_experiment(again).experiment.learning_rate == ACTOR_STEP
     assert plan_experiment(fields | {"learning-rate": 0.5}).experiment.learning_rate == 0.5
 
 
@@ -115,6 +119,7 @@ def test_a_step_size_fits_adam_where_none_is_given():
         ({"barrier": "weighted"}, "its theorem is about tables"),
         ({"save-policy": True}, "it gathers tables"),
         ({"horizon": "geometric-visit"}, "needs horizon geometric or a number of steps"),
+        ({"optimizer": "ascent"}, "steps by adam"),
         ({"baseline": "none"}, "has a critic for a baseline"),
         ({"clip": 0.0}, "clip: expected a finite number greater than 0"),
     ],
