@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "--only",
         default=",".join(ALL),
         metavar="LETTER,..",
-        help="some of a to g; the others keep their results",
+        help="some of a to i; the others keep their results",
     )
     parser.add_argument("--quick", action="store_true", help="fewer repetitions and sizes")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="FILE.json", help="the results")

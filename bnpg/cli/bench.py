@@ -7,7 +7,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import debug_option, json_option, quiet_option, words
 
-LETTERS = ("a", "b", "f", "g", "h")
+LETTERS = ("a", "b", "f", "g", "h", "i")
 
 
 @click.command(short_help="Measure speed, side by side with bare sockets.")
@@ -16,7 +16,7 @@ LETTERS = ("a", "b", "f", "g", "h")
     type=words(LETTERS),
     default=",".join(LETTERS),
     metavar="LETTER,..",
-    help="Some of: a one step, b many lanes, f start-up, g switches.  [all]",
+    help="Some of: a one step, b many lanes, f start-up, g switches, h simulators, i transports.  [all]",
 )
 @click.option("--quick", is_flag=True, help="Fewer repetitions, and only the sizes with a target.")
 @click.option(
@@ -32,7 +32,7 @@ def bench(only: tuple[str, ...], quick: bool, out: Path | None, as_json: bool, q
     """Measure how fast runs are on this machine.
 
     Every benchmark measures bnpg and what it is compared with in turns, several times, and shows the median
-    of the ratios with its quartiles. Everything takes about five minutes, with --quick about one. The
+    of the ratios with its quartiles. Everything takes about ten minutes, with --quick about two. The
     system's temporary folder holds the runs meanwhile.
 
     \b

@@ -17,6 +17,7 @@ from bnpg.lab.bench.one_step import one_step
 from bnpg.lab.bench.simulators import simulators
 from bnpg.lab.bench.start_up import start_up
 from bnpg.lab.bench.switches import switches
+from bnpg.lab.bench.what_you_get import what_you_get
 
 pytestmark = pytest.mark.timeout(300)  # many processes are started one after the other
 
@@ -54,8 +55,11 @@ def weighed(case: Case, side: str = "ours") -> None:
 
 
 def test_a_one_step_is_measured_against_the_ring_and_against_every_message() -> None:
-    (case,) = measured(one_step).values()
-    assert list(case.samples) == ["ours", "bare pyzmq ring", "bare pyzmq, every message"]
+    case, unix = measured(one_step).values()
+    sides = ["ours", "ours over unix sockets", "bare pyzmq ring", "bare pyzmq, every message"]
+    assert list(case.samples) == sides
+    assert unix.samples["bare pyzmq ring"] == case.samples["bare pyzmq ring"]  # of the same turns
+    assert unix.targets["bare pyzmq ring"].ratio == 1.9
     assert case.parameters["hops"] == 6
     assert case.targets["bare pyzmq ring"].ratio == 1.5
     assert case.messages is not None
@@ -129,3 +133,12 @@ def test_h_simulators_are_measured_in_memory_and_by_loops_that_play_alone() -> N
         assert list(case.samples) == ["ours", "plain numpy loop", "plain numpy loop that learns"]
         assert case.targets["plain numpy loop that learns"].ratio == 2.0
         assert len({sample.digest for sample in case.samples["ours"]} - {""}) == 1
+
+
+def test_i_transports_take_turns_and_come_to_the_same_bits() -> None:
+    cases = measured(what_you_get)
+    assert set(cases) == {"coordination(agents=2), 2 lanes", "relay(T=25), 2 lanes"}
+    for case in cases.values():
+        assert list(case.samples) == ["ipc", "unix", "tcp", "in memory"]
+        assert case.ours == "ipc"
+        assert len({sample.digest for side in case.samples.values() for sample in side} - {""}) == 1

@@ -47,6 +47,17 @@ def test_a_case_that_takes_too_long_is_not_repeated_more_often_than_the_spread_n
     assert len(samples["ours"]) == 3
 
 
+def test_what_is_kept_of_earlier_results_says_when_and_under_which_load_it_was_measured() -> None:
+    earlier, later = results("a", "b"), results("b")
+    earlier.machine.load, later.written = 0.25, "2026-02-02"
+    kept, again = merged(earlier, later).benchmarks
+    assert (kept.letter, kept.measured, kept.load) == ("a", "2026-01-01", 0.25)
+    assert again.letter == "b"
+    third = results("b")
+    third.machine.load = 30.0
+    assert merged(merged(earlier, later), third).benchmarks[0] == kept
+
+
 def test_ratios_are_taken_within_a_repetition() -> None:
     # The machine was ten times as slow in the second repetition, for both: the ratio does not see it.
     measured = case([2.0, 20.0, 2.2], [1.0, 10.0, 1.0])

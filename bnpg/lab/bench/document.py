@@ -122,6 +122,10 @@ class Benchmark(Struct, kw_only=True):
     cases: list[Case]
     seconds: float = 0.0
     """How long it took."""
+    measured: str = ""
+    """When, ISO 8601, UTC; empty: as the whole document."""
+    load: float | None = None
+    """Load average before it, over one minute; None: as the whole document."""
 
 
 class Machine(Struct, kw_only=True):

@@ -10,7 +10,7 @@ from bnpg_math.dag import line
 
 AGENTS = 5
 HORIZON = 500
-RING, GRAPH = "bare pyzmq ring", "bare pyzmq, every message"
+RING, GRAPH, UNIX = "bare pyzmq ring", "bare pyzmq, every message", "ours over unix sockets"
 ABOUT = """\
 One step of `coordination(agents=5)` on the line DAG with one lane: the coordinator announces the state to
 all five agents, agent i acts once it knows the action of agent i-1, and every agent tells its action to the
@@ -18,8 +18,9 @@ next one and to the coordinator. The floor is a ring of bare pyzmq processes (PU
 blocking) that pass on messages of the same size, one at a time. The ring has as many hops as the longest
 chain of a step: coordinator to agent 0, four edges, agent 4 to coordinator, so six. It is *not* given the
 other eight messages of a step, which our processes handle as well; "every message" is the same bare
-processes with all fourteen. Ours is the whole round divided by its steps, from the run record: checks,
-randomness, the environment, acknowledgements, the shared signal, the update and its storage are in it."""
+processes with all fourteen. *Over unix sockets* is the same run with `--transport unix`, in the same turns.
+Ours is the whole round divided by its steps, from the run record: checks, randomness, the environment,
+acknowledgements, the shared signal, the update and its storage are in it."""
 
 
 def one_step(effort: Effort) -> Benchmark:
@@ -34,17 +35,32 @@ def one_step(effort: Effort) -> Benchmark:
         samples = take_turns(
             {
                 "ours": lambda: measure(workload),
+                UNIX: lambda: measure(workload, transport="unix"),
                 RING: lambda: ring.measure(effort.seconds),
                 GRAPH: lambda: graph.measure(effort.seconds),
             },
             2 * effort.repetitions,
             3 * effort.budget,
         )
+    parameters: dict[str, str | int | float] = {
+        "agents": AGENTS,
+        "dag": "line",
+        "lanes": 1,
+        "hops": hops_of(dag),
+        "payload": payload,
+    }
     case = Case(
         name="line of 5, 1 lane",
-        parameters={"agents": AGENTS, "dag": "line", "lanes": 1, "hops": hops_of(dag), "payload": payload},
+        parameters=parameters,
         samples=samples,
         targets={RING: Target(sense="at most", ratio=1.5)},
         messages=messages,
     )
-    return Benchmark(letter="a", title="One step, one lane", about=ABOUT, unit="a step", cases=[case])
+    unix = Case(
+        name="line of 5, 1 lane, unix",
+        parameters=parameters,
+        samples={side: samples[side] for side in (UNIX, RING)},
+        ours=UNIX,
+        targets={RING: Target(sense="at most", ratio=1.9)},
+    )
+    return Benchmark(letter="a", title="One step, one lane", about=ABOUT, unit="a step", cases=[case, unix])

@@ -20,6 +20,7 @@ from bnpg.lab.bench.simulators import simulators
 from bnpg.lab.bench.start_up import start_up
 from bnpg.lab.bench.switches import switches
 from bnpg.lab.bench.usage import steal_of
+from bnpg.lab.bench.what_you_get import what_you_get
 from bnpg_math.errors import InputError
 
 Measure = Callable[[Effort], Benchmark]
@@ -30,6 +31,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "f": start_up,
     "g": switches,
     "h": simulators,
+    "i": what_you_get,
 }
 """Those that need nothing but this package."""
 
@@ -56,13 +58,14 @@ def run_suite(
     )
     with steal_of() as steal:
         for letter, measure in benchmarks.items():
-            started = time.monotonic()
+            started, load = time.monotonic(), os.getloadavg()[0]
             try:
                 found = measure(effort)
             except BenchmarkFailed as error:
                 results.not_measured[letter] = str(error)
                 continue
             found.seconds = time.monotonic() - started
+            found.measured, found.load = results.written, load
             results.benchmarks.append(found)
             on_benchmark(found)
     results.machine.steal = steal()
@@ -104,13 +107,20 @@ def check_mixable(earlier: Results, quick: bool) -> None:
 def merged(earlier: Results, later: Results) -> Results:
     """Return the later results, and of the earlier ones what was not measured again."""
     again = {found.letter for found in later.benchmarks} | set(later.not_measured)
-    kept = [found for found in earlier.benchmarks if found.letter not in again]
+    kept = [_stamped(found, earlier) for found in earlier.benchmarks if found.letter not in again]
     failed = {letter: why for letter, why in earlier.not_measured.items() if letter not in again}
     return structs.replace(
         later,
         benchmarks=sorted([*kept, *later.benchmarks], key=lambda found: found.letter),
         not_measured=failed | later.not_measured,
     )
+
+
+def _stamped(found: Benchmark, results: Results) -> Benchmark:
+    """Return a benchmark that says itself when it was measured, and under which load."""
+    if found.measured:
+        return found
+    return structs.replace(found, measured=results.written, load=results.machine.load)
 
 
 def check_place(path: Path) -> None:

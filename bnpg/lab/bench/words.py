@@ -21,6 +21,14 @@ def three_digits(value: float) -> str:
     return f"{value:.2f}" if value >= 1 else f"{value:.3f}"
 
 
+def rate(value: float) -> str:
+    """A number a second, with three digits and a unit."""
+    for factor, unit in ((1e6, " M"), (1e3, " k")):
+        if value >= factor:
+            return f"{three_digits(value / factor)}{unit}"
+    return three_digits(value)
+
+
 def counted(count: int, what: str) -> str:
     """A number and what it counts, in the plural where it is one."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
