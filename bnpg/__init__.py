@@ -11,6 +11,7 @@ The Python interface mirrors the command line. Its names are loaded when they ar
 :func:`bnpg.game`         a built-in game or a game file; :func:`bnpg.dense_game` makes one of arrays,
                           :func:`bnpg.game_from` one of a function, :func:`bnpg.sparse_game` and
                           :func:`bnpg.product_game` one without the tensor
+:func:`bnpg.sweep`        run a grid of experiments; :func:`bnpg.games`, :func:`bnpg.runs` list what there is
 :func:`bnpg.load_policy`  a policy file; :class:`bnpg.Policy` and :class:`bnpg.Dag` are made of arrays
 ========================  =====================================================================
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
     from bnpg.api.evaluation import evaluate
     from bnpg.api.games import dense_game, game, game_from, product_game, sparse_game
+    from bnpg.api.listing import games, runs
     from bnpg.api.recorded import Run, load_run
+    from bnpg.api.sweeping import sweep
     from bnpg.api.train import train
     from bnpg.api.training import RunFailed, resume
     from bnpg.evaluation.measure import Evaluation
@@ -59,13 +62,16 @@ __all__ = [
     "evaluate",
     "game",
     "game_from",
+    "games",
     "load_policy",
     "load_run",
     "product_game",
     "resume",
+    "runs",
     "save_game",
     "save_policy",
     "sparse_game",
+    "sweep",
     "train",
 ]
 
@@ -87,6 +93,9 @@ _HOMES = {
     "dense_game": "bnpg.api.games",
     "evaluate": "bnpg.api.evaluation",
     "game": "bnpg.api.games",
+    "games": "bnpg.api.listing",
+    "runs": "bnpg.api.listing",
+    "sweep": "bnpg.api.sweeping",
     "game_from": "bnpg.api.games",
     "load_policy": "bnpg_math.policies.file",
     "load_run": "bnpg.api.recorded",

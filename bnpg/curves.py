@@ -17,7 +17,7 @@ COLOURS = {"value": "#0b3c5d", "return": "#7fb2d9", "best": "#555555", "nash": "
 
 
 def draw(measured: Measurements, path: Path, title: str) -> None:
-    """Draw the curves of a run.
+    """Draw the curves of a run into a file.
 
     Parameters
     ----------
@@ -27,13 +27,18 @@ def draw(measured: Measurements, path: Path, title: str) -> None:
         A `.png` file.
     title : str
     """
+    figure_of(measured, title).savefig(path, format="png")
+
+
+def figure_of(measured: Measurements, title: str) -> Figure:
+    """Return the curves of a run as a figure of matplotlib."""
     figure = Figure(figsize=(11, 4.4), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     figure.suptitle(title, fontsize=13, fontweight="bold")
     _draw(left, value_chart(measured), "lower right")
     _draw(right, gap_chart(measured), "best")
-    figure.savefig(path, format="png")
+    return figure
 
 
 def _draw(axes: Axes, chart: Chart, place: Literal["best", "lower right"]) -> None:

@@ -76,13 +76,13 @@ def notices(experiment: Experiment, lines: Sequence[Line], unit: float) -> list[
             f"{first.value:.4g} after {first.round}"
         )
     since = _saturated_since(measured)
-    half = next(one for one in measured if one.round >= last.round // 2)
+    half = [one for one in measured if one.round <= last.round // 2][-1]
     if since is not None:
         said.append(
             f"policies are saturated since round {since}, far from an optimum: they do not try any more what "
             f"would be better. {_smaller(experiment)}"
         )
-    elif len(measured) > 2 and last.value - half.value > RISING * last.optimality_gap:
+    elif len(measured) > 1 and last.value - half.value > RISING * last.optimality_gap:
         said.append(f"the value was still rising: give it more rounds than {experiment.rounds} (--rounds)")
     elif not is_far(last.nash_gap, unit):
         edges = (

@@ -10,6 +10,8 @@ from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.line import fields_of
 from numpy.typing import NDArray
 
+from bnpg.api.plots import Plot
+from bnpg.api.tables import table
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.report.recorded_run import RecordedRun, read_run
 from bnpg_math.dag import Dag
@@ -40,6 +42,30 @@ class Run:
         earns = "" if value is None else f", value {value:.4f}"
         rounds = f"{self.rounds} of {self.experiment.rounds} rounds"
         return f"<Run {self._recorded.identity['game']!r}, DAG {self.experiment.dag}, {rounds}{earns}>"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another run came to the same policy, to the bit, by the same experiment."""
+        if not isinstance(other, Run):
+            return NotImplemented
+        return self.experiment == other.experiment and self.policy.digest == other.policy.digest
+
+    def __hash__(self) -> int:
+        return hash((self.experiment.game, self.experiment.dag, self.experiment.seed, self.rounds))
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        found = {
+            "DAG": self.experiment.dag,
+            "rounds": f"{self.rounds} of {self.experiment.rounds}",
+            **{
+                name.replace("_", " "): self._recorded.latest(name)
+                for name in ("value", "optimality_gap", "nash_gap", "return_mean")
+                if self._recorded.latest(name) is not None
+            },
+        }
+        notices = (self.summary or {}).get("notices") or ()
+        said = {"notice": " ".join(notices)} if notices else {}
+        return table(f"Run of {self._recorded.identity['game']}", found | said)
 
     @property
     def folder(self) -> Path:
@@ -118,6 +144,47 @@ class Run:
         except ImportError:
             raise InputError("Run.frame needs pandas: pip install pandas; Run.columns does not") from None
         return pd.DataFrame(self.columns).set_index("round")
+
+    def plot(self) -> Plot:
+        """Return the picture of the run: return and value by round, and the gaps.
+
+        Examples
+        --------
+        >>> import bnpg
+        >>> bnpg.train("climbing", rounds=2).plot().save("curves.svg")
+        """
+        from bnpg.curves import figure_of
+        from bnpg.report.measurements import Measurements
+
+        title = f"{self._recorded.identity['game']}: DAG {self.experiment.dag}, {self.experiment.mode} mode"
+        return Plot(figure_of(Measurements(self._recorded.lines), title))
+
+    def report(self, path: str | os.PathLike[str] | None = None) -> Path:
+        """Write the report of the run, one page of HTML that needs no network, as ``bnpg report`` does.
+
+        Parameters
+        ----------
+        path : path
+            `report.html` in the run folder if left out; an older one is replaced.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        from bnpg_protocol.process.files import write_atomically
+
+        from bnpg.report.page import render_page
+        from bnpg.report.run_page import run_report
+
+        target = self.folder / "report.html" if path is None else Path(path)
+        write_atomically(target, render_page(run_report(self._recorded)).encode(), fsync=False)
+        return target
+
+    @property
+    def policies(self) -> tuple[NDArray[np.float64], ...]:
+        """The conditional table pi^i of every agent, ``(S, *P, A_i)``."""
+        return self.policy.tables
 
     @cached_property
     def policy(self) -> Policy:

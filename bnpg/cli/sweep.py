@@ -12,8 +12,8 @@ from bnpg.durations import duration
 from bnpg.launchers.settings import LaunchSettings
 
 if TYPE_CHECKING:
-    from bnpg.sweep.aggregates import Aggregate
-    from bnpg.sweep.running import Sweep
+    from bnpg.sweeps.aggregates import Aggregate
+    from bnpg.sweeps.running import Sweep
 
 _SHOWN = {"value": "value", "optimality_gap": "optimality gap", "nash_gap": "Nash gap", "score": "score"}
 
@@ -72,9 +72,9 @@ def sweep(
     from bnpg.launchers.registry import find_pool
     from bnpg.launchers.settings import settings_from
     from bnpg.launchers.slurm_script import job_options
-    from bnpg.sweep.folder import available_cores, default_folder
-    from bnpg.sweep.grid import read_grid
-    from bnpg.sweep.running import run_sweep
+    from bnpg.sweeps.folder import available_cores, default_folder
+    from bnpg.sweeps.grid import read_grid
+    from bnpg.sweeps.running import run_sweep
 
     settings = settings_from(given(options, LaunchSettings, launcher="memory"))
     make_pool = find_pool(engine)
@@ -144,7 +144,7 @@ def _in_words(ended: "Sweep") -> str:
 
 def _table(aggregates: "list[Aggregate]") -> list[str]:
     """Return the interquartile means with their intervals as lines of text."""
-    from bnpg.sweep.aggregates import ALL_GAMES
+    from bnpg.sweeps.aggregates import ALL_GAMES
 
     configurations: dict[str, dict[str, Aggregate]] = {}
     for one in aggregates:

@@ -94,6 +94,19 @@ class Evaluation:
     rate_constants: RateConstants | None
     bounds: tuple[Bound, ...]
 
+    def __repr__(self) -> str:
+        return (
+            f"<Evaluation: value {self.value:.6g} of {self.optimal_value:.6g}, optimality gap "
+            f"{self.optimality_gap:.4g}, Nash gap {self.nash_gap:.4g}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from bnpg.api.tables import table
+
+        names = ("value", "optimal_value", "optimality_gap", "nash_gap", "objective", "gradient_norm")
+        return table("Evaluation", {name.replace("_", " "): getattr(self, name) for name in names})
+
 
 def measure(
     game: Game,

@@ -36,9 +36,9 @@ LAUNCHERS = {
 }
 """Entry points of the group `bnpg.launchers` are added to these."""
 POOLS = {
-    "local": Engine("bnpg.sweep.workers", "local_pool"),
-    "slurm": Engine("bnpg.sweep.slurm_pool", "SlurmPool", "submitit", "slurm"),
-    "ray": Engine("bnpg.sweep.ray_pool", "RayPool", "ray", "ray"),
+    "local": Engine("bnpg.sweeps.workers", "local_pool"),
+    "slurm": Engine("bnpg.sweeps.slurm_pool", "SlurmPool", "submitit", "slurm"),
+    "ray": Engine("bnpg.sweeps.ray_pool", "RayPool", "ray", "ray"),
 }
 """Entry points of the group `bnpg.pools` are added to these."""
 

@@ -72,6 +72,21 @@ class Game:
         noticed = (*self.notices, *self.transition.notices, notice)
         object.__setattr__(self, "notices", tuple(filter(None, noticed)))
 
+    def __repr__(self) -> str:
+        return (
+            f"<Game {self.name!r}: {self.agents} agents, {self.states} states, actions {self.actions}, "
+            f"gamma {self.gamma:g}>"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another game has the same content in the same form, to the bit; names do not count."""
+        if not isinstance(other, Game):
+            return NotImplemented
+        return self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     @property
     def states(self) -> int:
         """Number of states, S."""

@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.npz import read_arrays, real, write_arrays
+from bnpg_math.chance.sampling import cumulative, sample_actions
+from bnpg_math.chance.streams import Purpose, uniforms
 from bnpg_math.dag import Dag
 from bnpg_math.errors import DagError, PolicyError
 from bnpg_math.games.game import Game
@@ -143,6 +145,55 @@ class Policy:
                 raise PolicyError(f"{where} must be an action in 0..{count - 1}, got {value:g}")
             tables.append(np.eye(count)[chosen.astype(np.intp)])
         return cls.from_tables(dag, tables)
+
+    def __repr__(self) -> str:
+        edges = ", ".join(f"{parent}-{child}" for parent, child in self.dag.edges) or "no edges"
+        return f"<Policy of {self.dag.agents} agents, {edges}; {self.states} states, actions {self.actions}>"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another policy has the same graph and the same numbers, to the bit."""
+        if not isinstance(other, Policy):
+            return NotImplemented
+        return self.dag == other.dag and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash((self.dag.edges, self.digest))
+
+    def sample(self, states: Any, seed: int = 0) -> IntArray:
+        """Draw the team's actions, each agent seeing its parents'.
+
+        Parameters
+        ----------
+        states : (B,) int
+            What all agents see, in every lane.
+        seed : int
+            The same seed draws the same actions.
+
+        Returns
+        -------
+        (B, N) int
+
+        Examples
+        --------
+        >>> from bnpg_math.dag import Dag
+        >>> follower = Policy.from_tables(Dag(2, ((0, 1),)), [[[0.5, 0.5]], [[[1, 0], [0, 1]]]])
+        >>> drawn = follower.sample([0, 0, 0], seed=1)
+        >>> drawn.shape, bool((drawn[:, 0] == drawn[:, 1]).all())
+        ((3, 2), True)
+        """
+        lanes = np.atleast_1d(np.asarray(states))
+        if lanes.ndim != 1 or lanes.dtype.kind not in "iu":
+            raise PolicyError(
+                f"states must be integers of shape (B,), got {lanes.dtype} of shape {lanes.shape}"
+            )
+        if lanes.size and not 0 <= lanes.min() <= lanes.max() < self.states:
+            raise PolicyError(f"states must be in 0..{self.states - 1}, got {lanes.min()} to {lanes.max()}")
+        taken: dict[int, IntArray] = {}
+        for agent in self.dag.order:
+            drawn = uniforms(seed, Purpose.ACTIONS, agent, 0, 0, lanes.size)
+            seen = [taken[parent] for parent in self.dag.parents[agent]]
+            taken[agent] = sample_actions(cumulative(self.tables[agent]), lanes, seen, drawn)
+        return np.stack([taken[agent] for agent in range(self.dag.agents)], axis=1)
 
     @property
     def parameters(self) -> tuple[FloatArray, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bnpg.__main__ import main
-from bnpg.sweep.grid import read_grid
+from bnpg.sweeps.grid import read_grid
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 

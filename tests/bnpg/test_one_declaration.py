@@ -30,7 +30,7 @@ import bnpg
 from bnpg.__main__ import main
 from bnpg.report.recorded_run import read_run
 from bnpg.report.reproduction import reproduction
-from bnpg.sweep.table import COLUMNS
+from bnpg.sweeps.table import COLUMNS
 
 sys.path.insert(0, sys.argv[1])
 from settings_table import settings_table

@@ -11,7 +11,7 @@ from bnpg_protocol.process.faults.plan import read_plan
 from bnpg_protocol.process.security.roster import read_roster
 
 from bnpg.run_folder import read_settings
-from bnpg.sweep.grid import read_grid
+from bnpg.sweeps.grid import read_grid
 
 EXPERIMENT = 'game = "climbing"\nmode = "exact"\nrounds = 1\n'
 

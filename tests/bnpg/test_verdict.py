@@ -24,6 +24,7 @@ CASES: dict[str, tuple[list[Line], str]] = {
         "saturated since round 10",
     ),
     "worse": (record(START, (-3.0, 13.0, 13.0, 1e-9), (-3.0, 13.0, 13.0, 1e-12)), "worse than it began"),
+    "rising, seldom evaluated": (record(START, (4.0, 5.0, 6.0, 1.0)), "still rising"),
     "rising": (record(START, (2.0, 5.0, 8.0, 1.0), (4.0, 5.0, 6.0, 1.0)), "still rising"),
     "stuck": (record(START, (5.0, 0.0, 5.0, 0.1), (5.0, 0.0, 5.0, 0.1)), "hardly any agent can gain alone"),
     "stalled": (record(START, (5.0, 4.0, 5.0, 0.1), (5.0, 4.0, 5.0, 0.1)), "has stalled"),

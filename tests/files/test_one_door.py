@@ -28,8 +28,8 @@ ELSEWHERE = {
     "bnpg_math/games/reading.py": "numpy on a file that the door has looked at",
     "bnpg/launchers/adoption.py": "what a process of our own says through a pipe",
     "bnpg/launchers/nursery.py": "what the launcher says through a pipe",
-    "bnpg/sweep/worker.py": "what the sweep says through a pipe",
-    "bnpg/sweep/workers.py": "what a worker of our own says through a pipe",
+    "bnpg/sweeps/worker.py": "what the sweep says through a pipe",
+    "bnpg/sweeps/workers.py": "what a worker of our own says through a pipe",
     "bnpg/cli/status.py": "what a coordinator answers over HTTP",
     "bnpg/watch/source.py": "what a coordinator answers over HTTP",
 }

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bnpg.evaluation.over_seeds import ALL_ALIKE, alike, interquartile_mean, interval, profile, score
-from bnpg.sweep.aggregates import ALL_GAMES, MEASURES, aggregate
-from bnpg.sweep.table import COLUMNS, Row
+from bnpg.sweeps.aggregates import ALL_GAMES, MEASURES, aggregate
+from bnpg.sweeps.table import COLUMNS, Row
 
 numbers = st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=24)
 

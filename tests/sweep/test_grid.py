@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bnpg.sweep import grid
-from bnpg.sweep.grid import plan_of, read_grid
+from bnpg.sweeps import grid
+from bnpg.sweeps.grid import plan_of, read_grid
 from bnpg_math.errors import InputError
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import bnpg
-from bnpg.sweep.table import COLUMNS
+from bnpg.sweeps.table import COLUMNS
 
 FAST = ("--no-fsync", "--quiet")
 OUTPUTS = ("table.csv", "table.parquet", "aggregates.csv")
@@ -112,8 +112,8 @@ def test_people_see_progress_and_a_table(run: Any, grid_file: Path) -> None:
 )
 def test_another_grid_is_refused(run: Any, grid_file: Path, old: str, new: str, says: str) -> None:
     # A sweep that was interrupted before its first run: the manifest alone.
-    from bnpg.sweep.folder import sweep_folder
-    from bnpg.sweep.grid import read_grid
+    from bnpg.sweeps.folder import sweep_folder
+    from bnpg.sweeps.grid import read_grid
 
     with sweep_folder(read_grid(grid_file), Path("whole")):
         busy = run("sweep", grid_file, *FAST, "--out", "whole")
@@ -137,8 +137,8 @@ def test_other_folders_are_refused(run: Any, grid_file: Path) -> None:
 
 
 def test_a_run_that_fails_is_told_and_the_others_are_done(run: Any, grid_file: Path) -> None:
-    from bnpg.sweep.folder import sweep_folder
-    from bnpg.sweep.grid import read_grid
+    from bnpg.sweeps.folder import sweep_folder
+    from bnpg.sweeps.grid import read_grid
 
     grid = read_grid(grid_file)
     with sweep_folder(grid, Path("whole")) as sweep:

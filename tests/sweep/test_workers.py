@@ -5,9 +5,9 @@ import sys
 import pytest
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.sweep import workers
-from bnpg.sweep.pool import Ending, Task
-from bnpg.sweep.workers import Workers
+from bnpg.sweeps import workers
+from bnpg.sweeps.pool import Ending, Task
+from bnpg.sweeps.workers import Workers
 
 DIES = "import sys; sys.stdin.readline(); sys.exit(9)"
 HANGS = "import sys; sys.stdin.readline(); sys.stdin.read()"

@@ -20,7 +20,7 @@ from bnpg_protocol.process.files import write_atomically
 from msgspec import Struct
 
 from bnpg import __version__
-from bnpg.sweep.grid import Grid, GridRun
+from bnpg.sweeps.grid import Grid, GridRun
 from bnpg_files.reading import opened, read_json
 from bnpg_math.errors import InputError
 

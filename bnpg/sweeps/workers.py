@@ -20,7 +20,7 @@ from typing import Any
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.signals import noting
-from bnpg.sweep.pool import LIVES, Ending, Listener, Surroundings, Task
+from bnpg.sweeps.pool import LIVES, Ending, Listener, Surroundings, Task
 
 SILENCE = 60.0
 """Seconds without a sign of life after which a worker is taken for dead."""
@@ -53,7 +53,7 @@ class Workers:
         self._jobs = jobs
         self._listener = listener
         # -P: the packages of this project, not folders of the same names where the user happens to be.
-        self._command = list(command) or [sys.executable, "-P", "-m", "bnpg.sweep.worker"]
+        self._command = list(command) or [sys.executable, "-P", "-m", "bnpg.sweeps.worker"]
         self._events: queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._lives: dict[int, int] = {}

@@ -15,7 +15,7 @@ from bnpg.launchers.settings import settings_from
 from bnpg.resumption import check_resumable, completed
 from bnpg.run_creation import create_run_folder
 from bnpg.run_folder import RunFolder
-from bnpg.sweep.grid import plan_of
+from bnpg.sweeps.grid import plan_of
 from bnpg_math.errors import InputError
 
 Report = Callable[..., None]

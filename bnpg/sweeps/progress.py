@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bnpg.durations import duration
-from bnpg.sweep.grid import GridRun
-from bnpg.sweep.pool import Ending
+from bnpg.sweeps.grid import GridRun
+from bnpg.sweeps.pool import Ending
 
 EVERY = 2.0
 """Seconds between two plain lines."""

@@ -21,8 +21,8 @@ from bnpg_protocol.process.settings import Declared
 
 from bnpg.evaluation.over_seeds import score, uniform_value
 from bnpg.run_folder import RunFolder
-from bnpg.sweep.folder import SweepFolder
-from bnpg.sweep.grid import Grid, GridRun
+from bnpg.sweeps.folder import SweepFolder
+from bnpg.sweeps.grid import Grid, GridRun
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game

@@ -17,6 +17,7 @@ import itertools
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,31 @@ def read_grid(path: Path) -> Grid:
     InputError
         One line that names the field, or the combination that cannot be run, and why.
     """
-    base, axes = _tables(path)
+    try:
+        document = read_toml(path, dict[str, Any], InputError)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    return grid_of(document, path.parent, str(path))
+
+
+def grid_of(document: Mapping[str, Any], folder: Path, where: str) -> Grid:
+    """Check a grid and each of its runs.
+
+    Parameters
+    ----------
+    document : mapping
+        The tables `base` and `grid`, as a grid file has them.
+    folder : Path
+        From which relative paths start.
+    where : str
+        How it is named where something is wrong.
+
+    Raises
+    ------
+    InputError
+        As of :func:`read_grid`.
+    """
+    base, axes = _tables(document, where)
     points = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     width = len(str(len(points) - 1))
     # The seed never decides whether an experiment can be run, and games may be large: check each once.
@@ -107,17 +132,17 @@ def read_grid(path: Path) -> Grid:
         key = json.dumps(fields | {"seed": 0}, sort_keys=True)
         try:
             if key not in checked:
-                plan = plan_experiment(fields, path.parent)
+                plan = plan_experiment(fields, folder)
                 checked[key] = (plan, _digest_of_files(plan))
             experiment = experiment_from(
                 msgspec.to_builtins(checked[key][0].experiment) | {"seed": fields.get("seed", 0)}
             )
         except InputError as error:
-            raise InputError(f"{path}, run {number} ({described(point)}): {error}") from None
+            raise InputError(f"{where}, run {number} ({described(point)}): {error}") from None
         digest = experiment_identity(experiment, checked[key][1])
         runs.append(GridRun(number, _name(number, width, point), point, experiment, digest))
         checked = {key: checked[key]} if len(checked) > 64 else checked
-    return Grid(path.parent, base, axes, tuple(runs))
+    return Grid(folder, base, axes, tuple(runs))
 
 
 def plan_of(fields: dict[str, Any], folder: Path, digest: str) -> ExperimentPlan:
@@ -150,47 +175,43 @@ def _digest_of_files(plan: ExperimentPlan) -> str:
     return f"{plan.digest} {initial}"
 
 
-def _tables(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+def _tables(document: Mapping[str, Any], where: str) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """Return the two tables, with every field and the kind of its value checked."""
-    try:
-        document = read_toml(path, dict[str, Any], InputError)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
     for name, table in document.items():
         if name not in ("base", "grid") or not isinstance(table, dict):
-            raise InputError(f"{path}: expected the tables [base] and [grid] alone, got {name!r}")
+            raise InputError(f"{where}: expected the tables [base] and [grid] alone, got {name!r}")
         for field in table:
             if field not in FIELDS:
-                raise InputError(f"{path}: [{name}] {field}: {unknown(field.replace('_', '-'), FIELDS)}")
+                raise InputError(f"{where}: [{name}] {field}: {unknown(field.replace('_', '-'), FIELDS)}")
     base, axes = document.get("base", {}), document.get("grid", {})
     if not axes:
-        raise InputError(f"{path}: expected a table [grid] with lists of values, such as seed = [0, 1, 2]")
+        raise InputError(f"{where}: expected a table [grid] with lists of values, such as seed = [0, 1, 2]")
     for field, value in base.items():
         if isinstance(value, list):
-            raise InputError(f"{path}: base.{field} must be one value; a list belongs in [grid]")
+            raise InputError(f"{where}: base.{field} must be one value; a list belongs in [grid]")
         if field in axes:
-            raise InputError(f"{path}: {field} is in both [base] and [grid]")
+            raise InputError(f"{where}: {field} is in both [base] and [grid]")
     for field, values in axes.items():
-        _check_axis(path, field, values)
+        _check_axis(where, field, values)
     if "game" not in base | axes:
-        raise InputError(f"{path}: no game; expected game in [base] or [grid]")
+        raise InputError(f"{where}: no game; expected game in [base] or [grid]")
     count = math.prod(len(values) for values in axes.values())
     if count > LARGEST:
-        raise InputError(f"{path}: [grid] makes {count} runs, expected at most {LARGEST}")
+        raise InputError(f"{where}: [grid] makes {count} runs, expected at most {LARGEST}")
     return base, axes
 
 
-def _check_axis(path: Path, field: str, values: Any) -> None:
+def _check_axis(where: str, field: str, values: Any) -> None:
     if not isinstance(values, list):
-        raise InputError(f"{path}: grid.{field} must be a list, got {values!r}; one value belongs in [base]")
+        raise InputError(f"{where}: grid.{field} must be a list, got {values!r}; one value belongs in [base]")
     if not values:
-        raise InputError(f"{path}: grid.{field} must not be an empty list")
+        raise InputError(f"{where}: grid.{field} must not be an empty list")
     seen = set()
     for value in values:
         if not isinstance(value, str | int | float):
-            raise InputError(f"{path}: grid.{field} must hold plain values, got {value!r}")
+            raise InputError(f"{where}: grid.{field} must hold plain values, got {value!r}")
         if (isinstance(value, bool), value) in seen:
-            raise InputError(f"{path}: grid.{field} holds {value!r} twice")
+            raise InputError(f"{where}: grid.{field} holds {value!r} twice")
         seen.add((isinstance(value, bool), value))
 
 

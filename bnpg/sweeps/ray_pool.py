@@ -11,8 +11,8 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.ray_launcher import connected
 from bnpg.launchers.signals import noting
-from bnpg.sweep.pool import LIVES, Ending, Listener, Surroundings, Task
-from bnpg.sweep.task import run_task
+from bnpg.sweeps.pool import LIVES, Ending, Listener, Surroundings, Task
+from bnpg.sweeps.task import run_task
 
 LOOK_EVERY = 0.2
 """Seconds between two looks at interrupts."""

@@ -13,13 +13,13 @@ from bnpg_protocol.wire.errors import StorageFailed
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.resumption import completed
 from bnpg.run_folder import RunFolder
-from bnpg.sweep.aggregates import Aggregate, aggregate
-from bnpg.sweep.folder import SweepFolder, sweep_folder
-from bnpg.sweep.grid import Grid
-from bnpg.sweep.pool import MakePool, Surroundings, Task
-from bnpg.sweep.progress import watching
-from bnpg.sweep.table import Row, table_rows, write_csv, write_table
-from bnpg.sweep.workers import local_pool
+from bnpg.sweeps.aggregates import Aggregate, aggregate
+from bnpg.sweeps.folder import SweepFolder, sweep_folder
+from bnpg.sweeps.grid import Grid
+from bnpg.sweeps.pool import MakePool, Surroundings, Task
+from bnpg.sweeps.progress import watching
+from bnpg.sweeps.table import Row, table_rows, write_csv, write_table
+from bnpg.sweeps.workers import local_pool
 from bnpg_math.errors import InputError
 
 

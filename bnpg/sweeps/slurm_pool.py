@@ -19,8 +19,8 @@ from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.signals import noting
-from bnpg.sweep.pool import LIVES, Ending, Listener, Surroundings, Task
-from bnpg.sweep.task import run_task
+from bnpg.sweeps.pool import LIVES, Ending, Listener, Surroundings, Task
+from bnpg.sweeps.task import run_task
 from bnpg_files.reading import read_text
 from bnpg_math.errors import InputError
 

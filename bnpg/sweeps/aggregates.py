@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bnpg.evaluation.over_seeds import ALL_ALIKE, interquartile_mean, interval
-from bnpg.sweep.table import Row
+from bnpg.sweeps.table import Row
 
 MEASURES = ("value", "optimality_gap", "nash_gap", "score", "return_mean")
 """What is aggregated over the seeds of a configuration."""

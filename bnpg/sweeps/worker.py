@@ -1,4 +1,4 @@
-"""A process that runs one run of a sweep after the other: `python -m bnpg.sweep.worker`.
+"""A process that runs one run of a sweep after the other: `python -m bnpg.sweeps.worker`.
 
 Tasks come as lines of JSON on standard input, reports go as lines of JSON to standard output. When the input
 ends, because the sweep is over, interrupted or dead, the present run is ended in order and so is the process:
@@ -53,7 +53,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, lambda *_: None)
     threading.Thread(target=_listen, args=(tasks, ending), daemon=True).start()
     threading.Thread(target=_live, args=(report,), daemon=True).start()
-    from bnpg.sweep.task import run_task  # numpy comes with it, and must find the variables above
+    from bnpg.sweeps.task import run_task  # numpy comes with it, and must find the variables above
 
     while (task := tasks.get()) is not None:
         if ending.is_set():

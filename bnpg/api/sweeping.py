@@ -1,0 +1,66 @@
+"""A grid of experiments from Python, as `bnpg sweep` runs it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bnpg.launchers.settings import settings_from
+from bnpg.sweeps.folder import available_cores
+from bnpg.sweeps.grid import grid_of, read_grid
+from bnpg.sweeps.running import Sweep, run_sweep
+
+
+def sweep(
+    grid: str | os.PathLike[str] | Mapping[str, Any],
+    out: str | os.PathLike[str],
+    *,
+    base: Mapping[str, Any] | None = None,
+    jobs: int | None = None,
+    progress: bool = False,
+) -> Sweep:
+    """Run every combination of a grid, or what is left of it.
+
+    Parameters
+    ----------
+    grid : path or mapping
+        A grid file, or what varies: a list of values for each setting, ``{"seed": range(4)}``.
+    out : path
+        Folder of the sweep. One of the same grid goes on; what is done is kept.
+    base : mapping
+        What all runs share, one value for each setting.
+    jobs : int
+        Runs at a time; one for each core if left out.
+    progress : bool
+        Whether to show progress on stderr.
+
+    Returns
+    -------
+    Sweep
+        Its `rows` are those of `table.csv`, its `aggregates` have the interquartile means over the seeds.
+
+    Raises
+    ------
+    InputError
+        If a setting or a combination cannot be used; nothing is run.
+
+    Examples
+    --------
+    >>> import bnpg
+    >>> small = {"game": "climbing", "mode": "exact", "rounds": 20}
+    >>> ended = bnpg.sweep({"dag": ["empty", "0-1"]}, "edge", base=small, jobs=1)
+    >>> ended.done, [round(row["value"]) for row in ended.rows]
+    (2, [7, 11])
+    """
+    if isinstance(grid, Mapping):
+        axes = {_key(name): list(values) for name, values in grid.items()}
+        shared = {_key(name): value for name, value in (base or {}).items()}
+        checked = grid_of({"base": shared, "grid": axes}, Path(), "grid")
+    else:
+        checked = read_grid(Path(grid))
+    settings = settings_from({"launcher": "memory"})
+    return run_sweep(checked, Path(out), jobs or available_cores(), settings, quiet=not progress)
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "-")
