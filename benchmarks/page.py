@@ -25,6 +25,10 @@ TARGETS = "benchmark-targets.md"
 """Beside the page."""
 FIXED = {"agents": "1 lane", "lanes": "5 agents", "states": "3 agents, 256 lanes"}
 """What is the same in all cases of e that grow along one thing."""
+IN_A_CROWD = (
+    "The machine was busy meanwhile: only ratios are shown. At every wake-up a process then waits for a "
+    "core, so sides that wake up less are further ahead than on a quiet machine."
+)
 BUSY = 0.5
 """Load average, over the number of cores, above which only ratios are shown of a benchmark."""
 FIGURE = "images/benchmarks-growth.png"
@@ -71,7 +75,7 @@ def _blocks(results: Results, page: Path) -> Iterator[str]:
         yield f"## {found.letter}. {found.title}\n\n{found.about}\n"
         busy = _busy(results, found)
         if busy:
-            yield f"{_measured(results, found)} The machine was busy meanwhile: only ratios are shown.\n"
+            yield f"{_measured(results, found)} {IN_A_CROWD}\n"
             yield _ratios(found)
             continue
         if found.measured:
@@ -108,7 +112,8 @@ def _what_you_get(results: Results) -> Iterator[str]:
         yield _table(["what", "steps a second", "transitions a second"], rows)
     for found in results.benchmarks:
         if found.letter == "i":
-            yield "How much faster another transport is than the default, in turns:\n"
+            busy = f" {_measured(results, found)} {IN_A_CROWD}" if _busy(results, found) else ""
+            yield f"How many times as fast as the default another transport is, measured in turns.{busy}\n"
             yield _ratios(found)
 
 
@@ -182,8 +187,9 @@ def _machine(results: Results) -> str:
         )
         if max(machine.load, machine.steal * machine.cores) > machine.cores / 2:
             remark += " The machine was busy with other things meanwhile, so all of them are worth little."
+    last = "Last measured" if any(found.measured for found in results.benchmarks) else "Measured"
     return (
-        f"Measured {results.written[:10]} with bnpg {results.bnpg} on {machine.cores} cores of "
+        f"{last} {results.written[:10]} with bnpg {results.bnpg} on {machine.cores} cores of "
         f"{machine.processor}, {size(machine.memory_bytes)} of memory, {machine.system}, Python "
         f"{machine.python}, {packages}; run folders on {machine.folder}; {state}.{remark}\n"
     )

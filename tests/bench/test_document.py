@@ -55,7 +55,11 @@ def test_what_is_kept_of_earlier_results_says_when_and_under_which_load_it_was_m
     assert again.letter == "b"
     third = results("b")
     third.machine.load = 30.0
-    assert merged(merged(earlier, later), third).benchmarks[0] == kept
+    third.machine.packages, earlier.machine.packages = {"numpy": "3"}, {"ray": "1", "numpy": "2"}
+    whole = merged(merged(earlier, later), third)
+    assert whole.benchmarks[0] == kept
+    assert whole.machine.packages["ray"] == "1"
+    assert whole.machine.packages["numpy"] == "3"
 
 
 def test_ratios_are_taken_within_a_repetition() -> None:

@@ -109,8 +109,10 @@ def merged(earlier: Results, later: Results) -> Results:
     again = {found.letter for found in later.benchmarks} | set(later.not_measured)
     kept = [_stamped(found, earlier) for found in earlier.benchmarks if found.letter not in again]
     failed = {letter: why for letter, why in earlier.not_measured.items() if letter not in again}
+    packages = earlier.machine.packages | later.machine.packages
     return structs.replace(
         later,
+        machine=structs.replace(later.machine, packages=packages),
         benchmarks=sorted([*kept, *later.benchmarks], key=lambda found: found.letter),
         not_measured=failed | later.not_measured,
     )
