@@ -142,9 +142,13 @@ class CentralCritic:
         return self._held[round_]
 
     def _inputs(self, seen: Sequence[Seen], into: NDArray[np.int64] | None) -> FloatArray:
-        """Return what the critic sees, (K, D): what everybody sees, and how far the episode is."""
+        """Return what the critic sees, (K, D): the whole state or what everybody sees, and how far it is."""
         parts = []
-        if isinstance(seen[0].of, tuple):
+        states = [one.state for one in seen if one.state is not None]
+        if states:
+            assert len(states) == len(seen), "a world says its state always or never"
+            parts.append(np.concatenate(states).astype(np.float64))
+        elif isinstance(seen[0].of, tuple):
             for agent, space in enumerate(self._spaces):
                 parts.append(_numbers(np.concatenate([one.by(agent) for one in seen]), space))
         else:

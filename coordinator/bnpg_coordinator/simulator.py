@@ -146,6 +146,7 @@ def open_unread(
         reward=experiment.team_reward,
         patience=patience / 2,
         fresh=experiment.instances == "fresh",
+        with_state=experiment.has_critic,
         folder=folder,
     )
     if given is not None:

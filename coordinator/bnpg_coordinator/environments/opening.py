@@ -31,6 +31,8 @@ class Playing(Struct, frozen=True):
     reward: str = "mean"
     patience: float = 60.0
     fresh: bool = False
+    with_state: bool = False
+    """Whether a critic wants the whole state."""
     folder: Path = Path()
     """Where a person's own modules are looked for."""
 
@@ -211,6 +213,7 @@ def _environment(
             playing.reward,
             playing.patience,
             playing.fresh,
+            playing.with_state,
         )
 
     return Opened(again(), name, again, modules, make)

@@ -77,6 +77,8 @@ class Played:
         agents = len(self.actions)
         of = arrays - 2 * agents
         if number < of:
+            if number == agents:
+                return "state()"
             return f"by agent {number}" if of > 1 else "by everybody"
         return f"action masks of agent {number - of}" if number < of + agents else "who is alive"
 

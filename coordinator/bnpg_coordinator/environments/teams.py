@@ -12,6 +12,8 @@ class Team(Protocol):
     possible_agents: Sequence[Any]
     agents: Sequence[Any]
 
+    # It may have a `state_space` and a `state()` too.
+
     def observation_space(self, agent: Any) -> Any:
         """Return what an agent sees, a space of Gymnasium."""
 

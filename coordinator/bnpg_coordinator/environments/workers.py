@@ -245,9 +245,11 @@ def _joined(parts: Sequence[Seen], actions: Sequence[int]) -> Seen:
             )
             for one in range(len(actions))
         )
-    for one in (*of, *legal, *alive):
+    states = [part.state for part in parts if part.state is not None]
+    state = np.concatenate(states) if states else None
+    for one in (*of, *legal, *alive, *(() if state is None else (state,))):
         one.flags.writeable = False
-    return Seen(of, legal, alive)
+    return Seen(of, legal, alive, state)
 
 
 def _following(parts: Sequence[Taken]) -> Seen | None:
@@ -255,21 +257,18 @@ def _following(parts: Sequence[Taken]) -> Seen | None:
     shown = next((part.following for part in parts if part.following is not None), None)
     if shown is None:
         return None
-    columns = range(len(shown.of))
-    of = tuple(
-        np.concatenate(
-            [
-                np.zeros((len(part.rewards), shown.of[column].shape[1]), np.float32)
-                if part.following is None
-                else part.following.of[column]
-                for part in parts
-            ]
-        )
-        for column in columns
+    return _joined(
+        [_nothing_of(shown, len(one.rewards)) if one.following is None else one.following for one in parts],
+        (),
     )
-    for one in of:
-        one.flags.writeable = False
-    return Seen(of)
+
+
+def _nothing_of(shown: Seen, lanes: int) -> Seen:
+    """Return zeros of the same kind for so many lanes."""
+    of = tuple(np.zeros((lanes, one.shape[1]), np.float32) for one in shown.of)
+    return Seen(
+        of, state=None if shown.state is None else np.zeros((lanes, shown.state.shape[1]), np.float32)
+    )
 
 
 def over_workers(world: World, workers: int, experiment: Experiment, patience: float, folder: Path) -> World:

@@ -45,6 +45,8 @@ class EnvironmentWorld:
         Seconds after which an environment counts as hung.
     fresh : bool
         Whether every episode gets an instance of its own, for an environment that carries something over.
+    with_state : bool
+        Whether its whole state is wanted, from `state()`, where it has a `state_space` of numbers.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class EnvironmentWorld:
         reward: str = "mean",
         patience: float = PATIENCE,
         fresh: bool = False,
+        with_state: bool = False,
     ) -> None:
         self.make = make
         self.fresh = fresh
@@ -82,6 +85,8 @@ class EnvironmentWorld:
         self.readers: list[Reader] = []
         self.actions, self.starts = self._spaces(first)
         self.spaces: tuple[Box, ...] = tuple(one.box for one in self.readers)
+        self.state = _state_reader(first, name) if with_state else None
+        """What reads `state()`; None where there is none, or nobody wants it."""
         self.sizes = [np.array(one.sizes, dtype=np.float32) if one.values else None for one in self.spaces]
         """How many values each number of an agent has, where they are counted."""
         self.divisor = float(len(self.agents)) if reward == "mean" else 1.0
@@ -118,6 +123,16 @@ class EnvironmentWorld:
             starts.append(int(does.start))
             self.readers.append(reader(sees, who))
         return tuple(actions), starts
+
+
+def _state_reader(team: Team, name: str) -> Reader | None:
+    space = getattr(team, "state_space", None)
+    if space is None or not callable(getattr(team, "state", None)):
+        return None
+    try:
+        return reader(space, f"{name}: state()")
+    except InputError:  # a picture, or a space of its own: what the agents see is all there is then
+        return None
 
 
 def _close(team: Team) -> None:
@@ -232,6 +247,7 @@ class EnvironmentPlay:
         present = sorted(number[agent] for agent in self._instances[lane].agents)
         self._living[lane] = present
         self._read(k, present, observed, infos, views)
+        self._read_state(self._instances[lane], k, views)
 
     def _step(self, lane: int, k: int, columns: list[list[int]], views: "_Views | None") -> tuple[float, int]:
         """Step one lane; return its team reward and what became of the episode."""
@@ -257,6 +273,7 @@ class EnvironmentPlay:
             for i in living:
                 if names[i] in observed:
                     world.readers[i].write(observed[names[i]], self._last.of[i][k])
+            self._read_state(env, k, self._last)
         if left:
             if len(env.agents) > len(left):  # somebody has joined, or the dead are not taken off the list
                 joined = {world.number[agent] for agent in env.agents} - set(living)
@@ -264,6 +281,7 @@ class EnvironmentPlay:
             self._living[lane] = left
             if views is not None:
                 self._read(k, left, observed, infos, views)
+                self._read_state(env, k, views)
             return reward, End.GOES_ON
         if views is not None:
             self._episodes[lane] += 1
@@ -301,7 +319,19 @@ class EnvironmentPlay:
         if len(self._living[self._lane]) < len(world.agents):
             views.bury(k, self._living[self._lane])
 
+    def _read_state(self, env: Any, k: int, views: "_Views") -> None:
+        """Put the whole state of a lane into row k, where it is wanted."""
+        if self._world.state is not None:
+            assert views.state is not None
+            self._world.state.write(env.state(), views.state[k])
+
     def _seen(self, views: "_Views", time: int, lane: int) -> Seen:
+        if views.state is not None and not np.isfinite(views.state).all():
+            k = int((~np.isfinite(views.state).all(axis=1)).argmax())
+            raise WorldFailed(
+                f"lane {self._first + lane + k}, step {time}, all agents: "
+                f"state() must hold finite numbers, got {views.state[k].tolist()!s:.80}"
+            )
         for i, of in enumerate(views.of):
             wrong = ~np.isfinite(of).all(axis=1)
             sizes = self._world.sizes[i]
@@ -324,6 +354,8 @@ class _Views:
         self._world = world
         self._lanes = lanes
         self.of = tuple(np.zeros((lanes, space.width), dtype=np.float32) for space in world.spaces)
+        width = None if world.state is None else world.state.box.width
+        self.state = None if width is None else np.zeros((lanes, width), dtype=np.float32)
         self._legal: tuple[NDArray[np.uint8], ...] = ()
         self._alive: tuple[NDArray[np.uint8], ...] = ()
 
@@ -354,7 +386,8 @@ class _Views:
 
     def seen(self) -> Seen:
         """Return it, read-only."""
-        arrays: list[NDArray[Any]] = [*self.of, *self._legal, *self._alive]
+        state = () if self.state is None else (self.state,)
+        arrays: list[NDArray[Any]] = [*self.of, *self._legal, *self._alive, *state]
         for one in arrays:
             one.flags.writeable = False
-        return Seen(self.of, self._legal, self._alive)
+        return Seen(self.of, self._legal, self._alive, self.state)

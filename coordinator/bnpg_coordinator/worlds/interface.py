@@ -48,6 +48,8 @@ class Seen(Struct, frozen=True):
     """(n, A_i) an agent: 1 for the actions it may take, at least one a lane; empty if all always may be."""
     alive: tuple[NDArray[np.uint8], ...] = ()
     """(n,) an agent: 0 where it takes no part, so that its action counts for nothing; empty if all do."""
+    state: NDArray[np.float32] | None = None
+    """(n, D): the whole state, which the coordinator's critic sees and no agent; None if there is none."""
 
     def __len__(self) -> int:
         return len(self.of[0] if isinstance(self.of, tuple) else self.of)
@@ -67,11 +69,12 @@ class Seen(Struct, frozen=True):
         lanes = slice(start, stop)
         of = tuple(one[lanes] for one in self.of) if isinstance(self.of, tuple) else self.of[lanes]
         legal, alive = (tuple(one[lanes] for one in each) for each in (self.legal, self.alive))
-        return Seen(of, legal, alive)
+        return Seen(of, legal, alive, None if self.state is None else self.state[lanes])
 
     def rows(self, lanes: NDArray[np.intp]) -> "Seen":
         """Return what is seen in some of these lanes, without masks."""
-        return Seen(tuple(one[lanes] for one in self.of) if isinstance(self.of, tuple) else self.of[lanes])
+        of = tuple(one[lanes] for one in self.of) if isinstance(self.of, tuple) else self.of[lanes]
+        return Seen(of, state=None if self.state is None else self.state[lanes])
 
 
 class WorldFailed(Exception):
@@ -145,10 +148,12 @@ def arrays_of(seen: Seen, actions: Sequence[int]) -> list[NDArray[Any]]:
     Returns
     -------
     list
-        What is seen, by one or by each; then (n, A_i) masks and (n,) who is alive, by agent.
+        What is seen, by one or by each; the state, if there is one; then (n, A_i) masks and (n,) who is
+        alive, by agent.
     """
     lanes = len(seen)
     of = list(seen.of) if isinstance(seen.of, tuple) else [seen.of]
+    of += [] if seen.state is None else [seen.state]
     legal = seen.legal or tuple(np.ones((lanes, many), dtype=np.uint8) for many in actions)
     return [*of, *legal, *(seen.alive or tuple(np.ones(lanes, dtype=np.uint8) for _ in actions))]
 

@@ -74,9 +74,9 @@ class OneHotPlay:
 
     def _widened(self, seen: Seen) -> Seen:
         if not isinstance(seen.of, tuple):
-            return Seen(_one_hot(seen.of, self._spaces[0]), seen.legal, seen.alive)
+            return Seen(_one_hot(seen.of, self._spaces[0]), seen.legal, seen.alive, seen.state)
         of = tuple(_one_hot(one, space) for one, space in zip(seen.of, self._spaces, strict=True))
-        return Seen(of, seen.legal, seen.alive)
+        return Seen(of, seen.legal, seen.alive, seen.state)
 
 
 class OneHotEpisodicPlay(OneHotPlay):

@@ -67,6 +67,29 @@ class Meeting:
         return found
 
 
+class Stated(Meeting):
+    """It says its whole state: where both are, and what was done last."""
+
+    state_space = spaces.Box(-9.0, 9.0, (3,), np.float32)
+
+    def state(self):
+        return np.array([*self.at, self.last], dtype=np.float32)
+
+
+class StatesUnseeded(Stated):
+    """What it says of itself is drawn where nobody looks."""
+
+    def state(self):
+        return super().state() + np.float32(np.random.default_rng().random())
+
+
+class StatesNothingFinite(Stated):
+    """What it says of itself is no number."""
+
+    def state(self):
+        return super().state() * (np.nan if self.time == 2 else 1)
+
+
 class Unseeded(Meeting):
     """It draws where nobody looks."""
 

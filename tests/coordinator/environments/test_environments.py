@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("gymnasium", reason="needs gymnasium: requirements/dev.txt")
 
+from bnpg_coordinator.central_critic import CentralCritic
 from bnpg_coordinator.environments.opening import (
     Playing,
     arguments_text,
@@ -22,8 +23,11 @@ from bnpg_coordinator.environments.probe import carried_over, keyed_actions, pla
 from bnpg_coordinator.environments.teams import team
 from bnpg_coordinator.environments.versions import versions
 from bnpg_coordinator.environments.world import EnvironmentWorld
+from bnpg_coordinator.experiment import experiment_from
+from bnpg_coordinator.simulator import open_simulator
 from bnpg_coordinator.worlds.indexed import indexed
 from bnpg_coordinator.worlds.interface import Box, Discrete, End, WorldFailed
+from bnpg_coordinator.worlds.one_hot import one_hot
 
 from bnpg.conformance import check_world
 from bnpg_math.errors import InputError
@@ -188,6 +192,46 @@ def test_what_hangs_is_given_up():
 def test_spaces_that_cannot_be_used_are_refused(kind, why):
     with pytest.raises(InputError, match=why):
         world_of(getattr(strange, kind))
+
+
+def test_the_whole_state_is_there_for_a_critic_that_wants_it():
+    assert world_of(strange.Stated).begin(4, 0, 8).first.state is None
+    assert world_of(strange.Meeting, with_state=True).begin(4, 0, 8).first.state is None
+    world = world_of(strange.Stated, with_state=True)
+    check_world(world)
+    *steps, (round_, *_) = walk(world)
+    for _, seen, _ in steps:
+        assert seen.state.shape == (8, 3)
+        living = seen.alive[0] != 0 if seen.alive else np.ones(8, dtype=bool)
+        assert np.array_equal(seen.state[living][:, :2], seen.by(0)[living])
+    over = np.stack(round_.ends()) == End.TRUNCATED
+    followed = [one for one in round_.following() if one is not None]
+    assert over.any()
+    assert all(one.state.shape == (8, 3) and one.state.any() for one in followed)
+
+
+def test_a_state_that_is_not_drawn_from_the_seed_is_found_out():
+    found = carried_over(lambda: world_of(strange.StatesUnseeded, with_state=True), 0)
+    assert found
+    assert "what is seen (state())" in found[0]
+    assert carried_over(lambda: world_of(strange.StatesUnseeded), 0) == [], "nobody asks"
+
+
+def test_a_state_that_is_not_finite_is_named():
+    with pytest.raises(WorldFailed, match=r"lane 0, step 2, all agents: state\(\) must hold finite numbers"):
+        list(walk(world_of(strange.StatesNothingFinite, with_state=True)))
+
+
+def test_the_critic_sees_the_state_where_there_is_one_and_else_what_everybody_sees():
+    experiment = experiment_from(
+        {"game": "strange:Stated", "policy": "mlp:4", "update": "ppo", "steps": 10, "lanes": 8}
+    )
+    opened = open_simulator(experiment, folder=HERE)
+    widths = []
+    for world in (opened.world, one_hot(world_of(strange.Meeting))):
+        critic = CentralCritic(experiment, world.spaces, 0.9, {})
+        widths.append(critic._inputs([world.begin(0, 0, 8).first], np.zeros(8, dtype=np.int64)).shape)
+    assert widths == [(8, 3 + 1), (8, 4 * 5 + 1)], "two numbers of five values each, one-hot"
 
 
 def test_what_a_person_types():

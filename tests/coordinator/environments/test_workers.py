@@ -27,8 +27,12 @@ importlib.import_module("strange")
 
 
 def opened(text, workers, patience=60.0):
-    experiment = experiment_from({"game": text, "steps": 20, "lanes": 16})
-    world = open_world(text, {}, Playing(gamma=0.9, steps=20, patience=patience / 2, folder=HERE)).world
+    network = {"policy": "mlp:4", "update": "a2c"} if "Stated" in text else {}
+    experiment = experiment_from({"game": text, "steps": 20, "lanes": 16, **network})
+    playing = Playing(
+        gamma=0.9, steps=20, patience=patience / 2, folder=HERE, with_state=experiment.has_critic
+    )
+    world = open_world(text, {}, playing).world
     return over_workers(world, workers, experiment, patience, HERE)
 
 
@@ -46,13 +50,20 @@ def everything(world, lanes, width, rounds=2, steps=20):
                 if then is not None:
                     seen[lane] = then
         found += [*play.rewards(), *play.strata(), *play.ends()]
-        found += [one for seen in play.following() if seen is not None for one in seen.of]
+        following = [seen for seen in play.following() if seen is not None]
+        found += [one for seen in following for one in seen.of]
+        found += [seen.state for seen in following if seen.state is not None]
     return found
 
 
 @pytest.mark.parametrize(
     ("text", "lanes", "width", "counts"),
-    [("strange:Meeting", 24, 16, (1, 2, 5)), ("strange:Meeting", 20, 8, (3,)), ("strange:Pair", 6, 6, (2,))],
+    [
+        ("strange:Meeting", 24, 16, (1, 2, 5)),
+        ("strange:Meeting", 20, 8, (3,)),
+        ("strange:Pair", 6, 6, (2,)),
+        ("strange:Stated", 12, 12, (2,)),
+    ],
 )
 def test_any_number_of_workers_plays_the_same_bits(text, lanes, width, counts):
     alone = everything(opened(text, 0), lanes, width)
