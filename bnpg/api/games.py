@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bnpg.known_game import JUDGED, known_game
 from bnpg.notices import announce
 from bnpg_math.arrays import FloatArray
 from bnpg_math.errors import GameError
@@ -17,7 +18,6 @@ from bnpg_math.games.matrices import game_from_mdp, game_from_payoffs
 from bnpg_math.games.outcomes import game_from_step, game_from_table
 from bnpg_math.games.product_game import product_game as make_product_game
 from bnpg_math.games.registry import BUILDERS
-from bnpg_math.games.registry import game as find_game
 from bnpg_math.games.sparse_game import sparse_game as make_sparse_game
 from bnpg_math.games.transitions.product import Component
 
@@ -55,7 +55,7 @@ def game(spec: str | os.PathLike[str] | Game) -> Game:
         return spec
     if not isinstance(spec, str | os.PathLike):
         raise GameError(f"game must be a name, a path or a Game, got {type(spec).__name__}")
-    return announce(find_game(os.fspath(spec)))
+    return announce(known_game(os.fspath(spec), JUDGED))
 
 
 @functools.wraps(make_dense_game)

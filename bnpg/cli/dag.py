@@ -73,17 +73,17 @@ def advise(
     from bnpg.advice.document import as_json as document_of
     from bnpg.advice.document import as_text
     from bnpg.advice.page import write_page
+    from bnpg.known_game import ADVISED, known_game
     from bnpg_math.arrays.joint import joint_policy
     from bnpg_math.dag.text import parse_dag
     from bnpg_math.errors import InputError
-    from bnpg_math.games.registry import game as find_game
     from bnpg_math.policies.file import check_policy, load_policy
 
     if report is not None and report.exists():
         raise InputError(f"{report} exists already and is never overwritten")
     if report is not None and not report.absolute().parent.is_dir():
         raise InputError(f"{report} cannot be written: there is no folder {report.absolute().parent}")
-    played = find_game(game)
+    played = known_game(game, ADVISED)
     pi = None
     if at not in ("uniform", "optimal"):
         policy = load_policy(Path(at))

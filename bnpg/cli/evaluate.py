@@ -63,12 +63,12 @@ def evaluate(
     from bnpg.evaluation.document import as_json as document_of
     from bnpg.evaluation.document import as_text
     from bnpg.evaluation.measure import measure
+    from bnpg.known_game import JUDGED, known_game
     from bnpg.notices import announce
     from bnpg_math.exact.equilibrium import best_response as respond
-    from bnpg_math.games.registry import game as find_game
     from bnpg_math.policies.file import Policy, check_policy, load_policy, policy_arrays
 
-    played = announce(find_game(game))
+    played = announce(known_game(game, JUDGED))
     candidate = announce(load_policy(policy))
     check_policy(candidate, played)
     with counting("states", played.states, quiet or not mismatch) as count:

@@ -76,16 +76,16 @@ def export(spec: str, file: Path, as_json: bool) -> None:
 
     It holds the whole transition tensor, or of a large random game the successors with their probabilities.
     """
+    from bnpg.known_game import EXPORTED, known_game
     from bnpg_math.errors import InputError
     from bnpg_math.games.file import save_game
-    from bnpg_math.games.registry import game
     from bnpg_math.games.transitions.sparse import SparseTransition
 
     if file.suffix != ".npz":
         raise InputError(f"the file of a game must end in .npz, got {file}")
     if os.path.lexists(file):
         raise InputError(f"{file} exists already and is never overwritten")
-    found = game(spec)
+    found = known_game(spec, EXPORTED)
     size = 8 * found.states**2 * found.joint_actions
     if size > LARGEST_EXPORT and not isinstance(found.transition, SparseTransition):
         raise InputError(
