@@ -25,9 +25,10 @@ from bnpg.certified.exact_check import WITNESS, CheckError
 from bnpg.certified.exactly import Proof
 from bnpg.certified.floats import FloatBounds, upper_bounds
 from bnpg.certified.words import EXACTLY, IN_FLOATS, rounded_up
+from bnpg.counting import counting
 from bnpg.evaluation.document import as_json
 from bnpg.evaluation.effort import is_affordable
-from bnpg.evaluation.from_samples import certify_from_samples
+from bnpg.evaluation.from_samples import AT_ONCE, EPISODES, certify_from_samples
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.evaluation.prediction import natural_prediction, predicted_rounds, prediction_in_words
 from bnpg.run_folder import RunFolder
@@ -51,7 +52,7 @@ _SMALLEST = 1e-290
 """A threshold below this, and the gradient that meets it, may have lost its digits to underflow."""
 
 
-def certify(run: RunFolder, rounds: int, fence: Fence) -> dict[str, Any]:
+def certify(run: RunFolder, rounds: int, fence: Fence, quiet: bool = True) -> dict[str, Any]:
     """Write the certificate of a run that is done, if it can have one; return what its summary says of it.
 
     Parameters
@@ -61,6 +62,8 @@ def certify(run: RunFolder, rounds: int, fence: Fence) -> dict[str, Any]:
         R, the number of updates that were made.
     fence : Fence
         Through which it is written.
+    quiet : bool
+        Show no progress.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def certify(run: RunFolder, rounds: int, fence: Fence) -> dict[str, Any]:
         return uncertified("evaluate-every is 0")
     if policy is None:
         return uncertified("the agents keep their thetas on other hosts; save-policy gathers them")
-    certificate = _certificate(run, policy, rounds, fence)
+    certificate = _certificate(run, policy, rounds, fence, quiet)
     content = (json.dumps(certificate, indent=2) + "\n").encode()
     write_atomically(run.path / FILE, content, run.settings.fsync, fence)
     said = {
@@ -125,7 +128,7 @@ def uncertified(reason: str) -> dict[str, Any]:
     return dict.fromkeys(keys) | {f"{key}_reason": reason for key in keys}
 
 
-def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence) -> dict[str, Any]:
+def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence, quiet: bool) -> dict[str, Any]:
     experiment, game = run.experiment, run.game
     weight, epsilon = experiment.regularization, experiment.stop_at_epsilon
     affordable = is_affordable(game)
@@ -146,7 +149,7 @@ def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence) -> d
     certificate = {
         "proved": proved,
         "exact_check": checked,
-        "sampled": _sampled(experiment, game, policy) if experiment.certify_samples else None,
+        "sampled": _sampled(experiment, game, policy, quiet) if experiment.certify_samples else None,
         "stop_at_epsilon": epsilon or None,
         "stop_gap": experiment.stop_gap if epsilon else None,
         "certified": _is_certified(proved, experiment.stop_gap, epsilon) if epsilon else None,
@@ -180,18 +183,21 @@ def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence) -> d
     return certificate
 
 
-def _sampled(experiment: Experiment, game: Game, policy: Policy) -> dict[str, Any]:
+def _sampled(experiment: Experiment, game: Game, policy: Policy, quiet: bool) -> dict[str, Any]:
     """Return what fresh episodes say of the Nash gap; of the game they know the rewards' range and mu."""
-    sought = certify_from_samples(
-        TableWorld(game),
-        policy.dag,
-        policy.thetas,
-        regularization=experiment.regularization,
-        rewards=(float(game.reward.min()), float(game.reward.max())),
-        initial=game.initial,
-        delta=experiment.certify_samples,
-        seed=experiment.seed,
-    )
+    what = f"certify-samples: batches of {AT_ONCE} episodes"
+    with counting(what, EPISODES // AT_ONCE, quiet, plain=True) as count:
+        sought = certify_from_samples(
+            TableWorld(game),
+            policy.dag,
+            policy.thetas,
+            regularization=experiment.regularization,
+            rewards=(float(game.reward.min()), float(game.reward.max())),
+            initial=game.initial,
+            delta=experiment.certify_samples,
+            seed=experiment.seed,
+            on_batch=count,
+        )
     outcome = sought.outcome
     return {
         "claim": "epsilon-nash",

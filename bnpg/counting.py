@@ -22,7 +22,7 @@ EVERY = 5.0
 
 
 @contextmanager
-def counting(what: str, total: int, quiet: bool) -> Iterator[Callable[[], None]]:
+def counting(what: str, total: int, quiet: bool, plain: bool = False) -> Iterator[Callable[[], None]]:
     """Show on stderr how much of some work is done, for as long as the context lasts.
 
     Parameters
@@ -32,6 +32,8 @@ def counting(what: str, total: int, quiet: bool) -> Iterator[Callable[[], None]]
     total : int
     quiet : bool
         Show nothing.
+    plain : bool
+        Show lines on a terminal too, as beside another bar.
 
     Yields
     ------
@@ -40,7 +42,7 @@ def counting(what: str, total: int, quiet: bool) -> Iterator[Callable[[], None]]
     """
     if quiet:
         yield lambda: None
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and not plain:
         columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task(what, total=total)

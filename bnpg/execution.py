@@ -58,6 +58,7 @@ def execute(
     announce: Callable[[], None] | None = None,
     curves: bool = True,
     children: str = "*",
+    quiet: bool = True,
 ) -> Execution:
     """Run, or go on with, the run in a folder; of a run that is concluded, do what is missing.
 
@@ -76,6 +77,8 @@ def execute(
         Whether to draw `curves.png`.
     children : str
         Pattern of the names of the processes that have ended when the launcher returns.
+    quiet : bool
+        Show no progress of what is done at the end.
 
     Raises
     ------
@@ -104,7 +107,7 @@ def execute(
             outcome = _outcome(run, settings) if over else launch(run, settings, fence, on_line)
         write_heads(run.path, run.trace, fence, children)
         warnings = [*exports.troubles, draw_curves(run, fence) if curves else ""]
-        summary = finish_summary(run, outcome, fence)
+        summary = finish_summary(run, outcome, fence, quiet)
     return Execution(outcome, summary, tuple(warning for warning in warnings if warning))
 
 

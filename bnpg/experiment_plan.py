@@ -19,6 +19,7 @@ from bnpg_protocol.process.settings import did_you_mean
 
 from bnpg.counting import counting
 from bnpg.evaluation.effort import is_affordable
+from bnpg.evaluation.from_samples import check_effort
 from bnpg.notices import announce, say
 from bnpg_math.dag import FAMILIES, Dag
 from bnpg_math.dag.text import parse_dag
@@ -192,7 +193,7 @@ class _Planner:
             raise InputError(f"stop-gap {experiment.stop_gap} says what stop-at-epsilon means: give it too")
         _check_mode(experiment)
         _check_horizon(experiment)
-        _check_samples(experiment)
+        _check_samples(experiment, game, dag)
         _check_barrier(experiment, game, dag)
         _check_ascent(experiment, dag)
         _check_sizes(experiment, game, dag)
@@ -493,7 +494,7 @@ def _check_horizon(experiment: Experiment) -> None:
         raise InputError(f"sure-steps go before the geometric horizon, got horizon {experiment.horizon}")
 
 
-def _check_samples(experiment: Experiment) -> None:
+def _check_samples(experiment: Experiment, game: Game, dag: Dag) -> None:
     if not experiment.certify_samples:
         return
     if not experiment.regularization:
@@ -504,6 +505,9 @@ def _check_samples(experiment: Experiment) -> None:
         raise InputError("certify-samples rests on a lemma of the uniform barrier, got barrier weighted")
     if not experiment.evaluate_every:
         raise InputError("certify-samples adds to a certificate: evaluate-every must be at least 1, got 0")
+    families = ((*dag.parents[agent], agent) for agent in range(dag.agents))
+    rows = [game.states * math.prod(game.actions[one] for one in family) for family in families]
+    check_effort(game.gamma, game.states, rows)
 
 
 def _check_mode(experiment: Experiment) -> None:

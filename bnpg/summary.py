@@ -30,7 +30,7 @@ _NO_WORD = {ExitCode.STORAGE: "the coordinator could not write its record, or ra
 """What is known of a coordinator that ended by itself and could not write why."""
 
 
-def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, Any]:
+def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence, quiet: bool = True) -> dict[str, Any]:
     """Complete the coordinator's summary of a run, on disk too, and return it.
 
     It is the last file of a run: that `processes` is in it says that all the others are there.
@@ -42,6 +42,8 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, 
         What the launcher says.
     fence : Fence
         Through which it is written.
+    quiet : bool
+        Show no progress of a certificate.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence) -> dict[str, 
         summary |= _simulated(run, summary)
     summary |= _digest(run, summary["rounds"])
     done = summary["state"] == "done"
-    summary |= certify(run, summary["rounds"], fence) if done else uncertified("the run is not done")
+    summary |= certify(run, summary["rounds"], fence, quiet) if done else uncertified("the run is not done")
     unit = 0.0 if run.simulator is not None else returns_range(run.game)
     summary |= settings_of_steps(experiment)
     summary["notices"] = notices(experiment, lines, unit) if done and unit else []

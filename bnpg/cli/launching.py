@@ -57,6 +57,7 @@ def launch_run(
                 watcher,
                 announce=announce,
                 children=children,
+                quiet=quiet,
             )
     except KeyboardInterrupt:
         click.echo(f"bnpg: interrupted; continue with: bnpg resume {run.path}", err=True)

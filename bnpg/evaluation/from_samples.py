@@ -5,7 +5,7 @@ initial distribution. See :mod:`bnpg_math.theory.sampled_certificate` for what i
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,6 +32,12 @@ FIRST_LOOK = 1 << 14
 """Episodes after which the bounds are looked at first; four times as many each time."""
 AT_ONCE = 1 << 12
 """Episodes played side by side."""
+EPISODES = 1 << 20
+"""Episodes that are played at the most, if no other number is asked for."""
+MOST_TRANSITIONS = 2e10
+"""Expected transitions of all episodes, beyond which it is not begun: hours of work."""
+MOST_BYTES = 1 << 31
+"""Of the gradients of the episodes that are played side by side."""
 BIAS_SHARE = 0.05
 """Of the smallest threshold that the truncation of long episodes may cost."""
 
@@ -64,8 +70,9 @@ def certify_from_samples(
     rewards: tuple[float, float],
     initial: FloatArray | None = None,
     delta: float = 0.01,
-    episodes: int = 1 << 20,
+    episodes: int = EPISODES,
     seed: int = 0,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> Sampling:
     """Play fresh episodes until Lemma 2' holds with confidence, or the episodes are used up.
 
@@ -89,6 +96,8 @@ def certify_from_samples(
         How many at the most.
     seed : int
         The experiment's; the episodes are other ones than those of its training.
+    on_batch : callable
+        Called whenever `AT_ONCE` more were played.
 
     Returns
     -------
@@ -132,10 +141,41 @@ def certify_from_samples(
             samples, counts, played = next(batches)
             gradients.add(samples, played)
             visits.add(counts, played)
+            on_batch()
         seen.append(judge(gradients, visits))
         if seen[-1].certified:
             break
     return Sampling(delta, longest, looks, tuple(seen))
+
+
+def check_effort(gamma: float, states: int, rows: Sequence[int]) -> None:
+    """Refuse a certificate from samples that would take hours, or more memory than a machine has.
+
+    Parameters
+    ----------
+    gamma : float
+    states : int
+    rows : sequence of int
+        How many numbers each agent's table has.
+
+    Raises
+    ------
+    InputError
+        One line, with what would fit.
+    """
+    transitions = EPISODES / (1.0 - gamma)
+    if transitions > MOST_TRANSITIONS:
+        raise InputError(
+            f"certify-samples would play {EPISODES} episodes of {1.0 / (1.0 - gamma):.3g} steps on average, "
+            f"{transitions:.2g} transitions: expected at most {MOST_TRANSITIONS:.2g}, which is gamma <= "
+            f"{1.0 - EPISODES / MOST_TRANSITIONS:.6f}; evaluate-every certifies from the model in seconds"
+        )
+    size = 8 * AT_ONCE * (sum(rows) + states)
+    if size > MOST_BYTES:
+        raise InputError(
+            f"certify-samples keeps the gradients of {AT_ONCE} episodes, {size / 2**30:.1f} GiB for tables "
+            f"of {sum(rows)} numbers: expected at most {MOST_BYTES / 2**30:.0f} GiB; use fewer parents"
+        )
 
 
 class _Agent:
