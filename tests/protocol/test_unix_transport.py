@@ -67,13 +67,57 @@ def test_however_a_stream_is_cut_the_same_messages_come_out(sizes, cuts):
         far.close()
 
 
+class CountedSocket:
+    """A socket that counts what is written to it."""
+
+    def __init__(self, wrapped: socket.socket) -> None:
+        self.wrapped = wrapped
+        self.writes = 0
+
+    def send(self, piece: stream.Frame) -> int:
+        self.writes += 1
+        return self.wrapped.send(piece)
+
+    def sendmsg(self, pieces: list[stream.Frame]) -> int:
+        self.writes += 1
+        return self.wrapped.sendmsg(pieces)
+
+    def close(self) -> None:
+        self.wrapped.close()
+
+
+def test_messages_that_follow_each_other_at_once_are_one_write():
+    near, far = pair()
+    counted = CountedSocket(near.socket)
+    near.socket = counted
+    sent = [[b"applied"], [b"head", b"table"], [b"next"]]
+    for number, frames in enumerate(sent):
+        assert near.send(list(frames), more=number < 2)
+        assert counted.writes == (number == 2)
+    assert plain(far.receive(BUFFER)) == sent
+    near.close()
+    far.close()
+
+
+def test_what_is_written_together_is_bounded():
+    near, far = pair()
+    counted = CountedSocket(near.socket)
+    near.socket = counted
+    for number in range(stream.TOGETHER + 1):
+        assert near.send([b"%d" % number], more=True)
+    assert counted.writes == 1
+    assert len(far.receive(BUFFER)) == stream.TOGETHER + 1
+    near.close()
+    far.close()
+
+
 @given(MESSAGES)
 def test_what_the_kernel_does_not_take_at_once_is_queued_in_order(sizes):
     near, far = pair()
     near.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     sent = [[bytes([number]) * size for size in frames] for number, frames in enumerate(sizes)]
-    for frames in sent:
-        assert near.send(list(frames))
+    for number, frames in enumerate(sent):
+        assert near.send(list(frames), more=number % 3 != 0 and number + 1 < len(sent))
     arrived: list[list[stream.Frame]] = []
     deadline = time.monotonic() + DEADLINE
     while len(arrived) < len(sent) and time.monotonic() < deadline:

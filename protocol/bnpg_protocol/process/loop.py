@@ -193,7 +193,9 @@ class Loop:
                 faults.before(effect)
             if isinstance(effect, Transmit):
                 if faults is None:
-                    self._transport.send(effect.route, encode(effect.envelope))
+                    following = effects[index + 1] if index + 1 < len(effects) else None
+                    more = isinstance(following, Transmit) and following.route == effect.route
+                    self._transport.send(effect.route, encode(effect.envelope), more)
                 else:
                     faults.send(self._transport, effect)
             elif isinstance(effect, Connect):

@@ -51,8 +51,11 @@ class Transport(Protocol):
     def connect(self, route: str, endpoint: str, key: str = "") -> None:
         """Open a route to an endpoint, whose owner has this public key; an older one is closed."""
 
-    def send(self, route: str, frames: list[Frame]) -> bool:
-        """Send, or return False if the route leads nowhere or is full just now."""
+    def send(self, route: str, frames: list[Frame], more: bool = False) -> bool:
+        """Send, or return False if the route leads nowhere or is full just now.
+
+        `more` says that another message to the same route follows at once: both may go out together.
+        """
 
     def receive(self, timeout: float) -> list[Arrival]:
         """Wait up to `timeout` seconds for something to come in."""

@@ -27,6 +27,8 @@ MOST_FRAMES = 16
 """Frames a message may have: more than any kind of message has arrays."""
 LONG = 32 * 1024
 """Bytes from which a frame is received into memory of its own."""
+TOGETHER = 64
+"""Pieces that are written together at the most."""
 READ = 256 * 1024
 """Bytes read at once."""
 
@@ -62,6 +64,8 @@ class StreamConnection:
         self.largest = largest
         self.name = ""
         """Who connected, once the greeting said so; empty on connections of our own."""
+        self._held: list[Frame] = []
+        # Of messages that another one follows at once, with which they are written.
         self._outgoing: deque[Frame] = deque()
         self._ends: deque[int] = deque()
         # How many pieces of `_outgoing` each queued message has left.
@@ -78,8 +82,10 @@ class StreamConnection:
         """Whether something is queued that the kernel has not taken."""
         return bool(self._outgoing)
 
-    def send(self, frames: list[Frame]) -> bool:
+    def send(self, frames: list[Frame], more: bool = False) -> bool:
         """Send a message, or queue it; return False if the queue is full.
+
+        With `more`, another message follows at once, and both are one write: one wake-up of the receiver.
 
         Raises
         ------
@@ -98,6 +104,13 @@ class StreamConnection:
                 return False
             self._queue(pieces, size)
             return True
+        if more and len(self._held) + len(pieces) <= TOGETHER:
+            self._held += pieces
+            return True
+        if self._held:
+            pieces = [*self._held, *pieces]
+            size = sum(map(len, pieces))
+            self._held = []
         sent = self._write(pieces)
         if sent < size:
             self._queue(_after(pieces, sent), size - sent)

@@ -125,14 +125,17 @@ class UnixTransport:
         self._again[route] = (0.0, AGAIN)
         self._try(route, time.monotonic())
 
-    def send(self, route: str, frames: list[Frame]) -> bool:
-        """Send, or return False if the route leads nowhere or is full just now."""
+    def send(self, route: str, frames: list[Frame], more: bool = False) -> bool:
+        """Send, or return False if the route leads nowhere or is full just now.
+
+        With `more`, another message to the same route follows at once, and both are one write.
+        """
         stream = self._routes.get(route)
         if stream is None:
             return self._keep(route, frames)
         try:
             waited = stream.waiting
-            if not stream.send(frames):
+            if not stream.send(frames, more):
                 self.lost += 1
                 return False
             if stream.waiting and not waited:

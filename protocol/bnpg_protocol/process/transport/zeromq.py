@@ -183,8 +183,11 @@ class ZeroMQTransport:
         self._dealers[route] = dealer
         self._route_of[dealer] = route
 
-    def send(self, route: str, frames: list[Frame]) -> bool:
-        """Send, or return False if the route leads nowhere or is full just now."""
+    def send(self, route: str, frames: list[Frame], more: bool = False) -> bool:  # noqa: ARG002
+        """Send, or return False if the route leads nowhere or is full just now.
+
+        ZeroMQ writes what is waiting together by itself.
+        """
         dealer = self._dealers.get(route)
         if dealer is None:
             return self._answer(route, frames)
