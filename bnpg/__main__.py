@@ -59,7 +59,9 @@ def _run(given: list[str], debug: bool) -> int:
         return _fail("interrupted", ExitCode.INTERRUPTED, debug)
     except MemoryError:
         return _fail("this does not fit into memory", ExitCode.USAGE, debug)
-    except SystemExit:
+    except SystemExit as ended:
+        if "_BNPG_COMPLETE" in os.environ:  # a shell asked for what may stand there, and click has said it
+            return ended.code if isinstance(ended.code, int) else int(ExitCode.DONE)
         # This is how click ends when nobody reads standard output any more, whose place it has taken.
         sys.stdout, sys.stderr = streams
         return _fail("standard output cannot be written: nobody reads it any more", ExitCode.STORAGE, debug)

@@ -1,6 +1,6 @@
 """Options of declared settings, options that several commands share, and the types of their values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -38,8 +38,31 @@ class Value(click.ParamType):  # type: ignore[type-arg]
         incomplete: str,
     ) -> list[click.shell_completion.CompletionItem]:
         """Offer the words that may stand there."""
+        if self.name == "dag":
+            from bnpg_math.dag import FAMILIES
+
+            return or_files(FAMILIES, incomplete)
         words = [word for word in self._declared.words if word.startswith(incomplete)]
         return [click.shell_completion.CompletionItem(word) for word in words]
+
+
+def or_files(names: Iterable[str], incomplete: str) -> list[click.shell_completion.CompletionItem]:
+    """Return what a shell offers where a name may stand, or a file."""
+    found = [click.shell_completion.CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [*found, click.shell_completion.CompletionItem(incomplete, type="file")]
+
+
+def game_names(
+    ctx: click.Context,  # noqa: ARG001 (click calls it so)
+    param: click.Parameter,  # noqa: ARG001
+    incomplete: str,
+) -> list[click.shell_completion.CompletionItem]:
+    """Offer games and simulators by name, and files."""
+    from bnpg_coordinator.worlds.bundled.registry import SIMULATORS
+
+    from bnpg_math.games.registry import BUILDERS
+
+    return or_files(sorted({*BUILDERS, *SIMULATORS}), incomplete)
 
 
 def value(hint: Any) -> Value:

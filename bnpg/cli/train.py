@@ -6,12 +6,12 @@ from typing import Any
 import click
 from bnpg_coordinator.experiment import Experiment
 
-from bnpg.cli.options import debug_option, given, integer, json_option, options_of, quiet_option
+from bnpg.cli.options import debug_option, game_names, given, integer, json_option, options_of, quiet_option
 from bnpg.launchers.settings import LaunchSettings
 
 
 @click.command(short_help="Train a team on a game.")
-@click.argument("subject", metavar="GAME|EXPERIMENT.toml", required=False)
+@click.argument("subject", metavar="GAME|EXPERIMENT.toml", required=False, shell_complete=game_names)
 @options_of(Experiment, but=("game",))
 @click.option(
     "--from",
