@@ -20,6 +20,7 @@ from bnpg.certificate import NO_MODEL, certificate_lines, certify, uncertified
 from bnpg.durations import duration
 from bnpg.evaluation.played import evaluate_by_playing, scores_of_networks, scores_of_tables
 from bnpg.launchers.settings import Outcome
+from bnpg.live.numbers import decimals
 from bnpg.run_folder import RunFolder
 from bnpg.verdict import notices, settings_of_steps
 from bnpg_math.arrays.not_finite import finite_fields
@@ -258,8 +259,8 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
         else f" after {summary['evaluated_round']} rounds"
     )
     value, best, gap = summary["value"], summary["optimal_value"], summary["optimality_gap"]
-    rows.append(("exact value", f"{value:.4f}", f"expected return of the team's policy{late}"))
-    rows.append(("best possible", f"{best:.4f}", "expected return of the best joint policy, V*"))
+    rows.append(("exact value", decimals(value), f"expected return of the team's policy{late}"))
+    rows.append(("best possible", decimals(best), "expected return of the best joint policy, V*"))
     rows.append(("optimality gap", f"{gap:.4g}", _distance(gap, best)))
     rows.append(("Nash gap", f"{summary['nash_gap']:.4g}", "most that one agent could still gain on its own"))
     return rows

@@ -21,13 +21,18 @@ def in_words(latest: Line, best: float | None = None) -> list[tuple[str, str, st
         words.append(("return_mean", "return", f"{mean:.3f}" + (f" ± {error:.3f}" if error else "")))
     if value is not None:
         share = f" ({100 * value / best:.1f} %)" if best is not None and best > 0 else ""
-        of = "" if best is None else f" of {best:.4f}{share}"
-        words.append(("value", "exact value", f"{value:.4f}{of}"))
+        of = "" if best is None else f" of {decimals(best)}{share}"
+        words.append(("value", "exact value", f"{decimals(value)}{of}"))
     for key, name in (("optimality_gap", "optimality gap"), ("nash_gap", "Nash gap")):
         gap = number(getattr(latest, key))
         if gap is not None:
             words.append((key, name, f"{gap:.4g}"))
     return words
+
+
+def decimals(value: float) -> str:
+    """Write a value with four decimals, and a small one with four digits: 0.0000 would say that it is 0."""
+    return f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:.4g}"
 
 
 def sparkline(values: list[float], width: int = 24) -> str:

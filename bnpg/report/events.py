@@ -100,11 +100,16 @@ def round_events(events: list[FaultEvent]) -> list[Event]:
 
 
 def time_chart(run: RecordedRun, events: Sequence[FaultEvent]) -> Chart | None:
-    """Return how long each round took, with the faults in their places; None for an empty record."""
+    """Return how long each round took, with the faults in their places; None for an empty record.
+
+    The last line of a run that has done all its rounds is the measurement after them, and no round.
+    """
     rounds, elapsed = run.elapsed
+    _, seconds = run.column("seconds")
+    played = rounds < run.experiment.rounds
+    rounds, elapsed, seconds = rounds[played], elapsed[played], seconds[played]
     if len(rounds) < 2:
         return None
-    _, seconds = run.column("seconds")
     marks = [
         Event(event.what, event.style, event.at, event.at + event.seconds if event.seconds else None)
         for event in events

@@ -32,7 +32,7 @@ def run_sections(run: RecordedRun) -> list[Section]:
         curves_section(run),
         team_section(run),
         time_section(run, lives),
-        messages_section(lives, missing),
+        messages_section(lives, missing, run.experiment.mode),
         experiment_section(run),
     ]
 
@@ -53,9 +53,8 @@ def subtitle(run: RecordedRun) -> str:
 
 def summary_section(run: RecordedRun) -> Section:
     """What came out."""
-    return render_section(
-        "summary", "What came out", "summary.html.j2", tiles=tiles(run), words=in_words(run)
-    )
+    title = "What came out" if run.over else "So far"
+    return render_section("summary", title, "summary.html.j2", tiles=tiles(run), words=in_words(run))
 
 
 def certificate_section(run: RecordedRun) -> Section:
@@ -77,31 +76,32 @@ def curves_section(run: RecordedRun) -> Section:
     return render_section("curves", "Learning", "charts.html.j2", charts=charts, words=words)
 
 
-def team_section(run: RecordedRun, states: dict[int, str] | None = None) -> Section:
+def team_section(run: RecordedRun, *, graph: bool = True) -> Section:
     """The DAG and everyone's policy.
 
     Parameters
     ----------
     run : RecordedRun
-    states : dict from agent to str, optional
-        While a run goes on, the look of an agent: `up`, `awaited`, `down`.
+    graph : bool
+        Whether the DAG is drawn: a live page has it once, with who is up.
     """
     return render_section(
         "team",
         "The team",
         "team.html.j2",
-        dag=draw_dag(run.dag),
-        states=states or {},
+        dag=draw_dag(run.dag) if graph else None,
+        states={},
         policies=policy_view(run),
         without="No policy is shown: this folder holds no theta that all agents have of one round. Agents on "
         "other hosts keep theirs; --save-policy gathers policy.npz at the end.",
     )
 
 
-def messages_section(lives: list[Life], missing: str) -> Section:
-    """Who waited for whom, and the messages, step by step."""
+def messages_section(lives: list[Life], missing: str, mode: str) -> Section:
+    """Who waited for whom, and the messages, step by step; an exact round has no steps."""
     view = message_view(lives, missing)
-    return render_section("messages", "Messages of a step", "messages.html.j2", view=view)
+    title = "Messages of a round" if mode == "exact" else "Messages of a step"
+    return render_section("messages", title, "messages.html.j2", view=view)
 
 
 def time_section(run: RecordedRun, lives: Sequence[Life] = ()) -> Section:

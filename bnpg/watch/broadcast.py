@@ -99,7 +99,10 @@ def _news(page: WatchedPage, sent: dict[str, str]) -> list[str]:
     """Return the events for what a browser has not been sent yet, and note them as sent."""
     events = []
     parts: dict[str, tuple[str, dict[str, object]]] = {
-        section.name: ("section", {"name": section.name, "html": str(section.html)})
+        section.name: (
+            "section",
+            {"name": section.name, "title": section.title, "html": str(section.html)},
+        )
         for section in (page.sections if page.rows is None else ())  # with rows they stay as they are
     }
     parts["/state"] = ("state", {"text": page.state, "well": page.well})

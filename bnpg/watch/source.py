@@ -122,7 +122,7 @@ class FolderSource:
             now_section(run.dag, seen, over=run.over),
             self._every(10.0, "certificate", lambda: certificate_section(run)),
             self._every(2.0, "curves", lambda: curves_section(run)),
-            self._every(10.0, "team", lambda: team_section(run)),
+            self._every(10.0, "team", lambda: team_section(run, graph=False)),
             self._every(5.0, "time", lambda: time_section(run)),
             self._every(3600.0, "experiment", lambda: experiment_section(run)),
         )

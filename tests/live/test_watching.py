@@ -15,13 +15,21 @@ from hypothesis import strategies as st
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.live.lines import Lines
-from bnpg.live.numbers import sparkline
+from bnpg.live.numbers import decimals, sparkline
 from bnpg.live.observation import ObservedRun
 from bnpg.live.screen import Screen
 from bnpg.live.watching import watching
 from bnpg.run_creation import create_run_folder
 from bnpg.run_folder import RunFolder
 from bnpg_math.dag import Dag
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(10.991, "10.9910"), (0.0, "0.0000"), (0.01, "0.0100"), (-3e-7, "-3e-07"), (0.000123456, "0.0001235")],
+)
+def test_a_small_value_is_not_written_as_zero(value: float, text: str) -> None:
+    assert decimals(value) == text
 
 
 class Terminal(io.StringIO):

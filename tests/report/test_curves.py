@@ -81,6 +81,13 @@ def test_faults_stand_where_their_rounds_began(sampled: RecordedRun) -> None:
     assert len(chart.events) == 2
 
 
+def test_the_measurement_after_the_last_round_is_no_round(exact: RecordedRun) -> None:
+    chart = time_chart(exact, [])
+    assert chart is not None
+    assert len(exact.elapsed[0]) == 31
+    assert len(chart.series[0].x) == 30
+
+
 def test_the_policies_before_and_after_are_those_of_the_run(exact: RecordedRun) -> None:
     assert exact.summary is not None
     assert exact.theta_after is not None

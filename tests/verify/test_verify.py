@@ -10,6 +10,7 @@ from bnpg.lab.verify import claims
 from bnpg.lab.verify.cases import Case, cases
 from bnpg.lab.verify.finding import Finding, at_most
 from bnpg.lab.verify.known import counterexamples
+from bnpg.lab.verify.verification import Verification
 from bnpg_math.dag import line
 from bnpg_math.games.registry import game as find_game
 
@@ -60,6 +61,14 @@ def test_cases_cover_every_family_of_dags() -> None:
     assert names >= {"empty", "line", "complete"}
 
 
+def test_rows_stand_as_the_paper_numbers_them() -> None:
+    found = ("Theorem D1", "threshold of Theorem 1", "Lemma 4", "Theorem 2", "Lemma 1", "Theorem A: it rises")
+    findings = tuple(at_most(claim, "tight", "here", 1.0, 2.0) for claim in found)
+    rows = [row["claim"] for row in Verification(findings, 1, 1.0).rows()]
+    ordered = ["Lemma 1", "Lemma 4", "Theorem 2", "Theorem A: it rises", "Theorem D1"]
+    assert rows == [*ordered, "threshold of Theorem 1"]
+
+
 def test_the_command_writes_a_report_and_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,6 +80,8 @@ def test_the_command_writes_a_report_and_numbers(
     assert json.loads(capsys.readouterr().out)["violations"] == 0
     page = (tmp_path / "v/report.html").read_text()
     assert page.count("<svg") == 3
+    assert page.count("var(--blue)") > 2
+    assert "#000000" not in page
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
     )

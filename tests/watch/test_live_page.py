@@ -28,6 +28,8 @@ def test_the_page_follows_a_run_without_reloading(growing: Any, watch: Any, look
     watched = watch(growing.folder)
     page = look(watched.url).page
     banner(page, "live: round 1 of 5")
+    assert page.locator("#summary-title").inner_text() == "So far"
+    assert page.locator("svg.dag").count() == 1
     page.evaluate("() => { window.same = true; }")
     page.locator("#table-value summary").click()
     page.locator("h1").click()
@@ -43,6 +45,9 @@ def test_the_page_follows_a_run_without_reloading(growing: Any, watch: Any, look
     assert page.evaluate("() => window.same")
     growing.end()
     banner(page, "the run is over")
+    page.wait_for_function(
+        "() => document.getElementById('summary-title').textContent === 'What came out'", timeout=WAIT
+    )
     page.evaluate("() => document.activeElement.blur()")
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()

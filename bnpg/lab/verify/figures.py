@@ -21,7 +21,8 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 _STYLE: dict[Any, Any] = {
-    "figure.facecolor": "white",
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -31,6 +32,14 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "bnpg",
 }
 _BLUE, _RED, _GREY = "#0b5394", "#c24a0a", "#5d6675"
+_FROM_PAGE = {
+    _BLUE: "var(--blue)",
+    _RED: "var(--red)",
+    _GREY: "var(--grey)",
+    "#e3e6eb": "var(--rule)",
+    "#000000": "currentColor",
+}
+"""What the page colours, so that a figure is light in light and dark in dark."""
 _ROUNDS = 1500
 _LAMBDA = 0.1
 
@@ -50,6 +59,8 @@ def _svg(figure: Any) -> str:
     figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
     plt.close(figure)
     text = buffer.getvalue()
+    for colour, name in _FROM_PAGE.items():
+        text = text.replace(colour, name)
     return text[text.index("<svg") :]
 
 

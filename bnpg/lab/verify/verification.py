@@ -1,6 +1,7 @@
 """Running all checks, and writing what came of them."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,9 +36,9 @@ class Verification:
         return tuple(finding for finding in self.findings if finding.violation)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a summary by claim and form, in the order of their first check."""
+        """Return a summary by claim and form: lemmas and theorems by their numbers, then the rest."""
         kinds = dict.fromkeys((finding.claim, finding.form) for finding in self.findings)
-        return [self._row(*kind) for kind in kinds]
+        return [self._row(*kind) for kind in sorted(kinds, key=lambda kind: _place(kind[0]))]
 
     def _row(self, claim: str, form: str) -> dict[str, Any]:
         mine = [finding for finding in self.findings if (finding.claim, finding.form) == (claim, form)]
@@ -52,6 +53,14 @@ class Verification:
             "holds": "refuted, as expected" if refuted else sum(finding.holds for finding in mine),
             "closest": f"{max(ratios):.3g}" if ratios else "",
         }
+
+
+def _place(claim: str) -> tuple[int, str]:
+    """Return where a claim stands: as the paper numbers it; what it does not number comes last, as found."""
+    found = re.match(r"(Lemma|Theorem) (\w+)", claim)
+    if found is None:
+        return 2, ""
+    return ("Lemma", "Theorem").index(found[1]), found[2]
 
 
 def verify(seeds: int, quick: bool, progress: Callable[[], None]) -> Verification:
