@@ -179,14 +179,15 @@ class AgentMachine:
 
     def receive(self, envelope: Envelope, origin: str, now: float, key: str = "") -> list[Effect]:  # noqa: ARG002
         """Take in one envelope and return what is to be done because of it."""
-        message = envelope.message
+        message, phase = envelope.message, self._phase
+        kind = type(message)
         if not self._around.may_speak(envelope.sender, origin):
             return self._refuse(envelope, "speaks for another")
-        if self.phase == "leaving":
+        if phase == "leaving":
             return self._left(envelope, origin, now)
-        if self.phase == "finished" or (self.phase == "failing" and type(message) in _JOINING):
+        if phase == "finished" or (phase == "failing" and kind in _JOINING):
             return []
-        if type(message) in INVITATIONS or type(message) is CheckpointsReturned:
+        if kind in INVITATIONS or kind is CheckpointsReturned:
             return self._invited(envelope, origin, now)
         if self._welcome is None:
             return self._refuse(envelope, "before the Welcome")
@@ -433,9 +434,10 @@ class AgentMachine:
 
     def _deliver(self, sender: int, message: Message, now: float) -> list[Effect]:
         """Do what the table says of a message in this phase."""
-        if self.phase == "failing" and type(message) is not Finish:
+        phase = self._phase
+        if phase == "failing" and type(message) is not Finish:
             return []  # received, so that the Finish behind it can be
-        rule = PHASES[self.phase].rules.get(type(message))
+        rule = PHASES[phase].rules.get(type(message))
         if rule is None or not self._is(sender, rule.sender):
             raise self._misplaced(sender, message, "" if rule is None else rule.sender)
         effects: list[Effect] = getattr(self, rule.method)(sender, message, now)
@@ -519,7 +521,7 @@ class AgentMachine:
         """Send what the rounds have to say, in its order."""
         effects: list[Effect] = []
         for one in answers:
-            if isinstance(one, ActionsChosen):
+            if type(one) is ActionsChosen:
                 effects += [self._links.send(child, one, now) for child in self._around.children]
             elif isinstance(one, Store):
                 effects += [one, *self._seal(one.round, now)]
@@ -570,13 +572,13 @@ class AgentMachine:
 
     def _in_range(self, sender: int, message: Message) -> bool:
         """Whether states and actions name something that exists."""
-        if isinstance(message, ActionsChosen):
+        if type(message) is ActionsChosen:
             choices = self._choices.get(sender)
             return choices is None or within(message.actions, choices)
-        if isinstance(message, StatesAnnounced):
+        if type(message) is StatesAnnounced:
             assert self._welcome is not None
             return within(message.states, self._welcome.states)
-        if isinstance(message, ObservationsAnnounced):
+        if type(message) is ObservationsAnnounced:
             assert self._welcome is not None
             return self._sees(message, self._welcome)
         return True

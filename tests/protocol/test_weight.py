@@ -1,5 +1,7 @@
 """What a peer can make others keep is bounded in bytes: a thousand messages of a mebibyte are refused."""
 
+import gc
+import weakref
 from contextlib import nullcontext
 
 import numpy as np
@@ -125,6 +127,29 @@ def test_what_is_not_acknowledged_is_bounded_in_bytes() -> None:
         link.send(big(), 1, 0.0)
     link.acknowledged(many - 1)
     link.send(big(), 1, 0.0)
+
+
+def test_a_broadcast_weighs_the_same_on_every_link_and_another_message_its_own() -> None:
+    links = [Link(), Link()]
+    many = WINDOW_BYTES // MEBI
+    broadcasts = [big(round_) for round_ in range(many - 1)]
+    for message in broadcasts:
+        for link in links:
+            link.send(message, 1, 0.0)
+    for link in links:
+        link.send(Start(0), 1, 0.0)
+        with pytest.raises(WindowFull, match="bytes are unacknowledged"):
+            link.send(broadcasts[-1], 1, 0.0)
+
+
+def test_what_came_in_is_not_kept_by_whoever_weighed_it() -> None:
+    refused = weakref.ref(array := np.zeros(2 * EARLY_BYTES, dtype=np.uint8))
+    links = Links(0, 1, "run")
+    with pytest.raises(OrderViolation):
+        links.receive(Envelope("run", 1, 2, 1, 1, 1, 0, 0, TableShown(0, array)), "route", 0.0)
+    del array
+    gc.collect()
+    assert refused() is None
 
 
 def test_a_parent_cannot_be_ahead_by_more_than_the_bound() -> None:

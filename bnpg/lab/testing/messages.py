@@ -80,6 +80,8 @@ def _values(hint: Any) -> st.SearchStrategy[Any]:
         return st.tuples(*map(_values, get_args(hint)))
     if hint is bool:
         return st.booleans()
+    if hint is float:
+        return st.floats(allow_nan=False, allow_infinity=False)
     if hint is int:
         return st.integers(-2, _LARGEST_COUNT)
     assert hint is str, hint

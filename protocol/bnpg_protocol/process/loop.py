@@ -191,7 +191,7 @@ class Loop:
         for index, effect in enumerate(effects):
             if faults is not None:
                 faults.before(effect)
-            if isinstance(effect, Transmit):
+            if type(effect) is Transmit:
                 if faults is None:
                     following = effects[index + 1] if index + 1 < len(effects) else None
                     more = isinstance(following, Transmit) and following.route == effect.route

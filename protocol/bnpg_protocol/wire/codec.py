@@ -16,6 +16,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from struct import Struct as Words
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgpack
@@ -43,6 +44,7 @@ MOST_KNOWN = 256
 
 Frame = bytes | memoryview
 _Array = np.ndarray[Any, Any]
+_BEGINNING = Words("<II")
 _ARRAY_OF_12 = b"\x9c"
 _UINT = Annotated[int, msgspec.Meta(ge=0)]
 _SIGNED = Annotated[int, msgspec.Meta(ge=-2)]
@@ -144,9 +146,8 @@ def encode(envelope: Envelope) -> list[Frame]:
     counters = _pack((envelope.seq, envelope.ack, envelope.lamport))[1:]
     _, _, described, inline, frames, checksum = content
     size = len(begun) + len(counters) + len(described)
-    start = b"".join((size.to_bytes(4, "little"), begun, counters, described))
-    checksum = crc32(inline, crc32(start, checksum))
-    return [b"".join((checksum.to_bytes(4, "little"), start, inline)), *frames]
+    body = b"".join((size.to_bytes(4, "little"), begun, counters, described, inline))
+    return [crc32(body, checksum).to_bytes(4, "little") + body, *frames]
 
 
 def _content(message: Message) -> _Content:
@@ -187,9 +188,10 @@ def decode(frames: list[Frame]) -> Envelope:
         if len(frame) > MAX_TENSOR:
             raise MalformedMessage(f"a frame may have {MAX_TENSOR} bytes, got {len(frame)}")
     checksum = _checksum(frames[1:]) if len(frames) > 1 else 0
-    if int.from_bytes(first[:4], "little") != crc32(first[4:], checksum):
+    expected, length = _BEGINNING.unpack_from(first)
+    if expected != crc32(first[4:], checksum):
         raise MalformedMessage("checksum differs: bits were flipped on the way")
-    end = 8 + int.from_bytes(first[4:8], "little")
+    end = 8 + length
     if not 8 < end <= min(len(first), 8 + MAX_HEADER):
         raise MalformedMessage(
             f"header must have 1 to {MAX_HEADER} bytes, got {end - 8} of {len(first) - 8} that are there"

@@ -46,6 +46,20 @@ class Receipt(Struct, gc=False):
     """The messages that are missing now, first and last, if this arrival showed a new gap."""
 
 
+_latest: tuple[Message, int] | None = None
+
+
+def _weight_of_sent(message: Message) -> int:
+    """Return the weight of a message, which a broadcast has on every link: the last one is remembered.
+
+    Of what comes in nothing is remembered, since a peer could make this process keep it.
+    """
+    global _latest  # noqa: PLW0603 - a cache of one entry
+    if _latest is None or _latest[0] is not message:
+        _latest = (message, weight(message))
+    return _latest[1]
+
+
 class Link:
     """Both directions between this process and one peer, in one epoch."""
 
@@ -88,7 +102,7 @@ class Link:
         """
         if len(self.unacknowledged) >= self._window:
             raise WindowFull(f"{self._window} messages are unacknowledged")
-        size = weight(message)
+        size = _weight_of_sent(message)
         if self.unacknowledged and self._kept_bytes + size > WINDOW_BYTES:
             raise WindowFull(f"{self._kept_bytes} bytes are unacknowledged")
         self._kept_bytes += size

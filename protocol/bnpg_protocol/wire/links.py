@@ -150,10 +150,8 @@ class Links:
         OrderViolation
             If a neighbour of the present epoch breaks the rules of its link, or too much comes too early.
         """
-        at = (envelope.generation, envelope.epoch)
-        here = (self.generation, self.epoch)
-        if at != here:
-            if at > here:
+        if envelope.epoch != self.epoch or envelope.generation != self.generation:
+            if (envelope.generation, envelope.epoch) > (self.generation, self.epoch):
                 self._keep(envelope, origin)
             else:
                 self.refused["stale epoch"] += 1
@@ -231,8 +229,10 @@ class Links:
         if receipt.duplicate:
             self.duplicates += 1
         self.delivered += len(receipt.delivered)
+        messages: list[Message] = []
         for seq, lamport, message in receipt.delivered:
-            self.lamport = max(self.lamport, lamport) + 1
+            self.lamport = (lamport if lamport > self.lamport else self.lamport) + 1
+            messages.append(message)
             if self._observer is not None:
                 self._observer(Passage("receive", peer, seq, lamport, message, self.lamport))
         asked = []
@@ -240,7 +240,7 @@ class Links:
             asked.append(self._transmit(peer, 0, self.lamport, GapFound(*receipt.gap)))
         elif receipt.acknowledge:
             asked.append(self.acknowledge(peer))
-        return [message for _, _, message in receipt.delivered], asked
+        return messages, asked
 
     def _retransmit(self, peer: int, messages: Iterable[tuple[int, int, Message]]) -> list[Transmit]:
         transmissions = [self._transmit(peer, seq, lamport, message) for seq, lamport, message in messages]
