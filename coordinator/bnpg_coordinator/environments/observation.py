@@ -63,7 +63,10 @@ def reader(space: Any, who: str) -> Reader:
 
 def _discrete(start: int, size: int) -> Reader:
     def write(observation: Any, row: Row) -> None:
-        row[0] = int(observation) - start
+        number = int(observation)
+        if number != observation:
+            raise ValueError(f"expected a whole number, got {observation!r:.60}")
+        row[0] = number - start
 
     return Reader(Box(1, (size,)), write)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from bnpg_coordinator.environments.foreign import RAISED, described, printing_aside
 from bnpg_coordinator.environments.teams import Team, team
 from bnpg_coordinator.environments.world import EnvironmentWorld
 from bnpg_coordinator.worlds.bundled.registry import SIMULATORS, simulator
@@ -224,12 +225,12 @@ def _made(make: Callable[[], Any], text: str) -> Callable[[], Any]:
 
     def making() -> Any:
         try:
-            return make()
+            with printing_aside():
+                return make()
         except InputError:
             raise
-        except Exception as error:  # whatever somebody else's code may raise
-            what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            raise InputError(f"{text} cannot be made: {what}") from error
+        except RAISED as error:
+            raise InputError(f"{text} cannot be made: {described(error)}") from error
 
     return making
 
@@ -322,7 +323,8 @@ def _found_in(folder: Path) -> Iterator[None]:
 def _imported(module: str, what: str) -> Any:
     """Return a module; None if there is none of that name."""
     try:
-        return importlib.import_module(module)
+        with printing_aside():
+            return importlib.import_module(module)
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if module == missing or module.startswith(f"{missing}."):
@@ -330,9 +332,8 @@ def _imported(module: str, what: str) -> Any:
         raise InputError(
             f"{what}: importing {module} needs the module {missing}, which is not installed"
         ) from None
-    except Exception as error:  # whatever somebody else's module may raise
-        why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise InputError(f"{what}: importing {module} failed: {why}") from error
+    except RAISED as error:
+        raise InputError(f"{what}: importing {module} failed: {described(error)}") from error
 
 
 def _is_world(made: Any) -> bool:

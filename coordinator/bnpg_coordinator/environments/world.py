@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bnpg_coordinator.environments.foreign import RAISED, described, printing_aside
 from bnpg_coordinator.environments.observation import MASK, Reader, reader
 from bnpg_coordinator.environments.teams import Team
 from bnpg_coordinator.environments.watch import Hung, Watch
@@ -20,6 +21,8 @@ from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.chance.streams import BLOCK, Purpose, uniforms
 from bnpg_math.errors import InputError
 
+MOST_ACTIONS = 1 << 16
+"""Actions of an agent: they travel as 16 bits."""
 PATIENCE = 60.0
 """Seconds that a step of all lanes of a turn may take."""
 
@@ -81,6 +84,8 @@ class EnvironmentWorld:
             raise InputError(f"{name} does not say which agents are possible (possible_agents)") from None
         if not self.agents:
             raise InputError(f"{name} has no agents")
+        if len(set(self.agents)) < len(self.agents):
+            raise InputError(f"{name} names an agent twice in possible_agents: {self.agents!r:.100}")
         self.number = {agent: number for number, agent in enumerate(self.agents)}
         self.readers: list[Reader] = []
         self.actions, self.starts = self._spaces(first)
@@ -119,6 +124,8 @@ class EnvironmentWorld:
                 raise InputError(f"{who} has no spaces: {type(error).__name__}: {error!s:.100}") from error
             if type(does).__name__ != "Discrete":
                 raise InputError(f"{who} must act in a Discrete space, got {does!s:.100}")
+            if does.n > MOST_ACTIONS:
+                raise InputError(f"{who} must have at most {MOST_ACTIONS} actions, got {does.n}")
             actions.append(int(does.n))
             starts.append(int(does.start))
             self.readers.append(reader(sees, who))
@@ -222,16 +229,15 @@ class EnvironmentPlay:
     def _watched(self, play: Callable[[], Any], time: int) -> None:
         self._time = time
         try:
-            with Watch(self._world.patience):
+            with printing_aside(), Watch(self._world.patience):
                 play()
         except Hung:
             why = f"the environment hangs, no answer for {self._world.patience:g} s"
             raise WorldFailed(f"{self._where(time)}: {why}", hung=True) from None
         except WorldFailed:
             raise
-        except Exception as error:  # whatever somebody else's code may raise
-            what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            raise WorldFailed(f"{self._where(time)}: the environment raised {what}") from error
+        except RAISED as error:
+            raise WorldFailed(f"{self._where(time)}: the environment raised {described(error)}") from error
 
     def _where(self, time: int) -> str:
         who = "all agents" if self._agent < 0 else f"agent {self._world.agents[self._agent]}"
@@ -243,8 +249,9 @@ class EnvironmentPlay:
             _close(self._instances[lane])
             self._instances[lane] = self._world.instances[lane] = self._world.make()
         observed, infos = self._instances[lane].reset(seed=seed)
-        number = self._world.number
-        present = sorted(number[agent] for agent in self._instances[lane].agents)
+        present = sorted(self._numbers(self._instances[lane].agents))
+        if not present:
+            raise self._wrong("nobody takes part after reset(), agents is empty")
         self._living[lane] = present
         self._read(k, present, observed, infos, views)
         self._read_state(self._instances[lane], k, views)
@@ -256,12 +263,14 @@ class EnvironmentPlay:
         names = world.agents
         observed, rewards, terminated, truncated, infos = env.step({names[i]: columns[i][k] for i in living})
         total = 0.0
-        for i in living:
-            total += rewards[names[i]]
-        if not math.isfinite(total):
-            self._agent = next(i for i in living if not math.isfinite(rewards[names[i]]))
-            got = rewards[names[self._agent]]
-            raise WorldFailed(f"{self._where(self._time)}: the reward must be finite, got {got}")
+        try:
+            for i in living:
+                total += rewards[names[i]]
+            paid = math.isfinite(total)
+        except (KeyError, TypeError, ValueError):
+            paid = False
+        if not paid:
+            raise self._unpaid(living, rewards)
         if not world.rewards_differ:
             world.rewards_differ = len({float(rewards[names[i]]) for i in living}) > 1
         left = [i for i in living if not (terminated[names[i]] or truncated[names[i]])]
@@ -276,7 +285,7 @@ class EnvironmentPlay:
             self._read_state(env, k, self._last)
         if left:
             if len(env.agents) > len(left):  # somebody has joined, or the dead are not taken off the list
-                joined = {world.number[agent] for agent in env.agents} - set(living)
+                joined = set(self._numbers(env.agents)) - set(living)
                 left = sorted({*left, *joined})
             self._living[lane] = left
             if views is not None:
@@ -287,6 +296,34 @@ class EnvironmentPlay:
             self._episodes[lane] += 1
             self._reset(lane, k, self._seed_of(lane, self._episodes[lane]), views)
         return reward, End.TRUNCATED if cut else End.TERMINATED
+
+    def _numbers(self, agents: Iterable[Any]) -> list[int]:
+        try:
+            return [self._world.number[agent] for agent in agents]
+        except (KeyError, TypeError):
+            strangers = [agent for agent in agents if agent not in self._world.agents]
+            raise self._wrong(f"{strangers!r:.80} takes part and is not in possible_agents") from None
+
+    def _wrong(self, why: str) -> WorldFailed:
+        return WorldFailed(f"{self._where(self._time)}: {why}")
+
+    def _unpaid(self, living: Iterable[int], rewards: Any) -> WorldFailed:
+        """Return what is wrong with rewards, of the first agent of which something is."""
+        if not isinstance(rewards, Mapping):
+            return self._wrong(f"rewards must be by agent, got {rewards!r:.80}")
+        for i in living:
+            self._agent = i
+            name = self._world.agents[i]
+            if name not in rewards:
+                return self._wrong("there is no reward")
+            try:
+                finite = math.isfinite(rewards[name])
+            except (TypeError, ValueError):
+                return self._wrong(f"the reward must be a number, got {rewards[name]!r:.80}")
+            if not finite:
+                return self._wrong(f"the reward must be finite, got {rewards[name]}")
+        self._agent = -1
+        return self._wrong("the sum of the rewards must be finite, got one that is too large")
 
     def _seed_of(self, lane: int, episode: int) -> int:
         place = lane % BLOCK
@@ -307,6 +344,8 @@ class EnvironmentPlay:
         for i in living:
             self._agent = i
             name, one = world.agents[i], world.readers[i]
+            if name not in observed:
+                raise self._wrong("there is no observation")
             sees = observed[name]
             if one.masked:
                 views.mask(i, k, sees[MASK])

@@ -207,3 +207,57 @@ class Pair:
 
     def close(self):
         pass
+
+
+class Odd(Meeting):
+    """It goes wrong in the way that it is told."""
+
+    def __init__(self, how):
+        super().__init__(masks=False)
+        self.how = how
+        if how == "twice":
+            self.possible_agents = ["a", "a"]
+
+    def observation_space(self, agent):
+        return spaces.Discrete(5)
+
+    def action_space(self, agent):
+        return spaces.Discrete(2**40 if self.how == "actions" else 3)
+
+    def reset(self, seed=None, options=None):
+        found = super().reset(seed)
+        if self.how == "nobody":
+            self.agents = []
+        return found
+
+    def step(self, actions):
+        if self.how == "exits":
+            raise SystemExit(3)
+        if self.how == "unspeakable":
+            raise Unspeakable
+        if self.how == "colours":
+            raise ValueError("a\x1b[31mred\x1b[0m\nline")
+        if self.how == "prints":
+            print("a line that nobody asked for")
+        seen, rewards, *others = super().step(actions)
+        paid = {"none": None, "word": "much", "arrays": np.zeros(2), "huge": 1.7e308}
+        if self.how in paid:
+            rewards = dict.fromkeys(rewards, paid[self.how])
+        if self.how == "unpaid":
+            del rewards["b"]
+        if self.how == "unseen":
+            seen.pop("b", None)
+        if self.how == "joins" and self.agents:
+            self.agents.append("c")
+        return seen, rewards, *others
+
+    def _seen(self):
+        half = 0.5 if self.how == "half" else 0
+        return {agent: int(self.at[0]) + half for agent in self.agents}
+
+
+class Unspeakable(Exception):
+    """Its text cannot be had."""
+
+    def __str__(self):
+        raise RuntimeError("no")

@@ -176,6 +176,47 @@ def test_what_goes_wrong_is_named_with_lane_step_and_agent(kind, why):
     assert not failed.value.hung
 
 
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("exits", "step 0, all agents: the environment raised SystemExit: 3"),
+        ("unspeakable", "step 0, all agents: the environment raised Unspeakable$"),
+        ("colours", r"the environment raised ValueError: a \[31mred \[0m line"),
+        ("nobody", r"step 0, all agents: nobody takes part after reset\(\), agents is empty"),
+        ("none", "step 0, agent a: the reward must be a number, got None"),
+        ("word", "step 0, agent a: the reward must be a number, got 'much'"),
+        ("arrays", "step 0, agent a: the reward must be a number, got array"),
+        ("huge", "step 0, all agents: the sum of the rewards must be finite"),
+        ("unpaid", "step 0, agent b: there is no reward"),
+        ("unseen", "step 0, agent b: there is no observation"),
+        ("joins", r"step 0, all agents: \['c'\] takes part and is not in possible_agents"),
+        ("half", r"step 0, agent a: the environment raised ValueError: expected a whole number, got .*\.5"),
+    ],
+)
+def test_what_is_odd_is_one_line_with_lane_step_and_agent(how, why):
+    world = EnvironmentWorld(lambda: team(strange.Odd(how), "odd"), "odd", 0.9, 20)
+    with pytest.raises(WorldFailed, match=why) as failed:
+        list(walk(world))
+    assert str(failed.value).startswith("lane 0, ")
+    assert str(failed.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [("twice", "names an agent twice"), ("actions", "must have at most 65536 actions, got 1099511627776")],
+)
+def test_agents_and_actions_that_cannot_be_are_refused(how, why):
+    with pytest.raises(InputError, match=why):
+        EnvironmentWorld(lambda: team(strange.Odd(how), "odd"), "odd", 0.9, 20)
+
+
+def test_what_an_environment_prints_is_kept_off_stdout(capsys):
+    list(walk(EnvironmentWorld(lambda: team(strange.Odd("prints"), "odd"), "odd", 0.9, 20)))
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "a line that nobody asked for" in printed.err
+
+
 def test_what_hangs_is_given_up():
     with pytest.raises(WorldFailed, match="lane 0, step 3, all agents: the environment hangs") as failed:
         list(walk(world_of(strange.Hangs, patience=0.2)))
