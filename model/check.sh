@@ -21,7 +21,7 @@ expect "no assertion fails, nobody is stuck" "$(errors safe "")" 0
 grep -E "states, stored|error:" safe/pan.log | sed 's/^/      /'
 build live "" "-DCOLLAPSE"
 expect "every round completes, under fair loss" "$(errors live "-a")" 0
-for mutant in ACCEPT_OLD_EPOCH ACT_BEFORE_PARENT APPLY_TWICE; do
+for mutant in ACCEPT_OLD_EPOCH ACT_BEFORE_PARENT APPLY_TWICE OBSERVATION_OF_ANOTHER ACT_WITHOUT_PART; do
   build "$mutant" "-D$mutant" "-DSAFETY -DNOCLAIM"
   expect "$mutant is found" "$(errors "$mutant" "")" 1
 done

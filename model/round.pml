@@ -6,10 +6,12 @@
  *
  * What is checked:
  *   - assert: nobody acts before the states and its parents' action of the epoch; data never comes before Start;
- *     every update is applied exactly once, and from the signal; nothing of an older epoch counts;
+ *     every update is applied exactly once, and from the signal; nothing of an older epoch counts; everybody is
+ *     shown its own observation, and who takes no part in the turn chooses nothing;
  *   - [](no invalid end state) and ltl done: the round completes, whatever is lost and whenever the child dies.
  *
  * Mutations, each of which must be found: -DACCEPT_OLD_EPOCH -DACT_BEFORE_PARENT -DAPPLY_TWICE -DNO_RETRANSMISSION
+ * -DOBSERVATION_OF_ANOTHER -DACT_WITHOUT_PART
  */
 #define LOSSES 1
 
@@ -33,6 +35,18 @@ bool tickK = false;      /* and the child may say hello again */
 
 #define P 1
 #define K 2
+#define IDLE 4           /* an action of the child that counts for nothing */
+
+/* What the observations announced say: whose they are, and of the child whether it takes part. The world decides on
+ * that once, as it is the same whenever the round is played again. */
+bool takesPart;
+#define SEEN_BY_P P
+#define SEEN_BY_K (K + takesPart)
+#ifdef OBSERVATION_OF_ANOTHER
+#define SENT_TO_K SEEN_BY_P
+#else
+#define SENT_TO_K SEEN_BY_K
+#endif
 
 /* Put a message on its way, or lose it. A full queue loses it too: it is sent again. */
 inline post(ch, kind, e, what) {
@@ -74,11 +88,14 @@ end:
             if
             :: readyP && readyK -> part = 2;
                 post(toP, start, epoch, 0); post(toK, start, epoch, 0);
-                post(toP, states, epoch, 0); post(toK, states, epoch, 0)
+                post(toP, states, epoch, SEEN_BY_P); post(toK, states, epoch, SENT_TO_K)
             :: else
             fi
         :: kind == action && e == epoch && part == 2 ->
-            if :: who == P -> actP = true :: else -> actK = true fi;
+            if
+            :: who == P -> actP = true
+            :: else -> assert((who == K) == takesPart); actK = true
+            fi;
             if
             :: actP && actK -> part = 3; post(toP, signal, epoch, 0); post(toK, signal, epoch, 0)
             :: else
@@ -93,9 +110,9 @@ end:
         if
         :: part == 1 && !readyP -> post(toP, roster, epoch, 0)
         :: part == 1 && !readyK -> post(toK, roster, epoch, 0)
-        :: part == 2 && !actP -> post(toP, start, epoch, 0); post(toP, states, epoch, 0)
+        :: part == 2 && !actP -> post(toP, start, epoch, 0); post(toP, states, epoch, SEEN_BY_P)
         :: part == 2 && actP && !actK ->
-            post(toK, start, epoch, 0); post(toK, states, epoch, 0); post(toP, states, epoch, 0)
+            post(toK, start, epoch, 0); post(toK, states, epoch, SENT_TO_K); post(toP, states, epoch, SEEN_BY_P)
         :: part == 3 && !doneP -> post(toP, signal, epoch, 0)
         :: part == 3 && doneP && !doneK -> post(toK, signal, epoch, 0)
         :: part == 0 -> skip
@@ -118,6 +135,7 @@ end:
         :: kind != roster && e != mine -> skip
         :: kind == start && e == mine -> started = true
         :: kind == states && e == mine && started ->
+            assert(what == P);
             post(toK, action, mine, P); post(toC, action, mine, P)
         :: kind == signal && e == mine && started ->
             if
@@ -135,7 +153,7 @@ end:
 }
 
 proctype Child(byte life) {
-    byte e, mine = 0, what;
+    byte e, mine = 0, what, mine_does = IDLE;
     bool started = false, haveStates = false, haveAction = false, acted = false;
     mtype kind;
     post(toC, hello, life, K);
@@ -154,7 +172,14 @@ end:
         :: kind == action && e == mine && mine > 0 -> haveAction = true
 #endif
         :: kind == start && e == mine && mine > 0 -> started = true
-        :: kind == states && e == mine && started -> haveStates = true
+        :: kind == states && e == mine && started ->
+            assert(what == K || what == K + 1);
+            haveStates = true;
+#ifdef ACT_WITHOUT_PART
+            mine_does = K
+#else
+            if :: what == K + 1 -> mine_does = K :: else -> mine_does = IDLE fi
+#endif
         :: kind == signal && e == mine && started && acted ->
             if
             :: storedK == 0 -> appliedK++; storedK = 1
@@ -169,14 +194,14 @@ end:
         fi;
 #ifdef ACT_BEFORE_PARENT
         if
-        :: started && haveStates && !acted -> assert(haveAction); acted = true; post(toC, action, mine, K)
+        :: started && haveStates && !acted -> assert(haveAction); acted = true; post(toC, action, mine, mine_does)
         :: else
         fi
 #else
         if
         :: started && haveStates && haveAction ->
             assert(started && haveStates && haveAction);
-            acted = true; post(toC, action, mine, K)
+            acted = true; post(toC, action, mine, mine_does)
         :: else
         fi
 #endif
@@ -195,6 +220,7 @@ end:
 }
 
 init { atomic {
+    if :: takesPart = true :: takesPart = false fi;
 #ifndef NO_RETRANSMISSION
     run Clock();
 #endif

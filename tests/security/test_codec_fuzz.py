@@ -14,6 +14,7 @@ from bnpg_protocol.wire.errors import MalformedMessage
 from bnpg_protocol.wire.messages import (
     KINDS,
     ActionsChosen,
+    ObservationsAnnounced,
     Roster,
     SignalBroadcast,
     StatesAnnounced,
@@ -67,6 +68,9 @@ def honest() -> list[Envelope]:
     messages = [
         ActionsChosen(3, 1, np.arange(5, dtype=np.uint8)),
         StatesAnnounced(3, 1, 0, 1024, np.arange(5, dtype=np.uint16)),
+        ObservationsAnnounced(
+            3, 1, 0, 4, np.ones((2, 3), np.float32), np.ones((2, 4), np.uint8), np.array([1, 0], np.uint8)
+        ),
         SignalBroadcast(2, np.linspace(0, 1, 7)),
         Roster(((0, 1),), ((2, 1, "tcp://10.0.0.2:7001"),), ("k" * 40,), ("l" * 40,)),
     ]
