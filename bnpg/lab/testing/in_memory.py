@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from bnpg_agents.sealing import Seal
+from bnpg_coordinator.automatic import settled
 from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.effects import Drop, Gathered, Keep, KeepCritic, Record, Rewind
 from bnpg_coordinator.experiment import Experiment, experiment_digest
@@ -89,6 +90,7 @@ def play(
     disks_die : bool
         Whether an agent that dies loses what it has stored.
     """
+    experiment = settled(experiment, load_game(experiment, Path()))
     setup = setup_of(experiment)
     lines: list[Line] = []
     gathered: list[FloatArray] = []
