@@ -94,6 +94,9 @@ class Summary(TypedDict, total=False):
     evaluated_round: Count | None
     return_mean: Number
     return_stderr: Number
+    drawn_return_mean: Number
+    drawn_return_low: Number
+    drawn_return_high: Number
     policy_digest: str | None
     theta_digests: list[str] | None
     certificate: str | None

@@ -110,7 +110,10 @@ def _measured(experiment: Experiment, lines: list[Line]) -> dict[str, Any]:
 
 
 def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
-    """Return the greedy policy's return over episodes of its own; the last round's goes by another name."""
+    """Return the greedy policy's return over episodes of its own, and what it earns there by drawing.
+
+    The last round's return goes by another name.
+    """
     found: dict[str, Any] = {
         f"{key}_reason": NO_MODEL for key in (*MEASURED, "optimal_value", "evaluated_round")
     }
@@ -120,6 +123,7 @@ def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
             found[f"sampled_{key}_reason"] = summary[f"{key}_reason"]
     found |= {"return_stderr_reason": "return_low and return_high are the ends of an interval of 95 %"}
     keys = ("return_mean", "return_low", "return_high")
+    drawn_keys = tuple(f"drawn_{key}" for key in keys)
     thetas = run.thetas(summary["rounds"]) if summary["state"] == "done" else None
     if thetas is None:
         why = run.missing(summary["rounds"]) if summary["state"] == "done" else "the run is not done"
@@ -128,14 +132,17 @@ def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         try:
             network = experiment.kind.is_network
             scores = scores_of_networks(run.team(thetas)) if network else scores_of_tables(thetas)
-            played = evaluate_by_playing(run.world, run.dag, scores, experiment.seed, experiment.steps)
+            judged = (run.world, run.dag, scores, experiment.seed, experiment.steps)
+            played, drawn = (evaluate_by_playing(*judged, sampled) for sampled in (False, True))
         except WorldFailed as error:
             why = str(error)
         else:
-            values = (played.mean, played.low, played.high)
+            for names, one in ((keys, played), (drawn_keys, drawn)):
+                found |= dict(zip(names, (one.mean, one.low, one.high), strict=True))
             told = {"return_episodes": played.episodes, "return_episodes_cut": played.cut}
-            return found | dict(zip(keys, values, strict=True)) | {"return_stderr": None} | told
-    return found | dict.fromkeys((*keys, "return_stderr")) | {f"{key}_reason": why for key in keys}
+            return found | {"return_stderr": None} | told
+    unknown = (*keys, *drawn_keys)
+    return found | dict.fromkeys((*unknown, "return_stderr")) | {f"{key}_reason": why for key in unknown}
 
 
 def _last(lines: list[Line], keys: tuple[str, ...], reason: str, prefix: str = "") -> dict[str, Any]:
@@ -240,7 +247,11 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     if summary.get("return_low") is not None:
         low, high = summary["return_low"], summary["return_high"]
         often = f"of {summary['return_episodes']} episodes nobody trained on, most probable actions, 95 %"
-        return [("return", f"{summary['return_mean']:.3f} ({low:.3f} to {high:.3f})", often)]
+        rows.append(("return", f"{summary['return_mean']:.3f} ({low:.3f} to {high:.3f})", often))
+        if summary.get("drawn_return_low") is not None:
+            mean, low, high = (summary[f"drawn_return_{key}"] for key in ("mean", "low", "high"))
+            rows.append(("drawn", f"{mean:.3f} ({low:.3f} to {high:.3f})", "of the same, actions drawn"))
+        return rows
     if summary["return_mean"] is not None:
         error = summary["return_stderr"]
         uncertainty = "" if error is None else f" ± {error:.3f}"

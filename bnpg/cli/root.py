@@ -13,6 +13,7 @@ from bnpg.cli.dag import dag
 from bnpg.cli.edges import edges
 from bnpg.cli.env import env
 from bnpg.cli.evaluate import evaluate
+from bnpg.cli.export import export
 from bnpg.cli.games import games
 from bnpg.cli.keys import keys
 from bnpg.cli.options import debug_option
@@ -82,6 +83,7 @@ _COMMANDS = (
     dag,
     edges,
     play,
+    export,
     soak,
     bench,
     coordinator,

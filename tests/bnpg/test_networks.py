@@ -51,7 +51,8 @@ def test_a_simulator_gives_one_result_in_memory_and_as_processes():
     fields = NETWORK | {"steps": 7, "minibatches": 2, "entropy": 0.01}
     memory = bnpg.train("spread(T=5)", **fields)
     local = bnpg.train("spread(T=5)", **fields, launcher="local", parts=2)
-    kept = ("policy_digest", "return_mean", "return_low", "sampled_return_mean")
+    kept = ("policy_digest", "return_mean", "return_low", "drawn_return_mean", "sampled_return_mean")
+    assert memory.summary["drawn_return_low"] < memory.summary["drawn_return_mean"]
     assert [memory.summary[key] for key in kept] == [local.summary[key] for key in kept]
     assert memory.summary["nash_gap"] is None
 

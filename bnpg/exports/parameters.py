@@ -1,0 +1,92 @@
+"""Parameters of agents as safetensors files, which other programs load by name.
+
+A file begins with the length of its header (8 bytes, little-endian) and the header, JSON: of every array its
+dtype, shape and where its bytes are, counted from the header's end. Names and layout are those of the
+parameters of `torch.nn.Sequential(Linear, Tanh, Linear, ..)`; of a table there is one array, `theta`.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from bnpg_agents.checkpoint import load_held
+from bnpg_protocol.process.files import write_atomically
+from bnpg_protocol.wire.errors import StorageFailed
+
+from bnpg.report.recorded_run import RecordedRun
+from bnpg_math.arrays.named import Arrays
+from bnpg_math.errors import InputError
+
+_ALIGNED = 8
+"""A header is filled up with spaces to a multiple of so many bytes, so that numbers lie where they should."""
+
+
+def safetensors(arrays: Arrays, about: Mapping[str, str]) -> bytes:
+    """Return named arrays as the content of a safetensors file.
+
+    Parameters
+    ----------
+    arrays : dict from str to array of float
+    about : dict from str to str
+        What the file says of itself.
+    """
+    header: dict[str, object] = {"__metadata__": dict(about)}
+    parts, start = [], 0
+    for name, array in arrays.items():
+        raw = np.ascontiguousarray(array, dtype="<f8").tobytes()
+        header[name] = {
+            "dtype": "F64",
+            "shape": list(array.shape),
+            "data_offsets": [start, start + len(raw)],
+        }
+        parts.append(raw)
+        start += len(raw)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNED)
+    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+
+def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
+    """Write `agent-I.safetensors` of every agent: its parameters after the last round that all have stored.
+
+    Parameters
+    ----------
+    recorded : RecordedRun
+    folder : Path
+        Made if missing; nothing in it is overwritten.
+
+    Returns
+    -------
+    list of Path
+        The files, in agent order.
+
+    Raises
+    ------
+    InputError
+        If the parameters are not all in the run folder, or a file is there already or cannot be written.
+    """
+    run = recorded.run
+    held = [load_held(run.agent(agent)) for agent in range(run.agents)]
+    common = set.intersection(*(set(one) for one in held))
+    if not common:
+        raise InputError(f"{recorded.folder} holds no theta of all agents")
+    round_ = max(common)
+    files = [folder / f"agent-{agent}.safetensors" for agent in range(run.agents)]
+    for file in files:
+        if file.exists():
+            raise InputError(f"{file} exists; nothing is overwritten")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for agent, (one, file) in enumerate(zip(held, files, strict=True)):
+            about = {
+                "agent": str(agent),
+                "policy": recorded.experiment.policy,
+                "parents": ",".join(map(str, run.dag.parents[agent])),
+                "round": str(round_),
+                "run": str(run.identity["run"]),
+            }
+            write_atomically(file, safetensors(one[round_].theta, about), fsync=False)
+    except (OSError, StorageFailed) as error:
+        raise InputError(f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    return files

@@ -1,0 +1,69 @@
+"""`bnpg export`: parameters in a format that others read by name, and that holds the very bits."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bnpg_agents.checkpoint import load_held
+
+import bnpg
+from bnpg.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def decoded(file: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read a safetensors file by the format's own description."""
+    content = file.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header: dict[str, Any] = json.loads(content[8 : 8 + size])
+    about, data = header.pop("__metadata__"), content[8 + size :]
+    arrays, end = {}, 0
+    for name, one in header.items():
+        start, stop = one["data_offsets"]
+        assert start == end, "no hole, and no overlap"
+        assert one["dtype"] == "F64"
+        arrays[name] = np.frombuffer(data[start:stop], "<f8").reshape(one["shape"])
+        end = stop
+    assert end == len(data)
+    assert (8 + size) % 8 == 0
+    return arrays, about
+
+
+def test_networks_are_written_by_the_names_of_torch_with_the_bits_of_the_run():
+    bnpg.train("climbing", policy="mlp:8,4", update="ppo", rounds=2, lanes=64, out="run")
+    assert main(["export", "run", "--to", "safetensors", "--out", "there"]) == 0
+    for agent, inputs in ((0, 1), (1, 4)):
+        arrays, about = decoded(Path("there") / f"agent-{agent}.safetensors")
+        shapes = {name: array.shape for name, array in arrays.items()}
+        assert shapes == {
+            "0.weight": (8, inputs), "0.bias": (8,), "2.weight": (4, 8), "2.bias": (4,),
+            "4.weight": (3, 4), "4.bias": (3,),
+        }  # fmt: skip
+        held = load_held(Path("run") / "agents" / f"agent-{agent}")[2].theta
+        assert all((arrays[name] == held[name]).all() for name in held)
+        assert (about["agent"], about["round"], about["policy"]) == (str(agent), "2", "mlp:8,4")
+
+
+def test_a_table_is_one_array_and_nothing_is_overwritten(capfd):
+    run = bnpg.train("climbing", rounds=2, lanes=8, out="run")
+    assert main(["export", "run", "--to", "safetensors", "--json"]) == 0
+    files = json.loads(capfd.readouterr().out)["files"]
+    for file, theta in zip(files, run.thetas, strict=True):
+        assert (decoded(Path(file))[0]["theta"] == theta).all()
+    assert main(["export", "run", "--to", "safetensors"]) == 2
+    assert "nothing is overwritten" in capfd.readouterr().err
+
+
+def test_a_folder_without_parameters_is_refused_in_a_line(capfd):
+    run = bnpg.train("climbing", rounds=1, lanes=8, out="run")
+    for file in run.folder.glob("agents/*/theta.slots"):
+        file.unlink()
+    assert main(["export", "run", "--to", "safetensors"]) == 2
+    assert "holds no theta of all agents" in capfd.readouterr().err
