@@ -43,7 +43,9 @@ def test_a_sparse_graph_is_enough_where_the_game_is_additive_over_it(tmp_path, a
     pairs = [(0, 1), (1, 2)] + ([] if additive else [(0, 2)])
     reward = sum(spread(rng.normal(size=(1, 2, 2)), pair, 3) for pair in pairs)
     save_game(dense_game("pairs", np.ones((1, 2, 2, 2, 1)), reward, np.ones(1), 0.0), tmp_path / "pairs.npz")
-    run = bnpg.train(tmp_path / "pairs.npz", dag="line", rounds=2, out=tmp_path / "run", **OPTIONS)
+    run = bnpg.train(
+        tmp_path / "pairs.npz", dag="line", rounds=2, learning_rate=0.1, out=tmp_path / "run", **OPTIONS
+    )
     assert (run.summary["predicted_rounds"] is not None) == additive
 
 
