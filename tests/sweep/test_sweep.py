@@ -22,7 +22,6 @@ LONG = """
 [base]
 mode = "exact"
 rounds = 1500
-learning-rate = 0.1
 learning-rate = 0.01
 evaluate-every = 500
 [grid]
