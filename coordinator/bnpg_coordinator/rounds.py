@@ -9,7 +9,7 @@ that was applied.
 """
 
 import math
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -372,10 +372,18 @@ def _means(reports: Mapping[int, UpdateReported]) -> dict[str, float]:
     """Return what the agents say of an update, as the line of the record has it: means, in their order."""
     said = [reports[agent] for agent in sorted(reports)]
     return {
-        "kl": math.fsum(one.kl for one in said) / len(said),
-        "clip_share": math.fsum(one.clipped for one in said) / len(said),
-        "entropy": math.fsum(one.entropy for one in said) / len(said),
+        "kl": _mean([one.kl for one in said]),
+        "clip_share": _mean([one.clipped for one in said]),
+        "entropy": _mean([one.entropy for one in said]),
     }
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return a mean of what others report: nan where it has none, whatever they report."""
+    try:
+        return math.fsum(values) / len(values)
+    except (OverflowError, ValueError):  # more than a float holds, or inf beside -inf
+        return math.nan
 
 
 def announcements(round_: int, number: int, turn: Turn, agents: Iterable[int]) -> Orders:

@@ -16,7 +16,21 @@ from hypothesis import strategies as st
 
 from bnpg_math.errors import InputError
 
-RUN = ("climbing", "--rounds", "3", "--lanes", "4", "--launcher", "memory", "--quiet", "--no-fsync")
+RUN = (
+    "climbing",
+    "--learning-rate",
+    "0.1",
+    "--baseline",
+    "cross-fit",
+    "--rounds",
+    "3",
+    "--lanes",
+    "4",
+    "--launcher",
+    "memory",
+    "--quiet",
+    "--no-fsync",
+)
 CLIMB = ("climbing", "--mode", "exact", "--rounds", "6", "--momentum", "nesterov", "--evaluate-every", "2",
          "--regularization", "0.01", "--launcher", "memory", "--quiet", "--no-fsync")  # fmt: skip
 

@@ -118,7 +118,7 @@ def test_natural_and_plain_directions_lead_to_the_same_best_policy(start, go_on)
     found = []
     for way in ({"step_size": "backtracking"}, {"step_size": "backtracking", "direction": "natural"}):
         folder = start(way.get("direction", "gradient"), game="penalty", dag="0-1", rounds=300,
-                       regularization=0.1, save_policy=True, **way)  # fmt: skip
+                       learning_rate=0.1, regularization=0.1, save_policy=True, **way)  # fmt: skip
         go_on(folder)
         found.append(load_policy(folder / "policy.npz"))
     for one, other in zip(found[0].thetas, found[1].thetas, strict=True):

@@ -10,7 +10,7 @@ from bnpg_coordinator.worlds.interface import Discrete
 import bnpg
 from bnpg.__main__ import main
 from bnpg.conformance import check_world
-from bnpg.evaluation.played import evaluate_by_playing
+from bnpg.evaluation.played import evaluate_by_playing, scores_of_tables
 from bnpg_math.errors import GameError
 from bnpg_math.exact.values import evaluate
 
@@ -143,7 +143,7 @@ def test_they_learn_to_choose_alike(lamps):
 def test_what_they_are_worth_is_their_discounted_return():
     world = row(80)
     thetas = [np.zeros((2, 2))] * 80
-    found = evaluate_by_playing(world, bnpg.Dag(80), thetas, seed=3, steps=100)
+    found = evaluate_by_playing(world, bnpg.Dag(80), scores_of_tables(thetas), seed=3, steps=100)
     # Everybody chooses 0 for ever: 79 pairs that are alike.
     assert found.mean == pytest.approx(79 / (1 - 0.8), rel=1e-5)
     assert (found.episodes, found.cut) == (100, 0)
