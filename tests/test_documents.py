@@ -186,3 +186,8 @@ def test_every_command_shown_exists_with_its_options(page: Path, line: str) -> N
     stop = next((at for at, word in enumerate(words) if word in ends), len(words))
     options = {word.split("=")[0] for word in words[:stop] if re.match(r"--?[a-z]", word)}
     assert options - known == set()
+
+
+def test_decisions_have_numbers_of_their_own() -> None:
+    numbers = [page.name[:4] for page in (ROOT / "docs" / "decisions").glob("[0-9]*.md")]
+    assert len(numbers) == len(set(numbers)), sorted(numbers)

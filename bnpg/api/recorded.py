@@ -235,9 +235,9 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     >>> _ = bnpg.train("climbing", dag="0-1", mode="exact", rounds=4, evaluate_every=2, out="first")
     >>> run = bnpg.load_run("first")
     >>> run
-    <Run 'climbing', DAG 0-1, 4 of 4 rounds, value 1.8928>
+    <Run 'climbing', DAG 0-1, 4 of 4 rounds, value 5.6153>
     >>> run.columns["round"], run.columns["optimality_gap"].round(2)
-    (array([0, 1, 2, 3, 4]), array([14.44,   nan, 10.67,   nan,  9.11]))
+    (array([0, 1, 2, 3, 4]), array([14.44,   nan,  9.65,   nan,  5.38]))
     >>> [theta.shape for theta in run.thetas]
     [(1, 3), (1, 3, 3)]
     """
