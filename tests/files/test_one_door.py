@@ -25,6 +25,7 @@ ELSEWHERE = {
     "bnpg/certified/exact_check.py": "runs alone, with nothing but Python; has a small door of its own",
     "bnpg/report/page.py": "templates of our own",
     "bnpg_agents/npy.py": "numpy on bytes that came through the door",
+    "bnpg_coordinator/critic_state.py": "numpy on bytes that came through the door",
     "bnpg_math/games/reading.py": "numpy on a file that the door has looked at",
     "bnpg/launchers/adoption.py": "what a process of our own says through a pipe",
     "bnpg/launchers/nursery.py": "what the launcher says through a pipe",

@@ -8,7 +8,10 @@ import bnpg
 from bnpg.__main__ import main
 from bnpg.lab.verify import of_a_run
 
-OPTIONS = {"mode": "exact", "rounds": 12, "launcher": "memory", "fsync": False, "evaluate_every": 12}
+OPTIONS = {
+    "mode": "exact", "rounds": 12, "launcher": "memory", "fsync": False, "evaluate_every": 12,
+    "learning_rate": 2.0,
+}  # fmt: skip
 
 
 def verified(capsys, folder):
@@ -18,9 +21,7 @@ def verified(capsys, folder):
 
 @pytest.mark.parametrize("direction", ["gradient", "natural"])
 def test_nothing_falls_in_a_run(tmp_path, capsys, direction):
-    bnpg.train(
-        "climbing", dag="complete", direction=direction, learning_rate=2.0, out=tmp_path / "a", **OPTIONS
-    )
+    bnpg.train("climbing", dag="complete", direction=direction, out=tmp_path / "a", **OPTIONS)
     code, found = verified(capsys, tmp_path / "a")
     assert code == 0
     assert found["largest_fall"] <= found["rounding"] < 1e-9
