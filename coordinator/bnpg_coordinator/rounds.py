@@ -224,7 +224,7 @@ class CoordinatorRounds:
                 return []
             case SignalApplied() if self._part == "signal" and message.round == self.round:
                 if self._note(agent, self._applied, message.digest, "digests") and self._all(self._applied):
-                    self.digests = tuple(self._applied[one] for one in self._agents)
+                    self.digests = tuple(digest for _, digest in sorted(self._applied.items()))
                     return self.begin(self.round + 1)
                 return []
             case ActionsChosen() | TableShown() | SignalApplied() | UpdateReported() if (

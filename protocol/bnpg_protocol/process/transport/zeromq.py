@@ -273,9 +273,9 @@ class ZeroMQTransport:
         front.set(zmq.MAXMSGSIZE, largest)
         front.set(zmq.HANDSHAKE_IVL, HANDSHAKE_OF_OTHERS)
         front.set(zmq.BACKLOG, queue())
-        if self._doorkeeper is not None:
-            self._doorkeeper.guard(front)
         try:
+            if self._doorkeeper is not None:
+                self._doorkeeper.guard(front)
             front.bind(bind[:-1] + "*" if bind.endswith(":0") else bind)
         except zmq.ZMQError as error:
             front.close(linger=0)
