@@ -25,7 +25,7 @@ soak: $(VENV)/run.done ## simulate runs under random faults, SCHEDULES=10000 of 
 	@$(BIN)/bnpg soak --schedules $(SCHEDULES)
 
 kills: $(VENV)/dev.done ## kill a run at every system call and in every write, resume it, and compare what it leaves
-	@folder=$$(mktemp -d) && $(BIN)/python -P -m bnpg.lab.testing.killed_anywhere "$$folder"; rm -rf "$$folder"
+	@folder=$$(mktemp -d) && $(BIN)/python -P -m bnpg.lab.testing.killed_anywhere "$$folder"; code=$$?; rm -rf "$$folder"; exit $$code
 
 KILLS ?= 1000
 leaks: $(VENV)/dev.done ## kill processes of a run KILLS=1000 times over each transport, and count what is left

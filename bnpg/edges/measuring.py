@@ -15,6 +15,7 @@ from bnpg_coordinator.worlds.interface import World
 
 from bnpg.evaluation.effort import is_coverage_affordable
 from bnpg.evaluation.episodes import Episodes, play_episodes, stream
+from bnpg.evaluation.played import WIDTH
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, Edge
@@ -25,8 +26,6 @@ from bnpg_math.policies.tabular import TabularSoftmax
 
 COUNTING, VALUING = 2, 3
 """Streams of evaluation episodes: those in which visits are counted, and those by which edges are valued."""
-WIDTH = 1.959963984540054
-"""Standard errors on either side: of means of many episodes, 95 of 100 such intervals hold the true one."""
 FEW = 30
 """Episodes that must differ for a standard error to mean much."""
 ALL_PAIRS = 30

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from bnpg_coordinator.worlds.interface import End, EpisodicPlay, Seen, World
-from numpy.typing import NDArray
+from bnpg_coordinator.worlds.interface import Seen, World
 
+from bnpg.evaluation import playing
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.cells import cells
 from bnpg_math.chance.streams import Purpose, generator, uniforms
@@ -19,8 +19,6 @@ from bnpg_math.policies.interface import Policy
 
 AT_ONCE_GAME, AT_ONCE_SIMULATOR = 4096, 64
 """Episodes side by side: instances of an environment may be slow to make."""
-NEGLIGIBLE = 1e-6
-"""Discount below which nothing more of an episode without an end is added up."""
 MOST_STEPS = 100_000
 
 
@@ -88,31 +86,18 @@ def _play(
     visits: Sequence[FloatArray],
 ) -> FloatArray:
     """Return what each lane's first episode paid."""
-    play = world.begin(seed, batch, lanes)
-    ends_by_itself = isinstance(play, EpisodicPlay)
-    weight = 1.0
-    seen: Seen | None = play.first
-    over: NDArray[np.bool_] = np.zeros(lanes, dtype=bool)
+
+    def choose(agent: int, time: int, seen: Seen, parents: Sequence[IntArray]) -> IntArray:
+        drawn = uniforms(seed, Purpose.ACTIONS, agent, batch, time, lanes)
+        legal = seen.legal[agent] if seen.legal else None
+        return policies[agent].draw(seen.by(agent), parents, drawn, legal)
+
     paid = np.zeros(lanes)
-    for time in range(most):
-        assert seen is not None
-        actions: list[IntArray] = [np.zeros(0, dtype=np.int64)] * dag.agents
-        for agent in dag.order:
-            parents = [actions[parent] for parent in dag.parents[agent]]
-            drawn = uniforms(seed, Purpose.ACTIONS, agent, batch, time, lanes)
-            legal = seen.legal[agent] if seen.legal else None
-            actions[agent] = policies[agent].draw(seen.by(agent), parents, drawn, legal)
+    for step in playing.steps(world, dag, choose, seed, batch, lanes, most):
+        under_way = ~step.before
         for agent, count in enumerate(visits):
-            heard = [actions[parent][~over] for parent in dag.parents[agent]]
-            rows = cells([seen.by(agent)[~over], *heard], count.shape).astype(np.intp)
+            heard = [step.actions[parent][under_way] for parent in dag.parents[agent]]
+            rows = cells([step.seen.by(agent)[under_way], *heard], count.shape).astype(np.intp)
             np.add(count, np.bincount(rows, minlength=count.size).reshape(count.shape), out=count)
-        seen = play.step(time, 0, seen, actions, lanes)
-        paid[~over] += weight * play.rewards()[-1][~over]
-        if isinstance(play, EpisodicPlay):
-            over |= play.ends()[-1] != End.GOES_ON
-        if not ends_by_itself:
-            weight *= world.gamma
-            over |= weight <= NEGLIGIBLE
-        if over.all():
-            break
+        paid[under_way] += step.weight * step.rewards[under_way]
     return paid

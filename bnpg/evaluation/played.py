@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from bnpg_coordinator.worlds.interface import End, EpisodicPlay, Seen, World
+from bnpg_coordinator.worlds.interface import Seen, World
 from numpy.typing import NDArray
 
+from bnpg.evaluation import playing
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.chance.sampling import cumulative, invert
 from bnpg_math.chance.streams import Purpose, generator, uniforms
@@ -24,8 +25,6 @@ LANES, ROUNDS = 20, 5
 """Together 100 episodes, some at once: an environment may be slow to make."""
 MOST_STEPS = 1000
 """Steps after which an episode is cut, if those of a round are fewer."""
-NEGLIGIBLE = 1e-6
-"""Discount below which nothing more is added up."""
 WIDTH = 1.959963984540054
 """Standard errors on either side: of means of many episodes, 95 of 100 such intervals hold the true one."""
 
@@ -93,33 +92,20 @@ def _play(
     sampled: bool,
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Return what each lane's first episode paid, and whether it came to its end."""
-    play = world.begin(seed, round_, LANES)
-    own = isinstance(play, EpisodicPlay)
-    weight = 1.0
-    seen: Seen | None = play.first
-    ended = np.zeros(LANES, dtype=bool)
+
+    def choose(agent: int, time: int, seen: Seen, parents: Sequence[IntArray]) -> IntArray:
+        found = scores[agent](seen, agent, parents)
+        if not sampled:
+            chosen: IntArray = found.argmax(axis=-1)
+            return chosen
+        drawn = uniforms(seed, Purpose.ACTIONS, agent, round_, time, LANES)
+        return invert(cumulative(np.exp(log_policy(found))), np.arange(LANES), drawn)
+
     paid = np.zeros(LANES)
-    for time in range(most):
-        assert seen is not None
-        actions: list[IntArray] = [np.zeros(0, dtype=np.int64)] * dag.agents
-        for agent in dag.order:
-            heard = [actions[parent] for parent in dag.parents[agent]]
-            found = scores[agent](seen, agent, heard)
-            actions[agent] = found.argmax(axis=-1)
-            if sampled:
-                drawn = uniforms(seed, Purpose.ACTIONS, agent, round_, time, LANES)
-                shares = np.exp(log_policy(found))
-                actions[agent] = invert(cumulative(shares), np.arange(LANES), drawn)
-        seen = play.step(time, 0, seen, actions, LANES)
-        paid[~ended] += weight * play.rewards()[-1][~ended]
-        if isinstance(play, EpisodicPlay):
-            ended |= play.ends()[-1] != End.GOES_ON
-        if not own:
-            # Without an end, what is still to come counts less and less: as good as over at some time.
-            weight *= world.gamma
-            ended |= weight <= NEGLIGIBLE
-        if ended.all():
-            break
+    ended: NDArray[np.bool_] = np.zeros(LANES, dtype=bool)
+    for step in playing.steps(world, dag, choose, seed, round_, LANES, most):
+        paid[~step.before] += step.weight * step.rewards[~step.before]
+        ended = step.over
     return paid, ended
 
 

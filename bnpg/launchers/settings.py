@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal
 
 import msgspec
+from bnpg_coordinator.options import EnvironmentWorkers
 from bnpg_protocol.process.settings import Setting, SettingError, convert, did_you_mean, listed
 from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Meta, Struct
@@ -74,15 +75,7 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
             symbol="FILE",
         ),
     ] = ""
-    environment_workers: Annotated[
-        Annotated[int, Meta(ge=0, le=256)],
-        Setting(
-            "Processes that step the environments of a simulator, each some of the lanes, where it is slower "
-            "than the agents.",
-            symbol="K",
-            remark=": the coordinator steps them",
-        ),
-    ] = 0
+    environment_workers: EnvironmentWorkers = 0
     advertise: Annotated[
         str,
         Setting(

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from bnpg_coordinator.worlds.interface import End, EpisodicPlay, Seen, World
+from bnpg_coordinator.worlds.interface import Seen, World
 
-from bnpg.evaluation.episodes import NEGLIGIBLE, stream
+from bnpg.evaluation import playing
+from bnpg.evaluation.episodes import stream
 from bnpg.evaluation.played import Scores
 from bnpg_math.arrays import IntArray
 from bnpg_math.chance.streams import Purpose, uniforms
@@ -66,32 +67,20 @@ def turns(
     WorldFailed
     """
     own = stream(seed, SHOWING)
-    play = world.begin(own, episode, 1)
-    seen: Seen | None = play.first
-    weight = 1.0
-    for time in range(steps):
-        assert seen is not None
-        actions: list[IntArray] = [np.zeros(0, dtype=np.int64)] * dag.agents
-        for agent in dag.order:
-            heard = [actions[parent] for parent in dag.parents[agent]]
-            if drawn:
-                chance = uniforms(own, Purpose.ACTIONS, agent, episode, time, 1)
-                legal = seen.legal[agent] if seen.legal else None
-                actions[agent] = team[agent].draw(seen.by(agent), heard, chance, legal)
-            else:
-                actions[agent] = scores[agent](seen, agent, heard).argmax(axis=-1)
-        sights = tuple(_numbers(seen.by(agent)[0]) for agent in range(dag.agents))
-        shared = not isinstance(seen.of, tuple)
-        seen = play.step(time, 0, seen, actions, 1)
-        weight *= world.gamma
-        if isinstance(play, EpisodicPlay):
-            over = bool(play.ends()[-1][0] != End.GOES_ON)
-        else:
-            over = weight <= NEGLIGIBLE
-        chosen = tuple(int(one[0]) for one in actions)
-        yield Turn(time, sights, shared, chosen, float(play.rewards()[-1][0]), over)
-        if over:
-            return
+
+    def choose(agent: int, time: int, seen: Seen, parents: Sequence[IntArray]) -> IntArray:
+        if not drawn:
+            chosen: IntArray = scores[agent](seen, agent, parents).argmax(axis=-1)
+            return chosen
+        chance = uniforms(own, Purpose.ACTIONS, agent, episode, time, 1)
+        legal = seen.legal[agent] if seen.legal else None
+        return team[agent].draw(seen.by(agent), parents, chance, legal)
+
+    for step in playing.steps(world, dag, choose, own, episode, 1, steps):
+        sights = tuple(_numbers(step.seen.by(agent)[0]) for agent in range(dag.agents))
+        shared = not isinstance(step.seen.of, tuple)
+        actions = tuple(int(one[0]) for one in step.actions)
+        yield Turn(step.time, sights, shared, actions, float(step.rewards[0]), bool(step.over[0]))
 
 
 def _numbers(seen: Any) -> list[float]:

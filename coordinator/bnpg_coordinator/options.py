@@ -8,6 +8,17 @@ from bnpg_protocol.process.settings import Setting
 from bnpg_protocol.wire.sealed import LARGEST
 from msgspec import Meta
 
+EnvironmentWorkers = Annotated[
+    Annotated[int, Meta(ge=0, le=256)],
+    Setting(
+        "Processes that step the environments of a simulator, each some of the lanes, where it is slower "
+        "than the agents.",
+        symbol="K",
+        remark=": the coordinator steps them",
+    ),
+]
+"""The setting, of whoever starts a coordinator."""
+
 
 class CoordinatorOptions(
     ProcessOptions, frozen=True, forbid_unknown_fields=True, rename="kebab", kw_only=True
@@ -53,15 +64,7 @@ class CoordinatorOptions(
             remark=": none",
         ),
     ] = 0
-    environment_workers: Annotated[
-        Annotated[int, Meta(ge=0, le=256)],
-        Setting(
-            "Processes that step the environments of a simulator, each some of the lanes, where it is slower "
-            "than the agents.",
-            symbol="K",
-            remark=": the coordinator steps them",
-        ),
-    ] = 0
+    environment_workers: EnvironmentWorkers = 0
     patience: Annotated[
         Positive,
         Setting(

@@ -4,7 +4,6 @@ What anybody would write first in numpy: one generator for everything, no messag
 replayed. With `learn` also update (3) is computed, as plainly.
 """
 
-import time
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from bnpg_coordinator.worlds.simulated import SimulatedWorld
 from numpy.typing import NDArray
 
 from bnpg.lab.bench.document import Sample
+from bnpg.lab.bench.plain_numpy import measured, softmax
 from bnpg_math.dag.interface import Graph
 from bnpg_math.games.call import parse_call
 
@@ -49,7 +49,7 @@ class PlainPlayers:
 
     def play(self, learn: bool) -> float:
         """Play a round, and compute the update if wished; return the mean reward of a step."""
-        policies = [_softmax(theta) for theta in self._thetas]
+        policies = [softmax(theta) for theta in self._thetas]
         bounds = [policy.cumsum(axis=1)[:, :-1] for policy in policies]
         rng, lanes, length = self._rng, self._lanes, self.simulator.length
         first, each = self.simulator.draws
@@ -110,20 +110,4 @@ class PlainPlayers:
 
     def measure(self, seconds: float, learn: bool = False) -> Sample:
         """Play rounds for about so long, and return the time of a step."""
-        self.play(learn)
-        rounds, started, cpu = 0, time.perf_counter(), time.process_time()
-        while rounds == 0 or time.perf_counter() - started < seconds:
-            self.play(learn)
-            rounds += 1
-        steps = rounds * self._steps
-        return Sample(
-            seconds=(time.perf_counter() - started) / steps,
-            steps=steps,
-            cpu_seconds=(time.process_time() - cpu) / steps,
-        )
-
-
-def _softmax(theta: NDArray[np.float64]) -> NDArray[np.float64]:
-    exponentials = np.exp(theta - theta.max(axis=1, keepdims=True))
-    policy: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return policy
+        return measured(lambda: self.play(learn), self._steps, seconds)

@@ -5,12 +5,11 @@ transitions a second; with `learn` also the update is computed, as plainly. The 
 game's table, as for any game; or by flipping bits, which is quicker and serves this game alone.
 """
 
-import time
-
 import numpy as np
 from numpy.typing import NDArray
 
 from bnpg.lab.bench.document import Sample
+from bnpg.lab.bench.plain_numpy import measured, softmax
 from bnpg_math.dag import Dag
 from bnpg_math.games.builtin.coordination import coordination, rewards
 
@@ -69,7 +68,7 @@ class PlainTeam:
 
     def play(self, learn: bool) -> float:
         """One round: `horizon` steps of all lanes, and the update if wished; return the mean return."""
-        policies = [_softmax(theta) for theta in self._thetas]
+        policies = [softmax(theta) for theta in self._thetas]
         self._zero = [policy[:, 0] for policy in policies]
         states = self._rng.integers(self._states, size=self._lanes)
         kept = []
@@ -110,20 +109,4 @@ class PlainTeam:
 
     def measure(self, seconds: float, learn: bool = False) -> Sample:
         """Play rounds for about so long, and return the time of a step."""
-        self.play(learn)
-        rounds, started, cpu = 0, time.perf_counter(), time.process_time()
-        while rounds == 0 or time.perf_counter() - started < seconds:
-            self.play(learn)
-            rounds += 1
-        steps = rounds * self._horizon
-        return Sample(
-            seconds=(time.perf_counter() - started) / steps,
-            steps=steps,
-            cpu_seconds=(time.process_time() - cpu) / steps,
-        )
-
-
-def _softmax(theta: NDArray[np.float64]) -> NDArray[np.float64]:
-    exponentials = np.exp(theta - theta.max(axis=1, keepdims=True))
-    policy: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return policy
+        return measured(lambda: self.play(learn), self._horizon, seconds)

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bnpg_coordinator.environments.turn_log import TurnLog
 from bnpg_coordinator.environments.worker import Begin, Failure, Open, Take, Taken
 from bnpg_coordinator.environments.world import EnvironmentWorld
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.worlds.indexed import IndexedWorld
 from bnpg_coordinator.worlds.interface import Seen, World, WorldFailed
 from bnpg_coordinator.worlds.one_hot import OneHotWorld
-from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays import IntArray
 from bnpg_math.chance.streams import BLOCK
 from bnpg_math.errors import InputError
 
@@ -175,15 +176,12 @@ class WorkersWorld:
             worker.answer(0, deadline)
 
 
-class WorkersPlay:
+class WorkersPlay(TurnLog):
     """One round of it."""
 
     def __init__(self, world: WorkersWorld, begun: list[Taken], lanes: int) -> None:
+        super().__init__()
         self._world = world
-        self._rewards: list[FloatArray] = []
-        self._strata: list[IntArray] = []
-        self._ends: list[NDArray[np.uint8]] = []
-        self._following: list[Seen | None] = []
         self.first = _joined([one.seen for one in begun if one.seen is not None], world.actions)
         assert len(self.first) == lanes
 
@@ -205,25 +203,6 @@ class WorkersPlay:
         self._following.append(_following(found))
         views = [one.seen for one in found if one.seen is not None]
         return _joined(views, self._world.actions) if views else None
-
-    def rewards(self) -> list[FloatArray]:
-        """Return the team rewards, turn by turn."""
-        return self._rewards
-
-    def strata(self) -> list[IntArray]:
-        """Return the step of the episode, turn by turn."""
-        return self._strata
-
-    def ends(self) -> list[NDArray[np.uint8]]:
-        """Return what every step did to the episodes, turn by turn."""
-        return self._ends
-
-    def following(self) -> list[Seen | None]:
-        """Return what was seen after truncated episodes and at the round's end, turn by turn."""
-        return self._following
-
-    def prepare(self) -> None:
-        """Do nothing ahead: what an environment does may depend on all actions."""
 
 
 def _joined(parts: Sequence[Seen], actions: Sequence[int]) -> Seen:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from bnpg_coordinator.environments.foreign import RAISED, described, printing_aside
 from bnpg_coordinator.environments.observation import MASK, Reader, reader
 from bnpg_coordinator.environments.teams import Team
+from bnpg_coordinator.environments.turn_log import TurnLog
 from bnpg_coordinator.environments.watch import Hung, Watch
 from bnpg_coordinator.worlds.interface import Box, End, Seen, WorldFailed
-from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays import IntArray
 from bnpg_math.chance.streams import BLOCK, Purpose, uniforms
 from bnpg_math.errors import InputError
 
@@ -148,10 +149,11 @@ def _close(team: Team) -> None:
         close()
 
 
-class EnvironmentPlay:
+class EnvironmentPlay(TurnLog):
     """One round of an environment, or the lanes of it from `first` on; they are counted from there here."""
 
     def __init__(self, world: EnvironmentWorld, seed: int, round_: int, lanes: int, first: int) -> None:
+        super().__init__()
         self._world = world
         self._first = first
         self._seed, self._round = seed, round_
@@ -161,10 +163,6 @@ class EnvironmentPlay:
         """Steps each lane has made in its episode."""
         self._living: list[list[int]] = [[]] * lanes
         """Which agents take part, in each lane."""
-        self._rewards: list[FloatArray] = []
-        self._strata: list[IntArray] = []
-        self._ends: list[NDArray[np.uint8]] = []
-        self._following: list[Seen | None] = []
         self._last: _Views | None = None
         """What is seen after the last steps of episodes, while a turn is taken."""
         self._lane = self._agent = -1
@@ -206,25 +204,6 @@ class EnvironmentPlay:
         self._ends.append(ends)
         self._following.append(None if self._last is None else self._seen(self._last, time + 1, lane))
         return self._seen(views, time + 1, lane) if alive else None
-
-    def rewards(self) -> list[FloatArray]:
-        """Return the team rewards, turn by turn."""
-        return self._rewards
-
-    def strata(self) -> list[IntArray]:
-        """Return the step of the episode, turn by turn."""
-        return self._strata
-
-    def ends(self) -> list[NDArray[np.uint8]]:
-        """Return what every step did to the episodes, turn by turn."""
-        return self._ends
-
-    def following(self) -> list[Seen | None]:
-        """Return what was seen after truncated episodes and at the round's end, turn by turn."""
-        return self._following
-
-    def prepare(self) -> None:
-        """Do nothing ahead: what an environment does may depend on all actions."""
 
     def _watched(self, play: Callable[[], Any], time: int) -> None:
         self._time = time
