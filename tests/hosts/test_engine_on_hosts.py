@@ -14,7 +14,8 @@ import pytest
 from bnpg_protocol.process.security.seal_key import write_seal_key
 
 pytestmark = pytest.mark.timeout(150)
-EXPERIMENT = ["coordination(agents=3)", "--dag", "line", "--rounds", "60", "--lanes", "4", "--horizon", "3"]
+# So many rounds that whoever asks for the status meanwhile is answered before they are over.
+EXPERIMENT = ["coordination(agents=3)", "--dag", "line", "--rounds", "1000", "--lanes", "4", "--horizon", "3"]
 HOSTS = ("h0", "h1", "h2")
 SRUN = """#!{python}
 import os, sys
@@ -57,6 +58,9 @@ def test_logs_traces_and_status_of_three_hosts_are_those_of_one_machine(cluster,
     hub = cluster.path / "hub"
     record = hub / "run" / "metrics.jsonl"
     cluster.until("a round is done", lambda: record.exists() and record.read_bytes().count(b"\n") > 3)
+    # It is written every half a second at the most: on a fast machine rounds are done before the second time.
+    written = hub / "run" / "status.json"
+    cluster.until("it says more", lambda: json.loads(written.read_text())["phase"] != "gathering")
     status = json.loads(bnpg(hub, "status", "run", "--json"))
     assert set(status["agents"]) == {"0", "1", "2"}
     assert cluster.processes["hub"].wait(100) == 0, cluster.log("hub")
