@@ -15,7 +15,7 @@ from bnpg_protocol.process.security.seal_key import write_seal_key
 
 pytestmark = pytest.mark.timeout(150)
 # So many rounds that whoever asks for the status meanwhile is answered before they are over.
-EXPERIMENT = ["coordination(agents=3)", "--dag", "line", "--rounds", "1000", "--lanes", "4", "--horizon", "3"]
+EXPERIMENT = ["coordination(agents=3)", "--dag", "line", "--rounds", "300", "--lanes", "4", "--horizon", "3"]
 HOSTS = ("h0", "h1", "h2")
 SRUN = """#!{python}
 import os, sys
