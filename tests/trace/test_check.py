@@ -274,6 +274,35 @@ def test_a_trace_that_was_only_copied_is_accepted(recorded: Recorded) -> None:
     recorded.check(reference=True)
 
 
+def cut_the_coordinator(files: Files, finishes: int) -> None:
+    """As if it had been killed after so many of its last messages, before what followed was written."""
+    lines = files["coordinator.1.jsonl"]
+    places = [
+        place for place, line in enumerate(lines) if (line["k"], line.get("kind")) == ("send", "Finish")
+    ]
+    assert len(places) == 3
+    del lines[places[finishes - 1] + 1 :]
+
+
+def test_a_coordinator_killed_between_its_last_message_and_its_conclusion_is_in_order(
+    recorded: Recorded,
+) -> None:
+    """Its record says that the run is done: nobody has to live once more to conclude it."""
+    files = recorded.files()
+    cut_the_coordinator(files, 3)
+    recorded.forge(files)
+    proof = recorded.check(reference=True)
+    assert (proof.state, proof.rounds) == ("done", 5)
+
+
+def test_a_coordinator_that_has_not_sent_all_its_last_messages_is_not_done(recorded: Recorded) -> None:
+    files = recorded.files()
+    cut_the_coordinator(files, 2)
+    recorded.forge(files)
+    with pytest.raises(Violation, match=r"the run is done, but the trace of its coordinator ends before"):
+        recorded.check()
+
+
 def test_a_lie_that_everybody_agrees_on_is_found_by_the_reference(recorded: Recorded) -> None:
     """An action that is drawn, sent and received as another one contradicts nobody, but the mathematics."""
     files = recorded.files()

@@ -97,6 +97,8 @@ def check_trace(lives: list[Life], done: bool) -> Proof:
     )
     if run.conclusion is not None:
         proof.state = run.conclusion.state
+    elif run.killed_after_finish:
+        proof.state = "done"
     if proof.state == "done":
         _check_length(run, reached)
     return proof
@@ -104,13 +106,13 @@ def check_trace(lives: list[Life], done: bool) -> Proof:
 
 def _check_length(run: Lives, reached: list[int]) -> None:
     """In a run that is done, everybody has applied all updates; fewer only where it may stop early."""
-    assert run.concluded is not None
-    assert run.conclusion is not None
-    rounds, expected = run.conclusion.rounds, run.start.rounds
+    last = run.concluded or run.coordinators[-1].events[-1]
+    rounds = run.conclusion.rounds if run.conclusion is not None else max(reached)
+    expected = run.start.rounds
     assert isinstance(expected, int)
     if rounds != expected and not (run.start.stops_early and rounds < expected):
-        raise Violation(f"the run is done after {rounds} rounds, expected {expected}", run.concluded)
+        raise Violation(f"the run is done after {rounds} rounds, expected {expected}", last)
     for agent, updates in enumerate(reached):
         if updates != rounds:
             why = f"the run is done, but agent-{agent} has applied {updates} of {rounds} updates"
-            raise Violation(why, run.concluded)
+            raise Violation(why, last)
