@@ -13,6 +13,7 @@ from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg_agents.sealing import Seal
 from bnpg_agents.setup import AgentSetup
 from bnpg_agents.snapshot import Snapshot
+from bnpg_coordinator.effects import Concluded
 from bnpg_coordinator.machine import CoordinatorMachine
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_protocol.process.faults.injector import FaultInjector
@@ -142,7 +143,13 @@ class Cluster:
         short_way = None if self._pause is None else ShortWay(self._agents, setup.dag.children, self._pause)
         self._coordinator = CoordinatorMachine(setup, self.simulation.now, recorder, short_way)
         injector = self._injector(COORDINATOR, self._generation)
-        self.simulation.add(COORDINATOR, COORDINATOR, self._coordinator, self._carry, injector)
+        self.simulation.add(COORDINATOR, COORDINATOR, self._coordinator, self._coordinator_carry, injector)
+
+    def _coordinator_carry(self, effect: Effect) -> None:
+        # No folder says that a run is over before its trace does, as where the coordinator is a process.
+        if isinstance(effect, Concluded) and self._writing is not None:
+            self._writing.flush()
+        self._carry(effect)
 
     def _start_agent(self, agent: int) -> None:
         name, life = process_name(agent), self._next_life(agent)

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from bnpg_coordinator.effects import Concluded
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol.process.recorder import TraceRecorder
+from bnpg_protocol.wire.effects import Effect
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.lab.proof.check import check_trace
@@ -39,3 +41,26 @@ def test_answers_that_come_after_the_end_change_nothing(seed: int, tmp_path: Pat
     cluster.close_traces()
     assert simulation.stops["coordinator"].code == ExitCode.INTERRUPTED
     assert check_trace(read_trace(tmp_path / "trace"), done=False).state == "interrupted"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_says_that_a_run_is_over_before_its_trace_does(seed: int, tmp_path: Path) -> None:
+    """Killed right behind its last word, it is done, and its trace must be that of a run that is done."""
+    setup = coordinator_setup(EXPERIMENT)
+    proofs = []
+
+    def carry(effect: Effect) -> None:
+        if isinstance(effect, Concluded):
+            proofs.append(check_trace(read_trace(tmp_path / "trace"), done=True))
+
+    cluster = Cluster(
+        lambda generation: msgspec.structs.replace(setup, generation=generation),
+        carry,
+        [{} for _ in range(3)],
+        seed=seed,
+        trace=lambda life: TraceRecorder(tmp_path / "trace", life),
+    )
+    while cluster.simulation.running and cluster.simulation.step():
+        pass
+    cluster.close_traces()
+    assert [proof.state for proof in proofs] == ["done"]
