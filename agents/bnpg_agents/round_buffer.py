@@ -1,5 +1,6 @@
 """What an agent has heard and done in one round."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,23 @@ class RoundBuffer:
                 f"more than {AHEAD_BYTES} bytes wait"
             )
         return self._hear("actions", parent, self.heard[parent], turn, actions)
+
+    def take(
+        self,
+        turn: int,
+        place: tuple[int, int],
+        seen: Seen,
+        parent_actions: Sequence[IntArray],
+        limits: Limits | None,
+    ) -> None:
+        """Take in all that the next turn waits for; nothing of it, or of a later one, is there yet."""
+        assert turn == len(self.seen) == len(self.chosen), "a turn is played before its time"
+        self.seen.append(seen)
+        self.places.append(place)
+        self.limits.append(limits)
+        for heard, actions in zip(self.heard.values(), parent_actions, strict=True):
+            assert turn == len(heard), "a parent is ahead of a turn that is played at once"
+            heard.append(actions)
 
     def inputs(self) -> tuple[Seen, list[IntArray]]:
         """Return what is seen and the parents' actions, ascending by parent, of the next turn.

@@ -4,6 +4,8 @@ What comes out are messages and thetas to store, in the order in which they are 
 `ActionsChosen` is for the children and the coordinator, everything else for the coordinator.
 """
 
+from collections.abc import Sequence
+
 from bnpg_protocol.wire.addresses import COORDINATOR, name, names
 from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.events import Acted, Applied, Begun, Kept, Observer
@@ -152,6 +154,34 @@ class AgentRounds:
             buffer.hear_seen(message.turn, (message.time, message.lane), message.observations, limits)
         return self._act() if buffer is self._now else []
 
+    def play(
+        self, message: StatesAnnounced | ObservationsAnnounced, parent_actions: Sequence[IntArray]
+    ) -> IntArray:
+        """Act in the next turn, of which everything is there at once; do what `hear` does with each of it.
+
+        Parameters
+        ----------
+        message : StatesAnnounced or ObservationsAnnounced
+            Of this round's next turn.
+        parent_actions : sequence of arrays (n,) int
+            What the parents chose in it, ascending by parent.
+
+        Raises
+        ------
+        OrderViolation
+            If a parent's actions are not as many as the lanes.
+        """
+        buffer = self._now
+        assert message.round == buffer.round, "a turn is played in another round"
+        place = (message.time, message.lane)
+        limits = None
+        if isinstance(message, StatesAnnounced):
+            seen: Seen = message.states
+        else:
+            seen, limits = message.observations, limits_of(message, self._actions)
+        buffer.take(message.turn, place, seen, parent_actions, limits)
+        return self._act_once().actions
+
     def apply(self, message: SignalBroadcast | FlowBroadcast) -> Answers:
         """Apply update (3) of a round, unless that was done before, and go on to the next one.
 
@@ -222,20 +252,24 @@ class AgentRounds:
         return [self.table(self._now.round)] if self._exact else []
 
     def _act(self) -> Answers:
-        buffer = self._now
         answers: Answers = []
-        while buffer.ready:
-            turn = len(buffer.chosen)
-            seen, parent_actions = buffer.inputs()
-            actions = self._learner.act(
-                buffer.round, *buffer.places[turn], seen, parent_actions, buffer.limits[turn]
-            )
-            buffer.chosen.append(actions)
-            chosen = ActionsChosen(buffer.round, turn, actions)
-            if self._observer is not None:
-                self._observer(Acted(buffer.round, turn, chosen))
-            answers.append(chosen)
+        while self._now.ready:
+            answers.append(self._act_once())
         return answers
+
+    def _act_once(self) -> ActionsChosen:
+        """Act in the next turn, which waits for nobody."""
+        buffer = self._now
+        turn = len(buffer.chosen)
+        seen, parent_actions = buffer.inputs()
+        actions = self._learner.act(
+            buffer.round, *buffer.places[turn], seen, parent_actions, buffer.limits[turn]
+        )
+        buffer.chosen.append(actions)
+        chosen = ActionsChosen(buffer.round, turn, actions)
+        if self._observer is not None:
+            self._observer(Acted(buffer.round, turn, chosen))
+        return chosen
 
     def _buffer(self, sender: int, round_: int, kind: str) -> RoundBuffer | None:
         """Return the buffer a message of a round belongs to; None if it is too old to matter."""

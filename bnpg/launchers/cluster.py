@@ -140,7 +140,7 @@ class Cluster:
         self._generation = self._next_generation()
         recorder = self._recorder(COORDINATOR, self._generation)
         setup = self._setup(self._generation)
-        short_way = None if self._pause is None else ShortWay(self._agents, setup.dag.children, self._pause)
+        short_way = None if self._pause is None else ShortWay(self._agents, setup.dag, self._pause)
         self._coordinator = CoordinatorMachine(setup, self.simulation.now, recorder, short_way)
         injector = self._injector(COORDINATOR, self._generation)
         self.simulation.add(COORDINATOR, COORDINATOR, self._coordinator, self._coordinator_carry, injector)

@@ -137,7 +137,7 @@ class _MemoryRun:
             else None,
             seal=Seal(read_seal_key(Path(settings.seal))) if settings.seal else None,
             sealed_from=lambda: latest_round(folder),
-            pause=lambda: self._interrupted or time.monotonic() >= self._store_at,
+            pause=self._wanted,
         )
 
     def run(self) -> Outcome:
@@ -166,7 +166,7 @@ class _MemoryRun:
     def _until_stopped(self) -> None:
         simulation = self._cluster.simulation
         while simulation.running:
-            for _ in range(256):
+            while not self._wanted():
                 if not simulation.step():
                     return
             if self._interrupted and COORDINATOR in simulation.running:
@@ -204,6 +204,10 @@ class _MemoryRun:
         cluster = self._cluster
         status = cluster.coordinator.status(cluster.simulation.now)
         self._record.write_status(time.monotonic(), lambda: status, at_once=True)
+
+    def _wanted(self) -> bool:
+        """Whether the process is wanted for something else than the run's next event."""
+        return self._interrupted or time.monotonic() >= self._store_at
 
     def _note(self) -> None:
         self._interrupted = True

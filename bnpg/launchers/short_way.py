@@ -9,15 +9,18 @@ injected or a trace is written.
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from graphlib import TopologicalSorter
 
 from bnpg_agents.machine import AgentMachine
 from bnpg_coordinator.orders import Orders, To, ToAll
 from bnpg_coordinator.rounds import CoordinatorRounds
-from bnpg_protocol.wire.addresses import COORDINATOR, name
+from bnpg_protocol.wire.addresses import name
 from bnpg_protocol.wire.errors import OrderViolation, ProtocolError
-from bnpg_protocol.wire.messages import ActionsChosen, ObservationsAnnounced, StatesAnnounced
+from bnpg_protocol.wire.messages import ObservationsAnnounced, StatesAnnounced
 
+from bnpg_math.arrays import IntArray
 from bnpg_math.chance.ahead import BATCH
+from bnpg_math.dag.interface import Graph
 from bnpg_math.errors import InputError
 
 
@@ -28,8 +31,8 @@ class ShortWay:
     ----------
     agents : sequence of AgentMachine
         As they live at the moment, in agent order; it may grow.
-    children : sequence of sequence of int
-        Who hears each agent.
+    dag : Graph
+        Who hears whom.
     pause : callable
         Whether somebody wants the process for something else: then the rest goes over the network.
     """
@@ -37,11 +40,12 @@ class ShortWay:
     def __init__(
         self,
         agents: Sequence[AgentMachine],
-        children: Sequence[Sequence[int]],
+        dag: Graph,
         pause: Callable[[], bool],
     ) -> None:
         self._agents = agents
-        self._children = children
+        self._parents = dag.parents
+        self._order = tuple(TopologicalSorter(dict(enumerate(dag.parents))).static_order())
         self._pause = pause
 
     def __call__(self, rounds: CoordinatorRounds, orders: Orders) -> Orders:
@@ -68,36 +72,33 @@ class ShortWay:
 
     def _ready(self, round_: int) -> bool:
         """Whether every agent is in that round, and nothing of its turns is under way to it."""
-        return len(self._agents) == len(self._children) and all(
+        return len(self._agents) == len(self._parents) and all(
             one.phase == "running" and one.rounds is not None and one.rounds.where[0] == round_
             for one in self._agents
         )
 
     def _play(self, rounds: CoordinatorRounds, turn: Orders) -> Orders:
-        """Announce a turn and carry everybody's actions to the children and the coordinator."""
-        everybody = range(len(self._agents))
-        on_the_way: deque[tuple[int, int, StatesAnnounced | ObservationsAnnounced | ActionsChosen]] = deque()
+        """Let everybody act in a turn after its parents, and the coordinator take what they chose."""
+        announced: dict[int, StatesAnnounced | ObservationsAnnounced] = {}
         for order in turn:
             assert isinstance(order, To | ToAll)
-            to = everybody if isinstance(order, ToAll) else (order.agent,)
             assert isinstance(order.message, StatesAnnounced | ObservationsAnnounced)
-            on_the_way.extend((agent, COORDINATOR, order.message) for agent in to)
-        following: Orders = []
-        while on_the_way:
-            agent, sender, message = on_the_way.popleft()
+            for agent in self._order if isinstance(order, ToAll) else (order.agent,):
+                announced[agent] = order.message
+        chosen: dict[int, IntArray] = {}
+        for agent in self._order:
             machine = self._agents[agent]
             assert machine.rounds is not None
             try:
-                answers = machine.rounds.hear(sender, message)
+                actions = machine.rounds.play(
+                    announced[agent], [chosen[parent] for parent in self._parents[agent]]
+                )
             except (ProtocolError, FloatingPointError, InputError) as error:
                 raise OrderViolation(f"{name(agent)} failed: {error}") from error
-            for answer in answers:
-                assert isinstance(answer, ActionsChosen)
-                on_the_way.extend((child, agent, answer) for child in self._children[agent])
-                following += rounds.receive(agent, answer)
-                if len(answer.actions) <= BATCH:  # several turns are drawn at once, which costs less
-                    machine.prepare()
-        return following
+            chosen[agent] = actions
+            if len(actions) <= BATCH:  # several turns are drawn at once, which costs less
+                machine.prepare()
+        return rounds.play([chosen[agent] for agent in range(len(chosen))])
 
 
 def _turns(orders: Orders) -> list[Orders]:

@@ -258,17 +258,43 @@ class CoordinatorRounds:
         episodes = sampled.episodes
         if message.turn >= len(episodes.turns):
             raise OrderViolation(f"{name(agent)} acts at {where}, whose states were not announced")
-        lanes = len(episodes.turns[message.turn].seen)
-        if len(message.actions) != lanes:
-            raise OrderViolation(
-                f"{name(agent)} chose {len(message.actions)} actions for {lanes} lanes at {where}"
-            )
-        self._check_allowed(agent, message, episodes.turns[message.turn].seen, where)
+        self._check_actions(agent, message.actions, episodes.turns[message.turn].seen, where)
         said.append(message.actions)
         self._answers[message.turn] += 1
+        return self._taken(sampled) if self._answers[episodes.taken] == len(self._agents) else []
+
+    def play(self, actions: Sequence[IntArray]) -> Orders:
+        """Take everybody's actions of the next turn at once; do what `receive` does with each of them.
+
+        Parameters
+        ----------
+        actions : sequence of N arrays (n,) int
+            In agent order. Nobody has acted in that turn, or in a later one.
+
+        Raises
+        ------
+        OrderViolation
+            If an agent may not take one of its actions.
+        WorldFailed
+            If the world does.
+        """
+        sampled = self._sampled
+        assert self._part == "steps", "a turn is played outside of the steps"
+        assert sampled is not None, "a turn is played and none is announced"
+        episodes = sampled.episodes
+        turn = episodes.taken
+        assert self._answers[turn] == 0, "a turn is played at once in which somebody has acted"
+        seen = episodes.turns[turn].seen
+        for agent, chosen in enumerate(actions):
+            self._check_actions(agent, chosen, seen, f"round {self.round}, turn {turn}")
+            self._said[agent].append(chosen)
+        self._answers[turn] = len(actions)
+        return self._taken(sampled)
+
+    def _taken(self, sampled: SampledRound) -> Orders:
+        """Take the next turn, in which everybody has acted."""
+        episodes = sampled.episodes
         taken = episodes.taken
-        if self._answers[taken] < len(self._agents):
-            return []
         turn = episodes.advance([self._said[one][taken] for one in self._agents])
         if turn is not None:
             self._answers.append(0)
@@ -285,11 +311,14 @@ class CoordinatorRounds:
         return self._signal(SignalBroadcast(self.round, weights))
 
     @staticmethod
-    def _check_allowed(agent: int, message: ActionsChosen, seen: Seen, where: str) -> None:
-        """Check that an agent takes what it may, and 0 where it takes no part."""
+    def _check_actions(agent: int, actions: IntArray, seen: Seen, where: str) -> None:
+        """Check that an agent acts in every lane, takes what it may, and 0 where it takes no part."""
+        if len(actions) != len(seen):
+            raise OrderViolation(
+                f"{name(agent)} chose {len(actions)} actions for {len(seen)} lanes at {where}"
+            )
         if not seen.legal and not seen.alive:
             return
-        actions = message.actions
         wrong = np.zeros(len(actions), dtype=bool)
         if seen.legal:
             wrong = seen.legal[agent][np.arange(len(actions)), actions] == 0

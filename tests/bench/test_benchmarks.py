@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import msgspec
+import numpy as np
 import pytest
 
 from benchmarks import against_rivals
@@ -14,10 +15,13 @@ from bnpg.lab.bench.document import Benchmark, Case
 from bnpg.lab.bench.effort import TINY, Effort
 from bnpg.lab.bench.many_lanes import many_lanes
 from bnpg.lab.bench.one_step import one_step
+from bnpg.lab.bench.plain_networks import PlainNetworks, add_gradient, layers
+from bnpg.lab.bench.plain_numpy import softmax
 from bnpg.lab.bench.simulators import simulators
 from bnpg.lab.bench.start_up import start_up
 from bnpg.lab.bench.switches import switches
 from bnpg.lab.bench.what_you_get import what_you_get
+from bnpg_math.dag import FAMILIES
 
 pytestmark = pytest.mark.timeout(300)  # many processes are started one after the other
 
@@ -128,11 +132,41 @@ def test_g_switches_are_measured_on_and_off() -> None:
 
 def test_h_simulators_are_measured_in_memory_and_by_loops_that_play_alone() -> None:
     cases = measured(simulators)
-    assert len(cases) == 3
+    policies = {name.split("(")[0].split(",")[0]: case.parameters["policy"] for name, case in cases.items()}
+    assert policies == {
+        "relay": "table",
+        "coordination": "table",
+        "aloha": "table",
+        "assign": "mlp:64,64",
+        "spread": "mlp:64,64",
+    }
     for case in cases.values():
         assert list(case.samples) == ["ours", "plain numpy loop", "plain numpy loop that learns"]
         assert case.targets["plain numpy loop that learns"].ratio == 2.0
         assert len({sample.digest for sample in case.samples["ours"]} - {""}) == 1
+
+
+def test_the_plain_networks_follow_the_derivative_of_the_weighted_log_probabilities() -> None:
+    players = PlainNetworks("spread(agents=2)", FAMILIES["line"](2), (5,), lanes=6, steps=3)
+    network = players._networks[1]
+    rng = np.random.default_rng(1)
+    rows, actions = rng.normal(size=(7, network[0][0].shape[0])), rng.integers(5, size=7)
+    weights = rng.normal(size=7)
+
+    def total() -> float:
+        chosen = softmax(layers(network, rows)[-1])[np.arange(7), actions]
+        return float((weights * np.log(chosen)).sum())
+
+    gradient = [(np.zeros_like(weight), np.zeros_like(bias)) for weight, bias in network]
+    add_gradient(gradient, network, rows, actions, weights)
+    for (weight, bias), (along, aside) in zip(network, gradient, strict=True):
+        for array, slope in ((weight, along), (bias, aside)):
+            array.flat[3] += 1e-5
+            above = total()
+            array.flat[3] -= 2e-5
+            below = total()
+            array.flat[3] += 1e-5
+            assert (above - below) / 2e-5 == pytest.approx(slope.flat[3], rel=1e-5, abs=1e-8)
 
 
 def test_i_transports_take_turns_and_come_to_the_same_bits() -> None:

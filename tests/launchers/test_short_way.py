@@ -99,6 +99,19 @@ def test_turns_go_over_the_network_while_the_process_is_wanted_for_something_els
     assert asked > every
 
 
+def test_an_agent_that_takes_what_it_may_not_ends_the_run_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    play = AgentRounds.play
+
+    def one_less(self: AgentRounds, message: Any, parent_actions: Any) -> Any:
+        return play(self, message, parent_actions)[1:]
+
+    monkeypatch.setattr(AgentRounds, "play", one_less)
+    with pytest.raises(AssertionError, match="agent 0 chose 7 actions for 8 lanes at round 0, turn 1"):
+        played({"game": "coordination(agents=3)", "dag": "empty", "lanes": 8, "horizon": 3}, lambda: False)
+
+
 def test_faults_and_traces_need_the_network(tmp_path: Path) -> None:
     bnpg.train(
         "coordination(agents=3)",
@@ -119,13 +132,13 @@ def test_an_agent_that_cannot_act_ends_the_run_in_one_line(monkeypatch: pytest.M
         raise OrderViolation("no")
 
     calls = 0
-    hear = AgentRounds.hear
+    play = AgentRounds.play
 
-    def once(self: AgentRounds, sender: int, message: Any) -> Any:
+    def once(self: AgentRounds, message: Any, parent_actions: Any) -> Any:
         nonlocal calls
         calls += 1
-        return refuse() if calls > 100 else hear(self, sender, message)
+        return refuse() if calls > 30 else play(self, message, parent_actions)
 
-    monkeypatch.setattr(AgentRounds, "hear", once)
+    monkeypatch.setattr(AgentRounds, "play", once)
     with pytest.raises(AssertionError, match="agent 0 failed: no"):
         played(EXPERIMENTS[0], lambda: False)

@@ -36,6 +36,7 @@ class Workload(Struct, frozen=True, kw_only=True):
     trace: bool = False
     simulated: bool = False
     """Whether `game` is a simulator; `horizon` are the steps of a round then."""
+    policy: str = "table"
 
     @property
     def steps(self) -> int:
@@ -47,7 +48,8 @@ class Workload(Struct, frozen=True, kw_only=True):
         common = {"game": self.game, "dag": self.dag, "rounds": self.rounds, "mode": self.mode}
         length = "steps" if self.simulated else "horizon"
         sampled = {"lanes": self.lanes, length: self.horizon} if self.mode == "sampled" else {}
-        return common | sampled | {"evaluate-every": 0, "trace": self.trace, "learning-rate": 0.1}
+        network = {} if self.policy == "table" else {"policy": self.policy}
+        return common | sampled | network | {"evaluate-every": 0, "trace": self.trace, "learning-rate": 0.1}
 
 
 class BenchmarkFailed(RuntimeError):
