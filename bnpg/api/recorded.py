@@ -199,7 +199,7 @@ class Run:
         if latest is None and self.experiment.kind.is_network and self._recorded.run.simulator is not None:
             raise InputError(f"the networks of {self.folder} see numbers: there are no tables that show them")
         if latest is None:
-            raise InputError(f"{self.folder} holds no theta of all agents; train with save_policy=True")
+            raise self._recorded.without_thetas()
         return policy_of(self.experiment.kind, self.dag, latest[1])
 
     @property

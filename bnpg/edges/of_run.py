@@ -26,7 +26,7 @@ def latest_policy(recorded: RecordedRun) -> Policy:
     if latest is None and recorded.experiment.kind.is_network and recorded.run.simulator is not None:
         raise InputError(f"the networks of {recorded.folder} see numbers: edges of tables only can be cut")
     if latest is None:
-        raise InputError(f"{recorded.folder} holds no theta of all agents; train with --save-policy")
+        raise recorded.without_thetas()
     return policy_of(recorded.experiment.kind, recorded.dag, latest[1])
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from bnpg_agents.checkpoint import load_held
 from bnpg_protocol.process.files import write_atomically
+from bnpg_protocol.process.surroundings import shortage
 from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg.report.recorded_run import RecordedRun
@@ -64,13 +65,15 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
     Raises
     ------
     InputError
-        If the parameters are not all in the run folder, or a file is there already or cannot be written.
+        If the parameters are not all in the run folder, or a file is there already.
+    StorageFailed
+        If a file cannot be written; then none is left.
     """
     run = recorded.run
     held = [load_held(run.agent(agent)) for agent in range(run.agents)]
     common = set.intersection(*(set(one) for one in held))
     if not common:
-        raise InputError(f"{recorded.folder} holds no theta of all agents")
+        raise recorded.without_thetas()
     round_ = max(common)
     files = [folder / f"agent-{agent}.safetensors" for agent in range(run.agents)]
     for file in files:
@@ -78,6 +81,11 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
             raise InputError(f"{file} exists; nothing is overwritten")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if shortage(error):
+            raise
+        raise InputError(f"{folder} cannot be made: {error.strerror}") from None
+    try:
         for agent, (one, file) in enumerate(zip(held, files, strict=True)):
             about = {
                 "agent": str(agent),
@@ -87,6 +95,8 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
                 "run": str(run.identity["run"]),
             }
             write_atomically(file, safetensors(one[round_].theta, about), fsync=False)
-    except (OSError, StorageFailed) as error:
-        raise InputError(f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    except StorageFailed:
+        for file in files:
+            file.unlink(missing_ok=True)  # none of them was there before: all or nothing
+        raise
     return files

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bnpg_agents.checkpoint import SLOTS_FILE
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol.process.faults.plan import FaultPlan, PlanError, read_plan
 from msgspec import UNSET
@@ -145,6 +146,22 @@ class RecordedRun(Measurements):
         if not common:
             return None
         return max(common), [thetas[max(common)] for thetas in held]
+
+    def without_thetas(self) -> InputError:
+        """Return what to raise where `latest_thetas` is None: whose thetas are not there."""
+        if (self.folder / "policy.npz").exists():
+            try:
+                self.run.thetas(self.rounds)
+            except InputError as error:
+                return error
+        none = [agent for agent, thetas in enumerate(self.run.held()) if not thetas]
+        why = "there is no round that all have stored"
+        if len(none) == self.dag.agents:
+            why = "there are none, as where agents keep them on other hosts"
+            why += "" if self.experiment.kind.is_network else "; save-policy gathers them at the end"
+        elif none:
+            why = f"{self.run.agent(none[0]) / SLOTS_FILE} has none"
+        return InputError(f"{self.folder} holds no theta of all agents: {why}")
 
 
 def read_run(folder: Path, game: Game | None = None) -> RecordedRun:

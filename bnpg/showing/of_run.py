@@ -62,7 +62,7 @@ def _team(recorded: RecordedRun) -> tuple[Sequence[Policy], Sequence[Scores]]:
     if recorded.experiment.kind.is_network:
         latest = recorded.latest_thetas
         if latest is None:
-            raise InputError(f"{recorded.folder} holds no theta of all agents")
+            raise recorded.without_thetas()
         networks = recorded.run.team(latest[1])
         return networks, scores_of_networks(networks)
     thetas = latest_policy(recorded).thetas

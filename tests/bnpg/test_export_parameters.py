@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from bnpg_agents.checkpoint import load_held
+from bnpg_protocol.wire.errors import StorageFailed
 
 import bnpg
 from bnpg.__main__ import main
+from bnpg.exports import parameters
+from bnpg_math.errors import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +70,34 @@ def test_a_folder_without_parameters_is_refused_in_a_line(capfd):
         file.unlink()
     assert main(["export", "run", "--to", "safetensors"]) == 2
     assert "holds no theta of all agents" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["export run --to safetensors", "play run", "edges run"])
+def test_whoever_has_no_parameters_is_named(capfd, command):
+    run = bnpg.train("climbing", dag="line", rounds=1, lanes=8, out="run")
+    (run.folder / "agents/agent-1/theta.slots").write_bytes(b"to be, or not to be")
+    assert main(command.split()) == 2
+    assert "run/agents/agent-1/theta.slots has none" in capfd.readouterr().err
+    with pytest.raises(InputError, match=r"agent-1/theta\.slots has none"):
+        _ = bnpg.load_run("run").thetas
+
+
+def test_where_the_disk_is_full_nothing_is_left_half_done(capfd, monkeypatch):
+    bnpg.train("climbing", rounds=1, lanes=8, out="run")
+    written = []
+
+    def full(path: Path, content: bytes, fsync: bool) -> None:
+        if written:
+            raise StorageFailed(f"cannot write {path}: No space left on device")
+        written.append(path)
+        path.write_bytes(content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(parameters, "write_atomically", full)
+        assert main(["export", "run", "--to", "safetensors"]) == 7
+    assert capfd.readouterr().err == (
+        "bnpg: error: cannot write run/exported/agent-1.safetensors: No space left on device\n"
+    )
+    assert written
+    assert list(Path("run/exported").iterdir()) == []
+    assert main(["export", "run", "--to", "safetensors"]) == 0
