@@ -6,6 +6,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg import __version__
 from bnpg.cli.agent import agent
 from bnpg.cli.bench import bench
+from bnpg.cli.best_response import best_response
 from bnpg.cli.certificate import certificate
 from bnpg.cli.convert import convert
 from bnpg.cli.coordinator import coordinator
@@ -75,6 +76,7 @@ _COMMANDS = (
     watch,
     trace,
     evaluate,
+    best_response,
     certificate,
     verify,
     games,

@@ -6,20 +6,34 @@ their difference has far less noise than either of their returns.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from bnpg_coordinator.worlds.interface import Seen, World
+from numpy.typing import NDArray
 
 from bnpg.evaluation import playing
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.cells import cells
 from bnpg_math.chance.streams import Purpose, generator, uniforms
 from bnpg_math.dag import Dag
-from bnpg_math.policies.interface import Policy
 
 AT_ONCE_GAME, AT_ONCE_SIMULATOR = 4096, 64
 """Episodes side by side: instances of an environment may be slow to make."""
 MOST_STEPS = 100_000
+
+
+class Acts(Protocol):
+    """Draws actions, as every policy does."""
+
+    def draw(
+        self,
+        seen: NDArray[Any],
+        parents: Sequence[IntArray],
+        uniforms: FloatArray,
+        legal: NDArray[np.uint8] | None = None,
+    ) -> IntArray:
+        """Draw an action in every lane."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,7 @@ def stream(seed: int, index: int) -> int:
 def play_episodes(
     world: World,
     dag: Dag,
-    policies: Sequence[Policy],
+    policies: Sequence[Acts],
     seed: int,
     episodes: int,
     steps: int = 0,
@@ -78,7 +92,7 @@ def play_episodes(
 def _play(
     world: World,
     dag: Dag,
-    policies: Sequence[Policy],
+    policies: Sequence[Acts],
     seed: int,
     batch: int,
     lanes: int,

@@ -1,0 +1,185 @@
+"""What one agent still gains on its own, found by training it alone: a lower bound of its Nash gap.
+
+A best response gains at least what any policy does that was found, by whatever means; how much that is, is
+measured over episodes that neither it nor the team was trained on, with and without it on the same luck.
+The bound is statistical, and says nothing about what was not found: it is no certificate.
+"""
+
+import math
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bnpg_coordinator.worlds.interface import Box
+from numpy.typing import NDArray
+
+from bnpg.api.preparation import prepared
+from bnpg.api.training import run_to_the_end
+from bnpg.best_response.one_agent import OneAgentWorld, View
+from bnpg.edges.measuring import Estimate, paired
+from bnpg.edges.of_run import latest_policy
+from bnpg.evaluation.effort import is_coverage_affordable
+from bnpg.evaluation.episodes import Acts, play_episodes, stream
+from bnpg.evaluation.measure import measure
+from bnpg.evaluation.played import MOST_STEPS
+from bnpg.report.recorded_run import RecordedRun
+from bnpg.run_folder import RunFolder
+from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.errors import InputError
+from bnpg_math.policies.encoding import Encoding
+from bnpg_math.policies.network import NetworkPolicy
+from bnpg_math.policies.tabular import TabularSoftmax
+
+RESPONDING = 4
+"""Stream of evaluation episodes by which responses are measured."""
+NEGLIGIBLE = 0.01
+"""Discount at which a round of a game without an end is cut while a response is trained."""
+LONGEST = 1000
+"""Steps after which it is cut in any case."""
+ROUNDS, LANES, EPISODES = 200, 256, 4096
+"""For how long a response is trained, and over how many episodes it is measured, unless asked otherwise."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """What an agent gained."""
+
+    agent: int
+    gain: Estimate
+    """Of the team's return, by the response that was found."""
+    episodes: int
+    rounds: int
+    """For which it was trained."""
+    exact: float | None
+    """The agent's Nash gap, where the model is known and small enough."""
+
+    @property
+    def bound(self) -> float:
+        """What the Nash gap is at least, in 39 of 40 cases; no gap is below 0."""
+        return max(0.0, self.gain.low)
+
+
+def best_response(
+    recorded: RecordedRun, agent: int, rounds: int = ROUNDS, lanes: int = LANES, episodes: int = EPISODES
+) -> Response:
+    """Train one agent of a run alone against what the others came to, and measure what it gains.
+
+    It begins with the uniform policy, as what is saturated learns nothing any more, and is measured by its
+    most probable actions.
+
+    Parameters
+    ----------
+    recorded : RecordedRun
+    agent : int
+    rounds, lanes : int
+        For how long it is trained.
+    episodes : int
+        By which its gain is measured, rounded up to whole batches.
+
+    Raises
+    ------
+    InputError
+        If there is no such agent, or the policy is not in the folder.
+    WorldFailed, RunFailed
+    """
+    dag, world, experiment = recorded.dag, recorded.run.world, recorded.experiment
+    if not 0 <= agent < dag.agents:
+        raise InputError(f"agent must be in 0..{dag.agents - 1}, got {agent}")
+    team = _team(recorded)
+    view = _view(recorded, agent)
+    alone = OneAgentWorld(world, dag, team, agent, view)
+    played = recorded.run.simulator is not None
+    folder = Path(tempfile.mkdtemp(prefix="bnpg-response-"))
+    try:
+        settings: dict[str, Any] = {
+            "rounds": rounds, "lanes": lanes, "steps": experiment.steps if played else _steps(world.gamma),
+            "seed": experiment.seed, "discount": world.gamma, "launcher": "memory", "fsync": False,
+        }  # fmt: skip
+        run, launch = prepared(None, settings | _learning(recorded), None, folder / "run", alone)
+        run_to_the_end(run, launch, progress=False, on_line=None)
+        found = _Greedy(view, _policy(run))
+    finally:
+        shutil.rmtree(folder)
+    own, longest = stream(experiment.seed, RESPONDING), max(experiment.steps, MOST_STEPS) if played else 0
+    responding: list[Acts] = [found if one == agent else policy for one, policy in enumerate(team)]
+    before, after = (
+        play_episodes(world, dag, policies, own, episodes, longest).returns for policies in (team, responding)
+    )
+    span = float(np.ptp(np.concatenate([before, after])))
+    return Response(agent, paired(after - before, span), after.size, rounds, _exact(recorded, agent))
+
+
+class _Greedy:
+    """Takes the most probable action of what was learnt alone, of those it may take."""
+
+    def __init__(self, view: View, policy: TabularSoftmax | NetworkPolicy) -> None:
+        self._view, self._policy = view, policy
+
+    def draw(
+        self,
+        seen: NDArray[Any],
+        parents: Sequence[IntArray],
+        uniforms: FloatArray,  # noqa: ARG002 (whoever draws needs them)
+        legal: NDArray[np.uint8] | None = None,
+    ) -> IntArray:
+        """Return the most probable action in every lane."""
+        rows, policy = self._view.of(seen, parents), self._policy
+        if isinstance(policy, TabularSoftmax):
+            found = policy.log_table[rows]
+            found = found if legal is None else np.where(legal != 0, found, -np.inf)
+        else:
+            found = policy.log_pi(rows, (), legal)
+        chosen: IntArray = found.argmax(axis=-1)
+        return chosen
+
+
+def _team(recorded: RecordedRun) -> list[Acts]:
+    """Return what everybody came to."""
+    if recorded.experiment.kind.is_network:
+        latest = recorded.latest_thetas
+        if latest is None:
+            raise InputError(f"{recorded.folder} holds no theta of all agents; train with --save-policy")
+        return list(recorded.run.team(latest[1]))
+    return [TabularSoftmax(theta) for theta in latest_policy(recorded).thetas]
+
+
+def _view(recorded: RecordedRun, agent: int) -> View:
+    actions, space = recorded.run.actions, recorded.run.world.spaces[agent]
+    parents = tuple(actions[parent] for parent in recorded.dag.parents[agent])
+    if recorded.experiment.kind.is_network:
+        states, width = (0, space.width) if isinstance(space, Box) else (space.values, 0)
+        return View(network=Encoding(states, width, parents))
+    return View(table=(space.values, *parents))
+
+
+def _learning(recorded: RecordedRun) -> dict[str, str]:
+    """Return by what the agent learns: as the team did, a network with a critic in any case."""
+    experiment = recorded.experiment
+    if not experiment.kind.is_network:
+        return {"policy": "table"}
+    return {"policy": experiment.policy, "update": experiment.update if experiment.has_critic else "a2c"}
+
+
+def _steps(gamma: float) -> int:
+    """Return how many steps of a game count."""
+    return (
+        LONGEST if gamma == 1.0 else min(LONGEST, 1 + int(gamma and math.log(NEGLIGIBLE) / math.log(gamma)))
+    )
+
+
+def _policy(run: RunFolder) -> TabularSoftmax | NetworkPolicy:
+    thetas = run.thetas(run.experiment.rounds)
+    assert thetas is not None, "the run is done, on this machine"
+    return run.team(thetas)[0] if run.experiment.kind.is_network else TabularSoftmax(thetas[0])
+
+
+def _exact(recorded: RecordedRun, agent: int) -> float | None:
+    """Return the agent's Nash gap from the model."""
+    model = recorded.run.world.model
+    if model is None or not is_coverage_affordable(model):
+        return None
+    return measure(model, latest_policy(recorded), 0.0).nash_gap_per_agent[agent]

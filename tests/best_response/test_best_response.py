@@ -1,0 +1,80 @@
+"""`bnpg best-response`: a lower bound of a Nash gap, from training alone and episodes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bnpg
+from bnpg.__main__ import main
+
+SMALL = ["--rounds", "60", "--lanes", "128", "--episodes", "2000", "--quiet"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def responses(capfd: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    capfd.readouterr()
+    assert main(["best-response", "run", *SMALL, "--json", *words]) == 0
+    found: dict[str, Any] = json.loads(capfd.readouterr().out)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("game", "settings"),
+    [
+        ("climbing", {"dag": "line", "rounds": 0}),
+        ("climbing", {"dag": "empty", "rounds": 40}),
+        ("random(agents=3, states=3, actions=2, branching=2)", {"dag": "0-2,1-2", "rounds": 3}),
+        ("climbing", {"dag": "line", "policy": "mlp:8", "update": "ppo", "rounds": 1}),
+    ],
+)
+def test_where_the_gap_is_known_what_was_found_is_in_its_interval_and_never_claims_more(
+    game: str, settings: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = bnpg.train(game, lanes=64, out="run", **settings)
+    found = responses(capfd)["agents"]
+    assert [one["agent"] for one in found] == list(range(run.dag.agents))
+    for one in found:
+        assert one["nash_gap_at_least"] == max(0.0, one["low"])
+        assert one["nash_gap_at_least"] <= one["exact_gap"] + 1e-12
+        assert one["high"] >= 0.6 * one["exact_gap"], "most of it is found in games as small as these"
+    assert max(one["exact_gap"] for one in found) == pytest.approx(run.evaluate().nash_gap, rel=1e-6)
+
+
+def test_a_simulators_agent_that_should_listen_gains_by_it(capfd: pytest.CaptureFixture[str]) -> None:
+    """Agent 0 tosses dice for one of four goals; its child does best to repeat it: 1/4 instead of 1/16."""
+    bnpg.train("relay", world="agents=2", rounds=0, lanes=128, steps=1, dag="line", out="run")
+    (one,) = responses(capfd, "--agent", "1")["agents"]
+    assert one["agent"] == 1
+    assert "exact_gap" not in one
+    assert one["low"] <= 1 / 4 - 1 / 16 <= one["high"]
+
+
+def test_networks_of_a_simulator_are_answered_by_a_network(capfd: pytest.CaptureFixture[str]) -> None:
+    settings: dict[str, Any] = {"policy": "mlp:16", "update": "ppo", "lanes": 128, "steps": 1, "dag": "line"}
+    bnpg.train("relay", world="agents=2, goals=2", rounds=2, out="run", **settings)
+    found = responses(capfd)["agents"]
+    assert all(one["low"] <= 0.6 for one in found)
+    assert max(one["high"] for one in found) > 0.2
+
+
+def test_in_words(capfd: pytest.CaptureFixture[str]) -> None:
+    bnpg.train("climbing", rounds=1, lanes=64, out="run")
+    capfd.readouterr()
+    assert main(["best-response", "run", *SMALL, "--agent", "1"]) == 0
+    told = capfd.readouterr().out
+    assert "Nash gap at least   exactly" in told
+    assert "this is no certificate" in told
+
+
+def test_an_agent_that_is_none_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    bnpg.train("climbing", rounds=1, lanes=64, out="run")
+    capfd.readouterr()
+    assert main(["best-response", "run", *SMALL, "--agent", "2"]) == 2
+    assert capfd.readouterr().err == "bnpg: error: agent must be in 0..1, got 2\n"
