@@ -11,6 +11,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg.certificate import FILES as CERTIFICATE_FILES
 from bnpg.exports.exporting import exporting
 from bnpg.launchers.registry import check_seal
+from bnpg.launchers.rendezvous import forsake
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.lease import lease
 from bnpg.resumption import align, concluded
@@ -97,6 +98,8 @@ def execute(
             for stale in ("summary.json", *CERTIFICATE_FILES):
                 (run.path / stale).unlink(missing_ok=True)
             align(run, fence)
+        else:
+            forsake(run.path)
         forget_heads(run.path)
         with exporting(run, settings.log) as exports:
 

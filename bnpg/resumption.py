@@ -47,10 +47,11 @@ def check_resumable(run: RunFolder) -> None:
     check_record(run.path / "metrics.jsonl")
     for agent in range(run.agents):
         load_identity(run.agent(agent))
-    run.held()
-    read_sealed(run.path, LARGEST)
+    held, kept = run.held(), read_sealed(run.path, LARGEST)
     done = run.lines[-1].round if run.lines else 0
-    if run.experiment.has_critic and done and not read_critics(run.path):
+    # Where no agent holds a later theta than its first one all begin anew, and the critic with them.
+    latest = max((round_ for rounds in (*held, *kept.values()) for round_ in rounds), default=0)
+    if run.experiment.has_critic and latest and not read_critics(run.path):
         raise InputError(
             f"{run.path / CRITIC_FILE} is missing or holds nothing: a run whose agents learn from a critic "
             "cannot go on without it"

@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.signals import noting
-from bnpg.launchers.wiring import latest_round
+from bnpg.launchers.wiring import least_sealed
 from bnpg.run_folder import RunFolder
 
 STORE_EVERY = 1.0
@@ -118,6 +118,7 @@ class _MemoryRun:
             lambda generation: msgspec.structs.replace(
                 setup,
                 generation=generation,
+                restarts=settings.on_lost_state == "restart",
                 recorded=recorded_lines(folder, setup.experiment),
                 largest_sealed=largest,
                 sealed=read_sealed(folder, largest),
@@ -136,7 +137,7 @@ class _MemoryRun:
             if setup.experiment.trace
             else None,
             seal=Seal(read_seal_key(Path(settings.seal))) if settings.seal else None,
-            sealed_from=lambda: latest_round(folder),
+            sealed_from=lambda: least_sealed(run, settings),
             pause=self._wanted,
         )
 
@@ -160,7 +161,9 @@ class _MemoryRun:
             # Who waited for an agent that was not let in, or could not go on, waited in vain.
             gone = (ExitCode.REJECTED, ExitCode.PROTOCOL)
             lost = [one for one in simulation.stops.values() if one.code in gone]
-            stop = lost[0] if lost else stop
+            if lost:
+                stop = lost[0]
+                self._record.conclude("failed", stop.why, 0, {})  # not that it waited, but why in vain
         return Outcome(stop.code, stop.why, 1)
 
     def _until_stopped(self) -> None:
@@ -180,6 +183,9 @@ class _MemoryRun:
     def _keep_critic(self, round_: int, state: CriticState) -> None:
         self._critics = {held: one for held, one in self._critics.items() if held == round_ - 1}
         self._critics[round_] = state
+        if self._settings.seal:
+            # The agents go on with what was sealed last, and not with what they stored now and then.
+            self._record.write_critic(round_, state)
 
     def _store(self) -> None:
         """Store every agent's last two thetas, and the critic beside them.

@@ -11,7 +11,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2s
 from pathlib import Path
 
@@ -33,9 +33,7 @@ def rendezvous(folder: Path) -> Iterator[Path]:
     StorageFailed
         If it cannot be made, or if somebody else made it: others could listen in there.
     """
-    status = folder.stat()
-    name = f"bnpg-{blake2s(f'{status.st_dev} {status.st_ino}'.encode(), digest_size=8).hexdigest()}"
-    place = _short_folder(name) / name
+    place = _place(folder)
     try:
         _remove_own(place)
         place.mkdir(mode=0o700)
@@ -45,6 +43,25 @@ def rendezvous(folder: Path) -> Iterator[Path]:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def forsake(folder: Path) -> None:
+    """Remove what a run that needs no meeting place any more has left, if it was killed at its very end."""
+    with suppress(OSError, StorageFailed):  # it is no part of the run
+        _remove_own(_place(folder))
+
+
+def _place(folder: Path) -> Path:
+    """Return where the processes of the run in a folder meet.
+
+    Raises
+    ------
+    StorageFailed
+        If there is no place for that.
+    """
+    status = folder.stat()
+    name = f"bnpg-{blake2s(f'{status.st_dev} {status.st_ino}'.encode(), digest_size=8).hexdigest()}"
+    return _short_folder(name) / name
 
 
 def _short_folder(name: str) -> Path:

@@ -13,6 +13,7 @@ from bnpg_agents.options import AgentOptions
 from bnpg_coordinator.line import decode_line
 from bnpg_coordinator.options import CoordinatorOptions
 from bnpg_coordinator.run_record import whole_lines
+from bnpg_coordinator.sealed_folder import FOLDER
 from bnpg_protocol.process.arguments import as_arguments
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.options import ProcessOptions
@@ -73,12 +74,18 @@ def sealing(run: RunFolder, settings: LaunchSettings) -> dict[str, Any]:
     """Return with what an agent seals its checkpoints, and how old what comes back may be."""
     if not settings.seal:
         return {}
-    return {"seal": Path(settings.seal), "sealed_from": latest_round(run.path)}
+    return {"seal": Path(settings.seal), "sealed_from": least_sealed(run, settings)}
 
 
-def latest_round(folder: Path) -> int:
-    """Return the latest round of which all thetas are durable: that of the last line of the record."""
-    lines = whole_lines(folder / "metrics.jsonl")
+def least_sealed(run: RunFolder, settings: LaunchSettings) -> int:
+    """Return of which round what comes back to an agent must be at least.
+
+    That is the latest of which all thetas are durable, the one of the last line of the record; unless
+    somebody has taken all copies away and asks to begin again without them.
+    """
+    if settings.on_lost_state == "restart" and not any((run.path / FOLDER).glob("agent-*")):
+        return 0
+    lines = whole_lines(run.path / "metrics.jsonl")
     return decode_line(lines[-1]).round if lines else 0
 
 

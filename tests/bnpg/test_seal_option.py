@@ -72,3 +72,27 @@ def test_a_folder_with_a_broken_one_is_refused_as_it_is(run, here: Path, content
     assert ended.code == 2
     assert "run/sealed/agent-0.1" in ended.err.splitlines()[-1]
     assert {one: one.read_bytes() for one in Path("run").rglob("*") if one.is_file()} == before
+
+
+@pytest.mark.parametrize("lost", [("agent-1",), ("agent-0", "agent-1")])
+def test_with_another_key_the_line_says_what_does_not_open_and_without_the_copies_it_begins_again(
+    run, here: Path, lost: tuple[str, ...]
+) -> None:
+    for name in ("team", "other"):
+        assert run("keys", "seal", f"{name}.seal").code == 0
+    whole = json.loads(run(*TRAIN, "--rounds", 4, "--out", "whole", "--json").out)
+    assert run(*TRAIN, "--seal", "team.seal", "--out", "run").code == 0
+    file = Path("run/experiment.toml")
+    file.write_text(file.read_text().replace("rounds = 2\n", "rounds = 4\n"))
+    for name in lost:
+        shutil.rmtree(Path("run/agents") / name)
+    ended = run("resume", "run", "--quiet", "--seal", "other.seal")
+    assert ended.code == 6
+    [line] = [one for one in ended.err.splitlines() if one.startswith("bnpg: error: ")]
+    assert "the sealed checkpoint of round 1 does not open" in line
+    assert json.loads(Path("run/summary.json").read_text())["why"] in line
+    shutil.rmtree("run/sealed")
+    assert run("resume", "run", "--quiet").code == 6
+    ended = run("resume", "run", "--json", "--on-lost-state", "restart")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["policy_digest"] == whole["policy_digest"]

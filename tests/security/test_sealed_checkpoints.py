@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from bnpg_agents.checkpoint import load_held
@@ -150,6 +151,23 @@ def test_an_older_one_that_was_put_back_is_refused(sealing, tmp_path) -> None:
     assert run.wait() == ExitCode.PROTOCOL
     assert "or later, got round" in run.log
     assert "an old one" in run.log
+
+
+def test_without_the_copies_it_begins_again_if_asked_to(sealing, play, tmp_path) -> None:
+    """As the page on sealed checkpoints says: what cannot be opened is removed, and the run goes on."""
+    run = sealing("unix")
+    run.until_round(20)
+    run.kill_everything()
+    shutil.rmtree(run.folder / "agents")
+    shutil.rmtree(run.folder / "sealed")
+    run.start()
+    assert run.wait() == ExitCode.PROTOCOL
+    assert "got none: an old one" in run.log
+    run.settings = msgspec.structs.replace(run.settings, on_lost_state="restart")
+    run.start()
+    assert run.wait() == ExitCode.DONE, run.log
+    expected = play(**CASE)
+    assert (run.digest, run.lines) == (expected.digest, expected.lines)
 
 
 async def test_an_agent_started_by_hand_takes_nothing_from_another_run_or_moment(

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,22 +19,40 @@ from bnpg_coordinator.line import Line
 from bnpg_coordinator.run_record import RunRecord, check_record, read_lines
 from bnpg_coordinator.sealed_folder import SealedFolder, read_sealed
 from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.security.seal_key import write_seal_key
 from bnpg_protocol.wire.sealed import enclosed
 
 from bnpg.__main__ import main
 from bnpg.lab.testing.run_content import content
 from bnpg.lab.testing.system_calls import CUT_SHORT, traced
 
+NETWORKS = (
+    "climbing", "--policy", "mlp:2", "--update", "ppo", "--rounds", "2", "--lanes", "2", "--horizon", "2",
+    "--evaluate-every", "2", "--launcher", "memory", "--trace", "--quiet",
+)  # fmt: skip
+
 
 @pytest.mark.parametrize(
-    "calls",
-    [("--every", "24"), ("--begin", "-7")],
-    ids=["from the first file on", "the last, one by one"],
+    ("calls", "options"),
+    [
+        (("--every", "24"), ()),
+        (("--begin", "-7"), ()),
+        (("--every", "48"), NETWORKS),
+        (("--every", "48"), (*NETWORKS, "--seal", "team.seal")),
+    ],
+    ids=[
+        "from the first file on",
+        "the last, one by one",
+        "networks and a critic",
+        "networks that are sealed",
+    ],
 )
 def test_killed_at_a_system_call_and_resumed_it_leaves_what_an_undisturbed_run_leaves(
-    calls: tuple[str, str], tmp_path: Path
+    calls: tuple[str, str], options: tuple[str, ...], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-P", "-m", "bnpg.lab.testing.killed_anywhere", str(tmp_path), *calls]
+    write_seal_key(tmp_path / "team.seal")
+    command = [sys.executable, "-P", "-m", "bnpg.lab.testing.killed_anywhere", *calls, str(tmp_path)]
+    command += ["--", *options] if options else []
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["calls"] > 150
@@ -145,7 +164,10 @@ PLAN = '[[pause]]\nprocess = "coordinator"\nphase = "concluded"\nseconds = 600\n
 OPTIONS = ("coordination(agents=2)", "--rounds", "3", "--lanes", "2", "--horizon", "2", "--trace", "--quiet")
 
 
-def test_everything_killed_after_the_coordinators_last_word(scratch: Any, tmp_path: Path) -> None:
+def test_everything_killed_after_the_coordinators_last_word(
+    scratch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch.path))
     plan, folder, whole = tmp_path / "plan.toml", tmp_path / "run", tmp_path / "whole"
     plan.write_text(PLAN)
     command = [
@@ -172,12 +194,13 @@ def test_everything_killed_after_the_coordinators_last_word(scratch: Any, tmp_pa
     for process in processes:
         process.kill()
     launcher.communicate()
-    scratch.excuse_files()
+    assert list(scratch.path.glob("bnpg-*")), "nobody was left to remove where they met"
     assert "processes" not in json.loads((folder / "summary.json").read_text())
     assert main(["status", str(folder)]) == 0
     assert main(["report", str(folder)]) == 0
     (folder / "report.html").unlink()
     assert main(["resume", str(folder), "--quiet"]) == 0
+    assert list(scratch.path.glob("bnpg-*")) == []
     assert main(["train", *OPTIONS, "--out", str(whole)]) == 0
     left, expected = content(folder), content(whole)
     for one in (left, expected):

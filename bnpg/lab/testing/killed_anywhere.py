@@ -1,6 +1,6 @@
 """Kill a run at every system call that changes something on the disk, resume it, and compare what it leaves.
 
-    python -P -m bnpg.lab.testing.killed_anywhere FOLDER
+    python -P -m bnpg.lab.testing.killed_anywhere [--every N] [--begin N] FOLDER [-- OPTIONS OF TRAIN]
 
 A run in memory is killed, as by SIGKILL, as it is about to open, write, truncate, sync, rename, remove or
 make something in its folder, for every such call from the first file to after its last word, and once more in
