@@ -191,7 +191,14 @@ def _speed(found: EnvironmentCheck, opened: Opened, experiment: Experiment) -> N
     found.facts.append(("speed", f"{1.0 / ours:,.0f} steps a second of one lane, with {LANES} lanes"))
     if opened.make is not None and isinstance(world, EnvironmentWorld):
         alone = _seconds_alone(team(opened.make(), opened.name), experiment.seed)
-        found.facts.append(("adapter", f"{ours / alone:.2f} times the time of the environment alone"))
+        added = (ours - alone) / len(world.actions)
+        found.facts.append(
+            (
+                "adapter",
+                f"{ours / alone:.2f} times the time of the environment alone, "
+                f"{1e6 * added:.1f} us more for each agent's step",
+            )
+        )
 
 
 def _seconds_a_step(world: World) -> float:

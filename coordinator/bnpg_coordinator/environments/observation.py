@@ -31,6 +31,10 @@ class Reader(Struct, frozen=True):
     """Puts an observation into a row (D,); raises ValueError if it has not the space's shape."""
     masked: bool = False
     """Whether the observation is a dictionary with a mask."""
+    start: int | None = None
+    """The lowest number, where an observation is one whole number."""
+    shape: tuple[int, ...] | None = None
+    """Of an observation that is an array whose numbers are taken as they are."""
 
 
 def reader(space: Any, who: str) -> Reader:
@@ -61,14 +65,25 @@ def reader(space: Any, who: str) -> Reader:
     )
 
 
+def whole(observation: Any) -> int:
+    """Return an observation of a Discrete space as a number.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or not whole.
+    """
+    number = int(observation)
+    if number != observation:
+        raise ValueError(f"expected a whole number, got {observation!r:.60}")
+    return number
+
+
 def _discrete(start: int, size: int) -> Reader:
     def write(observation: Any, row: Row) -> None:
-        number = int(observation)
-        if number != observation:
-            raise ValueError(f"expected a whole number, got {observation!r:.60}")
-        row[0] = number - start
+        row[0] = whole(observation) - start
 
-    return Reader(Box(1, (size,)), write)
+    return Reader(Box(1, (size,)), write, start=start)
 
 
 def _box(space: Any, who: str) -> Reader:
@@ -100,7 +115,7 @@ def _array(shape: tuple[int, ...], sizes: tuple[int, ...], start: NDArray[Any] |
                 raise ValueError(f"expected shape {shape}, got {numbers.shape}")
             row[:] = numbers.reshape(-1) if start is None else numbers.reshape(-1) - start
 
-    return Reader(Box(width, sizes), write)
+    return Reader(Box(width, sizes), write, shape=shape if start is None else None)
 
 
 def _joined(parts: list[tuple[Any, Reader]], masked: bool) -> Reader:

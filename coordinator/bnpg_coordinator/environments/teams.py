@@ -1,6 +1,7 @@
 """Environments of others as teams: one interface, that of PettingZoo's parallel environments."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from bnpg_math.errors import InputError
@@ -53,6 +54,8 @@ class TupleTeam:
             self._observations = (observations,)
         self.possible_agents: Sequence[Any] = list(range(len(self._actions)))
         self.agents: Sequence[Any] = []
+        self._nobody: Mapping[int, bool] = MappingProxyType(dict.fromkeys(self.possible_agents, False))
+        """Whose part is over in nearly every step."""
 
     def observation_space(self, agent: int) -> Any:
         """Return what an agent sees."""
@@ -72,8 +75,9 @@ class TupleTeam:
         """Take a step."""
         chosen = tuple(actions.get(agent, 0) for agent in self.possible_agents)
         observed, reward, terminated, truncated, info = self._env.step(chosen if self._many else chosen[0])
-        over = dict(enumerate(self._flags(terminated))), dict(enumerate(self._flags(truncated)))
-        self.agents = [one for one in self.agents if not (over[0][one] or over[1][one])]
+        over = self._flags(terminated), self._flags(truncated)
+        if not (over[0] is over[1] is self._nobody):
+            self.agents = [one for one in self.agents if not (over[0][one] or over[1][one])]
         try:
             rewards = dict(enumerate(reward))
         except TypeError:  # one number for all
@@ -91,11 +95,13 @@ class TupleTeam:
     def _each(self, observed: Any) -> dict[int, Any]:
         return dict(enumerate(observed)) if self._many else {0: observed}
 
-    def _flags(self, flag: Any) -> list[bool]:
+    def _flags(self, flag: Any) -> Mapping[int, bool]:
+        if flag is False:
+            return self._nobody
         try:
-            return [bool(one) for one in flag]
+            return {agent: bool(one) for agent, one in enumerate(flag)}
         except TypeError:
-            return [bool(flag)] * len(self.possible_agents)
+            return dict.fromkeys(self.possible_agents, bool(flag))
 
     def _infos(self, info: Any) -> dict[int, Any]:
         if not isinstance(info, Mapping) or "action_mask" not in info:

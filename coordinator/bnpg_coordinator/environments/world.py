@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnpg_coordinator.environments.foreign import RAISED, described, printing_aside
-from bnpg_coordinator.environments.observation import MASK, Reader, reader
+from bnpg_coordinator.environments.observation import MASK, Reader, reader, whole
 from bnpg_coordinator.environments.teams import Team
 from bnpg_coordinator.environments.turn_log import TurnLog
 from bnpg_coordinator.environments.watch import Hung, Watch
@@ -88,11 +88,14 @@ class EnvironmentWorld:
         if len(set(self.agents)) < len(self.agents):
             raise InputError(f"{name} names an agent twice in possible_agents: {self.agents!r:.100}")
         self.number = {agent: number for number, agent in enumerate(self.agents)}
+        self.everybody = list(range(len(self.agents)))
+        """Who lives where all agents do."""
         self.readers: list[Reader] = []
         self.actions, self.starts = self._spaces(first)
         self.spaces: tuple[Box, ...] = tuple(one.box for one in self.readers)
         self.state = _state_reader(first, name) if with_state else None
         """What reads `state()`; None where there is none, or nobody wants it."""
+        self.shapes = [one.shape for one in self.readers]
         self.sizes = [np.array(one.sizes, dtype=np.float32) if one.values else None for one in self.spaces]
         """How many values each number of an agent has, where they are counted."""
         self.divisor = float(len(self.agents)) if reward == "mean" else 1.0
@@ -184,24 +187,26 @@ class EnvironmentPlay(TurnLog):
 
     def take(self, time: int, lane: int, lanes: int, actions: Sequence[IntArray], alive: int) -> Seen | None:
         """Take the actions of a turn of so many lanes, as `step` does."""
-        rewards, ends = np.empty(lanes), np.zeros(lanes, dtype=np.uint8)
+        rewards, ends = [0.0] * lanes, [0] * lanes
         views = _Views(self._world, alive)
         self._last = _Views(self._world, lanes) if not alive else None
         columns = [
             (chosen + start if start else chosen).tolist()
             for chosen, start in zip(actions, self._world.starts, strict=True)
         ]
+        joint = list(zip(*columns, strict=True))
 
         def play() -> None:
             for k in range(lanes):
-                rewards[k], ends[k] = self._step(lane + k, k, columns, views if k < alive else None)
+                rewards[k], ends[k] = self._step(lane + k, k, joint, views if k < alive else None)
 
         self._watched(play, time)
-        self._rewards.append(rewards)
+        self._rewards.append(np.array(rewards, dtype=np.float64))
+        ended = np.array(ends, dtype=np.uint8)
         here = slice(lane, lane + lanes)
         self._strata.append(np.minimum(self._into[here], self._world.strata - 1))
-        self._into[here] = np.where(ends == End.GOES_ON, self._into[here] + 1, 0)
-        self._ends.append(ends)
+        self._into[here] = np.where(ended == End.GOES_ON, self._into[here] + 1, 0)
+        self._ends.append(ended)
         self._following.append(None if self._last is None else self._seen(self._last, time + 1, lane))
         return self._seen(views, time + 1, lane) if alive else None
 
@@ -231,50 +236,83 @@ class EnvironmentPlay(TurnLog):
         present = sorted(self._numbers(self._instances[lane].agents))
         if not present:
             raise self._wrong("nobody takes part after reset(), agents is empty")
-        self._living[lane] = present
+        self._living[lane] = self._world.everybody if present == self._world.everybody else present
         self._read(k, present, observed, infos, views)
         self._read_state(self._instances[lane], k, views)
 
-    def _step(self, lane: int, k: int, columns: list[list[int]], views: "_Views | None") -> tuple[float, int]:
+    def _step(
+        self, lane: int, k: int, joint: list[tuple[int, ...]], views: "_Views | None"
+    ) -> tuple[float, int]:
         """Step one lane; return its team reward and what became of the episode."""
         self._lane, self._agent = lane, -1
         world, env, living = self._world, self._instances[lane], self._living[lane]
-        names = world.agents
-        observed, rewards, terminated, truncated, infos = env.step({names[i]: columns[i][k] for i in living})
-        total = 0.0
+        everybody = living is world.everybody
+        names = world.agents if everybody else [world.agents[i] for i in living]
+        actions = joint[k] if everybody else [joint[k][i] for i in living]
+        observed, rewards, terminated, truncated, infos = env.step(dict(zip(names, actions, strict=True)))
+        total, differ = 0.0, False
         try:
-            for i in living:
-                total += rewards[names[i]]
+            first = rewards[names[0]]
+            for name in names:
+                reward = rewards[name]
+                total += reward
+                if reward != first:
+                    differ = True
             paid = math.isfinite(total)
         except (KeyError, TypeError, ValueError):
             paid = False
         if not paid:
             raise self._unpaid(living, rewards)
-        if not world.rewards_differ:
-            world.rewards_differ = len({float(rewards[names[i]]) for i in living}) > 1
-        left = [i for i in living if not (terminated[names[i]] or truncated[names[i]])]
-        reward = total / world.divisor
-        cut = any(truncated[names[i]] and not terminated[names[i]] for i in living)
+        if differ:
+            world.rewards_differ = True
+        paid_each = float(total / world.divisor)
+        if self._last is None:
+            for name in names:
+                if terminated[name] or truncated[name]:
+                    break
+            else:
+                # As in nearly every step, nobody's part is over.
+                if views is None or len(env.agents) > len(living):
+                    self._go_on(lane, k, living, (observed, infos), views)
+                else:
+                    self._read(k, living, observed, infos, views)
+                    if world.state is not None:
+                        self._read_state(env, k, views)
+                return paid_each, End.GOES_ON
+        left = [i for i, name in zip(living, names, strict=True) if not (terminated[name] or truncated[name])]
+        cut = any(truncated[name] and not terminated[name] for name in names)
         if self._last is None and not left and cut:
-            self._last = _Views(world, len(columns[0]))
+            self._last = _Views(world, len(joint))
         if self._last is not None and (left or cut):
-            for i in living:
-                if names[i] in observed:
-                    world.readers[i].write(observed[names[i]], self._last.of[i][k])
+            for i, name in zip(living, names, strict=True):
+                if name in observed:
+                    self._last.write(i, k, observed[name])
             self._read_state(env, k, self._last)
         if left:
-            if len(env.agents) > len(left):  # somebody has joined, or the dead are not taken off the list
-                joined = set(self._numbers(env.agents)) - set(living)
-                left = sorted({*left, *joined})
-            self._living[lane] = left
-            if views is not None:
-                self._read(k, left, observed, infos, views)
-                self._read_state(env, k, views)
-            return reward, End.GOES_ON
+            self._go_on(lane, k, left, (observed, infos), views)
+            return paid_each, End.GOES_ON
         if views is not None:
             self._episodes[lane] += 1
             self._reset(lane, k, self._seed_of(lane, self._episodes[lane]), views)
-        return reward, End.TRUNCATED if cut else End.TERMINATED
+        return paid_each, End.TRUNCATED if cut else End.TERMINATED
+
+    def _go_on(
+        self,
+        lane: int,
+        k: int,
+        left: list[int],
+        told: tuple[Mapping[Any, Any], Mapping[Any, Any]],
+        views: "_Views | None",
+    ) -> None:
+        """Take down who lives on in a lane, and what they see; `told` are observations and infos."""
+        env = self._instances[lane]
+        if len(env.agents) > len(left):  # somebody has joined, or the dead are not taken off the list
+            joined = set(self._numbers(env.agents)) - set(self._living[lane])
+            left = sorted({*left, *joined})
+        self._living[lane] = self._world.everybody if left == self._world.everybody else left
+        if views is not None:
+            self._read(k, left, *told, views)
+            self._read_state(env, k, views)
 
     def _numbers(self, agents: Iterable[Any]) -> list[int]:
         try:
@@ -319,22 +357,32 @@ class EnvironmentPlay(TurnLog):
         views: "_Views",
     ) -> None:
         """Put what the living agents of a lane see into row k."""
-        world = self._world
-        for i in living:
+        names, readers, shapes = self._world.agents, self._world.readers, self._world.shapes
+        all_numbers, shaped = views.numbers, views.shaped
+        i = -1
+        try:
+            for i in living:
+                name = names[i]
+                sees = observed[name]
+                if readers[i].masked:
+                    views.mask(i, k, sees[MASK])
+                elif infos:
+                    info = infos.get(name)
+                    if info and MASK in info:
+                        views.mask(i, k, info[MASK])
+                numbers = all_numbers[i]
+                if numbers is not None:
+                    numbers[k] = sees if type(sees) in _WHOLE else whole(sees)
+                elif type(sees) is np.ndarray and sees.shape == shapes[i]:
+                    shaped[i][k] = sees
+                else:
+                    readers[i].write(sees, views.of[i][k])
+        except BaseException:
             self._agent = i
-            name, one = world.agents[i], world.readers[i]
-            if name not in observed:
-                raise self._wrong("there is no observation")
-            sees = observed[name]
-            if one.masked:
-                views.mask(i, k, sees[MASK])
-            else:
-                info = infos.get(name) if infos else None
-                if info and MASK in info:
-                    views.mask(i, k, info[MASK])
-            one.write(sees, views.of[i][k])
-        self._agent = -1
-        if len(self._living[self._lane]) < len(world.agents):
+            if names[i] not in observed:
+                raise self._wrong("there is no observation") from None
+            raise
+        if len(living) < len(names):
             views.bury(k, self._living[self._lane])
 
     def _read_state(self, env: Any, k: int, views: "_Views") -> None:
@@ -350,9 +398,12 @@ class EnvironmentPlay(TurnLog):
                 f"lane {self._first + lane + k}, step {time}, all agents: "
                 f"state() must hold finite numbers, got {views.state[k].tolist()!s:.80}"
             )
+        views.settle()
         for i, of in enumerate(views.of):
-            wrong = ~np.isfinite(of).all(axis=1)
             sizes = self._world.sizes[i]
+            if views.allowed(i):
+                continue
+            wrong = ~np.isfinite(of).all(axis=1)
             if sizes is not None:
                 wrong |= ((of < 0) | (of >= sizes) | (of != np.floor(of))).any(axis=1)
             if wrong.any():
@@ -372,10 +423,46 @@ class _Views:
         self._world = world
         self._lanes = lanes
         self.of = tuple(np.zeros((lanes, space.width), dtype=np.float32) for space in world.spaces)
+        self.shaped = [
+            of if one.shape is None else of.reshape(lanes, *one.shape)
+            for one, of in zip(world.readers, self.of, strict=True)
+        ]
+        """The same, where arrays are put as they are."""
+        self.numbers = [None if one.start is None else [one.start] * lanes for one in world.readers]
+        """Whole numbers, until all are there: an array of them at once costs less than many of one."""
         width = None if world.state is None else world.state.box.width
         self.state = None if width is None else np.zeros((lanes, width), dtype=np.float32)
         self._legal: tuple[NDArray[np.uint8], ...] = ()
         self._alive: tuple[NDArray[np.uint8], ...] = ()
+
+    def write(self, agent: int, k: int, sees: Any) -> None:
+        """Take down what an agent sees in a lane.
+
+        Raises
+        ------
+        ValueError
+            If it has not the form of its space.
+        """
+        numbers = self.numbers[agent]
+        if numbers is None:
+            self._world.readers[agent].write(sees, self.of[agent][k])
+        else:
+            numbers[k] = whole(sees)
+
+    def settle(self) -> None:
+        """Put the whole numbers that were taken down into their arrays."""
+        for one, numbers, of in zip(self._world.readers, self.numbers, self.of, strict=True):
+            if numbers is not None:
+                of[:, 0] = _integers(numbers) - one.start
+
+    def allowed(self, agent: int) -> bool:
+        """Whether all that an agent sees is what its space allows, as far as that is quickly seen."""
+        of, sizes = self.of[agent], self._world.sizes[agent]
+        if sizes is None:
+            return bool(np.isfinite(of).all())
+        if self.numbers[agent] is None or not of.size:
+            return not of.size
+        return bool(np.minimum.reduce(of[:, 0]) >= 0 and np.maximum.reduce(of[:, 0]) < sizes[0])
 
     def mask(self, agent: int, k: int, allowed: Any) -> None:
         """Take down which actions an agent may take in a lane."""
@@ -409,3 +496,17 @@ class _Views:
         for one in arrays:
             one.flags.writeable = False
         return Seen(self.of, self._legal, self._alive, self.state)
+
+
+_WHOLE = frozenset({int, bool, np.bool_, *(np.dtype(code).type for code in np.typecodes["AllInteger"])})
+"""Types whose values are whole numbers, and never change: they may be looked at later."""
+_BEYOND = 1 << 62
+
+
+def _integers(numbers: list[int]) -> NDArray[np.int64]:
+    """Return whole numbers as an array; those that no array holds become such as no space allows."""
+    try:
+        return np.array(numbers, dtype=np.int64)
+    except OverflowError:
+        within = [max(-_BEYOND, min(int(one), _BEYOND)) for one in numbers]
+        return np.array(within, dtype=np.int64)

@@ -252,8 +252,45 @@ class Odd(Meeting):
         return seen, rewards, *others
 
     def _seen(self):
+        if self.how == "beyond":
+            return dict.fromkeys(self.agents, 2**80 if self.time == 2 else 0)
         half = 0.5 if self.how == "half" else 0
         return {agent: int(self.at[0]) + half for agent in self.agents}
+
+
+class OneBuffer(Meeting):
+    """All its instances show what they see in the same array, or in the same whole number."""
+
+    shown = np.zeros(2, dtype=np.int64)
+
+    def __init__(self, counted=False):
+        super().__init__(masks=False)
+        self.counted = counted
+
+    def observation_space(self, agent):
+        return spaces.Discrete(5) if self.counted else spaces.MultiDiscrete([5, 5])
+
+    def _seen(self):
+        self.shown[:] = self.at
+        return dict.fromkeys(self.agents, self.shown[:1].reshape(()) if self.counted else self.shown)
+
+
+class OwnBuffers(OneBuffer):
+    """It shows the same in arrays of their own."""
+
+    def _seen(self):
+        return dict.fromkeys(self.agents, int(self.at[0]) if self.counted else np.array(self.at))
+
+
+class ChangesKind(OwnBuffers):
+    """It shows the same in numbers of another kind every time."""
+
+    def _seen(self):
+        kind = (np.int8, np.float64, np.uint16, list)[self.time % 4]
+        if self.counted:
+            return dict.fromkeys(self.agents, kind(self.at[0]) if kind is not list else int(self.at[0]))
+        shown = list(self.at) if kind is list else self.at.astype(kind)
+        return dict.fromkeys(self.agents, shown)
 
 
 class Unspeakable(Exception):

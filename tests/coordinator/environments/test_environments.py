@@ -190,6 +190,7 @@ def test_what_goes_wrong_is_named_with_lane_step_and_agent(kind, why):
         ("unpaid", "step 0, agent b: there is no reward"),
         ("unseen", "step 0, agent b: there is no observation"),
         ("joins", r"step 0, all agents: \['c'\] takes part and is not in possible_agents"),
+        ("beyond", r"step 2, agent a: the observation must hold what its space allows, got \["),
         ("half", r"step 0, agent a: the environment raised ValueError: expected a whole number, got .*\.5"),
     ],
 )
@@ -208,6 +209,16 @@ def test_what_is_odd_is_one_line_with_lane_step_and_agent(how, why):
 def test_agents_and_actions_that_cannot_be_are_refused(how, why):
     with pytest.raises(InputError, match=why):
         EnvironmentWorld(lambda: team(strange.Odd(how), "odd"), "odd", 0.9, 20)
+
+
+@pytest.mark.parametrize("counted", [False, True])
+@pytest.mark.parametrize("kind", ["OneBuffer", "ChangesKind"])
+def test_what_is_seen_is_read_at_once_and_whatever_numbers_it_is_made_of(kind, counted):
+    def shown(kind):
+        world = EnvironmentWorld(lambda: team(kind(counted), "shown"), "shown", 0.9, 20)
+        return [one.by(agent).tobytes() for _, one, _ in list(walk(world))[:-1] for agent in (0, 1)]
+
+    assert shown(getattr(strange, kind)) == shown(strange.OwnBuffers)
 
 
 def test_what_an_environment_prints_is_kept_off_stdout(capsys):
