@@ -71,7 +71,7 @@ class TupleTeam:
         self.agents = list(self.possible_agents)
         return self._each(observed), self._infos(info)
 
-    def step(self, actions: Mapping[int, Any]) -> tuple[dict[int, Any], ...]:
+    def step(self, actions: Mapping[int, Any]) -> tuple[Mapping[int, Any], ...]:
         """Take a step."""
         chosen = tuple(actions.get(agent, 0) for agent in self.possible_agents)
         observed, reward, terminated, truncated, info = self._env.step(chosen if self._many else chosen[0])

@@ -190,8 +190,9 @@ class EnvironmentPlay(TurnLog):
         rewards, ends = [0.0] * lanes, [0] * lanes
         views = _Views(self._world, alive)
         self._last = _Views(self._world, lanes) if not alive else None
+        # Actions come in the smallest integers that hold them, and a space may begin anywhere.
         columns = [
-            (chosen + start if start else chosen).tolist()
+            (np.add(chosen, start, dtype=np.int64) if start else chosen).tolist()
             for chosen, start in zip(actions, self._world.starts, strict=True)
         ]
         joint = list(zip(*columns, strict=True))
@@ -351,7 +352,7 @@ class EnvironmentPlay(TurnLog):
     def _read(
         self,
         k: int,
-        living: Iterable[int],
+        living: Sequence[int],
         observed: Mapping[Any, Any],
         infos: Mapping[Any, Any],
         views: "_Views",
@@ -453,6 +454,7 @@ class _Views:
         """Put the whole numbers that were taken down into their arrays."""
         for one, numbers, of in zip(self._world.readers, self.numbers, self.of, strict=True):
             if numbers is not None:
+                assert one.start is not None
                 of[:, 0] = _integers(numbers) - one.start
 
     def allowed(self, agent: int) -> bool:

@@ -293,6 +293,22 @@ class ChangesKind(OwnBuffers):
         return dict.fromkeys(self.agents, shown)
 
 
+class Starts(Meeting):
+    """Its actions are numbered from anywhere."""
+
+    start = 0
+
+    def __init__(self):
+        super().__init__(masks=False)
+
+    def action_space(self, agent):
+        return spaces.Discrete(3, start=self.start)
+
+    def step(self, actions):
+        assert all(self.start <= action < self.start + 3 for action in actions.values())
+        return super().step({agent: action - self.start for agent, action in actions.items()})
+
+
 class Unspeakable(Exception):
     """Its text cannot be had."""
 

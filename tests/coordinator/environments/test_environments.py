@@ -221,6 +221,13 @@ def test_what_is_seen_is_read_at_once_and_whatever_numbers_it_is_made_of(kind, c
     assert shown(getattr(strange, kind)) == shown(strange.OwnBuffers)
 
 
+@pytest.mark.parametrize("start", [-1, 254, 1000, -(2**40)])
+def test_actions_may_be_numbered_from_anywhere(start):
+    from_zero = [one.by(0).tolist() for _, one, _ in walk(world_of(strange.Starts))]
+    world = world_of(type("Elsewhere", (strange.Starts,), {"start": start}))
+    assert [one.by(0).tolist() for _, one, _ in walk(world)] == from_zero
+
+
 def test_what_an_environment_prints_is_kept_off_stdout(capsys):
     list(walk(EnvironmentWorld(lambda: team(strange.Odd("prints"), "odd"), "odd", 0.9, 20)))
     printed = capsys.readouterr()
