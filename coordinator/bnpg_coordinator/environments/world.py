@@ -16,7 +16,7 @@ from bnpg_coordinator.environments.foreign import RAISED, described, printing_as
 from bnpg_coordinator.environments.observation import MASK, Reader, reader, whole
 from bnpg_coordinator.environments.teams import Team
 from bnpg_coordinator.environments.turn_log import TurnLog
-from bnpg_coordinator.environments.watch import Hung, Watch
+from bnpg_coordinator.environments.watch import Hung, Watch, still
 from bnpg_coordinator.worlds.interface import Box, End, Seen, WorldFailed
 from bnpg_math.arrays import IntArray
 from bnpg_math.chance.streams import BLOCK, Purpose, uniforms
@@ -217,6 +217,7 @@ class EnvironmentPlay(TurnLog):
             with printing_aside(), Watch(self._world.patience):
                 play()
         except Hung:
+            still()
             why = f"the environment hangs, no answer for {self._world.patience:g} s"
             raise WorldFailed(f"{self._where(time)}: {why}", hung=True) from None
         except WorldFailed:

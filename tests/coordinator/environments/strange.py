@@ -168,6 +168,16 @@ class SeesMore(Meeting):
         return found
 
 
+class CatchesOnce(Hangs):
+    """It catches whatever ends its third step, and tries again."""
+
+    def step(self, actions):
+        try:
+            return super().step(actions)
+        except BaseException:
+            return super().step(actions)
+
+
 class Continuous(Meeting):
     """Actions are numbers."""
 

@@ -235,9 +235,10 @@ def test_what_an_environment_prints_is_kept_off_stdout(capsys):
     assert "a line that nobody asked for" in printed.err
 
 
-def test_what_hangs_is_given_up():
+@pytest.mark.parametrize("kind", ["Hangs", "CatchesOnce"])
+def test_what_hangs_is_given_up(kind):
     with pytest.raises(WorldFailed, match="lane 0, step 3, all agents: the environment hangs") as failed:
-        list(walk(world_of(strange.Hangs, patience=0.2)))
+        list(walk(world_of(getattr(strange, kind), patience=0.2)))
     assert failed.value.hung
 
 
