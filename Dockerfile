@@ -19,7 +19,8 @@ ARG BNPG_EXTRAS=""
 RUN if [ -n "$BNPG_EXTRAS" ]; then \
       env ${PIP_NO_INDEX:+PIP_NO_INDEX=$PIP_NO_INDEX} ${PIP_FIND_LINKS:+PIP_FIND_LINKS=$PIP_FIND_LINKS} \
       /opt/bnpg/bin/pip install --quiet $BNPG_EXTRAS; fi
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
+COPY examples/ examples/
 COPY protocol/ protocol/
 COPY bnpg_files/ bnpg_files/
 COPY bnpg_math/ bnpg_math/

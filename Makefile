@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test engines soak odd-files edges kills matrix leaks check lint types imports stub format lock clean fuzz containers kubernetes model screenshots charts bench docs docs-links
+.PHONY: help run test engines soak odd-files edges kills matrix leaks check lint types imports stub format lock clean fuzz containers kubernetes model screenshots notebook charts dist bench docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ docs-links: $(VENV)/docs.done ## look whether the links of the documents to othe
 screenshots: $(VENV)/dev.done ## take the pictures of the documents anew; needs chromium
 	$(BIN)/python docs/images/renew.py
 
+notebook: $(VENV)/dev.done ## run the notebook of the documents again and keep what it shows
+	@$(BIN)/python docs/renew_notebook.py
+
 charts: ## build the library that draws the charts anew from its pinned sources; needs node and npm
 	@mkdir -p build/charts && cp bnpg/report/library/*.json bnpg/report/library/*.js bnpg/report/library/*.mjs build/charts
 	cd build/charts && npm ci --ignore-scripts --no-audit --no-fund && node build.mjs ../../bnpg/report/library
@@ -77,6 +80,10 @@ charts: ## build the library that draws the charts anew from its pinned sources;
 BENCH ?=
 bench: $(VENV)/bench.done ## measure everything side by side and renew docs/benchmarks.md; BENCH="--quick --only a,b"
 	$(BIN)/python -m benchmarks $(BENCH)
+
+URL ?=
+dist: $(VENV)/run.done ## build the packages in dist; URL=https://.. of the project makes the links of the README absolute
+	BNPG_URL=$(URL) $(BIN)/python -m hatchling build -d dist
 
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/fuzz.done ## fuzz the decoder of messages, FUZZ_SECONDS=60 long

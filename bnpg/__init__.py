@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bnpg_coordinator.worlds.factored import FactoredWorld, RewardTerm
 
+    from bnpg.api.episodes import Episode
     from bnpg.api.evaluation import evaluate
     from bnpg.api.games import dense_game, game, game_from, product_game, sparse_game
     from bnpg.api.listing import games, runs
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from bnpg.api.train import train
     from bnpg.api.training import RunFailed, resume
     from bnpg.evaluation.measure import Evaluation
+    from bnpg.sweeps.running import Sweep
     from bnpg_math.dag import Dag
     from bnpg_math.errors import DagError, GameError, InputError, InputWarning, PolicyError
     from bnpg_math.games.file import save_game
@@ -46,6 +48,7 @@ __all__ = [
     "Component",
     "Dag",
     "DagError",
+    "Episode",
     "Evaluation",
     "FactoredWorld",
     "Game",
@@ -57,6 +60,7 @@ __all__ = [
     "RewardTerm",
     "Run",
     "RunFailed",
+    "Sweep",
     "__version__",
     "dense_game",
     "evaluate",
@@ -79,6 +83,7 @@ _HOMES = {
     "Component": "bnpg_math.games.transitions.product",
     "Dag": "bnpg_math.dag",
     "DagError": "bnpg_math.errors",
+    "Episode": "bnpg.api.episodes",
     "Evaluation": "bnpg.evaluation.measure",
     "FactoredWorld": "bnpg_coordinator.worlds.factored",
     "Game": "bnpg_math.games.game",
@@ -90,6 +95,7 @@ _HOMES = {
     "RewardTerm": "bnpg_coordinator.worlds.factored",
     "Run": "bnpg.api.recorded",
     "RunFailed": "bnpg.api.training",
+    "Sweep": "bnpg.sweeps.running",
     "dense_game": "bnpg.api.games",
     "evaluate": "bnpg.api.evaluation",
     "game": "bnpg.api.games",

@@ -18,6 +18,7 @@ from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed  # noqa: E402
 from bnpg_protocol.wire.exit_codes import ExitCode  # noqa: E402
 
 from bnpg.cli.root import bnpg  # noqa: E402
+from bnpg.extras import lacks_extra  # noqa: E402
 from bnpg.notices import printed_by  # noqa: E402
 from bnpg_math.errors import InputError  # noqa: E402
 
@@ -65,14 +66,21 @@ def _run(given: list[str], debug: bool) -> int:
         # This is how click ends when nobody reads standard output any more, whose place it has taken.
         sys.stdout, sys.stderr = streams
         return _fail("standard output cannot be written: nobody reads it any more", ExitCode.STORAGE, debug)
+    except ModuleNotFoundError as error:
+        lacking = lacks_extra(error)
+        return _fail(lacking, ExitCode.USAGE, debug) if lacking else _defect(error, debug)
     except Exception as error:
         short = shortage(error) if isinstance(error, OSError) else ""
         if short:
             return _fail(short, ExitCode.STORAGE, debug)
-        what = f"{type(error).__name__}: {error}"
-        hint = "" if debug else " (add --debug for the traceback)"
-        return _fail(f"a defect of bnpg, please report it: {what}{hint}", ExitCode.INTERNAL, debug)
+        return _defect(error, debug)
     return int(result) if isinstance(result, int) else int(ExitCode.DONE)
+
+
+def _defect(error: Exception, debug: bool) -> int:
+    what = f"{type(error).__name__}: {error}"
+    hint = "" if debug else " (add --debug for the traceback)"
+    return _fail(f"a defect of bnpg, please report it: {what}{hint}", ExitCode.INTERNAL, debug)
 
 
 def _warn(text: str) -> None:

@@ -20,7 +20,7 @@ from bnpg.run_folder import RunFolder
 from bnpg.summary import draw_curves, finish_summary
 from bnpg.trace.heads import forget_heads, write_heads
 
-OnLine = Callable[[Line], None]
+OnLine = Callable[[Line], bool | None]
 Launch = Callable[[RunFolder, LaunchSettings, Fence, OnLine], Outcome]
 
 
@@ -71,7 +71,7 @@ def execute(
     launch : callable
         The launcher.
     watcher : callable
-        Called with every line of the run record as it is written.
+        Called with every line of the run record as it is written; True ends the run in order.
     announce : callable, optional
         Called as soon as it is sure that nobody else runs this run.
     curves : bool
@@ -103,9 +103,9 @@ def execute(
         forget_heads(run.path)
         with exporting(run, settings.log) as exports:
 
-            def on_line(line: Line) -> None:
+            def on_line(line: Line) -> bool | None:
                 exports(line)
-                watcher(line)
+                return watcher(line)
 
             outcome = _outcome(run, settings) if over else launch(run, settings, fence, on_line)
         write_heads(run.path, run.trace, fence, children)

@@ -19,6 +19,7 @@ from msgspec import UNSET
 from bnpg.certificate import NO_MODEL, certificate_lines, certify, uncertified
 from bnpg.durations import duration
 from bnpg.evaluation.played import evaluate_by_playing, scores_of_networks, scores_of_tables
+from bnpg.extras import lacks_extra
 from bnpg.launchers.settings import Outcome
 from bnpg.live.numbers import decimals
 from bnpg.run_folder import RunFolder
@@ -190,6 +191,8 @@ def draw_curves(run: RunFolder, fence: Fence) -> str:
         draft = Path(fence.draft(target.name))
         draw(Measurements(run.lines), draft, title)
         draft.replace(target)
+    except ModuleNotFoundError as error:
+        return f"{target} is not drawn: {lacks_extra(error) or error}"
     except Exception as error:  # whatever a plotting library or a full disk may raise
         return f"{target} could not be drawn: {' '.join(str(error).split())}"
     return ""

@@ -31,3 +31,7 @@ class GameError(InputError):
 
 class PolicyError(InputError):
     """A policy that does not fit its DAG, its game or its file format."""
+
+
+for _public in (InputError, InputWarning, DagError, GameError, PolicyError):
+    _public.__module__ = "bnpg"  # a traceback names it as whoever catches it does

@@ -18,17 +18,23 @@ _spoken = " and ".join(map(str, PROTOCOL_VERSIONS))
 html_title = f"bnpg {release}, protocol {_spoken}"
 
 extensions = [
-    "myst_parser",
+    "myst_nb",  # pages in Markdown, and the notebook with what it showed
     "sphinx.ext.autodoc",
     "sphinx_click",
     "generated",
     "mathml",
 ]
-exclude_patterns = ["_ext", "_static", "theory/exact-benchmark.md"]  # the last is a part of a page
+exclude_patterns = [
+    "_ext",
+    "_static",
+    "theory/exact-benchmark.md",
+    "renew_notebook.py",
+]  # the last is a part of a page
 
 # Pages
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+nb_execution_mode = "off"  # the tests run it: tests/api/test_notebook.py
 myst_heading_anchors = 4
 myst_dmath_double_inline = True
 highlight_language = "none"

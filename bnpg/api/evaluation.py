@@ -4,6 +4,7 @@ import math
 import os
 
 from bnpg.api.games import game as find_game
+from bnpg.api.wording import in_python_words
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.notices import announce
 from bnpg_math.arrays.npz import scalar
@@ -12,6 +13,7 @@ from bnpg_math.games.game import Game
 from bnpg_math.policies.file import Policy, check_policy, load_policy
 
 
+@in_python_words
 def evaluate(
     game: str | os.PathLike[str] | Game,
     policy: str | os.PathLike[str] | Policy,
@@ -48,7 +50,7 @@ def evaluate(
     A team that plays every action alike in the climbing game is far from any equilibrium:
 
     >>> import bnpg
-    >>> run = bnpg.train("climbing", dag="empty", mode="exact", rounds=0, out="untrained")
+    >>> run = bnpg.train("climbing", dag="empty", mode="exact", rounds=0)
     >>> measured = bnpg.evaluate("climbing", run.policy)
     >>> round(measured.value, 3), round(measured.nash_gap, 3), round(measured.optimality_gap, 3)
     (-3.444, 7.111, 14.444)

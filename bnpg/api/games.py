@@ -49,7 +49,7 @@ def game(spec: str | os.PathLike[str] | Game) -> Game:
     >>> bnpg.game("climing")
     Traceback (most recent call last):
     ...
-    bnpg_math.errors.GameError: unknown game 'climing': did you mean 'climbing'?
+    bnpg.GameError: unknown game 'climing': did you mean 'climbing'?
     """
     if isinstance(spec, Game):
         return spec

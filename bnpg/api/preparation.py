@@ -1,22 +1,28 @@
 """From the arguments of `bnpg.train` to a run folder that is ready to run."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from bnpg_coordinator.environments.opening import arguments_text
 from bnpg_coordinator.experiment import Experiment, read_fields
 from bnpg_protocol.process.settings import SettingError
+from msgspec.structs import replace
 
 from bnpg.api.environments import named_environment
 from bnpg.api.games import named
 from bnpg.api.graphs import edges_of
 from bnpg.api.signature import Keywords, unexpected
-from bnpg.experiment_plan import plan_experiment
+from bnpg.experiment_plan import ExperimentPlan, plan_experiment
+from bnpg.launchers.registry import check_launcher
 from bnpg.launchers.settings import LaunchSettings, settings_from
-from bnpg.run_creation import FAULTS_FILE, create_run_folder, read_faults
+from bnpg.run_creation import FAULTS_FILE, chosen_folder, create_run_folder, read_faults
 from bnpg.run_folder import RunFolder
 from bnpg_math.errors import DagError, InputError
 from bnpg_math.games.game import Game
@@ -26,8 +32,27 @@ Pathlike = str | os.PathLike[str]
 
 LAUNCHER = {"launcher": "memory"}
 """A program starts no processes unless it asks for them."""
+ON_THIS_HOST = ("memory", "local")
+"""Launchers whose processes all see a temporary folder."""
 TRAINING = Keywords((Experiment, LaunchSettings), but=("game",), defaults=LAUNCHER)
 """The settings that `bnpg.train` takes."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that can begin, or go on.
+
+    Parameters
+    ----------
+    run : RunFolder
+    settings : LaunchSettings
+    kept : bool
+        Whether the folder stays when nobody needs it any more.
+    """
+
+    run: RunFolder
+    settings: LaunchSettings
+    kept: bool = True
 
 
 def prepared(
@@ -36,7 +61,8 @@ def prepared(
     faults: Pathlike | None,
     out: Pathlike | None,
     env: Any = None,
-) -> tuple[RunFolder, LaunchSettings]:
+    exist_ok: bool = False,
+) -> Prepared:
     """Check everything, and make the run folder.
 
     Parameters
@@ -47,9 +73,11 @@ def prepared(
     faults : path or None
         A fault plan.
     out : path or None
-        Where the run folder goes.
+        Where the run folder goes; into a temporary folder if None, where no other host needs it.
     env : object, optional
         A simulator, instead of a game.
+    exist_ok : bool
+        Whether the run may be in its folder already.
 
     Raises
     ------
@@ -80,12 +108,53 @@ def prepared(
             "function of a module, or module:function"
         )
     settings = settings_from(launch | ({} if faults is None else {"faults": FAULTS_FILE}))
+    check_launcher(settings)
     plan = plan_experiment(
         fields, base, game=own_game, initial=own_policy, env=at_hand, patience=settings.patience
     )
     _check_agents(asked.get("dag"), plan.agents)
     plan_of_faults = None if faults is None else read_faults(Path(faults))
-    return create_run_folder(plan, settings, None if out is None else Path(out), plan_of_faults), settings
+    if out is None and settings.launcher in ON_THIS_HOST:
+        # Nothing of it outlives this process, so nothing waits for the disk.
+        passing = settings if "fsync" in given else replace(settings, fsync=False)
+        target = Path(tempfile.mkdtemp(prefix="bnpg-")) / chosen_folder(plan.name, None).name
+        try:
+            return Prepared(create_run_folder(plan, passing, target, plan_of_faults), passing, False)
+        except BaseException:
+            shutil.rmtree(target.parent, ignore_errors=True)
+            raise
+    if exist_ok and out is not None and os.path.lexists(out):
+        run = the_same_run(Path(out), plan)
+        return Prepared(run, run.settings)
+    run = create_run_folder(plan, settings, None if out is None else Path(out), plan_of_faults)
+    return Prepared(run, settings)
+
+
+def the_same_run(folder: Path, plan: ExperimentPlan) -> RunFolder:
+    """Return the run in a folder, if it is one of this experiment.
+
+    Raises
+    ------
+    InputError
+        If it is another one, or none; the text names what differs.
+    """
+    run = RunFolder(folder)
+    began = run.identity["experiment"]
+    for name, value in msgspec.to_builtins(plan.experiment).items():
+        if began.get(name) != value:
+            raise InputError(
+                f"{folder} holds another run: its {name} is {began.get(name)!r}, expected {value!r}"
+            )
+    initial = None if plan.initial is None else plan.initial.digest
+    for what, key, digest in (
+        ("game", "game_digest", plan.digest),
+        ("initial policy", "initial_digest", initial),
+    ):
+        if run.identity.get(key) != digest:
+            raise InputError(f"{folder} holds another run: its {what} has other numbers")
+    if plan.simulator is not None:
+        run.__dict__["opened"] = plan.simulator
+    return run
 
 
 def settings_of(asked: Mapping[str, Any]) -> dict[str, Any]:

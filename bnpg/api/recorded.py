@@ -10,17 +10,28 @@ from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.line import fields_of
 from numpy.typing import NDArray
 
+from bnpg.api.episodes import Episode
 from bnpg.api.plots import Plot
-from bnpg.api.tables import table
+from bnpg.api.wording import in_python_words, python_words, setting_keys
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.report.recorded_run import RecordedRun, read_run
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
+from bnpg_math.html_table import facts
 from bnpg_math.policies.file import Policy, policy_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+SHOWN = {
+    "value": "value",
+    "optimality_gap": "optimality gap",
+    "nash_gap": "Nash gap",
+    "return_mean": "mean return of the last episodes",
+}
+"""What a notebook shows of the last measurements, in words."""
 
 
 class Run:
@@ -58,19 +69,48 @@ class Run:
             "DAG": self.experiment.dag,
             "rounds": f"{self.rounds} of {self.experiment.rounds}",
             **{
-                name.replace("_", " "): self._recorded.latest(name)
-                for name in ("value", "optimality_gap", "nash_gap", "return_mean")
+                SHOWN[name]: self._recorded.latest(name)
+                for name in SHOWN
                 if self._recorded.latest(name) is not None
             },
         }
         notices = (self.summary or {}).get("notices") or ()
-        said = {"notice": " ".join(notices)} if notices else {}
-        return table(f"Run of {self._recorded.identity['game']}", found | said)
+        said = {"notice": python_words(" ".join(notices), setting_keys())} if notices else {}
+        return facts(f"Run of {self._recorded.identity['game']}", found | said)
 
     @property
     def folder(self) -> Path:
-        """The run folder."""
+        """The run folder; of a run that nothing was kept of, a temporary one, which goes with this object."""
         return self._recorded.folder
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Keep the run: copy its folder, for `bnpg.load_run` and all commands.
+
+        Parameters
+        ----------
+        path : path
+            A new folder.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        InputError
+            If it is there already, or cannot be made.
+
+        Examples
+        --------
+        >>> import bnpg
+        >>> run = bnpg.train("climbing", rounds=1)
+        >>> bnpg.load_run(run.save("kept")) == run
+        True
+        """
+        from bnpg.run_copy import copy_run_folder
+
+        return copy_run_folder(self.folder, Path(path))
 
     @property
     def experiment(self) -> Experiment:
@@ -145,6 +185,7 @@ class Run:
             raise InputError("Run.frame needs pandas: pip install pandas; Run.columns does not") from None
         return pd.DataFrame(self.columns).set_index("round")
 
+    @in_python_words
     def plot(self) -> Plot:
         """Return the picture of the run: return and value by round, and the gaps.
 
@@ -159,6 +200,7 @@ class Run:
         title = f"{self._recorded.identity['game']}: DAG {self.experiment.dag}, {self.experiment.mode} mode"
         return Plot(figure_of(Measurements(self._recorded.lines), title))
 
+    @in_python_words
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the report of the run, one page of HTML that needs no network, as ``bnpg report`` does.
 
@@ -180,6 +222,30 @@ class Run:
         target = self.folder / "report.html" if path is None else Path(path)
         write_atomically(target, render_page(run_report(self._recorded)).encode(), fsync=False)
         return target
+
+    def episodes(self, count: int = 1, *, steps: int = 100, sampled: bool = False) -> list[Episode]:
+        """Play episodes with the policy, as ``bnpg play`` does.
+
+        Parameters
+        ----------
+        count : int
+            How many. They are drawn for this alone, and are the same for every policy of the same seed.
+        steps : int
+            An episode is cut after so many.
+        sampled : bool
+            Whether actions are drawn from the policy; otherwise everybody takes its most probable one.
+
+        Examples
+        --------
+        >>> import bnpg
+        >>> run = bnpg.train("climbing", dag="0-1", mode="exact", rounds=300, learning_rate=0.5)
+        >>> run.episodes()
+        [<Episode of 1 turn: 11>]
+        """
+        from bnpg.showing.of_run import Stage
+
+        stage = Stage(self._recorded)
+        return [Episode(tuple(stage.play(number, steps, sampled))) for number in range(count)]
 
     @property
     def policies(self) -> tuple[NDArray[np.float64], ...]:

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bnpg.api.wording import in_python_words
 from bnpg.launchers.settings import settings_from
 from bnpg.sweeps.folder import available_cores
 from bnpg.sweeps.grid import grid_of, read_grid
 from bnpg.sweeps.running import Sweep, run_sweep
 
 
+@in_python_words
 def sweep(
     grid: str | os.PathLike[str] | Mapping[str, Any],
     out: str | os.PathLike[str],

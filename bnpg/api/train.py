@@ -7,13 +7,15 @@ from typing import Any
 from bnpg.api.preparation import TRAINING, prepared
 from bnpg.api.recorded import Run
 from bnpg.api.signature import takes
-from bnpg.api.training import run_to_the_end
+from bnpg.api.training import run_prepared
+from bnpg.api.wording import in_python_words
 from bnpg_math.dag import Dag
 from bnpg_math.games.game import Game
 from bnpg_math.policies.file import Policy
 
 
 @takes(TRAINING)
+@in_python_words
 def train(
     game: str | os.PathLike[str] | Game | None = None,
     *,
@@ -22,8 +24,9 @@ def train(
     initial: str | os.PathLike[str] | Policy | None = None,
     faults: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
+    exist_ok: bool = False,
     progress: bool = False,
-    on_line: Callable[[dict[str, Any]], None] | None = None,
+    on_line: Callable[[dict[str, Any]], bool | None] | None = None,
     **settings: Any,
 ) -> Run:
     """Train a team on a game, as ``bnpg train`` does.
@@ -44,11 +47,18 @@ def train(
     faults : path
         A fault plan to inject; it changes no bit of the result.
     out : path
-        Run folder, never overwritten; ``runs/GAME-TIMESTAMP`` if left out.
+        Run folder, never overwritten. If left out, nothing is kept on disk: the run lives as long as the
+        :class:`Run` that is returned, :meth:`Run.save` keeps it, and no ``curves.png`` is drawn. (One that is
+        interrupted or fails stays in the temporary folder that the error names; one by an engine, whose
+        processes are on other hosts, is in ``runs/GAME-TIMESTAMP``.)
+    exist_ok : bool
+        Whether `out` may hold this very run already, of the same experiment: it is loaded if it is done,
+        and goes on if it is not. A folder that holds anything else is refused.
     progress : bool
         Whether to show progress on stderr.
     on_line : callable
-        Called with every line of the run record as it is written.
+        Called with every line of the run record as it is written. If it returns True, the run ends in order
+        there; its summary says that it was interrupted, and :func:`bnpg.resume` can continue it.
 
     Returns
     -------
@@ -70,14 +80,14 @@ def train(
 
     >>> import bnpg
     >>> options = {"mode": "exact", "rounds": 300, "learning_rate": 0.5}
-    >>> alone = bnpg.train("climbing", dag="empty", out="alone", **options)
-    >>> together = bnpg.train("climbing", dag=[(0, 1)], out="together", **options)
+    >>> alone = bnpg.train("climbing", dag="empty", **options)
+    >>> together = bnpg.train("climbing", dag=[(0, 1)], **options)
     >>> round(alone.summary["value"], 1), round(together.summary["value"], 1)
     (6.0, 11.0)
     >>> bnpg.train("climbing", rounds=-1)
     Traceback (most recent call last):
     ...
-    bnpg_math.errors.InputError: rounds: expected an integer of at least 0, got -1
+    bnpg.InputError: rounds: expected an integer of at least 0, got -1
     """
-    run, launch = prepared(game, {"dag": dag, "initial": initial, **settings}, faults, out, env)
-    return run_to_the_end(run, launch, progress, on_line)
+    asked = {"dag": dag, "initial": initial, **settings}
+    return run_prepared(prepared(game, asked, faults, out, env, exist_ok), progress, on_line)

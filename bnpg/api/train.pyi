@@ -69,8 +69,9 @@ def train(
     env: Any = None,
     faults: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
+    exist_ok: bool = False,
     progress: bool = False,
-    on_line: Callable[[dict[str, Any]], None] | None = None,
+    on_line: Callable[[dict[str, Any]], bool | None] | None = None,
 ) -> Run:
     """Train a team on a game, as ``bnpg train`` does.
 
@@ -225,11 +226,18 @@ def train(
     faults : path
         A fault plan to inject; it changes no bit of the result.
     out : path
-        Run folder, never overwritten; ``runs/GAME-TIMESTAMP`` if left out.
+        Run folder, never overwritten. If left out, nothing is kept on disk: the run lives as long as the
+        :class:`Run` that is returned, :meth:`Run.save` keeps it, and no ``curves.png`` is drawn. (One that is
+        interrupted or fails stays in the temporary folder that the error names; one by an engine, whose
+        processes are on other hosts, is in ``runs/GAME-TIMESTAMP``.)
+    exist_ok : bool
+        Whether `out` may hold this very run already, of the same experiment: it is loaded if it is done,
+        and goes on if it is not. A folder that holds anything else is refused.
     progress : bool
         Whether to show progress on stderr.
     on_line : callable
-        Called with every line of the run record as it is written.
+        Called with every line of the run record as it is written. If it returns True, the run ends in order
+        there; its summary says that it was interrupted, and :func:`bnpg.resume` can continue it.
 
     Returns
     -------
@@ -251,12 +259,12 @@ def train(
 
     >>> import bnpg
     >>> options = {"mode": "exact", "rounds": 300, "learning_rate": 0.5}
-    >>> alone = bnpg.train("climbing", dag="empty", out="alone", **options)
-    >>> together = bnpg.train("climbing", dag=[(0, 1)], out="together", **options)
+    >>> alone = bnpg.train("climbing", dag="empty", **options)
+    >>> together = bnpg.train("climbing", dag=[(0, 1)], **options)
     >>> round(alone.summary["value"], 1), round(together.summary["value"], 1)
     (6.0, 11.0)
     >>> bnpg.train("climbing", rounds=-1)
     Traceback (most recent call last):
     ...
-    bnpg_math.errors.InputError: rounds: expected an integer of at least 0, got -1
+    bnpg.InputError: rounds: expected an integer of at least 0, got -1
     """

@@ -1,6 +1,8 @@
 """Running from Python what is in a run folder: the same runs and bits as `bnpg train` and `bnpg resume`."""
 
 import os
+import shutil
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,9 @@ from typing import Any
 from bnpg_coordinator.line import Line, fields_of
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.api.preparation import Prepared
 from bnpg.api.recorded import Run
+from bnpg.api.wording import in_python_words
 from bnpg.execution import execute, find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.live.watching import watching
@@ -37,12 +41,16 @@ class RunFailed(RuntimeError):
         self.folder = folder
 
 
+RunFailed.__module__ = "bnpg"  # a traceback names it as whoever catches it does
+
+
+@in_python_words
 def resume(
     folder: Pathlike,
     *,
     env: Any = None,
     progress: bool = False,
-    on_line: Callable[[dict[str, Any]], None] | None = None,
+    on_line: Callable[[dict[str, Any]], bool | None] | None = None,
 ) -> Run:
     """Continue an interrupted run to its end, launched as it was before; a finished one is only loaded.
 
@@ -74,11 +82,42 @@ def resume(
     return run_to_the_end(run, run.settings, progress, on_line)
 
 
+def run_prepared(
+    prepared: Prepared,
+    progress: bool,
+    on_line: Callable[[dict[str, Any]], bool | None] | None,
+) -> Run:
+    """Run what was prepared, or what is left of it.
+
+    Raises
+    ------
+    RunFailed, KeyboardInterrupt
+        As in `bnpg.train`.
+    """
+    run = prepared.run
+    if not prepared.kept:
+        try:
+            ended = run_to_the_end(run, prepared.settings, progress, on_line, curves=False)
+        except (RunFailed, KeyboardInterrupt):
+            raise  # what was done so far is where the error says
+        except BaseException:
+            shutil.rmtree(run.path.parent, ignore_errors=True)
+            raise
+        weakref.finalize(ended, shutil.rmtree, run.path.parent, ignore_errors=True)
+        return ended
+    check_resumable(run)
+    if completed(run):
+        return Run(recorded(run))
+    return run_to_the_end(run, prepared.settings, progress, on_line)
+
+
 def run_to_the_end(
     run: RunFolder,
     settings: LaunchSettings,
     progress: bool,
-    on_line: Callable[[dict[str, Any]], None] | None,
+    on_line: Callable[[dict[str, Any]], bool | None] | None,
+    *,
+    curves: bool = True,
 ) -> Run:
     """Run, or go on with, the run in a folder.
 
@@ -87,18 +126,20 @@ def run_to_the_end(
     RunFailed, KeyboardInterrupt
         As in `bnpg.train`.
     """
+    stopped = False
     with watching(run, quiet=not progress) as watcher:
 
-        def look(line: Line) -> None:
+        def look(line: Line) -> bool:
+            nonlocal stopped
             watcher(line)
-            if on_line is not None:
-                on_line(fields_of(line))
+            stopped = stopped or (on_line is not None and on_line(fields_of(line)) is True)
+            return stopped
 
-        ended = execute(run, settings, find_launcher(settings.launcher), look)
+        ended = execute(run, settings, find_launcher(settings.launcher), look, curves=curves)
     code = ended.outcome.code
-    if code == ExitCode.INTERRUPTED:
+    if code == ExitCode.INTERRUPTED and not stopped:
         where = f"in round {ended.summary['rounds']} of {run.experiment.rounds}"
         raise KeyboardInterrupt(f"interrupted {where}; continue with bnpg.resume({str(run.path)!r})")
-    if code != ExitCode.DONE:
+    if code not in (ExitCode.DONE, ExitCode.INTERRUPTED):
         raise RunFailed(ended.summary["why"], code, run.path)
     return Run(recorded(run))

@@ -14,6 +14,7 @@ from bnpg.cli.dag import dag
 from bnpg.cli.edges import edges
 from bnpg.cli.env import env
 from bnpg.cli.evaluate import evaluate
+from bnpg.cli.examples import examples
 from bnpg.cli.export import export
 from bnpg.cli.games import games
 from bnpg.cli.keys import keys
@@ -80,6 +81,7 @@ _COMMANDS = (
     certificate,
     verify,
     games,
+    examples,
     convert,
     env,
     dag,

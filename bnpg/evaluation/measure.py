@@ -24,6 +24,7 @@ from bnpg_math.exact.mismatch import mismatch as mismatch_of
 from bnpg_math.exact.rounding import softmax_rounding
 from bnpg_math.exact.values import evaluate, state_values
 from bnpg_math.games.game import Game
+from bnpg_math.html_table import facts
 from bnpg_math.learning.objective import objective
 from bnpg_math.learning.regularization import Regularization
 from bnpg_math.policies.file import Policy
@@ -102,10 +103,8 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
-        from bnpg.api.tables import table
-
         names = ("value", "optimal_value", "optimality_gap", "nash_gap", "objective", "gradient_norm")
-        return table("Evaluation", {name.replace("_", " "): getattr(self, name) for name in names})
+        return facts("Evaluation", {name.replace("_", " "): getattr(self, name) for name in names})
 
 
 def measure(

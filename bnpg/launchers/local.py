@@ -14,7 +14,7 @@ from bnpg.run_folder import RunFolder
 
 
 def launch(
-    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[Line], None]
+    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[Line], bool | None]
 ) -> Outcome:
     """Run, or go on with, the run in a folder, and return how it ended.
 

@@ -37,7 +37,7 @@ STORE_EVERY = 1.0
 
 
 def launch(
-    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[Line], None]
+    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[Line], bool | None]
 ) -> Outcome:
     """Run, or go on with, the run in a folder, and return how it ended.
 
@@ -48,7 +48,7 @@ def launch(
     fence : Fence
         Through which all of it is written.
     on_line
-        Called with every line of the run record as it is written.
+        Called with every line of the run record as it is written; True ends the run in order.
     """
     keep_freed_memory()
     with threadpool_limits(limits=1):
@@ -61,9 +61,10 @@ class _MemoryRun:
         run: RunFolder,
         settings: LaunchSettings,
         fence: Fence,
-        on_line: Callable[[Line], None],
+        on_line: Callable[[Line], bool | None],
     ) -> None:
         folder = run.path
+        self._on_line = on_line
         self._log = open_log("bnpg", settings.log_format, settings.log_level)
         self._record = RunRecord(folder, settings.fsync, fence)
         self._settings = settings
@@ -103,7 +104,7 @@ class _MemoryRun:
             setup.dag,
             setup.experiment.kind,
             lambda *event: write_log(self._log, *event),
-            on_line,
+            self._look,
             self._keep_critic,
         )
 
@@ -172,6 +173,8 @@ class _MemoryRun:
             while not self._wanted():
                 if not simulation.step():
                     return
+                if self._interrupted:
+                    break
             if self._interrupted and COORDINATOR in simulation.running:
                 self._interrupted = False
                 ending = self._cluster.coordinator.end(ExitCode.INTERRUPTED, "interrupted", simulation.now)
@@ -217,6 +220,10 @@ class _MemoryRun:
 
     def _note(self) -> None:
         self._interrupted = True
+
+    def _look(self, line: Line) -> None:
+        if self._on_line(line):
+            self._note()
 
 
 def _taken_over(folder: CheckpointFolder, sealed: bool) -> dict[int, Snapshot]:

@@ -46,7 +46,7 @@ def launch_on(
     run: RunFolder,
     settings: LaunchSettings,
     fence: Fence,
-    on_line: Callable[[Line], None],
+    on_line: Callable[[Line], bool | None],
 ) -> Outcome:
     """Run, or go on with, the run in a folder, with the agents on a place; return how it ended.
 

@@ -188,7 +188,7 @@ class RayPlace(HostsPlace):
 
 
 def launch(
-    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[Line], None]
+    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[Line], bool | None]
 ) -> Outcome:
     """Run, or go on with, the run in a folder, and return how it ended.
 

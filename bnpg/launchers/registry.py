@@ -14,6 +14,7 @@ from bnpg_agents.sealing import Seal
 from bnpg_protocol.process.security.seal_key import read_seal_key
 from bnpg_protocol.wire.errors import InsecureSetup
 
+from bnpg.extras import require
 from bnpg.launchers.settings import LaunchSettings
 from bnpg_math.errors import InputError
 
@@ -63,6 +64,8 @@ def check_launcher(settings: LaunchSettings) -> None:
         Saying what is missing.
     """
     check_seal(settings)
+    if "tensorboard" in settings.log:
+        require("tensorboardX", "--log tensorboard")
     found = find_launcher(settings.launcher)
     check = getattr(import_module(found.__module__), "check", None)
     if check is not None:

@@ -42,7 +42,7 @@ class Supervisor:
     run : RunFolder
     settings : LaunchSettings
     on_line
-        Called with every line of the run record as it is written.
+        Called with every line of the run record as it is written; True ends the run in order.
     beside : Place
         Where the coordinator is started: on this host, so that the run folder is here.
     place : Place
@@ -56,7 +56,7 @@ class Supervisor:
         self,
         run: RunFolder,
         settings: LaunchSettings,
-        on_line: Callable[[Line], None],
+        on_line: Callable[[Line], bool | None],
         beside: Place,
         place: Place,
         wiring: Wiring,
@@ -69,7 +69,8 @@ class Supervisor:
         self._wiring = wiring
         self._pause = pause
         self._log = open_log("bnpg", settings.log_format, settings.log_level)
-        self._tail = Tail(run.path / "metrics.jsonl", on_line)
+        self._on_line = on_line
+        self._tail = Tail(run.path / "metrics.jsonl", self._look)
         self._agents = run.agents
         self._processes: dict[str, Handle] = {}
         self._deaths: dict[str, int] = {}
@@ -247,3 +248,7 @@ class Supervisor:
 
     def _note(self) -> None:
         self._interrupts += 1
+
+    def _look(self, line: Line) -> None:
+        if self._on_line(line) and not self._interrupts:
+            self._note()

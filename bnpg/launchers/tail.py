@@ -20,7 +20,7 @@ class Tail:
         Called with every new whole line.
     """
 
-    def __init__(self, path: Path, on_line: Callable[[Line], None]) -> None:
+    def __init__(self, path: Path, on_line: Callable[[Line], object]) -> None:
         self._path = path
         self._on_line = on_line
         self._inode = path.stat().st_ino if path.exists() else 0

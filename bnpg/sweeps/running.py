@@ -10,6 +10,7 @@ import msgspec
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
 
+from bnpg.extras import lacks_extra
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.resumption import completed
 from bnpg.run_folder import RunFolder
@@ -21,6 +22,7 @@ from bnpg.sweeps.progress import watching
 from bnpg.sweeps.table import Row, table_rows, write_csv, write_table
 from bnpg.sweeps.workers import local_pool
 from bnpg_math.errors import InputError
+from bnpg_math.html_table import columns
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,27 @@ class Sweep:
     aggregates: list[Aggregate]
     report: Path | None
     warnings: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"<Sweep {str(self.folder)!r}: {self.done} of {self.runs} runs done{failed}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: each configuration over its seeds, in what was measured."""
+        found = [one for one in self.aggregates if one.iqm is not None]
+        names = list(dict.fromkeys(name for one in found for name in one.configuration))
+        rows = [
+            [
+                *(one.configuration.get(name, "") for name in names),
+                one.measure.replace("_", " "),
+                one.runs,
+                *("" if number is None else number for number in (one.iqm, one.low, one.high)),
+            ]
+            for one in found
+        ]
+        return columns(
+            repr(self)[1:-1], [*names, "measure", "runs", "interquartile mean", "low", "high"], rows
+        )
 
 
 def run_sweep(
@@ -122,10 +145,10 @@ def run_sweep(
         if not interrupted:
             rows = table_rows(grid, sweep, tally.failed)
             aggregates = aggregate(rows, list(grid.axes))
-            write_table(rows, sweep.path)
+            unwritten = write_table(rows, sweep.path)
             write_aggregates(aggregates, list(grid.axes), sweep.path)
             report, warning = _write_report(sweep, rows)
-            warnings = [warning] if warning else []
+            warnings = [one for one in (unwritten, warning) if one]
     return Sweep(
         folder=folder, runs=len(grid.runs), done=tally.ended - len(failed), kept=len(kept), failed=failed,
         interrupted=interrupted, seconds=time.monotonic() - began, rows=rows, aggregates=aggregates,
@@ -154,17 +177,19 @@ def _is_finished(folder: Path) -> bool:
 
 def _write_report(sweep: SweepFolder, rows: Sequence[Row]) -> tuple[Path | None, str]:
     """Write `report.html`; return where, or what went wrong, which is no reason to fail a sweep."""
-    from bnpg.report.comparison_page import comparison_report
-    from bnpg.report.page import render_page
-    from bnpg.report.recorded_run import read_run
-
     done = [row.cells["run"] for row in rows if row.cells["state"] == "done"]
     if len(done) < 2:
         return None, ""
     target = sweep.path / "report.html"
     try:
+        from bnpg.report.comparison_page import comparison_report
+        from bnpg.report.page import render_page
+        from bnpg.report.recorded_run import read_run
+
         page = comparison_report([read_run(sweep.path / "runs" / name) for name in done])
         write_atomically(target, render_page(page).encode(), fsync=False)
+    except ModuleNotFoundError as error:
+        return None, f"{target} is not written: {lacks_extra(error) or error}"
     except (InputError, StorageFailed) as error:
         return None, f"{target} could not be written: {error}"
     return target, ""

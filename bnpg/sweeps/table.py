@@ -12,14 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from arro3.core import Array, DataType, Table
-from arro3.io import write_parquet
 from bnpg_coordinator.experiment import Experiment, ExperimentSetting, experiment_settings
 from bnpg_coordinator.loading import certified_learning_rate
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.settings import Declared
 
 from bnpg.evaluation.over_seeds import score, uniform_value
+from bnpg.extras import lacks_extra
 from bnpg.run_folder import RunFolder
 from bnpg.sweeps.folder import SweepFolder
 from bnpg.sweeps.grid import Grid, GridRun
@@ -28,9 +27,10 @@ from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
 from bnpg_math.games.registry import game as find_game
 
-INTEGER, NUMBER, TRUTH, TEXT = DataType.int64(), DataType.float64(), DataType.bool(), DataType.string()
+INTEGER, NUMBER, TRUTH, TEXT = "int64", "float64", "bool", "string"
+"""Types of columns, as Arrow calls them."""
 
-_BESIDE: dict[str, dict[str, DataType]] = {
+_BESIDE: dict[str, dict[str, str]] = {
     "game": {"agents": INTEGER, "states": INTEGER},
     "dag": {"edges": INTEGER},
     "learning_rate": {"certified": TRUTH},
@@ -40,9 +40,9 @@ _RESOLVED = {"learning_rate": NUMBER}
 """Settings whose column holds what they came to."""
 
 
-def setting_columns(kind: type[Experiment] | None = None) -> dict[str, DataType]:
+def setting_columns(kind: type[Experiment] | None = None) -> dict[str, str]:
     """Return the columns of the settings, but for those that only decide what is measured and stored."""
-    columns: dict[str, DataType] = {}
+    columns: dict[str, str] = {}
     for one in experiment_settings(kind):
         if one.setting.decides != "record":
             columns[one.name] = _RESOLVED.get(one.name, _kind(one))
@@ -50,13 +50,13 @@ def setting_columns(kind: type[Experiment] | None = None) -> dict[str, DataType]
     return columns
 
 
-def _kind(one: Declared[ExperimentSetting]) -> DataType:
+def _kind(one: Declared[ExperimentSetting]) -> str:
     if one.words or one.is_open:
         return TEXT
     return TRUTH if one.is_flag else INTEGER if one.is_integer else NUMBER
 
 
-COLUMNS: dict[str, DataType] = {
+COLUMNS: dict[str, str] = {
     "run": TEXT, "state": TEXT, **setting_columns(), "rounds_done": INTEGER,
     "value": NUMBER, "optimal_value": NUMBER, "uniform_value": NUMBER, "score": NUMBER,
     "optimality_gap": NUMBER, "nash_gap": NUMBER, "objective": NUMBER, "gradient_norm": NUMBER,
@@ -108,8 +108,8 @@ def write_csv(rows: Sequence[dict[str, Any]], columns: Sequence[str], path: Path
     write_atomically(path, text.getvalue().encode(), fsync=False)
 
 
-def write_table(rows: Sequence[Row], folder: Path) -> None:
-    """Write `table.csv` and `table.parquet`.
+def write_table(rows: Sequence[Row], folder: Path) -> str:
+    """Write `table.csv` and `table.parquet`; return why there is no such last file.
 
     Raises
     ------
@@ -118,12 +118,22 @@ def write_table(rows: Sequence[Row], folder: Path) -> None:
     """
     cells = [row.cells for row in rows]
     write_csv(cells, list(COLUMNS), folder / "table.csv")
+    target = folder / "table.parquet"
+    try:
+        from arro3.core import Array, DataType, Table
+        from arro3.io import write_parquet
+    except ModuleNotFoundError as error:
+        return f"{target} is not written: {lacks_extra(error) or error}"
+    kinds = {
+        INTEGER: DataType.int64(), NUMBER: DataType.float64(), TRUTH: DataType.bool(), TEXT: DataType.string()
+    }  # fmt: skip
     arrays: dict[str, Any] = {
-        name: Array([one[name] for one in cells], type=kind) for name, kind in COLUMNS.items()
+        name: Array([one[name] for one in cells], type=kinds[kind]) for name, kind in COLUMNS.items()
     }
     content = io.BytesIO()
     write_parquet(Table.from_pydict(arrays), content)
-    write_atomically(folder / "table.parquet", content.getvalue(), fsync=False)
+    write_atomically(target, content.getvalue(), fsync=False)
+    return ""
 
 
 def _cells(run: GridRun, grid: Grid, sweep: SweepFolder, why: str) -> dict[str, Any]:
@@ -132,7 +142,7 @@ def _cells(run: GridRun, grid: Grid, sweep: SweepFolder, why: str) -> dict[str, 
     for one in experiment_settings():
         if one.name in COLUMNS:
             value = getattr(experiment, one.name)
-            cells[one.name] = str(value) if COLUMNS[one.name] is TEXT and value is not None else value
+            cells[one.name] = str(value) if COLUMNS[one.name] == TEXT and value is not None else value
     cells |= {
         "run": run.name,
         "state": "failed" if why else "missing",

@@ -13,6 +13,7 @@ from bnpg_math.errors import GameError
 from bnpg_math.games.probabilities import averaged_over_next, check_finite, distributions, frozen, place
 from bnpg_math.games.transitions.dense import DenseTransition
 from bnpg_math.games.transitions.interface import Transition
+from bnpg_math.html_table import facts
 
 MOST_AGENTS = 62
 """An array has 64 axes at the most, and P has one for each agent and two for states."""
@@ -76,6 +77,20 @@ class Game:
         return (
             f"<Game {self.name!r}: {self.agents} agents, {self.states} states, actions {self.actions}, "
             f"gamma {self.gamma:g}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return facts(
+            f"Game {self.name}",
+            {
+                "agents": self.agents,
+                "states": self.states,
+                "actions": ", ".join(map(str, self.actions)),
+                "joint actions": self.joint_actions,
+                "gamma": self.gamma,
+                "rewards": f"{self.reward.min():.6g} to {self.reward.max():.6g}",
+            },
         )
 
     def __eq__(self, other: object) -> bool:

@@ -26,9 +26,12 @@ from bnpg_math.dag import Dag
 from bnpg_math.errors import DagError, PolicyError
 from bnpg_math.games.game import Game
 from bnpg_math.games.probabilities import distributions, frozen, place
+from bnpg_math.html_table import columns
 from bnpg_math.policies.softmax import policy, theta_shape, validate_theta
 from bnpg_math.policies.spec import PolicySpec
 
+ROWS_SHOWN = 24
+"""Rows of a policy's tables that a notebook shows."""
 _TABLE = re.compile(r"(theta|pi)_(0|[1-9]\d*)")
 
 
@@ -149,6 +152,20 @@ class Policy:
     def __repr__(self) -> str:
         edges = ", ".join(f"{parent}-{child}" for parent, child in self.dag.edges) or "no edges"
         return f"<Policy of {self.dag.agents} agents, {edges}; {self.states} states, actions {self.actions}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the probabilities, a row for each thing that an agent may see."""
+        rows: list[list[Any]] = []
+        for agent, (table, parents) in enumerate(zip(self.tables, self.dag.parents, strict=True)):
+            for seen in np.ndindex(*table.shape[:-1]):
+                sight = ", ".join(
+                    [f"state {seen[0]}", *(f"{p} does {a}" for p, a in zip(parents, seen[1:], strict=True))]
+                )
+                rows.append([agent, sight, " ".join(f"{chance:.3f}" for chance in table[seen])])
+                if len(rows) > ROWS_SHOWN:
+                    break
+        total = sum(table[..., 0].size for table in self.tables)
+        return columns(repr(self)[1:-1], ["agent", "sees", "probabilities"], rows, ROWS_SHOWN, total)
 
     def __eq__(self, other: object) -> bool:
         """Whether another policy has the same graph and the same numbers, to the bit."""

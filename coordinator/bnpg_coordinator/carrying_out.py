@@ -19,7 +19,7 @@ def carrying_out(
     dag: Dag,
     kind: PolicySpec,
     write_log: Callable[[str, str, dict[str, Any]], None],
-    on_line: Callable[[Line], None] | None = None,
+    on_line: Callable[[Line], object] | None = None,
     keep_critic: Callable[[int, CriticState], None] | None = None,
 ) -> Callable[[Effect], None]:
     """Return what carries out the coordinator's own effects.

@@ -99,7 +99,7 @@ def _all_of(observers: list[Observer]) -> Observer | None:
     return observe
 
 
-def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], None] | None = None) -> ExitCode:
+def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], object] | None = None) -> ExitCode:
     """Run the coordinator process to its end.
 
     Parameters

@@ -96,10 +96,10 @@ def test_resumed_after_an_end_of_all_processes_it_is_the_same(here: Path) -> Non
     [
         ({"mode": "sampled"}, "policy direct needs mode exact, got sampled: an action whose probability"),
         ({"regularization": 0.1}, "policy direct needs regularization 0.0, got 0.1: the log barrier is inf"),
-        ({"step_size": "backtracking"}, "policy direct needs step-size fixed, got backtracking"),
+        ({"step_size": "backtracking"}, "policy direct needs step_size fixed, got backtracking"),
         ({"direction": "natural", "learning_rate": 1.0}, "policy direct needs direction gradient"),
         ({"momentum": "nesterov"}, "policy direct needs momentum none, got nesterov"),
-        ({"stop_at_epsilon": 0.5}, "policy direct needs stop-at-epsilon 0.0, got 0.5: the lemmas"),
+        ({"stop_at_epsilon": 0.5}, "policy direct needs stop_at_epsilon 0.0, got 0.5: the lemmas"),
         ({"policy": "tables"}, "policy must be table, direct or a network such as mlp:64,64, got 'tables'"),
     ],
 )

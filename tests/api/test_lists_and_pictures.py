@@ -1,11 +1,13 @@
 """Many runs from Python, what a notebook shows, and what counts as the same."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import bnpg
+from bnpg.__main__ import main
 
 EXACT = {"mode": "exact", "rounds": 4, "learning_rate": 0.5}
 
@@ -21,6 +23,8 @@ def test_a_sweep_runs_every_combination_as_the_command_does(tmp_path: Path, run:
     assert (ended.runs, ended.done, ended.kept) == (2, 2, 0)
     found = {row.cells["dag"]: row.cells["policy_digest"] for row in ended.rows}
     assert found["0-1"] == run.policy.digest
+    assert repr(ended).startswith("<Sweep")
+    assert "interquartile mean" in ended._repr_html_()
     again = bnpg.sweep({"dag": ["empty", "0-1"]}, tmp_path / "sweep", base=base, jobs=1)
     assert again.kept == 2
 
@@ -74,6 +78,17 @@ def test_a_policy_draws_as_its_tables_say(run: bnpg.Run) -> None:
             run.policy.sample(wrong)
 
 
+def test_episodes_are_those_of_the_command(run: bnpg.Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["play", str(run.folder), "--episodes", "2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["episodes"]
+    played = run.episodes(2)
+    assert [list(one.actions) for episode in played for one in episode] == [
+        turn["actions"] for episode in told for turn in episode["turns"]
+    ]
+    assert [one.total for one in played] == [one["return"] for one in told]
+    assert (len(played[0]), played[0].over, "reward" in played[0]._repr_html_()) == (1, True, True)
+
+
 def test_a_notebook_shows_tables_and_pictures(tmp_path: Path, run: bnpg.Run) -> None:
     assert "Run of climbing" in run._repr_html_()
     assert "Nash gap" in repr(run.evaluate())
@@ -83,4 +98,9 @@ def test_a_notebook_shows_tables_and_pictures(tmp_path: Path, run: bnpg.Run) -> 
     assert "<svg" in (tmp_path / "curves.svg").read_text()
     assert run.report() == run.folder / "report.html"
     assert "<html" in run.report(tmp_path / "mine.html").read_text()
+    assert "agent" in run.policy._repr_html_()
+    assert "-30 to 11" in run.game._repr_html_()
+    many = bnpg.Policy(bnpg.Dag(1), [np.zeros((40, 2))])._repr_html_()
+    assert many.count("<tr>") == 26
+    assert ".. and 16 more" in many
     assert max(map(len, (repr(run), repr(run.policy), repr(run.game), repr(run.plot())))) < 120

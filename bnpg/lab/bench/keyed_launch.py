@@ -45,7 +45,7 @@ class KeyedLaunch:
         run: RunFolder,
         settings: LaunchSettings,
         fence: Fence,
-        on_line: Callable[[Line], None],
+        on_line: Callable[[Line], bool | None],
     ) -> Outcome:
         """Run what is in a folder to its end."""
         folder, agents = run.path, run.game.agents
