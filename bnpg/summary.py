@@ -216,9 +216,9 @@ def human_summary(run: RunFolder, summary: dict[str, Any]) -> str:
     told = certificate_lines(run.experiment, summary, unit)
     lines += ["", *told] if told else []
     lines += ["", f"Files in {folder}"]
-    for name, meaning in _FILES:
-        if (folder / name).exists():
-            lines.append(f"  {name:<15} {meaning}")
+    there = [(name, meaning) for name, meaning in _FILES if (folder / name).exists()]
+    broad = max((len(name) for name, _ in there), default=0)
+    lines += [f"  {name:<{broad}}  {meaning}" for name, meaning in there]
     lines += ["", "Next", *_next_commands(folder, summary)]
     return "\n".join(lines)
 

@@ -28,6 +28,8 @@ MEASURES = {
 }
 LOOKS = 8
 """Groups that can be told apart in a chart."""
+SETTLED = frozenset({"learning-rate", "optimizer", "step-size", "baseline"})
+"""Settings for which `learning-rate auto` stands."""
 _NOT_COMPARED = {"seed", "evaluate-every", "save-policy", "trace"}
 
 
@@ -115,17 +117,46 @@ def group_runs(runs: Sequence[RecordedRun]) -> list[Group]:
         if len({repr(values[name]) for values in fields.values()}) > 1
     ]
     games = list(dict.fromkeys(_game(members[0]) for members in keys.values()))
-    within = [name for name in differing if name != "game"]
+    played = [(_game(members[0]), fields[key]) for key, members in keys.items()]
+    within = _telling([name for name in differing if name != "game"], played)
     groups = []
     for number, (key, members) in enumerate(keys.items()):
-        words = ", ".join(f"{name} {fields[key][name]}" for name in differing)
-        configuration = ", ".join(f"{name} {fields[key][name]}" for name in within)
+        words = _words(fields[key], [name for name in differing if name == "game" or name in within])
+        configuration = _words(fields[key], within)
         only = members[0].name if len(members) == 1 and len(games) == 1 else "all runs"
         game = _game(members[0])
         groups.append(
             Group(words or only, f"group-{number % LOOKS}", tuple(members), game, configuration or only)
         )
     return groups
+
+
+def _words(fields: dict[str, Any], names: Sequence[str]) -> str:
+    shown = {name: fields[name] for name in names}
+    return ", ".join(f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}" for k, v in shown.items())
+
+
+def _telling(names: Sequence[str], played: Sequence[tuple[str, dict[str, Any]]]) -> list[str]:
+    """Return the fields that tell configurations apart, without those that only go with the game.
+
+    What `auto` stands for has another number in every game, and is the same configuration. Another field that
+    is the same throughout each game is left out if configurations are told apart without it.
+    """
+    alike = [
+        name
+        for name in names
+        if len({(game, repr(fields[name])) for game, fields in played}) == len({game for game, _ in played})
+    ]
+    kept = [name for name in names if name not in alike or name not in SETTLED]
+
+    def told_apart(by: Sequence[str]) -> int:
+        return len({tuple(repr(fields[name]) for name in by) for _, fields in played})
+
+    for name in reversed([name for name in kept if name in alike]):
+        without = [other for other in kept if other != name]
+        if told_apart(without) == told_apart(kept):
+            kept = without
+    return kept
 
 
 def by_game(groups: Sequence[Group]) -> list[tuple[str, list[Group]]]:

@@ -33,6 +33,31 @@ def test_runs_that_differ_in_their_seed_alone_form_a_group(teams: list[RecordedR
     assert [(group.label, len(group.runs)) for group in groups] == [("dag empty", 3), ("dag complete", 3)]
 
 
+def test_what_auto_stands_for_in_each_game_names_no_configuration(tmp_path: Path) -> None:
+    runs = [
+        read_run(train(tmp_path / f"{game}-{dag}", game, "--mode", "exact", "--rounds", "2", "--dag", dag))
+        for game in ("climbing", "penalty")
+        for dag in ("empty", "0-1")
+    ]
+    rates = {run.experiment.learning_rate for run in runs}
+    assert len(rates) == 2
+    groups = group_runs(runs)
+    assert [group.configuration for group in groups] == ["dag empty", "dag 0-1"] * 2
+    assert groups[0].label == "game climbing, dag empty"
+    assert [(one.label, one.games) for one in scored(groups)] == [("dag empty", 2), ("dag 0-1", 2)]
+
+
+def test_what_varies_within_a_game_is_named_even_if_auto_stands_for_it(tmp_path: Path) -> None:
+    runs = [
+        read_run(train(tmp_path / f"{game}-{rate}", game, "--rounds", "1", "--lanes", "4", *rate))
+        for game in ("climbing", "penalty")
+        for rate in ((), ("--learning-rate", "0.5"))
+    ]
+    named = [group.configuration for group in group_runs(runs)]
+    assert len(set(named)) == 2
+    assert all("learning-rate" in name for name in named)
+
+
 def test_a_difference_is_the_interquartile_mean_over_pairs_of_one_seed(teams: list[RecordedRun]) -> None:
     shuffled = [teams[k] for k in (2, 0, 1, 4, 5, 3)]
     found = {one.measure: one for one in differences(group_runs(shuffled))}["exact value"]
