@@ -178,10 +178,14 @@ def sampled_gradients(experiment: Experiment, game: Game, dag: Dag, team: Team, 
     # Each agent has seen the states, its parents' actions and its own, and lays them end to end.
     states = np.concatenate(episodes.states)
     actions = [np.concatenate(drawn) for drawn in zip(*episodes.actions, strict=True)]
-    return [
-        policy.gradient(states, [actions[parent] for parent in dag.parents[agent]], actions[agent], weights)
-        for agent, policy in enumerate(team)
-    ]
+    found = []
+    for agent, own in enumerate(team):
+        seen = [actions[parent] for parent in dag.parents[agent]]
+        gradient = own.gradient(states, seen, actions[agent], weights)
+        if experiment.optimizer == "natural" and isinstance(own, TabularSoftmax):
+            gradient = own.natural(gradient, states, seen, actions[agent])
+        found.append(gradient)
+    return found
 
 
 def play(experiment: Experiment, game: Game, dag: Dag, team: Team, round_: int) -> Episodes:

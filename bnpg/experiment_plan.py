@@ -442,8 +442,8 @@ def _check_network(experiment: Experiment) -> None:
         raise InputError(
             f"update {experiment.update} needs horizon geometric or a number of steps, without sure-steps"
         )
-    if experiment.optimizer == "ascent":
-        raise InputError(f"update {experiment.update} steps by adam, got optimizer ascent")
+    if experiment.optimizer in ("ascent", "natural"):
+        raise InputError(f"update {experiment.update} steps by adam, got optimizer {experiment.optimizer}")
     if experiment.baseline != Experiment(game="").baseline:
         raise InputError(f"update {experiment.update} has a critic for a baseline, got {experiment.baseline}")
 
@@ -516,6 +516,10 @@ def _check_mode(experiment: Experiment) -> None:
         chosen, setting = getattr(experiment, one.name), one.setting
         if setting.needs and chosen != one.default and experiment.mode != setting.mode:
             raise InputError(f"{one.key} {chosen} needs mode {setting.mode}, {setting.needs}")
+    if experiment.optimizer == "natural" and experiment.mode == "exact":
+        raise InputError("optimizer natural needs mode sampled: exact natural steps are direction natural")
+    if experiment.optimizer == "natural" and experiment.kind.is_network:
+        raise InputError(f"optimizer natural needs policy table, got {experiment.policy}")
     if experiment.optimizer == "adam" and experiment.mode == "exact":
         raise InputError(
             "optimizer adam needs mode sampled: exact steps have no noise to average, and step-size chooses "

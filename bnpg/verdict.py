@@ -138,5 +138,5 @@ def settings_of_steps(experiment: Experiment) -> dict[str, Any]:
     """Return with which steps a run learnt, as `summary.json` has them."""
     return {
         "learning_rate": experiment.learning_rate,
-        "optimizer": "adam" if experiment.by_adam else "ascent",
+        "optimizer": experiment.steps_by,
     }

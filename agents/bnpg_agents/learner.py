@@ -26,6 +26,7 @@ from bnpg_math.learning.optimiser import Nesterov, Optimiser, PlainAscent, Retre
 from bnpg_math.learning.schedule import scheduled
 from bnpg_math.policies.interface import Direct, Policy, Seen, Tabular, Tabulated
 from bnpg_math.policies.network import NetworkPolicy
+from bnpg_math.policies.tabular import TabularSoftmax
 
 
 class _Round(NamedTuple):
@@ -75,6 +76,10 @@ class Learner:
         first = self._first = make(welcome)
         if self.has_critic and not isinstance(first, NetworkPolicy):
             raise OrderViolation(f"the update {welcome.update} is of networks, got policy {welcome.policy}")
+        if welcome.optimizer == "natural" and not isinstance(first, TabularSoftmax):
+            raise OrderViolation(
+                f"the Welcome asks for natural steps, which are of tables, got policy {welcome.policy!r:.40}"
+            )
         self._rounds = {
             round_: _Round(snapshot, first.at(snapshot.theta)) for round_, snapshot in checkpoint.items()
         } or {0: _Round(Snapshot(first.theta), first)}
@@ -175,6 +180,9 @@ class Learner:
         else:
             own, legal = counted(weights, limits), choosable(limits)
             gradient = policy.gradient(seen, parent_actions, actions, own, legal)
+        if self._welcome.optimizer == "natural":
+            assert isinstance(policy, TabularSoftmax), "checked when this was made"
+            gradient = policy.natural(gradient, seen, parent_actions, actions)
         eta = scheduled(self._learning_rate, self._schedule, round_, self._total)
         return self._step(round_, gradient, self._optimiser, eta)
 

@@ -23,6 +23,10 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.short_axis import lowered, scaled, total
 
+FEW = 8.0
+"""Steps that are added to those in which a row was met, when it is estimated from samples."""
+RARE = 0.02
+"""Probability below which a sampled direction is scaled as if the action had this one."""
 RAREST = 1e-12
 """Probability below which a barrier pulls at an action as if it had this one: 1/pi must stay a number."""
 
@@ -69,6 +73,35 @@ def natural_direction(
         gradient = scaled(pi * advantage, weight) + barrier * (1.0 / actions - pi)
         direction = scaled(gradient / np.maximum(pi, RAREST), 1.0 / (weight + barrier))
     return lowered(direction, total(direction) / actions)
+
+
+def sampled_natural(gradient: FloatArray, pi: FloatArray, met: FloatArray) -> FloatArray:
+    """The natural gradient, estimated from what one agent saw in a round.
+
+    A row that is met w times a step has the gradient w pi A and the natural one A; so the estimate is divided
+    by the share of the steps in which its row was met, and by pi. That of a row met seldom, or of an action
+    tried seldom, is noise: `FEW` steps are added to every row, and pi is at least `RARE`. Every entry of the
+    gradient is scaled by a positive number and rows are shifted, so it points uphill whatever the noise.
+
+    Parameters
+    ----------
+    gradient : (S, *P, A) float
+        The sampled estimate of dL_lambda/dtheta^i.
+    pi : (S, *P, A) float
+        The agent's policy.
+    met : (S, *P, A) float
+        In how many steps of all lanes each row was met, with each action.
+
+    Returns
+    -------
+    (S, *P, A) float
+        Every row sums to zero. As weights are a mean over lanes, a row's entries estimate A times the mean
+        length of an episode: with random lengths A / (1 - gamma), as the literature has it.
+    """
+    steps = met.sum()
+    rows = total(met) + FEW
+    direction = scaled(gradient / np.maximum(pi, RARE), steps / rows)
+    return lowered(direction, total(direction) / pi.shape[-1])
 
 
 def side_by_side(tables: Sequence[FloatArray]) -> tuple[FloatArray, tuple[int, ...]]:

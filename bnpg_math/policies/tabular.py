@@ -11,7 +11,7 @@ from bnpg_math.chance.sampling import cumulative, sample_actions
 from bnpg_math.errors import PolicyError
 from bnpg_math.learning.estimators import sampled_flow
 from bnpg_math.learning.gradient import barrier_gradient, local_gradient
-from bnpg_math.learning.natural import natural_direction
+from bnpg_math.learning.natural import natural_direction, sampled_natural
 from bnpg_math.policies.interface import Legal, Seen
 from bnpg_math.policies.masked import draw_masked, masked_scores
 from bnpg_math.policies.softmax import log_policy
@@ -101,6 +101,11 @@ class TabularSoftmax:
             return self.ascent(sampled_flow(seen, parents, actions, weights, self.table.shape))
         scores = masked_scores(self.log_table, seen, parents, actions, weights, legal)
         return {"theta": scores + barrier_gradient(self.table, self._regularization)}
+
+    def natural(self, gradient: Arrays, seen: Seen, parents: Sequence[IntArray], actions: IntArray) -> Arrays:
+        """Return the natural direction of a sampled gradient (:func:`natural.sampled_natural`)."""
+        met = sampled_flow(seen, parents, actions, np.ones(len(actions)), self.table.shape)
+        return {"theta": sampled_natural(gradient["theta"], self.table, met)}
 
     def ascent(self, flow: FloatArray, occupancy: FloatArray | None = None) -> Arrays:
         """Return dL_lambda/dtheta^i (Lemma 1), or its natural gradient if an occupancy comes along."""

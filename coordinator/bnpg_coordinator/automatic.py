@@ -11,6 +11,7 @@ import math
 import msgspec
 
 from bnpg_coordinator.experiment import Experiment
+from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
 
 ADAM_STEP = 0.2
@@ -23,6 +24,9 @@ ADAM_EPSILON = 1e-7
 """Of Adam, in units of the returns' range."""
 EXACT_STEP = 4.0
 """Logits of an exact update where the occupancy and the advantage are as large as they can be."""
+
+NATURAL_STEP = 8.0
+"""Logits of a natural step where the advantage is as large as the range of the returns."""
 
 
 def returns_range(game: Game | None) -> float:
@@ -56,6 +60,11 @@ def settled(experiment: Experiment, game: Game | None) -> Experiment:
     -------
     Experiment
         The same where the learning rate was chosen by whoever asked for it.
+
+    Raises
+    ------
+    InputError
+        If natural steps are asked for where the range of the returns is not known.
     """
     if experiment.learning_rate != "auto":
         return experiment
@@ -69,6 +78,14 @@ def settled(experiment: Experiment, game: Game | None) -> Experiment:
     if experiment.mode == "exact" and experiment.step_size == "fixed" and not experiment.kind.is_direct:
         experiment = msgspec.structs.replace(experiment, step_size="backtracking")
     rate = EXACT_STEP / returns_range(game)
+    if experiment.optimizer == "natural":
+        if game is None:
+            raise InputError(
+                "optimizer natural needs a number for learning-rate in a simulator: the range of its returns "
+                "is not known"
+            )
+        # Entries are advantages times the mean length of an episode, 1/(1-gamma).
+        rate = NATURAL_STEP * (1.0 - game.gamma) / returns_range(game)
     return msgspec.structs.replace(experiment, learning_rate=min(max(rate, 1e-300), 1e300))
 
 

@@ -115,10 +115,11 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         ),
     ] = "auto"
     optimizer: Annotated[
-        Literal["auto", "ascent", "adam"],
+        Literal["auto", "ascent", "adam", "natural"],
         ExperimentSetting(
             "What takes a step along the gradient: `ascent` is update (3), `adam` divides it by its own size "
-            "(sampled mode); `auto` is `adam` in sampled mode where {learning-rate} is auto, and else "
+            "(sampled mode), `natural` by how often rows are met and actions tried (sampled mode, tables); "
+            "`auto` is `adam` in sampled mode where {learning-rate} is auto, and else "
             "`ascent`."
         ),
     ] = "auto"
@@ -429,6 +430,13 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         """Whether Adam takes the steps of sampled rounds, as it always does along advantages."""
         chosen = self.optimizer == "auto" and self.learning_rate == "auto"
         return self.mode == "sampled" and (self.optimizer == "adam" or chosen or self.has_critic)
+
+    @property
+    def steps_by(self) -> str:
+        """What takes the steps of sampled rounds: `ascent`, `adam` or `natural`."""
+        if self.optimizer == "natural":
+            return "natural"
+        return "adam" if self.by_adam else "ascent"
 
     @property
     def remembers(self) -> bool:

@@ -37,7 +37,7 @@ def welcome(setup: CoordinatorSetup, agent: int, version: int = 0) -> Welcome:
         theta=setup.initial[agent] if setup.initial else np.zeros(0),
         policy=setup.experiment.policy,
         **_of_critic(setup.experiment),
-        optimizer="adam" if adam else "ascent",
+        optimizer=setup.experiment.steps_by,
         schedule=setup.experiment.schedule,
         epsilon=adam_epsilon(setup.world.model) if adam else 0.0,
     )

@@ -8,6 +8,7 @@ import pytest
 from bnpg_coordinator.experiment import Experiment
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bnpg.algorithm import learn
 from bnpg.lab.soak.simulate import simulate
@@ -54,6 +55,16 @@ def test_exact_runs_are_those_of_the_machines(dag: str, direction: str, rate: fl
         rounds=6, regularization=0.05, evaluate_every=0,
     )  # fmt: skip
     assert digest(experiment) == simulate(experiment).digest
+
+
+@pytest.mark.parametrize("horizon", [4, "geometric"])
+def test_natural_steps_from_samples_are_those_of_the_machines(horizon: int | str) -> None:
+    experiment = Experiment(
+        game=GAME, dag="line", optimizer="natural", learning_rate=0.3, horizon=horizon, lanes=9, parts=2,
+        rounds=4, regularization=0.05, evaluate_every=0,
+    )  # fmt: skip
+    assert digest(experiment) == simulate(experiment).digest
+    assert digest(experiment) != digest(replace(experiment, optimizer="ascent"))
 
 
 def test_every_theta_on_the_way_is_there() -> None:

@@ -11,7 +11,14 @@ from bnpg_math.exact.values import evaluate
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.learning.advantages import local_advantages
 from bnpg_math.learning.gradient import local_flows
-from bnpg_math.learning.natural import RAREST, natural_direction, part_of, side_by_side
+from bnpg_math.learning.natural import (
+    RARE,
+    RAREST,
+    natural_direction,
+    part_of,
+    sampled_natural,
+    side_by_side,
+)
 from bnpg_math.policies.softmax import log_policy, policy, theta_shape
 from bnpg_math.theory.stationarity import gradients
 
@@ -111,3 +118,29 @@ def test_a_part_that_is_not_there_is_refused(start: int, shape: tuple[int, ...])
 def test_arrays_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="must share a shape"):
         natural_direction(np.zeros((2, 3)), np.full((2, 3), 1 / 3), np.zeros((2, 2)), 0.0)
+
+
+@given(st.integers(0, 2**31), st.integers(1, 4), st.integers(2, 4))
+def test_a_sampled_direction_points_uphill_whatever_was_met(seed: int, rows: int, actions: int) -> None:
+    rng = np.random.default_rng(seed)
+    pi = policy(rng.normal(scale=3.0, size=(rows, actions)))
+    met = rng.integers(0, 5, size=(rows, actions)).astype(float)
+    met[0, 0] += 1.0  # something was played
+    gradient = rng.normal(size=(rows, actions))
+    gradient -= gradient.mean(axis=1, keepdims=True)
+    direction = sampled_natural(gradient, pi, met)
+    assert (gradient * direction).sum() > 0.0
+    assert np.allclose(direction.sum(axis=1), 0.0)
+
+
+def test_with_many_samples_it_is_the_advantage_times_the_length_of_an_episode() -> None:
+    rng = np.random.default_rng(5)
+    pi = policy(rng.normal(scale=0.5, size=(3, 2, 4)))
+    assert pi.min() > RARE
+    advantage = rng.normal(size=pi.shape)
+    advantage -= (pi * advantage).sum(-1, keepdims=True)
+    lanes, length = 1e9, 20.0
+    often = rng.dirichlet(np.ones(6)).reshape(3, 2, 1) * length
+    direction = sampled_natural(often * pi * advantage, pi, lanes * often * pi)
+    expected = length * (advantage - advantage.mean(-1, keepdims=True))
+    assert np.allclose(direction, expected, rtol=1e-6)

@@ -82,6 +82,54 @@ def test_a_plan_says_the_numbers_that_it_came_to() -> None:
     assert again.experiment.learning_rate == plan.experiment.learning_rate
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        (
+            {"game": "climbing", "mode": "exact"},
+            "needs mode sampled: exact natural steps are direction natural",
+        ),
+        ({"game": "climbing", "policy": "mlp:4"}, "needs policy table, got mlp:4"),
+        ({"game": "relay"}, "needs a number for learning-rate in a simulator"),
+    ],
+)
+def test_natural_steps_are_refused_where_they_are_not_known(fields: dict[str, str], words: str) -> None:
+    with pytest.raises(InputError, match=f"optimizer natural {words}"):
+        plan_experiment({"optimizer": "natural"} | fields)
+
+
+def test_natural_steps_come_where_the_exact_gradient_comes_and_adam_does_not() -> None:
+    reached: dict[str, list[float]] = {}
+    for optimizer in ("adam", "natural"):
+        for seed in (1, 2):
+            plan = plan_experiment(
+                {
+                    "game": "climbing",
+                    "dag": "empty",
+                    "optimizer": optimizer,
+                    "learning-rate": "auto",
+                    "seed": seed,
+                }
+            )
+            assert plan.experiment.baseline == "centred"
+            *_, team = learn(plan.experiment)
+            pi = [policy.table[0] for policy in team]
+            payoff = find_game("climbing").reward[0]
+            reached.setdefault(optimizer, []).append(float(pi[0] @ payoff @ pi[1]))
+    assert min(reached["natural"]) > 0.98 * 7.0
+    assert max(reached["adam"]) < 6.1
+
+
+@given(st.integers(-30, 30))
+def test_natural_steps_are_in_units_of_the_returns_too(exponent: int) -> None:
+    plain, factor = find_game("penalty"), 2.0**exponent
+    rates = [
+        settled(Experiment(game="penalty", optimizer="natural"), game).learning_rate
+        for game in (plain, scaled(plain, factor))
+    ]
+    assert rates[1] == rates[0] / factor
+
+
 def test_adam_is_refused_where_steps_are_exact() -> None:
     with pytest.raises(InputError, match="optimizer adam needs mode sampled"):
         plan_experiment({"game": "climbing", "mode": "exact", "optimizer": "adam"})
