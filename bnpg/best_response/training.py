@@ -99,9 +99,9 @@ def best_response(
             "rounds": rounds, "lanes": lanes, "steps": experiment.steps if played else _steps(world.gamma),
             "seed": experiment.seed, "discount": world.gamma, "launcher": "memory", "fsync": False,
         }  # fmt: skip
-        run, launch = prepared(None, settings | _learning(recorded), None, folder / "run", alone)
-        run_to_the_end(run, launch, progress=False, on_line=None)
-        found = _Greedy(view, _policy(run))
+        begun = prepared(None, settings | _learning(recorded), None, folder / "run", alone)
+        run_to_the_end(begun.run, begun.settings, progress=False, on_line=None)
+        found = _Greedy(view, _policy(begun.run))
     finally:
         shutil.rmtree(folder)
     own, longest = stream(experiment.seed, RESPONDING), max(experiment.steps, MOST_STEPS) if played else 0

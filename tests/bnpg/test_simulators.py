@@ -276,7 +276,7 @@ class TestOnesOwn:
         assert memory.summary["policy_digest"] == plain.summary["policy_digest"]
         left = [one.cmdline()[:1] for one in psutil.Process().children(recursive=True)]
         assert not any(title and title[0].startswith("bnpg-environment") for title in left)
-        with pytest.raises(InputError, match="environment-workers step environments of others, and climbing"):
+        with pytest.raises(InputError, match="environment_workers step environments of others, and climbing"):
             bnpg.train("climbing", environment_workers=2)
 
     @pytest.mark.filterwarnings("ignore:agents of")
