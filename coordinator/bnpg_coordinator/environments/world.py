@@ -475,6 +475,8 @@ class _Views:
         row = self._legal[agent][k]
         if mask.shape != row.shape:
             raise ValueError(f"the mask must have shape {row.shape}, got {mask.shape}")
+        if mask.dtype.kind not in "biu" and not (mask.dtype.kind == "f" and np.isfinite(mask).all()):
+            raise ValueError(f"the mask must hold finite numbers, got {mask.tolist()!r:.60}")
         row[:] = mask != 0
         if not row.any():
             # Nothing to choose, as for who is not at the move: whatever it does counts for nothing.
