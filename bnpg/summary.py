@@ -236,13 +236,18 @@ _FILES = (
 
 def _headline(summary: dict[str, Any]) -> str:
     rounds, seconds = summary["rounds"], summary["seconds"]
-    speed = f" ({rounds / seconds:.1f} rounds/s)" if rounds and seconds else ""
+    speed = f" ({_rate(rounds / seconds)} rounds/s)" if rounds and seconds else ""
     processes = f"{summary['processes']} process" + "es" * (summary["processes"] > 1)
     head = {"done": "Done", "interrupted": "Interrupted"}.get(summary["state"], "Failed")
     part = (
         f"{rounds} rounds" if summary["state"] == "done" else f"{rounds} of {summary['rounds_total']} rounds"
     )
     return f"{head}: {part} in {duration(seconds)}{speed}, {processes}"
+
+
+def _rate(rate: float) -> str:
+    """Return so many a second; of less than one the digits that say how many, instead of 0.0."""
+    return f"{rate:.1f}" if rate >= 1.0 else f"{rate:.2g}"
 
 
 def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:

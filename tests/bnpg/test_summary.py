@@ -47,6 +47,7 @@ def test_what_is_not_finite_is_null_with_a_reason() -> None:
             ["Interrupted: 5 of 8 rounds", "after 8 rounds", "bnpg resume"],
         ),
         ({"state": "failed", "seconds": 0.0, "rounds": 0}, ["Failed: 0 of 8 rounds in 0 s, 3 processes"]),
+        ({"seconds": 160.0}, ["Done: 8 rounds in 2 min 40 s (0.05 rounds/s)"]),
         ({"value": None, "value_reason": "evaluate-every is 0"}, ["not known: evaluate-every is 0"]),
         ({"optimal_value": 0.0, "optimality_gap": 0.5}, ["how far the team is"]),
         ({"optimal_value": 100.0}, ["0.50 % of V*"]),
