@@ -152,6 +152,26 @@ class Certificate(TypedDict, total=False):
     policy_digest: str
 
 
+class AloneAgent(TypedDict, total=False):
+    """What the team gains when one agent is trained alone."""
+
+    agent: Required[Count]
+    gain: Required[float]
+    low: Required[float]
+    high: Required[float]
+    nash_gap_at_least: Required[float]
+    exact_gap: float
+
+
+class BestResponses(TypedDict, total=False):
+    """`best-response.json`."""
+
+    policy_digest: Required[str]
+    rounds: Required[Count]
+    episodes: Required[Count]
+    agents: Required[list[AloneAgent]]
+
+
 COMPLETED = frozenset(
     {
         *(

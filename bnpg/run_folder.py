@@ -12,6 +12,7 @@
         metrics.jsonl, status.json, summary.json, policy.npz     kept by the coordinator
         agents/agent-I/                                          kept by agent I
         certificate.json, curves.png, summary.json               completed after the run
+        best-response.json                                       kept by `bnpg best-response`
 """
 
 import os
@@ -33,7 +34,7 @@ from bnpg_protocol.wire.addresses import process_name
 
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, settings_from
-from bnpg.run_documents import Certificate, Identity, Status, Summary, read_document
+from bnpg.run_documents import BestResponses, Certificate, Identity, Status, Summary, read_document
 from bnpg_files.reading import read_toml, why
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
@@ -46,6 +47,8 @@ from bnpg_math.policies.network import NetworkPolicy, StateNetworkPolicy, initia
 from bnpg_math.policies.softmax import theta_shape
 
 Content = TypeVar("Content")
+BEST_RESPONSES = "best-response.json"
+"""What `bnpg best-response` keeps."""
 
 
 class RunFolder:
@@ -221,6 +224,13 @@ class RunFolder:
     def certificate(self) -> dict[str, Any] | None:
         """What is proved of the policy, if that was written."""
         return self._optional("certificate.json", Certificate)
+
+    @property
+    def best_responses(self) -> dict[str, Any] | None:
+        """What agents gained when they were trained alone against the policy that the run came to."""
+        found, summary = self._optional(BEST_RESPONSES, BestResponses), self.summary
+        now = None if summary is None else summary.get("policy_digest")
+        return found if found is not None and found["policy_digest"] == now else None
 
     def thetas(self, round_: int) -> tuple[FloatArray, ...] | None:
         """Return everybody's theta of a round; None if they are not all in this folder.

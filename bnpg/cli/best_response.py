@@ -40,12 +40,13 @@ def best_response(
 
     What it gains, its Nash gap is at least: the low end of the interval is a lower bound with a confidence of
     97.5 %. It is no certificate: a better response may exist that was not found. Where the model of the game
-    is known, the exact gap stands beside it.
+    is known, the exact gap stands beside it. Of a run that is done it is kept in RUN/best-response.json, and
+    shown in its report.
     """
     import json
 
     from bnpg.best_response.document import as_json as document_of
-    from bnpg.best_response.document import as_text
+    from bnpg.best_response.document import as_text, keep
     from bnpg.best_response.training import best_response as respond
     from bnpg.counting import counting
     from bnpg.report.recorded_run import read_run
@@ -57,5 +58,6 @@ def best_response(
         for one in agents:
             found.append(respond(run, one, rounds, lanes, episodes))
             count()
+    keep(run, found)
     click.echo(json.dumps(document_of(found)) if as_json else as_text(found, run.identity["game"]))
     return int(ExitCode.DONE)

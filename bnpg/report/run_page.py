@@ -29,6 +29,7 @@ def run_sections(run: RecordedRun) -> list[Section]:
     return [
         summary_section(run),
         certificate_section(run),
+        *alone_sections(run),
         curves_section(run),
         team_section(run),
         time_section(run, lives),
@@ -66,6 +67,24 @@ def certificate_section(run: RecordedRun) -> Section:
         view=None if run.certificate is None else certificate_view(run.certificate),
         why=run.why.get("certificate", ""),
     )
+
+
+def alone_sections(run: RecordedRun) -> list[Section]:
+    """What single agents gained when they were trained alone, if somebody asked."""
+    found = run.run.best_responses
+    if found is None:
+        return []
+    rows = [
+        [
+            f"agent {one['agent']}",
+            f"{shown(one['gain'])} ({shown(one['low'])} to {shown(one['high'])})",
+            shown(one["nash_gap_at_least"]),
+            shown(one["exact_gap"]) if "exact_gap" in one else "-",
+        ]
+        for one in found["agents"]
+    ]
+    title = "What one agent gains alone"
+    return [render_section("alone", title, "alone.html.j2", rows=rows, found=found)]
 
 
 def curves_section(run: RecordedRun) -> Section:

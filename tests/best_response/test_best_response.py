@@ -78,3 +78,36 @@ def test_an_agent_that_is_none_is_one_line(capfd: pytest.CaptureFixture[str]) ->
     capfd.readouterr()
     assert main(["best-response", "run", *SMALL, "--agent", "2"]) == 2
     assert capfd.readouterr().err == "bnpg: error: agent must be in 0..1, got 2\n"
+
+
+def test_a_report_shows_it_beside_the_exact_gap_until_the_policy_changes(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    bnpg.train("climbing", rounds=1, lanes=64, out="run")
+    kept = Path("run/best-response.json")
+    found = responses(capfd)
+    document = json.loads(kept.read_text())
+    assert document.pop("policy_digest") == json.loads(Path("run/summary.json").read_text())["policy_digest"]
+    assert document == found
+    assert main(["report", "run"]) == 0
+    page = Path("run/report.html").read_text()
+    assert "What one agent gains alone" in page
+    assert f"{found['agents'][1]['nash_gap_at_least']:.2f}"[:3] in page
+    kept.write_text(kept.read_text().replace('"policy_digest": "', '"policy_digest": "0'))
+    assert main(["report", "run"]) == 0
+    assert "What one agent gains alone" not in Path("run/report.html").read_text()
+
+
+def test_a_file_in_its_place_that_is_none_is_passed_over(capfd: pytest.CaptureFixture[str]) -> None:
+    bnpg.train("climbing", rounds=1, lanes=64, out="run")
+    for content in ("", "[]", '{"policy_digest": 3}', "{" * 5000):
+        Path("run/best-response.json").write_text(content)
+        assert main(["report", "run"]) == 0
+
+
+def test_a_folder_that_takes_no_file_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    bnpg.train("climbing", rounds=1, lanes=64, out="run")
+    Path("run/best-response.json").mkdir()
+    capfd.readouterr()
+    assert main(["best-response", "run", *SMALL, "--agent", "0"]) == 2
+    assert "run/best-response.json cannot be written" in capfd.readouterr().err
