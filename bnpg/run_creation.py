@@ -74,8 +74,7 @@ def create_run_folder(
     """
     if settings.environment_workers:
         _check_workers(plan, settings)
-    if out is not None and os.path.lexists(out):
-        raise InputError(f"{out} exists already and is never overwritten; choose another name")
+    check_free(out)
     target = chosen_folder(plan.name, out)
     made: list[Path] = []
     try:
@@ -99,6 +98,17 @@ def create_run_folder(
             raise
         failure = StorageFailed if error.errno in _DISK else InputError
         raise failure(f"cannot make the run folder {target}: {error.strerror or error}") from None
+
+
+def check_free(out: Path | None) -> None:
+    """Refuse a name for a run folder that is taken.
+
+    Raises
+    ------
+    InputError
+    """
+    if out is not None and os.path.lexists(out):
+        raise InputError(f"{out} exists already and is never overwritten; choose another name")
 
 
 def read_faults(path: Path) -> FaultPlan:

@@ -16,7 +16,7 @@ from bnpg.edges.starting_from import LEARNED, policy_from
 from bnpg.experiment_plan import ExperimentPlan, plan_experiment
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.report.recorded_run import read_run
-from bnpg.run_creation import chosen_folder
+from bnpg.run_creation import check_free, chosen_folder
 from bnpg.run_folder import RunFolder
 from bnpg_math.errors import InputError
 
@@ -50,6 +50,7 @@ def train_learned(
     create : callable
         Makes the folder of a planned run.
     """
+    check_free(out)  # before hours of training on the complete graph
     plan = plan_experiment({**fields, "dag": "complete"}, base, quiet, patience=settings.patience)
     target = chosen_folder(plan.name, out)
     dense = create(plan, target.with_name(f"{target.name}-dense"))

@@ -95,6 +95,15 @@ def test_what_cannot_be_is_one_line(trained: Path, capfd, words: list[str], told
     assert "Traceback" not in said
 
 
+def test_a_name_that_is_taken_is_refused_before_the_complete_graph_is_trained(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    assert main(["train", *GAME, "--dag", "learned", *MEMORY, "--out", str(tmp_path / "mine")]) == 2
+    assert "mine exists already and is never overwritten" in capfd.readouterr().err
+    assert [left.name for left in tmp_path.iterdir()] == ["mine"]
+
+
 def test_a_learned_graph_is_trained_pruned_and_trained_on(tmp_path: Path, capfd) -> None:
     found = []
     for launcher in ("memory", "local"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from bnpg_protocol.process.security.seal_key import write_seal_key
 
 from bnpg.__main__ import main
 from bnpg.lab.testing.slurm import Slurm, missing, running_slurm
@@ -107,6 +109,25 @@ def test_an_agent_that_is_killed_is_started_again(slurm: Slurm, tmp_path: Path, 
     log = (tmp_path / f"bnpg-{job}.log").read_text()
     assert 'restarted process=agent-2 because="was killed by signal 9"' in log
     assert summary(tmp_path)["policy_digest"] == digest(300)
+
+
+def test_a_folder_that_is_lost_comes_back_from_what_is_sealed(
+    slurm: Slurm, tmp_path: Path, digest: Any
+) -> None:
+    write_seal_key(tmp_path / "team.seal")
+    job = slurm.submit(script(tmp_path, 300, "--time", "5", "--seal", str(tmp_path / "team.seal")))
+    slurm.until("rounds are done", lambda: rounds_done(tmp_path) > 5, 120)
+    lost = agent(slurm, 2)
+    lost.suspend()
+    shutil.move(tmp_path / "run" / "agents" / "agent-2", tmp_path / "lost")
+    lost.kill()
+    slurm.until("the job is done", lambda: finished(slurm, job), 150)
+    log = (tmp_path / f"bnpg-{job}.log").read_text()
+    assert "sealed checkpoints opened" in (tmp_path / "run" / "logs" / "agent-2.log").read_text(), log
+    assert summary(tmp_path)["policy_digest"] == digest(300)
+    key = (tmp_path / "team.seal").read_text().split('"')[1]
+    shown = [log, slurm.ask("scontrol", "show", "job", job), slurm.logs(), (tmp_path / "job.sh").read_text()]
+    assert not any(key in one for one in shown)
 
 
 def test_a_job_that_is_told_to_end_is_queued_again_and_goes_on(

@@ -84,6 +84,13 @@ def _make_processes(at: Path) -> None:
     _make_going(at, "local")
 
 
+def _make_networks(at: Path) -> None:
+    _bnpg(f"keys seal {at}/team.seal")
+    words = "--rounds 2 --lanes 2 --steps 3 --no-fsync --quiet --launcher memory"
+    _bnpg(f"train relay --policy mlp:4 --update ppo {words} --seal {at}/team.seal --out {at}/run")
+    (at / "run" / "curves.png").unlink()
+
+
 def _make_sweep(at: Path) -> None:
     grid = '[base]\ngame = "climbing"\nrounds = 1\nlanes = 2\nhorizon = 2\n\n[grid]\nseed = [0, 1]\n'
     (at / "grid.toml").write_text(grid)
@@ -133,13 +140,25 @@ _RUN = (
     Command("watch {at}/run --listen 127.0.0.1:0", _EDITED),
     Command("resume {at}/run --patience 2 --quiet", _EDITED, RUNS, writes=True),
 )
+_POLICY = (
+    Command("play {at}/run --steps 2 --json", _EDITED),
+    Command("export {at}/run --to safetensors --out {new}/exported", _EDITED),
+)
 _DONE = (
+    *_POLICY,
+    Command("edges {at}/run --episodes 4 --quiet", _EDITED),
+    Command("train --from {at}/run --dag empty --rounds 1 " + _NEW, _EDITED),
     Command("certificate check {at}/run", _EDITED, CHECKS),
     Command("exact_check {at}/run", _EDITED, CHECKS),
     Command("coordinator {at}/run " + _SERVES, _EDITED, RUNS | {4}, writes=True),
     Command("train {at}/run/experiment.toml " + _NEW, r"run/(experiment\.toml|(game|initial)\.npz)"),
 )
 _GOING = (Command("verify --run {at}/run", r"run/(experiment|launch)\.toml|run/(run|summary)\.json", CHECKS),)
+_NETWORKS = (
+    *_POLICY,
+    Command("resume {at}/run --quiet", r"run/.*|team\.seal", RUNS, writes=True),
+    Command(_AGENT + " --agent 0 --connect tcp://127.0.0.1:1 --seal {at}/team.seal", r"team\.seal", _ALONE),
+)
 _PROCESSES = (
     Command("report {at}/run --out {new}/page.html", r"run/agents/.*"),
     Command("certificate check {at}/run", r"run/(agents/.*|certificate\..*)", CHECKS),
@@ -204,6 +223,7 @@ SCENES = (
     Scene("done", _make_done, (*_RUN, *_DONE)),
     Scene("going", _make_going, (*_RUN, *_GOING)),
     Scene("processes", _make_processes, _PROCESSES, _STARTED),
+    Scene("networks", _make_networks, _NETWORKS),
     Scene("sweep", _make_sweep, _SWEEP),
     Scene("inputs", _make_inputs, _INPUTS),
     Scene("keys", _make_keys, _KEYS),
