@@ -16,6 +16,7 @@ from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.lease import lease
 from bnpg.resumption import align, concluded
 from bnpg.rounding import check_rounding
+from bnpg.run_creation import check_faults, read_faults
 from bnpg.run_folder import RunFolder
 from bnpg.summary import draw_curves, finish_summary
 from bnpg.trace.heads import forget_heads, write_heads
@@ -90,6 +91,9 @@ def execute(
     """
     check_rounding(run)
     check_seal(settings)
+    if settings.faults:
+        file = run.path / settings.faults
+        check_faults(read_faults(file), run.dag, settings, str(file))
     with lease(run.path) as fence:
         if announce is not None:
             announce()

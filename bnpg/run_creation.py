@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import tomli_w
 from bnpg_coordinator.experiment import experiment_toml
+from bnpg_protocol.process.faults.links import check_links
 from bnpg_protocol.process.faults.plan import FaultPlan, PlanError, plan_document, read_plan
 from bnpg_protocol.process.files import sync_folder, write_atomically
 from bnpg_protocol.wire.errors import StorageFailed
@@ -26,6 +27,8 @@ from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_draft import draft
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.solver_numerics import full_fingerprint
+from bnpg_math.dag import Dag
+from bnpg_math.dag.routes import relayed
 from bnpg_math.errors import InputError
 
 FAULTS_FILE = "faults.toml"
@@ -74,6 +77,7 @@ def create_run_folder(
     """
     if settings.environment_workers:
         _check_workers(plan, settings)
+    check_faults(faults, plan.dag, settings, "the fault plan")
     check_free(out)
     target = chosen_folder(plan.name, out)
     made: list[Path] = []
@@ -123,6 +127,21 @@ def read_faults(path: Path) -> FaultPlan:
         return read_plan(path)
     except PlanError as error:
         raise InputError(str(error)) from None
+
+
+def check_faults(faults: FaultPlan | None, dag: Dag, settings: LaunchSettings, where: str) -> None:
+    """Refuse faults of links that a run does not have, because actions are handed on.
+
+    Raises
+    ------
+    InputError
+        Naming the fault, and what it is about.
+    """
+    if faults is not None and settings.relay == "on":
+        try:
+            check_links(faults, where, dag.edges, relayed(dag).edges)
+        except PlanError as error:
+            raise InputError(str(error)) from None
 
 
 def chosen_folder(game: str, out: Path | None) -> Path:

@@ -21,6 +21,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg_protocol.wire.links import Links
 from bnpg_protocol.wire.messages import (
     ActionsChosen,
+    ActionsRelayed,
     Beacon,
     CheckpointsRequested,
     CheckpointsReturned,
@@ -53,7 +54,8 @@ from bnpg_agents.learner import Learner
 from bnpg_agents.limits import well_formed
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE, Neighbourhood, fits
 from bnpg_agents.phases import INVITATIONS, PHASES
-from bnpg_agents.rounds import AgentRounds, Answers, TurnMessage
+from bnpg_agents.relaying import Relaying
+from bnpg_agents.rounds import AgentRounds, Answers, ToChild, TurnMessage
 from bnpg_agents.setup import AgentSetup
 from bnpg_math.arrays.cells import within
 from bnpg_math.errors import InputError
@@ -109,8 +111,10 @@ class AgentMachine:
         self._around = Neighbourhood()
         self._choices: dict[int, int] = {}
         """How many actions each parent has."""
+        self._relaying: Relaying | None = None
+        """The links and their rows, where there is a relay."""
         self._early: list[tuple[Envelope, str]] = []
-        self._ahead: list[tuple[int, ActionsChosen]] = []
+        self._ahead: list[tuple[int, ActionsChosen | ActionsRelayed]] = []
         self._ahead_bytes = 0
         self._rounds: AgentRounds | None = None
         self._hello_due = now
@@ -383,6 +387,10 @@ class AgentMachine:
                 return self._fail(ExitCode.PROTOCOL, str(error), now)
             if self._observer is not None:
                 self._observer(Started(self._facts(envelope.run, welcome)))
+        try:
+            self._relaying = Relaying(welcome) if welcome.relay else None
+        except ProtocolError as error:
+            return self._fail(ExitCode.PROTOCOL, str(error), now)
         newcomer = self._welcome is None and not self._setup.held
         self._welcome = welcome
         self._choices = dict(zip(welcome.parents, welcome.parent_actions, strict=True))
@@ -473,7 +481,7 @@ class AgentMachine:
             raise self._misplaced(sender, message)
         self._around.confirm(role, sender)
 
-    def _keep(self, sender: int, message: ActionsChosen, now: float) -> list[Effect]:  # noqa: ARG002
+    def _keep(self, sender: int, message: ActionsChosen | ActionsRelayed, now: float) -> list[Effect]:  # noqa: ARG002
         if self._ahead_bytes > AHEAD_BYTES:
             raise OrderViolation(f"{name(sender)} acts before the Start: more than {AHEAD_BYTES} bytes wait")
         self._ahead_bytes += weight(message)
@@ -484,7 +492,15 @@ class AgentMachine:
         assert self._welcome is not None
         exact = self._welcome.mode == "exact"
         actions = self._welcome.actions
-        rounds = AgentRounds(self.agent, self.learner, self._around.parents, exact, actions, self._observer)
+        rounds = AgentRounds(
+            self.agent,
+            self.learner,
+            self._around.parents,
+            exact,
+            actions,
+            self._observer,
+            self._relaying,
+        )
         answers = rounds.start(start.round)
         self._rounds = rounds
         self.phase = "running"
@@ -523,6 +539,9 @@ class AgentMachine:
         for one in answers:
             if type(one) is ActionsChosen:
                 effects += [self._links.send(child, one, now) for child in self._around.children]
+            elif isinstance(one, ToChild):
+                effects.append(self._links.send(one.child, one.message, now))
+                continue
             elif isinstance(one, Store):
                 effects += [one, *self._seal(one.round, now)]
                 continue
@@ -581,6 +600,8 @@ class AgentMachine:
         if type(message) is ObservationsAnnounced:
             assert self._welcome is not None
             return self._sees(message, self._welcome)
+        if type(message) is ActionsRelayed:
+            return self._relaying is None or self._relaying.fits(sender, message.actions)
         return True
 
     @staticmethod

@@ -9,9 +9,15 @@ COORDINATOR_ROUTE = "coordinator"
 
 
 def fits(roster: Roster, welcome: Welcome) -> bool:
-    """Whether a roster has the neighbours of the Welcome, and a key for each or for none."""
+    """Whether a roster has the neighbours of the Welcome, and a key for each or for none.
+
+    With a relay they are the ends of its links only.
+    """
+    expected = (welcome.parents, welcome.children)
+    if welcome.relay:
+        expected = tuple(end for end, _ in welcome.hears), tuple(end for end, _ in welcome.hands)
     parents, children = tuple(one[0] for one in roster.parents), tuple(one[0] for one in roster.children)
-    return (parents, children) == (welcome.parents, welcome.children) and all(
+    return (parents, children) == expected and all(
         len(keys) in (0, len(peers))
         for keys, peers in ((roster.parent_keys, parents), (roster.child_keys, children))
     )

@@ -3,6 +3,7 @@
 from bnpg_protocol.process.phases import Phase, Phases, Rule
 from bnpg_protocol.wire.messages import (
     ActionsChosen,
+    ActionsRelayed,
     CheckpointsReturned,
     EdgeHello,
     EdgeWelcome,
@@ -62,6 +63,7 @@ PHASES: Phases = {
             **_EPOCH,
             Start: Rule("coordinator", "_start", ("running",)),
             ActionsChosen: Rule("parent", "_keep"),
+            ActionsRelayed: Rule("parent", "_keep"),
         },
         ("failing",),
     ),
@@ -73,6 +75,7 @@ PHASES: Phases = {
             StatesAnnounced: Rule("coordinator", "_hear"),
             ObservationsAnnounced: Rule("coordinator", "_hear"),
             ActionsChosen: Rule("parent", "_hear"),
+            ActionsRelayed: Rule("parent", "_hear"),
             SignalBroadcast: Rule("coordinator", "_apply"),
             FlowBroadcast: Rule("coordinator", "_apply"),
             TableRequested: Rule("coordinator", "_show_table"),

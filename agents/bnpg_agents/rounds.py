@@ -1,16 +1,20 @@
 """The rounds of one agent, as pure logic: act when everything is there, apply every update once.
 
 What comes out are messages and thetas to store, in the order in which they are to be sent and stored.
-`ActionsChosen` is for the children and the coordinator, everything else for the coordinator.
+`ActionsChosen` is for the children and the coordinator, a `ToChild` for one child, everything else for the
+coordinator.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from bnpg_protocol.wire.addresses import COORDINATOR, name, names
 from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.events import Acted, Applied, Begun, Kept, Observer
 from bnpg_protocol.wire.messages import (
+    ActionsAttested,
     ActionsChosen,
+    ActionsRelayed,
     FlowBroadcast,
     Message,
     ObservationsAnnounced,
@@ -25,13 +29,24 @@ from bnpg_agents.actor_update import SIGNS, ActorUpdate
 from bnpg_agents.effects import Store
 from bnpg_agents.learner import Learner
 from bnpg_agents.limits import Limits, joined, limits_of
+from bnpg_agents.relayed_buffer import RelayedBuffer
+from bnpg_agents.relaying import Relaying
 from bnpg_agents.round_buffer import RoundBuffer
 from bnpg_agents.snapshot import Snapshot
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.policies.interface import Seen
 
-TurnMessage = StatesAnnounced | ObservationsAnnounced | ActionsChosen
-Answers = list[Message | Store]
+TurnMessage = StatesAnnounced | ObservationsAnnounced | ActionsChosen | ActionsRelayed
+
+
+class ToChild(NamedTuple):
+    """A message for one child."""
+
+    child: int
+    message: ActionsRelayed
+
+
+Answers = list[Message | Store | ToChild]
 """In the order in which they are to be sent and stored."""
 
 
@@ -51,6 +66,8 @@ class AgentRounds:
         How many actions the agent has.
     observer
         Called with every event of the trace.
+    relaying : Relaying, optional
+        Whose rows come in over which link, and go out, where there is a relay.
     """
 
     def __init__(
@@ -61,6 +78,7 @@ class AgentRounds:
         exact: bool,
         actions: int,
         observer: Observer | None = None,
+        relaying: Relaying | None = None,
     ) -> None:
         self._agent = agent
         self._learner = learner
@@ -68,7 +86,8 @@ class AgentRounds:
         self._exact = exact
         self._actions = actions
         self._observer = observer
-        self._now = RoundBuffer(0, parents)
+        self._relaying = relaying
+        self._now = self._empty_buffer(0)
         self._previous: RoundBuffer | None = None
         self._update: tuple[SignalBroadcast, ActorUpdate] | None = None
         """The update under way, and the signal that it follows."""
@@ -125,7 +144,7 @@ class AgentRounds:
         learner.rewind(round_)
         if self._observer is not None:
             self._observer(Begun(round_))
-        self._now = RoundBuffer(round_, self._parents)
+        self._now = self._empty_buffer(round_)
         return [*self._reported(round_ - 1), *self._begun()]
 
     def table(self, round_: int) -> TableShown:
@@ -149,6 +168,10 @@ class AgentRounds:
             buffer.hear_actions(sender, message.turn, message.actions)
         elif isinstance(message, StatesAnnounced):
             buffer.hear_seen(message.turn, (message.time, message.lane), message.states)
+        elif isinstance(message, ActionsRelayed):
+            if self._relaying is None:
+                raise OrderViolation(f"{name(sender)} sent ActionsRelayed in a run without a relay")
+            buffer.hear_actions(sender, message.turn, message.actions)
         else:
             limits = limits_of(message, self._actions)
             buffer.hear_seen(message.turn, (message.time, message.lane), message.observations, limits)
@@ -172,6 +195,7 @@ class AgentRounds:
             If a parent's actions are not as many as the lanes.
         """
         buffer = self._now
+        assert self._relaying is None, "a turn is played at once, and there is a relay"
         assert message.round == buffer.round, "a turn is played in another round"
         place = (message.time, message.lane)
         limits = None
@@ -180,7 +204,10 @@ class AgentRounds:
         else:
             seen, limits = message.observations, limits_of(message, self._actions)
         buffer.take(message.turn, place, seen, parent_actions, limits)
-        return self._act_once().actions
+        chosen = self._act_once()
+        if self._observer is not None:
+            self._observer(Acted(chosen.round, chosen.turn, chosen))
+        return chosen.actions
 
     def apply(self, message: SignalBroadcast | FlowBroadcast) -> Answers:
         """Apply update (3) of a round, unless that was done before, and go on to the next one.
@@ -238,7 +265,7 @@ class AgentRounds:
 
     def _next(self) -> Answers:
         round_ = self._now.round
-        self._previous, self._now = self._now, RoundBuffer(round_ + 1, self._parents)
+        self._previous, self._now = self._now, self._empty_buffer(round_ + 1)
         return [*self._reported(round_), self._applied(round_), *self._begun()]
 
     def _reported(self, round_: int) -> Answers:
@@ -254,7 +281,14 @@ class AgentRounds:
     def _act(self) -> Answers:
         answers: Answers = []
         while self._now.ready:
-            answers.append(self._act_once())
+            buffer = self._now
+            chosen = self._act_once()
+            if type(buffer) is RelayedBuffer:
+                answers += self._handed_on(buffer, chosen)
+            else:
+                answers.append(chosen)
+                if self._observer is not None:
+                    self._observer(Acted(chosen.round, chosen.turn, chosen))
         return answers
 
     def _act_once(self) -> ActionsChosen:
@@ -266,10 +300,21 @@ class AgentRounds:
             buffer.round, *buffer.places[turn], seen, parent_actions, buffer.limits[turn]
         )
         buffer.chosen.append(actions)
-        chosen = ActionsChosen(buffer.round, turn, actions)
+        return ActionsChosen(buffer.round, turn, actions)
+
+    def _handed_on(self, buffer: RelayedBuffer, chosen: ActionsChosen) -> Answers:
+        """Return what is said of a turn where there is a relay: to the children first, who wait for it."""
+        round_, turn, actions = chosen.round, chosen.turn, chosen.actions
+        attested = ActionsAttested(round_, turn, actions, buffer.attested(turn))
         if self._observer is not None:
-            self._observer(Acted(buffer.round, turn, chosen))
-        return chosen
+            self._observer(Acted(round_, turn, attested, buffer.acted_on(turn) | {self._agent: actions}))
+        children = buffer.handed_on(turn, actions)
+        return [*(ToChild(child, ActionsRelayed(round_, turn, rows)) for child, rows in children), attested]
+
+    def _empty_buffer(self, round_: int) -> RoundBuffer:
+        if self._relaying is None:
+            return RoundBuffer(round_, self._parents)
+        return RelayedBuffer(round_, self._relaying)
 
     def _buffer(self, sender: int, round_: int, kind: str) -> RoundBuffer | None:
         """Return the buffer a message of a round belongs to; None if it is too old to matter."""

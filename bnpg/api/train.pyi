@@ -54,6 +54,7 @@ def train(
     trace: bool = False,
     launcher: str = "memory",
     transport: Literal["ipc", "tcp", "unix"] = "ipc",
+    relay: Literal["off", "on"] = "off",
     patience: float = 120.0,
     on_loss: Literal["wait", "fail"] = "wait",
     replace_after: float = 0.0,
@@ -197,6 +198,9 @@ def train(
         package brings.
     transport : {'ipc', 'tcp', 'unix'}, default 'ipc'
         What carries messages between local processes: ZeroMQ (ipc, tcp) or stream sockets (unix).
+    relay : {'off', 'on'}, default 'off'
+        Whether an agent hands on the actions it heard to children that would hear them directly
+        otherwise: fewer messages, to the same result.
     patience : float, default 120.0
         Seconds without any progress after which the run is given up, naming whom it waited for.
     on_loss : {'wait', 'fail'}, default 'wait'

@@ -76,7 +76,8 @@ class Cluster:
         Whether every machine's invariants are checked after every event.
     pause
         Where turns may take the :class:`~bnpg.launchers.short_way.ShortWay`: whether the process is wanted
-        for something else meanwhile. Where there is none, or there are faults or a trace, they do not.
+        for something else meanwhile. Where there is none, or there are faults, a trace or a relay, they do
+        not.
     """
 
     def __init__(
@@ -140,7 +141,9 @@ class Cluster:
         self._generation = self._next_generation()
         recorder = self._recorder(COORDINATOR, self._generation)
         setup = self._setup(self._generation)
-        short_way = None if self._pause is None else ShortWay(self._agents, setup.dag, self._pause)
+        short_way = None
+        if self._pause is not None and not setup.relay:
+            short_way = ShortWay(self._agents, setup.dag, self._pause)
         self._coordinator = CoordinatorMachine(setup, self.simulation.now, recorder, short_way)
         injector = self._injector(COORDINATOR, self._generation)
         self.simulation.add(COORDINATOR, COORDINATOR, self._coordinator, self._coordinator_carry, injector)

@@ -85,6 +85,7 @@ class _MemoryRun:
             0,
             settings.patience,
         )
+        setup = msgspec.structs.replace(setup, relay=settings.relay == "on")
         self._interrupted = False
         largest = LARGEST if settings.seal else 0
         self._store_at = time.monotonic() + STORE_EVERY

@@ -40,6 +40,13 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
         Literal["ipc", "tcp", "unix"],
         Setting("What carries messages between local processes: ZeroMQ (ipc, tcp) or stream sockets (unix)."),
     ] = "ipc"
+    relay: Annotated[
+        Literal["off", "on"],
+        Setting(
+            "Whether an agent hands on the actions it heard to children that would hear them directly "
+            "otherwise: fewer messages, to the same result."
+        ),
+    ] = "off"
     patience: Annotated[
         Positive,
         Setting(

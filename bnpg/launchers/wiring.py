@@ -132,6 +132,7 @@ class LocalWiring:
             endpoint_file=file,
             patience=self._settings.patience,
             on_lost_state=self._settings.on_lost_state,
+            relay=self._settings.relay,
             environment_workers=self._settings.environment_workers,
             keep_sealed=LARGEST if self._settings.seal else 0,
         )

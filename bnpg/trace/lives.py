@@ -1,5 +1,6 @@
 """The processes of a trace: whose lives there are, whether they belong together, whether any is missing."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from bnpg_protocol.process.trace_line import ConcludeLine, EpochLine, JoinLine, SendLine, StartLine
@@ -8,6 +9,8 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import UNSET
 
 from bnpg.trace.reading import Life, TraceEvent, Violation
+from bnpg_math.dag import Dag
+from bnpg_math.dag.routes import Routes, relayed
 
 Epoch = tuple[int, int]
 """Generation of the coordinator, and number of the epoch within it."""
@@ -52,6 +55,19 @@ class Lives:
             agent: sorted(j for i, j in self.edges if i == agent) for agent in range(self.agents)
         }
         self.done = done
+        self.relays = {life.life: life.start.relay is True for life in self.coordinators}
+        """By generation: whether actions are handed on."""
+
+    def links(self, generation: int) -> Routes | None:
+        """Return over which links actions are handed on in a generation; None if they are not."""
+        return relayed(Dag(self.agents, tuple(self.edges))) if self.relays.get(generation) else None
+
+    def neighbours(self, agent: int, generation: int) -> tuple[Sequence[int], Sequence[int]]:
+        """Return the agents that one hears directly in a generation, and those that hear it."""
+        links = self.links(generation)
+        if links is None:
+            return self.parents[agent], self.children[agent]
+        return links.parents[agent], links.children[agent]
 
     @cached_property
     def names(self) -> list[str]:

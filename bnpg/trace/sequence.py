@@ -21,6 +21,8 @@ _SHORT = {
     "StatesAnnounced": "states",
     "ObservationsAnnounced": "seen",
     "ActionsChosen": "actions",
+    "ActionsRelayed": "relayed",
+    "ActionsAttested": "actions",
     "SignalBroadcast": "signal",
     "FlowBroadcast": "signal W",
     "SignalApplied": "applied",
@@ -222,7 +224,7 @@ def sequence_svg(drawn: Sequence) -> str:
         assert isinstance(line, SendLine)
         critical = " critical" if {send, receive} <= drawn.critical else ""
         label = _SHORT.get(line.kind, line.kind)
-        tone = {"states": "states", "actions": "actions"}.get(
+        tone = {"states": "states", "actions": "actions", "relayed": "actions"}.get(
             label, "signal" if "signal" in label else "other"
         )
         x1, x2 = middle[event.process], middle[line.peer]

@@ -9,6 +9,7 @@ from bnpg_coordinator.automatic import adam_epsilon
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.worlds.interface import Box
+from bnpg_math.dag.routes import relayed
 from bnpg_math.learning.regularization import each
 
 
@@ -40,7 +41,16 @@ def welcome(setup: CoordinatorSetup, agent: int, version: int = 0) -> Welcome:
         optimizer=setup.experiment.steps_by,
         schedule=setup.experiment.schedule,
         epsilon=adam_epsilon(setup.world.model) if adam else 0.0,
+        **_of_relay(setup, agent),
     )
+
+
+def _of_relay(setup: CoordinatorSetup, agent: int) -> dict[str, Any]:
+    """Return over which links an agent hears and tells actions, where some are handed on."""
+    if not setup.relay:
+        return {}
+    routes = relayed(setup.dag)
+    return {"relay": True, "hears": routes.hears[agent], "hands": routes.hands[agent]}
 
 
 def _of_critic(experiment: Experiment) -> dict[str, Any]:

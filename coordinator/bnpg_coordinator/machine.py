@@ -20,6 +20,7 @@ from bnpg_protocol.wire.events import Observer
 from bnpg_protocol.wire.exit_codes import ExitCode, run_state
 from bnpg_protocol.wire.links import Links
 from bnpg_protocol.wire.messages import (
+    ActionsAttested,
     ActionsChosen,
     Beacon,
     CheckpointSealed,
@@ -42,6 +43,7 @@ from bnpg_protocol.wire.messages import (
 from bnpg_protocol.wire.version import common_version
 
 from bnpg_coordinator.ascent import Ascent, ascent_of
+from bnpg_coordinator.attestations import Attestations
 from bnpg_coordinator.central_critic import CentralCritic
 from bnpg_coordinator.effects import Bound, Concluded, Gathered, KeepCritic, Record, Rewind
 from bnpg_coordinator.invitation import welcome
@@ -56,6 +58,7 @@ from bnpg_coordinator.waiting import described
 from bnpg_coordinator.worlds.interface import WorldFailed
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.cells import within
+from bnpg_math.dag.routes import relayed
 
 if TYPE_CHECKING:
     from bnpg_coordinator.oracle import Oracle
@@ -97,9 +100,11 @@ class CoordinatorMachine:
             observer(told.Started(_facts(setup)))
         self._links = Links(COORDINATOR, setup.generation, setup.run, observer)
         self._links.generation = setup.generation
-        self._membership = Membership(setup.dag, setup.digest, setup.numerics, setup.admission)
+        links = relayed(setup.dag) if setup.relay else setup.dag
+        self._membership = Membership(links, setup.digest, setup.numerics, setup.admission)
+        attestations = Attestations(setup.dag, setup.world.actions) if setup.relay else None
         self._rounds = CoordinatorRounds(
-            setup.experiment, setup.world, setup.dag, *exact(setup), critic_of(setup)
+            setup.experiment, setup.world, setup.dag, *exact(setup), critic_of(setup), attestations
         )
         self._kept = SealedCheckpoints(setup.largest_sealed, setup.sealed)
         self._phase = "gathering"
@@ -422,7 +427,10 @@ class CoordinatorMachine:
         return effects
 
     def _answered(
-        self, agent: int, answer: ActionsChosen | TableShown | UpdateReported, now: float
+        self,
+        agent: int,
+        answer: ActionsChosen | ActionsAttested | TableShown | UpdateReported,
+        now: float,
     ) -> list[Effect]:
         return self._carry(self._rounds.receive(agent, answer), now)
 
@@ -525,7 +533,7 @@ class CoordinatorMachine:
 
     def _in_range(self, agent: int, message: Message) -> bool:
         """Whether actions name something that exists."""
-        if isinstance(message, ActionsChosen):
+        if isinstance(message, ActionsChosen | ActionsAttested):
             return within(message.actions, self._setup.world.actions[agent])
         return True
 
@@ -597,4 +605,6 @@ def _facts(setup: CoordinatorSetup) -> dict[str, Any]:
         "evaluate_every": setup.experiment.evaluate_every,
         "save_policy": setup.experiment.save_policy,
         "stops_early": setup.experiment.stop_at_epsilon > 0,
-    } | ({"critic": True} if setup.experiment.has_critic else {})
+        **({"critic": True} if setup.experiment.has_critic else {}),
+        **({"relay": True} if setup.relay else {}),
+    }

@@ -64,6 +64,13 @@ class CoordinatorOptions(
             remark=": none",
         ),
     ] = 0
+    relay: Annotated[
+        Literal["off", "on"],
+        Setting(
+            "Whether an agent hands on the actions it heard to children that would hear them directly "
+            "otherwise: fewer messages, to the same result."
+        ),
+    ] = "off"
     environment_workers: EnvironmentWorkers = 0
     patience: Annotated[
         Positive,

@@ -2,6 +2,7 @@
 
 from bnpg_protocol.process.phases import Phase, Phases, Rule
 from bnpg_protocol.wire.messages import (
+    ActionsAttested,
     ActionsChosen,
     CheckpointSealed,
     CheckpointsRequested,
@@ -21,6 +22,7 @@ _JOINING: dict[type[Message], Rule] = {
 }
 _ROUNDS: dict[type[Message], Rule] = {
     ActionsChosen: Rule("agent", "_answered", ("closing", "ending")),
+    ActionsAttested: Rule("agent", "_answered", ("closing", "ending")),
     TableShown: Rule("agent", "_answered", ("closing", "ending")),
     UpdateReported: Rule("agent", "_answered", ("closing", "ending")),
     SignalApplied: Rule("agent", "_applied", ("closing", "ending")),

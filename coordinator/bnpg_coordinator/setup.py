@@ -39,6 +39,8 @@ class CoordinatorSetup(Struct, frozen=True):
     numerics: str
     patience: float = 120.0
     """Seconds without any progress after which the run is given up, naming whom it waited for."""
+    relay: bool = False
+    """Whether agents hand on what they heard, so that fewer links are needed."""
     restarts: bool = False
     """Whether the run begins again at round 0 when an agent's state folder was lost."""
     largest_sealed: int = 0

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from bnpg_protocol.process.faults.plan import PlanError
+from bnpg_protocol.process.faults.links import check_links
+from bnpg_protocol.process.faults.plan import PlanError, read_plan
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.security.admission import Admission
@@ -39,6 +40,7 @@ from bnpg_coordinator.run_record import RunRecord
 from bnpg_coordinator.sealed_folder import read_sealed
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.worlds.interface import Box
+from bnpg_math.dag.routes import relayed
 from bnpg_math.errors import InputError
 
 if TYPE_CHECKING:
@@ -123,10 +125,14 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
         )
         setup = msgspec.structs.replace(
             setup,
+            relay=options.relay == "on",
             restarts=options.on_lost_state == "restart",
             largest_sealed=options.keep_sealed,
             sealed=read_sealed(options.folder, options.keep_sealed),
         )
+        if setup.relay and options.faults is not None:
+            plan, links = read_plan(options.faults), relayed(setup.dag).edges
+            check_links(plan, str(options.faults), setup.dag.edges, links)
         if security is not None:
             setup = msgspec.structs.replace(setup, admission=security.admission)
         telemetry = _open_telemetry(options.metrics_listen)

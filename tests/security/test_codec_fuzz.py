@@ -13,7 +13,9 @@ from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import MalformedMessage
 from bnpg_protocol.wire.messages import (
     KINDS,
+    ActionsAttested,
     ActionsChosen,
+    ActionsRelayed,
     ObservationsAnnounced,
     Roster,
     SignalBroadcast,
@@ -67,6 +69,8 @@ def checked(rest: bytes, *tensors: bytes) -> list[bytes]:
 def honest() -> list[Envelope]:
     messages = [
         ActionsChosen(3, 1, np.arange(5, dtype=np.uint8)),
+        ActionsRelayed(3, 1, np.arange(6, dtype=np.uint16).reshape(2, 3)),
+        ActionsAttested(3, 1, np.arange(5, dtype=np.uint8), np.arange(32, dtype=np.uint8)),
         StatesAnnounced(3, 1, 0, 1024, np.arange(5, dtype=np.uint16)),
         ObservationsAnnounced(
             3, 1, 0, 4, np.ones((2, 3), np.float32), np.ones((2, 4), np.uint8), np.array([1, 0], np.uint8)

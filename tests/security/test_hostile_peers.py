@@ -1,5 +1,6 @@
 """Whoever has no business here is refused with a counted, logged reason; the run goes on to the right end."""
 
+import json
 import os
 import signal
 import zlib
@@ -192,6 +193,27 @@ def test_somebody_who_asks_and_never_listens_costs_little(secured, right_digest)
     secured.until("it is quarantined", lambda: secured.refused("quarantined") > 1000)
     assert secured.resident() - before < 64 * 2**20
     assert secured.finish() == right_digest
+
+
+@pytest.mark.parametrize(
+    ("liar", "named"),
+    [("lying_relay.py", "agent 1 or agent 2 lies"), ("two_faced_parent.py", "agent 0 or agent 1")],
+)
+def test_a_member_that_sends_a_child_something_else_ends_the_run_and_both_are_named(
+    secured, liar: str, named: str
+) -> None:
+    """The child acts on it, but nothing is applied: agents hold theta of the round of the lie at the most."""
+    secured.start_coordinator("--relay", "on", "--dag", "complete")
+    agent = {"lying_relay.py": 1, "two_faced_parent.py": 0}[liar]
+    secured.start_agent(agent, program=str(Path(__file__).with_name(liar)))
+    for other in {0, 1, 2} - {agent}:
+        secured.start_agent(other)
+    assert secured.processes["coordinator"].wait(100) == 6
+    log = secured.log("coordinator")
+    assert "acted at round 5, turn 0 on other actions than were chosen" in log
+    assert named in log
+    record = (secured.run / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["round"] for line in record] == [0, 1, 2, 3, 4]
 
 
 def test_a_member_that_says_two_things_ends_the_run_and_is_named(secured) -> None:

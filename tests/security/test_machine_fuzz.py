@@ -13,6 +13,8 @@ from bnpg_protocol.wire.codec import encode
 from bnpg_protocol.wire.effects import Log, Stop, Transmit
 from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg_protocol.wire.messages import (
+    ActionsAttested,
+    ActionsRelayed,
     FlowBroadcast,
     Hello,
     Message,
@@ -32,11 +34,14 @@ from bnpg.lab.testing.stages import AgentStage, CoordinatorStage
 from bnpg.lab.testing.transcript import Stage
 
 FAMILY = "agent=1 parents=(0,) parent_actions=(2,) children=(2,)"
+RELAY = "relay=True hears=((0,(0,)),) hands=((2,(0,1)),)"
 AGENT_SCENES = [
     f"given {FAMILY}\n",
     f"given {FAMILY}\n> coordinator: Welcome\n",
     f"given {FAMILY}\njoined\n",
     f'given {FAMILY} mode="exact"\njoined\n',
+    f"given {FAMILY} {RELAY}\njoined\n",
+    f"given {FAMILY} {RELAY}\njoined\n> coordinator: StatesAnnounced round=0 turn=0 time=0 lane=0 [0]\n",
     f"given {FAMILY} held=(3,4)\njoined round=4\n"
     "> coordinator: StatesAnnounced round=4 turn=0 time=0 lane=0 [0]\n",
 ]
@@ -45,6 +50,7 @@ COORDINATOR_SCENES = [
     "given\n> agent 0: Hello\n",
     "given\njoined\n",
     'given mode="exact" rounds=2\njoined\n',
+    "given relay=True\njoined\n",
     "given rounds=0 save_policy=True\njoined\n",
     "given rounds=0\njoined\n",
 ]
@@ -55,7 +61,7 @@ EXPECTED = set(ExitCode) - {ExitCode.INTERNAL}
 def plausible(draw: Any, kinds: st.SearchStrategy[Message] | None = None) -> Message:
     """Return any message, often about the present: nothing else gets far."""
     message = draw(any_message() if kinds is None else kinds)
-    for field in ("round", "step", "time", "lane"):
+    for field in ("round", "step", "turn", "time", "lane"):
         if hasattr(message, field) and draw(st.integers(0, 3)):
             message = msgspec.structs.replace(message, **{field: 4 * draw(st.integers(0, 1))})
     return message
@@ -89,7 +95,8 @@ def play(stage: Stage, scene: str, said: list[tuple[int, int, Message]]) -> None
 
 GENERATIONS = st.sampled_from([1, 1, 1, 2])
 FOR_AGENTS = (
-    messages(FlowBroadcast)
+    messages(ActionsRelayed)
+    | messages(FlowBroadcast)
     | messages(SignalBroadcast)
     | messages(StatesAnnounced)
     | messages(Welcome)
@@ -121,7 +128,11 @@ def test_an_agent(scene: str, said: list[tuple[int, int, Message]]) -> None:
 @given(
     st.sampled_from(COORDINATOR_SCENES),
     st.lists(
-        st.tuples(GENERATIONS, st.sampled_from([0, 1, 2]), plausible() | plausible(messages(Hello))),
+        st.tuples(
+            GENERATIONS,
+            st.sampled_from([0, 1, 2]),
+            plausible() | plausible(messages(Hello) | messages(ActionsAttested)),
+        ),
         min_size=1,
         max_size=5,
     ),

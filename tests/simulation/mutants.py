@@ -8,7 +8,11 @@ CODEC = "protocol/bnpg_protocol/wire/codec.py"
 LEARNER = "agents/bnpg_agents/learner.py"
 AGENT_ROUNDS = "agents/bnpg_agents/rounds.py"
 BUFFER = "agents/bnpg_agents/round_buffer.py"
+RELAYING = "agents/bnpg_agents/relaying.py"
+RELAYED_BUFFER = "agents/bnpg_agents/relayed_buffer.py"
+ROUTES = "bnpg_math/dag/routes.py"
 ROUNDS = "coordinator/bnpg_coordinator/rounds.py"
+ATTESTATIONS = "coordinator/bnpg_coordinator/attestations.py"
 MEMBERSHIP = "coordinator/bnpg_coordinator/membership.py"
 
 
@@ -153,6 +157,81 @@ MUTANTS = (
         (("return len(self._confirmed) == self._dag.agents", "return True"),),
     ),
 )
+
+RELAY_MUTANTS = (
+    Mutant(
+        "a relay hands on its own actions as those of another",
+        RELAYING,
+        (
+            (
+                "whole = np.concatenate([*heard, own[None]])",
+                "whole = np.concatenate([*(own[None].repeat(len(rows), 0) for rows in heard), own[None]])",
+            ),
+        ),
+    ),
+    Mutant(
+        "a relay hands on its rows in another order than they are read in",
+        RELAYING,
+        (("rows = (whole if pick is None else whole[pick])", "rows = (whole[::-1])"),),
+    ),
+    Mutant(
+        "parents' rows are read in the order in which links bring them",
+        RELAYING,
+        (
+            (
+                "self._in_order = None if in_order == list(range(len(in_order))) else in_order",
+                "self._in_order = None",
+            ),
+        ),
+    ),
+    Mutant(
+        "actions are handed on by who is no child of who chose them",
+        ROUTES,
+        (("(sender for sender in carried if sender in children[parent])", "(sender for sender in carried)"),),
+    ),
+    Mutant(
+        "actions that are handed on are sent to nobody",
+        ROUTES,
+        (("                carried[relay].append(parent)\n", "                pass\n"),),
+    ),
+    Mutant(
+        "an agent attests to nothing that it acted on",
+        RELAYED_BUFFER,
+        (("            self._digests[sender].add(heard[turn])\n", "            pass\n"),),
+    ),
+    Mutant(
+        "the coordinator does not compare what agents acted on",
+        ROUNDS,
+        (("            self._attestations.check(self.round)\n", "            pass\n"),),
+    ),
+    Mutant(
+        "the coordinator looks at the first agent only",
+        ATTESTATIONS,
+        (("        for agent in self._order:\n", "        for agent in self._order[:1]:\n"),),
+    ),
+    Mutant(
+        "digests begin anew in every turn",
+        RELAYED_BUFFER,
+        (
+            (
+                "        for sender, heard in self.heard.items():\n            self._digests[sender].add",
+                "        self._digests = {sender: RowsDigest() for sender in self.heard}\n"
+                "        for sender, heard in self.heard.items():\n            self._digests[sender].add",
+            ),
+        ),
+    ),
+    Mutant(
+        "the digests of the round before count on",
+        ATTESTATIONS,
+        (
+            (
+                "        self._digests = [RowsDigest() for _ in self._links]\n",
+                "        self._digests = vars(self).get('_digests') or [RowsDigest() for _ in self._links]\n",
+            ),
+        ),
+    ),
+)
+"""Of runs with a relay."""
 
 NO_GAP_REQUEST = Mutant(
     "a gap is not asked for",

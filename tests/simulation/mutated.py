@@ -12,13 +12,25 @@ from pathlib import Path
 
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol.process.faults.plan import Delay, Drop, FaultPlan, Kill
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.root import bnpg
 from bnpg.lab.soak import simulate
 from bnpg.lab.soak.promise import broken_promise
 from bnpg.lab.soak.schedule import Schedule, draw_schedule
+from bnpg.lab.testing.liars import Lie, lying
 
 SMALL = Experiment(game="random(agents=2, states=2, actions=2, branching=2)", rounds=3, lanes=2, horizon=2)
+
+RELAYED = Experiment(
+    game="random(agents=4, states=2, actions=2, branching=2)",
+    dag="complete",
+    rounds=3,
+    lanes=2,
+    horizon=2,
+)
+LIES = (Lie(agent=2, to=3, of=0), Lie(agent=0, to=1, of=0, turn=1))
+"""Of a relay, and of a parent that tells its child something else than the coordinator."""
 
 AIMED = (
     # An action of the first epoch arrives in the second.
@@ -39,6 +51,12 @@ AIMED = (
 def noticed(schedules: int) -> str:
     """Return what the first schedule shows that breaks the promise; empty if none does."""
     simulate.LONGEST = 50_000
+    for lie in LIES:
+        try:
+            if not found_out(lie):
+                return f"agent {lie.agent} lied to agent {lie.to} about agent {lie.of}, and nobody noticed"
+        except Exception as error:
+            return repr(error)
     aimed = [Schedule(SMALL, plan, order) for plan in AIMED for order in range(4)]
     for schedule in (*aimed, *map(draw_schedule, range(schedules))):
         try:
@@ -48,6 +66,14 @@ def noticed(schedules: int) -> str:
         if why is not None:
             return why
     return ""
+
+
+def found_out(lie: Lie) -> bool:
+    """Whether a run with a relay ends because of a lie, and names both of whom one lies."""
+    with lying(lie):
+        result = simulate.simulate(RELAYED, relay=True)
+    code, why = result.stops["coordinator"]
+    return code == ExitCode.PROTOCOL and f"agent {lie.agent} or agent {lie.to} lies" in why
 
 
 def gap() -> str:

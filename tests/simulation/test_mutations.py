@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bnpg_protocol.wire.link import PATIENCE
 
-from tests.simulation.mutants import LINK, MUTANTS, NO_GAP_REQUEST, Mutant
+from tests.simulation.mutants import LINK, MUTANTS, NO_GAP_REQUEST, RELAY_MUTANTS, Mutant
 
 ENOUGH = 400
 """Schedules within which a mutant must be caught."""
@@ -19,16 +19,17 @@ PROGRAM = Path(__file__).with_name("mutated.py")
 
 def play(mutant: Mutant, what: str, folder: Path) -> str:
     """Return what the program says that plays schedules with a mutant in place of the real file."""
-    package = (ROOT / mutant.file).relative_to(ROOT).parts[:2]
-    copy = folder / package[1]
-    shutil.copytree(ROOT.joinpath(*package), copy, ignore=shutil.ignore_patterns("__pycache__"))
-    file = folder.joinpath(*Path(mutant.file).parts[1:])
+    parts = Path(mutant.file).parts
+    within = parts if parts[0].startswith("bnpg") else parts[1:]  # from the package on
+    source = ROOT.joinpath(*parts[: len(parts) - len(within) + 1])
+    shutil.copytree(source, folder / within[0], ignore=shutil.ignore_patterns("__pycache__"))
+    file = folder.joinpath(*within)
     text = file.read_text(encoding="utf-8")
     for old, new in mutant.edits:
         assert text.count(old) == 1, f"{mutant.file} must have exactly once: {old}"
         text = text.replace(old, new)
     file.write_text(text, encoding="utf-8")
-    module = ".".join(Path(mutant.file).with_suffix("").parts[1:])
+    module = ".".join(within).removesuffix(".py")
     done = subprocess.run(
         [sys.executable, str(PROGRAM), str(folder), module, what],
         env=os.environ | {"PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1"},
@@ -41,7 +42,7 @@ def play(mutant: Mutant, what: str, folder: Path) -> str:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.name.replace(" ", "-"))
+@pytest.mark.parametrize("mutant", [*MUTANTS, *RELAY_MUTANTS], ids=lambda one: one.name.replace(" ", "-"))
 def test_a_broken_protocol_is_caught(mutant: Mutant, tmp_path: Path) -> None:
     assert play(mutant, str(ENOUGH), tmp_path), f"{ENOUGH} schedules did not notice: {mutant.name}"
 

@@ -47,6 +47,17 @@ def test_agents_and_coordinator_killed_while_joining_and_in_any_round(start_run,
     finishes(run)
 
 
+def test_with_a_relay_agents_and_coordinator_are_killed_and_the_run_goes_on_without(start_run, play):
+    case = CASE | {"dag": "complete"}
+    run = start_run(**case, settings=SETTINGS | {"relay": "on"})
+    for name, round_ in [("agent-1", 5), ("coordinator", 40), ("agent-2", 70)]:
+        run.until_round(round_)
+        run.kill(name)
+    assert run.wait() == ExitCode.DONE, run.log
+    expected = play(**case)
+    assert (run.digest, run.lines) == (expected.digest, expected.lines)
+
+
 @pytest.mark.parametrize(
     "way",
     [

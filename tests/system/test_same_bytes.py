@@ -44,6 +44,16 @@ def test_every_transport_gives_the_bytes_of_memory(case, transport, start_run, p
     assert run.lines == expected.lines
 
 
+@pytest.mark.parametrize("transport", ["ipc", "tcp", "unix"])
+def test_a_relay_gives_the_bytes_of_memory_on_every_transport(transport, start_run, play):
+    case = {"game": "coordination(agents=4)", "dag": "complete", "lanes": 3, "horizon": "geometric"}
+    run = start_run(**COMMON, **case, settings={"transport": transport, "fsync": False, "relay": "on"})
+    assert run.wait() == ExitCode.DONE, run.log
+    expected = play(**COMMON, **case)
+    assert run.digest == expected.digest
+    assert run.lines == expected.lines
+
+
 @pytest.mark.parametrize(
     ("transport", "case"),
     [

@@ -16,8 +16,9 @@ from bnpg_protocol.process.trace_line import (
     SendLine,
     StartLine,
 )
-from bnpg_protocol.wire.addresses import process_name
+from bnpg_protocol.wire.addresses import agent_of, process_name
 from bnpg_protocol.wire.messages import SignalApplied
+from msgspec import UNSET
 
 from bnpg.trace.lives import Lives
 from bnpg.trace.reading import Life, TraceEvent, Violation
@@ -26,11 +27,14 @@ Key = tuple[str, str, int, int | None, str | None]
 """The last: to whom it is said, if everybody is told something else."""
 REPEATABLE = frozenset(
     {
-        "ActionsChosen", "FlowBroadcast", "ObservationsAnnounced", "SignalApplied", "SignalBroadcast",
-        "StatesAnnounced", "TableRequested", "TableShown", "ThetaShown", "UpdateReported",
+        "ActionsAttested", "ActionsChosen", "ActionsRelayed", "FlowBroadcast", "ObservationsAnnounced",
+        "SignalApplied", "SignalBroadcast", "StatesAnnounced", "TableRequested", "TableShown", "ThetaShown",
+        "UpdateReported",
     }
 )  # fmt: skip
 """Kinds of message that say the same in every replay of a round."""
+TO_EACH = frozenset({"ActionsRelayed", "ObservationsAnnounced"})
+"""Those that say something else to every receiver."""
 
 
 @dataclass
@@ -60,11 +64,50 @@ def collect(run: Lives) -> Content:
                     _note(content, life, event, (life.process, kind, round_, event.step, _receiver(event)))
                     if kind == "SignalApplied" and life.agent is not None:
                         _check_report(content.thetas[life.agent].get(round_ + 1), event, round_)
-                case ActLine(round=round_, step=step):
-                    _note(content, life, event, (life.process, "ActionsChosen", round_, step, None))
+                case ActLine(round=round_, step=step, rows=rows):
+                    kind = "ActionsChosen" if rows is UNSET else "ActionsAttested"
+                    _note(content, life, event, (life.process, kind, round_, step, None))
                 case JoinLine():
                     _check_held(run, event, event.line)
+    _check_rows(run, content)
     return content
+
+
+def _check_rows(run: Lives, content: Content) -> None:
+    """Where actions are handed on: everybody acts on what its parents chose, and on nothing else."""
+    acts = {
+        (key[0], key[2], key[3]): event
+        for key, event in content.messages.items()
+        if key[1] == "ActionsAttested"
+    }
+    for (process, round_, step), event in acts.items():
+        agent, rows = agent_of(process), _rows(event)
+        if agent is None or rows is None:
+            continue
+        expected = sorted((*run.parents[agent], agent))
+        if sorted(rows) != expected:
+            why = f"{process} acts on actions of {sorted(rows)}, expected {expected}"
+            raise Violation(f"{why} (its own among them)", event)
+        for parent in run.parents[agent]:
+            chosen = acts.get((process_name(parent), round_, step))
+            known = None if chosen is None else _rows(chosen)
+            if chosen is None or known is None or known[parent] != rows[parent]:
+                by = _carrier(run, event, parent, agent)
+                why = f"{process} acts at round {round_}, step {step} on actions of {process_name(parent)}"
+                raise Violation(f"{why} that it did not choose{by}", *([chosen] if chosen else []), event)
+
+
+def _rows(event: TraceEvent) -> dict[int, str] | None:
+    rows = event.line.rows if isinstance(event.line, ActLine) else UNSET
+    return None if rows is UNSET else rows
+
+
+def _carrier(run: Lives, event: TraceEvent, parent: int, agent: int) -> str:
+    """Return who handed a parent's actions on, in words; nothing if it sent them itself."""
+    links = run.links(event.epoch[0])
+    heard = () if links is None else links.hears[agent]
+    by = [sender for sender, carried in heard if parent in carried and sender != parent]
+    return f"; {process_name(by[0])} handed them on" if by else ""
 
 
 def _note(content: Content, life: Life, event: TraceEvent, key: Key) -> None:
@@ -78,7 +121,7 @@ def _note(content: Content, life: Life, event: TraceEvent, key: Key) -> None:
 
 def _receiver(event: TraceEvent) -> str | None:
     line = event.line
-    return line.peer if isinstance(line, SendLine) and line.kind == "ObservationsAnnounced" else None
+    return line.peer if isinstance(line, SendLine) and line.kind in TO_EACH else None
 
 
 def payload_of(event: TraceEvent) -> str:

@@ -149,13 +149,14 @@ def _follow(
 
 
 def _check_family(run: Lives, life: Life, event: TraceEvent, neighbours: set[str]) -> None:
-    """A process's neighbours are those of the DAG, and the coordinator."""
+    """A process's neighbours are those of the DAG, or the ends of a relay's links, and the coordinator."""
     if life.agent is None:
         expected = set(run.agent_names)
         if event.epoch[0] != life.life:
             raise Violation("a coordinator forms an epoch of another generation", event)
     else:
-        family = [*run.parents[life.agent], *run.children[life.agent]]
+        parents, children = run.neighbours(life.agent, event.epoch[0])
+        family = [*parents, *children]
         expected = {_HEAD, *(process_name(agent) for agent in family)}
     if neighbours != expected:
         raise Violation(f"{life.process} enters an epoch with other neighbours than the DAG gives it", event)

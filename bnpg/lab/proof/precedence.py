@@ -34,6 +34,14 @@ from bnpg.trace.reading import Life, TraceEvent, Violation
 COORDINATOR = process_name(COORDINATOR_ID)
 
 
+_SAME = {
+    "ObservationsAnnounced": "StatesAnnounced",
+    "ActionsAttested": "ActionsChosen",
+    "ActionsRelayed": "ActionsChosen",
+}
+"""Kinds of message that are another way to say the same."""
+
+
 class Fact(NamedTuple):
     """What an event amounts to within its epoch."""
 
@@ -58,12 +66,11 @@ class Need(NamedTuple):
 def fact_of(event: TraceEvent) -> Fact:
     """Return what an event amounts to; to apply an update and to have applied it before are one.
 
-    So are the two ways to say what is seen in a turn.
+    So are the two ways to say what is seen in a turn, and those to say what was chosen.
     """
     match event.line:
         case SendLine() | ReceiveLine() | UnsendLine() as line:
-            kind = "StatesAnnounced" if line.kind == "ObservationsAnnounced" else line.kind
-            return Fact(event.verb, kind, line.peer, line.round, line.step)
+            return Fact(event.verb, _SAME.get(line.kind, line.kind), line.peer, line.round, line.step)
         case ApplyLine() | KeptLine():
             return Fact("update", round=event.round)
         case JoinLine(agent=agent, life=life):
@@ -151,6 +158,7 @@ class _Agent(_Process):
     def __init__(self, run: Lives, life: Life) -> None:
         super().__init__(life)
         assert life.agent is not None
+        self._run, self._agent = run, life.agent
         self._exact = run.start.mode == "exact"
         self._parents = [process_name(parent) for parent in run.parents[life.agent]]
         self._children = [process_name(child) for child in run.children[life.agent]]
@@ -183,7 +191,9 @@ class _Agent(_Process):
                 turns = sum(fact[:4] == received("StatesAnnounced")[:4] for fact in self._known)
                 for turn in range(turns):
                     yield Need(Fact("act", round=round_, step=turn), f"acted at step {turn}")
-            case SendLine(kind="ActionsChosen", step=step):
+            case SendLine(kind="ActionsRelayed", step=step):
+                yield Need(Fact("act", round=round_, step=step), "drawn its own")
+            case SendLine(kind="ActionsChosen" | "ActionsAttested", step=step):
                 yield Need(Fact("act", round=round_, step=step), "drawn them", "that it has not drawn")
             case SendLine(kind="SignalApplied"):
                 yield Need(Fact("update", round=round_), "applied it")
@@ -219,6 +229,10 @@ class _Agent(_Process):
                 self.acts += 1
             case SendLine(kind="CheckpointSealed"):
                 self._known[Fact("sealing")] = event
+            case EpochLine(generation=generation):
+                parents, children = self._run.neighbours(self._agent, generation)
+                self._parents = [process_name(parent) for parent in parents]
+                self._children = [process_name(child) for child in children]
             case BeginLine(round=round_) if self._latest < round_:
                 raise self._wrong(event, f"goes on at round {round_} with theta of round {self._latest}")
             case BeginLine(round=round_):

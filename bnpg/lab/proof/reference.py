@@ -21,9 +21,13 @@ from bnpg_coordinator.machine import critic_of, exact
 from bnpg_coordinator.orders import To, ToAll
 from bnpg_coordinator.rounds import announcements
 from bnpg_coordinator.setup import CoordinatorSetup
-from bnpg_protocol.process.recorder import payload
+from bnpg_protocol.process.recorder import payload, row_payload
+from bnpg_protocol.process.trace_line import ActLine
+from bnpg_protocol.wire.addresses import agent_of
 from bnpg_protocol.wire.messages import (
+    ActionsAttested,
     ActionsChosen,
+    ActionsRelayed,
     Message,
     ObservationsAnnounced,
     SignalApplied,
@@ -33,6 +37,7 @@ from bnpg_protocol.wire.messages import (
     ThetaShown,
     UpdateReported,
 )
+from bnpg_protocol.wire.rows import RowsDigest, row_type
 from msgspec import UNSET
 from threadpoolctl import threadpool_limits
 
@@ -40,6 +45,7 @@ from bnpg.lab.proof.check import Proof
 from bnpg.lab.proof.content import Key, payload_of
 from bnpg.trace.reading import TraceEvent, Violation
 from bnpg_math.arrays import IntArray
+from bnpg_math.dag.routes import Routes, relayed
 
 Words = dict[Key, Message]
 
@@ -66,7 +72,8 @@ def check_reference(folder: Path, proof: Proof) -> None:
     remaining = dict(proof.content.messages)
     rounds = max(max(thetas) for thetas in proof.content.thetas)
     with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum
-        for round_, (words, thetas) in enumerate(recompute(setup, rounds)):
+        routes = relayed(setup.dag) if any(proof.run.relays.values()) else None
+        for round_, (words, thetas) in enumerate(recompute(setup, rounds, routes)):
             for agent, expected in enumerate(thetas):
                 known = proof.content.thetas[agent].get(round_)
                 if known is not None and known[0] != expected:
@@ -105,10 +112,25 @@ def _compare(key: Key, event: TraceEvent, expected: Message | None) -> None:
     if payload(expected) != payload_of(event):
         why = f"{where} has the digest {payload_of(event)}; in memory it comes to {payload(expected)}"
         raise Violation(why, event)
+    line, agent = event.line, agent_of(process)
+    if isinstance(line, ActLine) and isinstance(expected, ActionsAttested) and agent is not None:
+        # Those of its parents are known to be what the parents' own acts say.
+        own = UNSET if line.rows is UNSET else line.rows.get(agent)
+        if own != row_payload(expected.actions):
+            raise Violation(f"{where} acts otherwise than in memory", event)
 
 
-def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, list[str]]]:
+def recompute(
+    setup: CoordinatorSetup, rounds: int, routes: Routes | None = None
+) -> Iterator[tuple[Words, list[str]]]:
     """Play the rounds 0 .. `rounds`, the last one without its update.
+
+    Parameters
+    ----------
+    setup : CoordinatorSetup
+    rounds : int
+    routes : Routes, optional
+        Over which links actions are handed on, where there is a relay.
 
     Yields
     ------
@@ -136,7 +158,9 @@ def recompute(setup: CoordinatorSetup, rounds: int) -> Iterator[tuple[Words, lis
                 for learner in learners:
                     learner.apply_flow(signal)
             else:
-                _play(setup, learners, critic, round_, words)
+                chosen = _play(setup, learners, critic, round_, words)
+                if routes is not None:
+                    _hand_on(setup, routes, round_, chosen, words)
             for agent, learner in enumerate(learners):
                 after = learner.snapshot(round_ + 1).digest
                 words[f"agent-{agent}", "SignalApplied", round_, None, None] = SignalApplied(round_, after)
@@ -154,8 +178,8 @@ def _play(
     critic: CentralCritic | None,
     round_: int,
     words: Words,
-) -> None:
-    """Play the episodes of a sampled round and apply its update."""
+) -> list[list[IntArray]]:
+    """Play the episodes of a sampled round and apply its update; return what everybody chose, by turn."""
     parents = setup.dag.parents
     sampled = SampledRound(setup.world, setup.experiment, round_)
     episodes = sampled.episodes
@@ -196,3 +220,26 @@ def _play(
         while not update.advance():
             pass
         learner.end_update(update)
+    return chosen
+
+
+def _hand_on(
+    setup: CoordinatorSetup, routes: Routes, round_: int, chosen: list[list[IntArray]], words: Words
+) -> None:
+    """Note what is said with a relay of the actions of a round."""
+    counts = setup.world.actions
+    digests = {
+        (sender, agent): RowsDigest() for agent, heard in enumerate(routes.hears) for sender, _ in heard
+    }
+    for turn in range(len(chosen[0])):
+        for agent, heard in enumerate(routes.hears):
+            for sender, carried in heard:
+                dtype = row_type(max(counts[one] for one in carried))
+                rows = np.array([chosen[one][turn] for one in carried], dtype=dtype)
+                key = (f"agent-{sender}", "ActionsRelayed", round_, turn, f"agent-{agent}")
+                words[key] = ActionsRelayed(round_, turn, rows)
+                digests[sender, agent].add(rows)
+            attested = b"".join(digests[sender, agent].value for sender, _ in heard)
+            words[f"agent-{agent}", "ActionsAttested", round_, turn, None] = ActionsAttested(
+                round_, turn, chosen[agent][turn], np.frombuffer(attested, dtype=np.uint8)
+            )

@@ -39,7 +39,7 @@ def broken_files(schedule: Schedule) -> str | None:
         found: list[dict[str, Any]] = []
         for name, plan in (("whole", None), ("struck", schedule.plan)):
             folder = Path(place) / name
-            why = _played(folder, schedule.experiment, plan)
+            why = _played(folder, schedule.experiment, plan, schedule.relay and plan is not None)
             if why is not None:
                 return f"{name}: {why}"
             left = content(folder)
@@ -54,10 +54,12 @@ def broken_files(schedule: Schedule) -> str | None:
         return f"these files differ: {', '.join(differ)}" if differ else None
 
 
-def _played(folder: Path, experiment: Experiment, plan: FaultPlan | None) -> str | None:
+def _played(folder: Path, experiment: Experiment, plan: FaultPlan | None, relay: bool) -> str | None:
     """Make a run folder and bring it to its end; return what is wrong with it, or None."""
     given = msgspec.to_builtins(experiment)
     settings = LaunchSettings(launcher="memory", fsync=False, patience=3600.0, log_level="error")
+    if relay:
+        settings = msgspec.structs.replace(settings, relay="on")
     if plan is not None:
         settings = msgspec.structs.replace(settings, faults=FAULTS_FILE)
     run = create_run_folder(plan_experiment(given | {"trace": True}), settings, folder, plan)

@@ -1,4 +1,7 @@
-"""The one promise, as a check: under faults a run comes to the very bits of its fault-free twin."""
+"""The one promise, as a check: under faults a run comes to the very bits of its fault-free twin.
+
+The twin has no relay, whether the run has one or not.
+"""
 
 import msgspec
 from bnpg_protocol.process.faults.plan import FaultPlan
@@ -12,7 +15,7 @@ def broken_promise(schedule: Schedule) -> str | None:
     """Simulate a schedule and its fault-free twin; return how they differ, or None."""
     reference = simulate(schedule.experiment)
     try:
-        result = simulate(schedule.experiment, schedule.plan, schedule.order)
+        result = simulate(schedule.experiment, schedule.plan, schedule.order, relay=schedule.relay)
     except Exception as error:  # a machine that raises is a finding too
         return f"{type(error).__name__}: {error}"
     return difference(reference, result)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 import tomli_w
 from bnpg_coordinator.experiment import Experiment, experiment_toml
+from bnpg_protocol.process.faults.links import check_links
 from bnpg_protocol.process.faults.plan import (
     Corrupt,
     Delay,
@@ -19,11 +20,16 @@ from bnpg_protocol.process.faults.plan import (
     Partition,
     Pause,
     Phase,
+    PlanError,
     Reorder,
     plan_document,
 )
 from bnpg_protocol.process.faults.shortage import Resource
 from msgspec import Struct
+
+from bnpg_math.dag import Dag
+from bnpg_math.dag.routes import relayed
+from bnpg_math.dag.text import parse_dag
 
 EDGES: dict[bool, tuple[Phase, ...]] = {
     False: ("greeting", "welcomed", "adopting", "joining", "stored", "leaving"),
@@ -52,9 +58,14 @@ class Schedule(Struct, frozen=True):
     plan: FaultPlan
     order: int
     """Seed of the order in which links deliver."""
+    relay: bool = False
+    """Whether actions are handed on; its fault-free twin has no relay."""
 
     def write(self, folder: Path) -> tuple[Path, Path]:
-        """Write experiment and plan as files that `bnpg train EXPERIMENT --faults PLAN` replays."""
+        """Write experiment and plan as files that `bnpg train EXPERIMENT --faults PLAN` replays.
+
+        Where there is a relay, `--relay on` belongs to it.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         experiment, plan = folder / "experiment.toml", folder / "plan.toml"
         experiment.write_text(experiment_toml(self.experiment))
@@ -74,7 +85,18 @@ def draw_schedule(number: int) -> Schedule:
         experiment = msgspec.structs.replace(experiment, **draw_ascent(number))
     agents = int(experiment.game.split("agents=")[1].split(",")[0])
     plan, order = draw_plan(rng, agents, experiment.rounds), rng.randrange(2**32)
-    return Schedule(experiment, draw_more(number, plan, agents), order)
+    plan = draw_more(number, plan, agents)
+    return Schedule(experiment, plan, order, draw_relay(number, parse_dag(experiment.dag, agents), plan))
+
+
+def draw_relay(number: int, dag: Dag, plan: FaultPlan) -> bool:
+    """Draw whether actions are handed on, unless the plan is about links that are not there then."""
+    rng = random.Random(f"relay {number}")  # noqa: S311
+    try:
+        check_links(plan, "the plan", dag.edges, relayed(dag).edges)
+    except PlanError:
+        return False
+    return rng.random() < 0.5
 
 
 def draw_experiment(rng: random.Random) -> Experiment:

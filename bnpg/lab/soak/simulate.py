@@ -72,6 +72,7 @@ def simulate(
     plan: FaultPlan | None = None,
     order: int | None = None,
     patience: float = 3600.0,
+    relay: bool = False,
 ) -> Result:
     """Simulate a run to its end; one that ends because something ran out is resumed, as a person would.
 
@@ -84,8 +85,10 @@ def simulate(
         Seed of the order of delivery; None delivers in the order of sending.
     patience : float
         Virtual seconds without progress after which the coordinator gives up; agents wait twice as long.
+    relay : bool
+        Whether actions are handed on.
     """
-    setup = coordinator_setup(experiment, patience)
+    setup = msgspec.structs.replace(coordinator_setup(experiment, patience), relay=relay)
     lines: list[Line] = []
     gathered: list[str] = []
     critics: dict[int, CriticState] = {}

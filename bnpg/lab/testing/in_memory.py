@@ -75,6 +75,7 @@ def play(
     plan: FaultPlan | None = None,
     seal: Seal | None = None,
     disks_die: bool = False,
+    relay: bool = False,
 ) -> Result:
     """Play a whole run in virtual time.
 
@@ -89,9 +90,11 @@ def play(
         With what the agents seal their checkpoints, for the coordinator to keep.
     disks_die : bool
         Whether an agent that dies loses what it has stored.
+    relay : bool
+        Whether actions are handed on.
     """
     experiment = settled(experiment, load_game(experiment, Path()))
-    setup = setup_of(experiment)
+    setup = msgspec.structs.replace(setup_of(experiment), relay=relay)
     lines: list[Line] = []
     gathered: list[FloatArray] = []
     kept: dict[int, dict[int, bytes]] = {}

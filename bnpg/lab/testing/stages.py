@@ -19,6 +19,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg.lab.testing.fakes import welcome
 from bnpg.lab.testing.in_memory import setup_of
 from bnpg.lab.testing.transcript import Stage
+from bnpg_math.dag.routes import relayed
 from bnpg_math.policies.softmax import initial_normal
 
 
@@ -57,12 +58,15 @@ class AgentStage(Stage):
         yield "~ 0"
         yield self.welcoming()
         self.epoch = 1
-        parents = tuple((parent, 1) for parent in mine.parents)
-        children = tuple((child, 1, f"child-{child}") for child in mine.children)
+        senders, receivers = mine.parents, mine.children
+        if mine.relay:
+            senders, receivers = (tuple(end for end, _ in links) for links in (mine.hears, mine.hands))
+        parents = tuple((parent, 1) for parent in senders)
+        children = tuple((child, 1, f"child-{child}") for child in receivers)
         yield f"> coordinator: Roster parents={_tight(parents)} children={_tight(children)}"
-        for parent in mine.parents:
+        for parent in senders:
             yield f"> agent {parent}: EdgeHello"
-        for child in mine.children:
+        for child in receivers:
             yield f"> agent {child}: EdgeWelcome"
         yield f"> coordinator: Start round={fields.get('round', 0)}"
 
@@ -85,7 +89,7 @@ class AgentStage(Stage):
 class CoordinatorStage(Stage):
     """A coordinator; `given` takes the fields of its experiment, `generation` and `patience`.
 
-    With `keeps` it keeps sealed checkpoints of at most so many bytes.
+    With `keeps` it keeps sealed checkpoints of at most so many bytes, with `relay` actions are handed on.
     `(end INTERRUPTED: interrupted)` is the shell that was told to end the run, `(abandoned: its launcher is
     gone)` the one whose lifeline was cut.
     """
@@ -106,15 +110,17 @@ class CoordinatorStage(Stage):
         fields = {**usual, **fields}
         self.generation = fields.pop("generation", 1)
         patience = float(fields.pop("patience", 120.0))
-        keeps = fields.pop("keeps", 0)
+        keeps, relay = fields.pop("keeps", 0), fields.pop("relay", False)
         given = {key.replace("_", "-"): value for key, value in fields.items()}
         setup = setup_of(msgspec.convert(given, Experiment), self.generation, patience)
-        self.setup = msgspec.structs.replace(setup, run="run", digest="E", numerics="F", largest_sealed=keeps)
+        self.setup = msgspec.structs.replace(
+            setup, run="run", digest="E", numerics="F", largest_sealed=keeps, relay=relay
+        )
         return CoordinatorMachine(self.setup, 0.0)
 
     def join(self, fields: dict[str, Any]) -> Iterator[str]:
         """Let all agents greet and confirm, in epoch 1."""
-        dag = self.setup.dag
+        dag = relayed(self.setup.dag) if self.setup.relay else self.setup.dag
         for agent in range(dag.agents):
             yield f"> agent {agent}: Hello held={_tight(fields.get('held', ()))}"
         self.epoch = 1

@@ -269,7 +269,8 @@ def _value(text: str) -> Any:
 
 
 def _message(kind: type[Message], text: str, named: Callable[[str], str]) -> Message:
-    scalars, bracket, array = text.partition(" [")
+    scalars, bracket, arrays = text.partition(" [")
+    numbers = ast.literal_eval("[[" + arrays.replace("] [", "],[") + "]") if bracket else []
     fields = {
         key: named(value) if isinstance(value, str) else value for key, value in _fields(scalars).items()
     }
@@ -277,8 +278,7 @@ def _message(kind: type[Message], text: str, named: Callable[[str], str]) -> Mes
     for field in kind.__struct_fields__:
         rule = next((one for one in get_args(hints[field]) if isinstance(one, Tensor)), None)
         if rule is not None and field not in fields and field not in _defaults(kind):
-            numbers = ast.literal_eval(f"[{array}") if bracket else []
-            fields[field] = np.array(numbers, dtype=next(iter(rule.dtypes)))
+            fields[field] = np.array(numbers.pop(0) if numbers else [], dtype=next(iter(rule.dtypes)))
     return kind(**fields)
 
 

@@ -16,9 +16,12 @@ from contextlib import suppress
 from hashlib import blake2s
 from io import RawIOBase
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from isal.isal_zlib import crc32
+from msgspec import structs
+from numpy.typing import NDArray
 
 from bnpg_files.reading import opened
 from bnpg_protocol.process import trace_line
@@ -63,6 +66,11 @@ def payload(message: Message) -> str:
         else:
             parts.append(repr(value).encode())
     return f"{crc32(b''.join(parts)):08x}"
+
+
+def row_payload(actions: "NDArray[np.integer[Any]]") -> str:
+    """Return a digest of an agent's actions in a turn, whatever type they have: CRC-32 of their text."""
+    return f"{crc32(repr(actions.tolist()).encode()):08x}"
 
 
 def chained(previous: str, text: bytes) -> str:
@@ -205,9 +213,12 @@ class TraceRecorder:
             return trace_line.SendLine(*what) if sends else _LINES[event.direction](*what, event.lamport)
         match event:
             case Acted():
-                return trace_line.ActLine(
-                    *at, *self._epoch, event.round, event.step, self._digested(event.message)[2]
-                )
+                digest, rows = self._digested(event.message)[2], event.rows
+                line = trace_line.ActLine(*at, *self._epoch, event.round, event.step, digest)
+                if rows is None:
+                    return line
+                known = {agent: row_payload(row) for agent, row in sorted(rows.items())}
+                return structs.replace(line, rows=known)
             case Applied():
                 digest = self._digested(event.signal)[2]
                 return trace_line.ApplyLine(

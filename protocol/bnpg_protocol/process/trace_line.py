@@ -53,8 +53,10 @@ class StartLine(TraceLine, tag="start", frozen=True):
     evaluate_every: Count | UnsetType = UNSET
     save_policy: bool | UnsetType = UNSET
     stops_early: bool | UnsetType = UNSET
-    critic: bool | UnsetType = UNSET
     """Whether it may be done before all rounds are."""
+    critic: bool | UnsetType = UNSET
+    relay: bool | UnsetType = UNSET
+    """Whether actions are handed on in this life."""
     parts: int | UnsetType = UNSET
     """In how many parts the lanes of a round are stepped."""
 
@@ -134,7 +136,9 @@ class ActLine(LineInEpoch, tag="act", frozen=True):
     round: Count = field(name="r")
     step: Count = field(name="s")
     payload: Payload = field(name="p")
-    """Of the `ActionsChosen`."""
+    """Of the `ActionsChosen`, or of the `ActionsAttested` where there is a relay."""
+    rows: dict[Count, Payload] | UnsetType = UNSET
+    """With a relay: of its own actions and of those it acted on, by agent."""
 
 
 class ApplyLine(LineInEpoch, tag="apply", frozen=True):

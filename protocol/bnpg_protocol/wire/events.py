@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from bnpg_protocol.wire.exit_codes import RunState
 from bnpg_protocol.wire.messages import Message
@@ -53,7 +55,9 @@ class Acted(Event, frozen=True):
     round: int
     step: int
     message: Message
-    """The `ActionsChosen` that says them."""
+    """What says them to the coordinator: `ActionsChosen`, or `ActionsAttested` where there is a relay."""
+    rows: dict[int, NDArray[np.integer[Any]]] | None = None
+    """With a relay: its own actions and those it acted on, by agent."""
 
 
 class Applied(Event, frozen=True):

@@ -4,7 +4,8 @@ Joining: `Hello` → `Welcome` or `Reject` → `Roster` → per edge `EdgeHello`
 `EdgesConfirmed` from both ends → `Start`. An agent that seals its checkpoints and lost them asks first:
 `CheckpointsRequested` → `CheckpointsReturned`.
 A round, sampled: `StatesAnnounced` or `ObservationsAnnounced` → `ActionsChosen` (to children and coordinator)
-→ .. → `SignalBroadcast` → (`UpdateReported`) → `SignalApplied`. A round, exact: `TableShown` →
+→ .. → `SignalBroadcast` → (`UpdateReported`) → `SignalApplied`; with a relay `ActionsRelayed` (to children)
+and `ActionsAttested` (to the coordinator) instead of `ActionsChosen`. A round, exact: `TableShown` →
 `FlowBroadcast` → `SignalApplied`. Where checkpoints are sealed, `CheckpointSealed` comes before
 `SignalApplied`.
 The end: `ThetaRequested` → `ThetaShown` (only when asked for) → `Finish` → `Farewell`.
@@ -35,6 +36,10 @@ Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 States = Annotated[NDArray[np.integer[Any]], Tensor("|u1", "<u2", "<u4")]
 Actions = Annotated[NDArray[np.integer[Any]], Tensor("|u1", "<u2")]
+ActionRows = Annotated[NDArray[np.integer[Any]], Tensor("|u1", "<u2", axes=2)]
+Digests = Annotated[NDArray[np.uint8], Tensor("|u1")]
+Carried = tuple[tuple[Count, tuple[Count, ...]], ...]
+"""Pairs: the agent at the other end of a link, and whose actions the link carries, ascending."""
 Observations = Annotated[NDArray[Any], Tensor("|u1", "<u2", "<u4", "<f4", axes=None)]
 Mask = Annotated[NDArray[np.uint8], Tensor("|u1", axes=2)]
 Flags = Annotated[NDArray[np.uint8], Tensor("|u1")]
@@ -122,6 +127,12 @@ class Welcome(Unsequenced, frozen=True):
     """How the step size goes over the rounds of sampled mode: `constant`, or `linear` down to 0."""
     epsilon: NotNegative = 0.0
     """Of Adam, in the unit of gradients; 0 where it takes no step."""
+    relay: bool = False
+    """Whether actions are handed on: then only links in `hears` and `hands` are there."""
+    hears: Carried = ()
+    """With a relay: the parents that send to the agent directly, and whose actions each of them sends."""
+    hands: Carried = ()
+    """With a relay: the children it sends to directly, and whose actions it sends to each."""
 
 
 class Reject(Unsequenced, frozen=True):
@@ -235,6 +246,26 @@ class ActionsChosen(Message, frozen=True):
     round: Count
     turn: Count
     actions: Actions
+
+
+class ActionsRelayed(Message, frozen=True):
+    """With a relay, to a child: the actions of all agents that this link carries, in all lanes of a turn."""
+
+    round: Count
+    turn: Count
+    actions: ActionRows
+    """(agents, lanes), a row for every agent of the link, ascending."""
+
+
+class ActionsAttested(Message, frozen=True):
+    """With a relay, to the coordinator: the sender's actions, and digests of what it acted on."""
+
+    round: Count
+    turn: Count
+    actions: Actions
+    digests: Digests
+    """One behind the other, of every agent that it hears directly, ascending: `rows.RowsDigest` over all that
+    the agent acted on of it in the turns of the round so far."""
 
 
 class SignalBroadcast(Message, frozen=True):

@@ -29,7 +29,9 @@ from typing import NamedTuple
 from bnpg_protocol.wire.effects import Effect, Transmit
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.messages import (
+    ActionsAttested,
     ActionsChosen,
+    ActionsRelayed,
     FlowBroadcast,
     Hello,
     Message,
@@ -77,7 +79,11 @@ def after_effect(effect: Effect) -> Moment | None:
     """Return the moment just after an effect was carried out."""
     if isinstance(effect, Transmit):
         match effect.envelope.message:
-            case ActionsChosen(round=round_, turn=turn):
+            case (
+                ActionsChosen(round=round_, turn=turn)
+                | ActionsRelayed(round=round_, turn=turn)
+                | ActionsAttested(round=round_, turn=turn)
+            ):
                 return Moment("sending", round_, turn)
             case StatesAnnounced(round=round_, turn=turn) | ObservationsAnnounced(round=round_, turn=turn):
                 return Moment("announcing", round_, turn)

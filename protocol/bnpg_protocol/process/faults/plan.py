@@ -70,6 +70,10 @@ Phase = Literal[
 """Moments in the life of a process; see `bnpg_protocol.process.faults.moments`."""
 
 
+ALSO = {"ActionsRelayed": "ActionsChosen", "ActionsAttested": "ActionsChosen"}
+"""As what some kinds of message count beside: a plan is the same with a relay and without."""
+
+
 class PlanError(ValueError):
     """A fault plan that cannot be read; the text names the file and the field."""
 
@@ -82,7 +86,8 @@ class LinkFault(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, r
     to: str = "*"
     """Who receives, likewise."""
     messages: tuple[str, ...] = ()
-    """Kinds of message, such as `ActionsChosen`; empty for all."""
+    """Kinds of message, such as `ActionsChosen`, which stands for `ActionsRelayed` and `ActionsAttested` too;
+    empty for all."""
     probability: Probability = 1.0
     positions: tuple[Index, ...] = ()
     """Only the messages at these places of each link, from 0, retransmissions counted; empty for all."""
@@ -91,12 +96,16 @@ class LinkFault(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, r
 
     def touches(self, sender: str, to: str, kind: str, position: int, round_: int | None) -> bool:
         """Whether this fault may strike a message, its probability aside."""
-        if self.messages and kind not in self.messages:
+        if self.messages and kind not in self.messages and ALSO.get(kind) not in self.messages:
             return False
         if self.positions and position not in self.positions:
             return False
         if self.rounds is not None and (round_ is None or not self.rounds[0] <= round_ <= self.rounds[1]):
             return False
+        return self.joins(sender, to)
+
+    def joins(self, sender: str, to: str) -> bool:
+        """Whether this fault is about what one process sends another."""
         return fnmatch.fnmatchcase(sender, self.sender) and fnmatch.fnmatchcase(to, self.to)
 
 

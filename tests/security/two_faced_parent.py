@@ -1,0 +1,14 @@
+"""An agent with a valid key that tells its child other actions of its own than the coordinator.
+
+Run like `python -m bnpg_agents`, in a run with a relay.
+"""
+
+import sys
+
+from bnpg_agents import __main__ as program
+
+from bnpg.lab.testing.liars import Lie, lying
+
+if __name__ == "__main__":
+    with lying(Lie(agent=0, to=1, of=0, round=5)):
+        sys.exit(program.main())
