@@ -7,7 +7,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import debug_option, json_option, quiet_option, words
 
-LETTERS = ("a", "b", "f", "g", "h", "i")
+LETTERS = ("a", "b", "f", "g", "h", "i", "j")
 
 
 @click.command(short_help="Measure speed, side by side with bare sockets.")
@@ -16,7 +16,8 @@ LETTERS = ("a", "b", "f", "g", "h", "i")
     type=words(LETTERS),
     default=",".join(LETTERS),
     metavar="LETTER,..",
-    help="Some of: a one step, b many lanes, f start-up, g switches, h simulators, i transports.  [all]",
+    help="Some of: a one step, b many lanes, f start-up, g switches, h simulators, i transports, j relay.  "
+    "[all]",
 )
 @click.option("--quick", is_flag=True, help="Fewer repetitions, and only the sizes with a target.")
 @click.option(

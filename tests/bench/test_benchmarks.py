@@ -17,6 +17,7 @@ from bnpg.lab.bench.many_lanes import many_lanes
 from bnpg.lab.bench.one_step import one_step
 from bnpg.lab.bench.plain_networks import PlainNetworks, add_gradient, layers
 from bnpg.lab.bench.plain_numpy import softmax
+from bnpg.lab.bench.relay import relay
 from bnpg.lab.bench.simulators import simulators
 from bnpg.lab.bench.start_up import start_up
 from bnpg.lab.bench.switches import switches
@@ -56,6 +57,12 @@ def weighed(case: Case, side: str = "ours") -> None:
     assert own is not None
     assert resident is not None
     assert 1e6 < own < resident < 1e9
+
+
+def test_the_relay_is_measured_beside_the_graph_without_and_the_line() -> None:
+    cases = measured(relay)
+    assert set(cases) == {"3 agents, ipc", "3 agents, unix"}
+    assert set(cases["3 agents, ipc"].samples) == {"with a relay", "without", "line"}
 
 
 def test_a_one_step_is_measured_against_the_ring_and_against_every_message() -> None:

@@ -79,4 +79,4 @@ def test_nothing_is_measured_if_the_results_cannot_be_kept(
 def test_an_unknown_letter_is_named() -> None:
     ran = CliRunner().invoke(bnpg, ["bench", "--only", "a,z"])
     assert ran.exit_code == ExitCode.USAGE
-    assert "expected some of 'a', 'b', 'f', 'g', 'h', 'i', got 'z'" in ran.stderr
+    assert "expected some of 'a', 'b', 'f', 'g', 'h', 'i', 'j', got 'z'" in ran.stderr

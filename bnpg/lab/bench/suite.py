@@ -16,6 +16,7 @@ from bnpg.lab.bench.machine import this_machine
 from bnpg.lab.bench.many_lanes import many_lanes
 from bnpg.lab.bench.measured_run import BenchmarkFailed
 from bnpg.lab.bench.one_step import one_step
+from bnpg.lab.bench.relay import relay
 from bnpg.lab.bench.simulators import simulators
 from bnpg.lab.bench.start_up import start_up
 from bnpg.lab.bench.switches import switches
@@ -32,6 +33,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "g": switches,
     "h": simulators,
     "i": what_you_get,
+    "j": relay,
 }
 """Those that need nothing but this package."""
 
