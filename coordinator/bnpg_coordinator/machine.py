@@ -533,7 +533,7 @@ class CoordinatorMachine:
 
     def _in_range(self, agent: int, message: Message) -> bool:
         """Whether actions name something that exists."""
-        if isinstance(message, ActionsChosen | ActionsAttested):
+        if isinstance(message, (ActionsChosen, ActionsAttested)):
             return within(message.actions, self._setup.world.actions[agent])
         return True
 

@@ -1,6 +1,6 @@
 """j. What a relay saves on the complete graph."""
 
-from bnpg.lab.bench.document import Benchmark, Case, Sample
+from bnpg.lab.bench.document import Benchmark, Case, Sample, Target
 from bnpg.lab.bench.effort import Effort
 from bnpg.lab.bench.measured_run import BenchmarkFailed, Workload, measure
 from bnpg.lab.bench.turns import take_turns
@@ -9,6 +9,11 @@ from bnpg.lab.bench.words import counted
 SIZES = {"full": (16, 24, 32, 62), "quick": (24,), "tiny": (3,)}
 """How many agents."""
 TRANSPORTS = ("ipc", "unix")
+TARGETS = {
+    24: {"line": Target(sense="at most", ratio=1.5)},
+    32: {"without": Target(sense="at most", ratio=1 / 3)},
+}
+"""By agents."""
 MESSAGES = 10_000
 """In one round, so that large teams take no longer than they must."""
 ABOUT = """\
@@ -48,4 +53,5 @@ def _case(effort: Effort, agents: int, transport: str) -> Case:
         parameters={"agents": agents, "dag": "complete", "transport": transport, "lanes": 1},
         samples=samples,
         ours="with a relay",
+        targets=TARGETS.get(agents, {}),
     )
