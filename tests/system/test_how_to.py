@@ -16,7 +16,7 @@ def blocks(language):
 
 def test_the_examples_pass(tmp_path):
     conftest, *examples = blocks("python")
-    assert len(examples) == 2
+    assert len(examples) == 3
     (tmp_path / "conftest.py").write_text(conftest)
     (tmp_path / "test_examples.py").write_text("\n\n".join(reversed(examples)))
     done = subprocess.run(
@@ -27,7 +27,7 @@ def test_the_examples_pass(tmp_path):
         cwd=tmp_path,
         check=False,
     )
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_transcript_is_what_an_agent_does():

@@ -45,7 +45,7 @@ class StartRun(Protocol):
 class Play(Protocol):
     """How the fixture `play` is called."""
 
-    def __call__(self, *, order: int | None = None, **experiment: Any) -> "Result":
+    def __call__(self, *, order: int | None = None, relay: bool = False, **experiment: Any) -> "Result":
         """Play a run in memory."""
 
 
@@ -130,9 +130,9 @@ def play() -> Play:
 
     from bnpg.lab.testing import in_memory
 
-    def played(*, order: int | None = None, **experiment: Any) -> "Result":
+    def played(*, order: int | None = None, relay: bool = False, **experiment: Any) -> "Result":
         given = {key.replace("_", "-"): value for key, value in experiment.items()}
-        return in_memory.play(msgspec.convert(given, Experiment), order)
+        return in_memory.play(msgspec.convert(given, Experiment), order, relay=relay)
 
     return played
 
