@@ -12,9 +12,11 @@ import numpy as np
 from bnpg_coordinator.automatic import settled
 from bnpg_coordinator.experiment import Experiment, experiment_from, experiment_settings
 from bnpg_coordinator.loading import certified_learning_rate, check_shapes
+from bnpg_coordinator.networks import check_kind
 from bnpg_coordinator.simulator import PATIENCE, OpenedSimulator, open_simulator, simulates
 from bnpg_coordinator.worlds.bundled.registry import SIMULATORS
 from bnpg_coordinator.worlds.interface import FollowedPlay
+from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.process.settings import did_you_mean
 
 from bnpg.counting import counting
@@ -33,7 +35,8 @@ from bnpg_math.games.reading import SUFFIXES, is_own
 from bnpg_math.games.registry import BUILDERS
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.networks.spec import parse_hidden
-from bnpg_math.policies.file import Policy, check_policy, load_policy, save_policy
+from bnpg_math.policies.file import Policy, check_policy
+from bnpg_math.policies.network_file import JointPolicy, NetworkTeam, read_policy, write_policy
 from bnpg_math.theory.weighted_bound import edges_price
 
 LARGEST_SIGNAL = 1 << 27
@@ -52,7 +55,7 @@ class ExperimentPlan:
     dag : Dag
     game_file : Path, Game or None
         To be put into the run folder as `game.npz`.
-    initial : Policy or None
+    initial : Policy, NetworkTeam or None
         To be written into the run folder as `initial.npz`.
     simulator : OpenedSimulator or None
         Instead of a game.
@@ -62,7 +65,7 @@ class ExperimentPlan:
     game: Game | None
     dag: Dag
     game_file: Path | Game | None = None
-    initial: Policy | None = None
+    initial: JointPolicy | None = None
     simulator: OpenedSimulator | None = None
 
     @property
@@ -96,7 +99,7 @@ class ExperimentPlan:
         elif self.game_file is not None:
             shutil.copyfile(self.game_file, folder / "game.npz")
         if self.initial is not None:
-            save_policy(self.initial, folder / "initial.npz")
+            write_policy(self.initial, folder / "initial.npz")
 
 
 def plan_experiment(
@@ -105,7 +108,7 @@ def plan_experiment(
     quiet: bool = True,
     *,
     game: Game | None = None,
-    initial: Policy | None = None,
+    initial: JointPolicy | None = None,
     env: Any = None,
     patience: float = PATIENCE,
 ) -> ExperimentPlan:
@@ -121,7 +124,7 @@ def plan_experiment(
         Whether nothing is said on stderr while M is computed for `stop-at-epsilon`.
     game : Game, optional
         Instead of the one that the fields name.
-    initial : Policy, optional
+    initial : Policy or NetworkTeam, optional
         Instead of the one that the fields name.
 
     env : object, optional
@@ -155,15 +158,10 @@ class _Planner:
         self._quiet = quiet
         self._asked = experiment_from(fields)
 
-    def plan(self, game: Game | None, policy: Policy | None) -> ExperimentPlan:
+    def plan(self, game: Game | None, policy: JointPolicy | None) -> ExperimentPlan:
         asked = self._asked
         _check_policy(asked)
         _check_network(asked)
-        if policy is not None and asked.kind.is_network:
-            raise InputError(
-                f"policy {asked.policy} cannot begin with the tables of another policy: networks begin at "
-                "weights drawn from the seed; policy table can"
-            )
         if game is None and simulates(asked):
             return self._plan_simulator(policy)
         _check_played(asked)
@@ -201,7 +199,7 @@ class _Planner:
         experiment = settled(experiment, game)
         return ExperimentPlan(experiment, game, dag, file, initial)
 
-    def _plan_simulator(self, policy: Policy | None) -> ExperimentPlan:
+    def _plan_simulator(self, policy: JointPolicy | None) -> ExperimentPlan:
         """Open a simulator, and see that it plays the same again."""
         asked = self._asked
         if "evaluate-every" not in self._given:
@@ -216,10 +214,13 @@ class _Planner:
             )
         world = simulator.world
         if policy is None and asked.initial not in ("zeros", "normal"):
-            policy = announce(load_policy(self._anchored(asked.initial)))
+            policy = announce(read_policy(self._anchored(asked.initial)))
         if policy is not None:
-            check_shapes(policy, world)
-            policy = policy.as_logits()
+            try:
+                check_shapes(policy, world, asked)
+            except PolicyError as error:
+                raise PolicyError(f"the initial policy does not fit {simulator.name}: {error}") from None
+            policy = policy.as_logits() if isinstance(policy, Policy) else policy
         agents = len(world.actions)
         dag = policy.dag if policy is not None and "dag" not in self._given else self._parsed_dag(agents)
         experiment = msgspec.structs.replace(
@@ -311,7 +312,7 @@ class _Planner:
         path = self._anchored(text)
         return path if text.endswith(SUFFIXES) or _is_file(path) else None
 
-    def _initial(self, game: Game, policy: Policy | None) -> Policy | None:
+    def _initial(self, game: Game, policy: JointPolicy | None) -> JointPolicy | None:
         if policy is not None:
             return self._fitting(policy, game, "the initial policy", game.name)
         text = self._asked.initial
@@ -321,14 +322,18 @@ class _Planner:
         if not text.endswith(".npz") and not _is_file(path):
             hint = did_you_mean(text, ("zeros", "normal"), "; ")
             raise InputError(f"initial must be zeros, normal or an existing policy file, got {text!r}{hint}")
-        return self._fitting(announce(load_policy(path)), game, f"initial {path}", self._asked.game)
+        return self._fitting(announce(read_policy(path)), game, f"initial {path}", self._asked.game)
 
-    def _fitting(self, policy: Policy, game: Game, what: str, of: str) -> Policy:
+    def _fitting(self, policy: JointPolicy, game: Game, what: str, of: str) -> JointPolicy:
         """Return a policy of the game as runs begin with it; refuse any other by the names of both."""
         try:
-            check_policy(policy, game)
+            check_kind(policy, self._asked.kind, TableWorld(game), self._asked.policy)
+            if isinstance(policy, Policy):
+                check_policy(policy, game)
         except InputError as error:
             raise PolicyError(f"{what} does not fit game {of}: {error}") from None
+        if isinstance(policy, NetworkTeam):
+            return policy
         if self._asked.kind.is_direct:
             return Policy.from_tables(policy.dag, policy.tables)
         try:
@@ -336,7 +341,7 @@ class _Planner:
         except InputError as error:
             raise PolicyError(f"{what}: {error}") from None
 
-    def _dag(self, game: Game, initial: Policy | None) -> Dag:
+    def _dag(self, game: Game, initial: JointPolicy | None) -> Dag:
         if initial is not None and "dag" not in self._given:
             return initial.dag
         text = self._asked.dag.strip()
@@ -353,7 +358,7 @@ class _Planner:
         known = not text or text in FAMILIES
         return parse_dag(text if known else str(self._anchored(text, Path.exists)), agents)
 
-    def _dag_name(self, dag: Dag, initial: Policy | None) -> str:
+    def _dag_name(self, dag: Dag, initial: JointPolicy | None) -> str:
         """Name the DAG without needing a file."""
         text = self._asked.dag.strip()
         if text in FAMILIES and (initial is None or "dag" in self._given):
@@ -407,15 +412,16 @@ def _check_policy(experiment: Experiment) -> None:
 
 _NOT_NETWORK = {
     "mode": "networks learn from what is played",
-    "initial": "networks begin at weights drawn from the seed",
+    "initial": "networks begin at weights drawn from the seed, or at those of a file",
     "learning_rate": "no curvature of a network is known",
     "stop_at_epsilon": "no theorem certifies a network; the gap that is measured is in the record",
     "certify_samples": "no theorem certifies a network",
     "barrier": "its theorem is about tables",
     "encoder": "networks see the numbers themselves",
-    "save_policy": "it gathers tables; a network's parameters are in its agent's folder",
 }
 """Why a network has no other value of a setting than the default: those are refused."""
+_REFUSED = {"learning_rate": "certified", "initial": "normal"}
+"""Where it may have others, and which it may not."""
 
 
 def _check_network(experiment: Experiment) -> None:
@@ -423,7 +429,8 @@ def _check_network(experiment: Experiment) -> None:
     if experiment.kind.is_network:
         for one in experiment_settings():
             chosen = getattr(experiment, one.name)
-            wrong = chosen == "certified" if one.name == "learning_rate" else chosen != one.default
+            refused = _REFUSED.get(one.name)
+            wrong = chosen != one.default if refused is None else chosen == refused
             if one.name in _NOT_NETWORK and wrong:
                 raise InputError(
                     f"policy {experiment.policy} cannot have {one.key} {chosen}: {_NOT_NETWORK[one.name]}"

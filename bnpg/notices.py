@@ -15,10 +15,11 @@ from bnpg_math.errors import InputWarning
 if TYPE_CHECKING:
     from bnpg_math.games.game import Game
     from bnpg_math.policies.file import Policy
+    from bnpg_math.policies.network_file import JointPolicy
 
 
 _OURS = ("bnpg", "bnpg_math", "contextlib")
-Noticed = TypeVar("Noticed", "Game", "Policy")
+Noticed = TypeVar("Noticed", "Game", "Policy", "JointPolicy")
 
 
 def announce(noticed: Noticed) -> Noticed:

@@ -26,7 +26,7 @@ from bnpg.run_documents import COMPLETED
 from bnpg.run_folder import RunFolder
 from bnpg.trace.heads import HEADS_FILE
 from bnpg_math.errors import InputError
-from bnpg_math.policies.file import load_policy
+from bnpg_math.policies.network_file import read_policy
 
 _WRITTEN = (
     "metrics.jsonl", "status.json", "summary.json", "policy.npz", "generation", "curves.png", "metrics.csv",
@@ -158,7 +158,7 @@ def _check_experiment(run: RunFolder) -> None:
         _check_simulator(run)
     _check_digest(run, "game.npz", run.identity.get("game_digest"), lambda: run.game.digest)
     initial = run.identity.get("initial_digest")
-    _check_digest(run, "initial.npz", initial, lambda: load_policy(run.path / "initial.npz").digest)
+    _check_digest(run, "initial.npz", initial, lambda: read_policy(run.path / "initial.npz").digest)
     if not isinstance(began, dict):
         _check_agents(run)
 
@@ -192,7 +192,7 @@ def _check_agents(run: RunFolder) -> None:
     experiment = run.experiment
     initial = experiment.initial
     if initial.endswith(".npz"):
-        initial = load_policy(run.path / initial).digest
+        initial = read_policy(run.path / initial).digest
     now = experiment_digest(experiment, run.world_digest, initial)
     for agent in range(run.agents):
         identity = load_identity(run.agent(agent))

@@ -26,9 +26,10 @@ from bnpg_agents.checkpoint import load_latest
 from bnpg_coordinator.experiment import read_experiment
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import check_simulator, load_game
+from bnpg_coordinator.networks import encodings
 from bnpg_coordinator.run_record import read_lines
 from bnpg_coordinator.simulator import OpenedSimulator, SimulatorIdentity, open_simulator
-from bnpg_coordinator.worlds.interface import Box, World
+from bnpg_coordinator.worlds.interface import World
 from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.wire.addresses import process_name
 
@@ -41,9 +42,9 @@ from bnpg_math.dag import Dag
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
-from bnpg_math.policies.encoding import Encoding
-from bnpg_math.policies.file import Policy, load_policy, policy_of
+from bnpg_math.policies.file import Policy, policy_of
 from bnpg_math.policies.network import NetworkPolicy, StateNetworkPolicy, initial_network
+from bnpg_math.policies.network_file import NetworkTeam, read_policy
 from bnpg_math.policies.softmax import theta_shape
 
 Content = TypeVar("Content")
@@ -237,8 +238,13 @@ class RunFolder:
 
         Those that were gathered at the end are taken as that round's: agents on other hosts keep their own.
         """
-        gathered = self._read("policy.npz", load_policy)
+        gathered = self._read("policy.npz", read_policy)
         if gathered is not None:
+            if isinstance(gathered, NetworkTeam) != self.experiment.kind.is_network:
+                raise InputError(
+                    f"{self.path / 'policy.npz'} holds another kind of policy, "
+                    f"expected {self.experiment.policy} as experiment.toml"
+                )
             if (gathered.dag.agents, gathered.dag.edges) != (self.agents, self.dag.edges):
                 raise InputError(
                     f"{self.path / 'policy.npz'} has the edges {gathered.dag.edges}, "
@@ -282,12 +288,11 @@ class RunFolder:
 
     def team(self, thetas: Sequence[FloatArray] | None = None) -> tuple[NetworkPolicy, ...]:
         """Return everybody's network at a theta, from `thetas`; at theta_0 if none is given."""
+        if thetas is None and self.experiment.initial.endswith(".npz"):
+            thetas = read_policy(self.path / self.experiment.initial).parameters
         spec, seed = self.experiment.kind, self.experiment.seed
         team = []
-        for agent, space in enumerate(self.world.spaces):
-            states, width = (0, space.width) if isinstance(space, Box) else (space.values, 0)
-            parents = tuple(self.actions[parent] for parent in self.dag.parents[agent])
-            encoding = Encoding(states, width, parents)
+        for agent, encoding in enumerate(encodings(self.world, self.dag)):
             first = initial_network(seed, agent, encoding, spec.hidden, self.actions[agent])
             team.append(first if thetas is None else first.of_vector(thetas[agent]))
         return tuple(team)

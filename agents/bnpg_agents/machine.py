@@ -524,7 +524,7 @@ class AgentMachine:
 
     def _show_theta(self, sender: int, asked: ThetaRequested, now: float) -> list[Effect]:  # noqa: ARG002
         latest = self.learner.latest
-        return [self._links.send(COORDINATOR, ThetaShown(latest, self.learner.snapshot(latest).table), now)]
+        return [self._links.send(COORDINATOR, ThetaShown(latest, self.learner.snapshot(latest).flat), now)]
 
     def _finish(self, sender: int, finish: Finish, now: float) -> list[Effect]:  # noqa: ARG002
         self.done = finish.code == ExitCode.DONE

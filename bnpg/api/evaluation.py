@@ -10,7 +10,8 @@ from bnpg.notices import announce
 from bnpg_math.arrays.npz import scalar
 from bnpg_math.errors import InputError, PolicyError
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import Policy, check_policy, load_policy
+from bnpg_math.policies.file import Policy, check_policy
+from bnpg_math.policies.network_file import read_policy
 
 
 @in_python_words
@@ -64,6 +65,7 @@ def evaluate(
             f"policy must be a path or a Policy, got {type(policy).__name__}; "
             "Policy.from_tables(dag, tables) makes one of probabilities"
         )
-    candidate = policy if isinstance(policy, Policy) else announce(load_policy(policy))
+    given = policy if isinstance(policy, Policy) else announce(read_policy(policy))
+    candidate = given if isinstance(given, Policy) else given.tabulated(played.states)
     check_policy(candidate, played)
     return measure(played, candidate, weight, bool(mismatch))

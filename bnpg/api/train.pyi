@@ -172,7 +172,8 @@ def train(
         and their mean reward at every step (``centred``), or nothing; ``auto`` is ``centred`` in games
         where `learning_rate` is auto, and else ``cross-fit``. (sampled mode)
     initial : str, path or Policy, default 'zeros'
-        Starting theta: ``zeros``, ``normal``, which is N(0, 1) keyed by the seed, or a policy file.
+        Starting theta: ``zeros``, ``normal``, which is N(0, 1) keyed by the seed, or a policy file;
+        networks start from weights keyed by the seed, or from a file of networks.
     seed : int, default 0
         Key of everything random.
     evaluate_every : int, default 10

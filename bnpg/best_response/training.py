@@ -32,6 +32,7 @@ from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import InputError
 from bnpg_math.policies.encoding import Encoding
 from bnpg_math.policies.network import NetworkPolicy
+from bnpg_math.policies.network_file import NetworkTeam
 from bnpg_math.policies.tabular import TabularSoftmax
 
 RESPONDING = 4
@@ -107,7 +108,7 @@ def best_response(
     own, longest = stream(experiment.seed, RESPONDING), max(experiment.steps, MOST_STEPS) if played else 0
     responding: list[Acts] = [found if one == agent else policy for one, policy in enumerate(team)]
     before, after = (
-        play_episodes(world, dag, policies, own, episodes, longest).returns for policies in (team, responding)
+        play_episodes(world, dag, policies, own, episodes, longest) for policies in (team, responding)
     )
     span = float(np.ptp(np.concatenate([before, after])))
     return Response(agent, paired(after - before, span), after.size, rounds, _exact(recorded, agent))
@@ -139,12 +140,10 @@ class _Greedy:
 
 def _team(recorded: RecordedRun) -> list[Acts]:
     """Return what everybody came to."""
-    if recorded.experiment.kind.is_network:
-        latest = recorded.latest_thetas
-        if latest is None:
-            raise InputError(f"{recorded.folder} holds no theta of all agents; train with --save-policy")
-        return list(recorded.run.team(latest[1]))
-    return [TabularSoftmax(theta) for theta in latest_policy(recorded).thetas]
+    latest = latest_policy(recorded)
+    if isinstance(latest, NetworkTeam):
+        return list(recorded.run.team(latest.parameters))
+    return [TabularSoftmax(theta) for theta in latest.thetas]
 
 
 def _view(recorded: RecordedRun, agent: int) -> View:
@@ -182,4 +181,6 @@ def _exact(recorded: RecordedRun, agent: int) -> float | None:
     model = recorded.run.world.model
     if model is None or not is_coverage_affordable(model):
         return None
-    return measure(model, latest_policy(recorded), 0.0).nash_gap_per_agent[agent]
+    latest = latest_policy(recorded)
+    shown = latest.tabulated(model.states) if isinstance(latest, NetworkTeam) else latest
+    return measure(model, shown, 0.0).nash_gap_per_agent[agent]

@@ -77,7 +77,8 @@ def advise(
     from bnpg_math.arrays.joint import joint_policy
     from bnpg_math.dag.text import parse_dag
     from bnpg_math.errors import InputError
-    from bnpg_math.policies.file import check_policy, load_policy
+    from bnpg_math.policies.file import Policy, check_policy
+    from bnpg_math.policies.network_file import read_policy
 
     if report is not None and report.exists():
         raise InputError(f"{report} exists already and is never overwritten")
@@ -86,7 +87,8 @@ def advise(
     played = known_game(game, ADVISED)
     pi = None
     if at not in ("uniform", "optimal"):
-        policy = load_policy(Path(at))
+        given = read_policy(Path(at))
+        policy = given if isinstance(given, Policy) else given.tabulated(played.states)
         check_policy(policy, played)
         pi = joint_policy(policy.tables, policy.dag)
     advice = advise_on(played, parse_dag(text, played.agents), at, pi, budget, epsilon)

@@ -66,10 +66,12 @@ def evaluate(
     from bnpg.known_game import JUDGED, known_game
     from bnpg.notices import announce
     from bnpg_math.exact.equilibrium import best_response as respond
-    from bnpg_math.policies.file import Policy, check_policy, load_policy, policy_arrays
+    from bnpg_math.policies.file import Policy, check_policy, policy_arrays
+    from bnpg_math.policies.network_file import read_policy
 
     played = announce(known_game(game, JUDGED))
-    candidate = announce(load_policy(policy))
+    given = announce(read_policy(policy))
+    candidate = given if isinstance(given, Policy) else given.tabulated(played.states)
     check_policy(candidate, played)
     with counting("states", played.states, quiet or not mismatch) as count:
         measured = measure(played, candidate, regularization, mismatch, lambda _done, _of: count())
@@ -80,7 +82,7 @@ def evaluate(
         answered = Policy.from_tables(candidate.dag, [answer.policy for answer in answers])
         _write(best_response, policy_arrays(answered))
     if as_json:
-        digests = {"policy_digest": candidate.digest, "game_digest": played.digest}
+        digests = {"policy_digest": given.digest, "game_digest": played.digest}
         click.echo(json.dumps(document_of(measured) | digests))
     else:
         click.echo(as_text(measured, form))

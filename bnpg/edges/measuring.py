@@ -2,8 +2,9 @@
 
 The value of an edge is what the team earns with it less what it earns when the child no longer hears the
 parent: its conditional is then averaged over the parent's action, as often as each was met
-(:mod:`bnpg_math.policies.pruning`). Both are played with the same random numbers, so that the difference has
-little noise. Where the model is known the same difference is computed too.
+(:mod:`bnpg_math.policies.pruning`); a network is told what can be expected of it
+(:mod:`bnpg_math.policies.network_pruning`). Both are played with the same random numbers, so that the
+difference has little noise. Where the model is known the same difference is computed too.
 """
 
 import math
@@ -13,16 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from bnpg_coordinator.worlds.interface import World
 
+from bnpg.edges.trained import Met, Trained
 from bnpg.evaluation.effort import is_coverage_affordable
-from bnpg.evaluation.episodes import Episodes, play_episodes, stream
+from bnpg.evaluation.episodes import play_episodes, stream
 from bnpg.evaluation.played import WIDTH
-from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, Edge
 from bnpg_math.exact.values import state_values
 from bnpg_math.games.game import Game
-from bnpg_math.policies.pruning import regraphed
-from bnpg_math.policies.tabular import TabularSoftmax
+from bnpg_math.policies.interface import Seen
 
 COUNTING, VALUING = 2, 3
 """Streams of evaluation episodes: those in which visits are counted, and those by which edges are valued."""
@@ -63,8 +64,6 @@ class Edges:
     """What the team loses on the proposed graph before it is trained any further."""
     exact_loss: float | None
     episodes: int
-    visits: tuple[FloatArray, ...]
-    """(S_i, *P) an agent, with which parents are summed out."""
 
 
 def paired(difference: FloatArray, span: float) -> Estimate:
@@ -87,8 +86,7 @@ def paired(difference: FloatArray, span: float) -> Estimate:
 
 def value_edges(
     world: World,
-    dag: Dag,
-    tables: Sequence[FloatArray],
+    trained: Trained,
     seed: int,
     *,
     budget: int | None = None,
@@ -104,10 +102,8 @@ def value_edges(
     Parameters
     ----------
     world : World
-        Everybody sees finitely many things.
-    dag : Dag
-    tables : sequence of N arrays (S_i, *P, A_i) float
-        pi^i.
+    trained : Trained
+        Tables or networks.
     seed : int
         The experiment's.
     budget : int, optional
@@ -127,7 +123,8 @@ def value_edges(
     ------
     WorldFailed
     """
-    measure = _Measure(world, dag, tables, seed, episodes, steps, measured)
+    dag = trained.dag
+    measure = _Measure(world, trained, seed, episodes, steps, measured)
     values = tuple(
         EdgeValue(edge, measure.loss(_without(dag, edge)), measure.exact_loss(_without(dag, edge)))
         for edge in dag.edges
@@ -151,7 +148,6 @@ def value_edges(
         measure.loss(proposal),
         measure.exact_loss(proposal),
         measure.episodes,
-        measure.visits,
     )
 
 
@@ -170,22 +166,20 @@ class _Measure:
     def __init__(
         self,
         world: World,
-        dag: Dag,
-        tables: Sequence[FloatArray],
+        trained: Trained,
         seed: int,
         episodes: int,
         steps: int,
         measured: Callable[[], None],
     ) -> None:
-        self._world, self._dag, self._tables = world, dag, tables
+        self._world, self._dag, self._trained = world, trained.dag, trained
         self._seed, self._count, self._steps = seed, episodes, steps
         self._measured = measured
-        counted = _counted(world, dag, tables, seed, episodes, steps)
-        self.visits = counted.visits
-        whole = self._play(dag).returns
+        self._met, counted = count_met(world, trained, seed, episodes, steps)
+        whole = self._play(trained.dag)
         self.episodes = whole.size
-        self._returns = {dag: whole}
-        both = np.concatenate([whole, counted.returns])
+        self._returns = {trained.dag: whole}
+        both = np.concatenate([whole, counted])
         self._span = float(both.max() - both.min())
         model = world.model
         self._model = model if model is not None and is_coverage_affordable(model) else None
@@ -196,7 +190,7 @@ class _Measure:
         if dag == self._dag:
             return Estimate(0.0, 0.0, 0.0)
         if dag not in self._returns:
-            self._returns[dag] = self._play(dag).returns
+            self._returns[dag] = self._play(dag)
             self._measured()
         other = self._returns[dag]
         both = np.concatenate([self._returns[self._dag], other])
@@ -210,48 +204,38 @@ class _Measure:
 
     def _value(self, game: Game, dag: Dag) -> float:
         if dag not in self._values:
-            pi = joint_policy(self._on(dag), dag)
+            tables = self._on(dag).tables()
+            assert tables is not None, "where the model is known everybody sees states"
+            pi = joint_policy(tables, dag)
             self._values[dag] = float(game.initial @ state_values(game, pi))
         return self._values[dag]
 
-    def _on(self, dag: Dag) -> Sequence[FloatArray]:
-        if dag is self._dag:
-            return self._tables
-        return regraphed(self._tables, self.visits, self._dag, dag, self._world.actions)
+    def _on(self, dag: Dag) -> Trained:
+        return self._trained if dag is self._dag else self._trained.on(dag, self._met)
 
-    def _play(self, dag: Dag) -> Episodes:
+    def _play(self, dag: Dag) -> FloatArray:
         own = stream(self._seed, VALUING)
-        return play_episodes(self._world, dag, _policies(self._on(dag)), own, self._count, self._steps)
+        return play_episodes(self._world, dag, self._on(dag).team(), own, self._count, self._steps)
 
 
-def count_visits(
-    world: World, dag: Dag, tables: Sequence[FloatArray], seed: int, episodes: int, steps: int
-) -> tuple[FloatArray, ...]:
-    """Return how often each row of each table is acted from, in episodes that are valued nowhere.
+def count_met(
+    world: World, trained: Trained, seed: int, episodes: int, steps: int
+) -> tuple[Sequence[Met], FloatArray]:
+    """Return what every agent meets in episodes that are valued nowhere, and their returns.
 
     Parameters
     ----------
-    world, dag, tables, seed, episodes, steps
+    world, trained, seed, episodes, steps
         As :func:`value_edges` has them.
-
-    Returns
-    -------
-    tuple of N arrays (S_i, *P) float
     """
-    return _counted(world, dag, tables, seed, episodes, steps).visits
+    meters = trained.meters()
 
+    def met(agent: int, seen: Seen, parents: Sequence[IntArray]) -> None:
+        meters[agent].add(seen, parents)
 
-def _counted(
-    world: World, dag: Dag, tables: Sequence[FloatArray], seed: int, episodes: int, steps: int
-) -> Episodes:
-    shapes = [table.shape[:-1] for table in tables]
     own = stream(seed, COUNTING)
-    return play_episodes(world, dag, _policies(tables), own, episodes, steps, shapes)
-
-
-def _policies(tables: Sequence[FloatArray]) -> list[TabularSoftmax]:
-    with np.errstate(divide="ignore"):  # what is never done
-        return [TabularSoftmax(np.log(table)) for table in tables]
+    returns = play_episodes(world, trained.dag, trained.team(), own, episodes, steps, met)
+    return meters, returns
 
 
 def _without(dag: Dag, edge: Edge) -> Dag:

@@ -2,19 +2,21 @@
 
 from collections.abc import Callable
 
-from bnpg.edges.measuring import Edges, count_visits, value_edges
+from bnpg_coordinator.networks import joint_policy
+
+from bnpg.edges.measuring import Edges, count_met, value_edges
+from bnpg.edges.trained import Trained, TrainedNetworks, TrainedTables
 from bnpg.evaluation.played import MOST_STEPS
 from bnpg.report.recorded_run import RecordedRun
 from bnpg_math.dag import Dag
-from bnpg_math.errors import InputError
 from bnpg_math.policies.file import Policy, policy_of
-from bnpg_math.policies.pruning import regraphed
+from bnpg_math.policies.network_file import JointPolicy
 
 EPISODES = 4096
 """Episodes by which edges are valued and visits counted, unless another number is asked for."""
 
 
-def latest_policy(recorded: RecordedRun) -> Policy:
+def latest_policy(recorded: RecordedRun) -> JointPolicy:
     """Return the policy of a run after the last round that all its agents have stored.
 
     Raises
@@ -22,12 +24,13 @@ def latest_policy(recorded: RecordedRun) -> Policy:
     InputError
         If it is not in the folder.
     """
-    latest = recorded.theta_after
-    if latest is None and recorded.experiment.kind.is_network and recorded.run.simulator is not None:
-        raise InputError(f"the networks of {recorded.folder} see numbers: edges of tables only can be cut")
+    latest = recorded.latest_thetas
     if latest is None:
         raise recorded.without_thetas()
-    return policy_of(recorded.experiment.kind, recorded.dag, latest[1])
+    kind = recorded.experiment.kind
+    if kind.is_network:
+        return joint_policy(kind, recorded.run.world, recorded.dag, latest[1])
+    return policy_of(kind, recorded.dag, latest[1])
 
 
 def edges_of_run(
@@ -49,8 +52,7 @@ def edges_of_run(
     """
     return value_edges(
         recorded.run.world,
-        recorded.dag,
-        latest_policy(recorded).tables,
+        _trained(recorded, latest_policy(recorded)),
         recorded.experiment.seed,
         budget=budget,
         episodes=episodes,
@@ -59,8 +61,8 @@ def edges_of_run(
     )
 
 
-def policy_on(recorded: RecordedRun, dag: Dag | None) -> Policy:
-    """Return the policy of a run on another graph: parents that are left out are summed out.
+def policy_on(recorded: RecordedRun, dag: Dag | None) -> JointPolicy:
+    """Return the policy of a run on another graph: without the parents that are left out.
 
     Parameters
     ----------
@@ -77,11 +79,15 @@ def policy_on(recorded: RecordedRun, dag: Dag | None) -> Policy:
     policy = latest_policy(recorded)
     if dag is None or dag == policy.dag:
         return policy
-    visits = count_visits(
-        recorded.run.world, policy.dag, policy.tables, recorded.experiment.seed, EPISODES, _longest(recorded)
-    )
-    tables = regraphed(policy.tables, visits, policy.dag, dag, recorded.run.actions)
-    return Policy.from_tables(dag, tables)
+    trained = _trained(recorded, policy)
+    met, _ = count_met(recorded.run.world, trained, recorded.experiment.seed, EPISODES, _longest(recorded))
+    return trained.on(dag, met).joint()
+
+
+def _trained(recorded: RecordedRun, policy: JointPolicy) -> Trained:
+    if isinstance(policy, Policy):
+        return TrainedTables(policy.dag, policy.tables)
+    return TrainedNetworks(policy, recorded.run.world)
 
 
 def _longest(recorded: RecordedRun) -> int:

@@ -9,7 +9,7 @@ from bnpg.edges.of_run import policy_on
 from bnpg.report.recorded_run import read_run
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
-from bnpg_math.policies.file import Policy
+from bnpg_math.policies.network_file import JointPolicy
 
 LEARNED = "learned"
 """Instead of a DAG: the best that can be found in a policy on the complete one."""
@@ -30,7 +30,7 @@ def fields_of(folder: Path) -> tuple[dict[str, Any], Path]:
     return fields, run.path if run.simulator is None else Path(run.simulator.folder)
 
 
-def policy_from(folder: Path, fields: dict[str, Any]) -> Policy:
+def policy_from(folder: Path, fields: dict[str, Any]) -> JointPolicy:
     """Return the policy of a run, on the graph that the fields name.
 
     Raises

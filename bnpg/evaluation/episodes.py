@@ -4,8 +4,7 @@ Everything random is addressed by (stream, batch, time, lane, agent), so two pol
 their difference has far less noise than either of their returns.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 
 from bnpg.evaluation import playing
 from bnpg_math.arrays import FloatArray, IntArray
-from bnpg_math.arrays.cells import cells
 from bnpg_math.chance.streams import Purpose, generator, uniforms
 from bnpg_math.dag import Dag
 
@@ -36,14 +34,8 @@ class Acts(Protocol):
         """Draw an action in every lane."""
 
 
-@dataclass(frozen=True)
-class Episodes:
-    """What some episodes came to."""
-
-    returns: FloatArray
-    """(K,): undiscounted, or in a world without episodes of its own discounted."""
-    visits: tuple[FloatArray, ...]
-    """(S_i, *P) an agent: how often each row was acted from; empty unless asked for."""
+Met = Callable[[int, Any, Sequence[IntArray]], None]
+"""Called as (agent, what was seen, parents' actions) with the lanes that are under way."""
 
 
 def stream(seed: int, index: int) -> int:
@@ -58,8 +50,8 @@ def play_episodes(
     seed: int,
     episodes: int,
     steps: int = 0,
-    shapes: Sequence[tuple[int, ...]] = (),
-) -> Episodes:
+    met: Met | None = None,
+) -> FloatArray:
     """Play whole episodes.
 
     Parameters
@@ -73,20 +65,24 @@ def play_episodes(
         K, rounded up to whole batches.
     steps : int
         After how many an episode is cut; 0: only games without an end are, where nothing more counts.
-    shapes : sequence of N tuples (S_i, *P)
-        Of the rows whose visits are counted; empty: none are.
+    met : callable, optional
+        Is told what every agent met at every step.
+
+    Returns
+    -------
+    (K,) float
+        Returns: undiscounted, or in a world without episodes of its own discounted.
 
     Raises
     ------
     WorldFailed
     """
     at_once = min(episodes, AT_ONCE_GAME if world.model is not None else AT_ONCE_SIMULATOR)
-    visits = tuple(np.zeros(shape) for shape in shapes)
     returns = [
-        _play(world, dag, policies, seed, batch, at_once, steps or MOST_STEPS, visits)
+        _play(world, dag, policies, seed, batch, at_once, steps or MOST_STEPS, met)
         for batch in range(-(-episodes // at_once))
     ]
-    return Episodes(np.concatenate(returns), visits)
+    return np.concatenate(returns)
 
 
 def _play(
@@ -97,7 +93,7 @@ def _play(
     batch: int,
     lanes: int,
     most: int,
-    visits: Sequence[FloatArray],
+    met: Met | None,
 ) -> FloatArray:
     """Return what each lane's first episode paid."""
 
@@ -109,9 +105,9 @@ def _play(
     paid = np.zeros(lanes)
     for step in playing.steps(world, dag, choose, seed, batch, lanes, most):
         under_way = ~step.before
-        for agent, count in enumerate(visits):
-            heard = [step.actions[parent][under_way] for parent in dag.parents[agent]]
-            rows = cells([step.seen.by(agent)[under_way], *heard], count.shape).astype(np.intp)
-            np.add(count, np.bincount(rows, minlength=count.size).reshape(count.shape), out=count)
+        if met is not None:
+            for agent, parents in enumerate(dag.parents):
+                heard = [step.actions[parent][under_way] for parent in parents]
+                met(agent, step.seen.by(agent)[under_way], heard)
         paid[under_way] += step.weight * step.rewards[under_way]
     return paid

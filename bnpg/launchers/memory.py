@@ -102,8 +102,7 @@ class _MemoryRun:
         self._known = [identity is not None for identity in identities]
         carry = carrying_out(
             self._record,
-            setup.dag,
-            setup.experiment.kind,
+            setup,
             lambda *event: write_log(self._log, *event),
             self._look,
             self._keep_critic,

@@ -13,6 +13,7 @@ from bnpg.report.recorded_run import RecordedRun
 from bnpg.showing.episode import Turn, turns
 from bnpg_math.errors import InputError
 from bnpg_math.policies.interface import Policy
+from bnpg_math.policies.network_file import NetworkTeam
 from bnpg_math.policies.tabular import TabularSoftmax
 
 STEPS = 100
@@ -59,13 +60,11 @@ class Stage:
 
 def _team(recorded: RecordedRun) -> tuple[Sequence[Policy], Sequence[Scores]]:
     """Return everybody's policy after the last round that all have stored, and the scores of it."""
-    if recorded.experiment.kind.is_network:
-        latest = recorded.latest_thetas
-        if latest is None:
-            raise recorded.without_thetas()
-        networks = recorded.run.team(latest[1])
+    latest = latest_policy(recorded)
+    if isinstance(latest, NetworkTeam):
+        networks = recorded.run.team(latest.parameters)
         return networks, scores_of_networks(networks)
-    thetas = latest_policy(recorded).thetas
+    thetas = latest.thetas
     return [TabularSoftmax(theta) for theta in thetas], scores_of_tables(thetas)
 
 

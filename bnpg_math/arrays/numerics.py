@@ -54,6 +54,7 @@ def probe() -> FloatArray:
         (table / table.sum(axis=-1, keepdims=True)).reshape(-1),
         np.array([exponentials.sum(), logits.sum()]),
         *_products(unit),
+        *_tiles(unit),
     ]
     return np.concatenate(parts)
 
@@ -86,6 +87,20 @@ def _products(unit: FloatArray) -> list[FloatArray]:
         np.vecdot(kernel.reshape(16, -1), unit[:256]),
         np.array([np.vdot(unit[:1000], unit[1000:2000]), np.linalg.norm(unit[:1000] - 0.5)]),
     ]
+    return [part.reshape(-1) for part in parts]
+
+
+def _tiles(unit: FloatArray) -> list[FloatArray]:
+    """Products of 64 rows, as networks make them, forward and back.
+
+    64 x 64 x 64 is the largest product that BLAS never shares among threads.
+    """
+    parts = []
+    for inner, columns in ((64, 64), (64, 5), (9, 64), (33, 16)):
+        rows = unit[: 64 * inner].reshape(1, 64, inner) - 0.5
+        matrix = unit[-inner * columns :].reshape(columns, inner) - 0.5
+        reached = np.matmul(rows, matrix.T)
+        parts += [reached, np.tanh(reached), reached[0].T @ rows[0], reached[0] @ matrix]
     return [part.reshape(-1) for part in parts]
 
 

@@ -33,6 +33,7 @@ from bnpg_math.policies.spec import PolicySpec
 ROWS_SHOWN = 24
 """Rows of a policy's tables that a notebook shows."""
 _TABLE = re.compile(r"(theta|pi)_(0|[1-9]\d*)")
+_OF_NETWORK = re.compile(r"theta_(0|[1-9]\d{0,5})/((?:0|[1-9]\d?)\.(?:weight|bias))")
 
 
 @dataclass(frozen=True, eq=False)
@@ -363,7 +364,14 @@ def load_policy(path: str | os.PathLike[str]) -> Policy:
         One line saying what is wrong: the file, the edges, an array's dtype, shape or content.
     """
     source = Path(path)
-    arrays = read_arrays(source, "policy file", PolicyError, lambda name: name == "edges" or is_table(name))
+    arrays = read_arrays(
+        source,
+        "policy file",
+        PolicyError,
+        lambda name: name == "edges" or is_table(name) or is_of_network(name),
+    )
+    if any(is_of_network(name) for name in arrays):
+        raise PolicyError(f"policy file {source} holds networks; expected tables, theta_0, .. or pi_0, ..")
     # A file may hold both; then the logits are the policy, as the probabilities follow from them.
     kind = "theta" if any(name.startswith("theta") for name in arrays) else "pi"
     if "edges" not in arrays:
@@ -389,6 +397,18 @@ def load_policy(path: str | os.PathLike[str]) -> Policy:
 def is_table(name: str) -> bool:
     """Whether an array's name is that of an agent's logits or probabilities."""
     return _TABLE.fullmatch(name) is not None
+
+
+def is_of_network(name: str) -> bool:
+    """Whether an array's name is that of a parameter of an agent's network."""
+    return _OF_NETWORK.fullmatch(name) is not None
+
+
+def network_name(name: str) -> tuple[int, str]:
+    """Return the agent and the parameter that such a name is of."""
+    match = _OF_NETWORK.fullmatch(name)
+    assert match is not None, "asked of such names only"
+    return int(match[1]), match[2]
 
 
 def edges_of(array: NDArray[Any]) -> tuple[tuple[int, int], ...]:

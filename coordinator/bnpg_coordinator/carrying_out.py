@@ -8,16 +8,14 @@ from bnpg_protocol.wire.effects import Effect, Log
 from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.effects import Bound, Concluded, Drop, Gathered, Keep, KeepCritic, Record, Rewind
 from bnpg_coordinator.line import Line
+from bnpg_coordinator.networks import joint_policy
 from bnpg_coordinator.run_record import RunRecord
-from bnpg_math.dag import Dag
-from bnpg_math.policies.file import policy_of
-from bnpg_math.policies.spec import PolicySpec
+from bnpg_coordinator.setup import CoordinatorSetup
 
 
 def carrying_out(
     record: RunRecord,
-    dag: Dag,
-    kind: PolicySpec,
+    setup: CoordinatorSetup,
     write_log: Callable[[str, str, dict[str, Any]], None],
     on_line: Callable[[Line], object] | None = None,
     keep_critic: Callable[[int, CriticState], None] | None = None,
@@ -28,9 +26,8 @@ def carrying_out(
     ----------
     record : RunRecord
         Where it writes.
-    dag : Dag
-    kind : PolicySpec
-        Of what the agents hand over.
+    setup : CoordinatorSetup
+        Says what the agents hand over.
     write_log
         Called with (level, event, fields).
     on_line
@@ -50,7 +47,8 @@ def carrying_out(
             case Rewind(round=round_):
                 record.rewind(round_)
             case Gathered(thetas=thetas):
-                record.write_policy(policy_of(kind, dag, thetas))
+                kind = setup.experiment.kind
+                record.write_policy(joint_policy(kind, setup.world, setup.dag, thetas))
             case Concluded() as word:
                 metrics = word.metrics | ({"theta_digests": list(word.digests)} if word.digests else {})
                 record.conclude(word.state, word.why, word.rounds, metrics)

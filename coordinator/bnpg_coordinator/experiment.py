@@ -338,7 +338,8 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     initial: Annotated[
         str,
         ExperimentSetting(
-            "Starting theta: `zeros`, `normal`, which is N(0, 1) keyed by the seed, or a policy file.",
+            "Starting theta: `zeros`, `normal`, which is N(0, 1) keyed by the seed, or a policy file; "
+            "networks start from weights keyed by the seed, or from a file of networks.",
             symbol="POLICY.npz|zeros|normal",
             by_content=True,
         ),

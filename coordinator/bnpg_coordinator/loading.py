@@ -12,6 +12,7 @@ from bnpg_coordinator.critic_file import read_critics
 from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.experiment import Experiment, experiment_digest, read_experiment
 from bnpg_coordinator.line import Line
+from bnpg_coordinator.networks import check_kind
 from bnpg_coordinator.run_record import read_lines
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.simulator import PATIENCE, SimulatorIdentity, open_simulator
@@ -22,10 +23,11 @@ from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.dag import Dag
 from bnpg_math.dag.text import parse_dag
-from bnpg_math.errors import InputError
+from bnpg_math.errors import InputError, PolicyError
 from bnpg_math.games.game import Game
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policies.file import Policy, check_policy, load_policy
+from bnpg_math.policies.file import Policy, check_policy
+from bnpg_math.policies.network_file import JointPolicy, NetworkTeam, read_policy
 from bnpg_math.theory.constants import sizes, smoothness
 from bnpg_math.theory.direct import direct_smoothness
 
@@ -73,13 +75,16 @@ def _learning_rate(experiment: Experiment, world: World, dag: Dag) -> float:
     return float(settled(experiment, None).learning_rate)
 
 
-def check_shapes(policy: Policy, world: World) -> None:
+def check_shapes(policy: JointPolicy, world: World, experiment: Experiment) -> None:
     """Refuse a policy that is none for this world.
 
     Raises
     ------
     InputError
     """
+    check_kind(policy, experiment.kind, world, experiment.policy)
+    if isinstance(policy, NetworkTeam):
+        return
     if world.model is not None:
         check_policy(policy, world.model)
         return
@@ -210,14 +215,16 @@ def prepare_setup(
     initial: tuple[FloatArray, ...] = ()
     initial_digest = experiment.initial
     if experiment.initial.endswith(".npz"):
-        policy = load_policy(folder / experiment.initial)
-        check_shapes(policy, world)
+        policy = read_policy(folder / experiment.initial)
+        try:
+            check_shapes(policy, world, experiment)
+        except PolicyError as error:
+            raise PolicyError(f"{folder / experiment.initial}: {error}") from None
         if policy.dag.edges != dag.edges:
             raise InputError(
                 f"{experiment.initial} has the edges {policy.dag.edges}, the experiment has {dag.edges}"
             )
-        thetas = policy.tables if experiment.kind.is_direct else policy.thetas
-        initial, initial_digest = tuple(thetas), policy.digest
+        initial, initial_digest = _begun_with(policy, experiment), policy.digest
     return CoordinatorSetup(
         run=run,
         generation=generation,
@@ -232,3 +239,10 @@ def prepare_setup(
         recorded=recorded_lines(folder, experiment),
         critics=recorded_critics(folder, experiment),
     )
+
+
+def _begun_with(policy: JointPolicy, experiment: Experiment) -> tuple[FloatArray, ...]:
+    """Return everybody's theta_0 as its Welcome has it."""
+    if isinstance(policy, Policy):
+        return policy.tables if experiment.kind.is_direct else policy.thetas
+    return policy.parameters

@@ -49,6 +49,7 @@ from bnpg_coordinator.effects import Bound, Concluded, Gathered, KeepCritic, Rec
 from bnpg_coordinator.invitation import welcome
 from bnpg_coordinator.lanes import parts_of
 from bnpg_coordinator.membership import Member, Membership
+from bnpg_coordinator.networks import theta_shape
 from bnpg_coordinator.orders import Orders, To, ToAll, ToKeep, ToRecord
 from bnpg_coordinator.phases import PHASES
 from bnpg_coordinator.rounds import CoordinatorRounds
@@ -495,7 +496,8 @@ class CoordinatorMachine:
             raise OrderViolation(
                 f"{name(agent)} shows theta of round {message.round}, expected {self._rounds.round}"
             )
-        shape = self._rounds.table_shape(agent)
+        setup = self._setup
+        shape = theta_shape(setup.experiment.kind, setup.world, setup.dag, agent)
         if message.theta.shape != shape:
             raise OrderViolation(f"theta of {name(agent)} must have shape {shape}, got {message.theta.shape}")
         self._thetas[agent] = message.theta

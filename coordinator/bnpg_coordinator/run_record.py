@@ -29,7 +29,7 @@ from bnpg_coordinator.line import GENESIS, RETURNS, Line, check_chain, decode_li
 from bnpg_coordinator.sealed_folder import SealedFolder
 from bnpg_files.reading import read_bytes
 from bnpg_math.errors import InputError
-from bnpg_math.policies.file import Policy, save_policy
+from bnpg_math.policies.network_file import JointPolicy, write_policy
 
 STATUS_EVERY = 0.5
 """Seconds between two writings of the status."""
@@ -117,12 +117,12 @@ class RunRecord:
         """Make the critic of a round durable."""
         self._critic.write(round_, state)
 
-    def write_policy(self, policy: Policy) -> None:
+    def write_policy(self, policy: JointPolicy) -> None:
         """Write the policy that was gathered."""
         target = self._folder / "policy.npz"
         draft = Path(self.fence.draft("policy.npz"))
         try:
-            patiently(lambda: save_policy(policy, draft))
+            patiently(lambda: write_policy(policy, draft))
             draft.replace(target)
         except OSError as error:
             raise StorageFailed(f"cannot write {target}: {error.strerror or error}") from None

@@ -154,7 +154,7 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
         if telemetry is not None:
             telemetry.line(fields_of(line))
 
-    carry_out = carrying_out(record, setup.dag, setup.experiment.kind, shell.write, on_lines)
+    carry_out = carrying_out(record, setup, shell.write, on_lines)
 
     def carry(effect: Effect) -> None:
         if isinstance(effect, Concluded):

@@ -118,7 +118,6 @@ def test_a_step_size_fits_adam_where_none_is_given():
         ({"stop-at-epsilon": 0.1}, "no theorem certifies a network"),
         ({"certify-samples": 0.1}, "no theorem certifies a network"),
         ({"barrier": "weighted"}, "its theorem is about tables"),
-        ({"save-policy": True}, "it gathers tables"),
         ({"horizon": "geometric-visit"}, "needs horizon geometric or a number of steps"),
         ({"optimizer": "ascent"}, "steps by adam"),
         ({"baseline": "none"}, "has a critic for a baseline"),
@@ -155,11 +154,3 @@ def test_episodes_of_networks_are_shown():
     for how in ((), ("--sampled",)):
         code, output = said("play", str(run.folder), *how)
         assert code == 0, output
-
-
-def test_networks_of_games_have_edges_worth_measuring_but_do_not_begin_with_tables(capfd):
-    run = bnpg.train("climbing", **NETWORK | {"rounds": 2}, out="first")
-    capfd.readouterr()
-    assert main(["edges", str(run.folder), "--json"]) == 0
-    assert [edge["parent"] for edge in json.loads(capfd.readouterr().out)["edges"]] == [0]
-    assert main(["train", "--from", "first", "--out", "second", "--quiet"]) == 2

@@ -16,6 +16,7 @@ import hashlib, numpy as np
 from bnpg_math.arrays.solver_numerics import full_fingerprint
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.registry import game
+from bnpg_math.networks.mlp import backpropagate, initial, outputs
 results = hashlib.sha256()
 for states in (1, 5, 24):
     played = game(f"random(states={states}, agents=3, actions=3, branching={min(states, 4)}, seed=1)")
@@ -23,6 +24,11 @@ for states in (1, 5, 24):
     pi = (table / table.sum(axis=-1, keepdims=True)).reshape(played.reward.shape)
     values = evaluate(played, pi)
     results.update(values.Q.tobytes() + values.d.tobytes())
+theta = initial(0, 0, 33, (64, 64), 5, 1.0)
+rows = np.cos(np.arange(64 * 33.0)).reshape(64, 33)
+results.update(outputs(theta, rows).tobytes())
+for part in backpropagate(theta, 64, lambda part: rows[part], lambda part, out: out).values():
+    results.update(part.tobytes())
 print(full_fingerprint(), results.hexdigest())
 """
 

@@ -8,6 +8,7 @@ from bnpg_coordinator.worlds.table import TableWorld
 
 from bnpg.api.games import dense_game
 from bnpg.edges.measuring import Edges, graphs_to_measure, paired, value_edges
+from bnpg.edges.trained import TrainedTables
 from bnpg_math.dag import Dag
 from bnpg_math.games.builtin.random_game import random_game
 from bnpg_math.games.game import Game
@@ -26,7 +27,7 @@ def valued(seed: int, episodes: int = 1000, budget: int | None = None) -> Edges:
     game = random_game(states=3, agents=2, actions=3, gamma=0.7, seed=seed)
     dag = Dag(2, ((0, 1),))
     tables = policy(game, dag, seed)
-    return value_edges(TableWorld(game), dag, tables, seed, episodes=episodes, budget=budget)
+    return value_edges(TableWorld(game), TrainedTables(dag, tables), seed, episodes=episodes, budget=budget)
 
 
 def test_intervals_hold_the_exact_value_in_90_of_100_games() -> None:
@@ -65,7 +66,7 @@ def copying(agents: int) -> tuple[Game, Dag, list[np.ndarray]]:
 def test_edges_that_are_not_listened_to_are_worth_nothing_and_are_given_up() -> None:
     game, dag, tables = copying(3)
     tables[1] = np.full((1, 2, 2), 0.5)  # a coin of its own; agent 2 listens to agent 0 only
-    found = value_edges(TableWorld(game), dag, tables, 0, episodes=2000)
+    found = value_edges(TableWorld(game), TrainedTables(dag, tables), 0, episodes=2000)
     by_edge = {one.edge: one for one in found.values}
     assert by_edge[0, 2].estimate.low > 0.2
     assert by_edge[0, 1].exact == by_edge[1, 2].exact == 0.0
@@ -76,7 +77,7 @@ def test_edges_that_are_not_listened_to_are_worth_nothing_and_are_given_up() -> 
 def test_of_two_edges_that_stand_in_for_each_other_one_is_kept() -> None:
     game, dag, tables = copying(3)
     # Agent 2 follows agent 0, but hears the same from agent 1: without either it knows what was done.
-    found = value_edges(TableWorld(game), dag, tables, 0, episodes=2000)
+    found = value_edges(TableWorld(game), TrainedTables(dag, tables), 0, episodes=2000)
     alone = {one.edge: one.exact for one in found.values}
     assert alone[0, 2] == pytest.approx(0.0, abs=1e-3)
     assert alone[1, 2] == pytest.approx(0.0, abs=1e-3)
@@ -87,7 +88,7 @@ def test_of_two_edges_that_stand_in_for_each_other_one_is_kept() -> None:
 @pytest.mark.parametrize(("budget", "left"), [(0, 0), (1, 1), (2, 2), (9, 3)])
 def test_a_budget_is_kept_to(budget: int, left: int) -> None:
     game, dag, tables = copying(3)
-    found = value_edges(TableWorld(game), dag, tables, 0, episodes=500, budget=budget)
+    found = value_edges(TableWorld(game), TrainedTables(dag, tables), 0, episodes=500, budget=budget)
     assert len(found.proposal.edges) == left
 
 
@@ -104,5 +105,7 @@ def test_as_many_graphs_are_played_as_said() -> None:
     for budget in (None, 0, 1, 2, 3):
         played: list[None] = []
         count = partial(played.append, None)
-        value_edges(TableWorld(game), dag, tables, 0, episodes=100, budget=budget, measured=count)
+        value_edges(
+            TableWorld(game), TrainedTables(dag, tables), 0, episodes=100, budget=budget, measured=count
+        )
         assert len(played) <= graphs_to_measure(dag, budget)
