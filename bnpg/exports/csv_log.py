@@ -3,9 +3,9 @@
 import csv
 from pathlib import Path
 
-from bnpg_coordinator.line import MEASURED, RETURNS, Line, fields_of
+from bnpg_coordinator.line import LEARNING, MEASURED, RETURNS, Line, fields_of
 
-COLUMNS = ("round", "seconds", *RETURNS, *MEASURED, "step_size")
+COLUMNS = ("round", "seconds", *RETURNS, *MEASURED, "step_size", *LEARNING)
 """The columns, always all and in this order, so that files of several runs can be put together."""
 
 

@@ -4,14 +4,16 @@ import shutil
 import time
 from pathlib import Path
 
-from bnpg_coordinator.line import MEASURED, RETURNS, Line, number
+from bnpg_coordinator.line import LEARNING, MEASURED, RETURNS, Line, number
 
 from bnpg_files.reading import read_text
 from bnpg_math.errors import InputError
 
-TAGS = {name: f"exact/{name}" for name in (*MEASURED, "step_size")} | {
-    name: f"sampled/{name}" for name in RETURNS
-}
+TAGS = (
+    {name: f"exact/{name}" for name in (*MEASURED, "step_size")}
+    | {name: f"sampled/{name}" for name in RETURNS}
+    | {name: f"learning/{name}" for name in LEARNING}
+)
 """Under which name TensorBoard shows a number; it groups charts by what stands before the slash."""
 
 

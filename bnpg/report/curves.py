@@ -25,6 +25,8 @@ from bnpg_math.theory.weighted_barrier import barrier_weights
 
 MODEST = 4096
 """States times joint actions up to which M is computed for a picture."""
+LOWEST = -1.0
+"""Explained variance that is drawn: a critic that knows nothing yet may be at minus thousands."""
 
 
 def find_mismatch(run: RecordedRun) -> float | None:
@@ -58,6 +60,7 @@ def learning_charts(run: RecordedRun, M: float | None, events: Iterable[Event] =
     charts = [value_chart(run, happened)]
     if "evaluation" not in run.why:
         charts += [gap_chart(run, *gap_bounds(run, M), happened), gradient_chart(run, happened)]
+    charts += [update_chart(run, happened), critic_chart(run, happened)]
     return [chart for chart in charts if chart.series]
 
 
@@ -81,6 +84,40 @@ def value_chart(run: Measurements, events: tuple[Event, ...] = ()) -> Chart:
         "Discounted return of the whole team; the dashed line is the best any joint policy can earn.",
         "round", "discounted return", series, levels, events,
     )  # fmt: skip
+
+
+def update_chart(run: Measurements, events: tuple[Event, ...] = ()) -> Chart:
+    """How large the updates of networks are; empty where there are none."""
+    names = {"kl": ("KL divergence, in nats", "value"), "clip_share": ("share of steps clipped", "nash")}
+    return Chart(
+        "updates", "How large its updates are",
+        "How far each update moved the policies, as a mean over agents: KL from the policy before, and the "
+        "share of steps whose ratio of probabilities lay outside of the clip.",
+        "round", "KL, share", _curves(run, names), (), events,
+    )  # fmt: skip
+
+
+def critic_chart(run: Measurements, events: tuple[Event, ...] = ()) -> Chart:
+    """What the policies still try, and what the critic foresees; empty where there is no critic."""
+    names = {
+        "entropy": ("entropy of the policies, in nats", "value"),
+        "explained_variance": ("share of the returns' variance that the critic explains", "nash"),
+    }
+    return Chart(
+        "critic", "What is still tried, and what is foreseen",
+        "Near 0, the policies try nothing else any more. The critic explains 1 at best; below 0 it is worse "
+        f"than a constant, and drawn at {LOWEST:g} at the least.",
+        "round", "entropy, share", _curves(run, names, LOWEST), (), events,
+    )  # fmt: skip
+
+
+def _curves(run: Measurements, names: dict[str, tuple[str, str]], least: float = -math.inf) -> list[Series]:
+    series = []
+    for key, (label, style) in names.items():
+        rounds, values = run.column(key)
+        if len(rounds):
+            series.append(Series(label, style, rounds, np.maximum(values, least), dots=len(rounds) < 60))
+    return series
 
 
 def gap_chart(

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bnpg.durations import duration
 from bnpg.live.observation import Observation, ObservedRun
-from bnpg.report.curves import gap_chart, value_chart
+from bnpg.report.curves import critic_chart, gap_chart, update_chart, value_chart
 from bnpg.report.dag_drawing import draw_dag
 from bnpg.report.measurements import Measurements
 from bnpg.report.numbers import shown
@@ -178,7 +178,11 @@ class AddressSource:
                 "curves",
                 "Learning since this page is watched",
                 "charts.html.j2",
-                charts=[chart for chart in (value_chart(record), gap_chart(record)) if chart.series],
+                charts=[
+                    chart
+                    for draw in (value_chart, gap_chart, update_chart, critic_chart)
+                    if (chart := draw(record)).series
+                ],
                 words=[] if record.lines else ["No number was measured yet."],
             ),
         )

@@ -106,6 +106,8 @@ MEASURED = ("value", "nash_gap", "optimality_gap", "objective", "gradient_norm")
 """What an exact evaluation measures."""
 RETURNS = ("return_mean", "return_stderr")
 """What a sampled round measures."""
+LEARNING = ("kl", "clip_share", "entropy", "explained_variance")
+"""How networks with a critic learn."""
 
 _decoder = msgspec.json.Decoder(Line)
 

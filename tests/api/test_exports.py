@@ -65,6 +65,20 @@ def test_exports_hold_the_record(launcher: Any) -> None:
     check(bnpg.train("climbing", rounds=7, launcher=launcher, log=["csv", "tensorboard"], out="run", **QUICK))
 
 
+def test_how_networks_learn_is_exported() -> None:
+    fields = {"policy": "mlp:4", "update": "ppo", "lanes": 64, "rounds": 3}
+    run = bnpg.train("climbing", **fields, log=["csv", "tensorboard"], out="run")
+    check(run)
+    found = scalars(run.folder)
+    for name in ("kl", "clip_share", "entropy", "explained_variance"):
+        recorded = [(line["round"], line[name]) for line in run.lines if line.get(name) is not None]
+        assert len(recorded) == 3
+        assert [step for step, _ in found[f"learning/{name}"]] == [round_ for round_, _ in recorded]
+        assert [value for _, value in found[f"learning/{name}"]] == pytest.approx(
+            [value for _, value in recorded]
+        )
+
+
 def test_chosen_step_sizes_are_exported(capfd: pytest.CaptureFixture[str]) -> None:
     options = "--mode exact --rounds 4 --step-size backtracking --launcher memory --quiet --out run"
     assert main(["train", "climbing", *options.split(), "--log", "csv,tensorboard"]) == 0

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from bnpg_coordinator.line import Line
 
-from bnpg.report.curves import find_mismatch, gap_bounds, gradient_chart, learning_charts, value_chart
+from bnpg.report.curves import (
+    critic_chart,
+    find_mismatch,
+    gap_bounds,
+    gradient_chart,
+    learning_charts,
+    update_chart,
+    value_chart,
+)
 from bnpg.report.events import fault_events, round_events, standing_faults, time_chart
 from bnpg.report.measurements import Measurements
 from bnpg.report.recorded_run import RecordedRun, read_run
@@ -115,3 +123,23 @@ def test_the_returns_of_a_single_lane_are_drawn_without_a_band() -> None:
     lines = [Line(0, return_mean=1.0, return_stderr=None), Line(1, return_mean=2.0, return_stderr=None)]
     (curve,) = value_chart(Measurements(lines)).series
     assert (curve.label, curve.low, list(curve.y)) == ("return of the episode", None, [1.0, 2.0])
+
+
+def test_what_networks_record_of_their_learning_is_drawn_and_tables_have_no_such_charts(
+    exact: RecordedRun,
+) -> None:
+    lines = [
+        Line(0, explained_variance=-50.0),
+        Line(1, kl=0.01, clip_share=0.25, entropy=1.5, explained_variance=0.5),
+        Line(2, kl=0.02, clip_share=0.5, entropy=1.0),
+    ]
+    record = Measurements(lines)
+    kl, clipped = update_chart(record).series
+    assert (kl.x.tolist(), kl.y.tolist(), clipped.y.tolist()) == ([1, 2], [0.01, 0.02], [0.25, 0.5])
+    entropy, explained = critic_chart(record).series
+    assert entropy.y.tolist() == [1.5, 1.0]
+    assert (explained.x.tolist(), explained.y.tolist()) == ([0, 1], [-1.0, 0.5])
+    assert not {"updates", "critic"} & {chart.name for chart in learning_charts(exact, None)}
+    assert {"updates", "critic"} <= {
+        chart.name for chart in learning_charts(replace(exact, lines=lines), None)
+    }
