@@ -204,10 +204,7 @@ class AgentRounds:
         else:
             seen, limits = message.observations, limits_of(message, self._actions)
         buffer.take(message.turn, place, seen, parent_actions, limits)
-        chosen = self._act_once()
-        if self._observer is not None:
-            self._observer(Acted(chosen.round, chosen.turn, chosen))
-        return chosen.actions
+        return self._act_once().actions
 
     def apply(self, message: SignalBroadcast | FlowBroadcast) -> Answers:
         """Apply update (3) of a round, unless that was done before, and go on to the next one.
@@ -280,15 +277,13 @@ class AgentRounds:
 
     def _act(self) -> Answers:
         answers: Answers = []
-        while self._now.ready:
-            buffer = self._now
+        buffer = self._now
+        while buffer.ready:
             chosen = self._act_once()
             if type(buffer) is RelayedBuffer:
                 answers += self._handed_on(buffer, chosen)
             else:
                 answers.append(chosen)
-                if self._observer is not None:
-                    self._observer(Acted(chosen.round, chosen.turn, chosen))
         return answers
 
     def _act_once(self) -> ActionsChosen:
@@ -300,7 +295,10 @@ class AgentRounds:
             buffer.round, *buffer.places[turn], seen, parent_actions, buffer.limits[turn]
         )
         buffer.chosen.append(actions)
-        return ActionsChosen(buffer.round, turn, actions)
+        chosen = ActionsChosen(buffer.round, turn, actions)
+        if self._observer is not None and self._relaying is None:
+            self._observer(Acted(buffer.round, turn, chosen))
+        return chosen
 
     def _handed_on(self, buffer: RelayedBuffer, chosen: ActionsChosen) -> Answers:
         """Return what is said of a turn where there is a relay: to the children first, who wait for it."""
