@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test engines soak odd-files edges kills matrix leaks check lint types imports stub format lock clean fuzz containers kubernetes model screenshots notebook charts dist bench docs docs-links
+.PHONY: help run test engines soak odd-files edges kills matrix pythons leaks check lint types imports stub format lock clean fuzz containers kubernetes model screenshots notebook charts dist bench docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,15 @@ leaks: $(VENV)/dev.done ## kill processes of a run KILLS=1000 times over each tr
 MATRIX ?= --pythons python3.11,python3.12,python3.13 --numpys pinned,2.2.6
 matrix: $(VENV)/run.done ## kernels of BLAS, versions of numpy and of Python: who shares a fingerprint shares the bits
 	$(BIN)/python -P -m bnpg.lab.testing.matrix --folder build/matrix $(MATRIX)
+
+PYTHONS ?= python3.11 python3.12 python3.13
+PARTS ?= tests/agents tests/api tests/bnpg_math tests/coordinator tests/simulation
+pythons: ## run PARTS of the tests on each of PYTHONS="python3.11 python3.12 python3.13", in environments of their own
+	@for python in $(PYTHONS); do \
+	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') || exit 1; \
+	  echo "Python $$version"; own=build/pythons/$$version; mkdir -p build/pythons; \
+	  $(MAKE) --no-print-directory VENV=$$own PYTHON=$$python $$own/dev.done || exit 1; \
+	  $$own/bin/python -m pytest -q -n $(JOBS) $(PARTS) || exit 1; done
 
 HOURS ?= 1
 EDGES = tests/security/test_floods.py tests/security/test_next_internet.py tests/watch/test_crowds.py \

@@ -39,6 +39,7 @@ class Task:
     game: str
     dag: str
     seed: int | None
+    optimizer: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def play(task: Task) -> Result:
 
         if task.seed is not None:
             # Evaluating less often changes no bit of the result.
-            return Result(task, *value(0, seed=task.seed, evaluate_every=10**9))
+            return Result(task, *value(0, seed=task.seed, evaluate_every=10**9, optimizer=task.optimizer))
         ways = [value(n, direction=way, **REFERENCE) for n, way in enumerate(("gradient", "natural"))]
         return Result(task, max(found for found, _ in ways), sum(seconds for _, seconds in ways))
 
@@ -80,12 +81,23 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=10, help="of every game and graph [10]")
     parser.add_argument("--games", nargs="+", default=sorted(BUILDERS), metavar="GAME", help="[all]")
+    parser.add_argument(
+        "--optimizer",
+        default="auto",
+        choices=("auto", "adam", "natural"),
+        help="instead of the default [auto]",
+    )
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time [2]")
     parser.add_argument("--out", type=Path, default=Path("defaults"), metavar="DIR")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     seeds: list[int | None] = [None, *range(options.seeds)]
-    tasks = [Task(game, dag, seed) for game in options.games for dag in graphs(game) for seed in seeds]
+    tasks = [
+        Task(game, dag, seed, options.optimizer)
+        for game in options.games
+        for dag in graphs(game)
+        for seed in seeds
+    ]
     print(f"{'game':16}{'graph':10}{'reference':>10}{'worst':>10}{'median':>10}  within 2 %  longest")
     done: list[Result] = []
     with ProcessPoolExecutor(options.jobs) as pool:
