@@ -13,7 +13,7 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 
 import click  # noqa: E402
-from bnpg_protocol.process.surroundings import leave_output, settle, shortage  # noqa: E402
+from bnpg_protocol.process.surroundings import leave_output, settle, shortage, unusable  # noqa: E402
 from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed  # noqa: E402
 from bnpg_protocol.wire.exit_codes import ExitCode  # noqa: E402
 
@@ -73,7 +73,8 @@ def _run(given: list[str], debug: bool) -> int:
         short = shortage(error) if isinstance(error, OSError) else ""
         if short:
             return _fail(short, ExitCode.STORAGE, debug)
-        return _defect(error, debug)
+        path = unusable(error) if isinstance(error, OSError) else ""
+        return _fail(path, ExitCode.USAGE, debug) if path else _defect(error, debug)
     return int(result) if isinstance(result, int) else int(ExitCode.DONE)
 
 

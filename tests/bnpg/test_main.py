@@ -1,5 +1,6 @@
 """The entry point: help, version, unexpected errors, a quick start."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -31,6 +32,32 @@ def test_a_defect_is_one_line_with_exit_code_1(run: Any, monkeypatch: pytest.Mon
     assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
     assert "report" in ended.err
     assert "RuntimeError: two lines about local" in ended.err
+
+
+LONG = "n" * 300
+"""A name that no file system has."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "status {}", "resume {}", "runs {}", "play {}", "edges {}", "export {} --to safetensors",
+        "train --from {}", "trace check {}", "certificate check {}", "keys new {} --agents 2",
+    ],
+)  # fmt: skip
+def test_a_path_that_is_none_is_no_defect(refused: Any, words: str) -> None:
+    assert LONG in refused(*words.format(LONG).split())
+
+
+def test_a_folder_that_may_not_be_entered_is_no_defect(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(name: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "run/agents/agent-0")
+
+    monkeypatch.setattr(launching, "find_launcher", locked)
+    ended = run("train", "climbing", "--quiet")
+    assert (ended.code, ended.err) == (
+        2, "bnpg: error: run/agents/agent-0 cannot be used: Permission denied\n"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("arguments", [["--debug", "train", "climbing"], ["train", "climbing", "--debug"]])

@@ -33,6 +33,11 @@ SHORTAGES = frozenset(
 )
 """Errors by which the machine says that it cannot take or give any more: no defect of the program."""
 
+UNUSABLE = frozenset(
+    {errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EPERM}
+)
+"""Errors by which the machine says that a path is none, or none for this user."""
+
 
 def settle() -> None:
     """Make sure of what every process of this project relies on; called once, before anything else.
@@ -68,6 +73,13 @@ def shortage(error: OSError) -> str:
     return f"{about or 'output '}cannot be written: {error.strerror}"
 
 
+def unusable(error: OSError) -> str:
+    """Return one line about a path that cannot be used; the empty text if it is something else."""
+    if error.errno not in UNUSABLE or error.filename is None:
+        return ""
+    return f"{error.filename} cannot be used: {error.strerror}"
+
+
 def leave_output() -> str:
     """Hand what is still waiting to standard output; return what is wrong if it takes it not, or nothing."""
     try:
@@ -90,11 +102,11 @@ def ended(run: Callable[[], int], who: str) -> int:
         print(f"{who}: error: {OUT_OF_MEMORY}", file=sys.stderr)
         return int(ExitCode.STORAGE)
     except OSError as error:
-        short = shortage(error)
-        if not short:
+        short, path = shortage(error), unusable(error)
+        if not (short or path):
             raise
-        print(f"{who}: error: {short}", file=sys.stderr)
-        return int(ExitCode.STORAGE)
+        print(f"{who}: error: {short or path}", file=sys.stderr)
+        return int(ExitCode.STORAGE if short else ExitCode.USAGE)
 
 
 class _ForgivingFile(io.FileIO):
