@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test engines soak odd-files edges kills matrix pythons leaks check lint types imports stub format lock clean fuzz containers kubernetes model screenshots notebook charts dist bench docs docs-links
+.PHONY: help wheels sanitize run test engines soak odd-files edges kills matrix pythons leaks check lint types imports stub format lock clean fuzz containers kubernetes model screenshots notebook charts dist bench docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,7 +92,7 @@ bench: $(VENV)/bench.done ## measure everything side by side and renew docs/benc
 
 URL ?=
 dist: $(VENV)/run.done ## build the packages in dist; URL=https://.. of the project makes the links of the README absolute
-	BNPG_URL=$(URL) $(BIN)/python -m hatchling build -d dist
+	BNPG_PURE=1 BNPG_URL=$(URL) $(BIN)/python -m hatchling build -d dist
 
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/fuzz.done ## fuzz the decoder of messages, FUZZ_SECONDS=60 long
@@ -105,6 +105,18 @@ containers: $(VENV)/dev.done ## test docker compose with an engine of its own; n
 
 kubernetes: $(VENV)/dev.done $(VENV)/kubernetes.done ## validate the Kubernetes manifests and run their pods by a podman of its own; needs root on Debian
 	PYTHON=$(BIN)/python .ci/kubernetes_tests.sh
+
+wheels: $(VENV)/run.done ## pack a wheel into dist/, with the compiled core where there is a compiler
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -w dist .
+	@ls dist
+
+STEPS ?= 20000
+sanitize: $(VENV)/dev.done ## test the compiled core under sanitizers of addresses and undefined behaviour; needs gcc
+	@folder=$$(mktemp -d) && cp -r protocol/bnpg_protocol "$$folder" && rm -f "$$folder"/bnpg_protocol/core/_steady.*.so && \
+	$(BIN)/python "$$folder"/bnpg_protocol/core/build.py --sanitize --into "$$folder"/bnpg_protocol/core && \
+	PYTHONPATH="$$folder" LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc BNPG_CORE_STEPS=$(STEPS) \
+	$(BIN)/python -m pytest -q -p no:cacheprovider --timeout 3600 tests/protocol/core; code=$$?; rm -rf "$$folder"; exit $$code
 
 check: lint types imports ## everything that needs no run: style, types, import rules
 
@@ -126,7 +138,7 @@ format: $(VENV)/dev.done ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 
 lock: $(VENV)/dev.done ## renew the hash-pinned requirements
-	for kind in run agent dev fuzz bench docs engines kubernetes; do \
+	for kind in run core agent dev fuzz bench docs engines kubernetes; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    requirements/$$kind.in -o requirements/$$kind.txt || exit 1; \
@@ -141,8 +153,11 @@ $(BIN)/python:
 	@echo "making the environment in $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run.done: requirements/run.txt pyproject.toml | $(BIN)/python
+CORE := protocol/bnpg_protocol/core
+$(VENV)/run.done: requirements/run.txt requirements/core.txt pyproject.toml hatch_build.py $(wildcard $(CORE)/*.p*) | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@! $(BIN)/python $(CORE)/build.py --possible || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes -r requirements/core.txt 2> /dev/null || true
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""What the package says of itself beyond `pyproject.toml`: where it lives, and its examples.
+"""What the package is beyond `pyproject.toml`: where it lives, its examples, and the compiled core.
 
 ``make dist URL=https://forge.example/group/bnpg`` (it sets ``BNPG_URL``) makes every link of
 the README absolute, so that a package index shows it right, and adds the addresses of the project.
@@ -6,6 +6,7 @@ the README absolute, so that a package index shows it right, and adds the addres
 
 import os
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,20 @@ class CustomMetadataHook(MetadataHookInterface):
         }
 
 
+CORE = "protocol/bnpg_protocol/core"
+
+
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Puts the examples into the wheel, where `bnpg examples` finds them."""
+    """Puts the examples into the wheel, where `bnpg examples` finds them, and the core if it compiles."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add them; an editable installation has them in the working folder."""
         if version != "editable":
             build_data["force_include"][str(Path(self.root, "examples"))] = "bnpg/examples"
+        why: str = runpy.run_path(str(Path(self.root, CORE, "build.py")))["build"]()
+        self.app.display_debug(f"core: {why or 'compiled'}")
+        if version != "editable" and not why:
+            # Such a wheel is for this version of Python and this kind of machine only.
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
+            build_data["artifacts"] += [f"{CORE}/*.so", f"{CORE}/*.digest"]

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from bnpg_protocol.core import PYTHON
+
 from benchmarks.growth_figure import draw_growth
 from bnpg.lab.bench.document import Benchmark, Case, Results
 from bnpg.lab.bench.words import (
@@ -176,6 +178,7 @@ def _ratios(found: Benchmark) -> str:
 def _machine(results: Results) -> str:
     machine = results.machine
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
+    core = "" if machine.core == PYTHON else f", {machine.core} core"
     took = sum(found.seconds for found in results.benchmarks)
     remark = " These are the numbers of a quick run." if results.quick else ""
     if any(found.measured for found in results.benchmarks):
@@ -191,7 +194,7 @@ def _machine(results: Results) -> str:
     return (
         f"{last} {results.written[:10]} with bnpg {results.bnpg} on {machine.cores} cores of "
         f"{machine.processor}, {size(machine.memory_bytes)} of memory, {machine.system}, Python "
-        f"{machine.python}, {packages}; run folders on {machine.folder}; {state}.{remark}\n"
+        f"{machine.python}, {packages}{core}; run folders on {machine.folder}; {state}.{remark}\n"
     )
 
 

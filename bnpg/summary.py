@@ -70,6 +70,9 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence, quiet: bool =
     summary = {key: recorded[key] for key in ("state", "why", "rounds", "seconds")}
     summary["rounds_total"] = experiment.rounds
     summary["processes"] = outcome.processes
+    summary["core"] = recorded.get("core")
+    if summary["core"] is None:
+        summary["core_reason"] = "the coordinator left no word of its own"
     summary |= _measured(experiment, lines)
     if run.simulator is not None:
         summary |= _simulated(run, summary)

@@ -4,6 +4,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from bnpg_protocol.core import Opened
 from bnpg_protocol.process.faults.plan import PlanError
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.lifeline import Lifeline
@@ -27,11 +28,13 @@ from bnpg_agents.local_policy import MakePolicy, local_policy
 from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg_agents.options import AgentOptions
+from bnpg_agents.round_buffer import RoundBuffer
 from bnpg_agents.sealing import Seal
 from bnpg_agents.setup import AgentSetup
 from bnpg_agents.whereabouts import Whereabouts
 from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.errors import InputError
+from bnpg_math.policies.tabular import TabularSoftmax
 
 if TYPE_CHECKING:
     from bnpg_protocol.process.telemetry import Telemetry
@@ -146,6 +149,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitC
         noticed=noticed,
         telemetry=None if telemetry is None else (telemetry, snapshot),
         tear=tear,
+        core=shell.core(steady_core(machine), transport),
     )
     if telemetry is not None:
         telemetry.ended()
@@ -158,6 +162,11 @@ def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitC
     torn = folder.fence.torn
     folder.close()
     return shell.end(stop, torn)
+
+
+def steady_core(machine: AgentMachine) -> Opened:
+    """Return what opens the compiled core for an agent, which knows policies that are tables."""
+    return lambda compiled, *ends: compiled.AgentCore(machine, (RoundBuffer, TabularSoftmax), *ends)
 
 
 def _open_telemetry(listen: str | None) -> "Telemetry | None":

@@ -1,6 +1,7 @@
 """`bnpg` itself: the list of commands and of exit codes."""
 
 import click
+from bnpg_protocol import core
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg import __version__
@@ -56,7 +57,7 @@ _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {_MEANINGS[code]}" for 
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="bnpg", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="bnpg", message=f"%(prog)s %(version)s (core: {core.name()})")
 @debug_option
 @click.pass_context
 def bnpg(context: click.Context) -> None:

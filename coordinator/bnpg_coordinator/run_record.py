@@ -17,6 +17,7 @@ from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
+from bnpg_protocol.core import PYTHON
 from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import next_count, sync_folder, write_atomically
@@ -62,6 +63,8 @@ class RunRecord:
         self._since = time.monotonic()
         self._status_at = 0.0
         self._critic = CriticFile(folder, fsync, fence)
+        self.core = PYTHON
+        """What does the coordinator's steps."""
 
     def next_generation(self) -> int:
         """Count this start of the coordinator and return which one it is, from 1."""
@@ -136,6 +139,7 @@ class RunRecord:
     def conclude(self, state: str, why: str, rounds: int, metrics: dict[str, Any]) -> None:
         """Write how the run ended."""
         summary = {"state": state, "why": why, "rounds": rounds, "seconds": round(self._seconds, 6)} | metrics
+        summary["core"] = self.core
         played = {} if self._played is None else fields_of(self._played)
         summary |= {key: played[key] for key in RETURNS if key in played}
         self._replace("summary.json", json.dumps(summary, indent=2).encode(), self._fsync)

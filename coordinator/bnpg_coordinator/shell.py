@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from bnpg_protocol.core import COMPILED, PYTHON, Opened
 from bnpg_protocol.process.faults.links import check_links
 from bnpg_protocol.process.faults.plan import PlanError, read_plan
 from bnpg_protocol.process.fence import Fence
@@ -34,12 +35,14 @@ from bnpg_coordinator.carrying_out import carrying_out
 from bnpg_coordinator.effects import Concluded
 from bnpg_coordinator.line import Line, fields_of
 from bnpg_coordinator.loading import load_setup
-from bnpg_coordinator.machine import CoordinatorMachine
+from bnpg_coordinator.machine import WARN_EVERY, CoordinatorMachine
 from bnpg_coordinator.options import CoordinatorOptions
+from bnpg_coordinator.rounds import PARTS
 from bnpg_coordinator.run_record import RunRecord
 from bnpg_coordinator.sealed_folder import read_sealed
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.worlds.interface import Box
+from bnpg_coordinator.worlds.table import TablePlay
 from bnpg_math.dag.routes import relayed
 from bnpg_math.errors import InputError
 
@@ -101,6 +104,12 @@ def _all_of(observers: list[Observer]) -> Observer | None:
     return observe
 
 
+def steady_core(machine: CoordinatorMachine) -> Opened:
+    """Return what opens the compiled core for a coordinator, which knows the steps of games with tables."""
+    part = PARTS.index("steps")
+    return lambda compiled, *ends: compiled.CoordinatorCore(machine, TablePlay, part, WARN_EVERY, *ends)
+
+
 def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], object] | None = None) -> ExitCode:
     """Run the coordinator process to its end.
 
@@ -147,6 +156,9 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
     observing: list[Observer | None] = [trace, None if telemetry is None else telemetry.observe]
     observers = [observer for observer in observing if observer is not None]
     machine = CoordinatorMachine(setup, time.monotonic(), _all_of(observers))
+    # With a relay the machine compares what everybody acted on, of which the core knows nothing.
+    core = None if observers or setup.relay else shell.core(steady_core(machine), transport)
+    record.core = PYTHON if core is None else COMPILED
 
     def on_lines(line: Line) -> None:
         if on_line is not None:
@@ -192,6 +204,7 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
             each=each,
             noticed=noticed,
             telemetry=None if telemetry is None else (telemetry, snapshot),
+            core=core,
         )
     if options.environment_workers:
         from bnpg_coordinator.environments.workers import close_world

@@ -122,9 +122,9 @@ def test_the_same_run_as_from_the_command_line(capfd: pytest.CaptureFixture[str]
     shell = json.loads(capfd.readouterr().out)
     assert run.summary is not None
     assert run.summary["policy_digest"] == shell["policy_digest"] == run.policy.digest
-    assert {**run.summary, **dict.fromkeys(("seconds", "run", "run_dir", "processes"))} == {
+    assert {**run.summary, **dict.fromkeys(("seconds", "core", "run", "run_dir", "processes"))} == {
         **shell,
-        **dict.fromkeys(("seconds", "run", "run_dir", "processes")),
+        **dict.fromkeys(("seconds", "core", "run", "run_dir", "processes")),
     }
 
 

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+from bnpg_protocol import core
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg import __version__
@@ -14,7 +15,7 @@ from bnpg.cli import launching
 
 
 def test_version_and_help(run: Any) -> None:
-    assert run("--version").out == f"bnpg {__version__}\n"
+    assert run("--version").out == f"bnpg {__version__} (core: {core.name()})\n"
     text = run("--help").out
     for code in ExitCode:
         assert f"{int(code):>3}  " in text

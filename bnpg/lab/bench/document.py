@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+from bnpg_protocol.core import PYTHON
 from msgspec import Struct
 
 FORMAT = 1
@@ -139,6 +140,8 @@ class Machine(Struct, kw_only=True):
     packages: dict[str, str]
     folder: str
     """File system of the run folders."""
+    core: str = PYTHON
+    """What did the steps of our own runs: compiled, or python."""
     load: float
     """Load average before, over one minute."""
     load_after: float = 0.0

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
+from bnpg_protocol import core
 
 from bnpg.lab.bench.document import Machine
 
@@ -29,6 +30,7 @@ def this_machine() -> Machine:
         system=f"{platform.system()} {platform.release().split('-')[0]}",
         python=f"{platform.python_version()} ({Path(sys.executable).resolve()})",
         packages=packages,
+        core=core.name(),
         folder=_file_system(Path(tempfile.gettempdir()).resolve()),
         load=os.getloadavg()[0],
     )

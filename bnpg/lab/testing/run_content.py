@@ -41,4 +41,4 @@ def content(folder: Path) -> dict[str, Any]:
 
 
 def _without(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if key not in ("seconds", "run", "run_dir")}
+    return {key: value for key, value in fields.items() if key not in ("seconds", "core", "run", "run_dir")}

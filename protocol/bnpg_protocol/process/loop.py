@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from bnpg_protocol.core import Core, Opened, compiled
 from bnpg_protocol.process.faults.execution import FaultExecution
 from bnpg_protocol.process.history import History
 from bnpg_protocol.process.machine import Machine
@@ -56,6 +57,9 @@ class Loop:
         Where the machine's events go.
     clock
         Monotonic seconds.
+    core
+        Opens what deals with the messages of a step instead of the machine, where it was compiled. Not for
+        loops with faults, admission or a recorder, whose part it leaves out.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Loop:
         admission: Admission | None = None,
         recorder: "TraceRecorder | None" = None,
         clock: Callable[[], float] = time.monotonic,
+        core: Opened | None = None,
     ) -> None:
         self._machine = machine
         self._transport = transport
@@ -84,6 +89,12 @@ class Loop:
         self._signalled = False
         self._next_tick = 0.0
         self._history = History()
+        self._core: Core | None = None
+        module = None if core is None else compiled()
+        if core is not None and module is not None:
+            unknown = (faults, admission, recorder)
+            assert not any(one is not None for one in unknown), "the core knows none of them"
+            self._core = core(module, transport.send, self._history, self._quarantine)
 
     def run(self) -> Stop:
         """Work until the machine stops; return how it ended."""
@@ -138,6 +149,8 @@ class Loop:
     def _arrived(self, arrival: Arrival) -> Stop | None:
         """Let an arrival in or refuse it; whatever is wrong with it, this process goes on."""
         machine, now = self._machine, self._clock()
+        if self._core is not None and self._core(arrival, now):
+            return None
         sender = arrival.key or arrival.origin
         if self._quarantine.holds(sender, now):
             machine.links.refused["quarantined"] += 1

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bnpg_protocol.core import Opened, compiled
 from bnpg_protocol.process.allocation import keep_freed_memory
 from bnpg_protocol.process.faults.execution import FaultExecution
 from bnpg_protocol.process.faults.injector import FaultInjector
@@ -88,6 +89,11 @@ class Shell:
             self._recorder = TraceRecorder(trace, life, fence=fence)
         return self._recorder
 
+    def core(self, opened: Opened, transport: Transport) -> Opened | None:
+        """Return what opens a core, where it can be used: not with faults, keys or a trace."""
+        plain = self._plan is None and transport.admission is None and self._recorder is None
+        return opened if plain and compiled() is not None else None
+
     def run(
         self,
         machine: Machine,
@@ -101,6 +107,7 @@ class Shell:
         each: Turn = lambda _now: [],
         telemetry: "tuple[Telemetry, Callable[[float], dict[str, Any]]] | None" = None,
         tear: Callable[[Effect], None] = lambda _effect: None,
+        core: Opened | None = None,
     ) -> Stop:
         """Let the machine work until it stops; return how it ended, with the trace closed.
 
@@ -122,6 +129,8 @@ class Shell:
             With what it serves at a time.
         tear
             Leaves what a death in the midst of an effect leaves.
+        core
+            From `core`; None leaves everything to the machine.
         """
         lifeline = Lifeline(self._options.lifeline)
         lifeline.register(transport.watch)
@@ -141,7 +150,8 @@ class Shell:
             return effects + gone(now) if lifeline.cut() else effects
 
         admission = transport.admission
-        stop = Loop(machine, transport, carry, on_signal, turn, faults, admission, self._recorder).run()
+        loop = Loop(machine, transport, carry, on_signal, turn, faults, admission, self._recorder, core=core)
+        stop = loop.run()
         if self._recorder is not None:
             with suppress(StorageFailed):  # a full disk must not hide how the run ended
                 self._recorder.close(int(stop.code), stop.why)

@@ -1,0 +1,34 @@
+from collections.abc import Callable
+from typing import Any
+
+from bnpg_protocol.process.transport.interface import Arrival
+
+def header_of(
+    frame: bytes,
+) -> tuple[bytes, tuple[int, ...], str, tuple[int, ...], list[int]] | None: ...
+
+class AgentCore:
+    handled: int
+    def __init__(
+        self,
+        machine: Any,
+        kinds: tuple[type, type],
+        send: Callable[..., bool],
+        history: Any,
+        quarantine: Any,
+    ) -> None: ...
+    def __call__(self, arrival: Arrival, now: float) -> bool: ...
+
+class CoordinatorCore:
+    handled: int
+    def __init__(
+        self,
+        machine: Any,
+        plays: type,
+        part: int,
+        warned_every: float,
+        send: Callable[..., bool],
+        history: Any,
+        quarantine: Any,
+    ) -> None: ...
+    def __call__(self, arrival: Arrival, now: float) -> bool: ...

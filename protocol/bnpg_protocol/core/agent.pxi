@@ -1,0 +1,207 @@
+# An agent in a running round: what `bnpg_agents.machine`, `rounds` and `round_buffer` do of a message of a step.
+
+
+cdef class AgentCore(Ends):
+    """Takes the next states or parent's actions in order, and acts if everything is there.
+
+    Parameters
+    ----------
+    machine : AgentMachine
+    kinds : (type, type)
+        Of the buffer and of the policy that it knows: plain ones, without a relay, of tables.
+    send, history, quarantine
+        Of the loop.
+    """
+
+    cdef object machine, buffers, policies
+
+    def __init__(self, machine, kinds, send, history, quarantine):
+        self.attach(machine._links, send, history, quarantine)
+        self.machine = machine
+        self.buffers, self.policies = kinds
+
+    def __call__(self, object arrival, double now):
+        """Whether an arrival was such a message, and was dealt with; if not, nothing has changed."""
+        cdef Header header
+        cdef list frames = arrival.frames
+        if len(frames) != 1 or type(frames[0]) is not bytes:
+            return False
+        cdef bytes frame = frames[0]
+        machine, origin = self.machine, arrival.origin
+        if machine._phase != "running" or not read(frame, &header) or self.quarantined(origin):
+            return False
+        rounds = machine._rounds
+        buffer = rounds._now
+        if type(buffer) is not self.buffers or rounds._update is not None:
+            return False
+        if <int64_t>buffer.round != header.scalars[0]:
+            return False
+        cdef dict heard = buffer.heard
+        cdef list chosen = buffer.chosen, seen = buffer.seen, known
+        cdef Py_ssize_t turn = len(chosen)
+        if header.kind == STATES:
+            if header.sender != COORDINATOR_ADDRESS or origin != "coordinator":
+                return False
+            if not all_below(&header, machine._welcome.states):
+                return False
+            known = seen
+        else:
+            around = machine._around
+            of_parent = heard.get(header.sender)
+            choices = (<dict>machine._choices).get(header.sender)
+            if of_parent is None or choices is None or origin == "coordinator":
+                return False
+            if origin in around._child_routes or header.sender in around.children:
+                return False
+            known = of_parent
+            # A parent that is ahead may be too far ahead: that is counted in Python.
+            if len(known) > turn or not all_below(&header, choices):
+                return False
+        if len(known) != header.scalars[1]:
+            return False
+        link = self.admitted(&header, origin)
+        if link is None:
+            return False
+        array = array_in(frame, &header)
+        cdef bint acts = self.completes(buffer, known, turn)
+        if not acts:
+            self.keep(&header, buffer, known, array, link, now)
+            return True
+        return self.act(&header, buffer, known, array, link, now)
+
+    cdef bint completes(self, object buffer, list known, Py_ssize_t turn) except -1:
+        """Whether everything of the turn is there with what just came."""
+        if len(known) != turn:
+            return False
+        if known is not buffer.seen and len(<list>buffer.seen) <= turn:
+            return False
+        for one in (<dict>buffer.heard).values():
+            if one is not known and len(<list>one) <= turn:
+                return False
+        return True
+
+    cdef void keep(
+        self, Header* header, object buffer, list known, object array, object link, double now
+    ) except *:
+        """Take a message in: from here on nothing is left to Python."""
+        self.take(header, link, now)
+        self.machine._progress_at = now
+        cdef int64_t* scalars = header.scalars
+        if header.kind == STATES:
+            message = StatesAnnounced(scalars[0], scalars[1], scalars[2], scalars[3], array)
+        else:
+            message = ActionsChosen(scalars[0], scalars[1], array)
+        self.events.append((now, self.envelope(header, message)))
+        known.append(array)
+        if header.kind == STATES:
+            buffer.places.append((scalars[2], scalars[3]))
+            buffer.limits.append(None)
+
+    cdef bint act(
+        self, Header* header, object buffer, list known, object array, object link, double now
+    ) except -1:
+        """Take the message in and act, or return False with nothing changed."""
+        machine, links = self.machine, self.links
+        cdef list seen = buffer.seen, inputs
+        cdef Py_ssize_t turn = len(<list>buffer.chosen), lanes = header.count
+        learner = machine._learner
+        held = (<dict>learner._rounds).get(buffer.round)
+        if held is None or type(held.policy) is not self.policies:
+            return False
+        if known is not seen and (<list>buffer.limits)[turn] is not None:
+            return False
+        inputs = [array if known is seen else seen[turn]]
+        for one in (<dict>buffer.heard).values():
+            inputs.append(array if one is known else (<list>one)[turn])
+        cdef ndarray table = held.policy._cumulative
+        narrow = learner._narrow
+        cdef int width = narrow.itemsize
+        cdef tuple children = machine._around.children
+        for child in children:
+            if not self.has_room((<dict>links._links)[child], OVERHEAD_OF_MESSAGE + lanes * width):
+                return False
+        if not self.has_room((<dict>links._links)[COORDINATOR_ADDRESS], OVERHEAD_OF_MESSAGE + lanes * width):
+            return False
+        # The rows are found first: that everything fits shows there, while nothing has changed yet.
+        cdef bytes kept = PyBytes_FromStringAndSize(NULL, lanes * sizeof(Py_ssize_t))
+        cdef Py_ssize_t* rows = <Py_ssize_t*>PyBytes_AS_STRING(kept)
+        if not rows_of(table, inputs, lanes, rows):
+            return False
+        self.keep(header, buffer, known, array, link, now)
+        time, lane = (<list>buffer.places)[turn]
+        cdef ndarray uniforms = learner._uniforms.take(buffer.round, time, lane, lanes)
+        cdef bytes raw = PyBytes_FromStringAndSize(NULL, lanes * width)
+        draw(table, rows, uniforms, lanes, <uint8_t*>PyBytes_AS_STRING(raw), width)
+        actions = frombuffer(raw, narrow)
+        (<list>buffer.chosen).append(actions)
+        cdef int64_t[2] scalars
+        scalars[0] = buffer.round
+        scalars[1] = turn
+        message = ActionsChosen(buffer.round, turn, actions)
+        cdef Content content = content_of(message, ACTIONS, scalars, width, raw)
+        cdef list posted = [self.post(content, child, now) for child in children]
+        posted.append(self.post(content, COORDINATOR_ADDRESS, now))
+        machine._progress.reach((1, buffer.round, turn + 1), now)
+        self.carry_out(posted, now)
+        return True
+
+
+cdef bint rows_of(ndarray table, list inputs, Py_ssize_t lanes, Py_ssize_t* rows) except -1:
+    """Find each lane's row of a table; return False if anything does not fit."""
+    cdef ndarray one
+    cdef Py_ssize_t lane, place, length
+    cdef int axis = 0, width
+    cdef const uint8_t* data
+    if table.descr.type_num != NPY_DOUBLE or not PyArray_IS_C_CONTIGUOUS(table) or not PyArray_ISALIGNED(table):
+        return False
+    if PyArray_NDIM(table) != len(inputs) + 1:
+        return False
+    for lane in range(lanes):
+        rows[lane] = 0
+    for given in inputs:
+        one = given
+        width = <int>PyArray_ITEMSIZE(one)
+        if PyArray_NDIM(one) != 1 or PyArray_DIM(one, 0) != lanes or not PyArray_IS_C_CONTIGUOUS(one):
+            return False
+        if one.descr.kind != b"u" or not PyArray_ISNOTSWAPPED(one) or width not in (1, 2, 4):
+            return False
+        length = PyArray_DIM(table, axis)
+        data = <const uint8_t*>PyArray_DATA(one)
+        for lane in range(lanes):
+            place = element(data, width, lane)
+            if place >= length:
+                return False
+            rows[lane] = rows[lane] * length + place
+        axis += 1
+    return True
+
+
+cdef void draw(
+    ndarray table, Py_ssize_t* rows, ndarray uniforms, Py_ssize_t lanes, uint8_t* to, int width
+) except *:
+    """Draw an action a lane, the smallest k with ``table[row, k] > u``, as `sample_actions` does."""
+    cdef Py_ssize_t outcomes = PyArray_DIM(table, PyArray_NDIM(table) - 1), lane, low, high, middle
+    cdef const double* sums
+    cdef const double* drawn = <const double*>PyArray_DATA(uniforms)
+    cdef double uniform
+    cdef uint16_t two
+    assert PyArray_NDIM(uniforms) == 2 and PyArray_DIM(uniforms, 1) == lanes
+    for lane in range(lanes):
+        sums = <const double*>PyArray_DATA(table) + rows[lane] * outcomes
+        uniform = drawn[lane]
+        low, high = 0, outcomes - 1
+        if outcomes <= 16:
+            while low < high and sums[low] <= uniform:
+                low += 1
+        else:
+            while low < high:
+                middle = (low + high) // 2
+                if sums[middle] > uniform:
+                    high = middle
+                else:
+                    low = middle + 1
+        if width == 1:
+            to[lane] = <uint8_t>low
+        else:
+            two = <uint16_t>low
+            memcpy(to + 2 * lane, &two, 2)

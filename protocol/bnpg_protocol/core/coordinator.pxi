@@ -1,0 +1,116 @@
+# The coordinator in the steps of a round: what `bnpg_coordinator.machine` and `rounds` do of an agent's actions.
+
+
+cdef class CoordinatorCore(Ends):
+    """Takes the next actions of an agent in order, and announces the next turn if everybody has acted.
+
+    Parameters
+    ----------
+    machine : CoordinatorMachine
+    plays : type
+        The rounds of worlds it lets go on: those that cannot fail, and where everybody sees the state.
+    part : int
+        Number of the steps among the parts of a round.
+    warned_every : float
+        Seconds without progress after which the machine warns.
+    send, history, quarantine
+        Of the loop.
+    """
+
+    cdef object machine, plays
+    cdef int part
+    cdef double warned_every
+
+    def __init__(self, machine, plays, int part, double warned_every, send, history, quarantine):
+        self.attach(machine._links, send, history, quarantine)
+        self.machine = machine
+        self.plays = plays
+        self.part = part
+        self.warned_every = warned_every
+
+    def __call__(self, object arrival, double now):
+        """Whether an arrival was such a message, and was dealt with; if not, nothing has changed."""
+        cdef Header header
+        cdef list frames = arrival.frames
+        if len(frames) != 1 or type(frames[0]) is not bytes:
+            return False
+        cdef bytes frame = frames[0]
+        machine, origin = self.machine, arrival.origin
+        if machine._phase != "running" or not read(frame, &header) or self.quarantined(origin):
+            return False
+        if header.kind != ACTIONS:
+            return False
+        rounds = machine._rounds
+        if <int64_t>rounds.round != header.scalars[0] or rounds._part != "steps":
+            return False
+        member = (<dict>machine._membership.members).get(header.sender)
+        if member is None or <int64_t>member.incarnation != header.incarnation or member.route != origin:
+            return False
+        if not all_below(&header, (<tuple>machine._setup.world.actions)[header.sender]):
+            return False
+        cdef list said = (<dict>rounds._said)[header.sender]
+        if len(said) != header.scalars[1]:
+            return False
+        episodes = rounds._sampled.episodes
+        cdef list turns = episodes.turns
+        if header.scalars[1] >= len(turns):
+            return False
+        seen = turns[header.scalars[1]].seen
+        of = seen.of
+        if type(of) is not ndarray or seen.legal or seen.alive or PyArray_DIM(of, 0) != header.count:
+            return False
+        link = self.admitted(&header, origin)
+        if link is None:
+            return False
+        cdef list answers = rounds._answers
+        cdef Py_ssize_t taken = episodes.taken
+        agents = rounds._agents
+        cdef bint everybody = header.scalars[1] == taken and <Py_ssize_t>answers[taken] + 1 == len(agents)
+        if everybody and not self.goes_on(episodes, turns[taken], agents):
+            return False
+        self.take(&header, link, now)
+        member.heard_at = now
+        machine._progress_at = now
+        machine._warn_at = now + self.warned_every
+        array = array_in(frame, &header)
+        message = ActionsChosen(header.scalars[0], header.scalars[1], array)
+        self.events.append((now, self.envelope(&header, message)))
+        said.append(array)
+        answers[header.scalars[1]] = <Py_ssize_t>answers[header.scalars[1]] + 1
+        if everybody:
+            self.announce(rounds, episodes, agents, now)
+        return True
+
+    cdef bint goes_on(self, object episodes, object turn, object agents) except -1:
+        """Whether the lanes of a turn live on in a world that cannot fail, and all can be told."""
+        if type(episodes.play) is not self.plays:
+            return False
+        cdef Py_ssize_t time = <Py_ssize_t>turn.time + 1
+        if time >= <Py_ssize_t>episodes._steps:
+            return False
+        if <Py_ssize_t>(<list>episodes._alive)[time] <= <Py_ssize_t>turn.lane:
+            return False
+        cdef Py_ssize_t most = OVERHEAD_OF_MESSAGE + 4 * PyArray_DIM(turn.seen.of, 0)
+        cdef dict ends = self.links._links
+        for agent in agents:
+            if not self.has_room(ends[agent], most):
+                return False
+        return True
+
+    cdef void announce(self, object rounds, object episodes, object agents, double now) except *:
+        """Take the actions of a turn, and announce the one that follows."""
+        cdef dict said = rounds._said
+        cdef Py_ssize_t taken = episodes.taken
+        turn = episodes.advance([(<list>said[agent])[taken] for agent in agents])
+        (<list>rounds._answers).append(0)
+        states = turn.seen.of
+        cdef int64_t[4] scalars
+        scalars[0] = rounds.round
+        scalars[1] = len(<list>episodes.turns) - 1
+        scalars[2] = turn.time
+        scalars[3] = turn.lane
+        message = StatesAnnounced(scalars[0], scalars[1], scalars[2], scalars[3], states)
+        cdef Content content = content_of(message, STATES, scalars, states.itemsize, states.tobytes())
+        cdef list posted = [self.post(content, agent, now) for agent in agents]
+        self.machine._progress.reach((1, rounds.round, self.part, episodes.taken), now)
+        self.carry_out(posted, now)

@@ -1,0 +1,201 @@
+"""The compiled core and the Python machine: whatever arrives, in any order, they are the same after it."""
+
+import random
+from zlib import crc32
+
+import pytest
+from bnpg_coordinator.experiment import Experiment
+from bnpg_protocol import core
+from bnpg_protocol.wire.codec import decode, encode
+from bnpg_protocol.wire.errors import MalformedMessage
+from bnpg_protocol.wire.messages import ActionsChosen, StatesAnnounced
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from bnpg.lab.testing.lockstep import Lockstep, Message
+from bnpg.lab.testing.messages import envelopes, messages
+from bnpg_math.policies.file import policy_digest
+
+pytestmark = pytest.mark.skipif(core.name() == core.PYTHON, reason="the core is not compiled here")
+
+experiments = st.builds(
+    Experiment,
+    game=st.sampled_from(["coordination(agents=3)", "climbing3", "random(agents=3, states=3)"]),
+    dag=st.sampled_from(["line", "complete", "empty", "2-0,0-1"]),
+    rounds=st.integers(1, 2),
+    lanes=st.sampled_from([1, 3, 8, 20]),
+    parts=st.integers(1, 2),
+    horizon=st.sampled_from([3, 6]),
+    initial=st.sampled_from(["zeros", "normal"]),
+    learning_rate=st.just(0.5),
+    evaluate_every=st.just(0),
+    seed=st.integers(0, 1000),
+)
+
+
+def thetas(team):
+    return policy_digest([held[max(held)].flat for _, held in sorted(team.thetas.items())])
+
+
+@given(experiments)
+@settings(max_examples=6, deadline=None)
+def test_a_run_in_its_order_is_the_same_and_most_of_it_is_done_by_the_core(experiment):
+    both = Lockstep(experiment)
+    both.finish()
+    assert thetas(both.compiled) == thetas(both.python)
+    assert both.compiled.handled > 0
+    assert both.python.handled == 0
+
+
+def test_a_step_of_a_running_round_is_left_to_python_at_its_ends_only():
+    """Nine of ten messages and more, so that what is measured is the core."""
+    game, steps = "coordination(agents=5)", 25
+    both = Lockstep(Experiment(game=game, dag="line", rounds=1, lanes=1, horizon=steps, learning_rate=0.1))
+    both.finish()
+    messages = steps * (5 + 4 + 5)
+    assert both.compiled.handled > 0.9 * messages
+
+
+@given(
+    experiments,
+    st.integers(0, 2**32),
+    st.sampled_from([0.0, 0.1, 0.5]),
+    st.sampled_from([0.0, 0.02, 0.1]),
+)
+@settings(max_examples=8, deadline=None)
+def test_loss_doubles_disorder_time_and_deaths_are_the_same(experiment, seed, out_of_order, trouble):
+    dice, both = random.Random(seed), Lockstep(experiment)
+    for _ in range(200):
+        if both.over:
+            break
+        if not both.pending or dice.random() < 0.05:
+            both.look(dice.choice([0.001, 0.06, 0.3]))
+            continue
+        message = both.take(dice, out_of_order)
+        fate = dice.random()
+        if fate < trouble:
+            continue
+        if fate < 2 * trouble:
+            both.arrive(message)
+        elif fate < 2.1 * trouble:
+            both.begin_again(dice.randrange(3))
+        both.arrive(message)
+    both.finish()
+    assert thetas(both.compiled) == thetas(both.python)
+
+
+def running(both):
+    return both.python.loops["agent-0"]._machine.phase == "running"
+
+
+def flipped(frame: bytes, dice: random.Random) -> bytes:
+    """Return a frame with some bytes changed, and the checksum that belongs to them."""
+    changed = bytearray(frame)
+    for _ in range(dice.randint(1, 3)):
+        changed[dice.randrange(4, len(changed))] = dice.choice([0, 1, 2, 0x7F, 0x80, 0xCC, 0xCD, 0xFF])
+    return crc32(changed[4:]).to_bytes(4, "little") + bytes(changed[4:])
+
+
+def mutated(message: Message, dice: random.Random) -> Message:
+    """Return something that a peer, or whoever pretends to be one, could send instead of a message."""
+    frames, origin = list(message.frames), message.origin
+    way = dice.randrange(7)
+    if way == 0:
+        frames[0] = flipped(frames[0], dice)
+    elif way == 1:
+        at = dice.randrange(len(frames[0]))
+        frames[0] = frames[0][:at] + bytes([frames[0][at] ^ 1 << dice.randrange(8)]) + frames[0][at + 1 :]
+    elif way == 2:
+        origin = dice.choice(["coordinator", "agent-0#1", "agent-1#1", "child-1", "child-2", "agent-9#1"])
+    elif way == 3:
+        frames = dice.choice([[], [*frames, b""], [frames[0][: dice.randrange(len(frames[0]))]]])
+    elif way == 4:
+        frames = [memoryview(frames[0]), *frames[1:]]
+    else:
+        envelope = decode(frames)
+        if way == 5:
+            field = dice.choice(["epoch", "seq", "ack", "lamport", "incarnation", "sender", "generation"])
+            changed = max(0, getattr(envelope, field) + dice.choice([-1, 1, 2, 5000, 2**31]))
+            envelope = structs.replace(envelope, **{field: changed})
+        elif isinstance(envelope.message, ActionsChosen | StatesAnnounced):
+            said = envelope.message
+            array = "actions" if isinstance(said, ActionsChosen) else "states"
+            value = getattr(said, array)
+            instead = dice.choice(
+                [
+                    {"round": said.round + 1}, {"round": max(0, said.round - 1)},
+                    {"turn": said.turn + 1}, {"turn": max(0, said.turn - 1)},
+                    {array: value.astype("<u2")}, {array: value[:-1]}, {array: value + 200},
+                    {array: value[::-1].copy()}, {array: 1 - value % 2},
+                ]
+            )  # fmt: skip
+            envelope = structs.replace(envelope, message=structs.replace(said, **instead))
+        frames = [bytes(frame) for frame in encode(envelope)]
+    return Message(message.to, origin, frames)
+
+
+@given(experiments, st.integers(0, 2**32), st.sampled_from([0.02, 0.1, 0.4]))
+@settings(max_examples=12, deadline=None)
+def test_what_is_mutated_on_the_way_is_refused_or_taken_alike(experiment, seed, rate):
+    dice, both = random.Random(seed), Lockstep(experiment)
+    for _ in range(200):
+        if both.over:
+            break
+        if not both.pending:
+            both.look(0.06)
+            continue
+        message = both.take(dice)
+        if dice.random() < rate:
+            both.arrive(mutated(message, dice))
+        both.arrive(message)
+
+
+def test_messages_too_many_for_a_window_are_left_to_the_machine_which_says_so():
+    """An agent whose child acknowledges nothing stops, in both, with the same words."""
+    both = Lockstep(Experiment(game="climbing", dag="0-1", rounds=1, lanes=1, horizon=30, learning_rate=0.1))
+    for _ in range(2000):
+        if both.over:
+            break
+        if not both.pending:
+            both.look(0.06)
+            continue
+        message = both.pending.pop(0)
+        for team in (both.compiled, both.python):
+            links = team.loops["agent-0"]._machine.links
+            if 1 in links._links:
+                links._links[1]._window = 10
+        if (message.to, message.origin) != ("agent-0#1", "child-1") or not running(both):
+            both.arrive(message)
+    assert "acknowledges nothing" in both.python.stops["coordinator"].why
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_what_the_core_reads_the_codec_reads_alike(data):
+    """And what the codec would refuse, the core does not read."""
+    from bnpg_protocol.core import _steady
+
+    kind = data.draw(st.sampled_from([ActionsChosen, StatesAnnounced]))
+    frames = encode(data.draw(envelopes(messages(kind))))
+    dice = random.Random(data.draw(st.integers(0, 2**32)))
+    if len(frames) > 1:
+        return
+    for frame in (bytes(frames[0]), flipped(bytes(frames[0]), dice)):
+        read = _steady.header_of(frame)
+        if read is None or not read[0].isascii():
+            continue  # what names the run is compared with our own, letter by letter
+        try:
+            envelope = decode([frame])
+        except MalformedMessage as error:
+            raise AssertionError(f"the core read {read}, which is malformed: {error}") from None
+        run, counters, name, scalars, elements = read
+        said = envelope.message
+        assert (run.decode(), name) == (envelope.run, type(said).__name__)
+        assert counters == (
+            envelope.generation, envelope.epoch, envelope.sender, envelope.incarnation,
+            envelope.seq, envelope.ack, envelope.lamport,
+        )  # fmt: skip
+        *fields, array = structs.astuple(said)
+        assert scalars == tuple(fields)
+        assert elements == array.tolist()
