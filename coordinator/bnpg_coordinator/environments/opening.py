@@ -329,8 +329,9 @@ def _imported(module: str, what: str) -> Any:
         missing = error.name or ""
         if module == missing or module.startswith(f"{missing}."):
             return None
+        how = f": pip install 'bnpg[{missing}]'" if missing in PEERS else ""
         raise InputError(
-            f"{what}: importing {module} needs the module {missing}, which is not installed"
+            f"{what}: importing {module} needs the module {missing}, which is not installed{how}"
         ) from None
     except RAISED as error:
         raise InputError(f"{what}: importing {module} failed: {described(error)}") from error

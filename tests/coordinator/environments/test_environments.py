@@ -336,6 +336,17 @@ def test_what_is_not_there_is_said_in_a_line(text, why):
         open_world(text, {}, PLAYING)
 
 
+@pytest.mark.parametrize(
+    ("missing", "how"), [("gymnasium", r": pip install 'bnpg\[gymnasium\]'$"), ("nosuchthing", "$")]
+)
+def test_a_module_of_ones_own_that_lacks_an_extra_says_which(tmp_path, monkeypatch, missing, how):
+    monkeypatch.setitem(sys.modules, missing, None)
+    (tmp_path / f"lacks_{missing}.py").write_text(f"import {missing}\n")
+    playing = Playing(gamma=0.9, steps=20, folder=tmp_path)
+    with pytest.raises(InputError, match=f"needs the module {missing}, which is not installed{how}"):
+        open_world(f"lacks_{missing}:make", {}, playing)
+
+
 def test_what_cannot_be_made_is_said_in_a_line():
     with pytest.raises(InputError, match="strange:Meeting cannot be made: TypeError"):
         open_world("strange:Meeting", {"lenght": 3}, PLAYING)
