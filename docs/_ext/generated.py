@@ -33,6 +33,8 @@ _NAMED = (
     (messages.Share, "number in [0, 1]"),
     (messages.States, "states"),
     (messages.Actions, "actions"),
+    (messages.ActionRows, "rows of actions"),
+    (messages.Digests, "digests"),
     (messages.Weights, "weights"),
     (messages.Table, "table"),
     (messages.Observations, "observations"),
