@@ -32,6 +32,7 @@ NETWORKS = (
 )  # fmt: skip
 
 
+@pytest.mark.timeout(300)  # a dozen runs and their resumptions, one after the other
 @pytest.mark.parametrize(
     ("calls", "options"),
     [
