@@ -9,15 +9,20 @@ Standard input holds a JSON list of orders; the process ids go to standard outpu
 order. Whoever started this process adopts them, see `bnpg.launchers.adoption`.
 """
 
+import encodings.ascii  # noqa: F401 (of addresses)
 import gc
 import json
+import locale  # noqa: F401 (of subprocesses)
 import os
 import sys
 from contextlib import suppress
 from typing import Any
 
 from bnpg_agents.__main__ import main as run_agent
+from bnpg_protocol.core import compiled
 from bnpg_protocol.process.surroundings import settle
+
+from bnpg_math.arrays.numerics import fingerprint
 
 
 def main() -> int:
@@ -27,6 +32,7 @@ def main() -> int:
         orders = json.load(sys.stdin)
     except ValueError:  # whoever gives them was killed over it
         return 1
+    _share(orders)
     gc.collect()
     gc.freeze()  # what is here already is nothing to look through, and to copy, in every process
     pids = []
@@ -38,6 +44,14 @@ def main() -> int:
     with suppress(BrokenPipeError):  # nobody waits any more; those that were forked have lost their lifelines
         os.write(1, json.dumps(pids).encode())
     return 0
+
+
+def _share(orders: list[dict[str, Any]]) -> None:
+    """Load and compute what is the same in all processes: they share its memory."""
+    compiled()
+    fingerprint()
+    if not all("unix" in order["arguments"] for order in orders):
+        import bnpg_protocol.process.transport.zeromq  # noqa: F401
 
 
 def _run(order: dict[str, Any], pipes: list[int]) -> int:

@@ -10,6 +10,7 @@ This is what an agent computes with: numpy alone. The solvers of exact evaluatio
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -104,6 +105,7 @@ def _tiles(unit: FloatArray) -> list[FloatArray]:
     return [part.reshape(-1) for part in parts]
 
 
+@cache
 def fingerprint() -> str:
     """Short digest of this host's floating point, as far as numpy goes.
 

@@ -45,6 +45,10 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.partition(".")[0] in extras.EXTRAS or re.match(
             r"bnpg\.(report|watch|curves|exports)\b", name
         ):
+            # Once from the table and once from its package, which both come back as they were.
+            above, _, last = name.rpartition(".")
+            if vars(sys.modules.get(above, object)).get(last) is sys.modules[name]:
+                monkeypatch.delattr(sys.modules[above], last)
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
 

@@ -52,7 +52,7 @@ def test_it_moves_no_bit_of_the_run(tmp_path):
     [
         ({"regularization": 0.0}, "needs a regularization above 0"),
         ({"barrier": "weighted"}, "got barrier weighted"),
-        ({"evaluate_every": 0}, "evaluate-every must be at least 1"),
+        ({"evaluate_every": 0}, "evaluate_every must be at least 1"),
         ({"certify_samples": 1.0}, "certify"),
     ],
 )
