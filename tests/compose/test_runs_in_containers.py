@@ -63,6 +63,19 @@ def test_a_clean_run_ends_with_exit_0_and_the_digest_of_memory(
     assert deployment.summary() == summary
 
 
+def test_a_simulator_is_played_by_the_coordinator_and_ends_in_the_digest_of_memory(
+    deployment: Deployment, digest_in_memory
+) -> None:
+    options = "--dag star --steps 4 --rounds 20 --lanes 16 --learning-rate 20"
+    deployment.environment["BNPG_AGENTS"] = "4"
+    deployment.plan("relay", options)
+    done = deployment.up()
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    summary = deployment.summary()
+    assert (summary["state"], summary["rounds"], summary["processes"]) == ("done", 20, 5)
+    assert summary["policy_digest"] == digest_in_memory("relay", options)
+
+
 def test_containers_have_no_more_rights_than_they_need(deployment: Deployment) -> None:
     deployment.plan(GAME, LONGER)
     deployment.start()
