@@ -30,10 +30,10 @@ def test_bnpg_pure_switches_it_off_and_the_version_says_so() -> None:
 def test_without_a_compiler_nothing_is_built(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     build = str(SOURCES / "build.py")
-    told = answer(build, "--into", str(tmp_path), PATH=str(tmp_path / "bin"), CC="")
+    told = answer(build, "--into", str(tmp_path), PATH=str(tmp_path / "bin"), CC="", BNPG_PURE="")
     assert (told.returncode, told.stdout) == (1, "")
     assert told.stderr == "the core is not compiled: there is no C compiler\n"
-    assert answer(build, "--possible", PATH=str(tmp_path / "bin"), CC="").stderr == ""
+    assert answer(build, "--possible", PATH=str(tmp_path / "bin"), CC="", BNPG_PURE="").stderr == ""
     assert not list(tmp_path.glob("_steady*"))
 
 
