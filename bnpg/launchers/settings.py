@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal
 
 import msgspec
-from bnpg_coordinator.options import EnvironmentWorkers
+from bnpg_coordinator.options import EnvironmentWorkers, Patience, Relay
 from bnpg_protocol.process.settings import Setting, SettingError, convert, did_you_mean, listed
 from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Meta, Struct
@@ -40,21 +40,8 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
         Literal["ipc", "tcp", "unix"],
         Setting("What carries messages between local processes: ZeroMQ (ipc, tcp) or stream sockets (unix)."),
     ] = "ipc"
-    relay: Annotated[
-        Literal["off", "on"],
-        Setting(
-            "Whether an agent hands on the actions it heard to children that would hear them directly "
-            "otherwise: fewer messages, to the same result."
-        ),
-    ] = "off"
-    patience: Annotated[
-        Positive,
-        Setting(
-            "Seconds without any progress after which the run is given up, naming whom it waited for.",
-            symbol="SECONDS",
-            unit="seconds",
-        ),
-    ] = 120.0
+    relay: Relay = "off"
+    patience: Patience = 120.0
     on_loss: Annotated[
         Literal["wait", "fail"], Setting("When a process dies: start it again, or fail the run.")
     ] = "wait"

@@ -17,7 +17,22 @@ EnvironmentWorkers = Annotated[
         remark=": the coordinator steps them",
     ),
 ]
-"""The setting, of whoever starts a coordinator."""
+"""The setting, of whoever starts a coordinator, as the two that follow."""
+Relay = Annotated[
+    Literal["off", "on"],
+    Setting(
+        "Whether an agent hands on the actions it heard to children that would hear them directly "
+        "otherwise: fewer messages, to the same result."
+    ),
+]
+Patience = Annotated[
+    Positive,
+    Setting(
+        "Seconds without any progress after which the run is given up, naming whom it waited for.",
+        symbol="SECONDS",
+        unit="seconds",
+    ),
+]
 
 
 class CoordinatorOptions(
@@ -64,22 +79,9 @@ class CoordinatorOptions(
             remark=": none",
         ),
     ] = 0
-    relay: Annotated[
-        Literal["off", "on"],
-        Setting(
-            "Whether an agent hands on the actions it heard to children that would hear them directly "
-            "otherwise: fewer messages, to the same result."
-        ),
-    ] = "off"
+    relay: Relay = "off"
     environment_workers: EnvironmentWorkers = 0
-    patience: Annotated[
-        Positive,
-        Setting(
-            "Seconds without any progress after which the run is given up, naming whom it waited for.",
-            symbol="SECONDS",
-            unit="seconds",
-        ),
-    ] = 120.0
+    patience: Patience = 120.0
     trace: Annotated[
         Path | None, Setting("Folder for the message trace.", symbol="FOLDER", internal=True)
     ] = None
