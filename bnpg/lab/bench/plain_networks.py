@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from bnpg.lab.bench.document import Sample
-from bnpg.lab.bench.plain_numpy import measured, softmax
+from bnpg.lab.bench.plain_numpy import measured, played, softmax
 from bnpg_math.dag.interface import Graph
 from bnpg_math.games.call import parse_call
 
@@ -63,21 +63,11 @@ class PlainNetworks:
 
     def play(self, learn: bool) -> float:
         """Play a round, and compute the update if wished; return the mean reward of a step."""
-        rng, lanes, length = self._rng, self._lanes, self.simulator.length
-        first, each = self.simulator.draws
-        state: Any = None
-        kept, total = [], 0.0
-        for time_ in range(self._steps):
-            if time_ % length == 0:
-                state = self.simulator.begin(rng.random((first, lanes)))
-            rows, actions = self._act(self.simulator.see(state))
-            state, rewards = self.simulator.step(state, actions, rng.random((each, lanes)))
-            total += float(rewards.mean())
-            if learn:
-                kept.append((rows, actions, rewards))
-        if learn:
+        kept: list[Any] | None = [] if learn else None
+        mean = played(self.simulator, self._rng, self._lanes, self._steps, self._act, kept)
+        if kept is not None:
             self._update(kept)
-        return total / self._steps
+        return mean
 
     def _act(self, seen: tuple[NDArray[np.float32], ...]) -> tuple[list[Rows], list[NDArray[np.intp]]]:
         """Return what went into every agent's network, and what it does."""

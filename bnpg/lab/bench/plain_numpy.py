@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from bnpg_coordinator.worlds.simulated import Simulator
 from numpy.typing import NDArray
 
 from bnpg.lab.bench.document import Sample
@@ -22,6 +24,41 @@ def measured(play: Callable[[], object], steps: int, seconds: float) -> Sample:
         steps=done,
         cpu_seconds=(time.process_time() - cpu) / done,
     )
+
+
+def played(
+    simulator: Simulator,
+    rng: np.random.Generator,
+    lanes: int,
+    steps: int,
+    act: Callable[[Any], tuple[list[Any], list[Any]]],
+    kept: list[Any] | None,
+) -> float:
+    """Play a round; return the mean reward of a step.
+
+    Parameters
+    ----------
+    simulator : Simulator
+    rng : Generator
+        For everything.
+    lanes, steps : int
+    act : callable
+        From what is seen to the rows that every agent acts from, and what it does.
+    kept : list or None
+        Takes rows, actions and rewards of every step, where something is learnt.
+    """
+    first, each = simulator.draws
+    state: Any = None
+    total = 0.0
+    for time_ in range(steps):
+        if time_ % simulator.length == 0:
+            state = simulator.begin(rng.random((first, lanes)))
+        rows, actions = act(simulator.see(state))
+        state, rewards = simulator.step(state, actions, rng.random((each, lanes)))
+        total += float(rewards.mean())
+        if kept is not None:
+            kept.append((rows, actions, rewards))
+    return total / steps
 
 
 def softmax(theta: NDArray[np.float64]) -> NDArray[np.float64]:

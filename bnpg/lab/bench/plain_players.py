@@ -13,7 +13,7 @@ from bnpg_coordinator.worlds.simulated import SimulatedWorld
 from numpy.typing import NDArray
 
 from bnpg.lab.bench.document import Sample
-from bnpg.lab.bench.plain_numpy import measured, softmax
+from bnpg.lab.bench.plain_numpy import measured, played, softmax
 from bnpg_math.dag.interface import Graph
 from bnpg_math.games.call import parse_call
 
@@ -51,26 +51,23 @@ class PlainPlayers:
         """Play a round, and compute the update if wished; return the mean reward of a step."""
         policies = [softmax(theta) for theta in self._thetas]
         bounds = [policy.cumsum(axis=1)[:, :-1] for policy in policies]
-        rng, lanes, length = self._rng, self._lanes, self.simulator.length
-        first, each = self.simulator.draws
-        state: Any = None
-        kept, total = [], 0.0
-        for time_ in range(self._steps):
-            if time_ % length == 0:
-                state = self.simulator.begin(rng.random((first, lanes)))
-            rows, actions = self._act(self._seen(state), bounds)
-            state, rewards = self.simulator.step(state, actions, rng.random((each, lanes)))
-            total += float(rewards.mean())
-            if learn:
-                kept.append((rows, actions, rewards))
-        if learn:
+        kept: list[Any] | None = [] if learn else None
+        mean = played(
+            self.simulator,
+            self._rng,
+            self._lanes,
+            self._steps,
+            lambda seen: self._act(self._indexed(seen), bounds),
+            kept,
+        )
+        if kept is not None:
             self._update(policies, kept)
-        return total / self._steps
+        return mean
 
-    def _seen(self, state: Any) -> list[Rows]:
+    def _indexed(self, seen: Any) -> list[Rows]:
         known: dict[tuple[int, int], Rows] = {}
         found = []
-        for numbers, (_, encode) in zip(self.simulator.see(state), self._encoders, strict=True):
+        for numbers, (_, encode) in zip(seen, self._encoders, strict=True):
             which = (id(numbers), id(encode))
             if which not in known:
                 known[which] = encode(numbers).astype(np.intp)
