@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from bnpg_protocol.process.files import write_atomically
-from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg.best_response.training import Response
 from bnpg.report.recorded_run import RecordedRun
@@ -55,7 +54,9 @@ def keep(run: RecordedRun, found: Sequence[Response]) -> bool:
     Raises
     ------
     InputError
-        If they cannot be.
+        If a folder stands in their place.
+    StorageFailed
+        If they cannot be written.
     """
     digest = (
         None if run.summary is None or run.summary["state"] != "done" else run.summary.get("policy_digest")
@@ -64,8 +65,7 @@ def keep(run: RecordedRun, found: Sequence[Response]) -> bool:
         return False
     content = json.dumps({"policy_digest": digest, **as_json(found)}, indent=2) + "\n"
     path = run.folder / BEST_RESPONSES
-    try:
-        write_atomically(path, content.encode(), fsync=False)
-    except (OSError, StorageFailed) as error:
-        raise InputError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    if path.is_dir():
+        raise InputError(f"{path} cannot be written: it is a folder")
+    write_atomically(path, content.encode(), fsync=False)
     return True

@@ -12,8 +12,8 @@ from typing import Any
 
 from bnpg_coordinator.line import Line, number
 from bnpg_protocol.process.files import write_atomically
-from bnpg_protocol.wire.errors import StorageFailed
 
+from bnpg.exports.parameters import make_folder
 from bnpg.report.recorded_run import RecordedRun
 from bnpg_math.errors import InputError
 
@@ -71,15 +71,14 @@ def write_raw_data(data: dict[str, Any], path: Path) -> None:
     Raises
     ------
     InputError
-        If there is such a file, or it cannot be written.
+        If there is such a file, or no folder for it can be made.
+    StorageFailed, OSError
+        If it cannot be written.
     """
     if path.exists():
         raise InputError(f"{path} exists; nothing is overwritten")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, (json.dumps(data, indent=1) + "\n").encode(), fsync=False)
-    except (OSError, StorageFailed) as error:
-        raise InputError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    make_folder(path.parent)
+    write_atomically(path, (json.dumps(data, indent=1) + "\n").encode(), fsync=False)
 
 
 def _place(run: RecordedRun) -> tuple[str, str]:

@@ -48,6 +48,24 @@ def safetensors(arrays: Arrays, about: Mapping[str, str]) -> bytes:
     return b"".join([len(text).to_bytes(8, "little"), text, *parts])
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder that an export goes into, if it is missing.
+
+    Raises
+    ------
+    InputError
+        If there can be none of that name.
+    OSError
+        If the disk is full or the like.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if shortage(error):
+            raise
+        raise InputError(f"{folder} cannot be made: {error.strerror}") from None
+
+
 def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
     """Write `agent-I.safetensors` of every agent: its parameters after the last round that all have stored.
 
@@ -79,12 +97,7 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
     for file in files:
         if file.exists():
             raise InputError(f"{file} exists; nothing is overwritten")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if shortage(error):
-            raise
-        raise InputError(f"{folder} cannot be made: {error.strerror}") from None
+    make_folder(folder)
     try:
         for agent, (one, file) in enumerate(zip(held, files, strict=True)):
             about = {
