@@ -14,23 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bnpg_coordinator.worlds.interface import Box
+from bnpg_coordinator.networks import encodings, theta_shape
 from numpy.typing import NDArray
 
 from bnpg.api.preparation import prepared
 from bnpg.api.training import run_to_the_end
+from bnpg.best_response import EPISODES, LANES, ROUNDS
 from bnpg.best_response.one_agent import OneAgentWorld, View
 from bnpg.edges.measuring import Estimate, paired
-from bnpg.edges.of_run import latest_policy
+from bnpg.edges.of_run import latest_policy, longest, trained
 from bnpg.evaluation.effort import is_coverage_affordable
 from bnpg.evaluation.episodes import Acts, play_episodes, stream
 from bnpg.evaluation.measure import measure
-from bnpg.evaluation.played import MOST_STEPS
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import InputError
-from bnpg_math.policies.encoding import Encoding
 from bnpg_math.policies.network import NetworkPolicy
 from bnpg_math.policies.network_file import NetworkTeam
 from bnpg_math.policies.tabular import TabularSoftmax
@@ -41,8 +40,6 @@ NEGLIGIBLE = 0.01
 """Discount at which a round of a game without an end is cut while a response is trained."""
 LONGEST = 1000
 """Steps after which it is cut in any case."""
-ROUNDS, LANES, EPISODES = 200, 256, 4096
-"""For how long a response is trained, and over how many episodes it is measured, unless asked otherwise."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def best_response(
     dag, world, experiment = recorded.dag, recorded.run.world, recorded.experiment
     if not 0 <= agent < dag.agents:
         raise InputError(f"agent must be in 0..{dag.agents - 1}, got {agent}")
-    team = _team(recorded)
+    team = trained(recorded, latest_policy(recorded)).team()
     view = _view(recorded, agent)
     alone = OneAgentWorld(world, dag, team, agent, view)
     played = recorded.run.simulator is not None
@@ -105,10 +102,11 @@ def best_response(
         found = _Greedy(view, _policy(begun.run))
     finally:
         shutil.rmtree(folder)
-    own, longest = stream(experiment.seed, RESPONDING), max(experiment.steps, MOST_STEPS) if played else 0
+    own = stream(experiment.seed, RESPONDING)
     responding: list[Acts] = [found if one == agent else policy for one, policy in enumerate(team)]
     before, after = (
-        play_episodes(world, dag, policies, own, episodes, longest) for policies in (team, responding)
+        play_episodes(world, dag, policies, own, episodes, longest(recorded))
+        for policies in (team, responding)
     )
     span = float(np.ptp(np.concatenate([before, after])))
     return Response(agent, paired(after - before, span), after.size, rounds, _exact(recorded, agent))
@@ -138,21 +136,11 @@ class _Greedy:
         return chosen
 
 
-def _team(recorded: RecordedRun) -> list[Acts]:
-    """Return what everybody came to."""
-    latest = latest_policy(recorded)
-    if isinstance(latest, NetworkTeam):
-        return list(recorded.run.team(latest.parameters))
-    return [TabularSoftmax(theta) for theta in latest.thetas]
-
-
 def _view(recorded: RecordedRun, agent: int) -> View:
-    actions, space = recorded.run.actions, recorded.run.world.spaces[agent]
-    parents = tuple(actions[parent] for parent in recorded.dag.parents[agent])
-    if recorded.experiment.kind.is_network:
-        states, width = (0, space.width) if isinstance(space, Box) else (space.values, 0)
-        return View(network=Encoding(states, width, parents))
-    return View(table=(space.values, *parents))
+    kind, world, dag = recorded.experiment.kind, recorded.run.world, recorded.dag
+    if kind.is_network:
+        return View(network=encodings(world, dag)[agent])
+    return View(table=theta_shape(kind, world, dag, agent)[:-1])
 
 
 def _learning(recorded: RecordedRun) -> dict[str, str]:

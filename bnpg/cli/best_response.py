@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.best_response import EPISODES, LANES, ROUNDS
 from bnpg.cli.options import debug_option, integer, json_option, quiet_option
 
 
@@ -14,18 +15,23 @@ from bnpg.cli.options import debug_option, integer, json_option, quiet_option
 @click.option(
     "--rounds",
     type=integer(1),
-    default=200,
+    default=ROUNDS,
     show_default=True,
     metavar="R",
     help="For how long it is trained.",
 )
 @click.option(
-    "--lanes", type=integer(1), default=256, show_default=True, metavar="B", help="Parallel lanes of a round."
+    "--lanes",
+    type=integer(1),
+    default=LANES,
+    show_default=True,
+    metavar="B",
+    help="Parallel lanes of a round.",
 )
 @click.option(
     "--episodes",
     type=integer(2),
-    default=4096,
+    default=EPISODES,
     show_default=True,
     metavar="N",
     help="Episodes by which its gain is measured, rounded up to whole batches.",

@@ -6,6 +6,7 @@ import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import debug_option, integer, json_option, quiet_option
+from bnpg.edges import EPISODES
 
 
 @click.command(short_help="Measure what each edge of a policy is worth.")
@@ -20,7 +21,7 @@ from bnpg.cli.options import debug_option, integer, json_option, quiet_option
 @click.option(
     "--episodes",
     type=integer(2),
-    default=4096,
+    default=EPISODES,
     show_default=True,
     metavar="N",
     help="Episodes that are played on every graph, rounded up to whole batches.",

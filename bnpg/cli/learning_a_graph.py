@@ -9,9 +9,10 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.launching import launch_run
 from bnpg.counting import counting
+from bnpg.edges import EPISODES
 from bnpg.edges.document import as_text, named
 from bnpg.edges.measuring import graphs_to_measure
-from bnpg.edges.of_run import EPISODES, edges_of_run
+from bnpg.edges.of_run import edges_of_run
 from bnpg.edges.starting_from import LEARNED, policy_from
 from bnpg.experiment_plan import ExperimentPlan, plan_experiment
 from bnpg.launchers.settings import LaunchSettings

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from bnpg_coordinator.worlds.interface import World
 
+from bnpg.edges import EPISODES
 from bnpg.edges.trained import Met, Trained
 from bnpg.evaluation.effort import is_coverage_affordable
 from bnpg.evaluation.episodes import play_episodes, stream
@@ -90,7 +91,7 @@ def value_edges(
     seed: int,
     *,
     budget: int | None = None,
-    episodes: int = 4096,
+    episodes: int = EPISODES,
     steps: int = 0,
     measured: Callable[[], None] = lambda: None,
 ) -> Edges:

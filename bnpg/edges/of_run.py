@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bnpg_coordinator.networks import joint_policy
 
+from bnpg.edges import EPISODES
 from bnpg.edges.measuring import Edges, count_met, value_edges
 from bnpg.edges.trained import Trained, TrainedNetworks, TrainedTables
 from bnpg.evaluation.played import MOST_STEPS
@@ -11,9 +12,6 @@ from bnpg.report.recorded_run import RecordedRun
 from bnpg_math.dag import Dag
 from bnpg_math.policies.file import Policy, policy_of
 from bnpg_math.policies.network_file import JointPolicy
-
-EPISODES = 4096
-"""Episodes by which edges are valued and visits counted, unless another number is asked for."""
 
 
 def latest_policy(recorded: RecordedRun) -> JointPolicy:
@@ -52,11 +50,11 @@ def edges_of_run(
     """
     return value_edges(
         recorded.run.world,
-        _trained(recorded, latest_policy(recorded)),
+        trained(recorded, latest_policy(recorded)),
         recorded.experiment.seed,
         budget=budget,
         episodes=episodes,
-        steps=_longest(recorded),
+        steps=longest(recorded),
         measured=measured,
     )
 
@@ -79,17 +77,18 @@ def policy_on(recorded: RecordedRun, dag: Dag | None) -> JointPolicy:
     policy = latest_policy(recorded)
     if dag is None or dag == policy.dag:
         return policy
-    trained = _trained(recorded, policy)
-    met, _ = count_met(recorded.run.world, trained, recorded.experiment.seed, EPISODES, _longest(recorded))
-    return trained.on(dag, met).joint()
+    here = trained(recorded, policy)
+    met, _ = count_met(recorded.run.world, here, recorded.experiment.seed, EPISODES, longest(recorded))
+    return here.on(dag, met).joint()
 
 
-def _trained(recorded: RecordedRun, policy: JointPolicy) -> Trained:
+def trained(recorded: RecordedRun, policy: JointPolicy) -> Trained:
+    """Return a policy of a run as what plays, and goes over to other graphs."""
     if isinstance(policy, Policy):
         return TrainedTables(policy.dag, policy.tables)
     return TrainedNetworks(policy, recorded.run.world)
 
 
-def _longest(recorded: RecordedRun) -> int:
+def longest(recorded: RecordedRun) -> int:
     """Return after how many steps an episode is cut; 0: it is not."""
     return 0 if recorded.run.simulator is None else max(recorded.experiment.steps, MOST_STEPS)
