@@ -13,7 +13,7 @@ from typing import Any
 from bnpg_coordinator.line import Line, number
 from bnpg_protocol.process.files import write_atomically
 
-from bnpg.exports.parameters import make_folder
+from bnpg.exports.parameters import made
 from bnpg.report.recorded_run import RecordedRun
 from bnpg_math.errors import InputError
 
@@ -77,8 +77,8 @@ def write_raw_data(data: dict[str, Any], path: Path) -> None:
     """
     if path.exists():
         raise InputError(f"{path} exists; nothing is overwritten")
-    make_folder(path.parent)
-    write_atomically(path, (json.dumps(data, indent=1) + "\n").encode(), fsync=False)
+    with made(path.parent):
+        write_atomically(path, (json.dumps(data, indent=1) + "\n").encode(), fsync=False)
 
 
 def _place(run: RecordedRun) -> tuple[str, str]:

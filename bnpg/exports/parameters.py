@@ -6,7 +6,8 @@ parameters of `torch.nn.Sequential(Linear, Tanh, Linear, ..)`; of a table there 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,9 @@ def safetensors(arrays: Arrays, about: Mapping[str, str]) -> bytes:
     return b"".join([len(text).to_bytes(8, "little"), text, *parts])
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder that an export goes into, if it is missing.
+@contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Make the folder that an export goes into, if it is missing; it goes again if the export fails.
 
     Raises
     ------
@@ -58,12 +60,20 @@ def make_folder(folder: Path) -> None:
     OSError
         If the disk is full or the like.
     """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if shortage(error):
             raise
         raise InputError(f"{folder} cannot be made: {error.strerror}") from None
+    try:
+        yield
+    except (StorageFailed, OSError):
+        with suppress(OSError):  # somebody has put something into it meanwhile
+            for one in missing:
+                one.rmdir()
+        raise
 
 
 def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
@@ -97,8 +107,7 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
     for file in files:
         if file.exists():
             raise InputError(f"{file} exists; nothing is overwritten")
-    make_folder(folder)
-    try:
+    with made(folder), _all_or_none(files):
         for agent, (one, file) in enumerate(zip(held, files, strict=True)):
             about = {
                 "agent": str(agent),
@@ -108,8 +117,15 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
                 "run": str(run.identity["run"]),
             }
             write_atomically(file, safetensors(one[round_].theta, about), fsync=False)
+    return files
+
+
+@contextmanager
+def _all_or_none(files: Sequence[Path]) -> Iterator[None]:
+    """Leave none of these files, which were not there before, if one cannot be written."""
+    try:
+        yield
     except StorageFailed:
         for file in files:
-            file.unlink(missing_ok=True)  # none of them was there before: all or nothing
+            file.unlink(missing_ok=True)
         raise
-    return files

@@ -99,5 +99,5 @@ def test_where_the_disk_is_full_nothing_is_left_half_done(capfd, monkeypatch):
         "bnpg: error: cannot write run/exported/agent-1.safetensors: No space left on device\n"
     )
     assert written
-    assert list(Path("run/exported").iterdir()) == []
+    assert not Path("run/exported").exists()
     assert main(["export", "run", "--to", "safetensors"]) == 0

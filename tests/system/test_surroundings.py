@@ -168,3 +168,27 @@ def test_a_clock_on_the_wall_that_jumps_does_no_harm(
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("restarted") == 2, done.stderr
     assert _digest(scratch.path) == digest
+
+
+POLITE = """
+import os, signal
+def make():
+    os.kill(os.getpid(), signal.SIGTERM)
+    raise SystemExit("still here")
+"""
+
+
+def test_a_polite_kill_is_an_interruption_whatever_a_command_does(shell: Shell, scratch: Any) -> None:
+    (scratch.path / "polite.py").write_text(POLITE)
+    done = shell(f"PYTHONPATH=. {BNPG} env check polite:make")
+    assert (done.returncode, done.stderr.strip()) == (130, "bnpg: error: interrupted")
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_a_process_that_is_interrupted_before_its_run_says_so_in_one_line(shell: Shell, number: str) -> None:
+    program = (
+        "import os, signal; from bnpg_protocol.process.surroundings import ended, settle; settle(); "
+        f"raise SystemExit(ended(lambda: os.kill(os.getpid(), signal.{number}), 'bnpg-agent'))"
+    )
+    done = shell(f'{shlex.quote(sys.executable)} -c "{program}"')
+    assert (done.returncode, done.stderr) == (130, "bnpg-agent: error: interrupted\n")

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
 
 from bnpg_protocol.process.descriptors import limit, raise_limit
 from bnpg_protocol.process.faults.shortage import OUT_OF_MEMORY
@@ -47,6 +48,7 @@ def settle() -> None:
     - A standard error that takes nothing ends nothing.
     - As many descriptors as the machine allows.
     - Children that end can be asked for their exit codes.
+    - A polite kill is what Ctrl-C is, so that both end it by the same exit code, with everything tidied up.
     """
     for number in range(3):
         try:
@@ -61,6 +63,12 @@ def settle() -> None:
     raise_limit()
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt
 
 
 def shortage(error: OSError) -> str:
@@ -98,6 +106,9 @@ def ended(run: Callable[[], int], who: str) -> int:
     """Run a process to its end, and return its exit code; a shortage of the machine is one line."""
     try:
         return int(run())
+    except KeyboardInterrupt:  # before or after the run itself, which ends in order
+        print(f"{who}: error: interrupted", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
     except MemoryError:
         print(f"{who}: error: {OUT_OF_MEMORY}", file=sys.stderr)
         return int(ExitCode.STORAGE)
