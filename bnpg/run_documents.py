@@ -172,6 +172,25 @@ class BestResponses(TypedDict, total=False):
     agents: Required[list[AloneAgent]]
 
 
+class EdgeValue(TypedDict, total=False):
+    """What the team loses without an edge."""
+
+    parent: Required[Count]
+    child: Required[Count]
+    value: Required[float]
+    low: Required[float]
+    high: Required[float]
+    exact: float
+
+
+class EdgeValues(TypedDict, total=False):
+    """`edges.json`."""
+
+    policy_digest: Required[str]
+    episodes: Required[Count]
+    edges: Required[list[EdgeValue]]
+
+
 COMPLETED = frozenset(
     {
         *(

@@ -13,6 +13,7 @@
         agents/agent-I/                                          kept by agent I
         certificate.json, curves.png, summary.json               completed after the run
         best-response.json                                       kept by `bnpg best-response`
+        edges.json                                               kept by `bnpg edges`
 """
 
 import os
@@ -35,7 +36,15 @@ from bnpg_protocol.wire.addresses import process_name
 
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.settings import TRACE_FOLDER, LaunchSettings, settings_from
-from bnpg.run_documents import BestResponses, Certificate, Identity, Status, Summary, read_document
+from bnpg.run_documents import (
+    BestResponses,
+    Certificate,
+    EdgeValues,
+    Identity,
+    Status,
+    Summary,
+    read_document,
+)
 from bnpg_files.reading import read_toml, why
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
@@ -50,6 +59,8 @@ from bnpg_math.policies.softmax import theta_shape
 Content = TypeVar("Content")
 BEST_RESPONSES = "best-response.json"
 """What `bnpg best-response` keeps."""
+EDGE_VALUES = "edges.json"
+"""What `bnpg edges` keeps."""
 
 
 class RunFolder:
@@ -229,9 +240,12 @@ class RunFolder:
     @property
     def best_responses(self) -> dict[str, Any] | None:
         """What agents gained when they were trained alone against the policy that the run came to."""
-        found, summary = self._optional(BEST_RESPONSES, BestResponses), self.summary
-        now = None if summary is None else summary.get("policy_digest")
-        return found if found is not None and found["policy_digest"] == now else None
+        return self._of_the_policy(BEST_RESPONSES, BestResponses)
+
+    @property
+    def edge_values(self) -> dict[str, Any] | None:
+        """What each edge of the policy that the run came to is worth."""
+        return self._of_the_policy(EDGE_VALUES, EdgeValues)
 
     def thetas(self, round_: int) -> tuple[FloatArray, ...] | None:
         """Return everybody's theta of a round; None if they are not all in this folder.
@@ -321,6 +335,12 @@ class RunFolder:
             known = self._fresh[path] = (stamp, read(path))
         content: Content = known[1]
         return content
+
+    def _of_the_policy(self, name: str, kind: Any) -> dict[str, Any] | None:
+        """Return what was measured of the policy that the run came to; None if it is of another one."""
+        found, summary = self._optional(name, kind), self.summary
+        now = None if summary is None else summary.get("policy_digest")
+        return found if found is not None and found["policy_digest"] == now else None
 
     def _optional(self, name: str, kind: Any) -> dict[str, Any] | None:
         """Return the object in a file that may be missing or belong to another version."""

@@ -1,15 +1,9 @@
 """What agents gained on their own, in JSON and in words."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-from bnpg_protocol.process.files import write_atomically
-
 from bnpg.best_response.training import Response
-from bnpg.report.recorded_run import RecordedRun
-from bnpg.run_folder import BEST_RESPONSES
-from bnpg_math.errors import InputError
 
 
 def as_json(found: Sequence[Response]) -> dict[str, Any]:
@@ -36,36 +30,3 @@ def as_text(found: Sequence[Response], game: str) -> str:
         known = f"   {one.exact:.4g}" if one.exact is not None else ""
         lines.append(f"  {one.agent:>5}   {gain:<34}   {one.bound:<17.4g}{known}")
     return "\n".join([*lines, "", "A better response may exist that was not found: this is no certificate."])
-
-
-def keep(run: RecordedRun, found: Sequence[Response]) -> bool:
-    """Write them into the folder of a run, for its report; a run that is not done changes still.
-
-    Parameters
-    ----------
-    run : RecordedRun
-    found : sequence of Response
-
-    Returns
-    -------
-    bool
-        Whether they were written.
-
-    Raises
-    ------
-    InputError
-        If a folder stands in their place.
-    StorageFailed
-        If they cannot be written.
-    """
-    digest = (
-        None if run.summary is None or run.summary["state"] != "done" else run.summary.get("policy_digest")
-    )
-    if digest is None:
-        return False
-    content = json.dumps({"policy_digest": digest, **as_json(found)}, indent=2) + "\n"
-    path = run.folder / BEST_RESPONSES
-    if path.is_dir():
-        raise InputError(f"{path} cannot be written: it is a folder")
-    write_atomically(path, content.encode(), fsync=False)
-    return True

@@ -52,10 +52,12 @@ def best_response(
     import json
 
     from bnpg.best_response.document import as_json as document_of
-    from bnpg.best_response.document import as_text, keep
+    from bnpg.best_response.document import as_text
     from bnpg.best_response.training import best_response as respond
     from bnpg.counting import counting
+    from bnpg.kept_measurements import keep
     from bnpg.report.recorded_run import read_run
+    from bnpg.run_folder import BEST_RESPONSES
 
     run = read_run(folder)
     agents = range(run.dag.agents) if agent is None else [agent]
@@ -64,6 +66,7 @@ def best_response(
         for one in agents:
             found.append(respond(run, one, rounds, lanes, episodes))
             count()
-    keep(run, found)
-    click.echo(json.dumps(document_of(found)) if as_json else as_text(found, run.identity["game"]))
+    document = document_of(found)
+    keep(run, BEST_RESPONSES, document)
+    click.echo(json.dumps(document) if as_json else as_text(found, run.identity["game"]))
     return int(ExitCode.DONE)

@@ -35,7 +35,8 @@ def edges(folder: Path, budget: int | None, episodes: int, as_json: bool, quiet:
     Where an edge is taken out, the child's policy is averaged over the parent's action; nothing is trained.
     The same random numbers are used with and without, so small differences show. Edges are then given up one
     by one, the cheapest first. The proposal is trained further with
-    `bnpg train GAME --from RUN --dag PROPOSAL`.
+    `bnpg train GAME --from RUN --dag PROPOSAL`. Of a run that is done the values are kept in RUN/edges.json,
+    and its report shows them on the drawn DAG.
     """
     import json
 
@@ -44,10 +45,14 @@ def edges(folder: Path, budget: int | None, episodes: int, as_json: bool, quiet:
     from bnpg.edges.document import as_text
     from bnpg.edges.measuring import graphs_to_measure
     from bnpg.edges.of_run import edges_of_run
+    from bnpg.kept_measurements import keep
     from bnpg.report.recorded_run import read_run
+    from bnpg.run_folder import EDGE_VALUES
 
     run = read_run(folder)
     with counting("graphs", graphs_to_measure(run.dag, budget), quiet) as count:
         found = edges_of_run(run, budget, episodes, count)
-    click.echo(json.dumps(document_of(found)) if as_json else as_text(found, folder, run.identity["game"]))
+    document = document_of(found)
+    keep(run, EDGE_VALUES, document)
+    click.echo(json.dumps(document) if as_json else as_text(found, folder, run.identity["game"]))
     return int(ExitCode.DONE)

@@ -10,15 +10,17 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg.cli.launching import launch_run
 from bnpg.counting import counting
 from bnpg.edges import EPISODES
+from bnpg.edges.document import as_json as document_of
 from bnpg.edges.document import as_text, named
 from bnpg.edges.measuring import graphs_to_measure
 from bnpg.edges.of_run import edges_of_run
 from bnpg.edges.starting_from import LEARNED, policy_from
 from bnpg.experiment_plan import ExperimentPlan, plan_experiment
+from bnpg.kept_measurements import keep
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.report.recorded_run import read_run
 from bnpg.run_creation import check_free, chosen_folder
-from bnpg.run_folder import RunFolder
+from bnpg.run_folder import EDGE_VALUES, RunFolder
 from bnpg_math.errors import InputError
 
 
@@ -64,6 +66,7 @@ def train_learned(
     recorded = read_run(dense.path)
     with counting("graphs", graphs_to_measure(recorded.dag, budget), quiet) as count:
         found = edges_of_run(recorded, budget, EPISODES, count)
+    keep(recorded, EDGE_VALUES, document_of(found))
     click.echo(as_text(found, dense.path, dense.identity["game"], following=False), err=as_json)
     pruned = {**fields, "dag": named(found.proposal)}
     policy = policy_from(dense.path, {key: value for key, value in pruned.items() if key != "initial"})

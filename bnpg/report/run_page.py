@@ -6,7 +6,7 @@ from bnpg_coordinator.experiment import experiment_settings
 
 from bnpg.report.certificate import certificate_view
 from bnpg.report.curves import find_mismatch, learning_charts
-from bnpg.report.dag_drawing import draw_dag
+from bnpg.report.dag_drawing import Worth, draw_dag
 from bnpg.report.events import fault_events, observed_events, round_events, standing_faults, time_chart
 from bnpg.report.messages import message_view, read_lives
 from bnpg.report.numbers import shown
@@ -16,6 +16,7 @@ from bnpg.report.recorded_run import RecordedRun
 from bnpg.report.reproduction import reproduction
 from bnpg.report.summary import in_words, tiles
 from bnpg.trace.reading import Life
+from bnpg_math.dag import Edge
 
 
 def run_report(run: RecordedRun) -> Page:
@@ -108,12 +109,41 @@ def team_section(run: RecordedRun, *, graph: bool = True) -> Section:
         "team",
         "The team",
         "team.html.j2",
-        dag=draw_dag(run.dag) if graph else None,
+        dag=draw_dag(run.dag, edge_worths(run)) if graph else None,
         states={},
+        edges=_edges(run),
         policies=policy_view(run),
         without="No policy is shown: this folder holds no theta that all agents have of one round. Agents on "
         "other hosts keep theirs; --save-policy gathers policy.npz at the end.",
     )
+
+
+def edge_worths(run: RecordedRun) -> dict[Edge, Worth]:
+    """Return what the edges of the last policy are worth, where somebody has measured them."""
+    found = run.run.edge_values
+    if found is None:
+        return {}
+    return {
+        (one["parent"], one["child"]): Worth(one["value"], one["low"], one["high"], one.get("exact"))
+        for one in found["edges"]
+    }
+
+
+def _edges(run: RecordedRun) -> dict[str, object] | None:
+    """Return a table of what edges are worth, the best first."""
+    found = run.run.edge_values
+    if found is None:
+        return None
+    worths = sorted(edge_worths(run).items(), key=lambda one: -one[1].value)
+    rows = [
+        [
+            f"{parent} → {child}",
+            f"{shown(worth.value)} ({shown(worth.low)} to {shown(worth.high)})",
+            "-" if worth.exact is None else shown(worth.exact),
+        ]
+        for (parent, child), worth in worths
+    ]
+    return {"rows": rows, "episodes": found["episodes"]}
 
 
 def messages_section(lives: list[Life], missing: str, mode: str) -> Section:

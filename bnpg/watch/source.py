@@ -8,18 +8,18 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from bnpg_coordinator.line import MEASURED, RETURNS, Line
+from bnpg_coordinator.line import LEARNING, MEASURED, RETURNS, Line
 from prometheus_client.parser import text_string_to_metric_families
 
 from bnpg.durations import duration
 from bnpg.live.observation import Observation, ObservedRun
 from bnpg.report.curves import critic_chart, gap_chart, update_chart, value_chart
-from bnpg.report.dag_drawing import draw_dag
+from bnpg.report.dag_drawing import Worth, draw_dag
 from bnpg.report.measurements import Measurements
 from bnpg.report.numbers import shown
 from bnpg.report.page import Section, render_section
@@ -27,6 +27,7 @@ from bnpg.report.recorded_run import read_run
 from bnpg.report.run_page import (
     certificate_section,
     curves_section,
+    edge_worths,
     experiment_section,
     subtitle,
     summary_section,
@@ -34,7 +35,8 @@ from bnpg.report.run_page import (
     time_section,
 )
 from bnpg.report.summary import Tile, number_tiles
-from bnpg_math.dag import Dag
+from bnpg.run_folder import EDGE_VALUES
+from bnpg_math.dag import Dag, Edge
 from bnpg_math.errors import InputError
 
 ANSWER = 3.0
@@ -99,7 +101,10 @@ class FolderSource:
 
     def page(self) -> WatchedPage:
         """Return the page; what is dear and changes slowly is drawn less often."""
-        stamp = tuple(_stamp(self._folder / name) for name in ("metrics.jsonl", "summary.json", "policy.npz"))
+        stamp = tuple(
+            _stamp(self._folder / name)
+            for name in ("metrics.jsonl", "summary.json", "policy.npz", EDGE_VALUES)
+        )
         if self._page is None or stamp != self._seen:
             try:
                 self._run = read_run(self._folder, self._run.run.__dict__.get("game"))
@@ -112,6 +117,8 @@ class FolderSource:
                     else replace(held, well=False, state=str(error))
                 )
             self._slow.pop("summary", None)
+            if self._run.over:
+                self._slow.pop("team", None)  # its edges may have been measured since
         run = self._run
         for line in run.lines[-1:]:
             self._observer.take(line)
@@ -119,7 +126,7 @@ class FolderSource:
         well, state = _state(seen, over=run.over)
         sections = (
             self._every(1.0, "summary", lambda: summary_section(run)),
-            now_section(run.dag, seen, over=run.over),
+            now_section(run.dag, seen, over=run.over, worths=edge_worths(run)),
             self._every(10.0, "certificate", lambda: certificate_section(run)),
             self._every(2.0, "curves", lambda: curves_section(run)),
             self._every(10.0, "team", lambda: team_section(run, graph=False)),
@@ -215,13 +222,20 @@ class AddressSource:
         return ""
 
 
-def now_section(dag: Dag, seen: Observation, *, over: bool, known: bool = True) -> Section:
-    """Who is up, who is waited for, and how the messages flow."""
+def now_section(
+    dag: Dag,
+    seen: Observation,
+    *,
+    over: bool,
+    known: bool = True,
+    worths: Mapping[Edge, Worth] | None = None,
+) -> Section:
+    """Who is up, who is waited for, how the messages flow, and what edges are worth if that was measured."""
     return render_section(
         "now",
         "Right now",
         "now.html.j2",
-        dag=draw_dag(dag) if known else None,
+        dag=draw_dag(dag, worths) if known else None,
         states={agent.agent: agent.state for agent in seen.agents},
         agents=seen.agents,
         parents=dag.parents if known else None,
@@ -252,7 +266,7 @@ def _numbers(metrics: str) -> dict[str, float]:
     numbers: dict[str, float] = {}
     for family in text_string_to_metric_families(metrics):
         key = family.name.removeprefix("bnpg_")
-        if key in (*MEASURED, *RETURNS) and family.samples:
+        if key in (*MEASURED, *RETURNS, *LEARNING) and family.samples:
             numbers[key] = float(family.samples[0].value)
     return numbers
 

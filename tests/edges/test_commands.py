@@ -35,6 +35,36 @@ def test_values_and_a_proposal(trained: Path, capfd: pytest.CaptureFixture[str])
     assert len(found["proposal_edges"]) == 2
 
 
+def test_a_report_shows_them_on_the_drawn_dag_until_the_policy_changes(
+    trained: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    kept = trained / "edges.json"
+    assert main(["report", str(trained)]) == 0
+    assert 'class="worth"' not in (trained / "report.html").read_text()
+    assert main(["edges", str(trained), "--quiet", "--json", "--episodes", "500"]) == 0
+    document = json.loads(kept.read_text())
+    assert (
+        document.pop("policy_digest") == json.loads((trained / "summary.json").read_text())["policy_digest"]
+    )
+    assert document == json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert main(["report", str(trained)]) == 0
+    page = (trained / "report.html").read_text()
+    assert page.count('<text class="worth"') == 3
+    assert "What each edge is worth" in page
+    for broken in ("", "[]", '{"policy_digest": 3}', kept.read_text().replace('digest": "', 'digest": "0')):
+        kept.write_text(broken)
+        assert main(["report", str(trained)]) == 0
+        assert 'class="worth"' not in (trained / "report.html").read_text()
+
+
+def test_a_folder_in_the_place_of_their_file_is_one_line(
+    trained: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (trained / "edges.json").mkdir()
+    assert main(["edges", str(trained), "--quiet", "--episodes", "500"]) == 2
+    assert "edges.json cannot be written: it is a folder" in capfd.readouterr().err
+
+
 def test_in_words_with_the_command_that_follows(trained: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["edges", str(trained), "--episodes", "500"]) == 0
     told = capfd.readouterr().out

@@ -64,6 +64,16 @@ def test_metrics_are_the_latest_snapshot_and_line(watched: Telemetry) -> None:
         assert line in text.splitlines()
 
 
+def test_how_networks_learn_is_among_the_metrics(watched: Telemetry) -> None:
+    signals = {"kl": 0.25, "clip_share": 0.5, "entropy": 1.5, "explained_variance": 0.75}
+    watched.line({"round": 2, **signals})
+    watched.line({"round": 3, "kl": None, "entropy": 1.25})  # the last that is known stays
+    lines = get(watched, "/metrics")[1].splitlines()
+    assert [f"bnpg_{name} {value}" in lines for name, value in (signals | {"entropy": 1.25}).items()] == [
+        True
+    ] * 4
+
+
 def test_a_step_is_timed_from_states_to_states_or_signal(watched: Telemetry) -> None:
     states = StatesAnnounced(0, 0, 0, 0, np.zeros(1, dtype=np.uint8))
     signal = SignalBroadcast(0, np.zeros(1))

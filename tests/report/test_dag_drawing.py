@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnpg.report.dag_drawing import RADIUS, describe, draw_dag
+from bnpg.report.dag_drawing import RADIUS, THICK, THIN, Worth, describe, draw_dag
 from bnpg_math.dag import Dag, complete, empty, random_dag
 
 
@@ -39,3 +39,31 @@ def test_the_graph_is_put_into_words() -> None:
     )
     assert describe(empty(2)) == "2 agents, none of whom sees another's action before it acts."
     assert "1 agent acts without seeing another" in describe(complete(3))
+
+
+@given(st.lists(st.floats(-1, 1), min_size=3, max_size=3))
+def test_the_more_an_edge_is_worth_the_thicker_it_is(values: list[float]) -> None:
+    dag = complete(3)
+    worths = {
+        edge: Worth(value, value - 0.1, value + 0.1) for edge, value in zip(dag.edges, values, strict=True)
+    }
+    arrows = draw_dag(dag, worths).arrows
+    assert [arrow.worth for arrow in arrows] == [worths[edge] for edge in dag.edges]
+    for one in arrows:
+        assert THIN <= one.width <= THICK
+        for other in arrows:
+            if worths[one.parent, one.child].value >= worths[other.parent, other.child].value:
+                assert one.width >= other.width
+
+
+def test_an_edge_that_was_not_measured_has_no_label() -> None:
+    first, second = draw_dag(
+        complete(3), {(0, 1): Worth(2.345, 2.0, 2.6), (0, 2): Worth(0.01, -0.1, 0.2)}
+    ).arrows[:2]
+    assert (first.label, first.width) == ("2.3", THICK)
+    assert first.worth is not None
+    assert second.worth is not None
+    assert first.worth.certain
+    assert not second.worth.certain
+    last = draw_dag(complete(3), {(0, 1): Worth(2.345, 2.0, 2.6)}).arrows[2]
+    assert (last.worth, last.label, last.width) == (None, "", THIN)

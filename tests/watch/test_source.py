@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bnpg_coordinator.line import LEARNING
 
 from bnpg.watch.source import AddressSource, FolderSource, WatchedPage
 
@@ -28,6 +29,22 @@ def test_a_folder_is_shown_from_before_its_first_line_to_its_end(growing: Any) -
     growing.end()
     assert source.page().state == "the run is over"
     assert "The run is over." in html(source.page(), "now")
+
+
+def test_edges_that_were_measured_afterwards_are_shown_on_an_open_page(growing: Any) -> None:
+    source = FolderSource(growing.folder)
+    growing.line(5)
+    growing.end()
+    summary = json.loads((growing.folder / "summary.json").read_text()) | {"policy_digest": "ab"}
+    (growing.folder / "summary.json").write_text(json.dumps(summary))
+    assert "worth" not in html(source.page(), "now")
+    edge = {"parent": 0, "child": 1, "value": 4.0, "low": 3.5, "high": 4.5}
+    (growing.folder / "edges.json").write_text(
+        json.dumps({"policy_digest": "ab", "episodes": 100, "edges": [edge]})
+    )
+    seen = source.page()
+    assert '<text class="worth"' in html(seen, "now")
+    assert "4 (3.5 to 4.5)" in html(seen, "team")
 
 
 def test_a_coordinator_that_is_gone_is_said_and_its_return_seen(growing: Any) -> None:
@@ -125,6 +142,18 @@ def test_an_address_is_shown_with_curves_from_now_on(coordinator: Coordinator) -
     assert "has not joined" in html(seen, "now")
     assert 'id="chart-value"' in html(seen, "curves")
     assert "exact value of the policy goes from 1 to 3" in html(seen, "curves")
+
+
+def test_how_networks_learn_is_shown_from_afar_too(coordinator: Coordinator) -> None:
+    source = AddressSource(f"127.0.0.1:{coordinator.port}")
+    for round_, entropy in enumerate((1.0, 0.5)):
+        coordinator.tell(round_, 1.0)
+        for name, number in (dict.fromkeys(LEARNING, 0.25) | {"entropy": entropy}).items():
+            coordinator.metrics += f"# TYPE bnpg_{name} gauge\nbnpg_{name} {number}\n"
+        seen = html(source.page(), "curves")
+    assert 'id="chart-updates"' in seen
+    assert 'id="chart-critic"' in seen
+    assert "entropy of the policies, in nats goes from 1 to 0.5" in seen
 
 
 def test_an_address_that_is_gone_is_asked_again_until_it_is_back(coordinator: Coordinator) -> None:

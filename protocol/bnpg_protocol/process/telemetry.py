@@ -47,6 +47,10 @@ _GAUGES = {
     "gradient_norm": "Norm of the exact gradient last evaluated.",
     "return_mean": "Mean return of the last sampled round.",
     "return_stderr": "Its standard error.",
+    "kl": "KL divergence of the last update of networks, a mean over agents.",
+    "clip_share": "Share of the steps whose ratio of probabilities lay outside of the clip.",
+    "entropy": "Entropy of the networks, in nats.",
+    "explained_variance": "Share of the variance of returns that the critic explains.",
 }
 _COUNTERS = {
     "retransmitted": "Messages sent again.",
