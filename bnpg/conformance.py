@@ -89,13 +89,13 @@ def check_policy(
     _expect(np.array_equal(drawn, again), "draw must return the same for the same theta and arguments")
     for lane in range(0, LANES, BLOCK):
         part = slice(lane, lane + BLOCK)
-        alone = policy.draw(looked[part], [one[part] for one in heard], numbers[part])
+        alone = policy.draw(looked[part], [actions[part] for actions in heard], numbers[part])
         _expect(np.array_equal(alone, drawn[part]), f"lanes {lane}.. must draw alone what they draw together")
 
     weights = rng.normal(size=(2, LANES))
     first, second, both, none = (
-        policy.gradient(looked, heard, drawn, one)
-        for one in (weights[0], weights[1], weights[0] + weights[1], np.zeros(LANES))
+        policy.gradient(looked, heard, drawn, weight)
+        for weight in (weights[0], weights[1], weights[0] + weights[1], np.zeros(LANES))
     )
     for name, array in before.items():
         shapes = [gradient[name].shape for gradient in (first, both) if name in gradient]
@@ -123,13 +123,13 @@ def _check_slope(
     """Compare a gradient with central differences of sum_k w_k log pi(a_k | ..), at a few parameters each."""
 
     def height(name: str, index: tuple[int, ...], by: float) -> float:
-        moved = {one: array.copy() for one, array in policy.theta.items()}
+        moved = {key: array.copy() for key, array in policy.theta.items()}
         moved[name][index] += by
         return float(weights @ policy.at(moved).log_table[places])
 
     for name, array in policy.theta.items():
         for flat in np.linspace(0, array.size - 1, min(array.size, 12)).astype(int):
-            index = tuple(int(one) for one in np.unravel_index(flat, array.shape))
+            index = tuple(int(coordinate) for coordinate in np.unravel_index(flat, array.shape))
             expected = (height(name, index, NUDGE) - height(name, index, -NUDGE)) / (2 * NUDGE)
             got = float(slope[name][index])
             _expect(
@@ -138,9 +138,9 @@ def _check_slope(
             )
 
 
-def _close(one: FloatArray, other: FloatArray) -> bool:
+def _close(first: FloatArray, other: FloatArray) -> bool:
     scale = max(1.0, float(np.abs(other).max(initial=0.0)))
-    return bool((np.abs(one - other) <= 1e-9 * scale).all())
+    return bool((np.abs(first - other) <= 1e-9 * scale).all())
 
 
 def check_world(world: World, seed: int = 0) -> None:
@@ -195,19 +195,19 @@ def _played(world: World, seed: int, round_: int, width: int) -> _Round:
     turns = {lane: first.part(lane, min(lane + width, LANES)) for lane in range(0, LANES, width)}
     seen: list[NDArray[Any]] = []
     for time in range(STEPS):
-        together = zip(*(arrays_of(one, world.actions) for one in turns.values()), strict=True)
+        together = zip(*(arrays_of(view, world.actions) for view in turns.values()), strict=True)
         seen += map(np.concatenate, together)
-        for one in turns.values():
-            _check_seen(world, one)
+        for view in turns.values():
+            _check_seen(world, view)
         # Lanes of a simulator live through the whole round; those of a game end, the last ones first.
         alive = max(0, LANES - (time + 1) * LANES // STEPS)
         if episodic:
             alive = LANES if time + 1 < STEPS else 0
         following = {}
-        for lane, one in turns.items():
-            actions = _actions(world, one, lane, time)
-            living = min(len(one), max(0, alive - lane))
-            then = play.step(time, lane, one, actions, living)
+        for lane, view in turns.items():
+            actions = _actions(world, view, lane, time)
+            living = min(len(view), max(0, alive - lane))
+            then = play.step(time, lane, view, actions, living)
             _expect(
                 (then is None) == (living == 0), "a step must return what is seen exactly if a lane lives on"
             )
@@ -216,19 +216,20 @@ def _played(world: World, seed: int, round_: int, width: int) -> _Round:
                 following[lane] = then
         turns = following
     rewards, strata = play.rewards(), play.strata()
-    _expect(all(np.isfinite(one).all() for one in rewards), "rewards must be finite")
+    _expect(all(np.isfinite(reward).all() for reward in rewards), "rewards must be finite")
     _expect(
-        all(bool(((one >= 0) & (one < world.strata)).all()) for one in strata),
+        all(bool(((stratum >= 0) & (stratum < world.strata)).all()) for stratum in strata),
         f"strata must be in 0..{world.strata - 1}",
     )
-    sizes = [len(one) for one in rewards]
+    sizes = [len(reward) for reward in rewards]
     _expect(
-        sizes == [len(one) for one in strata], "every lane must have a reward and a stratum in every turn"
+        sizes == [len(stratum) for stratum in strata],
+        "every lane must have a reward and a stratum in every turn",
     )
     if isinstance(play, EpisodicPlay):
         ends = play.ends()
-        _expect(sizes == [len(one) for one in ends], "every lane must have an end, or none, in every turn")
-        _expect(all(bool((one <= End.TRUNCATED).all()) for one in ends), "ends must be 0, 1 or 2")
+        _expect(sizes == [len(end) for end in ends], "every lane must have an end, or none, in every turn")
+        _expect(all(bool((end <= End.TRUNCATED).all()) for end in ends), "ends must be 0, 1 or 2")
     return seen, [np.concatenate(rewards)], [np.concatenate(strata)]
 
 
@@ -250,7 +251,7 @@ def _actions(world: World, seen: Seen, lane: int, time: int) -> list[IntArray]:
 def _check_seen(world: World, seen: Seen) -> None:
     of_all = seen.of if isinstance(seen.of, tuple) else (seen.of,)
     arrays: list[NDArray[Any]] = [*of_all, *seen.legal, *seen.alive]
-    _expect(all(not one.flags.writeable for one in arrays), "what is seen must be read-only")
+    _expect(all(not array.flags.writeable for array in arrays), "what is seen must be read-only")
     agents = len(world.actions)
     if isinstance(seen.of, tuple):
         _expect(len(seen.of) == agents, f"{agents} agents must see something each, got {len(seen.of)}")
@@ -267,18 +268,18 @@ def _check_seen(world: World, seen: Seen) -> None:
                 f"agent {agent} must see states in 0..{space.values - 1}, got {of.min()} to {of.max()}",
             )
     if seen.legal:
-        shapes = [one.shape for one in seen.legal]
+        shapes = [mask.shape for mask in seen.legal]
         expected_shapes = [(len(seen), many) for many in world.actions]
         _expect(shapes == expected_shapes, f"masks must have shapes {expected_shapes}, got {shapes}")
-        _expect(all(bool(one.any(axis=1).all()) for one in seen.legal), "a mask must allow something")
+        _expect(all(bool(mask.any(axis=1).all()) for mask in seen.legal), "a mask must allow something")
     if seen.alive:
-        alive_shapes = [one.shape for one in seen.alive]
+        alive_shapes = [flags.shape for flags in seen.alive]
         _expect(
             alive_shapes == [(len(seen),)] * agents,
             f"who is alive must be {agents} arrays, got {alive_shapes}",
         )
 
 
-def _same(one: _Round, other: _Round) -> bool:
-    left, right = ([array for arrays in played for array in arrays] for played in (one, other))
+def _same(first: _Round, other: _Round) -> bool:
+    left, right = ([array for arrays in played for array in arrays] for played in (first, other))
     return len(left) == len(right) and all(map(np.array_equal, left, right))

@@ -65,7 +65,7 @@ class EnvironmentCheck:
         """Return it as lines for a person."""
         width = max(len(name) for name, _ in self.facts)
         lines = [self.name, *(f"  {name:<{width}}  {value}" for name, value in self.facts), ""]
-        return "\n".join(lines + [f"  holds  {one}" for one in self.passed])
+        return "\n".join(lines + [f"  holds  {claim}" for claim in self.passed])
 
 
 def check_environment(fields: dict[str, Any]) -> EnvironmentCheck:
@@ -123,7 +123,7 @@ def _describe(found: EnvironmentCheck, world: World, opened: Opened) -> None:
     found.facts.append(("observations", ", ".join(sees if len(set(sees)) > 1 else sees[:1])))
     packages = versions(opened.modules)
     if packages:
-        found.facts.append(("packages", ", ".join(f"{name} {one}" for name, one in packages.items())))
+        found.facts.append(("packages", ", ".join(f"{name} {version}" for name, version in packages.items())))
 
 
 def _masks(found: EnvironmentCheck, world: World, seed: int) -> None:
@@ -132,8 +132,8 @@ def _masks(found: EnvironmentCheck, world: World, seed: int) -> None:
     agents = len(world.actions)
     masked = dead = 0
     for arrays in played.seen.values():
-        masked += sum(int((one == 0).sum()) for one in arrays[-2 * agents : -agents])
-        dead += sum(int((one == 0).sum()) for one in arrays[-agents:])
+        masked += sum(int((mask == 0).sum()) for mask in arrays[-2 * agents : -agents])
+        dead += sum(int((flags == 0).sum()) for flags in arrays[-agents:])
     found.facts.append(("action masks", f"{masked} actions masked in the probe" if masked else "none seen"))
     if dead:
         found.facts.append(("agents that end earlier", "seen in the probe"))

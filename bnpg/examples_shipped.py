@@ -55,7 +55,7 @@ def text_of(name: str) -> str:
     if path.is_dir():
         main = path / "__main__.py"
         if not main.is_file():
-            within = ", ".join(one for one in listed() if one.startswith(f"{name}/"))
+            within = ", ".join(example for example in listed() if example.startswith(f"{name}/"))
             raise InputError(f"{name} is a folder; expected one of {within}, or --out PATH to copy it")
         path = main
     return read_text(path, InputError)
@@ -86,7 +86,9 @@ def copied(name: str | None, target: Path) -> Path:
 def _place(name: str) -> Path:
     root = home()
     known = listed()
-    folders = {folder for one in known for folder in (one.partition("/")[0],) if (root / folder).is_dir()}
+    folders = {
+        folder for example in known for folder in (example.partition("/")[0],) if (root / folder).is_dir()
+    }
     plain = name.removeprefix("examples/").rstrip("/")
     if plain not in known and plain not in folders:
         raise InputError(f"there is no example {name!r}{did_you_mean(plain, (*known, *folders), '; ')}")

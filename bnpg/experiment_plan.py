@@ -242,7 +242,7 @@ class _Planner:
                 f"`following` of a FollowedPlay, and {simulator.name} does not"
             )
         for agent, space in enumerate(world.spaces if not experiment.kind.is_network else ()):
-            rows = space.values * math.prod(world.actions[one] for one in (*dag.parents[agent], agent))
+            rows = space.values * math.prod(world.actions[member] for member in (*dag.parents[agent], agent))
             if rows > LARGEST_SIGNAL:
                 raise InputError(
                     f"the table of agent {agent} is too large: expected at most {LARGEST_SIGNAL} numbers, "
@@ -401,12 +401,12 @@ def _check_policy(experiment: Experiment) -> None:
     """Refuse a kind of policy that there is not, and what does not go with a direct one."""
     if not experiment.kind.is_direct:
         return
-    for one in experiment_settings():
-        chosen, expected = getattr(experiment, one.name), one.default
-        expected = "exact" if one.name == "mode" else expected
-        if one.name in _NOT_DIRECT and chosen != expected:
+    for field in experiment_settings():
+        chosen, expected = getattr(experiment, field.name), field.default
+        expected = "exact" if field.name == "mode" else expected
+        if field.name in _NOT_DIRECT and chosen != expected:
             raise InputError(
-                f"policy direct needs {one.key} {expected}, got {chosen}: {_NOT_DIRECT[one.name]}"
+                f"policy direct needs {field.key} {expected}, got {chosen}: {_NOT_DIRECT[field.name]}"
             )
 
 
@@ -427,22 +427,22 @@ _REFUSED = {"learning_rate": "certified", "initial": "normal"}
 def _check_network(experiment: Experiment) -> None:
     """Refuse what does not go with a network, and what only networks have."""
     if experiment.kind.is_network:
-        for one in experiment_settings():
-            chosen = getattr(experiment, one.name)
-            refused = _REFUSED.get(one.name)
-            wrong = chosen != one.default if refused is None else chosen == refused
-            if one.name in _NOT_NETWORK and wrong:
+        for field in experiment_settings():
+            chosen = getattr(experiment, field.name)
+            refused = _REFUSED.get(field.name)
+            wrong = chosen != field.default if refused is None else chosen == refused
+            if field.name in _NOT_NETWORK and wrong:
                 raise InputError(
-                    f"policy {experiment.policy} cannot have {one.key} {chosen}: {_NOT_NETWORK[one.name]}"
+                    f"policy {experiment.policy} cannot have {field.key} {chosen}: {_NOT_NETWORK[field.name]}"
                 )
     elif experiment.has_critic:
         raise InputError(
             f"update {experiment.update} needs a network, policy mlp:64,64, got policy {experiment.policy}"
         )
     if not experiment.has_critic:
-        for one in experiment_settings():
-            if one.setting.networks and getattr(experiment, one.name) != one.default:
-                raise InputError(f"{one.key} is of update a2c and ppo, got update {experiment.update}")
+        for field in experiment_settings():
+            if field.setting.networks and getattr(experiment, field.name) != field.default:
+                raise InputError(f"{field.key} is of update a2c and ppo, got update {experiment.update}")
         return
     parse_hidden(experiment.critic)
     if experiment.horizon == "geometric-visit" or experiment.sure_steps:
@@ -466,10 +466,10 @@ def _check_name(text: str) -> None:
 
 def _check_played(experiment: Experiment) -> None:
     """Refuse what only simulators have, where a game is played."""
-    for one in experiment_settings():
-        chosen = getattr(experiment, one.name)
-        if one.setting.played == "simulators" and chosen != one.default:
-            raise InputError(f"{one.key} {chosen} needs a simulator, but {experiment.game} is a game")
+    for field in experiment_settings():
+        chosen = getattr(experiment, field.name)
+        if field.setting.played == "simulators" and chosen != field.default:
+            raise InputError(f"{field.key} {chosen} needs a simulator, but {experiment.game} is a game")
 
 
 def _check_without_model(experiment: Experiment) -> None:
@@ -513,16 +513,16 @@ def _check_samples(experiment: Experiment, game: Game, dag: Dag) -> None:
     if not experiment.evaluate_every:
         raise InputError("certify-samples adds to a certificate: evaluate-every must be at least 1, got 0")
     families = ((*dag.parents[agent], agent) for agent in range(dag.agents))
-    rows = [game.states * math.prod(game.actions[one] for one in family) for family in families]
+    rows = [game.states * math.prod(game.actions[member] for member in family) for family in families]
     check_effort(game.gamma, game.states, rows)
 
 
 def _check_mode(experiment: Experiment) -> None:
     """Refuse what only the other mode can do."""
-    for one in experiment_settings():
-        chosen, setting = getattr(experiment, one.name), one.setting
-        if setting.needs and chosen != one.default and experiment.mode != setting.mode:
-            raise InputError(f"{one.key} {chosen} needs mode {setting.mode}, {setting.needs}")
+    for field in experiment_settings():
+        chosen, setting = getattr(experiment, field.name), field.setting
+        if setting.needs and chosen != field.default and experiment.mode != setting.mode:
+            raise InputError(f"{field.key} {chosen} needs mode {setting.mode}, {setting.needs}")
     if experiment.optimizer == "natural" and experiment.mode == "exact":
         raise InputError("optimizer natural needs mode sampled: exact natural steps are direction natural")
     if experiment.optimizer == "natural" and experiment.kind.is_network:

@@ -146,12 +146,12 @@ def _check_experiment(run: RunFolder) -> None:
     if isinstance(began, dict):
         now = msgspec.to_builtins(run.experiment)
         settings = experiment_settings(type(run.experiment))
-        may = ", ".join(one.key for one in settings if one.setting.decides != "result")
-        for one in settings:
-            before = began.get(one.key, one.default)
-            if one.setting.decides == "result" and now[one.key] != before:
+        may = ", ".join(field.key for field in settings if field.setting.decides != "result")
+        for field in settings:
+            before = began.get(field.key, field.default)
+            if field.setting.decides == "result" and now[field.key] != before:
                 raise InputError(
-                    f"{where}: {one.key} is {now[one.key]!r:.80}, but the run began with {before!r:.80}: "
+                    f"{where}: {field.key} is {now[field.key]!r:.80}, but the run began with {before!r:.80}: "
                     f"expected the same (only {may} may be changed)"
                 )
     if run.simulator is not None:

@@ -269,9 +269,9 @@ class RunFolder:
         known = self._thetas.get(round_)
         if known is None:
             held = self.held()
-            if not all(round_ in one for one in held):
+            if not all(round_ in history for history in held):
                 return None
-            thetas = tuple(one[round_] for one in held)
+            thetas = tuple(history[round_] for history in held)
             self._check_shapes(thetas, self.path / "agents")
             known = self._thetas[round_] = thetas
         return known
@@ -317,7 +317,7 @@ class RunFolder:
 
     def missing(self, round_: int) -> str:
         """Say whose theta of a round is not in this folder."""
-        agent = next(agent for agent, one in enumerate(self.held()) if round_ not in one)
+        agent = next(agent for agent, history in enumerate(self.held()) if round_ not in history)
         return f"{self.agent(agent)} holds no theta of round {round_}"
 
     def _read(self, name: str, read: Callable[[Path], Content]) -> Content | None:

@@ -141,8 +141,10 @@ def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         except WorldFailed as error:
             why = str(error)
         else:
-            for names, one in ((keys, played), (drawn_keys, drawn)):
-                found |= dict(zip(names, (one.mean, one.low, one.high), strict=True))
+            for names, measurements in ((keys, played), (drawn_keys, drawn)):
+                found |= dict(
+                    zip(names, (measurements.mean, measurements.low, measurements.high), strict=True)
+                )
             told = {"return_episodes": played.episodes, "return_episodes_cut": played.cut}
             return found | {"return_stderr": None} | told
     unknown = (*keys, *drawn_keys)
@@ -180,7 +182,7 @@ def _theta_digests(run: RunFolder, round_: int) -> list[str] | None:
     if told and summary.get("rounds") == round_:
         return list(told)
     held = [load_held(run.agent(agent)) for agent in range(run.agents)]
-    return [one[round_].digest for one in held] if all(round_ in one for one in held) else None
+    return [own[round_].digest for own in held] if all(round_ in own for own in held) else None
 
 
 def draw_curves(run: RunFolder, fence: Fence) -> str:

@@ -35,7 +35,7 @@ def evaluations(lines: Sequence[Line]) -> list[Measured]:
     found = []
     for line in lines:
         numbers = [number(getattr(line, key)) for key in Measured.__dataclass_fields__ if key != "round"]
-        known = [one for one in numbers if one is not None]
+        known = [number for number in numbers if number is not None]
         if len(known) == len(numbers):
             found.append(Measured(line.round, *known))
     return found
@@ -76,7 +76,7 @@ def notices(experiment: Experiment, lines: Sequence[Line], unit: float) -> list[
             f"{first.value:.4g} after {first.round}"
         )
     since = _saturated_since(measured)
-    half = [one for one in measured if one.round <= last.round // 2][-1]
+    half = [line for line in measured if line.round <= last.round // 2][-1]
     if since is not None:
         said.append(
             f"policies are saturated since round {since}, far from an optimum: they do not try any more what "
@@ -102,10 +102,10 @@ def notices(experiment: Experiment, lines: Sequence[Line], unit: float) -> list[
 def _saturated_since(measured: Sequence[Measured]) -> int | None:
     """Return the first evaluated round from which on policies were saturated; None if they are not."""
     since = None
-    for one in reversed(measured):
-        if not (one.nash_gap > 0.0 and one.gradient_norm <= SATURATED * one.nash_gap):
+    for line in reversed(measured):
+        if not (line.nash_gap > 0.0 and line.gradient_norm <= SATURATED * line.nash_gap):
             break
-        since = one.round
+        since = line.round
     return since
 
 

@@ -38,7 +38,7 @@ def columns(
         How many rows there are, if not all were handed over.
     """
     top = "".join(f"<th scope='col'>{escape(name)}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(f'<td>{_text(one)}</td>' for one in row)}</tr>" for row in rows[:most])
+    body = "".join(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>" for row in rows[:most])
     rest = (len(rows) if total is None else total) - most
     end = f"<tr><td colspan='{len(head)}'>.. and {rest} more</td></tr>" if rest > 0 else ""
     return f"<table><caption>{escape(heading)}</caption><tr>{top}</tr>{body}{end}</table>"

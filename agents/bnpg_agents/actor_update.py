@@ -64,7 +64,7 @@ class ActorUpdate:
         self._address = (welcome.seed, welcome.agent, round_)
         self._policy = policy
         self._theta: Arrays = before.theta
-        self._memory: Arrays = {name: one for name, one in before.state.items() if name != SIGNS}
+        self._memory: Arrays = {name: array for name, array in before.state.items() if name != SIGNS}
         legal, alive = (None, None) if limits is None else (choosable(limits), limits.alive != 0)
         self._rows = played_rows(policy, seen, parents, actions, advantages, legal, alive)
         self._signs: list[ActorSigns] = []

@@ -195,7 +195,7 @@ def load_identity(folder: Path) -> tuple[int, str] | None:
 
 def load_latest(folder: Path) -> dict[int, FloatArray]:
     """Return the thetas in an agent's folder by round, networks' as vectors; empty if there is none."""
-    return {round_: one.flat for round_, one in load_held(folder).items()}
+    return {round_: snapshot.flat for round_, snapshot in load_held(folder).items()}
 
 
 def load_held(folder: Path) -> dict[int, Snapshot]:

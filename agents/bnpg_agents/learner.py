@@ -138,7 +138,7 @@ class Learner:
             # Somebody's state was lost and the run begins again: theta_0 follows from the Welcome.
             self._rounds = {0: _Round(Snapshot(self._first.theta), self._first)}
         elif self.latest > round_ + 1:
-            self._rounds = {held: one for held, one in self._rounds.items() if held <= round_}
+            self._rounds = {held: snapshot for held, snapshot in self._rounds.items() if held <= round_}
 
     def act(
         self,
@@ -251,7 +251,7 @@ class Learner:
             return self._step(signal.round, policy.ascent(flow, occupancy), _optimiser(signal), eta)
         if (
             len(shape) <= 1 + max(self._family)
-            or (shape[0], *(shape[1 + one] for one in self._family)) != expected
+            or (shape[0], *(shape[1 + member] for member in self._family)) != expected
         ):
             raise OrderViolation(
                 f"the flow of round {signal.round} has shape {shape}, expected {expected[0]} states "

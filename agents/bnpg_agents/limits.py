@@ -62,14 +62,14 @@ def joined(turns: Sequence[Limits | None], lanes: Sequence[int], actions: int) -
         How many lanes each turn has.
     actions : int
     """
-    if all(one is None for one in turns):
+    if all(turn is None for turn in turns):
         return None
     whole = [
-        Limits(_ones(n, actions), _ones(n)) if one is None else one
-        for one, n in zip(turns, lanes, strict=True)
+        Limits(_ones(n, actions), _ones(n)) if turn is None else turn
+        for turn, n in zip(turns, lanes, strict=True)
     ]
     return Limits(
-        np.concatenate([one.available for one in whole]), np.concatenate([one.alive for one in whole])
+        np.concatenate([turn.available for turn in whole]), np.concatenate([turn.alive for turn in whole])
     )
 
 

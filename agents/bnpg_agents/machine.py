@@ -209,10 +209,10 @@ class AgentMachine:
         except OrderViolation as error:
             return [*effects, *self._refuse(envelope, "out of order", str(error))]
         effects += transmissions
-        for one in delivered:
+        for received in delivered:
             self._progress_at = now
             try:
-                effects += self._deliver(envelope.sender, one, now)
+                effects += self._deliver(envelope.sender, received, now)
             except (ProtocolError, FloatingPointError, InputError) as error:
                 effects += self._fail(ExitCode.PROTOCOL, str(error), now)
         if self._rounds is not None:
@@ -363,7 +363,9 @@ class AgentMachine:
             why = f"the Welcome is of protocol version {welcome.version}, expected {spoken}"
             return self._fail(ExitCode.REJECTED, why, now)
         before = self._welcome
-        if before is not None and any(getattr(before, one) != getattr(welcome, one) for one in _LASTING):
+        if before is not None and any(
+            getattr(before, field) != getattr(welcome, field) for field in _LASTING
+        ):
             why = f"the Welcome of generation {envelope.generation} contradicts the one before"
             return self._fail(ExitCode.PROTOCOL, why, now)
         if self._sealed_in and (envelope.run, welcome.experiment) != (self._sealed_in, self._experiment):
@@ -536,16 +538,16 @@ class AgentMachine:
     def _carry(self, answers: Answers, now: float) -> list[Effect]:
         """Send what the rounds have to say, in its order."""
         effects: list[Effect] = []
-        for one in answers:
-            if type(one) is ActionsChosen:
-                effects += [self._links.send(child, one, now) for child in self._around.children]
-            elif isinstance(one, ToChild):
-                effects.append(self._links.send(one.child, one.message, now))
+        for answer in answers:
+            if type(answer) is ActionsChosen:
+                effects += [self._links.send(child, answer, now) for child in self._around.children]
+            elif isinstance(answer, ToChild):
+                effects.append(self._links.send(answer.child, answer.message, now))
                 continue
-            elif isinstance(one, Store):
-                effects += [one, *self._seal(one.round, now)]
+            elif isinstance(answer, Store):
+                effects += [answer, *self._seal(answer.round, now)]
                 continue
-            effects.append(self._links.send(COORDINATOR, one, now))
+            effects.append(self._links.send(COORDINATOR, answer, now))
         return effects
 
     def _seal(self, round_: int, now: float) -> list[Effect]:

@@ -16,7 +16,10 @@ def fits(roster: Roster, welcome: Welcome) -> bool:
     expected = (welcome.parents, welcome.children)
     if welcome.relay:
         expected = tuple(end for end, _ in welcome.hears), tuple(end for end, _ in welcome.hands)
-    parents, children = tuple(one[0] for one in roster.parents), tuple(one[0] for one in roster.children)
+    parents, children = (
+        tuple(neighbour[0] for neighbour in roster.parents),
+        tuple(neighbour[0] for neighbour in roster.children),
+    )
     return (parents, children) == expected and all(
         len(keys) in (0, len(peers))
         for keys, peers in ((roster.parent_keys, parents), (roster.child_keys, children))
@@ -66,8 +69,8 @@ class Neighbourhood:
             neighbours[parent] = Neighbour(incarnation, "")
         self.parents = tuple(parent for parent, _ in roster.parents)
         self.children = tuple(child for child, _, _ in roster.children)
-        self._unconfirmed = {("parent", one) for one in self.parents} | {
-            ("child", one) for one in self.children
+        self._unconfirmed = {("parent", parent) for parent in self.parents} | {
+            ("child", child) for child in self.children
         }
         return neighbours, effects
 

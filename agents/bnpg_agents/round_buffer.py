@@ -88,7 +88,7 @@ class RoundBuffer:
             If the parent skips a turn, or is so far ahead that too many bytes would wait.
         """
         waiting = self.heard[parent][len(self.chosen) :]
-        if waiting and sum(one.nbytes + OVERHEAD for one in waiting) > AHEAD_BYTES:
+        if waiting and sum(message.nbytes + OVERHEAD for message in waiting) > AHEAD_BYTES:
             raise OrderViolation(
                 f"{name(parent)} is {len(waiting)} turns ahead at round {self.round}, turn {turn}: "
                 f"more than {AHEAD_BYTES} bytes wait"
@@ -153,7 +153,7 @@ class RoundBuffer:
         return False
 
 
-def _same(one: Limits | None, other: Limits | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+def _same(first: Limits | None, other: Limits | None) -> bool:
+    if first is None or other is None:
+        return first is other
+    return all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))

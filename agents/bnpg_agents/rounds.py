@@ -339,7 +339,7 @@ class AgentRounds:
             raise OrderViolation(
                 f"the signal of round {buffer.round} has {len(weights)} weights for {len(seen)} lane steps"
             )
-        limits = joined(buffer.limits, [len(one) for one in buffer.seen], self._actions)
+        limits = joined(buffer.limits, [len(states) for states in buffer.seen], self._actions)
         return seen, parent_actions, actions, weights, limits
 
     def _applied(self, round_: int) -> SignalApplied:

@@ -111,12 +111,12 @@ def advise(
         fewest = len(candidates[0][1].edges)
         candidates += growing(assessor, fewest if budget is None else min(budget, fewest))
         proposals: dict[tuple[Edge, ...], Proposal] = {}
-        for name, one in candidates:
-            if one.edges not in proposals and (budget is None or len(one.edges) <= budget):
-                proposals[one.edges] = Proposal(name, assessor.assess(one))
+        for name, candidate in candidates:
+            if candidate.edges not in proposals and (budget is None or len(candidate.edges) <= budget):
+                proposals[candidate.edges] = Proposal(name, assessor.assess(candidate))
     found = assessor.interactions
     largest = sorted(
-        one for one in found.together if not any(set(one) < set(other) for other in found.together)
+        group for group in found.together if not any(set(group) < set(other) for other in found.together)
     )
     return Advice(
         game=game,

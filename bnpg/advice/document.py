@@ -34,7 +34,9 @@ def as_json(advice: Advice) -> dict[str, Any]:
             for edge, value in values
         ],
         "budget": advice.budget,
-        "proposals": [{"name": one.name, **_fields(one.assessment)} for one in advice.proposals],
+        "proposals": [
+            {"name": proposal.name, **_fields(proposal.assessment)} for proposal in advice.proposals
+        ],
     }
 
 
@@ -49,10 +51,10 @@ def as_text(advice: Advice) -> str:
             there = "" if (parent, child) in subject.dag.edges else "   (missing)"
             lines.append(f"    {parent} -> {child}  {value:.4g}{there}")
     lines += ["", f"  proposals{'' if advice.budget is None else f' of at most {advice.budget} edges'}"]
-    for one in advice.proposals:
-        found = one.assessment
+    for proposal in advice.proposals:
+        found = proposal.assessment
         exact = "exact" if found.additive else f"price {found.xi:.4g}"
-        lines.append(f"    --dag {edges_text(found)}  ({one.name})")
+        lines.append(f"    --dag {edges_text(found)}  ({proposal.name})")
         lines.append(
             f"        {exact}, {found.parameters} parameters, {found.messages} messages a step, "
             f"{found.hops} hops, tau/lambda {found.threshold:.3g}"
@@ -68,7 +70,7 @@ def findings(advice: Advice) -> list[str]:
     if subject.perfect:
         found.append("The DAG is perfect: the parents of every agent see each other.")
     else:
-        pairs = ", ".join(f"{one} and {other}" for one, other in subject.unmarried)
+        pairs = ", ".join(f"{first} and {other}" for first, other in subject.unmarried)
         found.append(f"The DAG is not perfect: {pairs} have a common child, but no edge.")
     together = ", ".join("-".join(map(str, members)) for members in advice.together) or "none"
     found.append(f"Agents that act together in this game: {together}.")

@@ -46,7 +46,9 @@ def _proposals(advice: Advice) -> Section:
         "proposals",
         "Graphs to consider",
         "proposals.html.j2",
-        proposals=[(one, draw_dag(one.assessment.dag), _facts(one)) for one in advice.proposals],
+        proposals=[
+            (proposal, draw_dag(proposal.assessment.dag), _facts(proposal)) for proposal in advice.proposals
+        ],
         edges_text=edges_text,
     )
 

@@ -121,7 +121,7 @@ def edge_values(assessor: Assessor, dag: Dag) -> tuple[list[tuple[Edge, float]],
         # Prices carry rounding; an edge is not worth what is left of a difference of equals.
         return difference if difference > _EQUAL * max(other, now) else 0.0
 
-    present = [(edge, change(tuple(one for one in dag.edges if one != edge))) for edge in dag.edges]
+    present = [(edge, change(tuple(other for other in dag.edges if other != edge))) for edge in dag.edges]
     absent = [pair for pair in permutations(range(dag.agents), 2) if place[pair[0]] < place[pair[1]]]
     missing = [(edge, change((*dag.edges, edge))) for edge in absent if edge not in dag.edges]
     return present, missing

@@ -49,7 +49,7 @@ class Episode:
         rows = [
             [
                 turn.time,
-                *(" ".join(f"{one:.3g}" for one in seen) for seen in turn.seen[: len(sights)]),
+                *(" ".join(f"{number:.3g}" for number in seen) for seen in turn.seen[: len(sights)]),
                 *turn.actions,
                 turn.reward,
             ]

@@ -172,7 +172,7 @@ def game_from(
         if actions is None:
             raise GameError("actions must be the number of actions of each agent, such as (2, 2), got none")
         found = game_from_step(source, actions, initial, discount, states, terminal, name)
-    elif isinstance(source, Sequence) and all(isinstance(one, np.ndarray) for one in source):
+    elif isinstance(source, Sequence) and all(isinstance(array, np.ndarray) for array in source):
         found = game_from_payoffs(source, shot, name)
     elif isinstance(source, Mapping | Sequence) and not isinstance(source, str):
         found = game_from_table(source, actions, initial, discount, name)

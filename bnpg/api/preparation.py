@@ -175,10 +175,10 @@ def settings_of(asked: Mapping[str, Any]) -> dict[str, Any]:
         if value is None:
             continue
         plain = CONVERSIONS.get(name, as_plain)(value)
-        one = known[name]
+        field = known[name]
         try:
-            found[one.key] = (
-                one.from_text(plain) if one.is_list and isinstance(plain, str) else one.checked(plain)
+            found[field.key] = (
+                field.from_text(plain) if field.is_list and isinstance(plain, str) else field.checked(plain)
             )
         except SettingError as error:
             raise InputError(f"{name}: {error.why}") from None

@@ -57,10 +57,10 @@ class Keywords:
 
     def settings(self) -> dict[str, Declared[Setting]]:
         """Return them by name, with their defaults."""
-        found = [one for kind in self.kinds for one in declared(kind, Setting)]
-        shown = [one for one in found if not one.setting.internal and one.name not in self.but]
+        found = [field for kind in self.kinds for field in declared(kind, Setting)]
+        shown = [field for field in found if not field.setting.internal and field.name not in self.but]
         own = self.defaults or {}
-        return {one.name: replace(one, default=own.get(one.name, one.default)) for one in shown}
+        return {field.name: replace(field, default=own.get(field.name, field.default)) for field in shown}
 
 
 def takes(keywords: Keywords) -> Callable[[Function], Function]:
@@ -93,12 +93,12 @@ def stub(function: Callable[..., Any]) -> str:
     """Return the source of a stub: what type checkers and editors read of a function."""
     lines = [f"def {function.__name__}("]
     keyword_only = False
-    for one in inspect.signature(function).parameters.values():
-        if one.kind is one.KEYWORD_ONLY and not keyword_only:
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and not keyword_only:
             keyword_only = True
             lines.append("    *,")
-        default = "" if one.default is one.empty else f" = {_source_of(one.default)}"
-        lines.append(f"    {one.name}: {_source(one.annotation)}{default},")
+        default = "" if parameter.default is parameter.empty else f" = {_source_of(parameter.default)}"
+        lines.append(f"    {parameter.name}: {_source(parameter.annotation)}{default},")
     returns = _source(inspect.signature(function).return_annotation)
     doc = textwrap.indent(f'"""{inspect.getdoc(function)}\n"""', "    ", lambda line: bool(line.strip()))
     body = "\n".join([*lines, f") -> {returns}:", doc])
@@ -108,30 +108,34 @@ def stub(function: Callable[..., Any]) -> str:
 def _signature(function: Callable[..., Any], keywords: Keywords) -> inspect.Signature:
     """Return a signature with the first parameter, the settings, and the function's other parameters."""
     own = inspect.signature(function, eval_str=True)
-    (first, *others) = [one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    (first, *others) = [
+        parameter for parameter in own.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD
+    ]
     settings = keywords.settings()
-    typed = {one.name: _without_none(one.annotation) for one in others}
+    typed = {parameter.name: _without_none(parameter.annotation) for parameter in others}
     shown = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=one.default,
-            annotation=typed.get(name, _plain(one.hint)),
+            default=field.default,
+            annotation=typed.get(name, _plain(field.hint)),
         )
-        for name, one in settings.items()
+        for name, field in settings.items()
     ]
-    return own.replace(parameters=[first, *shown, *(one for one in others if one.name not in settings)])
+    return own.replace(
+        parameters=[first, *shown, *(parameter for parameter in others if parameter.name not in settings)]
+    )
 
 
 def _docstring(function: Callable[..., Any], keywords: Keywords) -> str:
     """Return a docstring with an entry for every setting."""
     entries = []
     parameters = _signature(function, keywords).parameters
-    for name, one in keywords.settings().items():
-        meaning = one.meaning(lambda key: f"`{key.replace('-', '_')}`", lambda typed: f"``{typed}``")
-        default = f"{one.default!r}{one.setting.remark}"
+    for name, field in keywords.settings().items():
+        meaning = field.meaning(lambda key: f"`{key.replace('-', '_')}`", lambda typed: f"``{typed}``")
+        default = f"{field.default!r}{field.setting.remark}"
         kind = _described(parameters[name].annotation)
-        facts = f" ({'; '.join(one.setting.facts)})" if one.setting.facts else ""
+        facts = f" ({'; '.join(field.setting.facts)})" if field.setting.facts else ""
         entries += [f"{name} : {kind}, default {default}"]
         entries += textwrap.wrap(meaning + facts, 100, initial_indent="    ", subsequent_indent="    ")
     return (inspect.getdoc(function) or "").replace(MARKER, "\n".join(entries))

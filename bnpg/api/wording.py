@@ -20,7 +20,7 @@ _OF_A_FILE = re.compile(r"\S+\.toml: ")
 
 def setting_keys() -> tuple[str, ...]:
     """Return the settings by their keys, as files and the command line have them."""
-    return tuple(one.key for kind in (Experiment, LaunchSettings) for one in declared(kind, Setting))
+    return tuple(field.key for kind in (Experiment, LaunchSettings) for field in declared(kind, Setting))
 
 
 def python_words(text: str, keys: tuple[str, ...]) -> str:

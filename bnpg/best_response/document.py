@@ -9,24 +9,24 @@ from bnpg.best_response.training import Response
 def as_json(found: Sequence[Response]) -> dict[str, Any]:
     """Return the responses as plain values."""
     agents = []
-    for one in found:
-        gain = {"gain": one.gain.value, "low": one.gain.low, "high": one.gain.high}
-        exact = {} if one.exact is None else {"exact_gap": one.exact}
-        agents.append({"agent": one.agent, **gain, "nash_gap_at_least": one.bound, **exact})
+    for response in found:
+        gain = {"gain": response.gain.value, "low": response.gain.low, "high": response.gain.high}
+        exact = {} if response.exact is None else {"exact_gap": response.exact}
+        agents.append({"agent": response.agent, **gain, "nash_gap_at_least": response.bound, **exact})
     return {"rounds": found[0].rounds, "episodes": found[0].episodes, "agents": agents}
 
 
 def as_text(found: Sequence[Response], game: str) -> str:
     """Return them for people."""
-    exact = any(one.exact is not None for one in found)
+    exact = any(response.exact is not None for response in found)
     lines = [
         f"{game}: each agent trained alone for {found[0].rounds} rounds, measured over {found[0].episodes} "
         "episodes",
         "",
         "  agent   what the team gains, 95 % interval   Nash gap at least" + "   exactly" * exact,
     ]
-    for one in found:
-        gain = f"{one.gain.value:.4g} ({one.gain.low:.4g} to {one.gain.high:.4g})"
-        known = f"   {one.exact:.4g}" if one.exact is not None else ""
-        lines.append(f"  {one.agent:>5}   {gain:<34}   {one.bound:<17.4g}{known}")
+    for response in found:
+        gain = f"{response.gain.value:.4g} ({response.gain.low:.4g} to {response.gain.high:.4g})"
+        known = f"   {response.exact:.4g}" if response.exact is not None else ""
+        lines.append(f"  {response.agent:>5}   {gain:<34}   {response.bound:<17.4g}{known}")
     return "\n".join([*lines, "", "A better response may exist that was not found: this is no certificate."])

@@ -184,13 +184,13 @@ class OneAgentPlay:
     def _part(self, turn: _Turn, start: int, stop: int) -> _Turn:
         if start == 0 and stop >= len(turn.seen):
             return turn
-        return _Turn(turn.seen.part(start, stop), [one[start:stop] for one in turn.actions])
+        return _Turn(turn.seen.part(start, stop), [actions[start:stop] for actions in turn.actions])
 
     def _view(self, turn: _Turn) -> Seen:
         agent, seen = self._world.agent, turn.seen
         parents = [turn.actions[parent] for parent in self._world.dag.parents[agent]]
         of = self._world.view.of(seen.by(agent), parents)
-        legal, alive = (one[agent : agent + 1] for one in (seen.legal, seen.alive))
+        legal, alive = (arrays[agent : agent + 1] for arrays in (seen.legal, seen.alive))
         return Seen((of,), legal, alive, seen.state)
 
 

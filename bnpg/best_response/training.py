@@ -103,7 +103,7 @@ def best_response(
     finally:
         shutil.rmtree(folder)
     own = stream(experiment.seed, RESPONDING)
-    responding: list[Acts] = [found if one == agent else policy for one, policy in enumerate(team)]
+    responding: list[Acts] = [found if other == agent else policy for other, policy in enumerate(team)]
     before, after = (
         play_episodes(world, dag, policies, own, episodes, longest(recorded))
         for policies in (team, responding)

@@ -84,19 +84,20 @@ def _run_folders(top: Path) -> Iterator[tuple[str, Path, str]]:
         try:
             with os.scandir(folder) as entries:
                 inner = sorted(
-                    (one for one in entries if not one.name.startswith(".")), key=lambda one: one.name
+                    (entry for entry in entries if not entry.name.startswith(".")),
+                    key=lambda entry: entry.name,
                 )
         except OSError as error:
             yield str(folder.relative_to(top)), folder, f"{folder} cannot be read: {why(error)}"
             continue
-        for one in inner:
+        for entry in inner:
             try:
-                if not one.is_dir():
+                if not entry.is_dir():
                     continue
-                path = Path(one.path)
+                path = Path(entry.path)
                 if any(os.path.lexists(path / mark) for mark in _MARKS):
                     yield str(path.relative_to(top)), path, ""
-                elif depth + 1 < DEPTH and not one.is_symlink():
+                elif depth + 1 < DEPTH and not entry.is_symlink():
                     waiting.append((path, depth + 1))
             except OSError:
                 continue

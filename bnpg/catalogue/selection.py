@@ -117,9 +117,9 @@ def field(name: str, known: Sequence[str]) -> str:
     InputError
         If there is none of that name; the text proposes one that is alike.
     """
-    for one in known:
-        if one.replace("-", "_") == name.replace("-", "_"):
-            return one
+    for field in known:
+        if field.replace("-", "_") == name.replace("-", "_"):
+            return field
     raise InputError(f"{name}: {unknown(name, known).replace('setting', 'column or setting')}")
 
 

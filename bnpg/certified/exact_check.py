@@ -82,11 +82,13 @@ def read_npy(data: bytes, where: str) -> Array:
         length = struct.unpack("<H", file.read(2)) if version == 1 else struct.unpack("<I", file.read(4))
         header = ast.literal_eval(file.read(length[0]).decode("latin-1"))
         kind, shape = header["descr"], tuple(header["shape"])
-        fields = [("theta", kind, ())] if isinstance(kind, str) else [(*one, ())[:3] for one in kind]
+        fields = [("theta", kind, ())] if isinstance(kind, str) else [(*field, ())[:3] for field in kind]
         order = ">" if any(letters.startswith(">") for _, letters, _ in fields) else "<"
         counts = [math.prod(inner) for _, _, inner in fields]
         letters = [_LETTERS[letters[1:]] for _, letters, _ in fields]
-        record = struct.Struct(order + "".join(f"{n}{one}" for n, one in zip(counts, letters, strict=True)))
+        record = struct.Struct(
+            order + "".join(f"{n}{letter}" for n, letter in zip(counts, letters, strict=True))
+        )
         chosen = [name for name, _, _ in fields].index("theta")
         part = slice(sum(counts[:chosen]), sum(counts[: chosen + 1]))
         # Unpacking a part fails by itself; what is behind the array is not looked at.
@@ -108,9 +110,9 @@ def read_npz(path: Path) -> dict[str, Array]:
     """Read every array of an archive."""
     try:
         with zipfile.ZipFile(io.BytesIO(read_file(path))) as archive:
-            held = [one for one in archive.infolist() if one.filename.endswith(".npy")]
-            small = sum(one.file_size for one in held) <= LARGEST_FILE
-            members = {one.filename: archive.read(one) for one in held if small}
+            held = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+            small = sum(member.file_size for member in held) <= LARGEST_FILE
+            members = {member.filename: archive.read(member) for member in held if small}
     except CheckError:
         raise
     except Exception as error:  # a flipped byte reaches zipfile and zlib, and each raises in its own ways
@@ -360,9 +362,9 @@ class Problem:
         effort = math.ceil(1 / (1 - self.gamma)).bit_length()
         self.scale = DIGITS + 2 * effort - _exponent(self.range)
         self.bits = bits or DIGITS + 4 * effort + sum(game.actions).bit_length()
-        one = Fraction(2) ** self.scale
-        self.down = [[math.floor((r - lowest) * one) for r in row] for row in rewards]
-        self.up = [[math.ceil((r - lowest) * one) for r in row] for row in rewards]
+        unit = Fraction(2) ** self.scale
+        self.down = [[math.floor((r - lowest) * unit) for r in row] for row in rewards]
+        self.up = [[math.ceil((r - lowest) * unit) for r in row] for row in rewards]
         self.row_of = [game.row_of[s * joint : (s + 1) * joint] for s in self.reached]
         used = {row for rows in self.row_of for row in rows}
         self._rows = [
@@ -450,18 +452,19 @@ class Problem:
             ]
 
     def _sum_out(self, sums: list[_Sum], state: int, tensor: list[int], upwards: bool) -> list[int]:
-        for one in sums:
-            table, stride, span = self.tables[one.agent][state], one.stride, one.span
+        for total in sums:
+            table, stride, span = self.tables[total.agent][state], total.stride, total.span
             tensor = [
-                sum(map(mul, table[row], tensor[start : start + span : stride])) for start, row in one.places
+                sum(map(mul, table[row], tensor[start : start + span : stride]))
+                for start, row in total.places
             ]
             tensor = [-(-x >> self.bits) if upwards else x >> self.bits for x in tensor]
         return tensor
 
     def vector(self, parts: Sequence[Sequence[float]]) -> list[int]:
         """Return the sum of some rows of floats over all states, as a vector."""
-        one = Fraction(2) ** self.scale
-        return [round(sum(Fraction(part[state]) for part in parts) * one) for state in self.reached]
+        unit = Fraction(2) ** self.scale
+        return [round(sum(Fraction(part[state]) for part in parts) * unit) for state in self.reached]
 
     # ----------------------------------------------------------------------------- bounds
 
@@ -814,7 +817,7 @@ def overstated(certificate: dict[str, Any], findings: Sequence[Finding]) -> list
         return []
     gap, asked = certificate.get("stop_gap"), certificate.get("stop_at_epsilon")
     claim = {"nash": "epsilon-nash", "optimality": "epsilon-optimal"}.get(str(gap))
-    proved = [one.at_most for one in findings if one.claim == claim]
+    proved = [finding.at_most for finding in findings if finding.claim == claim]
     if proved and isinstance(asked, float) and proved[0] <= asked:
         return []
     return [f"a gap ({gap}) of {asked} is called certified and is not proved"]
@@ -834,22 +837,22 @@ def document(findings: Sequence[Finding], told: Sequence[str]) -> dict[str, Any]
     """Return what was found as one JSON object."""
     entries = [
         {
-            "claim": one.claim,
-            "by": one.by,
-            "epsilon": one.epsilon,
-            "holds": one.holds,
-            "at_most": one.at_most,
-            "at_least": one.at_least,
+            "claim": finding.claim,
+            "by": finding.by,
+            "epsilon": finding.epsilon,
+            "holds": finding.holds,
+            "at_most": finding.at_most,
+            "at_least": finding.at_least,
         }
-        for one in findings
+        for finding in findings
     ]
-    holds = not told and all(one.holds for one in findings)
+    holds = not told and all(finding.holds for finding in findings)
     return {"holds": holds, "entries": entries, "violations": [*told, *map(str, failed(findings))]}
 
 
 def failed(findings: Sequence[Finding]) -> list[Finding]:
     """Return the entries that are not proved."""
-    return [one for one in findings if not one.holds]
+    return [finding for finding in findings if not finding.holds]
 
 
 def main(arguments: Sequence[str]) -> int:

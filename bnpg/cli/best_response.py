@@ -63,8 +63,8 @@ def best_response(
     agents = range(run.dag.agents) if agent is None else [agent]
     found = []
     with counting("agents", len(agents), quiet) as count:
-        for one in agents:
-            found.append(respond(run, one, rounds, lanes, episodes))
+        for responder in agents:
+            found.append(respond(run, responder, rounds, lanes, episodes))
             count()
     document = document_of(found)
     keep(run, BEST_RESPONSES, document)

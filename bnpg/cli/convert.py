@@ -16,7 +16,7 @@ class _Counts(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read `2,3` as (2, 3)."""
-        parts = value.split(",") if isinstance(value, str) else [str(one) for one in value]
+        parts = value.split(",") if isinstance(value, str) else [str(item) for item in value]
         if not all(part.strip().isdecimal() and len(part) < 10 and int(part) > 0 for part in parts):
             self.fail(f"expected the number of actions of each agent, such as 2,3, got {value!r}", param, ctx)
         return tuple(int(part) for part in parts)

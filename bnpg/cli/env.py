@@ -20,7 +20,7 @@ def env() -> None:
 
 @env.command(short_help="Check that an environment is a function of its seed, and how fast it is.")
 @click.argument("subject", metavar="WORLD")
-@options_of(Experiment, but=[one.name for one in experiment_settings() if one.name not in _HOW])
+@options_of(Experiment, but=[field.name for field in experiment_settings() if field.name not in _HOW])
 @json_option
 @debug_option
 def check(subject: str, as_json: bool, **options: Any) -> int:

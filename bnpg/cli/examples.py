@@ -35,6 +35,6 @@ def examples(name: str | None, out: Path | None) -> None:
     else:
         found = listed()
         width = max(map(len, found))
-        for one, title in found.items():
-            click.echo(f"  {one:<{width}}  {title}")
+        for example, title in found.items():
+            click.echo(f"  {example:<{width}}  {title}")
         click.echo("\nCopy them: bnpg examples --out examples")

@@ -33,22 +33,22 @@ def games(context: click.Context, as_json: bool) -> None:
     if as_json:
         rows = [
             {
-                "name": one.name,
-                "parameters": dict(one.parameters),
-                "agents": one.agents,
-                "states": one.states,
-                "actions": list(one.actions),
-                "description": one.description,
+                "name": listing.name,
+                "parameters": dict(listing.parameters),
+                "agents": listing.agents,
+                "states": listing.states,
+                "actions": list(listing.actions),
+                "description": listing.description,
             }
-            for one in listings
+            for listing in listings
         ]
         click.echo(json.dumps({"games": rows}))
         return
-    for one in listings:
-        parameters = ", ".join(f"{name}={value:g}" for name, value in one.parameters.items())
-        click.echo(f"{click.style(one.name, bold=True)}({parameters})")
-        click.echo(f"    {sizes(one.agents, one.states, one.actions)}")
-        click.echo(f"    {one.description}")
+    for listing in listings:
+        parameters = ", ".join(f"{name}={value:g}" for name, value in listing.parameters.items())
+        click.echo(f"{click.style(listing.name, bold=True)}({parameters})")
+        click.echo(f"    {sizes(listing.agents, listing.states, listing.actions)}")
+        click.echo(f"    {listing.description}")
     click.echo("\nSimulators, whose model is not known: trained sampled, judged by their returns")
     for name, simulator in SIMULATORS.items():
         example = simulator()

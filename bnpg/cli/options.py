@@ -147,9 +147,11 @@ def options_of(kind: type[Struct], but: Sequence[str] = (), **defaults: Any) -> 
     **defaults
         Defaults of this command, by name.
     """
-    shown = [one for one in declared(kind, Setting) if not one.setting.internal and one.name not in but]
-    shown.sort(key=lambda one: not one.required)
-    return together(*(option(one, defaults.get(one.name, NODEFAULT)) for one in shown))
+    shown = [
+        field for field in declared(kind, Setting) if not field.setting.internal and field.name not in but
+    ]
+    shown.sort(key=lambda field: not field.required)
+    return together(*(option(field, defaults.get(field.name, NODEFAULT)) for field in shown))
 
 
 def given(options: dict[str, Any], kind: type[Struct], **defaults: Any) -> dict[str, Any]:
@@ -164,9 +166,9 @@ def given(options: dict[str, Any], kind: type[Struct], **defaults: Any) -> dict[
         Those of this command, by name.
     """
     found = {}
-    for one in (one for one in declared(kind, Setting) if not one.setting.internal):
-        value = options.get(one.name)
-        value = defaults.get(one.name) if value is None else value
+    for field in (field for field in declared(kind, Setting) if not field.setting.internal):
+        value = options.get(field.name)
+        value = defaults.get(field.name) if value is None else value
         if value is not None:
-            found[one.key] = value
+            found[field.key] = value
     return found

@@ -112,10 +112,10 @@ def _table(entries: "list[Entry]") -> list[str]:
 
 def _group_table(groups: "list[tuple[dict[str, Any], list[Entry]]]") -> list[str]:
     told = [_group(values, members) for values, members in groups]
-    measured = [name for name in _MEASURED if any(one[name] is not None for one in told)]
+    measured = [name for name in _MEASURED if any(row[name] is not None for row in told)]
     names = list(groups[0][0])
     rows = [[*names, "runs", "done", *(f"median {_MEASURED[name]}" for name in measured)]]
-    rows += [[_cell(one[name]) for name in (*names, "runs", "done", *measured)] for one in told]
+    rows += [[_cell(row[name]) for name in (*names, "runs", "done", *measured)] for row in told]
     return _aligned(rows)
 
 

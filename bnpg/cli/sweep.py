@@ -122,7 +122,7 @@ def _as_json(ended: "Sweep") -> dict[str, Any]:
         "table": str((ended.folder / "table.csv").absolute()) if whole else None,
         "parquet": str((ended.folder / "table.parquet").absolute()) if whole else None,
         "report": None if ended.report is None else str(ended.report.absolute()),
-        "aggregates": [asdict(one) for one in ended.aggregates],
+        "aggregates": [asdict(aggregate) for aggregate in ended.aggregates],
     }
 
 
@@ -147,10 +147,10 @@ def _table(aggregates: "list[Aggregate]") -> list[str]:
     from bnpg.sweeps.aggregates import ALL_GAMES
 
     configurations: dict[str, dict[str, Aggregate]] = {}
-    for one in aggregates:
-        words = ", ".join(f"{name} {value}" for name, value in one.configuration.items()) or "all runs"
+    for aggregate in aggregates:
+        words = ", ".join(f"{name} {value}" for name, value in aggregate.configuration.items()) or "all runs"
         words = words.replace(f"game {ALL_GAMES}", ALL_GAMES)
-        configurations.setdefault(words, {})[one.measure] = one
+        configurations.setdefault(words, {})[aggregate.measure] = aggregate
     shown = {
         measure: name
         for measure, name in _SHOWN.items()
@@ -160,7 +160,7 @@ def _table(aggregates: "list[Aggregate]") -> list[str]:
         return ["  nothing was evaluated exactly; evaluate-every is 0"]
     cells = [["", "runs", *shown.values()]]
     for words, found in configurations.items():
-        runs = max(one.runs for one in found.values())
+        runs = max(aggregate.runs for aggregate in found.values())
         cells.append([words, str(runs), *(_cell(found.get(measure)) for measure in shown)])
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     rows = [
@@ -172,9 +172,9 @@ def _table(aggregates: "list[Aggregate]") -> list[str]:
     return [*(row.rstrip() for row in rows), "", note]
 
 
-def _cell(one: "Aggregate | None") -> str:
-    if one is None or one.iqm is None:
+def _cell(aggregate: "Aggregate | None") -> str:
+    if aggregate is None or aggregate.iqm is None:
         return "-"
-    if one.low is None or one.high is None:
-        return f"{one.iqm:.4g}"
-    return f"{one.iqm:.4g} [{one.low:.4g}, {one.high:.4g}]"
+    if aggregate.low is None or aggregate.high is None:
+        return f"{aggregate.iqm:.4g}"
+    return f"{aggregate.iqm:.4g} [{aggregate.low:.4g}, {aggregate.high:.4g}]"

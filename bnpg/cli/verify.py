@@ -87,6 +87,6 @@ def _of_a_run(folder: Path, as_json: bool) -> int:
             f"{found.rounds} updates, {found.nodes} values after each: the largest fall is "
             f"{found.largest_fall:.3g}, of which {found.rounding:.2g} may be rounding"
         )
-    for one in why:
-        click.echo(f"bnpg: error: violation: {one}", err=True)
+    for reason in why:
+        click.echo(f"bnpg: error: violation: {reason}", err=True)
     return int(ExitCode.VIOLATION if why else ExitCode.DONE)

@@ -15,12 +15,12 @@ def as_json(found: Edges) -> dict[str, Any]:
         "episodes": found.episodes,
         "edges": [
             {
-                "parent": one.edge[0],
-                "child": one.edge[1],
-                **_fields(one.estimate),
-                **_exact("exact", one.exact),
+                "parent": value.edge[0],
+                "child": value.edge[1],
+                **_fields(value.estimate),
+                **_exact("exact", value.exact),
             }
-            for one in found.values
+            for value in found.values
         ],
         "proposal": named(found.proposal),
         "proposal_edges": [list(edge) for edge in found.proposal.edges],
@@ -34,9 +34,9 @@ def as_text(found: Edges, folder: Path, game: str, *, following: bool = True) ->
     if not found.values:
         return lines[0] + "\n\nThere is no edge to measure."
     lines.append("  what the team loses without it     95 % interval" + _column(found))
-    for one in sorted(found.values, key=lambda one: -one.estimate.value):
-        exact = "" if one.exact is None else f"   {one.exact:.4g}"
-        lines.append(f"    {one.edge[0]} -> {one.edge[1]}  {_interval(one.estimate)}{exact}")
+    for value in sorted(found.values, key=lambda value: -value.estimate.value):
+        exact = "" if value.exact is None else f"   {value.exact:.4g}"
+        lines.append(f"    {value.edge[0]} -> {value.edge[1]}  {_interval(value.estimate)}{exact}")
     exact = "" if found.exact_loss is None else f", exactly {found.exact_loss:.4g}"
     lines += [
         "",
@@ -55,15 +55,15 @@ def named(dag: Dag) -> str:
 
 
 def _column(found: Edges) -> str:
-    return "" if all(one.exact is None for one in found.values) else "   exact"
+    return "" if all(value.exact is None for value in found.values) else "   exact"
 
 
-def _interval(one: Estimate) -> str:
-    return f"{one.value:10.4g}   [{one.low:.4g}, {one.high:.4g}]"
+def _interval(value: Estimate) -> str:
+    return f"{value.value:10.4g}   [{value.low:.4g}, {value.high:.4g}]"
 
 
-def _fields(one: Estimate) -> dict[str, float]:
-    return {"value": one.value, "low": one.low, "high": one.high}
+def _fields(value: Estimate) -> dict[str, float]:
+    return {"value": value.value, "low": value.low, "high": value.high}
 
 
 def _exact(key: str, value: float | None) -> dict[str, float]:

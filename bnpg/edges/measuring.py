@@ -130,14 +130,14 @@ def value_edges(
         EdgeValue(edge, measure.loss(_without(dag, edge)), measure.exact_loss(_without(dag, edge)))
         for edge in dag.edges
     )
-    rank = {one.edge: one.estimate.value for one in values}
+    rank = {value.edge: value.estimate.value for value in values}
     proposal = dag
     while proposal.edges and (budget is None or len(proposal.edges) > budget):
         smaller = [_without(proposal, edge) for edge in proposal.edges]
         if len(dag.edges) <= ALL_PAIRS:
-            cheapest = min(reversed(smaller), key=lambda one: measure.loss(one).value)
+            cheapest = min(reversed(smaller), key=lambda graph: measure.loss(graph).value)
         else:
-            edge = min(reversed(proposal.edges), key=lambda one: rank[one])
+            edge = min(reversed(proposal.edges), key=lambda link: rank[link])
             cheapest = _without(proposal, edge)
         if budget is None and measure.loss(cheapest).low > 0.0:
             break
@@ -240,4 +240,4 @@ def count_met(
 
 
 def _without(dag: Dag, edge: Edge) -> Dag:
-    return Dag(dag.agents, tuple(one for one in dag.edges if one != edge))
+    return Dag(dag.agents, tuple(other for other in dag.edges if other != edge))

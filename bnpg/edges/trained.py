@@ -99,7 +99,7 @@ class TrainedTables:
 
     def on(self, dag: Dag, met: Sequence[Met]) -> "TrainedTables":
         """Return them on another graph."""
-        visits = [one.counts for one in met if isinstance(one, Visits)]
+        visits = [visit.counts for visit in met if isinstance(visit, Visits)]
         actions = [table.shape[-1] for table in self._tables]
         return TrainedTables(dag, regraphed(self._tables, visits, self.dag, dag, actions))
 
@@ -126,14 +126,16 @@ class TrainedNetworks:
     def team(self) -> Sequence[interface.Policy]:
         """Return everybody's policy: where states are seen the table that a network comes to, to be quick."""
         return [
-            TabularSoftmax(one.log_table) if isinstance(one, StateNetworkPolicy) else one
-            for one in self._policies()
+            TabularSoftmax(policy.log_table) if isinstance(policy, StateNetworkPolicy) else policy
+            for policy in self._policies()
         ]
 
     def tables(self) -> Sequence[FloatArray] | None:
         """Return the tables that they come to."""
         shown = [
-            distribution(one.log_table) for one in self._policies() if isinstance(one, StateNetworkPolicy)
+            distribution(policy.log_table)
+            for policy in self._policies()
+            if isinstance(policy, StateNetworkPolicy)
         ]
         return shown if len(shown) == self.dag.agents else None
 
@@ -153,7 +155,7 @@ class TrainedNetworks:
 
     def on(self, dag: Dag, met: Sequence[Met]) -> "TrainedNetworks":
         """Return them on another graph."""
-        moments = [one for one in met if isinstance(one, InputMoments)]
+        moments = [visit for visit in met if isinstance(visit, InputMoments)]
         return TrainedNetworks(regraphed_networks(self._networks, moments, dag), self._world)
 
     def joint(self) -> NetworkTeam:

@@ -60,7 +60,7 @@ def made(folder: Path) -> Iterator[None]:
     OSError
         If the disk is full or the like.
     """
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -71,8 +71,8 @@ def made(folder: Path) -> Iterator[None]:
         yield
     except (StorageFailed, OSError):
         with suppress(OSError):  # somebody has put something into it meanwhile
-            for one in missing:
-                one.rmdir()
+            for place in missing:
+                place.rmdir()
         raise
 
 
@@ -99,7 +99,7 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
     """
     run = recorded.run
     held = [load_held(run.agent(agent)) for agent in range(run.agents)]
-    common = set.intersection(*(set(one) for one in held))
+    common = set.intersection(*(set(snapshot) for snapshot in held))
     if not common:
         raise recorded.without_thetas()
     round_ = max(common)
@@ -108,7 +108,7 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
         if file.exists():
             raise InputError(f"{file} exists; nothing is overwritten")
     with made(folder), _all_or_none(files):
-        for agent, (one, file) in enumerate(zip(held, files, strict=True)):
+        for agent, (snapshot, file) in enumerate(zip(held, files, strict=True)):
             about = {
                 "agent": str(agent),
                 "policy": recorded.experiment.policy,
@@ -116,7 +116,7 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
                 "round": str(round_),
                 "run": str(run.identity["run"]),
             }
-            write_atomically(file, safetensors(one[round_].theta, about), fsync=False)
+            write_atomically(file, safetensors(snapshot[round_].theta, about), fsync=False)
     return files
 
 

@@ -200,7 +200,7 @@ class Cluster:
 
     def struck(self) -> Counter[str]:
         """Return how often each kind of fault struck, over all lives."""
-        return sum((one.struck for one in self._injectors), Counter())
+        return sum((injector.struck for injector in self._injectors), Counter())
 
     def close_traces(self) -> None:
         """Close all traces; those of processes that ended by themselves say so."""

@@ -229,7 +229,7 @@ class HostsPlace:
                 for number, code in report.ended.items():
                     self._processes.pop(number).code = code
             if channel.lost:
-                for process in [one for one in self._processes.values() if one.where == host]:
+                for process in [process for process in self._processes.values() if process.where == host]:
                     process.code = LOST
                     del self._processes[process.number]
 
@@ -245,11 +245,11 @@ class HostsPlace:
             return before.where
         if before is not None:
             self._suspects.add(before.where)
-        crowd = [one.where for one in self._latest.values() if one.name != name]
+        crowd = [process.where for process in self._latest.values() if process.name != name]
         crowd += [home for other, home in self._homes.items() if other not in self._latest]
         host = min(
             self._hosts,
-            key=lambda one: (one in self._gone, one in self._suspects, crowd.count(one)),
+            key=lambda host: (host in self._gone, host in self._suspects, crowd.count(host)),
         )
         if host not in self._channels or host in self._gone:
             if host in self._channels:

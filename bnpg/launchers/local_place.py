@@ -72,10 +72,10 @@ class LocalPlace:
     def start(self, orders: Sequence[Order]) -> list[Handle]:
         """Start processes, and return them in their order."""
         together = adopt(orders, _environment()) if _alike(orders) else []
-        started = [LocalProcess(one) for one in together]
+        started = [LocalProcess(order) for order in together]
         # If it failed in between, whoever was started nevertheless has lost its lifeline.
         started += [LocalProcess(_begin(order)) for order in orders[len(started) :]]
-        self._started = [one for one in self._started if one.poll() is None] + started
+        self._started = [process for process in self._started if process.poll() is None] + started
         return list(started)
 
     def public_keys(self, names: Sequence[str]) -> Mapping[str, str]:  # noqa: ARG002
@@ -88,7 +88,7 @@ class LocalPlace:
 
 def _alike(orders: Sequence[Order]) -> bool:
     """Whether it pays to fork the processes from one, which knows those of a run."""
-    return len(orders) > 1 and {one.package for one in orders} <= {"bnpg_agents", "bnpg_coordinator"}
+    return len(orders) > 1 and {order.package for order in orders} <= {"bnpg_agents", "bnpg_coordinator"}
 
 
 def _begin(order: Order) -> "subprocess.Popen[bytes]":

@@ -95,7 +95,7 @@ class _MemoryRun:
         newest = [max(load_held(run.agent(agent)), default=0) for agent in agents]
         sealed = bool(kept) and all(max(kept.get(agent, [-1])) >= newest[agent] for agent in agents)
         self._folders = [CheckpointFolder(run.agent(agent), settings.fsync, fence) for agent in agents]
-        identities = [one.identity() for one in self._folders]
+        identities = [folder.identity() for folder in self._folders]
         self._stored: dict[int, dict[int, Snapshot]] = {}
         self._critics: dict[int, CriticState] = recorded_critics(folder, setup.experiment)
         """The critic's last two states, as lost or stored as the agents' are."""
@@ -126,7 +126,7 @@ class _MemoryRun:
                 critics=dict(self._critics),
             ),
             carry_out,
-            [_taken_over(one, sealed) for one in self._folders],
+            [_taken_over(folder, sealed) for folder in self._folders],
             identities=["" if identity is None or sealed else identity[1] for identity in identities],
             next_life=lambda agent: self._folders[agent].next_incarnation(),
             next_generation=self._record.next_generation,
@@ -161,7 +161,7 @@ class _MemoryRun:
         if stop.code == ExitCode.DEADLINE:
             # Who waited for an agent that was not let in, or could not go on, waited in vain.
             gone = (ExitCode.REJECTED, ExitCode.PROTOCOL)
-            lost = [one for one in simulation.stops.values() if one.code in gone]
+            lost = [stop for stop in simulation.stops.values() if stop.code in gone]
             if lost:
                 stop = lost[0]
                 self._record.conclude("failed", stop.why, 0, {})  # not that it waited, but why in vain
@@ -184,7 +184,7 @@ class _MemoryRun:
                 self._store_at = time.monotonic() + STORE_EVERY
 
     def _keep_critic(self, round_: int, state: CriticState) -> None:
-        self._critics = {held: one for held, one in self._critics.items() if held == round_ - 1}
+        self._critics = {held: critic for held, critic in self._critics.items() if held == round_ - 1}
         self._critics[round_] = state
         if self._settings.seal:
             # The agents go on with what was sealed last, and not with what they stored now and then.

@@ -80,11 +80,13 @@ def check(settings: LaunchSettings) -> None:
 
 def hosts_of(ray: Any) -> dict[str, str]:
     """Return the ids of the hosts that are alive, by a name that says where each is."""
-    alive = sorted((one for one in ray.nodes() if one["Alive"]), key=lambda one: one["NodeManagerAddress"])
+    alive = sorted(
+        (node for node in ray.nodes() if node["Alive"]), key=lambda node: node["NodeManagerAddress"]
+    )
     found: dict[str, str] = {}
-    for one in alive:
-        address = str(one["NodeManagerAddress"])
-        found[address if address not in found else f"{address}/{one['NodeID'][:8]}"] = str(one["NodeID"])
+    for node in alive:
+        address = str(node["NodeManagerAddress"])
+        found[address if address not in found else f"{address}/{node['NodeID'][:8]}"] = str(node["NodeID"])
     return found
 
 
@@ -145,13 +147,13 @@ class ActorChannel:
             return []
         ready, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
         reports = []
-        for one in ready:
-            if one is self._looking:
+        for reference in ready:
+            if reference is self._looking:
                 self._looking = None
             else:
-                self._answers.remove(one)
+                self._answers.remove(reference)
             try:
-                reports.append(msgspec.json.decode(self._ray.get(one), type=Report))
+                reports.append(msgspec.json.decode(self._ray.get(reference), type=Report))
             except self._ray.exceptions.RayError:
                 self.lost = True
         return reports

@@ -101,7 +101,7 @@ def find_pool(name: str) -> Callable[..., Any]:
 def _find(name: str, ours: dict[str, Engine], group: str, option: str) -> Callable[..., Any]:
     engine = ours.get(name)
     if engine is None:
-        others = {one.name: one for one in entry_points(group=group)}
+        others = {point.name: point for point in entry_points(group=group)}
         if name not in others:
             raise InputError(f"--{option}: expected one of {', '.join(sorted({*ours, *others}))}, got {name}")
         found: Callable[..., Any] = others[name].load()

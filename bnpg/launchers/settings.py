@@ -119,7 +119,7 @@ def check_name(launcher: str) -> None:
     """
     if launcher in OURS:
         return
-    others = {one.name for one in entry_points(group=ENTRY_POINTS)}
+    others = {point.name for point in entry_points(group=ENTRY_POINTS)}
     if launcher not in others:
         known = (*OURS, *sorted(others))
         expected = f"expected {listed([repr(name) for name in known])}, got {launcher!r}"

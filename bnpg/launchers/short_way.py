@@ -73,8 +73,8 @@ class ShortWay:
     def _ready(self, round_: int) -> bool:
         """Whether every agent is in that round, and nothing of its turns is under way to it."""
         return len(self._agents) == len(self._parents) and all(
-            one.phase == "running" and one.rounds is not None and one.rounds.where[0] == round_
-            for one in self._agents
+            agent.phase == "running" and agent.rounds is not None and agent.rounds.where[0] == round_
+            for agent in self._agents
         )
 
     def _play(self, rounds: CoordinatorRounds, turn: Orders) -> Orders:

@@ -88,14 +88,14 @@ def job_script(
     run = f'"$SLURM_SUBMIT_DIR/runs/{name}-$SLURM_JOB_ID"' if out is None else shlex.quote(_absolute(out))
     words = [_absolute(subject) if file or Path(subject).exists() else subject]
     for kind, asked in ((Experiment, experiment), (LaunchSettings, launch)):
-        known = {one.key: one for one in declared(kind, Setting)}
+        known = {field.key: field for field in declared(kind, Setting)}
         words += [word for key, value in asked.items() for word in known[key].arguments(value)]
     return _SCRIPT.format(
         name=f"bnpg-{name}",
         nodes=nodes,
         time=time,
         notice=NOTICE,
-        more="".join(f"#SBATCH --{one}\n" for one in options),
+        more="".join(f"#SBATCH --{option}\n" for option in options),
         run=run,
         bnpg=shlex.join([sys.executable, "-P", "-m", "bnpg"]),
         words=shlex.join(words),
@@ -110,10 +110,10 @@ def job_options(options: Sequence[str]) -> dict[str, str]:
     InputError
         If one is not NAME=VALUE.
     """
-    for one in options:
-        if not _OPTION.fullmatch(one):
-            raise InputError(f"--sbatch: expected NAME=VALUE without blanks, got {one!r}")
-    return {name: value for name, _, value in (one.partition("=") for one in options)}
+    for option in options:
+        if not _OPTION.fullmatch(option):
+            raise InputError(f"--sbatch: expected NAME=VALUE without blanks, got {option!r}")
+    return {name: value for name, _, value in (option.partition("=") for option in options)}
 
 
 def _absolute(path: str) -> str:

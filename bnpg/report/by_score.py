@@ -75,20 +75,21 @@ def scored(groups: Sequence[Group]) -> list[Scored]:
 def score_charts(results: Sequence[Scored]) -> list[Chart]:
     """Return the scores round by round, and the profile of the last ones."""
     series = []
-    for one in results:
-        rounds, stacked = aligned(one.curves)
+    for result in results:
+        rounds, stacked = aligned(result.curves)
         if len(rounds):
             low, middle, high = quartiles(stacked)
             ends = (low, high) if len(stacked) > 1 else (None, None)
-            series.append(Series(one.label, one.style, rounds, middle, *ends))
+            series.append(Series(result.label, result.style, rounds, middle, *ends))
     over_rounds = Chart(
         "score", "Score", "Medians over all games and seeds; a band holds the middle half of the runs.",
         "round", "score", series, [Level("best joint policy", "best", 1.0)],
     )  # fmt: skip
-    least = min([0.0, *(float(sample.min()) for one in results for sample in one.scores)])
+    least = min([0.0, *(float(sample.min()) for result in results for sample in result.scores)])
     levels = np.linspace(least, 1.0, _LEVELS)
     profiles = [
-        Series(one.label, one.style, levels, profile(np.concatenate(one.scores), levels)) for one in results
+        Series(result.label, result.style, levels, profile(np.concatenate(result.scores), levels))
+        for result in results
     ]
     shares = Chart(
         "profile", "Score profiles",
@@ -107,7 +108,7 @@ def _curve(run: RecordedRun) -> list[FloatArray]:
         return [rounds[:0], values[:0]]
     uniform = _uniform(run.game)
     scores = [score(float(value), uniform, best) for value in values]
-    known = [one for one in scores if one is not None]
+    known = [score for score in scores if score is not None]
     return [rounds[: len(known)], np.array(known)]
 
 

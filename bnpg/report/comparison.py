@@ -165,7 +165,7 @@ def by_game(groups: Sequence[Group]) -> list[tuple[str, list[Group]]]:
     for group in groups:
         games.setdefault(group.game, []).append(group)
     return [
-        (game, [replace(one, style=f"group-{k % LOOKS}") for k, one in enumerate(members)])
+        (game, [replace(member, style=f"group-{k % LOOKS}") for k, member in enumerate(members)])
         for game, members in games.items()
     ]
 

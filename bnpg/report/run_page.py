@@ -77,12 +77,12 @@ def alone_sections(run: RecordedRun) -> list[Section]:
         return []
     rows = [
         [
-            f"agent {one['agent']}",
-            f"{shown(one['gain'])} ({shown(one['low'])} to {shown(one['high'])})",
-            shown(one["nash_gap_at_least"]),
-            shown(one["exact_gap"]) if "exact_gap" in one else "-",
+            f"agent {agent['agent']}",
+            f"{shown(agent['gain'])} ({shown(agent['low'])} to {shown(agent['high'])})",
+            shown(agent["nash_gap_at_least"]),
+            shown(agent["exact_gap"]) if "exact_gap" in agent else "-",
         ]
-        for one in found["agents"]
+        for agent in found["agents"]
     ]
     title = "What one agent gains alone"
     return [render_section("alone", title, "alone.html.j2", rows=rows, found=found)]

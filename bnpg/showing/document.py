@@ -19,12 +19,12 @@ def as_json(episodes: Sequence[Sequence[Turn]]) -> dict[str, Any]:
                 "over": turns[-1].over,
                 "turns": [
                     {
-                        "step": one.time,
-                        "seen": list(one.seen),
-                        "actions": list(one.actions),
-                        "reward": one.reward,
+                        "step": turn.time,
+                        "seen": list(turn.seen),
+                        "actions": list(turn.actions),
+                        "reward": turn.reward,
                     }
-                    for one in turns
+                    for turn in turns
                 ],
             }
             for turns in episodes
@@ -40,14 +40,14 @@ def as_text(name: str, episodes: Sequence[Sequence[Turn]]) -> str:
         head = ["step", *(f"agent {i} sees" for i in agents), *(f"{i} does" for i in agents), "reward"]
         rows = [
             [
-                str(one.time),
-                *(_short(seen) for seen in one.seen),
-                *map(str, one.actions),
-                f"{one.reward:.6g}",
+                str(turn.time),
+                *(_short(seen) for seen in turn.seen),
+                *map(str, turn.actions),
+                f"{turn.reward:.6g}",
             ]
-            for one in turns
+            for turn in turns
         ]
-        if all(one.shared for one in turns):
+        if all(turn.shared for turn in turns):
             head = ["step", "state", *head[1 + len(agents) :]]
             rows = [[row[0], row[1], *row[1 + len(agents) :]] for row in rows]
         widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head))]
@@ -60,9 +60,9 @@ def as_text(name: str, episodes: Sequence[Sequence[Turn]]) -> str:
 
 def paid(turns: Sequence[Turn]) -> float:
     """Return the sum of the rewards of an episode."""
-    return math.fsum(one.reward for one in turns)
+    return math.fsum(turn.reward for turn in turns)
 
 
 def _short(seen: Sequence[float]) -> str:
-    text = " ".join(f"{one:.3g}" for one in seen[:MOST_NUMBERS])
+    text = " ".join(f"{number:.3g}" for number in seen[:MOST_NUMBERS])
     return text + (" .." if len(seen) > MOST_NUMBERS else "")

@@ -79,9 +79,9 @@ def turns(
     for step in playing.steps(world, dag, choose, own, episode, 1, steps):
         sights = tuple(_numbers(step.seen.by(agent)[0]) for agent in range(dag.agents))
         shared = not isinstance(step.seen.of, tuple)
-        actions = tuple(int(one[0]) for one in step.actions)
+        actions = tuple(int(action[0]) for action in step.actions)
         yield Turn(step.time, sights, shared, actions, float(step.rewards[0]), bool(step.over[0]))
 
 
 def _numbers(seen: Any) -> list[float]:
-    return [float(one) for one in np.atleast_1d(seen)]
+    return [float(number) for number in np.atleast_1d(seen)]

@@ -73,7 +73,7 @@ def _drawing_itself(recorded: RecordedRun) -> OpenedSimulator | None:
     experiment, settings = recorded.experiment, recorded.settings
     if not (experiment.game.startswith(PEERS) or ":" in experiment.game):
         return None
-    world = ",".join(one for one in (experiment.world, ITS_OWN) if one)
+    world = ",".join(place for place in (experiment.world, ITS_OWN) if place)
     assert recorded.run.simulator is not None
     folder = type(recorded.folder)(recorded.run.simulator.folder)
     try:

@@ -132,7 +132,7 @@ class TeamPictures:
             action = turn.actions[agent]
             axes.scatter([x], [y], s=900, color=colours(action % 10), edgecolors="#333333", zorder=3)
             axes.text(x, y, str(action), ha="center", va="center", color="white", fontsize=13, zorder=4)
-            sees = ",".join(f"{one:g}" for one in turn.seen[agent][:4])
+            sees = ",".join(f"{number:g}" for number in turn.seen[agent][:4])
             more = "" if len(turn.seen[agent]) <= 4 else ".."
             axes.text(x, y + 36, f"{agent} sees {sees}{more}", ha="center", va="center", fontsize=8)
         axes.set_title(

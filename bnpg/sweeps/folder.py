@@ -66,7 +66,7 @@ def sweep_folder(grid: Grid, path: Path) -> Iterator[SweepFolder]:
     try:
         path.mkdir(parents=True, exist_ok=True)
         if not (path / MANIFEST).exists():
-            if any(not one.name.startswith(".") for one in path.iterdir()):
+            if any(not entry.name.startswith(".") for entry in path.iterdir()):
                 raise InputError(f"{path} exists and is no sweep's folder; choose another --out")
             (path / "runs").mkdir()
             content = json.dumps(_manifest(grid), indent=1) + "\n"

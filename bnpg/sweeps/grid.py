@@ -30,7 +30,7 @@ from bnpg.experiment_plan import ExperimentPlan, plan_experiment
 from bnpg_files.reading import read_toml
 from bnpg_math.errors import InputError
 
-FIELDS = tuple(one.key for one in experiment_settings())
+FIELDS = tuple(field.key for field in experiment_settings())
 """What may stand in either table."""
 LARGEST = 100_000
 """Most runs of one grid."""

@@ -63,9 +63,9 @@ class RayPool:
                         actor, task = actors.pop(), waiting.popleft()
                         busy[actor.run.remote(task.content)] = actor, task
                     ready, _ = self._ray.wait(list(busy), timeout=LOOK_EVERY)
-                    for one in ready:
-                        actor, task = busy.pop(one)
-                        again = self._ended(one, task)
+                    for reference in ready:
+                        actor, task = busy.pop(reference)
+                        again = self._ended(reference, task)
                         waiting.extend([task] if again else [])
                         actors.append(self._actor() if again is not None else actor)
             finally:

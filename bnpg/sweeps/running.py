@@ -67,16 +67,19 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: each configuration over its seeds, in what was measured."""
-        found = [one for one in self.aggregates if one.iqm is not None]
-        names = list(dict.fromkeys(name for one in found for name in one.configuration))
+        found = [aggregate for aggregate in self.aggregates if aggregate.iqm is not None]
+        names = list(dict.fromkeys(name for aggregate in found for name in aggregate.configuration))
         rows = [
             [
-                *(one.configuration.get(name, "") for name in names),
-                one.measure.replace("_", " "),
-                one.runs,
-                *("" if number is None else number for number in (one.iqm, one.low, one.high)),
+                *(aggregate.configuration.get(name, "") for name in names),
+                aggregate.measure.replace("_", " "),
+                aggregate.runs,
+                *(
+                    "" if number is None else number
+                    for number in (aggregate.iqm, aggregate.low, aggregate.high)
+                ),
             ]
-            for one in found
+            for aggregate in found
         ]
         return columns(
             repr(self)[1:-1], [*names, "measure", "runs", "interquartile mean", "low", "high"], rows
@@ -148,7 +151,7 @@ def run_sweep(
             unwritten = write_table(rows, sweep.path)
             write_aggregates(aggregates, list(grid.axes), sweep.path)
             report, warning = _write_report(sweep, rows)
-            warnings = [one for one in (unwritten, warning) if one]
+            warnings = [line for line in (unwritten, warning) if line]
     return Sweep(
         folder=folder, runs=len(grid.runs), done=tally.ended - len(failed), kept=len(kept), failed=failed,
         interrupted=interrupted, seconds=time.monotonic() - began, rows=rows, aggregates=aggregates,
@@ -160,8 +163,8 @@ def write_aggregates(aggregates: Sequence[Aggregate], axes: Sequence[str], folde
     """Write `aggregates.csv`: a row a configuration and measure."""
     names = [axis for axis in axes if axis != "seed"]
     rows = []
-    for one in aggregates:
-        row: dict[str, Any] = asdict(one)
+    for measured in aggregates:
+        row: dict[str, Any] = asdict(measured)
         configuration = row.pop("configuration")
         rows.append({name: configuration.get(name) for name in names} | row)
     columns = [*names, "measure", "runs", "mean", "iqm", "low", "high", "reason"]

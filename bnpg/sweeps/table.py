@@ -43,17 +43,17 @@ _RESOLVED = {"learning_rate": NUMBER}
 def setting_columns(kind: type[Experiment] | None = None) -> dict[str, str]:
     """Return the columns of the settings, but for those that only decide what is measured and stored."""
     columns: dict[str, str] = {}
-    for one in experiment_settings(kind):
-        if one.setting.decides != "record":
-            columns[one.name] = _RESOLVED.get(one.name, _kind(one))
-            columns |= _BESIDE.get(one.name, {})
+    for field in experiment_settings(kind):
+        if field.setting.decides != "record":
+            columns[field.name] = _RESOLVED.get(field.name, _kind(field))
+            columns |= _BESIDE.get(field.name, {})
     return columns
 
 
-def _kind(one: Declared[ExperimentSetting]) -> str:
-    if one.words or one.is_open:
+def _kind(field: Declared[ExperimentSetting]) -> str:
+    if field.words or field.is_open:
         return TEXT
-    return TRUTH if one.is_flag else INTEGER if one.is_integer else NUMBER
+    return TRUTH if field.is_flag else INTEGER if field.is_integer else NUMBER
 
 
 COLUMNS: dict[str, str] = {
@@ -128,7 +128,7 @@ def write_table(rows: Sequence[Row], folder: Path) -> str:
         INTEGER: DataType.int64(), NUMBER: DataType.float64(), TRUTH: DataType.bool(), TEXT: DataType.string()
     }  # fmt: skip
     arrays: dict[str, Any] = {
-        name: Array([one[name] for one in cells], type=kinds[kind]) for name, kind in COLUMNS.items()
+        name: Array([cell[name] for cell in cells], type=kinds[kind]) for name, kind in COLUMNS.items()
     }
     content = io.BytesIO()
     write_parquet(Table.from_pydict(arrays), content)
@@ -139,10 +139,10 @@ def write_table(rows: Sequence[Row], folder: Path) -> str:
 def _cells(run: GridRun, grid: Grid, sweep: SweepFolder, why: str) -> dict[str, Any]:
     folder, experiment = sweep.run(run), run.experiment
     cells: dict[str, Any] = dict.fromkeys(COLUMNS)
-    for one in experiment_settings():
-        if one.name in COLUMNS:
-            value = getattr(experiment, one.name)
-            cells[one.name] = str(value) if COLUMNS[one.name] == TEXT and value is not None else value
+    for field in experiment_settings():
+        if field.name in COLUMNS:
+            value = getattr(experiment, field.name)
+            cells[field.name] = str(value) if COLUMNS[field.name] == TEXT and value is not None else value
     cells |= {
         "run": run.name,
         "state": "failed" if why else "missing",

@@ -84,7 +84,7 @@ class Workers:
 
     def _hand_out(self, task: Task) -> bool:
         """Give a task to somebody; return whether there was one."""
-        worker = next((one for one in self._workers if one.task is None), None)
+        worker = next((worker for worker in self._workers if worker.task is None), None)
         if worker is None and len(self._workers) < self._jobs:
             worker = self._start()
         if worker is None:

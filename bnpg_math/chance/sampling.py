@@ -234,7 +234,7 @@ def sample_actions(
     for array in given:
         # All arrays share one length: broadcasting one lane over the others would be a silent mistake.
         if array.shape != uniforms.shape:
-            lengths = [one.shape for one in given]
+            lengths = [choice.shape for choice in given]
             raise ValueError(f"states and parents' actions must have shape {uniforms.shape}, got {lengths}")
     if len(uniforms) <= FEW:
         few = places(given, cumulative.shape)

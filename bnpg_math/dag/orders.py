@@ -96,13 +96,15 @@ def fewest_additions(agents: int, pairs: Iterable[Edge]) -> tuple[int, ...]:
 
     def lacking(agent: int) -> tuple[int, int, int]:
         near = sorted(graph[agent])
-        missing = sum(not graph.has_edge(one, other) for at, one in enumerate(near) for other in near[:at])
+        missing = sum(
+            not graph.has_edge(neighbour, other) for at, neighbour in enumerate(near) for other in near[:at]
+        )
         return missing, len(near), agent
 
     while graph:
         agent = min(graph, key=lacking)
         near = sorted(graph[agent])
-        graph.add_edges_from((one, other) for at, one in enumerate(near) for other in near[:at])
+        graph.add_edges_from((neighbour, other) for at, neighbour in enumerate(near) for other in near[:at])
         graph.remove_node(agent)
         order.append(agent)
     return tuple(reversed(order))
@@ -145,5 +147,5 @@ def _cardinality_search(graph: "nx.Graph[int]", first: int) -> tuple[int, ...]:
     order = [first]
     while len(order) < len(graph):
         rest = sorted(set(graph) - set(order))
-        order.append(max(rest, key=lambda agent: sum(one in order for one in graph[agent])))
+        order.append(max(rest, key=lambda agent: sum(neighbour in order for neighbour in graph[agent])))
     return tuple(order)

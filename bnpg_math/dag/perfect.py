@@ -130,9 +130,9 @@ def elimination_dag(agents: int, pairs: Iterable[Edge], order: Sequence[int]) ->
     ((0, 1), (0, 2), (1, 2))
     """
     neighbours: list[set[int]] = [set() for _ in range(agents)]
-    for one, other in pairs:
-        neighbours[one].add(other)
-        neighbours[other].add(one)
+    for first, other in pairs:
+        neighbours[first].add(other)
+        neighbours[other].add(first)
     edges: list[Edge] = []
     later: set[int] = set()
     for agent in reversed(order):

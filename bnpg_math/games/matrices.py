@@ -62,7 +62,7 @@ def game_from_mdp(
         count, states = len(matrices), int(matrices[0].shape[0])
     else:
         count, states = int(matrices.shape[0]), int(matrices.shape[1])
-    counts = (count,) if actions is None else tuple(int(one) for one in actions)
+    counts = (count,) if actions is None else tuple(int(number) for number in actions)
     if math.prod(counts) != count or min(counts, default=0) < 1:
         raise GameError(f"actions {counts} must have a product of {count}, the first length of P")
     mu = np.full(states, 1.0 / states) if initial is None else real(initial, "initial", GameError)
@@ -87,7 +87,7 @@ def _matrices(given: Any, what: str) -> list[Any] | FloatArray:
 
     held = given.tolist() if isinstance(given, np.ndarray) and given.dtype == object else given
     if isinstance(held, list | tuple) and any(map(issparse, _flat(held))):
-        matrices: list[Any] = [csr_array(one).astype(np.float64) for one in _flat(held)]
+        matrices: list[Any] = [csr_array(item).astype(np.float64) for item in _flat(held)]
         shapes = {matrix.shape for matrix in matrices}
         if len(shapes) != 1 or len(set(next(iter(shapes)))) != 1:
             raise GameError(f"{what} must be square matrices (S, S) of one shape, got {sorted(shapes)}")
@@ -109,7 +109,7 @@ def _dense(matrix: Any) -> Any:
 
 def _flat(held: Any) -> list[Any]:
     """Entries of nested lists, as MATLAB's cells come."""
-    return [leaf for one in held for leaf in (_flat(one) if isinstance(one, list | tuple) else [one])]
+    return [leaf for item in held for leaf in (_flat(item) if isinstance(item, list | tuple) else [item])]
 
 
 def _rewards(given: Any, matrices: list[Any], count: int, states: int) -> tuple[FloatArray, tuple[str, ...]]:
@@ -164,22 +164,24 @@ def game_from_payoffs(payoffs: Any, gamma: float = 0.0, name: str = "game") -> G
     if isinstance(payoffs, np.ndarray):
         team = real(payoffs, "payoff", GameError)
     else:
-        arrays = [real(one, f"payoff of player {player}", GameError) for player, one in enumerate(payoffs)]
-        if not arrays or any(one.shape != arrays[0].shape for one in arrays):
-            raise GameError(f"payoffs must be of one shape, got {[one.shape for one in arrays]}")
+        arrays = [
+            real(payoff, f"payoff of player {player}", GameError) for player, payoff in enumerate(payoffs)
+        ]
+        if not arrays or any(payoff.shape != arrays[0].shape for payoff in arrays):
+            raise GameError(f"payoffs must be of one shape, got {[payoff.shape for payoff in arrays]}")
         team = arrays[0]
         if team.ndim != len(arrays):
             raise GameError(
                 f"payoffs of {len(arrays)} players must have an axis each, got shape {team.shape}"
             )
-        for player, one in enumerate(arrays[1:], 1):
-            differs = one != team
+        for player, payoff in enumerate(arrays[1:], 1):
+            differs = payoff != team
             if differs.any():
                 index = int(np.argmax(differs))
                 where = place("payoff", index, team.shape)
                 raise GameError(
                     f"players of a team must have one payoff, but {where} is {team.reshape(-1)[index]:g} "
-                    f"for player 0 and {one.reshape(-1)[index]:g} for player {player}"
+                    f"for player 0 and {payoff.reshape(-1)[index]:g} for player {player}"
                 )
     if team.ndim < 1 or min(team.shape) < 1:
         raise GameError(f"payoff must have shape (A_1, .., A_N), all of them at least 1, got {team.shape}")

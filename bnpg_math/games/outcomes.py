@@ -169,13 +169,13 @@ def game_from_table(
             where = f"P[{state}][{action}]"
             if isinstance(outcomes, tuple):
                 raise GameError(f"{where} must be a list of (p, s', r, done), got {outcomes!r:.60}")
-            one = _outcomes(outcomes, where)
-            for following in one.to:
+            outcome = _outcomes(outcomes, where)
+            for following in outcome.to:
                 if _number(following, states, where) is None:
                     raise GameError(
                         f"{where}: next state must be in 0..{len(listed) - 1}, got {following!r:.60}"
                     )
-            found.append(one._replace(to=[int(following) for following in one.to]))
+            found.append(outcome._replace(to=[int(following) for following in outcome.to]))
     mu = np.zeros(len(listed))
     for start, share in _starts(initial, list(states)).items():
         mu[start] = share

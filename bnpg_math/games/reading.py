@@ -132,7 +132,7 @@ def _mdp_game(
             raise GameError("lacks gamma; choose a discount with bnpg convert FILE OUT.npz --gamma 0.95")
         gamma = scalar(np.squeeze(arrays[key]), key, GameError)
     if actions is None and "actions" in arrays:
-        actions = [int(one) for one in real(arrays["actions"], "actions", GameError).reshape(-1)]
+        actions = [int(count) for count in real(arrays["actions"], "actions", GameError).reshape(-1)]
     begins: Any = np.reshape(arrays["initial"], -1) if "initial" in arrays else None
     game = game_from_mdp(arrays["P"], arrays["R"], gamma, actions, begins if initial is None else None, name)
     if initial is None:

@@ -105,7 +105,7 @@ class ActorRows:
         """Return some of the rows, in the order given."""
         return ActorRows(
             self.seen[rows],
-            tuple(one[rows] for one in self.parents),
+            tuple(actions[rows] for actions in self.parents),
             self.actions[rows],
             self.advantages[rows],
             self.old[rows],
@@ -294,4 +294,4 @@ def actor_pass(
         theta, state = optimiser.step(policy.theta, shortened(gradient, settings.longest), state, eta)
         policy = policy.at(theta)
         sums += signs
-    return policy.theta, state, ActorSigns(*(float(one) for one in sums / max(1, len(rows))))
+    return policy.theta, state, ActorSigns(*(float(mean) for mean in sums / max(1, len(rows))))

@@ -46,7 +46,7 @@ def advantage_estimates(
     ValueError
         If the shapes differ.
     """
-    shapes = {one.shape for one in (rewards, values, after, terminated, truncated)}
+    shapes = {array.shape for array in (rewards, values, after, terminated, truncated)}
     if len(shapes) != 1:
         raise ValueError(f"rewards, values and ends must share a shape, got {sorted(shapes)}")
     advantages = np.zeros_like(rewards, dtype=np.float64)

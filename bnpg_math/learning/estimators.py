@@ -356,7 +356,7 @@ def sampled_flow(
     sums = np.zeros(math.prod(shape))
     for start in range(0, len(weights), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        places = cells([one[part] for one in (states, *parent_actions, actions)], shape)
+        places = cells([column[part] for column in (states, *parent_actions, actions)], shape)
         np.add.at(sums, places.astype(np.intp), weights[part])
     return sums.reshape(shape)
 

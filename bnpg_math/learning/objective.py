@@ -28,7 +28,7 @@ def barrier(log_tables: Sequence[FloatArray], regularization: Regularization) ->
     divergences = [-float(table.mean()) - math.log(table.shape[-1]) for table in log_tables]
     if isinstance(regularization, tuple):
         weights = each(regularization, len(divergences))
-        return -sum(weight * one for weight, one in zip(weights, divergences, strict=True))
+        return -sum(weight * divergence for weight, divergence in zip(weights, divergences, strict=True))
     return -regularization * sum(divergences)
 
 

@@ -31,12 +31,12 @@ _ROUNDING = 8.0 * float(np.finfo(float).eps)
 
 def inner(left: Sequence[FloatArray], right: Sequence[FloatArray]) -> float:
     """Inner product over all agents' arrays."""
-    return float(sum(float(np.vdot(one, other)) for one, other in zip(left, right, strict=True)))
+    return float(sum(float(np.vdot(first, other)) for first, other in zip(left, right, strict=True)))
 
 
 def longest_step(direction: Sequence[FloatArray]) -> float:
     """The step size with which no logit moves by more than `LONGEST`, and at most `LARGEST`."""
-    largest = max(float(np.abs(one).max()) for one in direction)
+    largest = max(float(np.abs(array).max()) for array in direction)
     return LONGEST / largest if largest > LONGEST / LARGEST else LARGEST
 
 

@@ -78,7 +78,7 @@ class Encoding:
                 f"expected {expected} seen and {len(self.parents)} parents, "
                 f"got {seen.shape} and {len(parents)}"
             )
-        if any(one.shape != (lanes,) for one in parents):
+        if any(actions.shape != (lanes,) for actions in parents):
             # One lane broadcast over the others would be a silent mistake.
             raise ValueError(f"parents' actions must have shape ({lanes},), got {[a.shape for a in parents]}")
         rows = np.zeros((lanes, self.size))

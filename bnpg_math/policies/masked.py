@@ -76,7 +76,7 @@ def masked_scores(
     sums = np.zeros_like(table)
     for start in range(0, len(weights), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        rows = cells([one[part] for one in (states, *parents)], shape[:-1]).astype(np.intp)
+        rows = cells([column[part] for column in (states, *parents)], shape[:-1]).astype(np.intp)
         scores = -np.exp(log_probabilities(table[rows], legal[part]))
         scores[np.arange(len(rows)), actions[part]] += 1.0
         np.add.at(sums, rows, weights[part, None] * scores)

@@ -104,7 +104,7 @@ class NetworkPolicy:
         found = np.empty((len(seen), self.actions))
         for start in range(0, len(seen), CHUNK):
             part = slice(start, min(start + CHUNK, len(seen)))
-            rows = padded(self.encoding.rows(seen[part], [one[part] for one in parents]))
+            rows = padded(self.encoding.rows(seen[part], [actions[part] for actions in parents]))
             logits = outputs(self.theta, rows)
             may = None
             if legal is not None:
@@ -170,7 +170,7 @@ class NetworkPolicy:
         """
 
         def inputs(part: slice) -> FloatArray:
-            return self.encoding.rows(seen[part], [one[part] for one in parents])
+            return self.encoding.rows(seen[part], [actions[part] for actions in parents])
 
         def through(part: slice, logits: FloatArray) -> FloatArray:
             return pull(part, log_probabilities(logits, None if legal is None else legal[part]))

@@ -212,7 +212,9 @@ def write_policy(policy: JointPolicy, path: str | os.PathLike[str]) -> None:
 
 def _in_order(theta: dict[str, FloatArray]) -> dict[str, FloatArray]:
     """Return parameters layer by layer, weights before biases."""
-    return dict(sorted(theta.items(), key=lambda one: (int(one[0].split(".")[0]), one[0].endswith("bias"))))
+    return dict(
+        sorted(theta.items(), key=lambda item: (int(item[0].split(".")[0]), item[0].endswith("bias")))
+    )
 
 
 def _last(theta: Arrays) -> str:

@@ -124,7 +124,7 @@ def _on(team: NetworkTeam, agent: int, moments: InputMoments, other: Dag) -> Arr
     columns = first[:, kept]
     if gone:
         lost = np.concatenate([places[parent] for parent in gone])
-        even = np.concatenate([np.full(team.actions[one], 1.0 / team.actions[one]) for one in gone])
+        even = np.concatenate([np.full(team.actions[parent], 1.0 / team.actions[parent]) for parent in gone])
         matrix, constant = predicted(moments, lost, kept, even)
         columns = columns + first[:, lost] @ matrix
         bias = bias + first[:, lost] @ constant

@@ -86,7 +86,11 @@ def regraphed(
         lost = [1 + place for place, parent in enumerate(before) if parent not in after]
         smaller = summed_out(table, visits[agent], lost) if lost else table
         kept = [parent for parent in before if parent in after]
-        shape = [table.shape[0], *(actions[one] if one in kept else 1 for one in after), table.shape[-1]]
-        full = (table.shape[0], *(actions[one] for one in after), table.shape[-1])
+        shape = [
+            table.shape[0],
+            *(actions[parent] if parent in kept else 1 for parent in after),
+            table.shape[-1],
+        ]
+        full = (table.shape[0], *(actions[parent] for parent in after), table.shape[-1])
         found.append(np.ascontiguousarray(np.broadcast_to(smaller.reshape(shape), full)))
     return tuple(found)

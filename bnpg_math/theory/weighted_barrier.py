@@ -106,16 +106,16 @@ def barrier_weights(dag: Dag, actions: Sequence[int], regularization: float) -> 
         If the DAG is not perfect; names two parents that do not see each other.
     """
     if not is_perfect(dag):
-        one, other = unmarried(dag)[0]
+        first, other = unmarried(dag)[0]
         raise InputError(
-            f"a weighted barrier needs a DAG in which the parents of every agent are adjacent; agents {one} "
-            f"and {other} have a common child and no edge: add the edge {one}-{other}"
+            f"a weighted barrier needs a DAG in which the parents of every agent are adjacent; agents "
+            f"{first} and {other} have a common child and no edge: add the edge {first}-{other}"
         )
     t = _weights(dag, actions)
     tau = regularization / path_products(dag, actions)
-    rho = tuple(tau * one for one in t)
+    rho = tuple(tau * weight for weight in t)
     above = (math.prod(actions[parent] for parent in parents) for parents in dag.parents)
-    return BarrierWeights(tau, rho, tuple(one * rows for one, rows in zip(rho, above, strict=True)))
+    return BarrierWeights(tau, rho, tuple(weight * rows for weight, rows in zip(rho, above, strict=True)))
 
 
 def barrier_regularization(

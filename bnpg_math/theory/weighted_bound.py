@@ -128,7 +128,7 @@ def weighted_bound(
         nor the constants of the policy are finite.
     """
     tau, weight = spare(dag, game.actions, weights)
-    gradient = max(0.0, *(float(one.max()) for one in grads))
+    gradient = max(0.0, *(float(array.max()) for array in grads))
     threshold = max(tau, 0.0) / game.states
     promised = [weight * M] if M is not None and math.isfinite(M) else []
     if covered is not None:

@@ -28,7 +28,7 @@ class Attestations:
         self._hears: tuple[Carried, ...] = relayed(dag).hears
         self._widest = row_type(max(actions))
         self._links = [
-            (agent, _rows(carried), row_type(max(actions[one] for one in carried)))
+            (agent, _rows(carried), row_type(max(actions[parent] for parent in carried)))
             for agent, heard in enumerate(self._hears)
             for _, carried in heard
         ]
@@ -100,7 +100,7 @@ class Attestations:
             if attested[-1:] == expected[-1:]:
                 continue
             pairs = enumerate(zip(attested, expected, strict=True))
-            turn = next(at for at, (one, other) in pairs if one != other)
+            turn = next(at for at, (first, other) in pairs if first != other)
             for place, (sender, carried) in enumerate(self._hears[agent]):
                 part = slice(place * SIZE, (place + 1) * SIZE)
                 if attested[turn][part] != expected[turn][part]:

@@ -144,15 +144,15 @@ class CentralCritic:
     def _inputs(self, seen: Sequence[Seen], into: NDArray[np.int64] | None) -> FloatArray:
         """Return what the critic sees, (K, D): the whole state or what everybody sees, and how far it is."""
         parts = []
-        states = [one.state for one in seen if one.state is not None]
+        states = [turn.state for turn in seen if turn.state is not None]
         if states:
             assert len(states) == len(seen), "a world says its state always or never"
             parts.append(np.concatenate(states).astype(np.float64))
         elif isinstance(seen[0].of, tuple):
             for agent, space in enumerate(self._spaces):
-                parts.append(_numbers(np.concatenate([one.by(agent) for one in seen]), space))
+                parts.append(_numbers(np.concatenate([turn.by(agent) for turn in seen]), space))
         else:
-            parts.append(_numbers(np.concatenate([one.shared for one in seen]), self._spaces[0]))
+            parts.append(_numbers(np.concatenate([turn.shared for turn in seen]), self._spaces[0]))
         if into is not None:
             parts.append((into / self._experiment.steps)[:, None])
         return np.concatenate(parts, axis=1)

@@ -468,11 +468,11 @@ def experiment_digest(experiment: Experiment, game_digest: str, initial_digest: 
     # A baseline that nobody chose has the name that it had when there was no other choice.
     fields = msgspec.to_builtins(msgspec.structs.replace(experiment, baseline=experiment.subtracted))
     deciding = {
-        one.key: fields[one.key]
-        for one in experiment_settings(type(experiment))
-        if one.setting.decides == "result"
-        and not one.setting.by_content
-        and (one.setting.original or getattr(experiment, one.name) != one.default)
+        field.key: fields[field.key]
+        for field in experiment_settings(type(experiment))
+        if field.setting.decides == "result"
+        and not field.setting.by_content
+        and (field.setting.original or getattr(experiment, field.name) != field.default)
     }
     if experiment.schedule != "constant":
         deciding["rounds"] = fields["rounds"]  # how large a step is depends on how many there will be

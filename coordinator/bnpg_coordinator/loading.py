@@ -93,7 +93,7 @@ def check_shapes(policy: JointPolicy, world: World, experiment: Experiment) -> N
         raise InputError(f"policy must have {agents} agents as the world, got {policy.dag.agents}")
     for agent, theta in enumerate(policy.thetas):
         family = (*policy.dag.parents[agent], agent)
-        expected = (world.spaces[agent].values, *(world.actions[one] for one in family))
+        expected = (world.spaces[agent].values, *(world.actions[member] for member in family))
         if theta.shape != expected:
             raise InputError(f"theta_{agent} must have shape {expected} in this world, got {theta.shape}")
 

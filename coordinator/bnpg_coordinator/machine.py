@@ -281,9 +281,9 @@ class CoordinatorMachine:
             # The end was decided in the same breath as what failed: it is another end now.
             self._stop = Stop(code, why)
             return [
-                self._links.send(one.to, Finish(why, int(code)), now)
-                for one in undone
-                if isinstance(one, Transmit) and isinstance(one.envelope.message, Finish)
+                self._links.send(effect.to, Finish(why, int(code)), now)
+                for effect in undone
+                if isinstance(effect, Transmit) and isinstance(effect.envelope.message, Finish)
             ]
         return self.end(code, why, now)
 
@@ -461,7 +461,7 @@ class CoordinatorMachine:
             self._observer(told.Begun(base))
         effects: list[Effect] = [Log("info", "start", {"round": base, "epoch": self._epoch}), Rewind(base)]
         effects += self._kept.rewind(base)
-        effects += [self._links.send(one, Start(base), now) for one in sorted(self._membership.members)]
+        effects += [self._links.send(agent, Start(base), now) for agent in sorted(self._membership.members)]
         return effects + self._carry(self._rounds.restart(base), now)
 
     def _carry(self, orders: Orders, now: float) -> list[Effect]:
@@ -520,7 +520,7 @@ class CoordinatorMachine:
         self.phase = "ended"
         state = run_state(self._stop.code)
         if self._observer is not None:
-            absent = tuple(one for one in range(self._setup.dag.agents) if one not in self._farewells)
+            absent = tuple(agent for agent in range(self._setup.dag.agents) if agent not in self._farewells)
             self._observer(told.Concluded(state, self._rounds.round, absent))
         rounds = self._rounds
         word = Concluded(state, self._stop.why, rounds.round, rounds.metrics, rounds.digests)
@@ -561,7 +561,9 @@ class CoordinatorMachine:
                 return [], "nothing"
             case _:
                 missing, what = self._rounds.awaited()
-                blockers = [one for one in missing if not set(self._setup.dag.parents[one]) & set(missing)]
+                blockers = [
+                    agent for agent in missing if not set(self._setup.dag.parents[agent]) & set(missing)
+                ]
                 return blockers or missing, what
 
     def _awaited(self, now: float) -> str:
@@ -570,7 +572,9 @@ class CoordinatorMachine:
         if not missing:
             return "nobody"
         if self.phase in ("gathering", "ending"):
-            turned_away = [f"{name(one)} was rejected ({why})" for one, why in sorted(self._rejected.items())]
+            turned_away = [
+                f"{name(agent)} was rejected ({why})" for agent, why in sorted(self._rejected.items())
+            ]
             return "; ".join([f"{what} of {names(missing)}", *turned_away])
         whom = described(self._membership.members, missing, now)
         return f"{what} {'from' if self.phase == 'edges' else 'of'} {whom}"

@@ -29,7 +29,7 @@ def theta_shape(kind: PolicySpec, world: World, dag: Dag, agent: int) -> tuple[i
     """Return the shape of an agent's theta as it is sent: its table, or the numbers of its network."""
     if not kind.is_network:
         family = (*dag.parents[agent], agent)
-        return (world.spaces[agent].values, *(world.actions[one] for one in family))
+        return (world.spaces[agent].values, *(world.actions[member] for member in family))
     named = shapes(encodings(world, dag)[agent].size, kind.hidden, world.actions[agent])
     return (sum(math.prod(shape) for shape in named.values()),)
 
@@ -49,7 +49,7 @@ def joint_policy(kind: PolicySpec, world: World, dag: Dag, thetas: Sequence[Floa
         for encoding, actions in zip(encodings(world, dag), world.actions, strict=True)
     ]
     return NetworkTeam(
-        dag, tuple(frozen(shaped(theta, one)) for theta, one in zip(thetas, named, strict=True))
+        dag, tuple(frozen(shaped(theta, shapes)) for theta, shapes in zip(thetas, named, strict=True))
     )
 
 

@@ -85,7 +85,7 @@ class CoordinatorRounds:
         self._attestations = attestations
         self._agents = range(dag.agents)
         self._table_shapes = [
-            (world.spaces[agent].values, *(world.actions[one] for one in (*dag.parents[agent], agent)))
+            (world.spaces[agent].values, *(world.actions[member] for member in (*dag.parents[agent], agent)))
             for agent in self._agents
         ]
         self.round = 0
@@ -131,7 +131,7 @@ class CoordinatorRounds:
         parts: dict[str, tuple[Container[int], str]] = {
             "reports": (self._reports, "the report of the last update"),
             "tables": (self._tables, "the table"),
-            "steps": ([one for one in self._agents if len(self._said[one]) > self.turn], "the actions"),
+            "steps": ([agent for agent in self._agents if len(self._said[agent]) > self.turn], "the actions"),
             "signal": (self._applied, "the application of the signal"),
         }
         answers, what = parts[self._part]
@@ -310,7 +310,7 @@ class CoordinatorRounds:
         """Take the next turn, in which everybody has acted."""
         episodes = sampled.episodes
         taken = episodes.taken
-        turn = episodes.advance([self._said[one][taken] for one in self._agents])
+        turn = episodes.advance([self._said[agent][taken] for agent in self._agents])
         if turn is not None:
             self._answers.append(0)
             return announcements(self.round, len(episodes.turns) - 1, turn, self._agents)
@@ -360,7 +360,7 @@ class CoordinatorRounds:
         self._check_table(agent, message.table)
         if not (self._note(agent, self._tables, message.table, "tables") and self._all(self._tables)):
             return []
-        tables = [self._tables[one] for one in self._agents]
+        tables = [self._tables[agent] for agent in self._agents]
         experiment, oracle = self._experiment, self._oracle
         assert oracle is not None, "tables are asked for only where the world has a model"
         goal = experiment.stop_at_epsilon
@@ -427,9 +427,9 @@ def _means(reports: Mapping[int, UpdateReported]) -> dict[str, float]:
     """Return what the agents say of an update, as the line of the record has it: means, in their order."""
     said = [reports[agent] for agent in sorted(reports)]
     return {
-        "kl": _mean([one.kl for one in said]),
-        "clip_share": _mean([one.clipped for one in said]),
-        "entropy": _mean([one.entropy for one in said]),
+        "kl": _mean([report.kl for report in said]),
+        "clip_share": _mean([report.clipped for report in said]),
+        "entropy": _mean([report.entropy for report in said]),
     }
 
 

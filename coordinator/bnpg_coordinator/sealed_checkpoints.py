@@ -64,17 +64,19 @@ class SealedCheckpoints:
         mine = self._kept.setdefault(agent, {})
         if mine.get(round_) == sealed:
             return []
-        for other in [one for one in mine if one % 2 == round_ % 2]:
+        for other in [stored for stored in mine if stored % 2 == round_ % 2]:
             del mine[other]  # its place is taken
         mine[round_] = sealed
         return [Keep(agent, round_, sealed)]
 
     def rewind(self, round_: int) -> list[Effect]:
         """Keep nothing of rounds that nobody can go on with: the run goes on with `round_`."""
-        later = [(agent, one) for agent, mine in self._kept.items() for one in mine if one > round_ + 1]
-        for agent, one in later:
-            del self._kept[agent][one]
-        return [Drop(agent, one) for agent, one in later]
+        later = [
+            (agent, stored) for agent, mine in self._kept.items() for stored in mine if stored > round_ + 1
+        ]
+        for agent, stored in later:
+            del self._kept[agent][stored]
+        return [Drop(agent, stored) for agent, stored in later]
 
     def returned(self, agent: int, life: int) -> CheckpointsReturned:
         """Return the answer to an agent that asks for what is kept of it.
@@ -87,5 +89,5 @@ class SealedCheckpoints:
         """
         mine = sorted(self._kept.get(agent, {}).items())
         sealed = np.frombuffer(b"".join(content for _, content in mine), dtype=np.uint8)
-        rounds, sizes = tuple(one for one, _ in mine), tuple(len(content) for _, content in mine)
+        rounds, sizes = tuple(stored for stored, _ in mine), tuple(len(content) for _, content in mine)
         return CheckpointsReturned(agent, life, rounds, sizes, sealed)

@@ -64,7 +64,7 @@ def _largest_answer(setup: CoordinatorSetup) -> int:
     # Who sees numbers has no table to show.
     states = [0 if isinstance(space, Box) else space.values for space in setup.world.spaces]
     tables = [
-        seen * math.prod(actions[one] for one in family)
+        seen * math.prod(actions[member] for member in family)
         for seen, family in zip(states, families, strict=True)
     ]
     return max(HEADER_ROOM, 8 * max(tables), 2 * setup.experiment.lanes, setup.largest_sealed)

@@ -131,8 +131,8 @@ MUTANTS = (
                 "        said.append(message.actions)\n        self._said[agent] = self._said.pop(agent)\n",
             ),
             (
-                "[self._said[one][taken] for one in self._agents]",
-                "[one[taken] for one in self._said.values()]",
+                "[self._said[agent][taken] for agent in self._agents]",
+                "[actions[taken] for actions in self._said.values()]",
             ),
         ),
     ),

@@ -221,7 +221,10 @@ class _Reader:
         least = 2 if keyword == "R" else 1
         if not least <= len(fields) <= len(axes):
             refuse(
-                self._path, line.number, f"{keyword}: {' : '.join(f'<{one}>' for one in axes)} : value", line
+                self._path,
+                line.number,
+                f"{keyword}: {' : '.join(f'<{axis}>' for axis in axes)} : value",
+                line,
             )
         chosen: list[Any] = [
             self._places(field, axis, line) for field, axis in zip(fields, axes, strict=False)
@@ -241,7 +244,9 @@ class _Reader:
         for axis, name in ((2, "state"), (3, "observation")):
             size = self._sizes[name]
             if (self._R.shape[axis] == 1 and len(chosen[axis]) < size) or values.shape[axis] > 1:
-                shape = tuple(size if one == axis else length for one, length in enumerate(self._R.shape))
+                shape = tuple(
+                    size if dimension == axis else length for dimension, length in enumerate(self._R.shape)
+                )
                 self._zeros(shape, "R")
                 self._R = np.array(np.broadcast_to(self._R, shape))
             if self._R.shape[axis] == 1:
@@ -296,7 +301,7 @@ class _Reader:
             for word, names in zip(words, members, strict=True)
         ]
         strides = [math.prod(len(names) for names in members[agent + 1 :]) for agent in range(len(members))]
-        return [sum(map(int.__mul__, one, strides)) for one in product(*each)]
+        return [sum(map(int.__mul__, index, strides)) for index in product(*each)]
 
     def _one(self, word: str, names: Names, line: int, what: str) -> int:
         if word not in names and not (word.isdecimal() and len(word) < 10 and int(word) < len(names)):

@@ -57,7 +57,7 @@ def reader(space: Any, who: str) -> Reader:
         return _box(space, who)
     if kind in ("Dict", "Tuple"):
         items = space.spaces.items() if kind == "Dict" else enumerate(space.spaces)
-        parts = [(key, reader(one, f"{who}, {key!r}")) for key, one in items if key != MASK]
+        parts = [(key, reader(space, f"{who}, {key!r}")) for key, space in items if key != MASK]
         return _joined(parts, masked=kind == "Dict" and MASK in space.spaces)
     raise InputError(
         f"{who} observes a {kind}; expected Box, Discrete, MultiDiscrete, MultiBinary, or a Dict or Tuple of "

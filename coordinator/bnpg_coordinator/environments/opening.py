@@ -75,10 +75,10 @@ def parse_arguments(text: str) -> dict[str, Any]:
         If one has not that form.
     """
     found: dict[str, Any] = {}
-    for one in _parts(text):
-        key, equals, value = one.partition("=")
+    for part in _parts(text):
+        key, equals, value = part.partition("=")
         if not equals or not key.strip().isidentifier():
-            raise InputError(f"world must be key=value, got {one!r:.80}")
+            raise InputError(f"world must be key=value, got {part!r:.80}")
         try:
             found[key.strip()] = ast.literal_eval(value.strip())
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
@@ -245,7 +245,7 @@ def _pettingzoo(module: str, arguments: Mapping[str, Any]) -> tuple[Callable[[],
     if found is None:
         raise InputError(f"pettingzoo:{module}: there is no module {module} or pettingzoo.{module}")
     makers = [getattr(found, name, None) for name in ("parallel_env", "env", "raw_env")]
-    make = next((one for one in makers if callable(one)), None)
+    make = next((maker for maker in makers if callable(maker)), None)
     if make is None:
         raise InputError(f"pettingzoo:{module}: the module must have parallel_env or env")
     return _made(lambda: make(**arguments), f"pettingzoo:{module}"), (found.__name__, "pettingzoo")

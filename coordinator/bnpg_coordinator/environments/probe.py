@@ -52,10 +52,10 @@ class Played:
         for where in sorted(self.seen):
             time, lane = where
             pairs = zip(self.seen[where], other.seen[where], strict=True)
-            for number, (one, two) in enumerate(pairs):
-                if not np.array_equal(one, two):
+            for number, (first, second) in enumerate(pairs):
+                if not np.array_equal(first, second):
                     kind = self._kind(number, len(self.seen[where]))
-                    return f"what is seen ({kind}) at {_place(one, two, lane, time)}"
+                    return f"what is seen ({kind}) at {_place(first, second, lane, time)}"
             if not np.array_equal(self.rewards[where], other.rewards[where]):
                 return f"the reward at {_place(self.rewards[where], other.rewards[where], lane, time)}"
             if not np.array_equal(self.ends[where], other.ends[where]):
@@ -83,10 +83,10 @@ class Played:
         return f"action masks of agent {number - of}" if number < of + agents else "who is alive"
 
 
-def _place(one: NDArray[Any], two: NDArray[Any], lane: int, time: int) -> str:
-    if one.shape != two.shape:
+def _place(first: NDArray[Any], second: NDArray[Any], lane: int, time: int) -> str:
+    if first.shape != second.shape:
         return f"lane {lane}, step {time}"
-    differs = np.asarray(one != two).reshape(len(one), -1).any(axis=1)
+    differs = np.asarray(first != second).reshape(len(first), -1).any(axis=1)
     return f"lane {lane + int(differs.argmax())}, step {time}"
 
 

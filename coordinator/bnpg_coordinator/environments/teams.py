@@ -77,7 +77,7 @@ class TupleTeam:
         observed, reward, terminated, truncated, info = self._env.step(chosen if self._many else chosen[0])
         over = self._flags(terminated), self._flags(truncated)
         if not (over[0] is over[1] is self._nobody):
-            self.agents = [one for one in self.agents if not (over[0][one] or over[1][one])]
+            self.agents = [agent for agent in self.agents if not (over[0][agent] or over[1][agent])]
         try:
             rewards = dict(enumerate(reward))
         except TypeError:  # one number for all
@@ -99,7 +99,7 @@ class TupleTeam:
         if flag is False:
             return self._nobody
         try:
-            return {agent: bool(one) for agent, one in enumerate(flag)}
+            return {agent: bool(value) for agent, value in enumerate(flag)}
         except TypeError:
             return dict.fromkeys(self.possible_agents, bool(flag))
 

@@ -156,8 +156,8 @@ class WorkersWorld:
         if failed is not None:
             self.close()
             raise failed
-        for one in found:
-            self.rewards_differ |= isinstance(one, Taken) and one.rewards_differ
+        for part in found:
+            self.rewards_differ |= isinstance(part, Taken) and part.rewards_differ
         return found
 
     def close(self) -> None:
@@ -182,7 +182,7 @@ class WorkersPlay(TurnLog):
     def __init__(self, world: WorkersWorld, begun: list[Taken], lanes: int) -> None:
         super().__init__()
         self._world = world
-        self.first = _joined([one.seen for one in begun if one.seen is not None], world.actions)
+        self.first = _joined([part.seen for part in begun if part.seen is not None], world.actions)
         assert len(self.first) == lanes
 
     def step(self, time: int, lane: int, seen: Seen, actions: Sequence[IntArray], alive: int) -> Seen | None:
@@ -197,11 +197,11 @@ class WorkersPlay(TurnLog):
             worker.send(Take(time, begin - worker.first, end - begin, part, living))
             asked.append(worker)
         found = self._world.answers(asked, time)
-        self._rewards.append(np.concatenate([one.rewards for one in found]))
-        self._strata.append(np.concatenate([one.strata for one in found]))
-        self._ends.append(np.concatenate([one.ends for one in found]))
+        self._rewards.append(np.concatenate([part.rewards for part in found]))
+        self._strata.append(np.concatenate([part.strata for part in found]))
+        self._ends.append(np.concatenate([part.ends for part in found]))
         self._following.append(_following(found))
-        views = [one.seen for one in found if one.seen is not None]
+        views = [part.seen for part in found if part.seen is not None]
         return _joined(views, self._world.actions) if views else None
 
 
@@ -213,21 +213,21 @@ def _joined(parts: Sequence[Seen], actions: Sequence[int]) -> Seen:
     if any(part.legal for part in parts):
         legal = tuple(
             np.concatenate(
-                [part.legal[one] if part.legal else np.ones((len(part), many), np.uint8) for part in parts]
+                [part.legal[agent] if part.legal else np.ones((len(part), many), np.uint8) for part in parts]
             )
-            for one, many in enumerate(actions)
+            for agent, many in enumerate(actions)
         )
     if any(part.alive for part in parts):
         alive = tuple(
             np.concatenate(
-                [part.alive[one] if part.alive else np.ones(len(part), np.uint8) for part in parts]
+                [part.alive[agent] if part.alive else np.ones(len(part), np.uint8) for part in parts]
             )
-            for one in range(len(actions))
+            for agent in range(len(actions))
         )
     states = [part.state for part in parts if part.state is not None]
     state = np.concatenate(states) if states else None
-    for one in (*of, *legal, *alive, *(() if state is None else (state,))):
-        one.flags.writeable = False
+    for array in (*of, *legal, *alive, *(() if state is None else (state,))):
+        array.flags.writeable = False
     return Seen(of, legal, alive, state)
 
 
@@ -237,14 +237,17 @@ def _following(parts: Sequence[Taken]) -> Seen | None:
     if shown is None:
         return None
     return _joined(
-        [_nothing_of(shown, len(one.rewards)) if one.following is None else one.following for one in parts],
+        [
+            _nothing_of(shown, len(part.rewards)) if part.following is None else part.following
+            for part in parts
+        ],
         (),
     )
 
 
 def _nothing_of(shown: Seen, lanes: int) -> Seen:
     """Return zeros of the same kind for so many lanes."""
-    of = tuple(np.zeros((lanes, one.shape[1]), np.float32) for one in shown.of)
+    of = tuple(np.zeros((lanes, view.shape[1]), np.float32) for view in shown.of)
     return Seen(
         of, state=None if shown.state is None else np.zeros((lanes, shown.state.shape[1]), np.float32)
     )

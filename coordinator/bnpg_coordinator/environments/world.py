@@ -92,11 +92,13 @@ class EnvironmentWorld:
         """Who lives where all agents do."""
         self.readers: list[Reader] = []
         self.actions, self.starts = self._spaces(first)
-        self.spaces: tuple[Box, ...] = tuple(one.box for one in self.readers)
+        self.spaces: tuple[Box, ...] = tuple(reader.box for reader in self.readers)
         self.state = _state_reader(first, name) if with_state else None
         """What reads `state()`; None where there is none, or nobody wants it."""
-        self.shapes = [one.shape for one in self.readers]
-        self.sizes = [np.array(one.sizes, dtype=np.float32) if one.values else None for one in self.spaces]
+        self.shapes = [reader.shape for reader in self.readers]
+        self.sizes = [
+            np.array(space.sizes, dtype=np.float32) if space.values else None for space in self.spaces
+        ]
         """How many values each number of an agent has, where they are counted."""
         self.divisor = float(len(self.agents)) if reward == "mean" else 1.0
         self.rewards_differ = False
@@ -114,8 +116,8 @@ class EnvironmentWorld:
 
     def close(self) -> None:
         """Let all instances go."""
-        for one in self.instances:
-            _close(one)
+        for instance in self.instances:
+            _close(instance)
         self.instances = []
 
     def _spaces(self, team: Team) -> tuple[tuple[int, ...], list[int]]:
@@ -426,11 +428,11 @@ class _Views:
         self._lanes = lanes
         self.of = tuple(np.zeros((lanes, space.width), dtype=np.float32) for space in world.spaces)
         self.shaped = [
-            of if one.shape is None else of.reshape(lanes, *one.shape)
-            for one, of in zip(world.readers, self.of, strict=True)
+            of if reader.shape is None else of.reshape(lanes, *reader.shape)
+            for reader, of in zip(world.readers, self.of, strict=True)
         ]
         """The same, where arrays are put as they are."""
-        self.numbers = [None if one.start is None else [one.start] * lanes for one in world.readers]
+        self.numbers = [None if reader.start is None else [reader.start] * lanes for reader in world.readers]
         """Whole numbers, until all are there: an array of them at once costs less than many of one."""
         width = None if world.state is None else world.state.box.width
         self.state = None if width is None else np.zeros((lanes, width), dtype=np.float32)
@@ -453,10 +455,10 @@ class _Views:
 
     def settle(self) -> None:
         """Put the whole numbers that were taken down into their arrays."""
-        for one, numbers, of in zip(self._world.readers, self.numbers, self.of, strict=True):
+        for sense, numbers, of in zip(self._world.readers, self.numbers, self.of, strict=True):
             if numbers is not None:
-                assert one.start is not None
-                of[:, 0] = _integers(numbers) - one.start
+                assert sense.start is not None
+                of[:, 0] = _integers(numbers) - sense.start
 
     def allowed(self, agent: int) -> bool:
         """Whether all that an agent sees is what its space allows, as far as that is quickly seen."""
@@ -485,9 +487,9 @@ class _Views:
 
     def bury(self, k: int, living: list[int]) -> None:
         """Take down who takes no part in a lane any more."""
-        for agent, one in enumerate(self._taking_part()):
+        for agent, takes_part in enumerate(self._taking_part()):
             if agent not in living:
-                one[k] = 0
+                takes_part[k] = 0
 
     def _taking_part(self) -> tuple[NDArray[np.uint8], ...]:
         if not self._alive:
@@ -498,8 +500,8 @@ class _Views:
         """Return it, read-only."""
         state = () if self.state is None else (self.state,)
         arrays: list[NDArray[Any]] = [*self.of, *self._legal, *self._alive, *state]
-        for one in arrays:
-            one.flags.writeable = False
+        for array in arrays:
+            array.flags.writeable = False
         return Seen(self.of, self._legal, self._alive, self.state)
 
 
@@ -513,5 +515,5 @@ def _integers(numbers: list[int]) -> NDArray[np.int64]:
     try:
         return np.array(numbers, dtype=np.int64)
     except OverflowError:
-        within = [max(-_BEYOND, min(int(one), _BEYOND)) for one in numbers]
+        within = [max(-_BEYOND, min(int(number), _BEYOND)) for number in numbers]
         return np.array(within, dtype=np.int64)

@@ -111,23 +111,25 @@ class FactoredWorld:
         self.gamma = scalar(gamma, "gamma", GameError)
         if not 0.0 <= self.gamma < 1.0:
             raise GameError(f"gamma must be in [0, 1), got {self.gamma:g}")
-        self.components = tuple(self._kernel(*one) for one in enumerate(components))
-        self.rewards = tuple(self._term(*one) for one in enumerate(rewards))
+        self.components = tuple(self._kernel(*item) for item in enumerate(components))
+        self.rewards = tuple(self._term(*item) for item in enumerate(rewards))
         most = sum(float(np.abs(term.table).max()) for term in self.rewards)
         if most > LARGEST_GRADIENT * (1.0 - self.gamma) ** 2:
             raise GameError(f"rewards of up to {most:g} overflow with gamma = {self.gamma:g}; scale them")
-        self.initial = tuple(self._beginning(*one) for one in enumerate(initial))
+        self.initial = tuple(self._beginning(*item) for item in enumerate(initial))
         self.sees = self._views(sees)
         self.spaces: tuple[Space, ...] = tuple(
-            Discrete(math.prod(self.sizes[one] for one in view)) for view in self.sees
+            Discrete(math.prod(self.sizes[component] for component in view)) for view in self.sees
         )
         self.shared = len(set(self.sees)) == 1
         """Whether all agents see the same."""
         whole = math.prod(self.sizes)
         self.strata = whole if whole <= _MOST_STRATA else 1
         self.model = None
-        self.kernels = _groups([(one.kernel, one.components, one.agents) for one in self.components], 1)
-        self.tables = _groups([(one.table, one.components, one.agents) for one in self.rewards], 0)
+        self.kernels = _groups(
+            [(component.kernel, component.components, component.agents) for component in self.components], 1
+        )
+        self.tables = _groups([(term.table, term.components, term.agents) for term in self.rewards], 0)
         self.draws = [InverseCdf(cumulative(group.rows)) for group in self.kernels]
         self.narrow = np.min_scalar_type(max(self.sizes) - 1)
 
@@ -188,7 +190,7 @@ class FactoredWorld:
             ("agents", agents, self.actions),
         ):
             _check_ascending(name, what, members, len(lengths))
-            shape += [lengths[one] for one in members]
+            shape += [lengths[member] for member in members]
         return tuple(shape)
 
     def _beginning(self, number: int, given: Any) -> FloatArray:
@@ -209,7 +211,7 @@ class FactoredWorld:
             raise GameError(f"sees must be {len(self.actions)}, one for each agent, got {len(views)}")
         for agent, view in enumerate(views):
             _check_ascending(f"what agent {agent} sees", "components", view, len(self.sizes))
-            if math.prod(self.sizes[one] for one in view) > LARGEST_VIEW:
+            if math.prod(self.sizes[component] for component in view) > LARGEST_VIEW:
                 raise GameError(
                     f"agent {agent} sees {len(view)} components, which have more than {LARGEST_VIEW} values: "
                     "say in sees which of them it sees"
@@ -336,14 +338,14 @@ class FactoredPlay:
         return Seen(tuple(self._view(state, view) for view in world.sees))
 
     def _view(self, state: NDArray[Any], view: tuple[int, ...]) -> NDArray[Any]:
-        sizes = [self._world.sizes[one] for one in view]
+        sizes = [self._world.sizes[component] for component in view]
         narrow = np.min_scalar_type(max(math.prod(sizes) - 1, 1))
-        numbers = cells([state[one] for one in view], sizes) if view else np.zeros(state.shape[1])
+        numbers = cells([state[component] for component in view], sizes) if view else np.zeros(state.shape[1])
         seen = np.ascontiguousarray(numbers, dtype=narrow)
         seen.flags.writeable = False
         return seen
 
 
 def _check_ascending(name: str, what: str, members: Sequence[int], count: int) -> None:
-    if list(members) != sorted(set(members)) or not all(0 <= one < count for one in members):
+    if list(members) != sorted(set(members)) or not all(0 <= member < count for member in members):
         raise GameError(f"{name} must name ascending {what} in 0..{count - 1}, got {tuple(members)}")

@@ -189,11 +189,11 @@ def _each(encoder: Callable[[NDArray[np.float32]], Any]) -> Encode:
 
     def read(numbers: NDArray[Any]) -> IntArray:
         try:
-            found = [encoder(one) for one in numbers]
-            index = np.array([int(one) for one in found], dtype=np.int64)
+            found = [encoder(number) for number in numbers]
+            index = np.array([int(state) for state in found], dtype=np.int64)
         except Exception as error:  # whatever a person's own function may raise
             raise WorldFailed(f"the encoder failed: {type(error).__name__}: {error!s:.200}") from error
-        if any(one != whole for one, whole in zip(found, index, strict=True)):
+        if any(state != whole for state, whole in zip(found, index, strict=True)):
             raise WorldFailed("the encoder must return integers")
         return index
 

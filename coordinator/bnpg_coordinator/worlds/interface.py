@@ -67,13 +67,13 @@ class Seen(Struct, frozen=True):
     def part(self, start: int, stop: int) -> "Seen":
         """Return what is seen in lanes `start` to `stop` of these."""
         lanes = slice(start, stop)
-        of = tuple(one[lanes] for one in self.of) if isinstance(self.of, tuple) else self.of[lanes]
-        legal, alive = (tuple(one[lanes] for one in each) for each in (self.legal, self.alive))
+        of = tuple(view[lanes] for view in self.of) if isinstance(self.of, tuple) else self.of[lanes]
+        legal, alive = (tuple(array[lanes] for array in each) for each in (self.legal, self.alive))
         return Seen(of, legal, alive, None if self.state is None else self.state[lanes])
 
     def rows(self, lanes: NDArray[np.intp]) -> "Seen":
         """Return what is seen in some of these lanes, without masks."""
-        of = tuple(one[lanes] for one in self.of) if isinstance(self.of, tuple) else self.of[lanes]
+        of = tuple(view[lanes] for view in self.of) if isinstance(self.of, tuple) else self.of[lanes]
         return Seen(of, state=None if self.state is None else self.state[lanes])
 
 

@@ -75,7 +75,7 @@ class OneHotPlay:
     def _widened(self, seen: Seen) -> Seen:
         if not isinstance(seen.of, tuple):
             return Seen(_one_hot(seen.of, self._spaces[0]), seen.legal, seen.alive, seen.state)
-        of = tuple(_one_hot(one, space) for one, space in zip(seen.of, self._spaces, strict=True))
+        of = tuple(_one_hot(view, space) for view, space in zip(seen.of, self._spaces, strict=True))
         return Seen(of, seen.legal, seen.alive, seen.state)
 
 

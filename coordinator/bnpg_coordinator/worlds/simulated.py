@@ -105,7 +105,7 @@ class SimulatedPlay:
         simulator, lanes = self._simulator, len(seen)
         state = self._states.pop(lane, None)
         if state is None:
-            state = tuple(one[lane : lane + lanes] for one in self._whole)
+            state = tuple(array[lane : lane + lanes] for array in self._whole)
         drawn = self._ahead.take(self._round, time, lane, lanes) if self._each else np.empty((0, lanes))
         state, rewards = simulator.step(state, actions, drawn)
         self._rewards.append(rewards)
@@ -117,7 +117,7 @@ class SimulatedPlay:
         if over:
             state = self._begin(time + 1, lane, alive)
         elif alive < lanes:
-            state = tuple(one[:alive] for one in state)
+            state = tuple(array[:alive] for array in state)
         self._states[lane] = state
         return self._seen(state)
 
@@ -127,14 +127,14 @@ class SimulatedPlay:
 
     def strata(self) -> list[IntArray]:
         """Return the step of the episode, turn by turn."""
-        return [np.full(len(one), time) for one, time in zip(self._rewards, self._times, strict=True)]
+        return [np.full(len(rewards), time) for rewards, time in zip(self._rewards, self._times, strict=True)]
 
     def ends(self) -> list[NDArray[np.uint8]]:
         """Return what every step did to the episodes, turn by turn."""
         last, end = self._simulator.length - 1, self._simulator.end
         return [
-            np.full(len(one), end if time == last else End.GOES_ON, dtype=np.uint8)
-            for one, time in zip(self._rewards, self._times, strict=True)
+            np.full(len(rewards), end if time == last else End.GOES_ON, dtype=np.uint8)
+            for rewards, time in zip(self._rewards, self._times, strict=True)
         ]
 
     def following(self) -> list[Seen | None]:
@@ -154,6 +154,6 @@ class SimulatedPlay:
 
     def _seen(self, state: State) -> Seen:
         of = self._simulator.see(state)
-        for one in of:
-            one.flags.writeable = False
+        for view in of:
+            view.flags.writeable = False
         return Seen(of)

@@ -20,10 +20,10 @@ Kind = TypeVar("Kind", bound=Struct)
 def as_arguments(settings: Struct) -> list[str]:
     """Return the words of a command line from which `read_arguments` makes the same settings."""
     words = []
-    for one in declared(type(settings), Setting):
-        value = getattr(settings, one.name)
-        if one.required or value != one.default:
-            words += one.arguments(value)
+    for field in declared(type(settings), Setting):
+        value = getattr(settings, field.name)
+        if field.required or value != field.default:
+            words += field.arguments(value)
     return words
 
 
@@ -46,14 +46,14 @@ def read_arguments(
         Instead of those of this process.
     """
     parser = _Parser(program, description=description, allow_abbrev=False)
-    for one in declared(kind, Setting):
+    for field in declared(kind, Setting):
         parser.add_argument(
-            f"--{one.key}",
-            dest=one.key,
-            help=_help(one),
+            f"--{field.key}",
+            dest=field.key,
+            help=_help(field),
             default=argparse.SUPPRESS,
-            required=one.required,
-            **_how_to_read(one),
+            required=field.required,
+            **_how_to_read(field),
         )
     try:
         return convert(vars(parser.parse_args(words)), kind)
@@ -66,21 +66,21 @@ class _Parser(argparse.ArgumentParser):
         self.exit(ExitCode.USAGE, f"{self.prog}: error: {' '.join(message.split())}\n")
 
 
-def _help(one: Declared[Setting]) -> str:
+def _help(field: Declared[Setting]) -> str:
     """Return what `--help` says; % would be a placeholder."""
-    default = one.shown_default() + one.setting.remark
-    text = one.meaning(lambda key: f"--{key}", str) + f"  [{default}]" * bool(default)
+    default = field.shown_default() + field.setting.remark
+    text = field.meaning(lambda key: f"--{key}", str) + f"  [{default}]" * bool(default)
     return text.replace("%", "%%")
 
 
-def _how_to_read(one: Declared[Setting]) -> dict[str, Any]:
-    if one.is_flag:
+def _how_to_read(field: Declared[Setting]) -> dict[str, Any]:
+    if field.is_flag:
         return {"action": argparse.BooleanOptionalAction}
 
     def read(text: str) -> Any:
         try:
-            return one.from_text(text)
+            return field.from_text(text)
         except SettingError as error:
             raise argparse.ArgumentTypeError(error.why) from None
 
-    return {"type": read, "metavar": one.metavar() or None}
+    return {"type": read, "metavar": field.metavar() or None}

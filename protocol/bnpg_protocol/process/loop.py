@@ -93,7 +93,7 @@ class Loop:
         module = None if core is None else compiled()
         if core is not None and module is not None:
             unknown = (faults, admission, recorder)
-            assert not any(one is not None for one in unknown), "the core knows none of them"
+            assert not any(sender is not None for sender in unknown), "the core knows none of them"
             self._core = core(module, transport.send, self._history, self._quarantine)
 
     def run(self) -> Stop:
@@ -234,7 +234,7 @@ class Loop:
     def _not_stored(self, error: StorageFailed, undone: list[Effect]) -> Stop | None:
         """Tell the machine that the disk did not take something, and what is not done because of it."""
         stop = self._act(self._machine.failed(ExitCode.STORAGE, str(error), self._clock(), undone))
-        if stop is None and any(isinstance(one, Stop) for one in undone):
+        if stop is None and any(isinstance(effect, Stop) for effect in undone):
             # It was the last thing to do: nothing is left that could end the process later.
             return Stop(ExitCode.STORAGE, str(error))
         return stop

@@ -49,5 +49,5 @@ class Progress:
         stood = now - self._reached_at
         if stood < self._patience + again:
             return ""
-        most, times = max(self._returns.items(), key=lambda one: (one[1], one[0]))
+        most, times = max(self._returns.items(), key=lambda item: (item[1], item[0]))
         return f"{most} came back {times} times, but the run got no further for {stood:.0f} s"

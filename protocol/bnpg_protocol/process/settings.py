@@ -124,7 +124,7 @@ class Declared(Generic[Of]):
         return found.types if isinstance(found, UnionType) else (found,)
 
     def _has(self, *kinds: type) -> bool:
-        return any(isinstance(one, kinds) for one in self.types)
+        return any(isinstance(member, kinds) for member in self.types)
 
     @property
     def required(self) -> bool:
@@ -177,7 +177,9 @@ class Declared(Generic[Of]):
         words = [repr(word) for word in self.words]
         if self.is_list:
             return f"some of {', '.join(words)}"
-        parts = [_number(one, value) for one in self.types if isinstance(one, IntType | FloatType)] + words
+        parts = [
+            _number(member, value) for member in self.types if isinstance(member, IntType | FloatType)
+        ] + words
         if self.is_flag:
             parts.append("true or false")
         if self._has(StrType):
@@ -240,7 +242,7 @@ class Declared(Generic[Of]):
             return self.checked(tuple(dict.fromkeys(word.strip() for word in text.split(","))))
         if text in self.words:
             return text
-        for read in [_READERS[type(one)] for one in self.types if type(one) in _READERS]:
+        for read in [_READERS[type(member)] for member in self.types if type(member) in _READERS]:
             try:
                 return self.checked(read(text))
             except ValueError:
@@ -285,7 +287,7 @@ def declared(kind: type[Struct], of: type[Of]) -> tuple[Declared[Of], ...]:
     of : type
         What its settings are declared by.
     """
-    assert all(isinstance(one.setting, of) for one in _declared(kind))
+    assert all(isinstance(field.setting, of) for field in _declared(kind))
     return cast(tuple[Declared[Of], ...], _declared(kind))
 
 
@@ -312,13 +314,13 @@ def convert(given: Mapping[str, Any], kind: type[Kind]) -> Kind:
     SettingError
         If a setting does not exist, is missing, or cannot have its value.
     """
-    known = {one.key: one for one in declared(kind, Setting)}
+    known = {field.key: field for field in declared(kind, Setting)}
     for key in given:
         if key not in known:
             raise SettingError(key, unknown(key.replace("_", "-"), tuple(known)))
-    for one in known.values():
-        if one.required and one.key not in given:
-            raise SettingError(one.key, "must be given")
+    for field in known.values():
+        if field.required and field.key not in given:
+            raise SettingError(field.key, "must be given")
     return kind(**{known[key].name: known[key].checked(value) for key, value in given.items()})
 
 

@@ -145,7 +145,7 @@ class Shell:
             if telemetry is not None:
                 served, snapshot = telemetry
                 served.turn(now, lambda: snapshot(now))
-            effects += [Log(one.level, one.event, one.fields) for one in transport.notices()]
+            effects += [Log(notice.level, notice.event, notice.fields) for notice in transport.notices()]
             effects += noticed(now)
             return effects + gone(now) if lifeline.cut() else effects
 

@@ -241,7 +241,7 @@ class Simulation:
     def _storage_failed(self, name: str, process: _Process, why: str, undone: list[Effect]) -> None:
         """Tell a machine what could not be carried out, as the loop of a real process does."""
         self._act(name, process.machine.failed(ExitCode.STORAGE, why, self.now, undone))
-        if self._processes.get(name) is process and any(isinstance(one, Stop) for one in undone):
+        if self._processes.get(name) is process and any(isinstance(effect, Stop) for effect in undone):
             self._stop(name, Stop(ExitCode.STORAGE, why))
 
     def _struck(self, name: str, process: _Process, fault: ProcessFault | None, rest: list[Effect]) -> bool:

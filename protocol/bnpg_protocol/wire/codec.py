@@ -167,7 +167,7 @@ def _content(message: Message) -> _Content:
     version = _version_of(layout.kind.__name__)
     if size < ZERO_COPY:
         return _Content(message, version, described, b"".join([array.tobytes() for array in arrays]), [], 0)
-    frames: list[Frame] = [np.ascontiguousarray(one).reshape(-1).view(np.uint8).data for one in arrays]
+    frames: list[Frame] = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays]
     return _Content(message, version, described, b"", frames, _checksum(frames))
 
 

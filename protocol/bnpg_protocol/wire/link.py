@@ -125,10 +125,10 @@ class Link:
         taken = []
         while self.next_seq - 1 in seqs and self.next_seq - 1 in self.unacknowledged:
             self.next_seq -= 1
-            one = self.unacknowledged.pop(self.next_seq)
+            message = self.unacknowledged.pop(self.next_seq)
             self._oldest_due = None
-            self._kept_bytes -= one.weight
-            taken.append((self.next_seq, one.lamport, one.message))
+            self._kept_bytes -= message.weight
+            taken.append((self.next_seq, message.lamport, message.message))
         return taken
 
     def acknowledged(self, ack: int) -> None:

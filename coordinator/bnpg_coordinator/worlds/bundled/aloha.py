@@ -64,9 +64,9 @@ class Aloha:
         """Return what is left and what has arrived; the sum of what every station is paid."""
         sends = np.stack([chosen == 1 for chosen in actions])
         spoilt = np.zeros_like(sends)
-        for one, other in self.links:
-            both = sends[one] & sends[other]
-            spoilt[one] |= both
+        for first, other in self.links:
+            both = sends[first] & sends[other]
+            spoilt[first] |= both
             spoilt[other] |= both
         held = state[0].T
         sent = sends & ~spoilt & (held > 0)
@@ -82,6 +82,6 @@ class Aloha:
 def links(agents: int) -> tuple[tuple[int, int], ...]:
     """Return the pairs of neighbours: two rows, and a link from the end of one to the start of the other."""
     row = agents // 2
-    along = [(one, one + 1) for one in range(agents - 1)]  # with the link between the rows
-    across = [(one, one + row) for one in range(row) if row > 1]
+    along = [(agent, agent + 1) for agent in range(agents - 1)]  # with the link between the rows
+    across = [(agent, agent + row) for agent in range(row) if row > 1]
     return tuple(sorted({*along, *across}))

@@ -48,17 +48,17 @@ class Spread:
 
     def state(self, agents: FloatArray, velocities: FloatArray, landmarks: FloatArray) -> State:
         """Return a state from arrays (N, 2, n)."""
-        return tuple(np.moveaxis(one, -1, 0) for one in (agents, velocities, landmarks))
+        return tuple(np.moveaxis(array, -1, 0) for array in (agents, velocities, landmarks))
 
     def step(self, state: State, actions: Sequence[IntArray], drawn: FloatArray) -> tuple[State, FloatArray]:
         """Return where everything is 0.1 s later, and the mean of the agents' rewards."""
         del drawn
         places, velocities, landmarks = _lanes_last(state)
         forces = np.stack([PUSHES.take(chosen, axis=0).T for chosen in actions])
-        for one in range(self.agents):
-            for other in range(one + 1, self.agents):
-                force = _contact(places[one] - places[other])
-                forces[one] = force + forces[one]
+        for agent in range(self.agents):
+            for other in range(agent + 1, self.agents):
+                force = _contact(places[agent] - places[other])
+                forces[agent] = force + forces[agent]
                 forces[other] = -force + forces[other]
         places = places + velocities * TIMESTEP
         velocities = velocities * (1 - DAMPING)
@@ -73,10 +73,10 @@ class Spread:
         for landmark in landmarks:
             shared -= np.min([_distance(place - landmark) for place in places], axis=0)
         own = np.zeros((self.agents, places.shape[-1]))
-        for one in range(self.agents):
-            for other in range(one + 1, self.agents):
-                collides = _distance(places[one] - places[other]) < SIZE + SIZE
-                own[one] -= collides
+        for agent in range(self.agents):
+            for other in range(agent + 1, self.agents):
+                collides = _distance(places[agent] - places[other]) < SIZE + SIZE
+                own[agent] -= collides
                 own[other] -= collides
         rewards: FloatArray = shared * (1 - self.local_ratio) + own * self.local_ratio
         return rewards
@@ -98,14 +98,14 @@ class Spread:
 
     def _team(self, rewards: FloatArray) -> FloatArray:
         total: FloatArray = rewards[0].copy()
-        for one in rewards[1:]:
-            total += one
+        for reward in rewards[1:]:
+            total += reward
         total /= self.agents
         return total
 
 
 def _lanes_last(state: State) -> tuple[FloatArray, FloatArray, FloatArray]:
-    places, velocities, landmarks = (np.moveaxis(one, 0, -1) for one in state)
+    places, velocities, landmarks = (np.moveaxis(array, 0, -1) for array in state)
     return places, velocities, landmarks
 
 

@@ -111,14 +111,14 @@ class FaultInjector:
         while self._waiting and self._waiting[0].due <= now:
             ready.append(heapq.heappop(self._waiting).parcel)
         for held in self._overtaken.values():
-            late = [one for one in held if one.due <= now]
-            ready += [one.parcel for one in late]
-            held[:] = [one for one in held if one.due > now]
+            late = [delayed for delayed in held if delayed.due <= now]
+            ready += [delayed.parcel for delayed in late]
+            held[:] = [delayed for delayed in held if delayed.due > now]
         return ready
 
     def next_release(self) -> float | None:
         """Return when `released` has something, or None."""
-        times = [one.due for held in self._overtaken.values() for one in held]
+        times = [delayed.due for held in self._overtaken.values() for delayed in held]
         if self._waiting:
             times.append(self._waiting[0].due)
         return min(times, default=None)
@@ -167,11 +167,11 @@ class FaultInjector:
 
     def _overtake(self, to: str, ready: list[Parcel]) -> list[Parcel]:
         """Count one more message on a link; let go what was overtaken often enough."""
-        for one in self._overtaken.get(to, []):
-            one.depth -= 1
-        ready += [one.parcel for one in self._overtaken.get(to, []) if one.depth <= 0]
+        for delayed in self._overtaken.get(to, []):
+            delayed.depth -= 1
+        ready += [delayed.parcel for delayed in self._overtaken.get(to, []) if delayed.depth <= 0]
         if to in self._overtaken:
-            self._overtaken[to] = [one for one in self._overtaken[to] if one.depth > 0]
+            self._overtaken[to] = [delayed for delayed in self._overtaken[to] if delayed.depth > 0]
         return ready
 
     def _wait(self, parcel: Parcel, due: float) -> None:

@@ -56,8 +56,8 @@ def _faults(plan: FaultPlan) -> Iterator[tuple[str, Any]]:
 
 
 def _both(edge: Edge) -> tuple[tuple[str, str], tuple[str, str]]:
-    one, other = map(process_name, edge)
-    return (one, other), (other, one)
+    first, other = map(process_name, edge)
+    return (first, other), (other, first)
 
 
 def _strikes(fault: Any, sender: str, to: str) -> bool:

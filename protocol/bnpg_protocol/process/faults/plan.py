@@ -157,10 +157,10 @@ class Partition(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def separates(self, sender: str, to: str) -> bool:
         """Whether what one process sends does not reach the other."""
-        one, other = self._group(sender), self._group(to)
-        if one is None or other is None:
+        first, other = self._group(sender), self._group(to)
+        if first is None or other is None:
             return False
-        return one < other if self.one_way else one != other
+        return first < other if self.one_way else first != other
 
     def _group(self, name: str) -> int | None:
         for index, group in enumerate(self.groups):

@@ -108,7 +108,9 @@ class Doorkeeper:
         """Answer one request of ZAP: whether a key may connect."""
         version, request, domain, address, _, mechanism, *credentials = self.zap.recv_multipart()
         key = ""
-        if (domain, mechanism) == (ZAP_DOMAIN, b"CURVE") and [len(one) for one in credentials] == [32]:
+        if (domain, mechanism) == (ZAP_DOMAIN, b"CURVE") and [
+            len(credential) for credential in credentials
+        ] == [32]:
             key = z85.encode(credentials[0]).decode()
         if key and self.security.admission.allows(key):
             answer = [b"200", b"OK", key.encode(), b""]

@@ -55,13 +55,13 @@ class MemoryNetwork:
         """
         if not returns:
             self._routes = {
-                (one, route): (other, back)
-                for (one, route), (other, back) in self._routes.items()
-                if node not in (one, other)
+                (first, route): (other, back)
+                for (first, route), (other, back) in self._routes.items()
+                if node not in (first, other)
             }
-        self._sent = deque(one for one in self._sent if one.to != node)
+        self._sent = deque(message for message in self._sent if message.to != node)
         for (sender, _), queue in self._queues.items():
-            kept = [one for one in queue if one.to != node]
+            kept = [message for message in queue if message.to != node]
             if sender == node and self._random is not None:
                 kept = kept[: self._random.randint(0, len(kept))]
             queue.clear()
