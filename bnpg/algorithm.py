@@ -50,7 +50,7 @@ from bnpg_math.learning.direct import direct_gradients
 from bnpg_math.learning.estimators import episode_lengths, signal_weights, visit_times
 from bnpg_math.learning.gradient import flow, local_flow, local_flows
 from bnpg_math.learning.optimiser import PlainAscent
-from bnpg_math.learning.regularization import each
+from bnpg_math.learning.regularization import per_agent
 from bnpg_math.learning.schedule import scheduled
 from bnpg_math.policies.direct import TabularDirect
 from bnpg_math.policies.file import load_policy
@@ -131,7 +131,7 @@ def initial_team(experiment: Experiment, game: Game, dag: Dag) -> Team:
         ]
     if experiment.kind.is_direct:
         return [TabularDirect(nearest_distributions(policy(theta))) for theta in logits]
-    weights = each(experiment.weights(dag, game.actions), game.agents)
+    weights = per_agent(experiment.weights(dag, game.actions), game.agents)
     return [TabularSoftmax(theta, weight) for theta, weight in zip(logits, weights, strict=True)]
 
 

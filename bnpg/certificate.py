@@ -87,16 +87,16 @@ def certify(run: RunFolder, rounds: int, fence: Fence, quiet: bool = True) -> di
     certificate = _certificate(run, policy, rounds, fence, quiet)
     content = (json.dumps(certificate, indent=2) + "\n").encode()
     write_atomically(run.path / FILE, content, run.settings.fsync, fence)
-    said = {
+    fields = {
         "certificate": in_words(certificate),
         "certified": certificate["certified"],
         "predicted_rounds": certificate["predicted_rounds"],
     }
     if not experiment.stop_at_epsilon:
-        said["certified_reason"] = "no gap was asked for: stop-at-epsilon is 0"
+        fields["certified_reason"] = "no gap was asked for: stop-at-epsilon is 0"
     if certificate["predicted_rounds"] is None:
-        said["predicted_rounds_reason"] = certificate["predicted_rounds_reason"]
-    return said
+        fields["predicted_rounds_reason"] = certificate["predicted_rounds_reason"]
+    return fields
 
 
 def _gap_bounds(
@@ -331,6 +331,6 @@ def certificate_lines(experiment: Experiment, summary: dict[str, Any], unit: flo
     if summary["predicted_rounds"]:
         # Theorem B is asked only about runs that are as it assumes.
         exact = (experiment.ascends and experiment.initial == "zeros") or experiment.is_plainly_natural
-        told = prediction_in_words(summary["predicted_rounds"], summary["rounds"], exact)
-        lines += [f"  {line}" for line in told]
+        words = prediction_in_words(summary["predicted_rounds"], summary["rounds"], exact)
+        lines += [f"  {line}" for line in words]
     return lines

@@ -22,7 +22,7 @@ from bnpg_protocol.process.settings import did_you_mean
 from bnpg.counting import counting
 from bnpg.evaluation.effort import is_affordable
 from bnpg.evaluation.from_samples import check_effort
-from bnpg.notices import announce, say
+from bnpg.notices import announce, warn
 from bnpg_math.dag import FAMILIES, Dag
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import GameError, InputError, PolicyError
@@ -208,7 +208,7 @@ class _Planner:
         simulator = open_simulator(asked, self._patience, self._own_modules(), self._env)
         simulator.check()
         if simulator.rewards_differ:
-            say(
+            warn(
                 f"agents of {simulator.name} get different rewards: the team gets their {asked.team_reward} "
                 "(--team-reward)"
             )

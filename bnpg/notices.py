@@ -1,4 +1,4 @@
-"""What a person is to know of an input that is used, but not quite as it came: said once, as a warning.
+"""What a person is to know of an input that is used, but not quite as it came: shown once, as a warning.
 
 The mathematics only keep such notices with what they took in. Python shows a warning once for each place and
 text; the command line prints each text once, as its other warnings.
@@ -40,7 +40,7 @@ def announce(noticed: Noticed) -> Noticed:
     return noticed
 
 
-def say(text: str) -> None:
+def warn(text: str) -> None:
     """Warn of something else that a person is to know."""
     warnings.warn(text, InputWarning, stacklevel=_callers_level())
 
@@ -54,28 +54,28 @@ def _callers_level() -> int:
 
 
 @contextmanager
-def printed_by(say: Callable[[str], None], others: bool) -> Iterator[None]:
-    """Hand every distinct text of an `InputWarning` to `say`, for as long as the context lasts.
+def printed_by(show: Callable[[str], None], others: bool) -> Iterator[None]:
+    """Hand every distinct text of an `InputWarning` to `show`, for as long as the context lasts.
 
     Parameters
     ----------
-    say : callable
+    show : callable
     others : bool
         Whether warnings of other kinds are shown as usual, or not at all.
     """
-    said: set[str] = set()
+    shown: set[str] = set()
 
-    def show(message: Warning | str, category: type[Warning], *place: object) -> None:
+    def filtered(message: Warning | str, category: type[Warning], *place: object) -> None:
         if not issubclass(category, InputWarning):
             usual(message, category, *place)  # type: ignore[arg-type]
-        elif str(message) not in said:
-            said.add(str(message))
-            say(str(message))
+        elif str(message) not in shown:
+            shown.add(str(message))
+            show(str(message))
 
     with warnings.catch_warnings():
         usual = warnings.showwarning
         if not others:
             warnings.simplefilter("ignore")
         warnings.simplefilter("always", InputWarning)
-        warnings.showwarning = show  # type: ignore[assignment]
+        warnings.showwarning = filtered  # type: ignore[assignment]
         yield

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from bnpg_agents.checkpoint import load_held
+from bnpg_agents.checkpoint import load_snapshots
 from bnpg_coordinator.automatic import returns_range
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.line import MEASURED, RETURNS, Line, number
@@ -145,8 +145,8 @@ def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
                 found |= dict(
                     zip(names, (measurements.mean, measurements.low, measurements.high), strict=True)
                 )
-            told = {"return_episodes": played.episodes, "return_episodes_cut": played.cut}
-            return found | {"return_stderr": None} | told
+            counts = {"return_episodes": played.episodes, "return_episodes_cut": played.cut}
+            return found | {"return_stderr": None} | counts
     unknown = (*keys, *drawn_keys)
     return found | dict.fromkeys((*unknown, "return_stderr")) | {f"{key}_reason": why for key in unknown}
 
@@ -170,18 +170,18 @@ def _digest(run: RunFolder, round_: int) -> dict[str, Any]:
         missing = "the coordinator was started again after the last update"
     else:
         missing = run.missing(round_)
-        told = "; theta_digests are as its agents told them" if each else ""
-        found = {"policy_digest": None, "policy_digest_reason": missing + told}
+        remark = "; theta_digests are as its agents told them" if each else ""
+        found = {"policy_digest": None, "policy_digest_reason": missing + remark}
     return found | {"theta_digests": each} | ({} if each else {"theta_digests_reason": missing})
 
 
 def _theta_digests(run: RunFolder, round_: int) -> list[str] | None:
     """Return the digest of each agent's theta: as the agents told it, or of what is in their folders."""
     summary = run.summary or {}
-    told = summary.get("theta_digests")
-    if told and summary.get("rounds") == round_:
-        return list(told)
-    held = [load_held(run.agent(agent)) for agent in range(run.agents)]
+    reported = summary.get("theta_digests")
+    if reported and summary.get("rounds") == round_:
+        return list(reported)
+    held = [load_snapshots(run.agent(agent)) for agent in range(run.agents)]
     return [own[round_].digest for own in held] if all(round_ in own for own in held) else None
 
 
@@ -218,8 +218,8 @@ def human_summary(run: RunFolder, summary: dict[str, Any]) -> str:
     said = [f"Notice: {notice}" for notice in summary.get("notices", ())]
     lines += ["", *said] if said else []
     unit = 0.0 if run.simulator is not None else returns_range(run.game)
-    told = certificate_lines(run.experiment, summary, unit)
-    lines += ["", *told] if told else []
+    certified = certificate_lines(run.experiment, summary, unit)
+    lines += ["", *certified] if certified else []
     lines += ["", f"Files in {folder}"]
     there = [(name, meaning) for name, meaning in _FILES if (folder / name).exists()]
     broad = max((len(name) for name, _ in there), default=0)

@@ -69,34 +69,34 @@ def notices(experiment: Experiment, lines: Sequence[Line], unit: float) -> list[
     best = last.value + last.optimality_gap
     if not is_far(last.optimality_gap, best if best else unit) and not is_far(last.nash_gap, unit):
         return []
-    said = []
+    reasons = []
     if last.value < first.value - LARGE * unit:
-        said.append(
+        reasons.append(
             f"the team is worse than it began: {last.value:.4g} after {last.round} rounds, "
             f"{first.value:.4g} after {first.round}"
         )
     since = _saturated_since(measured)
     half = [line for line in measured if line.round <= last.round // 2][-1]
     if since is not None:
-        said.append(
+        reasons.append(
             f"policies are saturated since round {since}, far from an optimum: they do not try any more what "
             f"would be better. {_smaller(experiment)}"
         )
     elif len(measured) > 1 and last.value - half.value > RISING * last.optimality_gap:
-        said.append(f"the value was still rising: give it more rounds than {experiment.rounds} (--rounds)")
+        reasons.append(f"the value was still rising: give it more rounds than {experiment.rounds} (--rounds)")
     elif not is_far(last.nash_gap, unit):
         edges = (
             "" if experiment.dag == "complete" else "; more edges (--dag complete) let agents move together"
         )
-        said.append(
+        reasons.append(
             "the team is stuck where hardly any agent can gain alone, although all together could" + edges
         )
     else:
-        said.append(
+        reasons.append(
             f"the value has stalled: it rose by {last.value - half.value:.3g} since round {half.round}, and "
             f"{last.optimality_gap:.4g} are missing. Another --seed or {_other_step(experiment)} may help"
         )
-    return said
+    return reasons
 
 
 def _saturated_since(measured: Sequence[Measured]) -> int | None:

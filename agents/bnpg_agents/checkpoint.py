@@ -195,10 +195,10 @@ def load_identity(folder: Path) -> tuple[int, str] | None:
 
 def load_latest(folder: Path) -> dict[int, FloatArray]:
     """Return the thetas in an agent's folder by round, networks' as vectors; empty if there is none."""
-    return {round_: snapshot.flat for round_, snapshot in load_held(folder).items()}
+    return {round_: snapshot.flat for round_, snapshot in load_snapshots(folder).items()}
 
 
-def load_held(folder: Path) -> dict[int, Snapshot]:
+def load_snapshots(folder: Path) -> dict[int, Snapshot]:
     """Return all that is stored in an agent's folder, by round: what it goes on with."""
     return {round_: _snapshot(content, folder, round_) for round_, content in _read(folder).items()}
 

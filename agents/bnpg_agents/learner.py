@@ -18,7 +18,7 @@ from bnpg_agents.snapshot import Snapshot
 from bnpg_agents.steps import sampled_optimiser, sampled_schedule
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.named import Arrays, frozen
-from bnpg_math.chance.ahead import UniformsAhead
+from bnpg_math.chance.prefetch import PrefetchedUniforms
 from bnpg_math.chance.streams import Purpose
 from bnpg_math.learning.gradient import local_flow
 from bnpg_math.learning.natural import part_of
@@ -84,7 +84,7 @@ class Learner:
             round_: _Round(snapshot, first.at(snapshot.theta)) for round_, snapshot in checkpoint.items()
         } or {0: _Round(Snapshot(first.theta), first)}
         own = range(welcome.agent, welcome.agent + 1)
-        self._uniforms = UniformsAhead(welcome.seed, Purpose.ACTIONS, own)
+        self._uniforms = PrefetchedUniforms(welcome.seed, Purpose.ACTIONS, own)
 
     @property
     def has_critic(self) -> bool:

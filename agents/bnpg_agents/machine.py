@@ -244,7 +244,7 @@ class AgentMachine:
         effects += self._links.tick(now)
         if self._passes is not None:
             try:
-                effects += self._carry(self._playing().work(), now)
+                effects += self._send_all(self._playing().work(), now)
             except FloatingPointError as error:
                 return [*effects, *self._fail(ExitCode.PROTOCOL, str(error), now)]
             self._progress_at = now
@@ -509,20 +509,20 @@ class AgentMachine:
         effects: list[Effect] = []
         for round_ in self.learner.held:
             effects += self._seal(round_, now) if round_ >= start.round else []
-        effects += self._carry(answers, now)
+        effects += self._send_all(answers, now)
         ahead, self._ahead, self._ahead_bytes = self._ahead, [], 0
         for parent, message in ahead:
-            effects += self._carry(rounds.hear(parent, message), now)
+            effects += self._send_all(rounds.hear(parent, message), now)
         return effects
 
     def _hear(self, sender: int, message: TurnMessage, now: float) -> list[Effect]:
-        return self._carry(self._playing().hear(sender, message), now)
+        return self._send_all(self._playing().hear(sender, message), now)
 
     def _apply(self, sender: int, signal: SignalBroadcast | FlowBroadcast, now: float) -> list[Effect]:  # noqa: ARG002
-        return self._carry(self._playing().apply(signal), now)
+        return self._send_all(self._playing().apply(signal), now)
 
     def _show_table(self, sender: int, asked: TableRequested, now: float) -> list[Effect]:  # noqa: ARG002
-        return self._carry([self._playing().table(asked.round)], now)
+        return self._send_all([self._playing().table(asked.round)], now)
 
     def _show_theta(self, sender: int, asked: ThetaRequested, now: float) -> list[Effect]:  # noqa: ARG002
         latest = self.learner.latest
@@ -535,7 +535,7 @@ class AgentMachine:
         self._leave_at = now + FAREWELL_FOR
         return [self._links.send(COORDINATOR, Farewell(), now)]
 
-    def _carry(self, answers: Answers, now: float) -> list[Effect]:
+    def _send_all(self, answers: Answers, now: float) -> list[Effect]:
         """Send what the rounds have to say, in its order."""
         effects: list[Effect] = []
         for answer in answers:

@@ -28,11 +28,11 @@ class RelayedBuffer(RoundBuffer):
         self._relaying = relaying
         self._digests = {sender: RowsDigest() for sender in relaying.senders}
 
-    def hear_actions(self, parent: int, turn: int, actions: IntArray) -> bool:
+    def take_actions(self, parent: int, turn: int, actions: IntArray) -> bool:
         """Take in the rows of a parent's link in a turn; return False for a duplicate."""
         if actions.ndim != 2:
             raise OrderViolation(f"{name(parent)} sent ActionsChosen in a run with a relay")
-        return super().hear_actions(parent, turn, self._relaying.taken_in(parent, actions))
+        return super().take_actions(parent, turn, self._relaying.taken_in(parent, actions))
 
     def inputs(self) -> tuple[Seen, list[IntArray]]:
         """Return what is seen and the parents' actions, ascending by parent, of the next turn."""

@@ -53,7 +53,9 @@ class RoundBuffer:
                 return False
         return True
 
-    def hear_seen(self, turn: int, place: tuple[int, int], seen: Seen, limits: Limits | None = None) -> bool:
+    def take_states(
+        self, turn: int, place: tuple[int, int], seen: Seen, limits: Limits | None = None
+    ) -> bool:
         """Take in what is seen in a turn, at (time, first lane); return False for a duplicate.
 
         Raises
@@ -77,7 +79,7 @@ class RoundBuffer:
             )
         return fresh
 
-    def hear_actions(self, parent: int, turn: int, actions: IntArray) -> bool:
+    def take_actions(self, parent: int, turn: int, actions: IntArray) -> bool:
         """Take in a parent's actions of a turn; return False for a duplicate.
 
         Raises

@@ -165,16 +165,16 @@ class AgentRounds:
         if buffer is None:
             return []
         if isinstance(message, ActionsChosen):
-            buffer.hear_actions(sender, message.turn, message.actions)
+            buffer.take_actions(sender, message.turn, message.actions)
         elif isinstance(message, StatesAnnounced):
-            buffer.hear_seen(message.turn, (message.time, message.lane), message.states)
+            buffer.take_states(message.turn, (message.time, message.lane), message.states)
         elif isinstance(message, ActionsRelayed):
             if self._relaying is None:
                 raise OrderViolation(f"{name(sender)} sent ActionsRelayed in a run without a relay")
-            buffer.hear_actions(sender, message.turn, message.actions)
+            buffer.take_actions(sender, message.turn, message.actions)
         else:
             limits = limits_of(message, self._actions)
-            buffer.hear_seen(message.turn, (message.time, message.lane), message.observations, limits)
+            buffer.take_states(message.turn, (message.time, message.lane), message.observations, limits)
         return self._act() if buffer is self._now else []
 
     def play(

@@ -106,7 +106,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitC
     trace = shell.record(options.trace, incarnation, traced)
     machine = AgentMachine(setup, time.monotonic(), trace)
 
-    def carry(effect: Effect) -> None:
+    def perform(effect: Effect) -> None:
         match effect:
             case Store(round=round_, snapshot=snapshot):
                 folder.write(round_, snapshot)
@@ -143,7 +143,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitC
         transport,
         (process_name(agent), incarnation),
         torn=lambda: folder.fence.torn,
-        carry=carry,
+        perform=perform,
         on_signal=lambda _now: [Stop(ExitCode.INTERRUPTED, "interrupted")],
         gone=lambda _now: [Stop(ExitCode.INTERRUPTED, LAUNCHER_GONE)],
         noticed=noticed,

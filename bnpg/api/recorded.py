@@ -75,8 +75,8 @@ class Run:
             },
         }
         notices = (self.summary or {}).get("notices") or ()
-        said = {"notice": python_words(" ".join(notices), setting_keys())} if notices else {}
-        return facts(f"Run of {self._recorded.identity['game']}", found | said)
+        notice = {"notice": python_words(" ".join(notices), setting_keys())} if notices else {}
+        return facts(f"Run of {self._recorded.identity['game']}", found | notice)
 
     @property
     def folder(self) -> Path:

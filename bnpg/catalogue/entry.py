@@ -71,16 +71,16 @@ class Entry:
 
     def document(self) -> dict[str, Any]:
         """Return the row as JSON has it; every number that is missing has its reason beside it."""
-        told: dict[str, Any] = {
+        document: dict[str, Any] = {
             "run": self.name, "run_dir": str(self.folder.absolute()), "state": self.state, "why": self.why,
             "created": self.created,
         }  # fmt: skip
-        told |= {name: self.settings.get(name) for name in ("game", "dag", "mode", "seed")}
+        document |= {name: self.settings.get(name) for name in ("game", "dag", "mode", "seed")}
         for name, value in self.numbers.items():
-            told[name] = value
+            document[name] = value
             if value is None:
-                told[f"{name}_reason"] = self.why if self.state == UNREADABLE else "not measured"
-        return told | {"policy_digest": self.policy_digest, "settings": self.settings}
+                document[f"{name}_reason"] = self.why if self.state == UNREADABLE else "not measured"
+        return document | {"policy_digest": self.policy_digest, "settings": self.settings}
 
 
 def read_entry(name: str, folder: Path) -> Entry:
@@ -97,12 +97,12 @@ def read_entry(name: str, folder: Path) -> Entry:
     except OSError as error:
         return Entry(name, folder, UNREADABLE, f"{folder} cannot be read: {why(error)}")
     settings = msgspec.to_builtins(experiment) | {"game": identity["game"]}
-    told = {key: summary.get(key) for key in NUMBERS} if summary else {}
+    document = {key: summary.get(key) for key in NUMBERS} if summary else {}
     measured = {
         "rounds": latest.round, "rounds_total": experiment.rounds, "optimal_value": latest.optimum,
         **{key: number(getattr(latest, key)) for key in NUMBERS[3:] if key != "optimal_value"},
     }  # fmt: skip
-    numbers = {key: _number(told.get(key), measured.get(key)) for key in NUMBERS}
+    numbers = {key: _number(document.get(key), measured.get(key)) for key in NUMBERS}
     state = str(summary["state"]) if summary else LEFT
     because = str(summary["why"]) if summary and state != "done" else ""
     digest = (summary or {}).get("policy_digest")

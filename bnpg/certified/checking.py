@@ -36,12 +36,12 @@ class Verdict:
     ----------
     findings : list of Finding
         One an entry of `proved`.
-    told : list of str
+    violations : list of str
         What else is wrong: the certificate is of another game or policy, or promises what it cannot.
     """
 
     findings: list[Finding]
-    told: list[str]
+    violations: list[str]
 
     @property
     def holds(self) -> bool:
@@ -50,7 +50,7 @@ class Verdict:
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
-        return document(self.findings, self.told)
+        return document(self.findings, self.violations)
 
 
 def check_certificate(folder: Path) -> Verdict:
@@ -87,9 +87,9 @@ def check_certificate(folder: Path) -> Verdict:
         findings = _judged(folder, certificate.get("proved"), problem)
     except CheckError as reason:
         raise InputError(f"{folder} cannot be checked exactly: {reason}") from None
-    told = misplaced(certificate, problem.game, problem.policy) + overstated(certificate, findings)
-    told += _of_another(certificate, experiment, game) + _altered(folder, read)
-    return Verdict(findings, told + _without_lambda(certificate))
+    reasons = misplaced(certificate, problem.game, problem.policy) + overstated(certificate, findings)
+    reasons += _of_another(certificate, experiment, game) + _altered(folder, read)
+    return Verdict(findings, reasons + _without_lambda(certificate))
 
 
 def _judged(folder: Path, proved: Any, problem: Problem) -> list[Finding]:
@@ -102,12 +102,12 @@ def _judged(folder: Path, proved: Any, problem: Problem) -> list[Finding]:
 
 
 def _of_another(certificate: dict[str, Any], experiment: Experiment, game: Game) -> list[str]:
-    told = []
+    reasons = []
     if certificate.get("game_digest") != game.digest:
-        told.append("the game is another one: its game_digest differs")
+        reasons.append("the game is another one: its game_digest differs")
     if certificate.get("regularization") != experiment.regularization:
-        told.append(f"lambda is another one: that of the run is {experiment.regularization!r}")
-    return told
+        reasons.append(f"lambda is another one: that of the run is {experiment.regularization!r}")
+    return reasons
 
 
 def _altered(folder: Path, read: ReadGame) -> list[str]:

@@ -798,17 +798,17 @@ def read_vectors(folder: Path, problem: Problem) -> Vectors:
 
 def misplaced(certificate: dict[str, Any], game: Game, policy: Policy) -> list[str]:
     """Say what the certificate speaks of and is not in the folder."""
-    told = []
+    reasons = []
     if certificate.get("policy_digest") != policy.digest:
-        told.append("the policy is another one: its policy_digest differs")
+        reasons.append("the policy is another one: its policy_digest differs")
     edges = sorted([parent, child] for child, above in enumerate(policy.parents) for parent in above)
     if certificate.get("dag") != edges:
-        told.append(f"the DAG is another one: the policy has the edges {edges}")
+        reasons.append(f"the DAG is another one: the policy has the edges {edges}")
     checked = certificate.get("exact_check")
     expected = checked.get("game_sha256") if isinstance(checked, dict) else None
     if expected is not None and expected != game.digest:
-        told.append("the game is another one: its game_sha256 differs")
-    return told
+        reasons.append("the game is another one: its game_sha256 differs")
+    return reasons
 
 
 def overstated(certificate: dict[str, Any], findings: Sequence[Finding]) -> list[str]:
@@ -833,7 +833,7 @@ def check(folder: Path) -> tuple[list[Finding], list[str]]:
     return findings, misplaced(certificate, game, policy) + overstated(certificate, findings)
 
 
-def document(findings: Sequence[Finding], told: Sequence[str]) -> dict[str, Any]:
+def document(findings: Sequence[Finding], reasons: Sequence[str]) -> dict[str, Any]:
     """Return what was found as one JSON object."""
     entries = [
         {
@@ -846,8 +846,8 @@ def document(findings: Sequence[Finding], told: Sequence[str]) -> dict[str, Any]
         }
         for finding in findings
     ]
-    holds = not told and all(finding.holds for finding in findings)
-    return {"holds": holds, "entries": entries, "violations": [*told, *map(str, failed(findings))]}
+    holds = not reasons and all(finding.holds for finding in findings)
+    return {"holds": holds, "entries": entries, "violations": [*reasons, *map(str, failed(findings))]}
 
 
 def failed(findings: Sequence[Finding]) -> list[Finding]:
@@ -862,7 +862,7 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: exact_check.py RUN [--json]", file=sys.stderr)
         return 2
     try:
-        findings, told = check(Path(folders[0]))
+        findings, reasons = check(Path(folders[0]))
     except (CheckError, OSError) as error:
         print(f"exact_check: error: {error}", file=sys.stderr)
         return 2
@@ -871,8 +871,8 @@ def main(arguments: Sequence[str]) -> int:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         print(f"exact_check: error: {folders[0]} cannot be checked: {reason}", file=sys.stderr)
         return 2
-    found = document(findings, told)
-    print(json.dumps(found) if "--json" in arguments else "\n".join([*map(str, findings), *told]))
+    found = document(findings, reasons)
+    print(json.dumps(found) if "--json" in arguments else "\n".join([*map(str, findings), *reasons]))
     return 0 if found["holds"] else 5
 
 

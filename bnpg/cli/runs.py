@@ -83,13 +83,13 @@ def runs(
 def _group(values: dict[str, Any], members: "list[Entry]") -> dict[str, Any]:
     from bnpg.catalogue.selection import middle
 
-    told: dict[str, Any] = dict(values) | {"runs": len(members)}
-    told["done"] = sum(entry.state == "done" for entry in members)
+    row: dict[str, Any] = dict(values) | {"runs": len(members)}
+    row["done"] = sum(entry.state == "done" for entry in members)
     for name in _MEASURED:
-        told[name] = middle(members, name)
-        if told[name] is None:
-            told[f"{name}_reason"] = "no run measured it"
-    return told
+        row[name] = middle(members, name)
+        if row[name] is None:
+            row[f"{name}_reason"] = "no run measured it"
+    return row
 
 
 def _table(entries: "list[Entry]") -> list[str]:
@@ -111,11 +111,11 @@ def _table(entries: "list[Entry]") -> list[str]:
 
 
 def _group_table(groups: "list[tuple[dict[str, Any], list[Entry]]]") -> list[str]:
-    told = [_group(values, members) for values, members in groups]
-    measured = [name for name in _MEASURED if any(row[name] is not None for row in told)]
+    summaries = [_group(values, members) for values, members in groups]
+    measured = [name for name in _MEASURED if any(row[name] is not None for row in summaries)]
     names = list(groups[0][0])
     rows = [[*names, "runs", "done", *(f"median {_MEASURED[name]}" for name in measured)]]
-    rows += [[_cell(row[name]) for name in (*names, "runs", "done", *measured)] for row in told]
+    rows += [[_cell(row[name]) for name in (*names, "runs", "done", *measured)] for row in summaries]
     return _aligned(rows)
 
 

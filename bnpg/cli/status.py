@@ -31,62 +31,62 @@ def status(where: str, as_json: bool) -> None:
       bnpg status 127.0.0.1:9000
     """  # noqa: D301 (\b keeps click from wrapping)
     folder = Path(where)
-    told = _from_folder(folder) if folder.is_dir() else _from_address(where)
+    status = _from_folder(folder) if folder.is_dir() else _from_address(where)
     if as_json:
-        click.echo(json.dumps(told))
+        click.echo(json.dumps(status))
         return
-    click.echo("\n".join(_lines(told)))
+    click.echo("\n".join(_lines(status)))
 
 
 def _from_folder(folder: Path) -> dict[str, Any]:
     file = folder / "status.json"
     try:
-        told = read_document(file, Status)
+        status = read_document(file, Status)
     except FileNotFoundError:
         raise InputError(
             f"{folder} has no status.json: expected the folder of a run that was started"
         ) from None
-    age = max(0.0, time.time() - float(told["written"]))
-    if told.get("phase") == "ended":
+    age = max(0.0, time.time() - float(status["written"]))
+    if status.get("phase") == "ended":
         from bnpg.run_folder import RunFolder
 
         ended = RunFolder(folder).summary or {}
-        told |= {key: ended[key] for key in ("state", "why") if key in ended}
-    return told | {"seconds_old": round(age, 1), "up": age < STALE and told.get("phase") != "ended"}
+        status |= {key: ended[key] for key in ("state", "why") if key in ended}
+    return status | {"seconds_old": round(age, 1), "up": age < STALE and status.get("phase") != "ended"}
 
 
 def _from_address(where: str) -> dict[str, Any]:
     address = where if where.startswith("http://") else f"http://{where}"
     try:
         with urllib.request.urlopen(f"{address.rstrip('/')}/status", timeout=5) as answer:  # noqa: S310
-            told = dict(json.loads(answer.read()))
+            status = dict(json.loads(answer.read()))
     except (OSError, ValueError, urllib.error.URLError) as error:
         reason = getattr(error, "reason", error)
         raise InputError(
             f"{where}: expected a run folder, or HOST:PORT given to --metrics-listen: {reason}"
         ) from None
-    return told | {"seconds_old": 0.0, "up": True}
+    return status | {"seconds_old": 0.0, "up": True}
 
 
-def _lines(told: dict[str, Any]) -> list[str]:
-    head = f"{told.get('phase', '?')}: round {told.get('round', '?')}"
-    head += f" of {told['rounds']}" if "rounds" in told else ""
-    head += f", step {told.get('step', '?')}"
-    if not told["up"] and told.get("phase") != "ended":
-        head += f"; nobody has renewed this for {duration(told['seconds_old'])}"
-    head += f"; {told['state']}: {told['why']}" if "state" in told else ""
+def _lines(status: dict[str, Any]) -> list[str]:
+    head = f"{status.get('phase', '?')}: round {status.get('round', '?')}"
+    head += f" of {status['rounds']}" if "rounds" in status else ""
+    head += f", step {status.get('step', '?')}"
+    if not status["up"] and status.get("phase") != "ended":
+        head += f"; nobody has renewed this for {duration(status['seconds_old'])}"
+    head += f"; {status['state']}: {status['why']}" if "state" in status else ""
     lines = [head]
-    if told.get("waiting_for"):
-        lines.append(f"waiting for {told['waiting_for']}")
-    for agent, state in sorted(told.get("agents", {}).items(), key=lambda item: int(item[0])):
+    if status.get("waiting_for"):
+        lines.append(f"waiting for {status['waiting_for']}")
+    for agent, state in sorted(status.get("agents", {}).items(), key=lambda item: int(item[0])):
         lines.append(
             f"  agent {agent:>3}  {state['phase']:<9} round {state['round']}, step {state['step']}, "
             f"start {state['incarnation']}, heard {duration(state['heard_seconds_ago'])} before"
         )
-    for agent, why in sorted(told.get("rejected", {}).items()):
+    for agent, why in sorted(status.get("rejected", {}).items()):
         who = f"agent {agent}" if int(agent) >= 0 else "an agent without an id"
         lines.append(f"  {who} was rejected ({why})")
     for key, meaning in (("refused", "messages refused"), ("turned_away", "connections turned away")):
-        for reason, count in sorted(told.get(key, {}).items()):
+        for reason, count in sorted(status.get(key, {}).items()):
             lines.append(f"  {count} {meaning}: {reason}")
     return lines

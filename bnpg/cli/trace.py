@@ -80,10 +80,18 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
     return int(ExitCode.DONE)
 
 
-@trace.command(short_help="Draw the message sequence of a round and step.")
+@trace.command(short_help="Draw the message sequence of a round and turn.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--round", "round_", type=integer(0), default=0, show_default=True, metavar="R")
-@click.option("--step", type=integer(0), default=None, metavar="T", help="Only this step.  [the whole round]")
+@click.option(
+    "--turn",
+    "--step",
+    "turn",
+    type=integer(0),
+    default=None,
+    metavar="T",
+    help="Only this turn.  [the whole round]",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -97,8 +105,8 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
     help="Export the whole trace for ui.perfetto.dev or chrome://tracing.",
 )
 @debug_option
-def show(folder: Path, round_: int, step: int | None, out: Path | None, perfetto: Path | None) -> int:
-    """Draw the messages of one round, or of one step of it: who sent what to whom, and when."""
+def show(folder: Path, round_: int, turn: int | None, out: Path | None, perfetto: Path | None) -> int:
+    """Draw the messages of one round, or of one turn of it: who sent what to whom, and when."""
     from bnpg.launchers.settings import TRACE_FOLDER
     from bnpg.run_folder import RunFolder
     from bnpg.trace.perfetto import perfetto_json
@@ -116,7 +124,7 @@ def show(folder: Path, round_: int, step: int | None, out: Path | None, perfetto
     if perfetto is not None:
         _write(perfetto, perfetto_json(lives))
         return int(ExitCode.DONE)
-    drawn = sequence(lives, round_, step)
+    drawn = sequence(lives, round_, turn)
     if out is None:
         click.echo(sequence_text(drawn))
     else:

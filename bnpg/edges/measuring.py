@@ -15,7 +15,7 @@ import numpy as np
 from bnpg_coordinator.worlds.interface import World
 
 from bnpg.edges import EPISODES
-from bnpg.edges.trained import Met, Trained
+from bnpg.edges.trained import Trained, VisitCounter
 from bnpg.evaluation.effort import is_coverage_affordable
 from bnpg.evaluation.episodes import play_episodes, stream
 from bnpg.evaluation.played import WIDTH
@@ -176,7 +176,7 @@ class _Measure:
         self._world, self._dag, self._trained = world, trained.dag, trained
         self._seed, self._count, self._steps = seed, episodes, steps
         self._measured = measured
-        self._met, counted = count_met(world, trained, seed, episodes, steps)
+        self._visited, counted = count_visits(world, trained, seed, episodes, steps)
         whole = self._play(trained.dag)
         self.episodes = whole.size
         self._returns = {trained.dag: whole}
@@ -212,16 +212,16 @@ class _Measure:
         return self._values[dag]
 
     def _on(self, dag: Dag) -> Trained:
-        return self._trained if dag is self._dag else self._trained.on(dag, self._met)
+        return self._trained if dag is self._dag else self._trained.on(dag, self._visited)
 
     def _play(self, dag: Dag) -> FloatArray:
         own = stream(self._seed, VALUING)
         return play_episodes(self._world, dag, self._on(dag).team(), own, self._count, self._steps)
 
 
-def count_met(
+def count_visits(
     world: World, trained: Trained, seed: int, episodes: int, steps: int
-) -> tuple[Sequence[Met], FloatArray]:
+) -> tuple[Sequence[VisitCounter], FloatArray]:
     """Return what every agent meets in episodes that are valued nowhere, and their returns.
 
     Parameters

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from bnpg_coordinator.networks import joint_policy
 
 from bnpg.edges import EPISODES
-from bnpg.edges.measuring import Edges, count_met, value_edges
+from bnpg.edges.measuring import Edges, count_visits, value_edges
 from bnpg.edges.trained import Trained, TrainedNetworks, TrainedTables
 from bnpg.evaluation.played import MOST_STEPS
 from bnpg.report.recorded_run import RecordedRun
@@ -78,8 +78,8 @@ def policy_on(recorded: RecordedRun, dag: Dag | None) -> JointPolicy:
     if dag is None or dag == policy.dag:
         return policy
     here = trained(recorded, policy)
-    met, _ = count_met(recorded.run.world, here, recorded.experiment.seed, EPISODES, longest(recorded))
-    return here.on(dag, met).joint()
+    visited, _ = count_visits(recorded.run.world, here, recorded.experiment.seed, EPISODES, longest(recorded))
+    return here.on(dag, visited).joint()
 
 
 def trained(recorded: RecordedRun, policy: JointPolicy) -> Trained:

@@ -21,8 +21,8 @@ from bnpg_math.policies.softmax import policy as distribution
 from bnpg_math.policies.tabular import TabularSoftmax
 
 
-class Met(Protocol):
-    """Counts what an agent met in episodes."""
+class VisitCounter(Protocol):
+    """Counts what an agent meets in episodes."""
 
     def add(self, seen: Seen, parents: Sequence[IntArray]) -> None:
         """Count some steps: what was seen, and the parents' actions."""
@@ -41,10 +41,10 @@ class Trained(Protocol):
     def tables(self) -> Sequence[FloatArray] | None:
         """Return everybody's probabilities, (S, *P, A_i); None where one sees numbers."""
 
-    def meters(self) -> Sequence[Met]:
+    def meters(self) -> Sequence[VisitCounter]:
         """Return what counts for every agent what going over to another graph takes."""
 
-    def on(self, dag: Dag, met: Sequence[Met]) -> "Trained":
+    def on(self, dag: Dag, visited: Sequence[VisitCounter]) -> "Trained":
         """Return the same policy on another graph, from what was met."""
 
     def joint(self) -> JointPolicy:
@@ -93,13 +93,13 @@ class TrainedTables:
         """Return everybody's probabilities."""
         return self._tables
 
-    def meters(self) -> Sequence[Met]:
+    def meters(self) -> Sequence[VisitCounter]:
         """Return what counts the visits of each row."""
         return [Visits(table.shape[:-1]) for table in self._tables]
 
-    def on(self, dag: Dag, met: Sequence[Met]) -> "TrainedTables":
+    def on(self, dag: Dag, visited: Sequence[VisitCounter]) -> "TrainedTables":
         """Return them on another graph."""
-        visits = [visit.counts for visit in met if isinstance(visit, Visits)]
+        visits = [visit.counts for visit in visited if isinstance(visit, Visits)]
         actions = [table.shape[-1] for table in self._tables]
         return TrainedTables(dag, regraphed(self._tables, visits, self.dag, dag, actions))
 
@@ -149,13 +149,13 @@ class TrainedNetworks:
             )
         ]
 
-    def meters(self) -> Sequence[Met]:
+    def meters(self) -> Sequence[VisitCounter]:
         """Return what counts the moments of the inputs."""
         return [InputMoments(encoding) for encoding in self._encodings]
 
-    def on(self, dag: Dag, met: Sequence[Met]) -> "TrainedNetworks":
+    def on(self, dag: Dag, visited: Sequence[VisitCounter]) -> "TrainedNetworks":
         """Return them on another graph."""
-        moments = [visit for visit in met if isinstance(visit, InputMoments)]
+        moments = [visit for visit in visited if isinstance(visit, InputMoments)]
         return TrainedNetworks(regraphed_networks(self._networks, moments, dag), self._world)
 
     def joint(self) -> NetworkTeam:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from bnpg_agents.checkpoint import load_held
+from bnpg_agents.checkpoint import load_snapshots
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.surroundings import shortage
 from bnpg_protocol.wire.errors import StorageFailed
@@ -98,7 +98,7 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
         If a file cannot be written; then none is left.
     """
     run = recorded.run
-    held = [load_held(run.agent(agent)) for agent in range(run.agents)]
+    held = [load_snapshots(run.agent(agent)) for agent in range(run.agents)]
     common = set.intersection(*(set(snapshot) for snapshot in held))
     if not common:
         raise recorded.without_thetas()

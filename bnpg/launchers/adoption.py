@@ -111,7 +111,7 @@ def adopt(orders: Sequence[Order], environment: Mapping[str, str]) -> list[Adopt
 
 def _forked(orders: Sequence[Order], inputs: Sequence[int], environment: Mapping[str, str]) -> list[int]:
     """Let the nursery fork the processes; return their ids, or nothing if it could not."""
-    told = [
+    commands = [
         {"package": order.package, "arguments": list(order.arguments), "stdin": stdin}
         for order, stdin in zip(orders, inputs, strict=True)
     ]
@@ -125,12 +125,12 @@ def _forked(orders: Sequence[Order], inputs: Sequence[int], environment: Mapping
         env=environment,
     ) as nursery:
         try:
-            said, _ = nursery.communicate(json.dumps(told).encode(), NURSERY_PATIENCE)
+            output, _ = nursery.communicate(json.dumps(commands).encode(), NURSERY_PATIENCE)
         except subprocess.TimeoutExpired:
             nursery.kill()
             return []
     with suppress(ValueError):
-        return [int(pid) for pid in json.loads(said)]
+        return [int(pid) for pid in json.loads(output)]
     return []
 
 

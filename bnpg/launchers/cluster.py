@@ -43,7 +43,7 @@ class Cluster:
     ----------
     setup
         Called with the generation at each start of the coordinator.
-    carry
+    perform
         Carries out the coordinator's own effects.
     thetas : list of dict from round to Snapshot, one an agent
         What each agent has stored so far.
@@ -83,7 +83,7 @@ class Cluster:
     def __init__(
         self,
         setup: Callable[[int], CoordinatorSetup],
-        carry: Callable[[Effect], None],
+        perform: Callable[[Effect], None],
         thetas: list[dict[int, Snapshot]],
         *,
         identities: list[str] | None = None,
@@ -105,7 +105,7 @@ class Cluster:
         self._setup = setup
         self._pause = pause if plan is None and trace is None else None
         self._agents: list[AgentMachine] = []
-        self._carry = carry
+        self._perform = perform
         self.thetas = thetas
         self.identities = identities if identities is not None else [""] * len(thetas)
         counts = [count(1) for _ in thetas]
@@ -146,13 +146,15 @@ class Cluster:
             short_way = ShortWay(self._agents, setup.dag, self._pause)
         self._coordinator = CoordinatorMachine(setup, self.simulation.now, recorder, short_way)
         injector = self._injector(COORDINATOR, self._generation)
-        self.simulation.add(COORDINATOR, COORDINATOR, self._coordinator, self._coordinator_carry, injector)
+        self.simulation.add(
+            COORDINATOR, COORDINATOR, self._coordinator, self._perform_for_coordinator, injector
+        )
 
-    def _coordinator_carry(self, effect: Effect) -> None:
+    def _perform_for_coordinator(self, effect: Effect) -> None:
         # No folder says that a run is over before its trace does, as where the coordinator is a process.
         if isinstance(effect, Concluded) and self._writing is not None:
             self._writing.flush()
-        self._carry(effect)
+        self._perform(effect)
 
     def _start_agent(self, agent: int) -> None:
         name, life = process_name(agent), self._next_life(agent)
@@ -172,12 +174,12 @@ class Cluster:
         self.simulation.network.connect(address, COORDINATOR_ROUTE, COORDINATOR)
         machine = AgentMachine(setup, self.simulation.now, self._recorder(name, life))
         self._agents[agent : agent + 1] = [machine]
-        self.simulation.add(name, address, machine, self._agent_carry(agent), self._injector(name, life))
+        self.simulation.add(name, address, machine, self._performer_of(agent), self._injector(name, life))
 
-    def _agent_carry(self, agent: int) -> Callable[[Effect], None]:
+    def _performer_of(self, agent: int) -> Callable[[Effect], None]:
         thetas = self.thetas[agent]
 
-        def carry(effect: Effect) -> None:
+        def perform(effect: Effect) -> None:
             match effect:
                 case Store(round=round_, snapshot=snapshot):
                     thetas[round_] = snapshot
@@ -196,7 +198,7 @@ class Cluster:
                 case _:
                     raise AssertionError(effect)
 
-        return carry
+        return perform
 
     def struck(self) -> Counter[str]:
         """Return how often each kind of fault struck, over all lives."""

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from bnpg_agents.checkpoint import CheckpointFolder, load_held
+from bnpg_agents.checkpoint import CheckpointFolder, load_snapshots
 from bnpg_agents.sealing import Seal
 from bnpg_agents.snapshot import Snapshot
-from bnpg_coordinator.carrying_out import carrying_out
 from bnpg_coordinator.critic_state import CriticState
+from bnpg_coordinator.effect_performer import effect_performer
 from bnpg_coordinator.effects import Concluded
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import prepare_setup, recorded_critics, recorded_lines
@@ -92,7 +92,7 @@ class _MemoryRun:
         agents = range(setup.dag.agents)
         # They are stored now and then, but sealed in every round: what is sealed is the newer one.
         kept = read_sealed(folder, largest)
-        newest = [max(load_held(run.agent(agent)), default=0) for agent in agents]
+        newest = [max(load_snapshots(run.agent(agent)), default=0) for agent in agents]
         sealed = bool(kept) and all(max(kept.get(agent, [-1])) >= newest[agent] for agent in agents)
         self._folders = [CheckpointFolder(run.agent(agent), settings.fsync, fence) for agent in agents]
         identities = [folder.identity() for folder in self._folders]
@@ -100,7 +100,7 @@ class _MemoryRun:
         self._critics: dict[int, CriticState] = recorded_critics(folder, setup.experiment)
         """The critic's last two states, as lost or stored as the agents' are."""
         self._known = [identity is not None for identity in identities]
-        carry = carrying_out(
+        perform = effect_performer(
             self._record,
             setup,
             lambda *event: write_log(self._log, *event),
@@ -113,7 +113,7 @@ class _MemoryRun:
                 # A run that says it is done has its policy on the disk, and shows that it has ended.
                 self._store()
                 self._write_status()
-            carry(effect)
+            perform(effect)
 
         self._cluster = Cluster(
             lambda generation: msgspec.structs.replace(

@@ -19,7 +19,7 @@ from bnpg_protocol.wire.errors import OrderViolation, ProtocolError
 from bnpg_protocol.wire.messages import ObservationsAnnounced, StatesAnnounced
 
 from bnpg_math.arrays import IntArray
-from bnpg_math.chance.ahead import BATCH
+from bnpg_math.chance.prefetch import BATCH
 from bnpg_math.dag.interface import Graph
 from bnpg_math.errors import InputError
 

@@ -57,10 +57,10 @@ def allocated_hosts() -> list[str]:
     check()
     asked = ["scontrol", "show", "hostnames", os.environ["SLURM_JOB_NODELIST"]]
     try:
-        told = subprocess.run(asked, capture_output=True, text=True, timeout=ASK_PATIENCE, check=True)
+        listed = subprocess.run(asked, capture_output=True, text=True, timeout=ASK_PATIENCE, check=True)
     except (subprocess.SubprocessError, OSError) as error:
         raise InputError(f"--launcher slurm: {' '.join(asked)} failed: {error}") from None
-    return told.stdout.split()
+    return listed.stdout.split()
 
 
 def launch(

@@ -130,7 +130,7 @@ class Supervisor:
         if status > 0 and status in set(ExitCode) - {ExitCode.INTERNAL}:
             # A process that says why it ends would end the same way again.
             joined = name.removeprefix("agent-") in self._status().get("agents", {})
-            self._wait_for_coordinator(told=joined and status != ExitCode.REJECTED)
+            self._wait_for_coordinator(interrupted=joined and status != ExitCode.REJECTED)
             return ExitCode(status), f"{name} {self._rejection(name) or how}"
         if self._settings.on_loss == "fail":
             return ExitCode.PEER_FAILED, f"{name} {how}, and on-loss is fail"
@@ -204,12 +204,12 @@ class Supervisor:
         why = self._status().get("rejected", {}).get(name.removeprefix("agent-"))
         return f"was rejected ({why})" if why else ""
 
-    def _wait_for_coordinator(self, told: bool) -> None:
+    def _wait_for_coordinator(self, interrupted: bool) -> None:
         """Give the coordinator a moment to end the run in order and to record why, if it was told at all."""
         coordinator = self._processes.get(COORDINATOR)
         if coordinator is None:
             return
-        if coordinator.wait(GRACE if told else 0.0) is None:
+        if coordinator.wait(GRACE if interrupted else 0.0) is None:
             coordinator.end()
             coordinator.wait(GRACE)
 

@@ -162,13 +162,13 @@ def _by_moment(lives: Iterable[Life]) -> dict[Moment, list[Life]]:
     """Sort the events of all lives by round and step."""
     sorted_: dict[Moment, dict[tuple[str, int], list[TraceEvent]]] = defaultdict(lambda: defaultdict(list))
     kept: dict[tuple[str, int], Life] = {}
-    stepped = any(event.step is not None for life in lives for event in life.events)
+    stepped = any(event.turn is not None for life in lives for event in life.events)
     for life in lives:
         kept[life.process, life.life] = life
         for event in life.events:
-            round_, step = event.round, event.step
-            if isinstance(event.line, DRAWN) and round_ is not None and (step is not None or not stepped):
-                sorted_[round_, step][life.process, life.life].append(event)
+            round_, turn = event.round, event.turn
+            if isinstance(event.line, DRAWN) and round_ is not None and (turn is not None or not stepped):
+                sorted_[round_, turn][life.process, life.life].append(event)
     return {
         moment: [replace(kept[whose], events=tuple(events)) for whose, events in parts.items()]
         for moment, parts in sorted(sorted_.items(), key=lambda item: (item[0][0], item[0][1] or 0))

@@ -51,9 +51,9 @@ class Tally:
         self._done[number] = self._rounds[number]
         if ending.code != ExitCode.DONE:
             self.failed[number] = ending.why
-            self.tell(f"bnpg: warning: run {self._names[number]} failed: {ending.why}")
+            self.write(f"bnpg: warning: run {self._names[number]} failed: {ending.why}")
 
-    def tell(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Say something that must not be missed."""
         print(text, file=sys.stderr, flush=True)
 
@@ -110,7 +110,9 @@ class _Lines(Tally):
             self._said = now
             left = self.seconds_left
             words = "" if left is None or self.ended == self.total else f", {duration(left)} left"
-            self.tell(f"runs {self.ended}/{self.total}, rounds {self.rounds_done}/{self.rounds_total}{words}")
+            self.write(
+                f"runs {self.ended}/{self.total}, rounds {self.rounds_done}/{self.rounds_total}{words}"
+            )
 
 
 class _Bar(Tally):
@@ -136,7 +138,7 @@ class _Bar(Tally):
         super().run_ended(number, ending)
         self._draw()
 
-    def tell(self, text: str) -> None:
+    def write(self, text: str) -> None:
         self.progress.console.print(text, highlight=False, markup=False)
 
     def _draw(self) -> None:

@@ -58,9 +58,9 @@ class TraceEvent(Struct, frozen=True, eq=False, gc=False):
         return getattr(self.line, "round", None)
 
     @property
-    def step(self) -> int | None:
-        """The step it is of, if it is of one."""
-        return getattr(self.line, "step", None)
+    def turn(self) -> int | None:
+        """The turn it is of, if it is of one."""
+        return getattr(self.line, "turn", None)
 
     def __str__(self) -> str:
         text = encode_line(self.line).decode()

@@ -1,4 +1,4 @@
-"""The message sequence of a round or a step, as text, SVG or HTML.
+"""The message sequence of a round or a turn, as text, SVG or HTML.
 
 Processes stand side by side, time runs downwards, one row an event, so that what happened in microseconds can
 be read; the true time stands at the left. The critical path is marked: from the last event back, each time to
@@ -71,13 +71,13 @@ class Sequence:
     critical: frozenset[int]
 
 
-def sequence(lives: list[Life], round_: int, step: int | None) -> Sequence:
-    """Choose the events of a round, or of one step of it, in the last epoch that played it.
+def sequence(lives: list[Life], round_: int, turn: int | None) -> Sequence:
+    """Choose the events of a round, or of one turn of it, in the last epoch that played it.
 
     Raises
     ------
     InputError
-        If the trace has no such round or step; the text names those it has.
+        If the trace has no such round or turn; the text names those it has.
     """
     mine = [
         event
@@ -91,12 +91,12 @@ def sequence(lives: list[Life], round_: int, step: int | None) -> Sequence:
         raise InputError(f"the trace has {span}, not round {round_}")
     epoch = max(event.epoch for event in mine)
     mine = [event for event in mine if event.epoch == epoch]
-    if step is not None:
-        steps = sorted({event.step for event in mine if event.step is not None})
-        mine = [event for event in mine if event.step == step]
+    if turn is not None:
+        turns = sorted({event.turn for event in mine if event.turn is not None})
+        mine = [event for event in mine if event.turn == turn]
         if not mine:
-            span = f"steps {steps[0]}..{steps[-1]}" if steps else "no steps"
-            raise InputError(f"round {round_} has {span}, not step {step}")
+            span = f"turns {turns[0]}..{turns[-1]}" if turns else "no turns"
+            raise InputError(f"round {round_} has {span}, not turn {turn}")
     events = _in_causal_order(mine)
     sent = {_passage(event): row for row, event in enumerate(events) if isinstance(event.line, SendLine)}
     arrows = [
@@ -106,7 +106,7 @@ def sequence(lives: list[Life], round_: int, step: int | None) -> Sequence:
     ]
     names = {event.process for event in events}
     agents = sorted((name for name in names if name != "coordinator"), key=lambda name: int(name[6:]))
-    where = f"round {round_}" + ("" if step is None else f", step {step}")
+    where = f"round {round_}" + ("" if turn is None else f", turn {turn}")
     return Sequence(
         title=f"Messages of {where}",
         processes=("coordinator", *agents),
@@ -175,14 +175,14 @@ def sequence_text(drawn: Sequence) -> str:
 
 
 def _text(event: TraceEvent) -> str:
-    step = "" if event.step is None else f" step {event.step}"
+    turn = "" if event.turn is None else f" turn {event.turn}"
     match event.line:
         case SendLine(peer=peer, kind=kind):
-            return f"-> {peer:12} {kind}{step}"
+            return f"-> {peer:12} {kind}{turn}"
         case ReceiveLine(peer=peer, kind=kind):
-            return f"<- {peer:12} {kind}{step}"
+            return f"<- {peer:12} {kind}{turn}"
         case _:
-            return f"   {event.verb}{step}"
+            return f"   {event.verb}{turn}"
 
 
 def sequence_svg(drawn: Sequence) -> str:

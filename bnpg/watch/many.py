@@ -85,7 +85,7 @@ class ManyRuns:
             if known is None or known[0] is not entry:
                 self._texts[entry.name] = (entry, json.dumps(_row(number, entry), allow_nan=False))
         names = {entry.name for entry in entries}
-        self._texts = {name: told for name, told in self._texts.items() if name in names}
+        self._texts = {name: text for name, text in self._texts.items() if name in names}
         rows = {name: text for name, (_, text) in self._texts.items()}
         running = sum(entry.state == RUNNING for entry in entries)
         state = f"live: {len(entries)} run{'s' * (len(entries) != 1)}, {running} under way"

@@ -288,12 +288,12 @@ def _assembled(name: str, actions: tuple[int, ...], rows: list[_Row], mu: Any, g
     divided, notice = distributions(weights.reshape(*shape, width), "probabilities", GameError)
     reward = np.vecdot(divided, rewards.reshape(*shape, width))
     game = sparse_game(name, to.reshape(*shape, width), divided, reward, mu, gamma)
-    said = [notice] if notice else []
+    notices = [notice] if notice else []
     if extra:
-        said.append(
+        notices.append(
             f"state {states} was added: episodes end on the way to states that can also be passed through"
         )
-    return Game(name, game.transition, game.reward, game.initial, game.gamma, tuple(said))
+    return Game(name, game.transition, game.reward, game.initial, game.gamma, tuple(notices))
 
 
 def _ends(rows: list[_Row], mu: Any, joint: int) -> tuple[set[int], bool]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from bnpg_math.arrays import FloatArray
-from bnpg_math.learning.regularization import Regularization, each
+from bnpg_math.learning.regularization import Regularization, per_agent
 
 
 def barrier(log_tables: Sequence[FloatArray], regularization: Regularization) -> float:
@@ -27,7 +27,7 @@ def barrier(log_tables: Sequence[FloatArray], regularization: Regularization) ->
         return 0.0  # also where a probability is 0 and its logarithm infinite
     divergences = [-float(table.mean()) - math.log(table.shape[-1]) for table in log_tables]
     if isinstance(regularization, tuple):
-        weights = each(regularization, len(divergences))
+        weights = per_agent(regularization, len(divergences))
         return -sum(weight * divergence for weight, divergence in zip(weights, divergences, strict=True))
     return -regularization * sum(divergences)
 

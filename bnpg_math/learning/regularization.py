@@ -10,7 +10,7 @@ Regularization: TypeAlias = float | tuple[float, ...]
 """lambda >= 0 of everybody, or N of them in agent order."""
 
 
-def each(regularization: Regularization, agents: int) -> tuple[float, ...]:
+def per_agent(regularization: Regularization, agents: int) -> tuple[float, ...]:
     """What every agent takes for lambda.
 
     Parameters

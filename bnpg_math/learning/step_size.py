@@ -41,13 +41,13 @@ def longest_step(direction: Sequence[FloatArray]) -> float:
 
 
 def backtrack(
-    ahead: Callable[[float], float], objective: float, slope: float, first: float, floor: float
+    objective_after: Callable[[float], float], objective: float, slope: float, first: float, floor: float
 ) -> tuple[float, float]:
     """Halve a step size until it raises the objective enough.
 
     Parameters
     ----------
-    ahead : callable from float to float
+    objective_after : callable from float to float
         The objective after a step of this size.
     objective : float
         Before the step.
@@ -65,12 +65,12 @@ def backtrack(
     """
     eta = first
     for _ in range(HALVINGS):
-        reached = ahead(eta)
+        reached = objective_after(eta)
         rounding = _ROUNDING * (abs(objective) + abs(reached))
         if eta <= floor or reached >= objective + SUFFICIENT * eta * slope - rounding:
             return eta, reached
         eta = max(eta / 2.0, floor)
-    return eta, ahead(eta)
+    return eta, objective_after(eta)
 
 
 def barzilai_borwein(

@@ -37,7 +37,7 @@ from typing import Literal, TypeAlias
 
 from bnpg_math.dag import Dag
 from bnpg_math.games.game import Game
-from bnpg_math.learning.regularization import Regularization, each
+from bnpg_math.learning.regularization import Regularization, per_agent
 
 Form: TypeAlias = Literal["printed", "corrected", "tight"]
 FORMS: tuple[Form, ...] = ("printed", "corrected", "tight")
@@ -111,7 +111,7 @@ def smoothness(size: Sizes, regularization: Regularization, form: Form = "tight"
     float
         At least 0; 1/beta is the certified step size.
     """
-    rows = list(zip(each(regularization, size.agents), size.parents, strict=True))
+    rows = list(zip(per_agent(regularization, size.agents), size.parents, strict=True))
     if form == "tight":
         barrier = max(weight / (2 * size.states * above) for weight, above in rows)
         return size.reward_range / (2 * (1 - size.gamma) ** 2) + barrier

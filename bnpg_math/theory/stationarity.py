@@ -12,7 +12,7 @@ from bnpg_math.exact.rounding import SLACK, UNIT
 from bnpg_math.exact.values import Values, evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.learning.gradient import flow, local_flows, regularized_gradient
-from bnpg_math.learning.regularization import Regularization, each
+from bnpg_math.learning.regularization import Regularization, per_agent
 
 LEAST_THRESHOLD = 1e-280
 """Thresholds must be above this: the smallest terms of the gradient are still normal numbers then."""
@@ -50,7 +50,7 @@ def gradients(
     return [
         regularized_gradient(m, table, weight)
         for m, table, weight in zip(
-            local_flows(W, dag.families), tables, each(regularization, dag.agents), strict=True
+            local_flows(W, dag.families), tables, per_agent(regularization, dag.agents), strict=True
         )
     ]
 

@@ -132,13 +132,13 @@ class Ascent:
     def _step(self, climb: "Climb", memory: Memory) -> tuple[float, float, float]:
         """Return the step size, the objective that it reaches, and what to try first in the next round."""
         if self._experiment.step_size == "fixed":
-            return self._learning_rate, climb.ahead(self._learning_rate), self._learning_rate
+            return self._learning_rate, climb.objective_after(self._learning_rate), self._learning_rate
         longest = longest_step(climb.direction)
         first = min(max(memory.next_step_size, self._certified), longest)
-        eta, reached = backtrack(climb.ahead, climb.objective, climb.slope, first, self._certified)
+        eta, reached = backtrack(climb.objective_after, climb.objective, climb.slope, first, self._certified)
         if self._experiment.step_size == "backtracking":
             return eta, reached, GROWTH * eta
-        then = barzilai_borwein(eta, climb.direction, climb.gradient, climb.gradient_ahead(eta))
+        then = barzilai_borwein(eta, climb.direction, climb.gradient, climb.gradient_after(eta))
         return eta, reached, then
 
 

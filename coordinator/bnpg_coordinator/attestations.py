@@ -65,7 +65,7 @@ class Attestations:
         known.append(digests)
         return True
 
-    def catch_up(self, said: Sequence[Sequence[IntArray]], turns: int) -> None:
+    def catch_up(self, chosen: Sequence[Sequence[IntArray]], turns: int) -> None:
         """Take in what everybody chose in the turns that are complete, as it was told at first hand.
 
         Parameters
@@ -75,7 +75,7 @@ class Attestations:
             How many turns are complete.
         """
         for turn in range(self._turns, turns):
-            everybody = np.array([actions[turn] for actions in said], dtype=self._widest)
+            everybody = np.array([actions[turn] for actions in chosen], dtype=self._widest)
             for expected in self._expected:
                 expected.append(b"")
             for (agent, rows, dtype), digest in zip(self._links, self._digests, strict=True):

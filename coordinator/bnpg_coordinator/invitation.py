@@ -10,7 +10,7 @@ from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.worlds.interface import Box
 from bnpg_math.dag.routes import relayed
-from bnpg_math.learning.regularization import each
+from bnpg_math.learning.regularization import per_agent
 
 
 def welcome(setup: CoordinatorSetup, agent: int, version: int = 0) -> Welcome:
@@ -32,7 +32,7 @@ def welcome(setup: CoordinatorSetup, agent: int, version: int = 0) -> Welcome:
         rounds=setup.experiment.rounds,
         seed=setup.experiment.seed,
         learning_rate=setup.learning_rate,
-        regularization=each(setup.weights, dag.agents)[agent],
+        regularization=per_agent(setup.weights, dag.agents)[agent],
         initial="given" if setup.initial else setup.experiment.initial,
         width=width,
         theta=setup.initial[agent] if setup.initial else np.zeros(0),

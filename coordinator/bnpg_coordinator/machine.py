@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bnpg_protocol.process.progress import Progress
-from bnpg_protocol.wire import events as told
+from bnpg_protocol.wire import events
 from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED, name, names
 from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit
 from bnpg_protocol.wire.envelope import Envelope
@@ -98,7 +98,7 @@ class CoordinatorMachine:
         self._short_way = short_way
         self._observer = observer
         if observer is not None:
-            observer(told.Started(_facts(setup)))
+            observer(events.Started(_facts(setup)))
         self._links = Links(COORDINATOR, setup.generation, setup.run, observer)
         self._links.generation = setup.generation
         links = relayed(setup.dag) if setup.relay else setup.dag
@@ -265,8 +265,8 @@ class CoordinatorMachine:
         self._end_at = now + (FAREWELL if code == ExitCode.DONE else HASTY_FAREWELL)
         if not in_epoch:
             members = self._membership.members.items()
-            told_so = [self._links.bare(agent, member.route, self._over()) for agent, member in members]
-            return [*told_so, *self._conclude()]
+            farewells = [self._links.bare(agent, member.route, self._over()) for agent, member in members]
+            return [*farewells, *self._conclude()]
         return [self._links.send(agent, Finish(why, int(code)), now) for agent in self._membership.members]
 
     def abandon(self, why: str, now: float) -> list[Effect]:
@@ -331,7 +331,7 @@ class CoordinatorMachine:
         who = {"agent": agent, "incarnation": envelope.incarnation, "held": list(hello.held)}
         effects.append(Log("info", "returned" if agent in before else "joined", who))
         if self._observer is not None:
-            self._observer(told.Joined(agent, envelope.incarnation, hello.held))
+            self._observer(events.Joined(agent, envelope.incarnation, hello.held))
         if agent in before:
             circles = self._progress.circles(name(agent), now)
             if circles:
@@ -433,10 +433,10 @@ class CoordinatorMachine:
         answer: ActionsChosen | ActionsAttested | TableShown | UpdateReported,
         now: float,
     ) -> list[Effect]:
-        return self._carry(self._rounds.receive(agent, answer), now)
+        return self._send_all(self._rounds.receive(agent, answer), now)
 
     def _applied(self, agent: int, applied: SignalApplied, now: float) -> list[Effect]:
-        effects = self._carry(self._rounds.receive(agent, applied), now)
+        effects = self._send_all(self._rounds.receive(agent, applied), now)
         member = self._membership.members[agent]
         member.latest = max(member.latest, applied.round + 1)
         member.held = (member.latest - 1, member.latest)
@@ -458,13 +458,13 @@ class CoordinatorMachine:
         base = self._membership.base(self._setup.restarts)
         self.phase = "running"
         if self._observer is not None:
-            self._observer(told.Begun(base))
+            self._observer(events.Begun(base))
         effects: list[Effect] = [Log("info", "start", {"round": base, "epoch": self._epoch}), Rewind(base)]
         effects += self._kept.rewind(base)
         effects += [self._links.send(agent, Start(base), now) for agent in sorted(self._membership.members)]
-        return effects + self._carry(self._rounds.restart(base), now)
+        return effects + self._send_all(self._rounds.restart(base), now)
 
-    def _carry(self, orders: Orders, now: float) -> list[Effect]:
+    def _send_all(self, orders: Orders, now: float) -> list[Effect]:
         """Turn what the rounds decided into effects: lines to record, messages to send."""
         effects: list[Effect] = []
         if self._short_way is not None:
@@ -521,7 +521,7 @@ class CoordinatorMachine:
         state = run_state(self._stop.code)
         if self._observer is not None:
             absent = tuple(agent for agent in range(self._setup.dag.agents) if agent not in self._farewells)
-            self._observer(told.Concluded(state, self._rounds.round, absent))
+            self._observer(events.Concluded(state, self._rounds.round, absent))
         rounds = self._rounds
         word = Concluded(state, self._stop.why, rounds.round, rounds.metrics, rounds.digests)
         return [word, self._stop]

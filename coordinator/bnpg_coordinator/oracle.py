@@ -19,7 +19,7 @@ from bnpg_math.learning.direct import direct_gradients
 from bnpg_math.learning.gradient import flow, local_flows
 from bnpg_math.learning.natural import natural_direction, side_by_side
 from bnpg_math.learning.objective import objective
-from bnpg_math.learning.regularization import Regularization, each
+from bnpg_math.learning.regularization import Regularization, per_agent
 from bnpg_math.learning.step_size import inner
 from bnpg_math.policies.softmax import log_policy
 from bnpg_math.theory.bounds import tight_bounds
@@ -61,11 +61,11 @@ class Climb:
         """Derivative of the objective along the direction, at least 0 up to rounding."""
         return inner(self.gradient, self.direction)
 
-    def ahead(self, eta: float) -> float:
+    def objective_after(self, eta: float) -> float:
         """Return the objective after a step of this size."""
         return self.oracle.objective(self._moved(eta))
 
-    def gradient_ahead(self, eta: float) -> list[FloatArray]:
+    def gradient_after(self, eta: float) -> list[FloatArray]:
         """Return the gradient after a step of this size."""
         return self.oracle.gradients([np.exp(table) for table in self._moved(eta)])
 
@@ -151,7 +151,10 @@ class Oracle:
         directions = [
             natural_direction(advantage, table, visit, weight)
             for advantage, visit, table, weight in zip(
-                *self._natural(log_tables), tables, each(self._regularization, self._dag.agents), strict=True
+                *self._natural(log_tables),
+                tables,
+                per_agent(self._regularization, self._dag.agents),
+                strict=True,
             )
         ]
         return Climb(self, log_tables, height, grads, directions)

@@ -151,7 +151,7 @@ class CoordinatorRounds:
         else:
             assert self._sampled is not None
             episodes = self._sampled.episodes
-            heard = [len(said) for said in self._said.values()]
+            heard = [len(chosen) for chosen in self._said.values()]
             acted = [sum(many > turn for many in heard) for turn in range(len(episodes.turns))]
             assert acted == self._answers, "counted otherwise than heard"
             assert max(heard) <= len(episodes.turns), "acted in what was not announced"
@@ -256,15 +256,15 @@ class CoordinatorRounds:
 
     def _actions(self, agent: int, message: ActionsChosen | ActionsAttested) -> Orders:
         where = f"round {message.round}, turn {message.turn}"
-        said = self._said[agent]
+        chosen = self._said[agent]
         if self._attestations is not None or type(message) is not ActionsChosen:
             self._attest(agent, message, where)
-        if message.turn < len(said):
-            if not np.array_equal(said[message.turn], message.actions):
+        if message.turn < len(chosen):
+            if not np.array_equal(chosen[message.turn], message.actions):
                 raise Equivocation(f"{name(agent)} says two different things for the actions of {where}")
             return []
         sampled = self._sampled
-        if message.turn != len(said) or self._part != "steps" or sampled is None:
+        if message.turn != len(chosen) or self._part != "steps" or sampled is None:
             raise OrderViolation(
                 f"{name(agent)} acts at {where}; "
                 f"awaited: {self.awaited()[1]} of round {self.round}, turn {self.turn}"
@@ -273,7 +273,7 @@ class CoordinatorRounds:
         if message.turn >= len(episodes.turns):
             raise OrderViolation(f"{name(agent)} acts at {where}, whose states were not announced")
         self._check_actions(agent, message.actions, episodes.turns[message.turn].seen, where)
-        said.append(message.actions)
+        chosen.append(message.actions)
         self._answers[message.turn] += 1
         return self._taken(sampled) if self._answers[episodes.taken] == len(self._agents) else []
 
@@ -425,11 +425,11 @@ class CoordinatorRounds:
 
 def _means(reports: Mapping[int, UpdateReported]) -> dict[str, float]:
     """Return what the agents say of an update, as the line of the record has it: means, in their order."""
-    said = [reports[agent] for agent in sorted(reports)]
+    updates = [reports[agent] for agent in sorted(reports)]
     return {
-        "kl": _mean([report.kl for report in said]),
-        "clip_share": _mean([report.clipped for report in said]),
-        "entropy": _mean([report.entropy for report in said]),
+        "kl": _mean([report.kl for report in updates]),
+        "clip_share": _mean([report.clipped for report in updates]),
+        "entropy": _mean([report.entropy for report in updates]),
     }
 
 

@@ -31,7 +31,7 @@ from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
 from bnpg_protocol.wire.events import Event, Observer
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg_coordinator.carrying_out import carrying_out
+from bnpg_coordinator.effect_performer import effect_performer
 from bnpg_coordinator.effects import Concluded
 from bnpg_coordinator.line import Line, fields_of
 from bnpg_coordinator.loading import load_setup
@@ -166,9 +166,9 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
         if telemetry is not None:
             telemetry.line(fields_of(line))
 
-    carry_out = carrying_out(record, setup, shell.write, on_lines)
+    carry_out = effect_performer(record, setup, shell.write, on_lines)
 
-    def carry(effect: Effect) -> None:
+    def perform(effect: Effect) -> None:
         if isinstance(effect, Concluded):
             # Where the last word is, the status shows that the run has ended.
             now = time.monotonic()
@@ -177,7 +177,7 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
 
     hangup = Hangup()
 
-    def each(now: float) -> list[Effect]:
+    def housekeeping(now: float) -> list[Effect]:
         try:
             record.write_status(now, lambda: machine.status(now) | transport.counters())
         except StorageFailed as error:
@@ -198,10 +198,10 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
             transport,
             (PROCESS, setup.generation),
             torn=lambda: fence.torn,
-            carry=carry,
+            perform=perform,
             on_signal=lambda now: machine.end(ExitCode.INTERRUPTED, "interrupted", now),
             gone=lambda now: machine.abandon("its launcher is gone", now),
-            each=each,
+            housekeeping=housekeeping,
             noticed=noticed,
             telemetry=None if telemetry is None else (telemetry, snapshot),
             core=core,

@@ -60,7 +60,7 @@ def needed(game: Game, dag: Dag, weights: Iterator[float], steps: str, most: int
             eta = certified
             if steps == "chosen":
                 first = min(max(GROWTH * chosen, certified), longest_step(climb.direction))
-                eta, _ = backtrack(climb.ahead, climb.objective, climb.slope, first, certified)
+                eta, _ = backtrack(climb.objective_after, climb.objective, climb.slope, first, certified)
                 chosen = eta
             thetas = [theta + eta * way for theta, way in zip(thetas, climb.direction, strict=True)]
             rounds += 1

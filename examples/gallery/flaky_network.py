@@ -49,7 +49,7 @@ depth = 2
 process = "agent-1"
 phase = "sending"
 round = {KILLED}
-step = 3
+turn = 3
 """)
 
 # %% [markdown]

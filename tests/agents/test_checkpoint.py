@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 import pytest
-from bnpg_agents.checkpoint import CheckpointFolder, load_held, load_latest, stored
+from bnpg_agents.checkpoint import CheckpointFolder, load_latest, load_snapshots, stored
 from bnpg_agents.snapshot import Snapshot, of_table, unpacked
 from bnpg_protocol.process.files import next_count, write_atomically
 from bnpg_protocol.process.slots import read_slots
@@ -103,7 +103,7 @@ def test_with_momentum_the_origin_is_kept_beside_theta_and_only_the_agent_sees_i
     folder.write(0, of_table(theta(0)))
     folder.write(1, with_momentum(theta(1), theta(7)))
     assert held(folder) == expected(0, 1)
-    before, after = load_held(folder.path).values()
+    before, after = load_snapshots(folder.path).values()
     assert not before.state
     assert after.table.tobytes() == theta(1).tobytes()
     assert after.state["theta"].tobytes() == theta(7).tobytes()
@@ -116,7 +116,7 @@ def test_a_theta_of_several_arrays_is_one_file_too(folder):
     arrays = {"weight": theta(1), "bias": np.arange(3.0), "origin": np.array(2.0)}
     stored = Snapshot(arrays, {"weight": theta(2)})
     folder.write(3, stored)
-    [back] = load_held(folder.path).values()
+    [back] = load_snapshots(folder.path).values()
     assert back.digest == stored.digest
     assert {name: array.tobytes() for name, array in back.theta.items()} == {
         name: array.tobytes() for name, array in arrays.items()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bnpg_agents.checkpoint import load_held
+from bnpg_agents.checkpoint import load_snapshots
 from bnpg_protocol.wire.errors import StorageFailed
 
 import bnpg
@@ -49,7 +49,7 @@ def test_networks_are_written_by_the_names_of_torch_with_the_bits_of_the_run():
             "0.weight": (8, inputs), "0.bias": (8,), "2.weight": (4, 8), "2.bias": (4,),
             "4.weight": (3, 4), "4.bias": (3,),
         }  # fmt: skip
-        held = load_held(Path("run") / "agents" / f"agent-{agent}")[2].theta
+        held = load_snapshots(Path("run") / "agents" / f"agent-{agent}")[2].theta
         assert all((arrays[name] == held[name]).all() for name in held)
         assert (about["agent"], about["round"], about["policy"]) == (str(agent), "2", "mlp:8,4")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bnpg_agents.checkpoint import load_held
+from bnpg_agents.checkpoint import load_snapshots
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.wire.exit_codes import ExitCode
 
@@ -29,7 +29,9 @@ def summary_of(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("more", [{}, {"policy": "direct", "mode": "exact", "initial": "zeros"}])
 def test_a_summary_has_the_digest_of_every_theta(tmp_path: Path, more: dict[str, Any]) -> None:
     run = bnpg.train(GAME, **CASE | more, launcher="memory", out=tmp_path / "run")
-    expected = [load_held(Path(run.folder) / "agents" / f"agent-{agent}")[3].digest for agent in range(3)]
+    expected = [
+        load_snapshots(Path(run.folder) / "agents" / f"agent-{agent}")[3].digest for agent in range(3)
+    ]
     assert run.summary["theta_digests"] == expected
     assert "theta_digests_reason" not in run.summary
 

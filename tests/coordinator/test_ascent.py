@@ -140,7 +140,9 @@ def test_the_coordinator_sees_ahead_what_the_agents_then_reach(way) -> None:
     for round_, (signal, line) in enumerate(zip(team.signals, team.lines, strict=True)):
         if way["momentum"] == "none":
             climb = team.oracle.climb(team.tables[round_], way["direction"] == "natural")
-            assert climb.ahead(line.step_size) == pytest.approx(team.objectives[round_ + 1], abs=1e-12)
+            assert climb.objective_after(line.step_size) == pytest.approx(
+                team.objectives[round_ + 1], abs=1e-12
+            )
         elif not signal.momentum:
             assert line.origin_objective == pytest.approx(team.objectives[round_ + 1], abs=1e-12)
 

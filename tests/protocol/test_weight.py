@@ -157,6 +157,6 @@ def test_a_parent_cannot_be_ahead_by_more_than_the_bound() -> None:
     actions = np.zeros(MEBI, dtype=np.uint8)
     kept = AHEAD_BYTES // MEBI
     for step in range(kept):
-        buffer.hear_actions(1, step, actions)
+        buffer.take_actions(1, step, actions)
     with pytest.raises(OrderViolation, match=f"agent 1 is {kept} turns ahead"):
-        buffer.hear_actions(1, kept, actions)
+        buffer.take_actions(1, kept, actions)

@@ -11,14 +11,14 @@ from bnpg_protocol.wire.addresses import COORDINATOR
 from bnpg_protocol.wire.messages import ActionsChosen
 
 LIE_IN = 5
-assert hasattr(AgentMachine, "_carry"), "the liar has nowhere left to lie"
+assert hasattr(AgentMachine, "_send_all"), "the liar has nowhere left to lie"
 
 
 class Equivocator(AgentMachine):
     """Tells the coordinator, right after its first choice of a round, that it chose something else."""
 
-    def _carry(self, outcome: Any, now: float) -> Any:
-        effects = super()._carry(outcome, now)
+    def _send_all(self, outcome: Any, now: float) -> Any:
+        effects = super()._send_all(outcome, now)
         for one in outcome:
             if isinstance(one, ActionsChosen) and (one.round, one.turn) == (LIE_IN, 0):
                 other = np.array(1 - np.minimum(one.actions, 1), dtype=one.actions.dtype)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from bnpg_agents.checkpoint import load_held
+from bnpg_agents.checkpoint import load_snapshots
 from bnpg_agents.sealing import Seal
 from bnpg_agents.snapshot import of_table
 from bnpg_coordinator.sealed_folder import read_sealed
@@ -93,7 +93,7 @@ def test_the_coordinator_has_neither_a_theta_nor_the_key(sealing, key, tmp_path)
     thetas = [
         number.tobytes()
         for name in AGENTS
-        for held in load_held(run.folder / "agents" / name).values()
+        for held in load_snapshots(run.folder / "agents" / name).values()
         for number in held.table.ravel()
     ]
     secret = read_seal_key(key)
@@ -108,7 +108,7 @@ def test_the_coordinator_has_neither_a_theta_nor_the_key(sealing, key, tmp_path)
         identity = run.folder.joinpath("run.json").read_text().split('"run": "')[1][:32]
         for round_, sealed in kept.items():
             opened = Seal(secret).unseal(identity, agent, sealed)
-            held = load_held(run.folder / "agents" / AGENTS[agent])[round_]
+            held = load_snapshots(run.folder / "agents" / AGENTS[agent])[round_]
             assert opened[1].table.tobytes() == held.table.tobytes()
 
 

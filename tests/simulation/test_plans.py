@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import tomli_w
@@ -163,6 +164,25 @@ def test_a_kill_strikes_once_in_the_life_it_names() -> None:
     moments = [Moment("sending", 0, 0), *(Moment("sending", 1, step) for step in range(3))]
     assert [first.strike(moment) for moment in moments] == [None] * 4
     assert [second.strike(moment) is not None for moment in moments] == [False, False, True, False]
+
+
+@pytest.mark.parametrize("word", ["turn", "step"])
+def test_a_kill_strikes_at_its_turn_also_where_the_plan_calls_it_step_as_before(
+    tmp_path: Path, word: str
+) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text(f'[[kill]]\nprocess = "agent-0"\nphase = "sending"\nround = 1\n{word} = 2\n')
+    plan = read_plan(file)
+    again = FaultInjector(msgspec.convert(plan_document(plan), FaultPlan, strict=False), "agent-0", 1)
+    moments = [Moment("sending", 0, 2), *(Moment("sending", 1, turn) for turn in range(3))]
+    assert [again.strike(moment) is not None for moment in moments] == [False, False, False, True]
+
+
+def test_a_turn_has_one_name_in_a_plan(tmp_path: Path) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text('[[kill]]\nprocess = "agent-0"\nphase = "sending"\nturn = 2\nstep = 2\n')
+    with pytest.raises(PlanError, match="`step` is what `turn` was called before"):
+        read_plan(file)
 
 
 @given(st.lists(st.floats(0.0, 1.0, exclude_max=True), min_size=1, max_size=3, unique=True))

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 import tomli_w
-from bnpg_agents.checkpoint import load_held
+from bnpg_agents.checkpoint import load_snapshots
 from bnpg_agents.local_policy import MakePolicy, tabular
 from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.effects import Record, Rewind
@@ -46,7 +46,7 @@ def played(
     """Return the run record, what every agent holds of the last round, and how many processes died."""
     lines: list[Line] = []
 
-    def carry(effect: Effect) -> None:
+    def perform(effect: Effect) -> None:
         if isinstance(effect, Record):
             lines.append(effect.line)
         elif isinstance(effect, Rewind):
@@ -54,7 +54,7 @@ def played(
 
     cluster = Cluster(
         lambda generation: msgspec.structs.replace(setup, generation=generation, recorded=tuple(lines)),
-        carry,
+        perform,
         [{} for _ in range(setup.dag.agents)],
         seed=order,
         plan=plan,
@@ -155,7 +155,7 @@ def test_a_network_as_processes_comes_to_the_bits_of_memory_though_two_are_kille
             process.wait()
             process.stdin.close()
             (scratch.path / f"network-{agent}.ipc").unlink(missing_ok=True)
-    held = [load_held(tmp_path / f"net-{agent}") for agent in range(3)]
+    held = [load_snapshots(tmp_path / f"net-{agent}") for agent in range(3)]
     assert [one[SAMPLED["rounds"]].digest for one in held] == expected
 
 

@@ -18,17 +18,17 @@ EXPERIMENT = Experiment(
 class FullDisk(Cluster):
     """A cluster in which one agent cannot store one theta."""
 
-    def __init__(self, carry, round_=None):
+    def __init__(self, perform, round_=None):
         self._round = round_
-        super().__init__(lambda _: setup_of(EXPERIMENT), carry, [{}, {}, {}])
+        super().__init__(lambda _: setup_of(EXPERIMENT), perform, [{}, {}, {}])
 
-    def _agent_carry(self, agent):
-        carry = super()._agent_carry(agent)
+    def _performer_of(self, agent):
+        perform = super()._performer_of(agent)
 
         def failing(effect):
             if agent == 1 and isinstance(effect, Store) and effect.round == self._round:
                 raise StorageFailed("No space left on device")
-            carry(effect)
+            perform(effect)
 
         return failing
 
@@ -51,7 +51,7 @@ def test_an_agent_that_cannot_store_its_theta_never_says_it_applied_the_update(r
 def test_a_coordinator_that_cannot_write_ends_and_lets_nobody_go_beyond_its_record(kind, number):
     seen, recorded = [], []
 
-    def carry(effect):
+    def perform(effect):
         if isinstance(effect, kind):
             seen.append(effect)
             if len(seen) == number + 1:
@@ -59,7 +59,7 @@ def test_a_coordinator_that_cannot_write_ends_and_lets_nobody_go_beyond_its_reco
         if isinstance(effect, Record):
             recorded.append(effect.line.round)
 
-    cluster = FullDisk(carry)
+    cluster = FullDisk(perform)
     cluster.simulation.run()
     assert cluster.simulation.stops["coordinator"].code == ExitCode.STORAGE
     applied = max(max(held) for held in cluster.thetas)

@@ -226,10 +226,10 @@ TAMPERINGS: list[tuple[Callable[[Files], None], str]] = [
     (double_receive, r"a receive has the number 2 of another on its link"),
     (double_send, r"a send has the number 4 of another on its link"),
     (receive_what_was_never_sent, r"received with another payload than it was sent with"),
-    (act_before_a_parent, r"agent-1 acts at round 0, step 0 before it has the actions of agent-0"),
-    (act_before_the_states, r"agent-0 acts at round 0, step 0 before it has the states"),
-    (act_twice, r"agent-0 acts twice at round 0, step 0"),
-    (drop_act, r"agent-0 sends ActionsChosen of round 0, step 0 before it has drawn them"),
+    (act_before_a_parent, r"agent-1 acts at round 0, turn 0 before it has the actions of agent-0"),
+    (act_before_the_states, r"agent-0 acts at round 0, turn 0 before it has the states"),
+    (act_twice, r"agent-0 acts twice at round 0, turn 0"),
+    (drop_act, r"agent-0 sends ActionsChosen of round 0, turn 0 before it has drawn them"),
     (apply_twice, r"agent-2 applies update 0 twice"),
     (drop_apply, r"agent-2 sends SignalApplied of round 2 before it has applied it"),
     (swap_applies, r"agent-2 applies update 2 before it has the signal"),
@@ -237,7 +237,7 @@ TAMPERINGS: list[tuple[Callable[[Files], None], str]] = [
     (come_to_another_theta, r"agent-2 reports another theta than it has"),
     (apply_another_signal, r"agent-2 applies update 2 from another signal than it received"),
     (tell_agents_different_signals, r"agent-2 applies update 1 from another signal|two different things"),
-    (announce_before_everybody_has_acted, r"coordinator sends StatesAnnounced of round 0, step 1 before"),
+    (announce_before_everybody_has_acted, r"coordinator sends StatesAnnounced of round 0, turn 1 before"),
     (reverse_two_messages_of_a_link, r"a send has number 4 on its link, but there is no 3"),
     (remove_a_process, r"the trace of life 1 of agent-1 is missing"),
     (cut_the_tail, r"the trace of agent-1 has no end, but the run is done"),
@@ -486,7 +486,7 @@ def test_a_round_that_is_not_there_says_which_are(record: Record) -> None:
     lives = read_trace(record().folder / "trace")
     with pytest.raises(InputError, match=r"rounds 0\.\.5, not round 9"):
         sequence(lives, 9, None)
-    with pytest.raises(InputError, match=r"steps 0\.\.1, not step 7"):
+    with pytest.raises(InputError, match=r"turns 0\.\.1, not turn 7"):
         sequence(lives, 1, 7)
 
 

@@ -49,13 +49,13 @@ def test_nothing_says_that_a_run_is_over_before_its_trace_does(seed: int, tmp_pa
     setup = coordinator_setup(EXPERIMENT)
     proofs = []
 
-    def carry(effect: Effect) -> None:
+    def perform(effect: Effect) -> None:
         if isinstance(effect, Concluded):
             proofs.append(check_trace(read_trace(tmp_path / "trace"), done=True))
 
     cluster = Cluster(
         lambda generation: msgspec.structs.replace(setup, generation=generation),
-        carry,
+        perform,
         [{} for _ in range(3)],
         seed=seed,
         trace=lambda life: TraceRecorder(tmp_path / "trace", life),

@@ -68,9 +68,9 @@ def forget_the_relay(files: Files) -> None:
     [
         (
             act_on_another_row,
-            r"agent-2 acts at round 1, step 1 on actions of agent-0 .*; agent-1 handed them",
+            r"agent-2 acts at round 1, turn 1 on actions of agent-0 .*; agent-1 handed them",
         ),
-        (act_on_another_row_of_the_sender, r"agent-2 acts at round 1, step 1 on actions of agent-1 that it"),
+        (act_on_another_row_of_the_sender, r"agent-2 acts at round 1, turn 1 on actions of agent-1 that it"),
         (act_without_a_parent, r"agent-2 acts on actions of \[1, 2\], expected \[0, 1, 2\]"),
         (everybody_agrees_on_another_row, r"ActionsChosen|ActionsAttested of agent-0, round 1, turn 1 acts"),
         (forget_the_relay, r"enters an epoch with other neighbours than the DAG gives it"),

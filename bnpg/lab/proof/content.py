@@ -61,12 +61,12 @@ def collect(run: Lives) -> Content:
         for event in life.events:
             match event.line:
                 case SendLine(kind=kind, round=round_) if kind in REPEATABLE and round_ is not None:
-                    _note(content, life, event, (life.process, kind, round_, event.step, _receiver(event)))
+                    _note(content, life, event, (life.process, kind, round_, event.turn, _receiver(event)))
                     if kind == "SignalApplied" and life.agent is not None:
                         _check_report(content.thetas[life.agent].get(round_ + 1), event, round_)
-                case ActLine(round=round_, step=step, rows=rows):
+                case ActLine(round=round_, turn=turn, rows=rows):
                     kind = "ActionsChosen" if rows is UNSET else "ActionsAttested"
-                    _note(content, life, event, (life.process, kind, round_, step, None))
+                    _note(content, life, event, (life.process, kind, round_, turn, None))
                 case JoinLine():
                     _check_held(run, event, event.line)
     _check_rows(run, content)
@@ -80,7 +80,7 @@ def _check_rows(run: Lives, content: Content) -> None:
         for key, event in content.messages.items()
         if key[1] == "ActionsAttested"
     }
-    for (process, round_, step), event in acts.items():
+    for (process, round_, turn), event in acts.items():
         agent, rows = agent_of(process), _rows(event)
         if agent is None or rows is None:
             continue
@@ -89,11 +89,11 @@ def _check_rows(run: Lives, content: Content) -> None:
             why = f"{process} acts on actions of {sorted(rows)}, expected {expected}"
             raise Violation(f"{why} (its own among them)", event)
         for parent in run.parents[agent]:
-            chosen = acts.get((process_name(parent), round_, step))
+            chosen = acts.get((process_name(parent), round_, turn))
             known = None if chosen is None else _rows(chosen)
             if chosen is None or known is None or known[parent] != rows[parent]:
                 by = _carrier(run, event, parent, agent)
-                why = f"{process} acts at round {round_}, step {step} on actions of {process_name(parent)}"
+                why = f"{process} acts at round {round_}, turn {turn} on actions of {process_name(parent)}"
                 raise Violation(f"{why} that it did not choose{by}", *([chosen] if chosen else []), event)
 
 

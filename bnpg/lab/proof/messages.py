@@ -203,7 +203,7 @@ def _match(send: Passage | None, receive: Passage) -> None:
     origin, sent = send
     if sent.lamport != received.sent:
         raise Violation("a message was received with another Lamport time than it was sent at", origin, event)
-    for same in ("kind", "round", "step", "payload"):
+    for same in ("kind", "round", "turn", "payload"):
         if getattr(sent, same) != getattr(received, same):
             why = f"a message was received with another {same} than it was sent with"
             raise Violation(why, origin, event)

@@ -51,7 +51,7 @@ class Fact(NamedTuple):
     """Of a message."""
     peer: str = ""
     round: int | None = None
-    step: int | None = None
+    turn: int | None = None
 
 
 class Need(NamedTuple):
@@ -70,19 +70,19 @@ def fact_of(event: TraceEvent) -> Fact:
     """
     match event.line:
         case SendLine() | ReceiveLine() | UnsendLine() as line:
-            return Fact(event.verb, _SAME.get(line.kind, line.kind), line.peer, line.round, line.step)
+            return Fact(event.verb, _SAME.get(line.kind, line.kind), line.peer, line.round, line.turn)
         case ApplyLine() | KeptLine():
             return Fact("update", round=event.round)
         case JoinLine(agent=agent, life=life):
             return Fact("join", peer=str(agent), round=life)
         case _:
-            return Fact(event.verb, round=event.round, step=event.step)
+            return Fact(event.verb, round=event.round, turn=event.turn)
 
 
 def in_words(event: TraceEvent) -> str:
     """Return what a process does."""
     at = "" if event.round is None else f" round {event.round}"
-    at += "" if event.step is None else f", step {event.step}"
+    at += "" if event.turn is None else f", turn {event.turn}"
     match event.line:
         case SendLine(kind=kind, peer=peer):
             return f"sends {kind}" + (f" of{at}" if at else f" to {peer}")
@@ -175,13 +175,13 @@ class _Agent(_Process):
         match event.line:
             case BeginLine():
                 yield Need(received("Start"), "its Start")
-            case ActLine(step=step):
+            case ActLine(turn=turn):
                 yield Need(Fact("begun"), "begun the rounds of this epoch")
-                yield Need(received("StatesAnnounced", at=step), "the states")
+                yield Need(received("StatesAnnounced", at=turn), "the states")
                 for parent in self._parents:
-                    yield Need(received("ActionsChosen", parent, step), f"the actions of {parent}")
-                if step:
-                    yield Need(Fact("act", round=round_, step=step - 1), f"acted at step {step - 1}")
+                    yield Need(received("ActionsChosen", parent, turn), f"the actions of {parent}")
+                if turn:
+                    yield Need(Fact("act", round=round_, turn=turn - 1), f"acted at turn {turn - 1}")
             case ApplyLine() | KeptLine():
                 signal = "FlowBroadcast" if self._exact else "SignalBroadcast"
                 yield Need(Fact("begun"), "begun the rounds of this epoch")
@@ -190,11 +190,11 @@ class _Agent(_Process):
                 yield Need(received(signal), "the signal", other)
                 turns = sum(fact[:4] == received("StatesAnnounced")[:4] for fact in self._known)
                 for turn in range(turns):
-                    yield Need(Fact("act", round=round_, step=turn), f"acted at step {turn}")
-            case SendLine(kind="ActionsRelayed", step=step):
-                yield Need(Fact("act", round=round_, step=step), "drawn its own")
-            case SendLine(kind="ActionsChosen" | "ActionsAttested", step=step):
-                yield Need(Fact("act", round=round_, step=step), "drawn them", "that it has not drawn")
+                    yield Need(Fact("act", round=round_, turn=turn), f"acted at turn {turn}")
+            case SendLine(kind="ActionsRelayed", turn=turn):
+                yield Need(Fact("act", round=round_, turn=turn), "drawn its own")
+            case SendLine(kind="ActionsChosen" | "ActionsAttested", turn=turn):
+                yield Need(Fact("act", round=round_, turn=turn), "drawn them", "that it has not drawn")
             case SendLine(kind="SignalApplied"):
                 yield Need(Fact("update", round=round_), "applied it")
                 if self.has(Fact("sealing")) and round_ is not None:
@@ -286,17 +286,17 @@ class _Coordinator(_Process):
             case SendLine(kind="TableRequested", round=int(round_)):
                 yield from self._finished(round_)
             case SendLine(
-                kind="StatesAnnounced" | "ObservationsAnnounced", round=int(round_), step=int(step)
+                kind="StatesAnnounced" | "ObservationsAnnounced", round=int(round_), turn=int(turn)
             ):
                 yield from self._finished(round_)
                 if self._measures(round_):
                     yield from self._everybody("TableShown", round_, "the table")
                 # With parts, as many turns are under way as there were at first, and never more.
-                for agent in self._agents if step >= self._parts else ():
+                for agent in self._agents if turn >= self._parts else ():
                     answered = self._answers(agent, round_)
-                    if answered <= step - self._parts:
+                    if answered <= turn - self._parts:
                         lacking = Fact("receive", "ActionsChosen", agent, round_, answered)
-                        yield Need(lacking, f"the actions of {agent} at step {answered}")
+                        yield Need(lacking, f"the actions of {agent} at turn {answered}")
             case SendLine(kind="SignalBroadcast", round=int(round_)):
                 announced = ("send", "StatesAnnounced", self._agents[0], round_)
                 turns = sum(fact[:4] == announced for fact in self._known)
@@ -335,11 +335,11 @@ class _Coordinator(_Process):
                 self._conclude(event, line)
 
     def _everybody(
-        self, kind: str, round_: int | None, words: str, step: int | None = None
+        self, kind: str, round_: int | None, words: str, turn: int | None = None
     ) -> Iterator[Need]:
-        where = "" if step is None else f" at step {step}"
+        where = "" if turn is None else f" at turn {turn}"
         for agent in self._agents:
-            yield Need(Fact("receive", kind, agent, round_, step), f"{words} of {agent}{where}")
+            yield Need(Fact("receive", kind, agent, round_, turn), f"{words} of {agent}{where}")
 
     def _finished(self, round_: int) -> Iterator[Need]:
         """Everybody has applied the update before, unless the epoch began with this round."""

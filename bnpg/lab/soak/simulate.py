@@ -93,7 +93,7 @@ def simulate(
     gathered: list[str] = []
     critics: dict[int, CriticState] = {}
 
-    def carry(effect: Effect) -> None:
+    def perform(effect: Effect) -> None:
         match effect:
             case Record(line=line):
                 lines.append(line)
@@ -120,7 +120,7 @@ def simulate(
             lambda generation: msgspec.structs.replace(
                 setup, generation=generation, recorded=tuple(lines), critics=dict(critics)
             ),
-            carry,
+            perform,
             thetas,
             identities=identities,
             next_life=lambda agent: next(lives[agent]),

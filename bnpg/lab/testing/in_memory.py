@@ -100,7 +100,7 @@ def play(
     kept: dict[int, dict[int, bytes]] = {}
     critics: dict[int, CriticState] = {}
 
-    def carry(effect: Effect) -> None:
+    def perform(effect: Effect) -> None:
         match effect:
             case Record(line=line):
                 lines.append(line)
@@ -129,7 +129,7 @@ def play(
             largest_sealed=LARGEST if seal else 0,
             sealed=kept,
         ),
-        carry,
+        perform,
         [{} for _ in range(setup.dag.agents)],
         seed=order,
         plan=plan,

@@ -29,7 +29,7 @@ from bnpg.lab.testing.in_memory import setup_of
 from bnpg_math.arrays.numerics import fingerprint
 
 COORDINATOR = "coordinator"
-_SHARED = ("_setup", "_clock", "_transport", "_carry", "_on_signal", "_each", "_core")
+_SHARED = ("_setup", "_clock", "_transport", "_perform", "_on_signal", "_housekeeping", "_core")
 """Attributes that both teams share, or that are the difference between them."""
 
 
@@ -128,7 +128,7 @@ class Team:
             self.stops[name] = stop
 
     def _add(self, name: str, machine: Any, core: Any) -> None:
-        def carry(effect: Effect) -> None:
+        def perform(effect: Effect) -> None:
             if isinstance(effect, Store):
                 kept = self.thetas[name]
                 for old in [round_ for round_ in kept if round_ < effect.round - 1]:
@@ -140,7 +140,7 @@ class Team:
         wire: Any = _Wire(name, self._lives[name], self.sent, self._peers)
         opened = core if self._compiled else None
         nothing: Callable[[float], list[Effect]] = lambda _now: []  # noqa: E731 - typed
-        self.loops[name] = Loop(machine, wire, carry, nothing, nothing, clock=lambda: self.now, core=opened)
+        self.loops[name] = Loop(machine, wire, perform, nothing, nothing, clock=lambda: self.now, core=opened)
 
 
 class Lockstep:

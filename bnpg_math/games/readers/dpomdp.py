@@ -122,8 +122,8 @@ class _Reader:
             game = Game(self._path.stem, kernel, reward, self._start, gamma)
         else:
             game = dense_game(self._path.stem, P, reward, self._start, gamma)
-        said = (OBSERVED, notice, *game.notices)
-        return replace(game, notices=tuple(filter(None, said)))
+        notices = (OBSERVED, notice, *game.notices)
+        return replace(game, notices=tuple(filter(None, notices)))
 
     # ------------------------------------------------------------------------------- entries
 

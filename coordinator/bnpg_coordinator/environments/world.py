@@ -305,7 +305,7 @@ class EnvironmentPlay(TurnLog):
         lane: int,
         k: int,
         left: list[int],
-        told: tuple[Mapping[Any, Any], Mapping[Any, Any]],
+        answer: tuple[Mapping[Any, Any], Mapping[Any, Any]],
         views: "_Views | None",
     ) -> None:
         """Take down who lives on in a lane, and what they see; `told` are observations and infos."""
@@ -315,7 +315,7 @@ class EnvironmentPlay(TurnLog):
             left = sorted({*left, *joined})
         self._living[lane] = self._world.everybody if left == self._world.everybody else left
         if views is not None:
-            self._read(k, left, *told, views)
+            self._read(k, left, *answer, views)
             self._read_state(env, k, views)
 
     def _numbers(self, agents: Iterable[Any]) -> list[int]:

@@ -16,7 +16,7 @@ from bnpg_coordinator.worlds.interface import Discrete, Seen, Space
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.cells import cells
 from bnpg_math.arrays.npz import real, scalar
-from bnpg_math.chance.ahead import UniformsAhead
+from bnpg_math.chance.prefetch import PrefetchedUniforms
 from bnpg_math.chance.sampling import InverseCdf, cumulative, invert
 from bnpg_math.chance.streams import Purpose, uniforms
 from bnpg_math.errors import GameError
@@ -270,7 +270,7 @@ class FactoredPlay:
     def __init__(self, world: FactoredWorld, seed: int, round_: int, lanes: int) -> None:
         self._world = world
         self._round = round_
-        self._uniforms = UniformsAhead(seed, Purpose.TRANSITIONS, range(len(world.sizes)))
+        self._uniforms = PrefetchedUniforms(seed, Purpose.TRANSITIONS, range(len(world.sizes)))
         nobody = np.zeros(lanes, dtype=np.int64)
         drawn = [
             invert(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bnpg_coordinator.worlds.interface import Box, End, Seen
 from bnpg_math.arrays import FloatArray, IntArray
-from bnpg_math.chance.ahead import UniformsAhead
+from bnpg_math.chance.prefetch import PrefetchedUniforms
 from bnpg_math.chance.streams import Purpose, uniforms
 
 State = tuple[NDArray[Any], ...]
@@ -89,8 +89,8 @@ class SimulatedPlay:
         self._simulator = simulator
         self._seed, self._round = seed, round_
         first, each = simulator.draws
-        self._first, self._each = range(first), range(first, first + each)
-        self._ahead = UniformsAhead(seed, Purpose.ENV_SEED, self._each)
+        self._first_streams, self._streams = range(first), range(first, first + each)
+        self._uniforms = PrefetchedUniforms(seed, Purpose.ENV_SEED, self._streams)
         self._whole = self._begin(0, 0, lanes)
         """First states of all lanes."""
         self._states: dict[int, State] = {}
@@ -106,7 +106,7 @@ class SimulatedPlay:
         state = self._states.pop(lane, None)
         if state is None:
             state = tuple(array[lane : lane + lanes] for array in self._whole)
-        drawn = self._ahead.take(self._round, time, lane, lanes) if self._each else np.empty((0, lanes))
+        drawn = self._uniforms.take(self._round, time, lane, lanes) if self._streams else np.empty((0, lanes))
         state, rewards = simulator.step(state, actions, drawn)
         self._rewards.append(rewards)
         self._times.append(time % simulator.length)
@@ -143,12 +143,12 @@ class SimulatedPlay:
 
     def prepare(self) -> None:
         """Draw the uniforms of the next steps, which depend on nothing that is awaited."""
-        if self._each:
-            self._ahead.draw()
+        if self._streams:
+            self._uniforms.draw()
 
     def _begin(self, time: int, lane: int, lanes: int) -> State:
-        drawn = np.empty((len(self._first), lanes))
-        for row in self._first:
+        drawn = np.empty((len(self._first_streams), lanes))
+        for row in self._first_streams:
             uniforms(self._seed, Purpose.ENV_SEED, row, self._round, time, lanes, lane, out=drawn[row])
         return self._simulator.begin(drawn)
 

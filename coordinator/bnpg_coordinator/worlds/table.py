@@ -8,7 +8,7 @@ import numpy as np
 from bnpg_coordinator.worlds.interface import Discrete, Seen
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.cells import cells
-from bnpg_math.chance.ahead import UniformsAhead
+from bnpg_math.chance.prefetch import PrefetchedUniforms
 from bnpg_math.chance.sampling import cumulative, invert
 from bnpg_math.chance.streams import Purpose, uniforms
 from bnpg_math.games.game import Game
@@ -47,7 +47,7 @@ class TablePlay:
         self._game = world.model
         self._address = (seed, round_)
         self._round = round_
-        self._uniforms = UniformsAhead(seed, Purpose.TRANSITIONS, range(self._game.transition.draws))
+        self._uniforms = PrefetchedUniforms(seed, Purpose.TRANSITIONS, range(self._game.transition.draws))
         drawn = uniforms(seed, Purpose.INITIAL_STATE, 0, round_, 0, lanes)
         self.first = self._seen(invert(world.initial, np.zeros(lanes, dtype=np.int64), drawn))
         self._taken: list[tuple[IntArray, IntArray]] = []

@@ -27,7 +27,7 @@ class History:
     def __str__(self) -> str:
         if not self._events:
             return "nothing had happened before"
-        lines = [f"{now:.6f} {said}" for now, event in self._events for said in _said(event)]
+        lines = [f"{now:.6f} {words}" for now, event in self._events for words in _in_words(event)]
         return "\n".join(["the last events before:", *(f"  {line}" for line in lines)])
 
     def add_to(self, error: Exception) -> None:
@@ -36,7 +36,7 @@ class History:
             error.add_note(str(self))
 
 
-def _said(event: Envelope | list[Effect]) -> Iterator[str]:
+def _in_words(event: Envelope | list[Effect]) -> Iterator[str]:
     if isinstance(event, Envelope):
         place = f"g={event.generation} e={event.epoch} seq={event.seq} ack={event.ack}"
         yield f"< {name(event.sender)} {place}: {_shown(event.message)}"

@@ -31,7 +31,7 @@ LOOK_AROUND = 0.005
 REFUSALS = frozenset({"refused", "rejected"})
 """Events that count against whoever caused them, and that nobody may fill a log with."""
 
-Carry = Callable[[Effect], None]
+Perform = Callable[[Effect], None]
 
 
 class Loop:
@@ -43,11 +43,11 @@ class Loop:
         Decides.
     transport : Transport
         Carries.
-    carry
+    perform
         Carries out the effects that only this kind of process knows; may raise `StorageFailed`.
     on_signal
         Called when SIGTERM or SIGINT came; returns what is to be done because of it.
-    each
+    housekeeping
         Called now and then, for housekeeping that no message asks for; returns what is to be done.
     faults : FaultExecution, optional
         Carries out what a fault plan has in store for this process.
@@ -66,9 +66,9 @@ class Loop:
         self,
         machine: Machine,
         transport: Transport,
-        carry: Carry,
+        perform: Perform,
         on_signal: Callable[[float], list[Effect]],
-        each: Callable[[float], list[Effect]],
+        housekeeping: Callable[[float], list[Effect]],
         faults: FaultExecution | None = None,
         admission: Admission | None = None,
         recorder: "TraceRecorder | None" = None,
@@ -77,9 +77,9 @@ class Loop:
     ) -> None:
         self._machine = machine
         self._transport = transport
-        self._carry = carry
+        self._perform = perform
         self._on_signal = on_signal
-        self._each = each
+        self._housekeeping = housekeeping
         self._faults = faults
         self._admission = admission
         self._quarantine = Quarantine()
@@ -135,7 +135,7 @@ class Loop:
     def _look_around(self, now: float, tick: bool) -> Stop | None:
         """Do what no message asks for, and find out when there is more of it to do."""
         machine = self._machine
-        effects = self._each(now)
+        effects = self._housekeeping(now)
         if self._signalled:
             self._signalled = False
             effects += self._on_signal(now)
@@ -219,12 +219,12 @@ class Loop:
             elif isinstance(effect, Log) and effect.event in REFUSALS:
                 left_out = self._throttle.passes(self._clock())
                 if left_out is not None:
-                    self._carry(Log(effect.level, effect.event, effect.fields | {"left_out": left_out}))
+                    self._perform(Log(effect.level, effect.event, effect.fields | {"left_out": left_out}))
             elif isinstance(effect, Stop):
                 return effect
             else:
                 try:
-                    self._carry(effect)
+                    self._perform(effect)
                 except StorageFailed as error:
                     return self._not_stored(error, effects[index + 1 :])
             if faults is not None:

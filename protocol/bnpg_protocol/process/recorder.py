@@ -45,7 +45,7 @@ from bnpg_protocol.wire.events import (
 from bnpg_protocol.wire.messages import Message
 
 _Digested = tuple[int | None, int | None, str]
-"""Round, step and payload of a message."""
+"""Round, turn and payload of a message."""
 _LINES: dict[str, type[trace_line.ReceiveLine | trace_line.UnsendLine | trace_line.BareLine]] = {
     "receive": trace_line.ReceiveLine,
     "unsend": trace_line.UnsendLine,
@@ -214,7 +214,7 @@ class TraceRecorder:
         match event:
             case Acted():
                 digest, rows = self._digested(event.message)[2], event.rows
-                line = trace_line.ActLine(*at, *self._epoch, event.round, event.step, digest)
+                line = trace_line.ActLine(*at, *self._epoch, event.round, event.turn, digest)
                 if rows is None:
                     return line
                 known = {agent: row_payload(row) for agent, row in sorted(rows.items())}

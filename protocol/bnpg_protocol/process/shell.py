@@ -18,7 +18,7 @@ from bnpg_protocol.process.faults.plan import FaultPlan, read_plan
 from bnpg_protocol.process.fence import TAKEN_OVER, Fence
 from bnpg_protocol.process.lifeline import Lifeline
 from bnpg_protocol.process.log import open_log, write_log
-from bnpg_protocol.process.loop import Carry, Loop
+from bnpg_protocol.process.loop import Loop, Perform
 from bnpg_protocol.process.machine import Machine
 from bnpg_protocol.process.options import ProcessOptions
 from bnpg_protocol.process.security.keys import group_reads
@@ -100,11 +100,11 @@ class Shell:
         transport: Transport,
         life: tuple[str, int],
         torn: Callable[[], bool],
-        carry: Carry,
+        perform: Perform,
         on_signal: Turn,
         gone: Turn,
         noticed: Turn,
-        each: Turn = lambda _now: [],
+        housekeeping: Turn = lambda _now: [],
         telemetry: "tuple[Telemetry, Callable[[float], dict[str, Any]]] | None" = None,
         tear: Callable[[Effect], None] = lambda _effect: None,
         core: Opened | None = None,
@@ -119,11 +119,11 @@ class Shell:
             Name of the process for the fault plan, and the number of its life.
         torn
             Whether somebody else has taken over the folder that this process writes to.
-        carry
+        perform
             Carries out the effects that only this kind of process knows.
         on_signal, gone
             Called when a signal came, and when the launcher is gone.
-        noticed, each
+        noticed, housekeeping
             Housekeeping after and before what the transport noticed is said.
         telemetry : (Telemetry, callable), optional
             With what it serves at a time.
@@ -141,7 +141,7 @@ class Shell:
         def turn(now: float) -> list[Effect]:
             if torn():
                 return [Stop(ExitCode.REJECTED, TAKEN_OVER)]
-            effects = each(now)
+            effects = housekeeping(now)
             if telemetry is not None:
                 served, snapshot = telemetry
                 served.turn(now, lambda: snapshot(now))
@@ -150,7 +150,9 @@ class Shell:
             return effects + gone(now) if lifeline.cut() else effects
 
         admission = transport.admission
-        loop = Loop(machine, transport, carry, on_signal, turn, faults, admission, self._recorder, core=core)
+        loop = Loop(
+            machine, transport, perform, on_signal, turn, faults, admission, self._recorder, core=core
+        )
         stop = loop.run()
         if self._recorder is not None:
             with suppress(StorageFailed):  # a full disk must not hide how the run ended

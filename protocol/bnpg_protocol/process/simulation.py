@@ -21,7 +21,7 @@ from bnpg_protocol.wire.effects import Admit, Connect, Effect, Log, Stop, Transm
 from bnpg_protocol.wire.errors import MalformedMessage, StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-Carry = Callable[[Effect], None]
+Perform = Callable[[Effect], None]
 REVIVE_AFTER = 0.5
 """Virtual seconds until a killed process is started again."""
 
@@ -29,10 +29,12 @@ REVIVE_AFTER = 0.5
 class _Process:
     """One process of the simulation."""
 
-    def __init__(self, address: str, machine: Machine, carry: Carry, injector: FaultInjector | None) -> None:
+    def __init__(
+        self, address: str, machine: Machine, perform: Perform, injector: FaultInjector | None
+    ) -> None:
         self.address = address
         self.machine = machine
-        self.carry = carry
+        self.perform = perform
         self.injector = injector
         self.paused_until: float | None = None
         self.pending: deque[list[Effect]] = deque()
@@ -95,7 +97,12 @@ class Simulation:
         return name in self._processes
 
     def add(
-        self, name: str, address: str, machine: Machine, carry: Carry, injector: FaultInjector | None = None
+        self,
+        name: str,
+        address: str,
+        machine: Machine,
+        perform: Perform,
+        injector: FaultInjector | None = None,
     ) -> None:
         """Start a process.
 
@@ -106,11 +113,11 @@ class Simulation:
         address : str
             Its node on the network; a process that returns under a new address gets nothing of the old one's.
         machine : Machine
-        carry
+        perform
             Carries out the effects that only this kind of process knows.
         injector : FaultInjector, optional
         """
-        self._processes[name] = _Process(address, machine, carry, injector)
+        self._processes[name] = _Process(address, machine, perform, injector)
         self._names[address] = name
         self.stops.pop(name, None)
 
@@ -280,7 +287,7 @@ class Simulation:
         elif isinstance(effect, Connect):
             self.network.connect(process.address, effect.route, effect.endpoint)
         else:
-            process.carry(effect)
+            process.perform(effect)
 
     def _put(self, process: _Process, parcel: Parcel) -> None:
         """Put a parcel on the network; one with flipped bits is refused at its destination."""
@@ -295,6 +302,6 @@ class Simulation:
             target = self._processes.get(process_name(COORDINATOR if transmit.to < 0 else transmit.to))
             if target is not None:
                 target.machine.links.refused["malformed"] += 1
-                target.carry(Log("debug", "refused", {"reason": str(error)}))
+                target.perform(Log("debug", "refused", {"reason": str(error)}))
             return
         self.network.send(process.address, transmit.route, envelope)

@@ -173,12 +173,12 @@ class Telemetry:
         wrong = "" if self._ended else self._healthy(self._snapshot)
         if not self._ended and since > HANGS_AFTER:
             wrong = f"the work loop has not turned for {since:.0f} s"
-        told = {
+        status = {
             key: self._snapshot[key]
             for key in ("process", "phase", "round", "rounds", "step", "waiting_for")
             if key in self._snapshot
         }
-        return not wrong, {"healthy": not wrong, "wrong": wrong} | told
+        return not wrong, {"healthy": not wrong, "wrong": wrong} | status
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         telemetry = self
@@ -191,8 +191,8 @@ class Telemetry:
                 if path == "/metrics":
                     self._answer(200, CONTENT_TYPE_LATEST, generate_latest(telemetry._registry))
                 elif path == "/health":
-                    well, told = telemetry.health()
-                    self._answer(200 if well else 503, "application/json", json.dumps(told).encode())
+                    well, health = telemetry.health()
+                    self._answer(200 if well else 503, "application/json", json.dumps(health).encode())
                 elif path == "/status":
                     content = json.dumps(telemetry._snapshot, default=str).encode()
                     self._answer(200, "application/json", content)

@@ -100,7 +100,7 @@ class MessageLine(LineInEpoch, frozen=True):
     """Of the message."""
     round: Count | None = field(name="r")
     """Of the message; null where it has none."""
-    step: Count | None = field(name="s")
+    turn: Count | None = field(name="s")
     """Of the message; null where it has none."""
     payload: Payload = field(name="p")
 
@@ -134,7 +134,7 @@ class ActLine(LineInEpoch, tag="act", frozen=True):
     """An agent draws its actions."""
 
     round: Count = field(name="r")
-    step: Count = field(name="s")
+    turn: Count = field(name="s")
     payload: Payload = field(name="p")
     """Of the `ActionsChosen`, or of the `ActionsAttested` where there is a relay."""
     rows: dict[Count, Payload] | UnsetType = UNSET
@@ -145,7 +145,7 @@ class ApplyLine(LineInEpoch, tag="apply", frozen=True):
     """An agent applies update (3)."""
 
     round: Count = field(name="r")
-    step: None = field(name="s")
+    turn: None = field(name="s")
     payload: Payload = field(name="p")
     """Of the signal."""
     before: Theta

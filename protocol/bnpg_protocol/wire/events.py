@@ -53,7 +53,7 @@ class Acted(Event, frozen=True):
     """An agent drew its actions."""
 
     round: int
-    step: int
+    turn: int
     message: Message
     """What says them to the coordinator: `ActionsChosen`, or `ActionsAttested` where there is a relay."""
     rows: dict[int, NDArray[np.integer[Any]]] | None = None

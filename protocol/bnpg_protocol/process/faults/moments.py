@@ -44,11 +44,11 @@ from bnpg_protocol.wire.messages import (
 
 
 class Moment(NamedTuple):
-    """A phase, with round and step where they make sense."""
+    """A phase, with round and turn where they make sense."""
 
     phase: str
     round: int | None = None
-    step: int | None = None
+    turn: int | None = None
 
 
 def of_arrival(envelope: Envelope) -> Moment | None:

@@ -22,7 +22,7 @@
     process = "agent-1"
     phase = "sending"
     round = 3
-    step = 2
+    turn = 2
 
     [[exhaust]]                     # the disk is full from the fourth checkpoint on
     process = "agent-2"
@@ -177,21 +177,28 @@ class ProcessFault(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     phase: Phase
     round: Index | None = None
     """Of which round; any if left out."""
+    turn: Index | None = None
+    """At which turn of the round; any if left out."""
     step: Index | None = None
+    """The same, as plans called it before."""
     after: Count = 1
     """At which occurrence of the moment, from 1."""
     incarnation: Count = 1
     """In which life of the process: its first start is 1, and each return counts one more."""
 
+    def __post_init__(self) -> None:
+        if self.turn is not None and self.step is not None:
+            raise ValueError("`step` is what `turn` was called before: give one of them")
+
     def strikes(
-        self, process: str, incarnation: int, phase: str, round_: int | None, step: int | None
+        self, process: str, incarnation: int, phase: str, round_: int | None, turn: int | None
     ) -> bool:
         """Whether this is the moment, its count of occurrences aside."""
         return (
             phase == self.phase
             and incarnation == self.incarnation
             and self.round in (None, round_)
-            and self.step in (None, step)
+            and (self.step if self.turn is None else self.turn) in (None, turn)
             and fnmatch.fnmatchcase(process, self.process)
         )
 

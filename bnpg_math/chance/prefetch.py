@@ -17,7 +17,7 @@ MOST_TURNS = 16
 """Turns that are drawn at once at the most; a round may end before they are all wanted."""
 
 
-class UniformsAhead:
+class PrefetchedUniforms:
     """The uniforms of one purpose, turn after turn of the same lanes.
 
     Parameters

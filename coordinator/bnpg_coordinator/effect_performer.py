@@ -13,7 +13,7 @@ from bnpg_coordinator.run_record import RunRecord
 from bnpg_coordinator.setup import CoordinatorSetup
 
 
-def carrying_out(
+def effect_performer(
     record: RunRecord,
     setup: CoordinatorSetup,
     write_log: Callable[[str, str, dict[str, Any]], None],
@@ -36,7 +36,7 @@ def carrying_out(
         Keeps the critic of a round; left out, it is written beside the record.
     """
 
-    def carry(effect: Effect) -> None:
+    def perform(effect: Effect) -> None:
         match effect:
             case Record(line=line):
                 written = record.append(line)
@@ -63,4 +63,4 @@ def carrying_out(
             case _:
                 raise AssertionError(effect)
 
-    return carry
+    return perform
