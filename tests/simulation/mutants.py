@@ -127,8 +127,8 @@ MUTANTS = (
         ROUNDS,
         (
             (
-                "        said.append(message.actions)\n",
-                "        said.append(message.actions)\n        self._said[agent] = self._said.pop(agent)\n",
+                "        chosen.append(message.actions)\n",
+                "        chosen.append(message.actions)\n        self._said[agent] = self._said.pop(agent)\n",
             ),
             (
                 "[self._said[agent][taken] for agent in self._agents]",
