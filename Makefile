@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help wheels sanitize run test engines soak odd-files edges kills matrix pythons leaks check lint types imports stub format lock clean fuzz containers kubernetes model screenshots notebook charts dist bench docs docs-links
+.PHONY: help wheels sanitize run test engines soak odd-files edges kills matrix pythons leaks check lint types imports stub format lock clean fuzz containers kubernetes model screenshots notebook charts dist bench peer docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ charts: ## build the library that draws the charts anew from its pinned sources;
 BENCH ?=
 bench: $(VENV)/bench.done ## measure everything side by side and renew docs/benchmarks.md; BENCH="--quick --only a,b"
 	$(BIN)/python -m benchmarks $(BENCH)
+
+peer: $(VENV)/run.done ## train networks on spread beside a clone of on-policy, PEER=../on-policy; needs torch; PEERED="--seeds 1"
+	$(BIN)/python -m benchmarks.peer $(PEER) $(PEERED)
 
 URL ?=
 dist: $(VENV)/run.done ## build the packages in dist; URL=https://.. of the project makes the links of the README absolute
