@@ -15,8 +15,9 @@ import numpy as np
 import psutil
 from bnpg_coordinator.line import Line
 
-from bnpg.execution import execute, find_launcher
+from bnpg.execution import execute
 from bnpg.experiment_plan import plan_experiment
+from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import settings_from
 from bnpg.run_creation import create_run_folder
 

@@ -8,9 +8,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-# One BLAS thread: the number of threads may change the last bit of a sum. Before anything imports numpy.
-for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_variable] = "1"
+from bnpg_protocol.process.threads import use_one_thread
+
+use_one_thread()  # before anything imports numpy
 
 import click  # noqa: E402
 from bnpg_protocol.process.surroundings import leave_output, settle, shortage, unusable  # noqa: E402

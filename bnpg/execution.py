@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnpg_coordinator.line import Line
-from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.certificate import FILES as CERTIFICATE_FILES
 from bnpg.exports.exporting import exporting
+from bnpg.launchers.launch import Launch, OnLine
 from bnpg.launchers.registry import check_seal
 from bnpg.launchers.rendezvous import forsake
 from bnpg.launchers.settings import LaunchSettings, Outcome
@@ -20,9 +20,6 @@ from bnpg.run_creation import check_faults, read_faults
 from bnpg.run_folder import RunFolder
 from bnpg.summary import draw_curves, finish_summary
 from bnpg.trace.heads import forget_heads, write_heads
-
-OnLine = Callable[[Line], bool | None]
-Launch = Callable[[RunFolder, LaunchSettings, Fence, OnLine], Outcome]
 
 
 @dataclass(frozen=True)
@@ -42,13 +39,6 @@ class Execution:
     outcome: Outcome
     summary: dict[str, Any]
     warnings: tuple[str, ...]
-
-
-def find_launcher(name: str) -> Launch:
-    """Return the launcher of a name."""
-    from bnpg.launchers.registry import find_launcher as find
-
-    return find(name)
 
 
 def execute(

@@ -1,11 +1,10 @@
 """One agent process: `python -m bnpg_agents --state DIR --connect ENDPOINT`."""
 
-import os
 import sys
 
-# One BLAS thread: the number of threads may change the last bit of a sum.
-for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_variable] = "1"
+from bnpg_protocol.process.threads import use_one_thread
+
+use_one_thread()  # before anything imports numpy
 
 from bnpg_protocol.process.arguments import read_arguments  # noqa: E402
 from bnpg_protocol.process.surroundings import ended, settle  # noqa: E402

@@ -99,7 +99,6 @@ class Assessor:
         self.Q = Q
         self.interactions: Interactions = interactions(game)
         self._epsilon = epsilon
-        self._any: dict[tuple[tuple[int, ...], ...], float] = {}
         uniform = np.full((game.states, *game.actions), 1.0 / game.joint_actions)
         best = optimal_value(game)
         self._rise = max(float(game.initial @ best.V) - evaluate(game, uniform).value, 0.0)

@@ -14,6 +14,7 @@ from bnpg.api.episodes import Episode
 from bnpg.api.plots import Plot
 from bnpg.api.wording import in_python_words, python_words, setting_keys
 from bnpg.evaluation.measure import Evaluation, measure
+from bnpg.measures import named
 from bnpg.report.recorded_run import RecordedRun, read_run
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
@@ -25,12 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-SHOWN = {
-    "value": "value",
-    "optimality_gap": "optimality gap",
-    "nash_gap": "Nash gap",
-    "return_mean": "mean return of the last episodes",
-}
+SHOWN = named("value", "optimality_gap", "nash_gap", return_mean="mean return of the last episodes")
 """What a notebook shows of the last measurements, in words."""
 
 

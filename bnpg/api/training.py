@@ -13,7 +13,8 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg.api.preparation import Prepared
 from bnpg.api.recorded import Run
 from bnpg.api.wording import in_python_words
-from bnpg.execution import execute, find_launcher
+from bnpg.execution import execute
+from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.live.watching import watching
 from bnpg.report.recorded_run import recorded

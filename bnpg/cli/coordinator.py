@@ -14,7 +14,7 @@ from bnpg.cli.options import debug_option, given, json_option, options_of
 if TYPE_CHECKING:
     from bnpg_protocol.process.fence import Fence
 
-    from bnpg.execution import OnLine
+    from bnpg.launchers.launch import OnLine
     from bnpg.launchers.settings import LaunchSettings, Outcome
     from bnpg.run_folder import RunFolder
 

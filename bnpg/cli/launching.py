@@ -6,7 +6,9 @@ from typing import Any
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.execution import Launch, execute, find_launcher
+from bnpg.execution import execute
+from bnpg.launchers.launch import Launch
+from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.live.watching import watching
 from bnpg.resumption import concluded

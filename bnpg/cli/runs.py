@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnpg.cli.options import debug_option, integer, json_option
+from bnpg.measures import named
 
 if TYPE_CHECKING:
     from bnpg.catalogue.entry import Entry
 
-_MEASURED = {
-    "value": "value", "optimality_gap": "optimality gap", "nash_gap": "Nash gap", "return_mean": "return",
-}  # fmt: skip
+_MEASURED = named("value", "optimality_gap", "nash_gap", "return_mean")
 _WIDEST = 36
 
 

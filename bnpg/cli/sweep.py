@@ -10,12 +10,13 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg.cli.options import debug_option, given, integer, json_option, options_of, quiet_option
 from bnpg.durations import duration
 from bnpg.launchers.settings import LaunchSettings
+from bnpg.measures import named
 
 if TYPE_CHECKING:
     from bnpg.sweeps.aggregates import Aggregate
     from bnpg.sweeps.running import Sweep
 
-_SHOWN = {"value": "value", "optimality_gap": "optimality gap", "nash_gap": "Nash gap", "score": "score"}
+_SHOWN = named("value", "optimality_gap", "nash_gap", "score")
 
 
 @click.command(short_help="Run a grid of experiments in parallel, into one table.")

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from bnpg_protocol.process.threads import ONE_THREAD
+
 from bnpg.launchers.adoption import Adopted, adopt
 from bnpg.launchers.place import Handle, Order
 
@@ -98,6 +100,4 @@ def _begin(order: Order) -> "subprocess.Popen[bytes]":
 
 
 def _environment() -> dict[str, str]:
-    # One BLAS thread a process: as many processes as cores already, and the same bits everywhere.
-    threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return os.environ | threads
+    return os.environ | ONE_THREAD  # as many processes as cores already, and the same bits everywhere

@@ -1,7 +1,6 @@
 """The memory launcher: all machines of a run in this process, over a network in memory."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -27,6 +26,7 @@ from bnpg_protocol.wire.sealed import LARGEST
 from threadpoolctl import threadpool_limits
 
 from bnpg.launchers.cluster import COORDINATOR, Cluster
+from bnpg.launchers.launch import OnLine
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.signals import noting
 from bnpg.launchers.wiring import least_sealed
@@ -36,20 +36,8 @@ STORE_EVERY = 1.0
 """Seconds between two storings of all agents' thetas: one process, they are lost together or not at all."""
 
 
-def launch(
-    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[Line], bool | None]
-) -> Outcome:
-    """Run, or go on with, the run in a folder, and return how it ended.
-
-    Parameters
-    ----------
-    run : RunFolder
-    settings : LaunchSettings
-    fence : Fence
-        Through which all of it is written.
-    on_line
-        Called with every line of the run record as it is written; True ends the run in order.
-    """
+def launch(run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: OnLine) -> Outcome:
+    """Run everybody in this process: a :class:`~bnpg.launchers.launch.Launch`."""
     keep_freed_memory()
     with threadpool_limits(limits=1):
         return _MemoryRun(run, settings, fence, on_line).run()
@@ -61,7 +49,7 @@ class _MemoryRun:
         run: RunFolder,
         settings: LaunchSettings,
         fence: Fence,
-        on_line: Callable[[Line], bool | None],
+        on_line: OnLine,
     ) -> None:
         folder = run.path
         self._on_line = on_line

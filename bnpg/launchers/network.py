@@ -11,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 from bnpg_agents.options import AgentOptions
-from bnpg_coordinator.line import Line
 from bnpg_coordinator.options import CoordinatorOptions
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.options import ProcessOptions
@@ -20,15 +19,15 @@ from bnpg_protocol.process.security.keys import COORDINATOR_FILE, ROSTER_FILE, K
 from bnpg_protocol.process.security.roster import KeyRoster, write_roster
 from bnpg_protocol.process.transport.curve import new_key_pair
 from bnpg_protocol.wire.addresses import agent_of
-from bnpg_protocol.wire.sealed import LARGEST
 
 from bnpg.launchers.host import HOST_FOLDER
+from bnpg.launchers.launch import OnLine
 from bnpg.launchers.local_place import LocalPlace
 from bnpg.launchers.place import Order, Place
 from bnpg.launchers.rendezvous import rendezvous
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.supervisor import Supervisor
-from bnpg.launchers.wiring import order_of, sealing, shared_options
+from bnpg.launchers.wiring import coordinating, order_of, sealing, shared_options
 from bnpg.run_folder import RunFolder
 from bnpg_files.reading import read_text
 from bnpg_math.errors import InputError
@@ -46,7 +45,7 @@ def launch_on(
     run: RunFolder,
     settings: LaunchSettings,
     fence: Fence,
-    on_line: Callable[[Line], bool | None],
+    on_line: OnLine,
 ) -> Outcome:
     """Run, or go on with, the run in a folder, with the agents on a place; return how it ended.
 
@@ -58,8 +57,7 @@ def launch_on(
     settings : LaunchSettings
     fence : Fence
         Through which the coordinator writes; every agent raises its own in its own folder.
-    on_line
-        Called with every line of the run record as it is written.
+    on_line : OnLine
     """
     endpoint = run.path / ENDPOINT_FILE
     with rendezvous(run.path) as private:
@@ -143,11 +141,7 @@ class NetworkWiring:
             endpoint_file=file,
             key=self._private / COORDINATOR_FILE,
             roster=self._private / ROSTER_FILE,
-            patience=self._settings.patience,
-            on_lost_state=self._settings.on_lost_state,
-            relay=self._settings.relay,
-            environment_workers=self._settings.environment_workers,
-            keep_sealed=LARGEST if self._settings.seal else 0,
+            **coordinating(self._settings),
         )
 
     def _agent(self, name: str, agent: int, incarnation: int) -> AgentOptions:

@@ -7,16 +7,15 @@ run, no key, no theta.
 
 import os
 import socket
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import msgspec
-from bnpg_coordinator.line import Line
 from bnpg_protocol.process.fence import Fence
 
 from bnpg.launchers.host import Host, Report, Request
 from bnpg.launchers.hosts import Channel, HostsPlace
+from bnpg.launchers.launch import OnLine
 from bnpg.launchers.network import launch_on
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.run_folder import RunFolder
@@ -189,25 +188,7 @@ class RayPlace(HostsPlace):
         return ActorChannel(self._ray, self._nodes[host])
 
 
-def launch(
-    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[Line], bool | None]
-) -> Outcome:
-    """Run, or go on with, the run in a folder, and return how it ended.
-
-    Parameters
-    ----------
-    run : RunFolder
-        On a disk that all hosts share.
-    settings : LaunchSettings
-    fence : Fence
-        Through which the coordinator writes.
-    on_line
-        Called with every line of the run record as it is written.
-
-    Raises
-    ------
-    InputError
-        If there is no such cluster.
-    """
+def launch(run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: OnLine) -> Outcome:
+    """Run the agents in actors of a cluster: a :class:`~bnpg.launchers.launch.Launch`."""
     ray = connected(settings.address)
     return launch_on(lambda public: RayPlace(ray, public), run, settings, fence, on_line)

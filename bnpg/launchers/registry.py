@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bnpg_agents.sealing import Seal
 from bnpg_protocol.process.security.seal_key import read_seal_key
@@ -17,6 +17,9 @@ from bnpg_protocol.wire.errors import InsecureSetup
 from bnpg.extras import require
 from bnpg.launchers.settings import LaunchSettings
 from bnpg_math.errors import InputError
+
+if TYPE_CHECKING:
+    from bnpg.launchers.launch import Launch
 
 
 class Engine(NamedTuple):
@@ -44,7 +47,7 @@ POOLS = {
 """Entry points of the group `bnpg.pools` are added to these."""
 
 
-def find_launcher(name: str) -> Callable[..., Any]:
+def find_launcher(name: str) -> "Launch":
     """Return the launcher of a name.
 
     Raises
@@ -52,7 +55,8 @@ def find_launcher(name: str) -> Callable[..., Any]:
     InputError
         If there is none, or an extra is missing.
     """
-    return _find(name, LAUNCHERS, "bnpg.launchers", "launcher")
+    launcher: Launch = _find(name, LAUNCHERS, "bnpg.launchers", "launcher")
+    return launcher
 
 
 def check_launcher(settings: LaunchSettings) -> None:

@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal
 
 import msgspec
-from bnpg_coordinator.options import EnvironmentWorkers, Patience, Relay
+from bnpg_coordinator.options import EnvironmentWorkers, OnLostState, Patience, Relay
 from bnpg_protocol.process.settings import Setting, SettingError, convert, did_you_mean, listed
 from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Meta, Struct
@@ -54,13 +54,7 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
             remark=": never",
         ),
     ] = 0.0
-    on_lost_state: Annotated[
-        Literal["fail", "restart"],
-        Setting(
-            "When an agent's state folder is lost: fail the run, or begin it again at round 0, to the same "
-            "result."
-        ),
-    ] = "fail"
+    on_lost_state: OnLostState = "fail"
     seal: Annotated[
         str,
         Setting(

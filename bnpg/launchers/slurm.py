@@ -8,12 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 
-from bnpg_coordinator.line import Line
 from bnpg_protocol.process.fence import Fence
 
 from bnpg.launchers.hosts import CommandPlace
+from bnpg.launchers.launch import OnLine
 from bnpg.launchers.network import launch_on
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.run_folder import RunFolder
@@ -63,26 +62,8 @@ def allocated_hosts() -> list[str]:
     return listed.stdout.split()
 
 
-def launch(
-    run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: Callable[[Line], bool | None]
-) -> Outcome:
-    """Run, or go on with, the run in a folder, and return how it ended.
-
-    Parameters
-    ----------
-    run : RunFolder
-        On a disk that all hosts share.
-    settings : LaunchSettings
-    fence : Fence
-        Through which the coordinator writes.
-    on_line
-        Called with every line of the run record as it is written.
-
-    Raises
-    ------
-    InputError
-        If this is not inside an allocation.
-    """
+def launch(run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: OnLine) -> Outcome:
+    """Run the agents in the steps of an allocation: a :class:`~bnpg.launchers.launch.Launch`."""
     # -P: the packages of this project, not folders of the same names where the user happens to be.
     host = [sys.executable, "-P", "-m", "bnpg.launchers.host"]
     commands = {name: [*STEP, f"--nodelist={name}", *host] for name in allocated_hosts()}

@@ -16,6 +16,7 @@ from bnpg_protocol.wire import addresses
 from bnpg_protocol.wire.addresses import process_name
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.launchers.launch import OnLine
 from bnpg.launchers.place import LOST, Handle, Place
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.signals import heeding_children, noting
@@ -56,7 +57,7 @@ class Supervisor:
         self,
         run: RunFolder,
         settings: LaunchSettings,
-        on_line: Callable[[Line], bool | None],
+        on_line: OnLine,
         beside: Place,
         place: Place,
         wiring: Wiring,

@@ -77,6 +77,14 @@ def sealing(run: RunFolder, settings: LaunchSettings) -> dict[str, Any]:
     return {"seal": Path(settings.seal), "sealed_from": least_sealed(run, settings)}
 
 
+def coordinating(settings: LaunchSettings) -> dict[str, Any]:
+    """Return what a launch decides of how its coordinator works."""
+    names = ("patience", "on_lost_state", "relay", "environment_workers")
+    return {name: getattr(settings, name) for name in names} | {
+        "keep_sealed": LARGEST if settings.seal else 0
+    }
+
+
 def least_sealed(run: RunFolder, settings: LaunchSettings) -> int:
     """Return of which round what comes back to an agent must be at least.
 
@@ -130,11 +138,7 @@ class LocalWiring:
             folder=self._run.path,
             listen=listen,
             endpoint_file=file,
-            patience=self._settings.patience,
-            on_lost_state=self._settings.on_lost_state,
-            relay=self._settings.relay,
-            environment_workers=self._settings.environment_workers,
-            keep_sealed=LARGEST if self._settings.seal else 0,
+            **coordinating(self._settings),
         )
 
     def _agent(self, name: str, agent: int, incarnation: int) -> AgentOptions:

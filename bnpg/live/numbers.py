@@ -2,6 +2,8 @@
 
 from bnpg_coordinator.line import Line, number
 
+from bnpg.measures import GAPS
+
 _TICKS = "▁▂▃▄▅▆▇█"
 
 
@@ -23,7 +25,7 @@ def in_words(latest: Line, best: float | None = None) -> list[tuple[str, str, st
         share = f" ({100 * value / best:.1f} %)" if best is not None and best > 0 else ""
         of = "" if best is None else f" of {decimals(best)}{share}"
         words.append(("value", "exact value", f"{decimals(value)}{of}"))
-    for key, name in (("optimality_gap", "optimality gap"), ("nash_gap", "Nash gap")):
+    for key, name in GAPS.items():
         gap = number(getattr(latest, key))
         if gap is not None:
             words.append((key, name, f"{gap:.4g}"))

@@ -8,7 +8,8 @@ import numpy as np
 
 from bnpg.evaluation.over_seeds import ALL_ALIKE, interquartile_mean, interval, profile, score, uniform_value
 from bnpg.report.chart import Chart, Level, Series
-from bnpg.report.comparison import LOOKS, Group, aligned, quartiles
+from bnpg.report.comparison import LOOKS, Group
+from bnpg.report.comparison_charts import aligned, quartiles
 from bnpg.report.recorded_run import RecordedRun
 from bnpg_math.arrays import FloatArray
 from bnpg_math.games.game import Game

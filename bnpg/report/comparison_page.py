@@ -10,12 +10,12 @@ from bnpg.report.by_score import score_charts, scored
 from bnpg.report.comparison import (
     by_chance,
     by_game,
-    comparison_charts,
     differences,
     group_runs,
     same_results,
     spoken,
 )
+from bnpg.report.comparison_charts import comparison_charts
 from bnpg.report.numbers import shown
 from bnpg.report.page import Page, render_section
 from bnpg.report.recorded_run import RecordedRun

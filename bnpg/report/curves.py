@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from bnpg.measures import GAPS
 from bnpg.report.chart import Chart, Event, Level, Series
 from bnpg.report.measurements import Measurements
 from bnpg.report.numbers import SMALLEST
@@ -125,7 +126,7 @@ def gap_chart(
 ) -> Chart:
     """How far the team is from the optimum and from equilibrium, with the bounds that are known."""
     series = []
-    for key, name, style in (("optimality_gap", "optimality gap", "value"), ("nash_gap", "Nash gap", "nash")):
+    for (key, name), style in zip(GAPS.items(), ("value", "nash"), strict=True):
         rounds, gap = run.column(key)
         if len(rounds):
             series.append(Series(name, style, rounds, np.maximum(gap, SMALLEST), dots=len(rounds) < 60))

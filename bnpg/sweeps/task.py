@@ -10,7 +10,8 @@ from bnpg_coordinator.line import Line
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.execution import execute, find_launcher
+from bnpg.execution import execute
+from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import settings_from
 from bnpg.resumption import check_resumable, completed
 from bnpg.run_creation import create_run_folder

@@ -13,9 +13,9 @@ import sys
 import threading
 from typing import Any, TextIO
 
-# One BLAS thread: the number of threads may change the last bit of a sum. Before anything imports numpy.
-for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_variable] = "1"
+from bnpg_protocol.process.threads import use_one_thread
+
+use_one_thread()  # before anything imports numpy
 
 ALIVE_EVERY = 5.0
 """Seconds between two signs of life."""

@@ -10,8 +10,10 @@ import numpy as np
 from bnpg.catalogue.catalogue import Catalogue
 from bnpg.catalogue.entry import RUNNING, UNREADABLE, Entry
 from bnpg.catalogue.selection import field, fields
+from bnpg.measures import GAPS, named
 from bnpg.report.chart import Chart, Series
-from bnpg.report.comparison import LOOKS, aligned, quartiles
+from bnpg.report.comparison import LOOKS
+from bnpg.report.comparison_charts import aligned, quartiles
 from bnpg.report.measurements import Measurements
 from bnpg.report.numbers import SMALLEST, shown
 from bnpg.report.page import Page, render_page, render_section, render_template
@@ -22,15 +24,10 @@ from bnpg.watch.source import WatchedPage
 from bnpg_math.arrays import FloatArray
 from bnpg_math.errors import InputError
 
-MEASURES = {
-    "value": "exact value",
-    "return_mean": "return",
-    "optimality_gap": "optimality gap",
-    "nash_gap": "Nash gap",
-    "objective": "objective",
-    "gradient_norm": "gradient norm",
-}
-LOGARITHMIC = frozenset({"optimality_gap", "nash_gap", "gradient_norm"})
+MEASURES = named(
+    "value", "return_mean", "optimality_gap", "nash_gap", "objective", "gradient_norm", value="exact value"
+)
+LOGARITHMIC = frozenset({*GAPS, "gradient_norm"})
 _OF_A_RUN = ("experiment.toml", "run.json", "launch.toml", "metrics.jsonl", "summary.json", "status.json")
 MOST_CURVES = 40
 """Curves of single runs in one chart."""

@@ -83,25 +83,6 @@ def height(dag: Dag) -> int:
     return max(depth.values())
 
 
-def maximal_families(dag: Dag) -> tuple[tuple[int, ...], ...]:
-    """The families that are part of no other, each ascending: in a perfect DAG, the maximal cliques.
-
-    Parameters
-    ----------
-    dag : Dag
-
-    Returns
-    -------
-    tuple of tuples of int
-    """
-    families = sorted({tuple(sorted(family)) for family in dag.families}, key=len, reverse=True)
-    kept: list[tuple[int, ...]] = []
-    for family in families:
-        if not any(set(family) <= set(larger) for larger in kept):
-            kept.append(family)
-    return tuple(sorted(kept))
-
-
 def elimination_dag(agents: int, pairs: Iterable[Edge], order: Sequence[int]) -> Dag:
     """The perfect DAG in which agents act in a given order and every pair is adjacent.
 

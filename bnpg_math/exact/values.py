@@ -166,8 +166,7 @@ def eliminate(chain: Any, gamma: float) -> Solve:
         ``(I - gamma P)^-1 x``.
     """
     if _is_sparse(chain):
-        identity: Any = eye_array(chain.shape[0])
-        lu: Any = splu(csc_array((identity - gamma * chain).T), diag_pivot_thresh=0.0)
+        lu = _factors_by_rows(chain, gamma)
         return lambda x: lu.solve(x, "T")
     return _direct(chain, gamma)[0]
 
@@ -186,11 +185,14 @@ def eliminate_transposed(chain: Any, gamma: float) -> Solve:
         ``(I - gamma P)^-T x``.
     """
     if _is_sparse(chain):
-        identity: Any = eye_array(chain.shape[0])
-        lu: Any = splu(csc_array((identity - gamma * chain).T), diag_pivot_thresh=0.0)
-        solve: Solve = lu.solve
+        solve: Solve = _factors_by_rows(chain, gamma).solve
         return solve
     return _direct(chain, gamma)[1]
+
+
+def _factors_by_rows(chain: Any, gamma: float) -> Any:
+    identity: Any = eye_array(chain.shape[0])
+    return splu(csc_array((identity - gamma * chain).T), diag_pivot_thresh=0.0)
 
 
 def _iterative(

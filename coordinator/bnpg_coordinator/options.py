@@ -17,7 +17,7 @@ EnvironmentWorkers = Annotated[
         remark=": the coordinator steps them",
     ),
 ]
-"""The setting, of whoever starts a coordinator, as the two that follow."""
+"""The setting, of whoever starts a coordinator, as the three that follow."""
 Relay = Annotated[
     Literal["off", "on"],
     Setting(
@@ -31,6 +31,13 @@ Patience = Annotated[
         "Seconds without any progress after which the run is given up, naming whom it waited for.",
         symbol="SECONDS",
         unit="seconds",
+    ),
+]
+OnLostState = Annotated[
+    Literal["fail", "restart"],
+    Setting(
+        "When an agent's state folder is lost: fail the run, or begin it again at round 0, to the same "
+        "result."
     ),
 ]
 
@@ -64,13 +71,7 @@ class CoordinatorOptions(
             symbol="HOST",
         ),
     ] = "auto"
-    on_lost_state: Annotated[
-        Literal["fail", "restart"],
-        Setting(
-            "When an agent's state folder is lost: fail the run, or begin it again at round 0, to the same "
-            "result."
-        ),
-    ] = "fail"
+    on_lost_state: OnLostState = "fail"
     keep_sealed: Annotated[
         Annotated[int, Meta(ge=0, le=LARGEST)],
         Setting(

@@ -23,8 +23,9 @@ from methods import METHODS, Method
 
 import bnpg
 from bnpg.algorithm import learn
-from bnpg.execution import execute, find_launcher
+from bnpg.execution import execute
 from bnpg.experiment_plan import plan_experiment
+from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_creation import create_run_folder
 from bnpg_math.arrays import FloatArray

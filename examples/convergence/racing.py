@@ -6,9 +6,10 @@ from pathlib import Path
 
 from ways import Way
 
-from bnpg.execution import execute, find_launcher
+from bnpg.execution import execute
 from bnpg.experiment_plan import edges_text, plan_experiment
 from bnpg.lab.verify.cases import Case
+from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_creation import create_run_folder
 

@@ -11,8 +11,9 @@ import pytest
 
 from bnpg.__main__ import main
 from bnpg.certified import exact_check
-from bnpg.execution import execute, find_launcher
+from bnpg.execution import execute
 from bnpg.experiment_plan import plan_experiment
+from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_creation import create_run_folder
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from bnpg.__main__ import main
-from bnpg.execution import Launch, OnLine, execute, find_launcher
+from bnpg.execution import execute
 from bnpg.experiment_plan import plan_experiment
+from bnpg.launchers.launch import Launch, OnLine
+from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_creation import create_run_folder
 from bnpg.run_folder import RunFolder

@@ -11,7 +11,8 @@ from bnpg_coordinator.line import Line, number
 from bnpg.__main__ import main
 from bnpg.evaluation.over_seeds import interquartile_mean, interval, score, uniform_value
 from bnpg.report.by_score import score_charts, scored
-from bnpg.report.comparison import comparison_charts, differences, group_runs, same_results, spoken
+from bnpg.report.comparison import differences, group_runs, same_results, spoken
+from bnpg.report.comparison_charts import comparison_charts
 from bnpg.report.comparison_page import comparison_report
 from bnpg.report.page import render_page
 from bnpg.report.recorded_run import RecordedRun, read_run

@@ -3,14 +3,13 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from bnpg_coordinator.line import Line
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.security.keys import COORDINATOR_FILE, ROSTER_FILE, agent_file
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.launchers.launch import OnLine
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.tail import Tail
 from bnpg.run_folder import RunFolder
@@ -45,7 +44,7 @@ class KeyedLaunch:
         run: RunFolder,
         settings: LaunchSettings,
         fence: Fence,
-        on_line: Callable[[Line], bool | None],
+        on_line: OnLine,
     ) -> Outcome:
         """Run what is in a folder to its end."""
         folder, agents = run.path, run.game.agents

@@ -15,10 +15,12 @@ from bnpg_coordinator.line import Line, number
 from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Struct
 
-from bnpg.execution import Launch, execute, find_launcher
+from bnpg.execution import execute
 from bnpg.experiment_plan import plan_experiment
 from bnpg.lab.bench.document import Sample
 from bnpg.lab.bench.usage import Footprint, Usage, footprint, usage
+from bnpg.launchers.launch import Launch
+from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import LaunchSettings, settings_from
 from bnpg.run_creation import create_run_folder
 

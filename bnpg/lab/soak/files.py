@@ -12,13 +12,14 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.certificate import FILE as CERTIFICATE_FILE
 from bnpg.certified.checking import check_certificate
-from bnpg.execution import execute, find_launcher
+from bnpg.execution import execute
 from bnpg.experiment_plan import plan_experiment
 from bnpg.lab.proof.check import check_trace
 from bnpg.lab.proof.reference import check_reference
 from bnpg.lab.soak.schedule import Schedule
 from bnpg.lab.soak.simulate import MOST_RESUMES
 from bnpg.lab.testing.run_content import content
+from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_creation import FAULTS_FILE, create_run_folder
 from bnpg.run_folder import RunFolder

@@ -24,6 +24,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bnpg_protocol.process.threads import ONE_THREAD
+
 KERNELS = ("", "Prescott", "Nehalem", "Sandybridge", "Haswell", "SkylakeX")
 """Those of x86-64; the first is what OpenBLAS chooses."""
 CASES: tuple[dict[str, Any], ...] = (
@@ -78,8 +80,7 @@ def of_kernels(interpreter: str, kernels: Iterable[str] = KERNELS) -> list[dict[
     found = []
     for kernel in kernels:
         environment = {key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"}
-        threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        environment |= threads | ({"OPENBLAS_CORETYPE": kernel} if kernel else {})
+        environment |= ONE_THREAD | ({"OPENBLAS_CORETYPE": kernel} if kernel else {})
         command = [interpreter, "-P", "-m", "bnpg.lab.testing.matrix", "--here"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import psutil
+from bnpg_protocol.process.threads import ONE_THREAD
 
 
 class Scratch:
@@ -25,8 +26,7 @@ class Scratch:
     @property
     def environment(self) -> dict[str, str]:
         """Environment of a process that makes its temporary files here."""
-        threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        return os.environ | threads | {"TMPDIR": str(self.path)}
+        return os.environ | ONE_THREAD | {"TMPDIR": str(self.path)}
 
     def processes(self) -> list[psutil.Process]:
         """Return the living processes that work here."""

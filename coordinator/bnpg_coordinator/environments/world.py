@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bnpg_coordinator.environments.foreign import RAISED, described, printing_aside
 from bnpg_coordinator.environments.observation import MASK, Reader, reader, whole
 from bnpg_coordinator.environments.teams import Team
 from bnpg_coordinator.environments.turn_log import TurnLog
+from bnpg_coordinator.environments.views import WHOLE, Views
 from bnpg_coordinator.environments.watch import Hung, Watch, still
 from bnpg_coordinator.worlds.interface import Box, End, Seen, WorldFailed
 from bnpg_math.arrays import IntArray
@@ -168,13 +168,13 @@ class EnvironmentPlay(TurnLog):
         """Steps each lane has made in its episode."""
         self._living: list[list[int]] = [[]] * lanes
         """Which agents take part, in each lane."""
-        self._last: _Views | None = None
+        self._last: Views | None = None
         """What is seen after the last steps of episodes, while a turn is taken."""
         self._lane = self._agent = -1
         """Where the environment is asked at the moment; agent -1 is all of them."""
         drawn = uniforms(seed, Purpose.ENV_SEED, 0, round_, 0, lanes, first)
         seeds = (drawn * 2**31).astype(np.int64).tolist()
-        views = _Views(world, lanes)
+        views = Views(world, lanes)
 
         def begin() -> None:
             for lane in range(lanes):
@@ -190,8 +190,8 @@ class EnvironmentPlay(TurnLog):
     def take(self, time: int, lane: int, lanes: int, actions: Sequence[IntArray], alive: int) -> Seen | None:
         """Take the actions of a turn of so many lanes, as `step` does."""
         rewards, ends = [0.0] * lanes, [0] * lanes
-        views = _Views(self._world, alive)
-        self._last = _Views(self._world, lanes) if not alive else None
+        views = Views(self._world, alive)
+        self._last = Views(self._world, lanes) if not alive else None
         # Actions come in the smallest integers that hold them, and a space may begin anywhere.
         columns = [
             (np.add(chosen, start, dtype=np.int64) if start else chosen).tolist()
@@ -231,7 +231,7 @@ class EnvironmentPlay(TurnLog):
         who = "all agents" if self._agent < 0 else f"agent {self._world.agents[self._agent]}"
         return f"lane {self._first + self._lane}, step {time}, {who}"
 
-    def _reset(self, lane: int, k: int, seed: int, views: "_Views") -> None:
+    def _reset(self, lane: int, k: int, seed: int, views: Views) -> None:
         self._lane, self._agent = lane, -1
         if self._world.fresh:
             _close(self._instances[lane])
@@ -245,7 +245,7 @@ class EnvironmentPlay(TurnLog):
         self._read_state(self._instances[lane], k, views)
 
     def _step(
-        self, lane: int, k: int, joint: list[tuple[int, ...]], views: "_Views | None"
+        self, lane: int, k: int, joint: list[tuple[int, ...]], views: Views | None
     ) -> tuple[float, int]:
         """Step one lane; return its team reward and what became of the episode."""
         self._lane, self._agent = lane, -1
@@ -286,7 +286,7 @@ class EnvironmentPlay(TurnLog):
         left = [i for i, name in zip(living, names, strict=True) if not (terminated[name] or truncated[name])]
         cut = any(truncated[name] and not terminated[name] for name in names)
         if self._last is None and not left and cut:
-            self._last = _Views(world, len(joint))
+            self._last = Views(world, len(joint))
         if self._last is not None and (left or cut):
             for i, name in zip(living, names, strict=True):
                 if name in observed:
@@ -306,7 +306,7 @@ class EnvironmentPlay(TurnLog):
         k: int,
         left: list[int],
         answer: tuple[Mapping[Any, Any], Mapping[Any, Any]],
-        views: "_Views | None",
+        views: Views | None,
     ) -> None:
         """Take down who lives on in a lane, and what they see; `told` are observations and infos."""
         env = self._instances[lane]
@@ -358,7 +358,7 @@ class EnvironmentPlay(TurnLog):
         living: Sequence[int],
         observed: Mapping[Any, Any],
         infos: Mapping[Any, Any],
-        views: "_Views",
+        views: Views,
     ) -> None:
         """Put what the living agents of a lane see into row k."""
         names, readers, shapes = self._world.agents, self._world.readers, self._world.shapes
@@ -376,7 +376,7 @@ class EnvironmentPlay(TurnLog):
                         views.mask(i, k, info[MASK])
                 numbers = all_numbers[i]
                 if numbers is not None:
-                    numbers[k] = sees if type(sees) in _WHOLE else whole(sees)
+                    numbers[k] = sees if type(sees) in WHOLE else whole(sees)
                 elif type(sees) is np.ndarray and sees.shape == shapes[i]:
                     shaped[i][k] = sees
                 else:
@@ -389,13 +389,13 @@ class EnvironmentPlay(TurnLog):
         if len(living) < len(names):
             views.bury(k, self._living[self._lane])
 
-    def _read_state(self, env: Any, k: int, views: "_Views") -> None:
+    def _read_state(self, env: Any, k: int, views: Views) -> None:
         """Put the whole state of a lane into row k, where it is wanted."""
         if self._world.state is not None:
             assert views.state is not None
             self._world.state.write(env.state(), views.state[k])
 
-    def _seen(self, views: "_Views", time: int, lane: int) -> Seen:
+    def _seen(self, views: Views, time: int, lane: int) -> Seen:
         if views.state is not None and not np.isfinite(views.state).all():
             k = int((~np.isfinite(views.state).all(axis=1)).argmax())
             raise WorldFailed(
@@ -418,102 +418,3 @@ class EnvironmentPlay(TurnLog):
                     f"the observation must hold {expected}, got {of[k].tolist()!s:.80}"
                 )
         return views.seen()
-
-
-class _Views:
-    """What all agents see in the lanes of a turn, while it is being filled in."""
-
-    def __init__(self, world: EnvironmentWorld, lanes: int) -> None:
-        self._world = world
-        self._lanes = lanes
-        self.of = tuple(np.zeros((lanes, space.width), dtype=np.float32) for space in world.spaces)
-        self.shaped = [
-            of if reader.shape is None else of.reshape(lanes, *reader.shape)
-            for reader, of in zip(world.readers, self.of, strict=True)
-        ]
-        """The same, where arrays are put as they are."""
-        self.numbers = [None if reader.start is None else [reader.start] * lanes for reader in world.readers]
-        """Whole numbers, until all are there: an array of them at once costs less than many of one."""
-        width = None if world.state is None else world.state.box.width
-        self.state = None if width is None else np.zeros((lanes, width), dtype=np.float32)
-        self._legal: tuple[NDArray[np.uint8], ...] = ()
-        self._alive: tuple[NDArray[np.uint8], ...] = ()
-
-    def write(self, agent: int, k: int, sees: Any) -> None:
-        """Take down what an agent sees in a lane.
-
-        Raises
-        ------
-        ValueError
-            If it has not the form of its space.
-        """
-        numbers = self.numbers[agent]
-        if numbers is None:
-            self._world.readers[agent].write(sees, self.of[agent][k])
-        else:
-            numbers[k] = whole(sees)
-
-    def settle(self) -> None:
-        """Put the whole numbers that were taken down into their arrays."""
-        for sense, numbers, of in zip(self._world.readers, self.numbers, self.of, strict=True):
-            if numbers is not None:
-                assert sense.start is not None
-                of[:, 0] = _integers(numbers) - sense.start
-
-    def allowed(self, agent: int) -> bool:
-        """Whether all that an agent sees is what its space allows, as far as that is quickly seen."""
-        of, sizes = self.of[agent], self._world.sizes[agent]
-        if sizes is None:
-            return bool(np.isfinite(of).all())
-        if self.numbers[agent] is None or not of.size:
-            return not of.size
-        return bool(np.minimum.reduce(of[:, 0]) >= 0 and np.maximum.reduce(of[:, 0]) < sizes[0])
-
-    def mask(self, agent: int, k: int, allowed: Any) -> None:
-        """Take down which actions an agent may take in a lane."""
-        if not self._legal:
-            self._legal = tuple(np.ones((self._lanes, many), dtype=np.uint8) for many in self._world.actions)
-        mask = np.asarray(allowed)
-        row = self._legal[agent][k]
-        if mask.shape != row.shape:
-            raise ValueError(f"the mask must have shape {row.shape}, got {mask.shape}")
-        if mask.dtype.kind not in "biu" and not (mask.dtype.kind == "f" and np.isfinite(mask).all()):
-            raise ValueError(f"the mask must hold finite numbers, got {mask.tolist()!r:.60}")
-        row[:] = mask != 0
-        if not row.any():
-            # Nothing to choose, as for who is not at the move: whatever it does counts for nothing.
-            row[:] = 1
-            self._taking_part()[agent][k] = 0
-
-    def bury(self, k: int, living: list[int]) -> None:
-        """Take down who takes no part in a lane any more."""
-        for agent, takes_part in enumerate(self._taking_part()):
-            if agent not in living:
-                takes_part[k] = 0
-
-    def _taking_part(self) -> tuple[NDArray[np.uint8], ...]:
-        if not self._alive:
-            self._alive = tuple(np.ones(self._lanes, dtype=np.uint8) for _ in self._world.agents)
-        return self._alive
-
-    def seen(self) -> Seen:
-        """Return it, read-only."""
-        state = () if self.state is None else (self.state,)
-        arrays: list[NDArray[Any]] = [*self.of, *self._legal, *self._alive, *state]
-        for array in arrays:
-            array.flags.writeable = False
-        return Seen(self.of, self._legal, self._alive, self.state)
-
-
-_WHOLE = frozenset({int, bool, np.bool_, *(np.dtype(code).type for code in np.typecodes["AllInteger"])})
-"""Types whose values are whole numbers, and never change: they may be looked at later."""
-_BEYOND = 1 << 62
-
-
-def _integers(numbers: list[int]) -> NDArray[np.int64]:
-    """Return whole numbers as an array; those that no array holds become such as no space allows."""
-    try:
-        return np.array(numbers, dtype=np.int64)
-    except OverflowError:
-        within = [max(-_BEYOND, min(int(number), _BEYOND)) for number in numbers]
-        return np.array(within, dtype=np.int64)

@@ -26,7 +26,6 @@ from msgspec.inspect import (
     CustomType,
     FloatType,
     IntType,
-    NoneType,
     StrType,
     UnionType,
     VarTupleType,
@@ -155,11 +154,6 @@ class Declared(Generic[Of]):
     def is_open(self) -> bool:
         """Whether any text may stand there."""
         return self._has(StrType, CustomType)
-
-    @property
-    def is_optional(self) -> bool:
-        """Whether it may be None."""
-        return self._has(NoneType)
 
     @cached_property
     def words(self) -> tuple[str, ...]:
