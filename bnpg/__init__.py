@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from bnpg_math.games.file import save_game
     from bnpg_math.games.game import Game
     from bnpg_math.games.transitions.product import Component
-    from bnpg_math.policies.file import Policy, load_policy, save_policy
+    from bnpg_math.policies.file import load_policy, save_policy
+    from bnpg_math.policies.joint import Policy
 
 __version__ = "0.1.0"
 
@@ -90,7 +91,7 @@ _HOMES = {
     "GameError": "bnpg_math.errors",
     "InputError": "bnpg_math.errors",
     "InputWarning": "bnpg_math.errors",
-    "Policy": "bnpg_math.policies.file",
+    "Policy": "bnpg_math.policies.joint",
     "PolicyError": "bnpg_math.errors",
     "RewardTerm": "bnpg_coordinator.worlds.factored",
     "Run": "bnpg.api.recorded",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import scipy
+from bnpg_coordinator import run_files
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.loading import certified_learning_rate
 from bnpg_coordinator.worlds.table import TableWorld
@@ -38,11 +39,11 @@ from bnpg_math.dag import Dag
 from bnpg_math.dag.perfect import is_perfect
 from bnpg_math.errors import GameError
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import Policy
+from bnpg_math.policies.joint import Policy
 from bnpg_math.theory.additivity import additivity
 from bnpg_math.theory.weighted_bound import THEOREM
 
-FILE = "certificate.json"
+FILE = run_files.CERTIFICATE
 FILES = (FILE, WITNESS)
 """The certificate, and from what it is proved exactly."""
 _D1 = "Theorem D1, weighted barrier"

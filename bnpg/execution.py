@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bnpg_coordinator import run_files
 from bnpg_coordinator.line import Line
 from bnpg_protocol.wire.exit_codes import ExitCode
 
@@ -89,7 +90,7 @@ def execute(
             announce()
         over = concluded(run)
         if not over:
-            for stale in ("summary.json", *CERTIFICATE_FILES):
+            for stale in (run_files.SUMMARY, *CERTIFICATE_FILES):
                 (run.path / stale).unlink(missing_ok=True)
             align(run, fence)
         else:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from bnpg_coordinator import run_files
 from bnpg_coordinator.automatic import settled
 from bnpg_coordinator.experiment import Experiment, experiment_from
 from bnpg_coordinator.loading import check_shapes
@@ -47,7 +48,7 @@ from bnpg_math.games.game import Game
 from bnpg_math.games.reading import SUFFIXES, is_own
 from bnpg_math.games.registry import BUILDERS
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policies.file import Policy, check_policy
+from bnpg_math.policies.joint import Policy, check_policy
 from bnpg_math.policies.network_file import JointPolicy, NetworkTeam, read_policy, write_policy
 from bnpg_math.theory.weighted_bound import edges_price
 
@@ -104,11 +105,11 @@ class ExperimentPlan:
     def write_files(self, folder: Path) -> None:
         """Put the files that the experiment names into a folder."""
         if isinstance(self.game_file, Game):
-            save_game(self.game_file, folder / "game.npz", whole=False)
+            save_game(self.game_file, folder / run_files.GAME, whole=False)
         elif self.game_file is not None:
-            shutil.copyfile(self.game_file, folder / "game.npz")
+            shutil.copyfile(self.game_file, folder / run_files.GAME)
         if self.initial is not None:
-            write_policy(self.initial, folder / "initial.npz")
+            write_policy(self.initial, folder / run_files.INITIAL)
 
 
 def plan_experiment(
@@ -190,9 +191,9 @@ class _Planner:
         dag = self._dag(game, initial)
         experiment = msgspec.structs.replace(
             asked,
-            game=asked.game.strip() if file is None else "game.npz",
+            game=asked.game.strip() if file is None else run_files.GAME,
             dag=self._dag_name(dag, initial),
-            initial=asked.initial if initial is None else "initial.npz",
+            initial=asked.initial if initial is None else run_files.INITIAL,
         )
         if experiment.stop_at_epsilon:
             experiment = self._aimed(experiment, game, dag)
@@ -236,7 +237,7 @@ class _Planner:
             asked,
             game=asked.game.strip(),
             dag=self._dag_name(dag, policy),
-            initial=asked.initial if policy is None else "initial.npz",
+            initial=asked.initial if policy is None else run_files.INITIAL,
         )
         experiment = settled(experiment, None)
         size = experiment.lanes * experiment.steps

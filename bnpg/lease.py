@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bnpg_coordinator import run_files
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.recorder import seal
 
@@ -42,7 +43,7 @@ def lease(folder: Path) -> Iterator[Fence]:
         If nothing can be written there.
     """
     try:
-        file = opened(folder / "run.json", change=True)
+        file = opened(folder / run_files.IDENTITY, change=True)
     except OSError as error:
         raise InputError(f"{folder / 'run.json'} cannot be opened: {error.strerror}") from None
     with file:

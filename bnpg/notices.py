@@ -14,7 +14,7 @@ from bnpg_math.errors import InputWarning
 
 if TYPE_CHECKING:
     from bnpg_math.games.game import Game
-    from bnpg_math.policies.file import Policy
+    from bnpg_math.policies.joint import Policy
     from bnpg_math.policies.network_file import JointPolicy
 
 

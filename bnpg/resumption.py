@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from bnpg_agents.checkpoint import SLOTS_FILE, load_identity, stored
+from bnpg_coordinator import run_files
 from bnpg_coordinator.critic_file import CRITIC_FILE, read_critics
 from bnpg_coordinator.experiment import experiment_digest, experiment_settings
 from bnpg_coordinator.run_record import check_record
@@ -29,8 +30,8 @@ from bnpg_math.errors import InputError
 from bnpg_math.policies.network_file import read_policy
 
 _WRITTEN = (
-    "metrics.jsonl", "status.json", "summary.json", "policy.npz", "generation", "curves.png", "metrics.csv",
-    CRITIC_FILE,
+    run_files.RECORD, run_files.STATUS, run_files.SUMMARY, run_files.POLICY, "generation", run_files.CURVES,
+    "metrics.csv", CRITIC_FILE,
 )  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def check_resumable(run: RunFolder) -> None:
     """
     _check_places(run)
     _check_experiment(run)
-    check_record(run.path / "metrics.jsonl")
+    check_record(run.path / run_files.RECORD)
     for agent in range(run.agents):
         load_identity(run.agent(agent))
     held, kept = run.held(), read_sealed(run.path, LARGEST)
@@ -111,7 +112,7 @@ def concluded(run: RunFolder) -> bool:
     if summary.get("state") != "done" or not (summary.get("rounds") == experiment.rounds or tried):
         return False
     if experiment.save_policy:
-        return (run.path / "policy.npz").exists() and run.thetas(summary["rounds"]) is not None
+        return (run.path / run_files.POLICY).exists() and run.thetas(summary["rounds"]) is not None
     if "processes" in summary:
         return True
     # Agents on other hosts keep their thetas there, and then there is no such folder here.
@@ -129,7 +130,7 @@ def completed(run: RunFolder, curves: bool = True) -> bool:
     """
     summary = run.summary or {}
     promised = {
-        "curves.png": curves,
+        run_files.CURVES: curves,
         CERTIFICATE_FILE: summary.get("certificate") is not None,
         HEADS_FILE: any(run.trace.glob("*.jsonl")),
     }
@@ -142,7 +143,7 @@ def completed(run: RunFolder, curves: bool = True) -> bool:
 
 
 def _check_experiment(run: RunFolder) -> None:
-    where, began = run.path / "experiment.toml", run.identity.get("experiment")
+    where, began = run.path / run_files.EXPERIMENT, run.identity.get("experiment")
     if isinstance(began, dict):
         now = msgspec.to_builtins(run.experiment)
         settings = experiment_settings(type(run.experiment))
@@ -156,9 +157,9 @@ def _check_experiment(run: RunFolder) -> None:
                 )
     if run.simulator is not None:
         _check_simulator(run)
-    _check_digest(run, "game.npz", run.identity.get("game_digest"), lambda: run.game.digest)
+    _check_digest(run, run_files.GAME, run.identity.get("game_digest"), lambda: run.game.digest)
     initial = run.identity.get("initial_digest")
-    _check_digest(run, "initial.npz", initial, lambda: read_policy(run.path / "initial.npz").digest)
+    _check_digest(run, run_files.INITIAL, initial, lambda: read_policy(run.path / run_files.INITIAL).digest)
     if not isinstance(began, dict):
         _check_agents(run)
 

@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+from bnpg_coordinator import run_files
 from bnpg_protocol.process.files import write_atomically
 
 from bnpg.run_draft import draft
@@ -41,7 +42,7 @@ def copy_run_folder(source: Path, target: Path) -> Path:
             summary = RunFolder(temporary).summary
             if summary is not None:
                 content = json.dumps(summary | {"run_dir": str(target.absolute())}, indent=2) + "\n"
-                write_atomically(temporary / "summary.json", content.encode(), fsync=True)
+                write_atomically(temporary / run_files.SUMMARY, content.encode(), fsync=True)
             temporary.rename(target)
     except OSError as error:
         raise InputError(f"cannot make the run folder {target}: {error.strerror or error}") from None

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import tomli_w
+from bnpg_coordinator import run_files
 from bnpg_coordinator.experiment import experiment_toml
 from bnpg_protocol.process.faults.links import check_links
 from bnpg_protocol.process.faults.plan import FaultPlan, PlanError, plan_document, read_plan
@@ -174,10 +175,10 @@ def _identity(plan: ExperimentPlan) -> dict[str, Any]:
 
 def _fill(folder: Path, plan: ExperimentPlan, settings: LaunchSettings, identity: dict[str, Any]) -> None:
     plan.write_files(folder)
-    _write(folder / "experiment.toml", experiment_toml(plan.experiment), settings.fsync)
+    _write(folder / run_files.EXPERIMENT, experiment_toml(plan.experiment), settings.fsync)
     launch = {key: value for key, value in msgspec.to_builtins(settings).items() if value is not None}
-    _write(folder / "launch.toml", tomli_w.dumps(launch), settings.fsync)
-    _write(folder / "run.json", json.dumps(identity, indent=2) + "\n", settings.fsync)
+    _write(folder / run_files.LAUNCH, tomli_w.dumps(launch), settings.fsync)
+    _write(folder / run_files.IDENTITY, json.dumps(identity, indent=2) + "\n", settings.fsync)
 
 
 def _write(path: Path, text: str, fsync: bool) -> None:

@@ -24,6 +24,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 from bnpg_agents.checkpoint import load_latest
+from bnpg_coordinator import run_files
 from bnpg_coordinator.experiment import read_experiment
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import check_simulator, load_game
@@ -51,7 +52,7 @@ from bnpg_math.dag import Dag
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import Policy, policy_of
+from bnpg_math.policies.joint import Policy, policy_of
 from bnpg_math.policies.network import NetworkPolicy, StateNetworkPolicy, initial_network
 from bnpg_math.policies.network_file import NetworkTeam, read_policy
 from bnpg_math.policies.softmax import theta_shape
@@ -85,15 +86,15 @@ class RunFolder:
         if not path.is_dir():
             what = "is no folder" if os.path.lexists(path) else "does not exist"
             raise InputError(f"{path} {what}; expected the folder of a run")
-        for name in ("experiment.toml", "run.json"):
+        for name in (run_files.EXPERIMENT, run_files.IDENTITY):
             if not (path / name).is_file():
                 raise InputError(f"{path} is not the folder of a run: it has no {name}")
         self.path = path
-        self.experiment = read_experiment(path / "experiment.toml")
+        self.experiment = read_experiment(path / run_files.EXPERIMENT)
         """All that decides the result."""
-        self.identity = read_document(path / "run.json", Identity)
+        self.identity = read_document(path / run_files.IDENTITY, Identity)
         """What `run.json` says."""
-        self.settings = read_settings(path / "launch.toml")
+        self.settings = read_settings(path / run_files.LAUNCH)
         """How the run was launched; the defaults if that is not recorded."""
         self._begin()
         if game is not None:
@@ -220,22 +221,22 @@ class RunFolder:
     @property
     def lines(self) -> list[Line]:
         """The run record as far as it is written, a line a round."""
-        return self._read("metrics.jsonl", read_lines) or []
+        return self._read(run_files.RECORD, read_lines) or []
 
     @property
     def summary(self) -> dict[str, Any] | None:
         """How the run ended, as far as it did."""
-        return self._read("summary.json", lambda path: read_document(path, Summary))
+        return self._read(run_files.SUMMARY, lambda path: read_document(path, Summary))
 
     @property
     def status(self) -> dict[str, Any] | None:
         """What the coordinator has last said of itself."""
-        return self._optional("status.json", Status)
+        return self._optional(run_files.STATUS, Status)
 
     @property
     def certificate(self) -> dict[str, Any] | None:
         """What is proved of the policy, if that was written."""
-        return self._optional("certificate.json", Certificate)
+        return self._optional(run_files.CERTIFICATE, Certificate)
 
     @property
     def best_responses(self) -> dict[str, Any] | None:
@@ -252,7 +253,7 @@ class RunFolder:
 
         Those that were gathered at the end are taken as that round's: agents on other hosts keep their own.
         """
-        gathered = self._read("policy.npz", read_policy)
+        gathered = self._read(run_files.POLICY, read_policy)
         if gathered is not None:
             if isinstance(gathered, NetworkTeam) != self.experiment.kind.is_network:
                 raise InputError(
@@ -264,7 +265,7 @@ class RunFolder:
                     f"{self.path / 'policy.npz'} has the edges {gathered.dag.edges}, "
                     f"expected {self.dag.edges} as experiment.toml"
                 )
-            self._check_shapes(gathered.parameters, self.path / "policy.npz")
+            self._check_shapes(gathered.parameters, self.path / run_files.POLICY)
             return gathered.parameters
         known = self._thetas.get(round_)
         if known is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bnpg_agents.checkpoint import load_snapshots
+from bnpg_coordinator import run_files
 from bnpg_coordinator.automatic import returns_range
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.line import MEASURED, RETURNS, Line, number
@@ -26,7 +27,7 @@ from bnpg.run_folder import RunFolder
 from bnpg.verdict import notices, settings_of_steps
 from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.arrays.solver_numerics import full_fingerprint
-from bnpg_math.policies.file import policy_digest
+from bnpg_math.policies.joint import policy_digest
 
 _NO_WORD = {ExitCode.STORAGE: "the coordinator could not write its record, or ran out of memory (code 7)"}
 """What is known of a coordinator that ended by itself and could not write why."""
@@ -93,7 +94,7 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence, quiet: bool =
     }
     summary = finite_fields(summary)
     content = (json.dumps(summary, indent=2) + "\n").encode()
-    write_atomically(run.path / "summary.json", content, run.settings.fsync, fence)
+    write_atomically(run.path / run_files.SUMMARY, content, run.settings.fsync, fence)
     return summary
 
 
@@ -187,7 +188,7 @@ def _theta_digests(run: RunFolder, round_: int) -> list[str] | None:
 
 def draw_curves(run: RunFolder, fence: Fence) -> str:
     """Draw `curves.png`; return what went wrong, which is no reason to fail a run."""
-    target = run.path / "curves.png"
+    target = run.path / run_files.CURVES
     try:
         from bnpg.curves import draw
         from bnpg.report.measurements import Measurements
@@ -229,12 +230,12 @@ def human_summary(run: RunFolder, summary: dict[str, Any]) -> str:
 
 
 _FILES = (
-    ("curves.png", "the picture of this run"),
-    ("metrics.jsonl", "a line a round"),
-    ("experiment.toml", "what was run"),
-    ("summary.json", "these numbers for machines"),
-    ("policy.npz", "the joint policy"),
-    ("certificate.json", "what is proved for this policy"),
+    (run_files.CURVES, "the picture of this run"),
+    (run_files.RECORD, "a line a round"),
+    (run_files.EXPERIMENT, "what was run"),
+    (run_files.SUMMARY, "these numbers for machines"),
+    (run_files.POLICY, "the joint policy"),
+    (run_files.CERTIFICATE, "what is proved for this policy"),
     ("trace", "every message"),
 )
 

@@ -10,7 +10,7 @@ from bnpg.notices import announce
 from bnpg_math.arrays.npz import scalar
 from bnpg_math.errors import InputError, PolicyError
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import Policy, check_policy
+from bnpg_math.policies.joint import Policy, check_policy
 from bnpg_math.policies.network_file import read_policy
 
 

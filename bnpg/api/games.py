@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from bnpg_coordinator import run_files
 from numpy.typing import ArrayLike
 
 from bnpg.known_game import JUDGED, known_game
@@ -192,4 +193,4 @@ def named(subject: str | os.PathLike[str] | Game) -> tuple[str, Game | None]:
         return os.fspath(subject), None
     if subject.name in BUILDERS and BUILDERS[subject.name]().digest == subject.digest:
         return subject.name, None
-    return "game.npz", subject
+    return run_files.GAME, subject

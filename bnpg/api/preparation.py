@@ -26,7 +26,7 @@ from bnpg.run_creation import FAULTS_FILE, chosen_folder, create_run_folder, rea
 from bnpg.run_folder import RunFolder
 from bnpg_math.errors import DagError, InputError
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import Policy
+from bnpg_math.policies.joint import Policy
 
 Pathlike = str | os.PathLike[str]
 

@@ -20,7 +20,7 @@ from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
 from bnpg_math.html_table import facts
-from bnpg_math.policies.file import Policy, policy_of
+from bnpg_math.policies.joint import Policy, policy_of
 
 if TYPE_CHECKING:
     import pandas as pd

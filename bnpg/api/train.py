@@ -11,7 +11,7 @@ from bnpg.api.training import run_prepared
 from bnpg.api.wording import in_python_words
 from bnpg_math.dag import Dag
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import Policy
+from bnpg_math.policies.joint import Policy
 
 
 @takes(TRAINING)

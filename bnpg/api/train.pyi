@@ -7,7 +7,7 @@ from typing import Any, Literal
 from bnpg.api.recorded import Run
 from bnpg_math.dag import Dag
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import Policy
+from bnpg_math.policies.joint import Policy
 
 def train(
     game: str | os.PathLike[str] | Game | None = None,

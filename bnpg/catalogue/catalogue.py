@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from bnpg_coordinator import run_files
+
 from bnpg.catalogue.entry import LEFT, RUNNING, UNREADABLE, Entry, Stamp, lives, read_entry, stamps
 from bnpg_files.reading import why
 from bnpg_math.errors import InputError
@@ -13,7 +15,7 @@ DEPTH = 4
 """Folders within folders in which runs are looked for: `runs/`, `sweeps/NAME/runs/`, and one more."""
 MOST = 20_000
 """Runs that are listed at most."""
-_MARKS = frozenset({"run.json", "experiment.toml"})
+_MARKS = frozenset({run_files.IDENTITY, run_files.EXPERIMENT})
 """A folder with one of these is that of a run, whole or not."""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from bnpg_coordinator import run_files
 from bnpg_coordinator.experiment import read_experiment
 from bnpg_coordinator.line import Line, decode_line, number
 from bnpg_protocol.wire.errors import StorageFailed
@@ -86,10 +87,10 @@ class Entry:
 def read_entry(name: str, folder: Path) -> Entry:
     """Read what a run folder says; a folder that cannot be read is a row too, and says why."""
     try:
-        experiment = read_experiment(folder / "experiment.toml")
-        identity = read_document(folder / "run.json", Identity)
-        summary = _optional(folder / "summary.json", Summary)
-        latest = _latest(folder / "metrics.jsonl")
+        experiment = read_experiment(folder / run_files.EXPERIMENT)
+        identity = read_document(folder / run_files.IDENTITY, Identity)
+        summary = _optional(folder / run_files.SUMMARY, Summary)
+        latest = _latest(folder / run_files.RECORD)
     except FileNotFoundError as error:
         return Entry(name, folder, UNREADABLE, f"it has no {Path(error.filename).name}")
     except (InputError, StorageFailed) as error:
@@ -114,11 +115,11 @@ def lives(folder: Path, now: float | None = None) -> bool:
     """Whether somebody wrote to a run a moment ago, by its status and its record."""
     now = time.time() if now is None else now
     try:
-        status = _optional(folder / "status.json", Status)
+        status = _optional(folder / run_files.STATUS, Status)
     except InputError:
         status = None
     written = [float(status["written"])] if status and status.get("phase") != "ended" else []
-    for name in ("metrics.jsonl", "run.json"):
+    for name in (run_files.RECORD, run_files.IDENTITY):
         try:
             written.append((folder / name).stat().st_mtime)
         except OSError:
@@ -129,7 +130,8 @@ def lives(folder: Path, now: float | None = None) -> bool:
 def stamps(folder: Path) -> tuple[Stamp | None, ...]:
     """Return what changes when one of the files that make a row is written."""
     return tuple(
-        _stamp(folder / name) for name in ("run.json", "experiment.toml", "summary.json", "metrics.jsonl")
+        _stamp(folder / name)
+        for name in (run_files.IDENTITY, run_files.EXPERIMENT, run_files.SUMMARY, run_files.RECORD)
     )
 
 

@@ -25,7 +25,7 @@ from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.npz import read_arrays
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import check_policy
+from bnpg_math.policies.joint import check_policy
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from bnpg.certified.witness import as_arrays, find_vectors
 from bnpg_math.games.game import Game
 from bnpg_math.games.transitions.dense import DenseTransition
 from bnpg_math.games.transitions.sparse import SparseTransition
-from bnpg_math.policies.file import Policy
+from bnpg_math.policies.joint import Policy
 
 UNASKED = 1_000_000
 """Up to this much work a certificate is proved exactly at the end of a run: a few seconds at most."""

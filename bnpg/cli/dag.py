@@ -77,7 +77,7 @@ def advise(
     from bnpg_math.arrays.joint import joint_policy
     from bnpg_math.dag.text import parse_dag
     from bnpg_math.errors import InputError
-    from bnpg_math.policies.file import Policy, check_policy
+    from bnpg_math.policies.joint import Policy, check_policy
     from bnpg_math.policies.network_file import read_policy
 
     if report is not None and report.exists():

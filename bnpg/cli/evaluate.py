@@ -66,7 +66,8 @@ def evaluate(
     from bnpg.known_game import JUDGED, known_game
     from bnpg.notices import announce
     from bnpg_math.exact.equilibrium import best_response as respond
-    from bnpg_math.policies.file import Policy, check_policy, policy_arrays
+    from bnpg_math.policies.file import policy_arrays
+    from bnpg_math.policies.joint import Policy, check_policy
     from bnpg_math.policies.network_file import read_policy
 
     played = announce(known_game(game, JUDGED))

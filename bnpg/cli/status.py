@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from bnpg_coordinator import run_files
 
 from bnpg.cli.options import debug_option, json_option
 from bnpg.durations import duration
@@ -39,7 +40,7 @@ def status(where: str, as_json: bool) -> None:
 
 
 def _from_folder(folder: Path) -> dict[str, Any]:
-    file = folder / "status.json"
+    file = folder / run_files.STATUS
     try:
         status = read_document(file, Status)
     except FileNotFoundError:

@@ -10,7 +10,7 @@ from bnpg.edges.trained import Trained, TrainedNetworks, TrainedTables
 from bnpg.evaluation.played import MOST_STEPS
 from bnpg.report.recorded_run import RecordedRun
 from bnpg_math.dag import Dag
-from bnpg_math.policies.file import Policy, policy_of
+from bnpg_math.policies.joint import Policy, policy_of
 from bnpg_math.policies.network_file import JointPolicy
 
 

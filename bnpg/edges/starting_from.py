@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from bnpg_coordinator import run_files
 from bnpg_coordinator.experiment import read_fields
 
 from bnpg.edges.of_run import policy_on
@@ -24,7 +25,7 @@ def fields_of(folder: Path) -> tuple[dict[str, Any], Path]:
         If it is not the folder of a run.
     """
     run = read_run(folder).run
-    fields = read_fields(folder / "experiment.toml")
+    fields = read_fields(folder / run_files.EXPERIMENT)
     for key in ("initial", "dag"):
         fields.pop(key, None)
     return fields, run.path if run.simulator is None else Path(run.simulator.folder)

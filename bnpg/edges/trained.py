@@ -11,8 +11,8 @@ from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.cells import cells
 from bnpg_math.dag import Dag
 from bnpg_math.policies import interface
-from bnpg_math.policies.file import Policy
 from bnpg_math.policies.interface import Seen
+from bnpg_math.policies.joint import Policy
 from bnpg_math.policies.network import NetworkPolicy, StateNetworkPolicy
 from bnpg_math.policies.network_file import JointPolicy, NetworkTeam
 from bnpg_math.policies.network_pruning import InputMoments, regraphed_networks

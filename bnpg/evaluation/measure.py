@@ -27,7 +27,7 @@ from bnpg_math.games.game import Game
 from bnpg_math.html_table import facts
 from bnpg_math.learning.objective import objective
 from bnpg_math.learning.regularization import Regularization
-from bnpg_math.policies.file import Policy
+from bnpg_math.policies.joint import Policy
 from bnpg_math.policies.softmax import log_policy
 from bnpg_math.theory.bounds import Bound, bounds
 from bnpg_math.theory.curvature import curvature

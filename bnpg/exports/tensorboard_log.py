@@ -4,6 +4,7 @@ import shutil
 import time
 from pathlib import Path
 
+from bnpg_coordinator import run_files
 from bnpg_coordinator.line import LEARNING, MEASURED, RETURNS, Line, number
 
 from bnpg_files.reading import read_text
@@ -41,7 +42,7 @@ class TensorBoardLog:
         if target.exists():
             shutil.rmtree(target)
         self._writer = SummaryWriter(str(target), flush_secs=5)
-        text = read_text(folder / "experiment.toml", InputError)
+        text = read_text(folder / run_files.EXPERIMENT, InputError)
         self._writer.add_text("experiment", "".join(f"    {line}\n" for line in text.splitlines()))
         self._clock = time.time()
 

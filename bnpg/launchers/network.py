@@ -148,7 +148,7 @@ class NetworkWiring:
         return AgentOptions(
             agent=agent,
             incarnation=incarnation,
-            state=self._run.path / "agents" / name,
+            state=self._run.agent(agent),
             **sealing(self._run, self._settings),
             connect=f"@{self._run.path / ENDPOINT_FILE}",
             key=Path(HOST_FOLDER) / f"{name}.key",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from bnpg_coordinator import run_files
 from bnpg_coordinator.line import Line
 from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.wire import addresses
@@ -71,7 +72,7 @@ class Supervisor:
         self._pause = pause
         self._log = open_log("bnpg", settings.log_format, settings.log_level)
         self._on_line = on_line
-        self._tail = Tail(run.path / "metrics.jsonl", self._look)
+        self._tail = Tail(run.path / run_files.RECORD, self._look)
         self._agents = run.agents
         self._processes: dict[str, Handle] = {}
         self._deaths: dict[str, int] = {}

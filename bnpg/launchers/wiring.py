@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 from bnpg_agents.options import AgentOptions
+from bnpg_coordinator import run_files
 from bnpg_coordinator.line import decode_line
 from bnpg_coordinator.options import CoordinatorOptions
 from bnpg_coordinator.run_record import whole_lines
@@ -93,7 +94,7 @@ def least_sealed(run: RunFolder, settings: LaunchSettings) -> int:
     """
     if settings.on_lost_state == "restart" and not any((run.path / FOLDER).glob("agent-*")):
         return 0
-    lines = whole_lines(run.path / "metrics.jsonl")
+    lines = whole_lines(run.path / run_files.RECORD)
     return decode_line(lines[-1]).round if lines else 0
 
 
@@ -149,7 +150,7 @@ class LocalWiring:
         return AgentOptions(
             agent=agent,
             incarnation=incarnation,
-            state=self._run.path / "agents" / name,
+            state=self._run.agent(agent),
             **sealing(self._run, self._settings),
             connect=f"@{self._endpoint_file}" if scheme == "tcp" else self._front,
             inbox="tcp://127.0.0.1:*" if scheme == "tcp" else inbox,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from bnpg_agents.checkpoint import SLOTS_FILE
+from bnpg_coordinator import run_files
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol.process.faults.plan import FaultPlan, PlanError, read_plan
 from msgspec import UNSET
@@ -135,7 +136,7 @@ class RecordedRun(Measurements):
     @cached_property
     def latest_thetas(self) -> tuple[int, Sequence[FloatArray]] | None:
         """The newest theta that every agent holds, as it is stored, with its round; networks' are vectors."""
-        if (self.folder / "policy.npz").exists():
+        if (self.folder / run_files.POLICY).exists():
             try:
                 thetas = self.run.thetas(self.rounds)
             except InputError:
@@ -149,7 +150,7 @@ class RecordedRun(Measurements):
 
     def without_thetas(self) -> InputError:
         """Return what to raise where `latest_thetas` is None: whose thetas are not there."""
-        if (self.folder / "policy.npz").exists():
+        if (self.folder / run_files.POLICY).exists():
             try:
                 self.run.thetas(self.rounds)
             except InputError as error:

@@ -4,6 +4,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from bnpg_coordinator import run_files
 from bnpg_coordinator.experiment import Experiment, experiment_settings, experiment_toml
 
 from bnpg.report.recorded_run import RecordedRun
@@ -45,7 +46,7 @@ def reproduction(run: RecordedRun) -> Reproduction:
     experiment = run.experiment
     files = [name for name in (experiment.game, experiment.initial) if name.endswith(".npz")]
     if files:
-        words = ["bnpg", "train", str(run.folder / "experiment.toml")]
+        words = ["bnpg", "train", str(run.folder / run_files.EXPERIMENT)]
         needs = f"It reads {' and '.join(files)} from the run folder, beside experiment.toml."
     else:
         words = ["bnpg", "train", experiment.game, *options(experiment)]

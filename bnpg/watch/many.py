@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from bnpg_coordinator import run_files
 
 from bnpg.catalogue.catalogue import Catalogue
 from bnpg.catalogue.entry import RUNNING, UNREADABLE, Entry
@@ -28,7 +29,10 @@ MEASURES = named(
     "value", "return_mean", "optimality_gap", "nash_gap", "objective", "gradient_norm", value="exact value"
 )
 LOGARITHMIC = frozenset({*GAPS, "gradient_norm"})
-_OF_A_RUN = ("experiment.toml", "run.json", "launch.toml", "metrics.jsonl", "summary.json", "status.json")
+_OF_A_RUN = (
+    run_files.EXPERIMENT, run_files.IDENTITY, run_files.LAUNCH, run_files.RECORD, run_files.SUMMARY,
+    run_files.STATUS,
+)  # fmt: skip
 MOST_CURVES = 40
 """Curves of single runs in one chart."""
 MOST_GROUPED = 400

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from bnpg_coordinator import run_files
 from bnpg_coordinator.line import LEARNING, MEASURED, RETURNS, Line
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -103,7 +104,7 @@ class FolderSource:
         """Return the page; what is dear and changes slowly is drawn less often."""
         stamp = tuple(
             _stamp(self._folder / name)
-            for name in ("metrics.jsonl", "summary.json", "policy.npz", EDGE_VALUES)
+            for name in (run_files.RECORD, run_files.SUMMARY, run_files.POLICY, EDGE_VALUES)
         )
         if self._page is None or stamp != self._seen:
             try:

@@ -23,16 +23,8 @@ from bnpg_math.dag import Dag
 from bnpg_math.errors import DagError, PolicyError
 from bnpg_math.networks.mlp import checked, shapes
 from bnpg_math.policies.encoding import Encoding
-from bnpg_math.policies.file import (
-    Policy,
-    edges_of,
-    is_of_network,
-    is_table,
-    load_policy,
-    network_name,
-    policy_digest,
-    save_policy,
-)
+from bnpg_math.policies.file import edges_of, is_of_network, is_table, load_policy, network_name, save_policy
+from bnpg_math.policies.joint import Policy, policy_digest
 from bnpg_math.policies.network import StateNetworkPolicy
 
 

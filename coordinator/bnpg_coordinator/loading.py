@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from bnpg_coordinator import run_files
 from bnpg_coordinator.automatic import settled
 from bnpg_coordinator.critic_file import read_critics
 from bnpg_coordinator.critic_state import CriticState
@@ -26,7 +27,7 @@ from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError, PolicyError
 from bnpg_math.games.game import Game
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policies.file import Policy, check_policy
+from bnpg_math.policies.joint import Policy, check_policy
 from bnpg_math.policies.network_file import JointPolicy, NetworkTeam, read_policy
 from bnpg_math.theory.constants import sizes, smoothness
 from bnpg_math.theory.direct import direct_smoothness
@@ -100,7 +101,7 @@ def check_shapes(policy: JointPolicy, world: World, experiment: Experiment) -> N
 
 def recorded_lines(folder: Path, experiment: Experiment) -> tuple[Line, ...]:
     """Return the run record that a coordinator finds, if its rounds need to know of those before them."""
-    return tuple(read_lines(folder / "metrics.jsonl")) if experiment.remembers else ()
+    return tuple(read_lines(folder / run_files.RECORD)) if experiment.remembers else ()
 
 
 def recorded_critics(folder: Path, experiment: Experiment) -> dict[int, CriticState]:
@@ -126,8 +127,8 @@ def load_setup(folder: Path, generation: int, patience: float, workers: int = 0)
     InputError
         If a file is missing or bad; the text names it.
     """
-    experiment = read_experiment(folder / "experiment.toml")
-    file = folder / "run.json"
+    experiment = read_experiment(folder / run_files.EXPERIMENT)
+    file = folder / run_files.IDENTITY
     try:
         identity = read_json(file, _Identity, InputError)
     except FileNotFoundError:

@@ -10,7 +10,7 @@ from bnpg_math.dag import Dag
 from bnpg_math.errors import PolicyError
 from bnpg_math.networks.mlp import shapes
 from bnpg_math.policies.encoding import Encoding
-from bnpg_math.policies.file import policy_of
+from bnpg_math.policies.joint import policy_of
 from bnpg_math.policies.network_file import JointPolicy, NetworkTeam
 from bnpg_math.policies.spec import PolicySpec
 

@@ -24,6 +24,7 @@ from bnpg_protocol.process.files import next_count, sync_folder, write_atomicall
 from bnpg_protocol.wire.errors import StorageFailed
 from msgspec import UNSET
 
+from bnpg_coordinator import run_files
 from bnpg_coordinator.critic_file import CriticFile
 from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.line import GENESIS, RETURNS, Line, check_chain, decode_line, encode_line, fields_of
@@ -55,7 +56,7 @@ class RunRecord:
         """What is kept for the agents."""
         self._folder = folder
         self._fsync = fsync
-        self._metrics = folder / "metrics.jsonl"
+        self._metrics = folder / run_files.RECORD
         self._file: BufferedWriter | None = None
         self._chain = GENESIS
         self._played: Line | None = None
@@ -114,7 +115,7 @@ class RunRecord:
         if at_once or now - self._status_at >= STATUS_EVERY:
             self._status_at = now
             status = observe() | {"written": time.time()}
-            self._replace("status.json", json.dumps(status).encode(), fsync=False)
+            self._replace(run_files.STATUS, json.dumps(status).encode(), fsync=False)
 
     def write_critic(self, round_: int, state: CriticState) -> None:
         """Make the critic of a round durable."""
@@ -122,8 +123,8 @@ class RunRecord:
 
     def write_policy(self, policy: JointPolicy) -> None:
         """Write the policy that was gathered."""
-        target = self._folder / "policy.npz"
-        draft = Path(self.fence.draft("policy.npz"))
+        target = self._folder / run_files.POLICY
+        draft = Path(self.fence.draft(run_files.POLICY))
         try:
             patiently(lambda: write_policy(policy, draft))
             draft.replace(target)
@@ -142,7 +143,7 @@ class RunRecord:
         summary["core"] = self.core
         played = {} if self._played is None else fields_of(self._played)
         summary |= {key: played[key] for key in RETURNS if key in played}
-        self._replace("summary.json", json.dumps(summary, indent=2).encode(), self._fsync)
+        self._replace(run_files.SUMMARY, json.dumps(summary, indent=2).encode(), self._fsync)
 
     def close(self) -> None:
         """Close the files."""

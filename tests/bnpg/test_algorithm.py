@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from bnpg.algorithm import learn
 from bnpg.lab.soak.simulate import simulate
 from bnpg_math.errors import InputError
-from bnpg_math.policies.file import policy_digest
+from bnpg_math.policies.joint import policy_digest
 
 GAME = "random(agents=3, states=3, actions=3, branching=2, seed=4)"
 

@@ -20,7 +20,8 @@ from bnpg_math.dag import Dag, line
 from bnpg_math.errors import InputError
 from bnpg_math.games.file import save_game
 from bnpg_math.games.game import dense_game
-from bnpg_math.policies.file import Policy, policy_digest, save_policy
+from bnpg_math.policies.file import save_policy
+from bnpg_math.policies.joint import Policy, policy_digest
 from bnpg_math.theory.weighted_barrier import barrier_weights
 
 GAME = "random(agents=3, states=3, actions=3, branching=2, seed=4)"

@@ -8,7 +8,8 @@ from bnpg_math.errors import GameError, InputError, PolicyError
 from bnpg_math.games.file import load_game, save_game
 from bnpg_math.games.game import dense_game
 from bnpg_math.games.registry import game as built_in
-from bnpg_math.policies.file import Policy, check_policy, load_policy, policy_digest, save_policy
+from bnpg_math.policies.file import load_policy, save_policy
+from bnpg_math.policies.joint import Policy, check_policy, policy_digest
 
 GAME = {
     "transition": np.full((2, 3, 2), 0.5),

@@ -7,7 +7,8 @@ from bnpg_math.dag import Dag
 from bnpg_math.errors import PolicyError
 from bnpg_math.networks.mlp import initial
 from bnpg_math.policies.encoding import Encoding
-from bnpg_math.policies.file import Policy, load_policy, save_policy
+from bnpg_math.policies.file import load_policy, save_policy
+from bnpg_math.policies.joint import Policy
 from bnpg_math.policies.network_file import NetworkTeam, read_policy, write_policy
 
 LINE = Dag(2, ((0, 1),))

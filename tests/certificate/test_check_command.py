@@ -13,7 +13,8 @@ import pytest
 from bnpg.certified import exact_check
 from bnpg_math.games.file import save_game
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policies.file import Policy, load_policy, save_policy
+from bnpg_math.policies.file import load_policy, save_policy
+from bnpg_math.policies.joint import Policy
 
 RUNS: dict[str, dict[str, Any]] = {
     "built-in": {"game": "coordination(agents=3)", "dag": "line"},

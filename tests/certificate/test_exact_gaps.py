@@ -24,7 +24,7 @@ from bnpg.certified.exactly import UNASKED, find_vectors_quietly, prove
 from bnpg.evaluation.measure import measure
 from bnpg_math.dag import Dag
 from bnpg_math.games.game import Game, dense_game
-from bnpg_math.policies.file import Policy
+from bnpg_math.policies.joint import Policy
 
 
 @dataclass(frozen=True)

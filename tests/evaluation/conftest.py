@@ -18,7 +18,8 @@ from bnpg.run_creation import create_run_folder
 from bnpg.run_folder import RunFolder
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policies.file import Policy, save_policy
+from bnpg_math.policies.file import save_policy
+from bnpg_math.policies.joint import Policy
 from bnpg_math.policies.softmax import theta_shape
 
 Start = Callable[..., Path]

@@ -14,7 +14,8 @@ from bnpg_math.exact.equilibrium import best_response
 from bnpg_math.exact.mismatch import mismatch
 from bnpg_math.games.file import save_game
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policies.file import Policy, load_policy, save_policy
+from bnpg_math.policies.file import load_policy, save_policy
+from bnpg_math.policies.joint import Policy
 
 KEYS = {
     "value", "value_per_state", "optimal_value", "optimality_gap", "optimality_gap_upper", "nash_gap",

@@ -12,7 +12,7 @@ from bnpg_math.exact.mismatch import mismatch
 from bnpg_math.exact.optimum import optimal_value
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policies.file import Policy
+from bnpg_math.policies.joint import Policy
 from bnpg_math.policies.softmax import theta_shape
 from bnpg_math.theory.constants import nash_threshold, optimality_threshold, sizes, smoothness
 from bnpg_math.theory.rates import RateConstants, euclidean_threshold, rates, rounds

@@ -23,7 +23,7 @@ from bnpg.report.recorded_run import RecordedRun, read_run
 from bnpg.report.summary import in_words, tiles
 from bnpg.run_folder import RunFolder
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policies.file import policy_digest
+from bnpg_math.policies.joint import policy_digest
 
 
 @pytest.fixture(scope="module")

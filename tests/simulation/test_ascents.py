@@ -10,7 +10,7 @@ from bnpg.algorithm import learn
 from bnpg.lab.soak.promise import broken_promise
 from bnpg.lab.soak.schedule import Schedule, draw_edges, draw_plan
 from bnpg.lab.soak.simulate import simulate
-from bnpg_math.policies.file import policy_digest
+from bnpg_math.policies.joint import policy_digest
 
 WAYS = [
     {"step_size": "backtracking"},

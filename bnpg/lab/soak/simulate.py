@@ -22,7 +22,7 @@ from bnpg.launchers.cluster import Cluster
 from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.games.registry import game as find_game
-from bnpg_math.policies.file import policy_digest
+from bnpg_math.policies.joint import policy_digest
 
 LONGEST = 1_000_000
 """Steps of a simulation after which it is called endless."""

@@ -24,7 +24,7 @@ from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.dag.text import parse_dag
-from bnpg_math.policies.file import policy_digest
+from bnpg_math.policies.joint import policy_digest
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg.lab.testing.scratch import Scratch
 from bnpg.launchers.settings import LaunchSettings
 from bnpg_math.arrays import FloatArray
-from bnpg_math.policies.file import policy_digest
+from bnpg_math.policies.joint import policy_digest
 
 LOOK_EVERY = 0.005
 """Seconds between two looks at what a test waits for."""

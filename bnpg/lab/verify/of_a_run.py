@@ -20,7 +20,7 @@ from bnpg_math.dag.perfect import is_perfect
 from bnpg_math.errors import InputError
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import Game
-from bnpg_math.policies.file import policy_digest
+from bnpg_math.policies.joint import policy_digest
 from bnpg_math.theory.additivity import additivity
 from bnpg_math.theory.global_optimality import largest_fall, node_values
 

@@ -15,7 +15,7 @@ from msgspec import structs
 
 from bnpg.lab.testing.lockstep import Lockstep, Message
 from bnpg.lab.testing.messages import envelopes, messages
-from bnpg_math.policies.file import policy_digest
+from bnpg_math.policies.joint import policy_digest
 
 pytestmark = pytest.mark.skipif(core.name() == core.PYTHON, reason="the core is not compiled here")
 

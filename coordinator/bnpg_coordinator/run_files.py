@@ -1,0 +1,13 @@
+"""The files of a run folder by their names; what is in each says the page on file formats."""
+
+EXPERIMENT = "experiment.toml"
+IDENTITY = "run.json"
+LAUNCH = "launch.toml"
+GAME = "game.npz"
+INITIAL = "initial.npz"
+RECORD = "metrics.jsonl"
+STATUS = "status.json"
+POLICY = "policy.npz"
+CERTIFICATE = "certificate.json"
+CURVES = "curves.png"
+SUMMARY = "summary.json"
