@@ -20,7 +20,8 @@ from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.links import Links
 from bnpg_protocol.wire.messages import Beacon, Hello, Start
 
-from bnpg.lab.soak.simulate import coordinator_setup, simulate
+from bnpg.lab.soak.simulate import simulate
+from bnpg.lab.testing.in_memory import setup_of
 from bnpg.lab.testing.stages import AgentStage
 
 TABLES = [(AgentMachine, OF_AGENT), (CoordinatorMachine, OF_COORDINATOR)]
@@ -63,7 +64,7 @@ def test_a_phase_that_the_table_does_not_lead_to_cannot_be_entered() -> None:
     assert isinstance(machine, AgentMachine)
     with pytest.raises(AssertionError, match="greeting does not lead to running"):
         machine.phase = "running"
-    coordinator = CoordinatorMachine(coordinator_setup(SMALL), 0.0)
+    coordinator = CoordinatorMachine(setup_of(SMALL), 0.0)
     with pytest.raises(AssertionError, match="gathering does not lead to closing"):
         coordinator.phase = "closing"
 

@@ -11,7 +11,7 @@ from bnpg_protocol.wire.effects import Effect
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.lab.proof.check import check_trace
-from bnpg.lab.soak.simulate import coordinator_setup
+from bnpg.lab.testing.in_memory import setup_of
 from bnpg.launchers.cluster import Cluster
 from bnpg.trace.reading import read_trace
 
@@ -24,7 +24,7 @@ EXPERIMENT = Experiment(
 @pytest.mark.parametrize("seed", range(8))
 def test_answers_that_come_after_the_end_change_nothing(seed: int, tmp_path: Path) -> None:
     """The coordinator is interrupted while all that is missing of a round is on its way to it."""
-    setup = coordinator_setup(EXPERIMENT)
+    setup = setup_of(EXPERIMENT)
     cluster = Cluster(
         lambda generation: msgspec.structs.replace(setup, generation=generation),
         lambda _effect: None,
@@ -46,7 +46,7 @@ def test_answers_that_come_after_the_end_change_nothing(seed: int, tmp_path: Pat
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_says_that_a_run_is_over_before_its_trace_does(seed: int, tmp_path: Path) -> None:
     """Killed right behind its last word, it is done, and its trace must be that of a run that is done."""
-    setup = coordinator_setup(EXPERIMENT)
+    setup = setup_of(EXPERIMENT)
     proofs = []
 
     def perform(effect: Effect) -> None:

@@ -5,23 +5,15 @@ from itertools import count
 
 import msgspec
 from bnpg_agents.snapshot import Snapshot
-from bnpg_coordinator.critic_state import CriticState
-from bnpg_coordinator.effects import Concluded, Gathered, KeepCritic, Record, Rewind
-from bnpg_coordinator.experiment import Experiment, experiment_digest
+from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.line import Line
-from bnpg_coordinator.loading import certified_learning_rate
-from bnpg_coordinator.setup import CoordinatorSetup
-from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.process.faults.plan import FaultPlan
 from bnpg_protocol.process.simulation import Simulation
-from bnpg_protocol.wire.effects import Effect
 from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Struct
 
+from bnpg.lab.testing.in_memory import MemoryRecord, setup_of
 from bnpg.launchers.cluster import Cluster
-from bnpg_math.arrays.numerics import fingerprint
-from bnpg_math.dag.text import parse_dag
-from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.joint import policy_digest
 
 LONGEST = 1_000_000
@@ -49,24 +41,6 @@ class Result(Struct, frozen=True):
     """How often it was resumed, after something had run out."""
 
 
-def coordinator_setup(experiment: Experiment, patience: float = 3600.0) -> CoordinatorSetup:
-    """Return what a coordinator of this experiment starts with."""
-    game = find_game(experiment.game)
-    dag = parse_dag(experiment.dag, game.agents)
-    return CoordinatorSetup(
-        run="simulated",
-        generation=1,
-        experiment=experiment,
-        digest=experiment_digest(experiment, game.digest, experiment.initial),
-        world=TableWorld(game),
-        dag=dag,
-        learning_rate=certified_learning_rate(experiment, game, dag),
-        initial=(),
-        numerics=fingerprint(),
-        patience=patience,
-    )
-
-
 def simulate(
     experiment: Experiment,
     plan: FaultPlan | None = None,
@@ -88,26 +62,8 @@ def simulate(
     relay : bool
         Whether actions are handed on.
     """
-    setup = msgspec.structs.replace(coordinator_setup(experiment, patience), relay=relay)
-    lines: list[Line] = []
-    gathered: list[str] = []
-    critics: dict[int, CriticState] = {}
-
-    def perform(effect: Effect) -> None:
-        match effect:
-            case Record(line=line):
-                lines.append(line)
-            case Rewind(round=round_):
-                lines[:] = [line for line in lines if line.round < round_]
-            case KeepCritic(round=round_, state=state):
-                for old in [held for held in critics if held < round_ - 1]:
-                    del critics[old]
-                critics[round_] = state
-            case Gathered(thetas=thetas):
-                gathered[:] = [policy_digest(list(thetas))]
-            case Concluded():
-                pass
-
+    setup = msgspec.structs.replace(setup_of(experiment, patience=patience), relay=relay)
+    record = MemoryRecord()
     thetas: list[dict[int, Snapshot]] = [{} for _ in range(setup.dag.agents)]
     identities = [""] * len(thetas)
     lives, generations = [count(1) for _ in thetas], count(1)
@@ -117,10 +73,8 @@ def simulate(
     while resumes < MOST_RESUMES:
         resumes += 1
         cluster = Cluster(
-            lambda generation: msgspec.structs.replace(
-                setup, generation=generation, recorded=tuple(lines), critics=dict(critics)
-            ),
-            perform,
+            lambda generation: record.known(setup, generation),
+            record.perform,
             thetas,
             identities=identities,
             next_life=lambda agent: next(lives[agent]),
@@ -141,8 +95,8 @@ def simulate(
     complete = all(experiment.rounds in held for held in thetas)
     return Result(
         digest=policy_digest([held[experiment.rounds].flat for held in thetas]) if complete else "",
-        lines=lines,
-        gathered=gathered[0] if gathered else "",
+        lines=record.lines,
+        gathered=policy_digest(record.gathered) if record.gathered else "",
         stops={name: (stop.code, stop.why) for name, stop in simulation.stops.items()},
         deaths=deaths,
         delivered=delivered,

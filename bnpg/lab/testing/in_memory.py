@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -69,6 +70,42 @@ def setup_of(experiment: Experiment, generation: int = 1, patience: float = 120.
     )
 
 
+class MemoryRecord:
+    """What the coordinator of a simulated run hands over, through all its lives."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.gathered: list[FloatArray] = []
+        self.sealed: dict[int, dict[int, bytes]] = {}
+        self.critics: dict[int, CriticState] = {}
+
+    def perform(self, effect: Effect) -> None:
+        """Keep what is to be kept."""
+        match effect:
+            case Record(line=line):
+                self.lines.append(line)
+            case Rewind(round=round_):
+                self.lines[:] = [line for line in self.lines if line.round < round_]
+            case KeepCritic(round=round_, state=state):
+                for old in [other for other in self.critics if other < round_ - 1]:
+                    del self.critics[old]
+                self.critics[round_] = state
+            case Gathered(thetas=thetas):
+                self.gathered[:] = thetas
+            case Keep(agent=agent, round=round_, sealed=sealed):
+                before = self.sealed.get(agent, {})
+                others = {other: content for other, content in before.items() if (other - round_) % 2}
+                self.sealed[agent] = others | {round_: sealed}
+            case Drop(agent=agent, round=round_):
+                del self.sealed[agent][round_]
+
+    def known(self, setup: CoordinatorSetup, generation: int, **fields: Any) -> CoordinatorSetup:
+        """Return what a coordinator starts with that takes up the run here."""
+        return msgspec.structs.replace(
+            setup, generation=generation, recorded=tuple(self.lines), critics=dict(self.critics), **fields
+        )
+
+
 def play(
     experiment: Experiment,
     order: int | None = None,
@@ -95,46 +132,17 @@ def play(
     """
     experiment = settled(experiment, load_game(experiment, Path()))
     setup = msgspec.structs.replace(setup_of(experiment), relay=relay)
-    lines: list[Line] = []
-    gathered: list[FloatArray] = []
-    kept: dict[int, dict[int, bytes]] = {}
-    critics: dict[int, CriticState] = {}
-
-    def perform(effect: Effect) -> None:
-        match effect:
-            case Record(line=line):
-                lines.append(line)
-            case Rewind(round=round_):
-                lines[:] = [line for line in lines if line.round < round_]
-            case KeepCritic(round=round_, state=state):
-                for old in [held for held in critics if held < round_ - 1]:
-                    del critics[old]
-                critics[round_] = state
-            case Gathered(thetas=thetas):
-                gathered[:] = thetas
-            case Keep(agent=agent, round=round_, sealed=sealed):
-                mine = kept.setdefault(agent, {})
-                kept[agent] = {one: was for one, was in mine.items() if (one - round_) % 2} | {round_: sealed}
-            case Drop(agent=agent, round=round_):
-                del kept[agent][round_]
-            case _:
-                pass
-
+    record = MemoryRecord()
     cluster = Cluster(
-        lambda generation: msgspec.structs.replace(
-            setup,
-            generation=generation,
-            recorded=tuple(lines),
-            critics=dict(critics),
-            largest_sealed=LARGEST if seal else 0,
-            sealed=kept,
+        lambda generation: record.known(
+            setup, generation, largest_sealed=LARGEST if seal else 0, sealed=record.sealed
         ),
-        perform,
+        record.perform,
         [{} for _ in range(setup.dag.agents)],
         seed=order,
         plan=plan,
         seal=seal,
-        sealed_from=lambda: lines[-1].round if lines else 0,
+        sealed_from=lambda: record.lines[-1].round if record.lines else 0,
         disks_die=disks_die,
         validate=True,
     )
@@ -147,7 +155,13 @@ def play(
     ]
     assert COORDINATOR in simulation.stops, f"the coordinator never ended: {simulation.stops}"
     return Result(
-        lines, thetas, gathered, simulation.stops, cluster.deaths, simulation.delivered, simulation.now
+        record.lines,
+        thetas,
+        record.gathered,
+        simulation.stops,
+        cluster.deaths,
+        simulation.delivered,
+        simulation.now,
     )
 
 
