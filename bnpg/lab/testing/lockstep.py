@@ -29,7 +29,7 @@ from bnpg.lab.testing.in_memory import setup_of
 from bnpg_math.arrays.numerics import fingerprint
 
 COORDINATOR = "coordinator"
-_SHARED = ("_setup", "_clock", "_transport", "_perform", "_on_signal", "_housekeeping", "_core")
+_SHARED = ("_setup", "_clock", "_transport", "_perform", "_on_signal", "_housekeeping", "_core", "_exchange")
 """Attributes that both teams share, or that are the difference between them."""
 
 
@@ -55,6 +55,9 @@ class _Wire:
 
     def connect(self, route: str, endpoint: str, key: str = "") -> None:  # noqa: ARG002
         self._peers[f"{self._name} {route}"] = endpoint
+
+    def exchange(self, compiled: Any) -> None:
+        """Return None: there are no sockets."""
 
     def send(self, route: str, frames: list[Frame], more: bool = False) -> bool:  # noqa: ARG002
         to = self._peers.get(f"{self._name} {route}", "")
@@ -114,14 +117,32 @@ class Team:
         name, _, life = message.to.partition("#")
         here = name in self.loops and name not in self.stops
         if here and life in ("", str(self._lives[name])):
-            loop = self.loops[name]
-            self._note(name, loop._arrived(Arrival(message.origin, message.frames)))
-            loop._machine.prepare()
+            self._note(name, self._arrived(name, message))
 
     def look(self, name: str) -> None:
         """Let a process find out what is due."""
         if name not in self.stops:
-            self._note(name, self.loops[name]._look_around(self.now, True))
+            self._note(name, self._looked(name))
+
+    def close(self) -> None:
+        """Let go of what it holds: nothing."""
+
+    def traffic(self, name: str) -> dict[str, Any]:  # noqa: ARG002
+        """Return what went over the sockets of a process: it has none."""
+        return {}
+
+    def _wire(self, name: str) -> Any:
+        """Make what a process sends by."""
+        return _Wire(name, self._lives[name], self.sent, self._peers)
+
+    def _arrived(self, name: str, message: Message) -> Stop | None:
+        loop = self.loops[name]
+        stop = loop._arrived(Arrival(message.origin, message.frames))
+        loop._machine.prepare()
+        return stop
+
+    def _looked(self, name: str) -> Stop | None:
+        return self.loops[name]._look_around(self.now, True)
 
     def _note(self, name: str, stop: Stop | None) -> None:
         if stop is not None:
@@ -137,7 +158,7 @@ class Team:
             elif not isinstance(effect, Log) or effect.event != "epoch":
                 self.said.append((name, effect))
 
-        wire: Any = _Wire(name, self._lives[name], self.sent, self._peers)
+        wire = self._wire(name)
         opened = core if self._compiled else None
         nothing: Callable[[float], list[Effect]] = lambda _now: []  # noqa: E731 - typed
         self.loops[name] = Loop(machine, wire, perform, nothing, nothing, clock=lambda: self.now, core=opened)
@@ -150,11 +171,13 @@ class Lockstep:
     ----------
     experiment : Experiment
         Of a built-in game.
+    kind : type of Team
+        Without sockets, or over some.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, kind: type[Team] = Team) -> None:
         setup = setup_of(experiment, patience=1e6)
-        self.compiled, self.python = (Team(setup, compiled) for compiled in (True, False))
+        self.compiled, self.python = (kind(setup, compiled) for compiled in (True, False))
         self.pending: list[Message] = []
         """What is on its way; a test takes out of it what it lets arrive."""
         self._collect()
@@ -185,6 +208,11 @@ class Lockstep:
             team.begin(agent)
         self._compare(f"agent-{agent}")
 
+    def close(self) -> None:
+        """Close what the teams have open."""
+        for team in (self.compiled, self.python):
+            team.close()
+
     def finish(self, most: int = 5_000) -> None:
         """Deliver everything in its order until the run is over."""
         for _ in range(most):
@@ -206,6 +234,7 @@ class Lockstep:
     def _compare(self, name: str) -> None:
         if name in self.python.loops:
             same(self.compiled.loops[name], self.python.loops[name], name)
+            same(self.compiled.traffic(name), self.python.traffic(name), f"sockets of {name}")
         same(self.compiled.sent, self.python.sent, f"sent by {name}")
         same(self.compiled.said, self.python.said, f"said by {name}")
         same(self.compiled.stops, self.python.stops, "stops")

@@ -10,22 +10,45 @@ from collections.abc import Callable
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bnpg_protocol.core.sources import HERE, built_from, digest
 
 if TYPE_CHECKING:
     from bnpg_protocol.process.transport.interface import Arrival
+    from bnpg_protocol.wire.effects import Stop
 
 COMPILED, PYTHON = "compiled", "python"
 """What does the steps of a run, as `bnpg --version`, summaries and benchmarks call it."""
 SWITCH = "BNPG_PURE"
 """Environment variable that, set to 1, leaves everything to Python."""
 
+LOOK_AROUND = 0.005
+"""Seconds a loop that is busy with messages goes on before it looks at anything else."""
+
 Core = Callable[["Arrival", float], bool]
 """Whether an arrival, at a time, was dealt with; if not, nothing has changed."""
 Opened = Callable[[ModuleType, Callable[..., bool], Any, Any], Core]
 """Makes a core from what was compiled, for what sends, a history and a quarantine."""
+
+
+class Exchange(Protocol):
+    """Exchanges the messages of a step between sockets and a core, and leaves everything else alone."""
+
+    @property
+    def stop(self) -> "Stop | None":
+        """How the process ends, once something that arrived said so."""
+
+    @property
+    def left(self) -> bool:
+        """Whether the transport has something to do that is left to it."""
+
+    def run(self, due: float) -> float:
+        """Exchange messages until it is time to look around; return when that is."""
+
+
+Exchanges = Callable[..., Exchange]
+"""Makes an exchange of a core, a transport, what takes arrivals, what follows a turn, and a clock."""
 
 
 def name() -> str:

@@ -2,7 +2,9 @@
 # cython: binding=False
 """The steady step, compiled. What it is, and what it leaves alone, is in the README beside it."""
 
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memcpy, memset
 from numpy cimport (
@@ -10,8 +12,13 @@ from numpy cimport (
     PyArray_ISNOTSWAPPED, PyArray_ITEMSIZE, PyArray_NDIM, import_array, ndarray,
 )
 
+from time import monotonic as _monotonic
+
 from numpy import dtype as _dtype, frombuffer
 
+from bnpg_protocol.core import LOOK_AROUND
+from bnpg_protocol.process.transport.interface import Arrival
+from bnpg_protocol.process.transport.stream import LONG, READ
 from bnpg_protocol.wire import link as _link, weight as _weight
 from bnpg_protocol.wire.addresses import COORDINATOR
 from bnpg_protocol.wire.codec import WIRE_VERSION, crc32
@@ -33,7 +40,12 @@ cdef object ONE_BYTE = _dtype("|u1"), TWO_BYTES = _dtype("<u2"), FOUR_BYTES = _d
 
 assert 0 < WIRE_VERSION < 128
 
+
+cdef class Exchange
+
 include "frames.pxi"
 include "ends.pxi"
 include "agent.pxi"
 include "coordinator.pxi"
+include "exchange.pxi"
+include "unix.pxi"

@@ -20,14 +20,9 @@ cdef class AgentCore(Ends):
         self.machine = machine
         self.buffers, self.policies = kinds
 
-    def __call__(self, object arrival, double now):
-        """Whether an arrival was such a message, and was dealt with; if not, nothing has changed."""
+    cdef bint handle(self, bytes frame, object origin, double now) except -1:
         cdef Header header
-        cdef list frames = arrival.frames
-        if len(frames) != 1 or type(frames[0]) is not bytes:
-            return False
-        cdef bytes frame = frames[0]
-        machine, origin = self.machine, arrival.origin
+        machine = self.machine
         if machine._phase != "running" or not read(frame, &header) or self.quarantined(origin):
             return False
         rounds = machine._rounds

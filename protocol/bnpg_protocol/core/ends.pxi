@@ -8,6 +8,7 @@ cdef class Ends:
     """Links, history and sockets of one process, whichever its machine."""
 
     cdef object links, send, events, run, records
+    cdef Exchange exchange
     cdef bytes run_bytes
     cdef readonly int64_t handled
     """Messages that the core has taken; all others were left to the machine."""
@@ -19,6 +20,17 @@ cdef class Ends:
         self.records = quarantine._records
         self.run = None
         self.run_bytes = b""
+
+    def __call__(self, object arrival, double now):
+        """Whether an arrival was a message of a step, and was dealt with; if not, nothing has changed."""
+        cdef list frames = arrival.frames
+        if len(frames) != 1 or type(frames[0]) is not bytes:
+            return False
+        return self.handle(frames[0], arrival.origin, now)
+
+    cdef bint handle(self, bytes frame, object origin, double now) except -1:
+        """Whether what came from somewhere was a message of a step, and was dealt with."""
+        raise NotImplementedError
 
     cdef bint quarantined(self, object origin) except -1:
         """Whether the sender was refused before: then every message of it counts."""
@@ -129,7 +141,10 @@ cdef class Ends:
         """Send what was posted, in its order."""
         self.events.append((now, [effect for effect, _ in posted]))
         for effect, frame in posted:
-            self.send(effect.route, [frame])
+            if self.exchange is None:
+                self.send(effect.route, [frame])
+            else:
+                self.exchange.send(effect.route, frame)
 
 
 cdef object array_in(bytes frame, Header* header):

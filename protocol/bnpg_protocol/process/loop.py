@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from bnpg_protocol.core import Core, Opened, compiled
+from bnpg_protocol.core import LOOK_AROUND, Core, Exchange, Opened, compiled
 from bnpg_protocol.process.faults.execution import FaultExecution
 from bnpg_protocol.process.history import History
 from bnpg_protocol.process.machine import Machine
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT = 0.5
 """Seconds the loop sleeps at the most before it looks at signals and at its lifeline."""
-LOOK_AROUND = 0.005
-"""Seconds a loop that is busy with messages goes on before it looks at anything else."""
 
 REFUSALS = frozenset({"refused", "rejected"})
 """Events that count against whoever caused them, and that nobody may fill a log with."""
@@ -90,11 +88,16 @@ class Loop:
         self._next_tick = 0.0
         self._history = History()
         self._core: Core | None = None
+        self._exchange: Exchange | None = None
         module = None if core is None else compiled()
         if core is not None and module is not None:
             unknown = (faults, admission, recorder)
             assert not any(sender is not None for sender in unknown), "the core knows none of them"
             self._core = core(module, transport.send, self._history, self._quarantine)
+            exchanges = transport.exchange(module)
+            if exchanges is not None:
+                parts = (self._core, transport, self._machine_takes, machine.prepare, clock)
+                self._exchange = exchanges(*parts)
 
     def run(self) -> Stop:
         """Work until the machine stops; return how it ended."""
@@ -119,6 +122,13 @@ class Loop:
                 if stop is not None:
                     return stop
                 due = self._next_tick
+            if self._exchange is not None:
+                due = self._exchange.run(due)
+                if self._exchange.stop is not None:
+                    return self._exchange.stop
+                if not self._exchange.left:
+                    continue
+                now = clock()
             wait = due - now
             if self._faults is not None:
                 wait = min(wait, self._faults.release(transport))
@@ -147,10 +157,14 @@ class Loop:
         return stop
 
     def _arrived(self, arrival: Arrival) -> Stop | None:
+        """Deal with an arrival: the core if it can, else the machine."""
+        if self._core is not None and self._core(arrival, self._clock()):
+            return None
+        return self._machine_takes(arrival)
+
+    def _machine_takes(self, arrival: Arrival) -> Stop | None:
         """Let an arrival in or refuse it; whatever is wrong with it, this process goes on."""
         machine, now = self._machine, self._clock()
-        if self._core is not None and self._core(arrival, now):
-            return None
         sender = arrival.key or arrival.origin
         if self._quarantine.holds(sender, now):
             machine.links.refused["quarantined"] += 1

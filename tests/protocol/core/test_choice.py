@@ -45,7 +45,15 @@ def test_a_core_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_digest_belongs_to_the_content_of_every_source() -> None:
     names = {one.name for one in sources()}
-    assert names == {"_steady.pyx", "agent.pxi", "coordinator.pxi", "ends.pxi", "frames.pxi"}
+    assert names == {
+        "_steady.pyx",
+        "agent.pxi",
+        "coordinator.pxi",
+        "ends.pxi",
+        "exchange.pxi",
+        "frames.pxi",
+        "unix.pxi",
+    }
     assert len(digest()) == 32
 
 

@@ -1,9 +1,11 @@
 """What a transport does: carry frames, best effort. Order and completeness are the links' business."""
 
+from types import ModuleType
 from typing import Any, Protocol
 
 from msgspec import Struct
 
+from bnpg_protocol.core import Exchanges
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.wire.codec import Frame
 
@@ -41,6 +43,9 @@ class Transport(Protocol):
 
     def counters(self) -> dict[str, Any]:
         """Return what went over the sockets so far, and who was not let in."""
+
+    def exchange(self, compiled: ModuleType) -> Exchanges | None:
+        """Return what of the compiled core carries the messages of a step here; None if nothing does."""
 
     def hopeless(self, route: str) -> str:
         """Return why there is no point in going on with a route; the empty text if there is."""

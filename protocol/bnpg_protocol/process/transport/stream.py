@@ -102,7 +102,7 @@ class StreamConnection:
         if self._outgoing:
             if len(self._ends) >= HIGH_WATER or self._queued + size > QUEUED_BYTES:
                 return False
-            self._queue(pieces, size)
+            self.queue(pieces, size)
             return True
         if more and len(self._held) + len(pieces) <= TOGETHER:
             self._held += pieces
@@ -113,7 +113,7 @@ class StreamConnection:
             self._held = []
         sent = self._write(pieces)
         if sent < size:
-            self._queue(_after(pieces, sent), size - sent)
+            self.queue(_after(pieces, sent), size - sent)
         return True
 
     def flush(self) -> None:
@@ -160,7 +160,7 @@ class StreamConnection:
         if not size:
             raise BrokenStream("closed")
         data = self._kept + bytes(buffer[:size]) if self._kept else bytes(buffer[:size])
-        return self._cut(data)
+        return self.cut(data)
 
     def close(self) -> None:
         """Close the socket; what is queued is lost."""
@@ -178,7 +178,8 @@ class StreamConnection:
         except OSError as error:
             raise BrokenStream(error.strerror) from None
 
-    def _queue(self, pieces: list[Frame], size: int) -> None:
+    def queue(self, pieces: list[Frame], size: int) -> None:
+        """Queue what is left of a message, which has so many bytes."""
         self._outgoing.extend(pieces)
         self._ends.append(len(pieces))
         self._queued += size
@@ -190,7 +191,7 @@ class StreamConnection:
                 return
             pieces -= self._ends.popleft()
 
-    def _cut(self, data: bytes) -> list[list[Frame]]:
+    def cut(self, data: bytes) -> list[list[Frame]]:
         """Cut what came into messages; keep the beginning of the next one."""
         messages: list[list[Frame]] = []
         start, end = 0, len(data)

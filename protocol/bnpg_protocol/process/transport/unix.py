@@ -18,8 +18,10 @@ import struct
 import time
 from collections import Counter, deque
 from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
+from bnpg_protocol.core import Exchanges
 from bnpg_protocol.process import descriptors
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.transport.interface import Arrival, Notice
@@ -177,6 +179,25 @@ class UnixTransport:
             "turned_away": dict(self.refused),
         }
 
+    def exchange(self, compiled: ModuleType) -> Exchanges | None:
+        """Return what of the compiled core carries the messages of a step here."""
+        made: Exchanges = compiled.UnixExchange
+        return made
+
+    def cut(self, stream: StreamConnection, route: str, data: bytes) -> list[Arrival]:
+        """Cut what was read from a connection into messages; if that cannot be done, end it."""
+        try:
+            messages = stream.cut(data)
+        except NoMessages as broken:
+            messages = broken.before
+            self._broken(stream, broken)
+        return [self._arrival(route, frames) for frames in messages]
+
+    def queue(self, stream: StreamConnection, rest: bytes) -> None:
+        """Queue what the kernel has not taken of a message, on a connection where nothing is queued."""
+        stream.queue([rest], len(rest))
+        self._epoll.modify(stream.socket.fileno(), _IN | _OUT)
+
     def hopeless(self, route: str) -> str:  # noqa: ARG002
         """Return the empty text: whoever is refused here may be let in the next moment."""
         return ""
@@ -290,9 +311,11 @@ class UnixTransport:
         route = self._route_of.get(fd)
         if route is None:
             return
-        for frames in messages:
-            self.received_bytes += sum(map(len, frames))
-            arrivals.append(Arrival(route, frames))
+        arrivals += [self._arrival(route, frames) for frames in messages]
+
+    def _arrival(self, route: str, frames: list[Frame]) -> Arrival:
+        self.received_bytes += sum(map(len, frames))
+        return Arrival(route, frames)
 
     def _greeted(self, fd: int, stream: StreamConnection, frames: list[Frame]) -> None:
         greeting = bytes(frames[0])

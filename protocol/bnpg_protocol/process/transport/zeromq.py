@@ -17,10 +17,12 @@ import os
 import time
 from collections import Counter, deque
 from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
 import zmq
 
+from bnpg_protocol.core import Exchanges
 from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.security.credentials import Security
@@ -239,6 +241,10 @@ class ZeroMQTransport:
             "turned_away": dict(self.refused),
             "times_full": 0 if self._door is None else self._door.shut_times,
         }
+
+    def exchange(self, compiled: ModuleType) -> Exchanges | None:  # noqa: ARG002
+        """Return None: all messages are received and sent here."""
+        return None
 
     def hopeless(self, route: str) -> str:
         """Return why there is no point in going on with a route; the empty text if there is."""

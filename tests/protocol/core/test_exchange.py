@@ -1,0 +1,76 @@
+"""Receiving, cutting and writing in C, over real sockets: the same as the transport after every event."""
+
+import random
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+from bnpg_coordinator.experiment import Experiment
+from bnpg_protocol import core
+from bnpg_protocol.process.transport.unix import UnixTransport
+
+from bnpg.lab.testing.lockstep import Lockstep, Message, Team
+from bnpg.lab.testing.over_sockets import NarrowTeam, SocketTeam
+
+pytestmark = pytest.mark.skipif(core.name() == core.PYTHON, reason="the core is not compiled here")
+
+
+def experiment(**settings: object) -> Experiment:
+    plain = {"game": "coordination(agents=3)", "dag": "line", "rounds": 2, "lanes": 3, "horizon": 8}
+    return Experiment(**(plain | {"learning_rate": 0.5, "evaluate_every": 0} | settings))  # type: ignore[arg-type]
+
+
+@contextmanager
+def teams(one: Experiment, kind: type[Team] = SocketTeam) -> Iterator[Lockstep]:
+    with closing(Lockstep(one, kind)) as both:
+        yield both
+
+
+def by_exchange(both: Lockstep) -> int:
+    return sum(loop._exchange is not None for loop in both.compiled.loops.values())
+
+
+def test_a_run_over_sockets_is_the_same_and_its_steps_never_come_to_the_transport():
+    with teams(experiment(rounds=1, horizon=25)) as both:
+        assert by_exchange(both) == 4
+        both.finish()
+        assert both.compiled.handled > 0.8 * 25 * (3 + 2 + 3)
+        assert both.compiled.traffic("coordinator")["bytes_sent"] > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_garbled_messages_pieces_doubles_and_losses_are_the_same_over_sockets(seed):
+    dice = random.Random(seed)
+    with teams(experiment(seed=seed)) as both:
+        for _ in range(150):
+            if both.over:
+                break
+            if not both.pending or dice.random() < 0.05:
+                both.look(dice.choice([0.001, 0.06, 0.3]))
+                continue
+            message = both.take(dice)
+            fate = dice.random()
+            if fate < 0.05:
+                continue
+            if fate < 0.1:
+                both.arrive(message)
+            elif fate < 0.15:
+                frame = bytearray(message.frames[0])
+                frame[dice.randrange(len(frame))] ^= 1 << dice.randrange(8)
+                both.arrive(Message(message.to, message.origin, [bytes(frame)]))
+            elif fate < 0.2:
+                both.arrive(Message(message.to, message.origin, [*message.frames, b"more"]))
+            elif fate < 0.22:
+                both.begin_again(dice.randrange(3))
+            both.arrive(message)
+        both.finish()
+
+
+def test_what_the_kernel_does_not_take_at_once_is_queued_and_goes_out_whole(monkeypatch):
+    queued = []
+    queue = UnixTransport.queue
+    monkeypatch.setattr(UnixTransport, "queue", lambda *rest: (queued.append(rest), queue(*rest)))
+    with teams(experiment(rounds=1, lanes=20_000, horizon=3), NarrowTeam) as both:
+        both.finish()
+        assert both.compiled.handled > 0
+    assert queued
