@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import t
+from scipy.stats import binomtest, t
 from studies import Study
 from training import Result
 
-from bnpg.evaluation.over_seeds import interquartile_mean, interval
+from bnpg.evaluation.over_seeds import alike, interquartile_mean, interval
 
 HEAD = ("team", "seed", "dag", "greedy", "low", "high", "drawn", "digest")
 
@@ -23,9 +23,12 @@ def of_teams(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return a mean over seeds and the ends of its interval at 95 %, by Student's t."""
+    """Return a mean over seeds and the ends of its interval at 95 %, by Student's t.
+
+    The ends are nan where one seed says nothing of others, or all are alike: no width would claim certainty.
+    """
     mean = float(np.mean(values))
-    if len(values) < 2:
+    if len(values) < 2 or alike(np.array(values)):
         return mean, float("nan"), float("nan")
     half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
     return mean, mean - half, mean + half
@@ -33,7 +36,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 def table(study: Study, results: Sequence[Result]) -> str:
     """Return what every team earned in Markdown."""
-    middle = "" if study.best is None else " at the best |"
+    middle = "" if study.best is None else " at the best [95 %] |"
     rows = [
         f"| | greedy, mean [95 %] | interquartile mean [95 %] | drawn, mean [95 %] |{middle}",
         "|---|---|---|---|" + ("" if study.best is None else "---|"),
@@ -49,7 +52,7 @@ def table(study: Study, results: Sequence[Result]) -> str:
         ]
         if study.best is not None:
             # Where episodes differ, at the best is who cannot be told from it.
-            cells.append(f"{sum(one.high >= study.best - 1e-9 for one in own)} of {len(own)}")
+            cells.append(_share(sum(one.high >= study.best - 1e-9 for one in own), len(own)))
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -60,6 +63,12 @@ def write_csv(results: Sequence[Result], path: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEAD)
         writer.writerows([getattr(one, name) for name in HEAD] for one in results)
+
+
+def _share(there: int, seeds: int) -> str:
+    """Write how many seeds, and the interval of the share of all seeds, by Wilson's formula."""
+    ends = binomtest(there, seeds).proportion_ci(0.95, "wilson")
+    return f"{there} of {seeds} [{100 * ends.low:.0f} %, {100 * ends.high:.0f} %]"
 
 
 def _words(mean: float, low: float, high: float) -> str:

@@ -72,6 +72,20 @@ def test_a_game_and_a_simulator_are_trained_drawn_and_not_trained_again(
     assert kept.read_bytes() == b"".join(whole)
 
 
+def test_no_interval_is_claimed_of_seeds_that_are_alike(studies: ModuleType) -> None:
+    training, outcome = import_module("training"), import_module("outcome")
+    study = studies.STUDIES["climbing"]
+    results = [
+        training.Result(team, seed, {}, "line", greedy, greedy, greedy, drawn, [1.0], [0.0], "")
+        for team, values in (("alike", (11.0, 11.0)), ("apart", (7.0, 11.0)))
+        for seed, (greedy, drawn) in enumerate(zip(values, (1.0, 2.0), strict=True))
+    ]
+    told = outcome.table(study, results).splitlines()
+    assert told[2] == "| alike | 11 | 11 | 1.5 [-4.853, 7.853] | 2 of 2 [34 %, 100 %] |"
+    assert told[3].startswith("| apart | 9 [-16.41, 34.41] | 9 [")
+    assert told[3].endswith("| 1 of 2 [9 %, 91 %] |")
+
+
 def test_a_graph_is_pruned_to_its_budget(run: Run, tmp_path: Path) -> None:
     run("relay", "--seeds", "1")
     with (tmp_path / "relay.csv").open() as file:
