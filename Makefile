@@ -134,7 +134,7 @@ imports: $(VENV)/dev.done
 	$(BIN)/lint-imports
 
 stub: $(VENV)/dev.done ## write what type checkers read of bnpg.train, after a setting has changed
-	$(BIN)/python -m bnpg.api.signature
+	$(BIN)/python -m bnpg.api.stub
 
 format: $(VENV)/dev.done ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .

@@ -1,8 +1,7 @@
 """What `bnpg.train` takes and says of it, from the declarations of the settings.
 
 A function that takes declared settings as ``**settings`` gets a signature and a docstring that list them,
-each with its default. Type checkers and editors read source, so the same is written as a stub beside it:
-``python -m bnpg.api.signature`` (``make stub``) writes it, and a test compares.
+each with its default. Type checkers and editors read source, for which `stub.py` writes the same.
 """
 
 import functools
@@ -14,7 +13,6 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, cast
 
 from bnpg_protocol.process.settings import Declared, Setting, declared, did_you_mean
@@ -23,18 +21,6 @@ from msgspec import Struct
 Function = TypeVar("Function", bound=Callable[..., Any])
 MARKER = "{settings}"
 """The line of a docstring in whose place the settings are listed."""
-
-_STUB_HEAD = """# Written by `make stub` from the declarations of the settings.
-
-import os
-from collections.abc import Callable, Iterable
-from typing import Any, Literal
-
-from bnpg.api.recorded import Run
-from bnpg_math.dag import Dag
-from bnpg_math.games.game import Game
-from bnpg_math.policies.joint import Policy
-"""
 
 
 @dataclass(frozen=True)
@@ -87,22 +73,6 @@ def unexpected(function: str, name: str, keywords: Keywords) -> TypeError:
     """Return the error that a function takes no such argument."""
     hint = did_you_mean(name, tuple(keywords.settings()), "; ")
     return TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
-
-
-def stub(function: Callable[..., Any]) -> str:
-    """Return the source of a stub: what type checkers and editors read of a function."""
-    lines = [f"def {function.__name__}("]
-    keyword_only = False
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind is parameter.KEYWORD_ONLY and not keyword_only:
-            keyword_only = True
-            lines.append("    *,")
-        default = "" if parameter.default is parameter.empty else f" = {_source_of(parameter.default)}"
-        lines.append(f"    {parameter.name}: {_source(parameter.annotation)}{default},")
-    returns = _source(inspect.signature(function).return_annotation)
-    doc = textwrap.indent(f'"""{inspect.getdoc(function)}\n"""', "    ", lambda line: bool(line.strip()))
-    body = "\n".join([*lines, f") -> {returns}:", doc])
-    return f"{_STUB_HEAD}\n{body}\n"
 
 
 def _signature(function: Callable[..., Any], keywords: Keywords) -> inspect.Signature:
@@ -159,29 +129,6 @@ def _plain(hint: Any) -> Any:
     return hint
 
 
-def _source(hint: Any) -> str:
-    """Return a type as source."""
-    origin, parts = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Ellipsis:
-        return "..."
-    if hint is None or hint is type(None):
-        return "None"
-    if origin in (Union, types.UnionType):
-        return " | ".join(map(_source, parts))
-    if origin is Literal:
-        return f"Literal[{', '.join(map(_source_of, parts))}]"
-    if isinstance(hint, list):
-        return f"[{', '.join(map(_source, hint))}]"
-    if origin is not None:
-        return f"{_source(origin)}[{', '.join(map(_source, parts))}]"
-    return "os.PathLike" if hint is os.PathLike else str(hint.__name__)
-
-
-def _source_of(value: Any) -> str:
-    """Return a value as source, as this project formats it."""
-    return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
 def _described(hint: Any) -> str:
     """Return a type in the words of a docstring."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
@@ -197,14 +144,3 @@ def _described(hint: Any) -> str:
     if origin is not None:
         return "graph" if parts[0] is Any else f"iterable of {_described(parts[0])}"
     return str(hint.__name__)
-
-
-def main() -> None:
-    """Write the stub of `bnpg.train`."""
-    from bnpg.api import train
-
-    Path(train.__file__).with_suffix(".pyi").write_text(stub(train.train), "utf-8")
-
-
-if __name__ == "__main__":
-    main()

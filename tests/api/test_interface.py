@@ -18,7 +18,7 @@ from bnpg_protocol.process.settings import Setting, declared
 
 import bnpg
 from bnpg.__main__ import main
-from bnpg.api import signature
+from bnpg.api import stub as writing
 from bnpg.cli.train import train as train_command
 from bnpg.launchers.settings import LaunchSettings
 from bnpg_math.errors import DagError, GameError, PolicyError
@@ -75,8 +75,8 @@ def test_train_shows_every_default_and_every_meaning() -> None:
 
 
 def test_what_type_checkers_read_is_written_from_the_declaration() -> None:
-    stub = Path(signature.__file__).with_name("train.pyi").read_text(encoding="utf-8")
-    assert stub == signature.stub(bnpg.train), "a setting has changed: run `make stub`"
+    stub = Path(writing.__file__).with_name("train.pyi").read_text(encoding="utf-8")
+    assert stub == writing.stub(bnpg.train), "a setting has changed: run `make stub`"
 
 
 def test_scalars_of_numpy_are_numbers_and_words(here: Path) -> None:

@@ -1,24 +1,32 @@
 """What the agents of an environment see in the lanes of a turn, put into arrays as it comes."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bnpg_coordinator.environments.observation import whole
-from bnpg_coordinator.worlds.interface import Seen
-
-if TYPE_CHECKING:
-    from bnpg_coordinator.environments.world import EnvironmentWorld
+from bnpg_coordinator.environments.observation import Reader, whole
+from bnpg_coordinator.worlds.interface import Box, Seen
 
 WHOLE = frozenset({int, bool, np.bool_, *(np.dtype(code).type for code in np.typecodes["AllInteger"])})
 """Types whose values are whole numbers, and never change: they may be looked at later."""
 
 
+class Senses(Protocol):
+    """What agents can see and do in an environment, as far as it is needed to take down what they see."""
+
+    agents: list[Any]
+    actions: tuple[int, ...]
+    spaces: tuple[Box, ...]
+    readers: list[Reader]
+    state: Reader | None
+    sizes: list[NDArray[np.float32] | None]
+
+
 class Views:
     """What all agents see in the lanes of a turn, while it is being filled in."""
 
-    def __init__(self, world: "EnvironmentWorld", lanes: int) -> None:
+    def __init__(self, world: Senses, lanes: int) -> None:
         self._world = world
         self._lanes = lanes
         self.of = tuple(np.zeros((lanes, space.width), dtype=np.float32) for space in world.spaces)
