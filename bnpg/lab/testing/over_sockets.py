@@ -78,7 +78,7 @@ class SocketWire:
         """Send as the transport does."""
         return self.transport.send(route, frames, more)
 
-    def exchange(self, compiled: Any) -> Exchanges:
+    def exchange(self, compiled: Any) -> Exchanges | None:
         """Return what carries messages over these sockets in C."""
         return lambda core, _, *others: compiled.UnixExchange(core, self.transport, *others)
 
@@ -193,6 +193,7 @@ class SocketWire:
 class SocketTeam(Team):
     """All processes of a run in one process, over real sockets, with a clock that is told the time."""
 
+    wire: type[SocketWire] = SocketWire
     narrow = False
 
     def __init__(self, setup: CoordinatorSetup, compiled: bool) -> None:
@@ -220,7 +221,7 @@ class SocketTeam(Team):
         self._opened += 1
         folder.mkdir()
         full = name if name == COORDINATOR else f"{name}#{self._lives[name]}"
-        self._wires[name] = SocketWire(full, folder, self.sent, self.narrow)
+        self._wires[name] = self.wire(full, folder, self.sent, self.narrow)
         if name != COORDINATOR:
             self._wires[name].connect(COORDINATOR, COORDINATOR)
         return self._wires[name]

@@ -25,6 +25,8 @@ SWITCH = "BNPG_PURE"
 
 LOOK_AROUND = 0.005
 """Seconds a loop that is busy with messages goes on before it looks at anything else."""
+BURST = 64
+"""Messages taken from one ZeroMQ socket before the others have their turn."""
 
 Core = Callable[["Arrival", float], bool]
 """Whether an arrival, at a time, was dealt with; if not, nothing has changed."""

@@ -5,7 +5,7 @@
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 from numpy cimport (
     NPY_DOUBLE, PyArray_DATA, PyArray_DIM, PyArray_IS_C_CONTIGUOUS, PyArray_ISALIGNED,
@@ -16,12 +16,12 @@ from time import monotonic as _monotonic
 
 from numpy import dtype as _dtype, frombuffer
 
-from bnpg_protocol.core import LOOK_AROUND
+from bnpg_protocol.core import BURST, LOOK_AROUND
 from bnpg_protocol.process.transport.interface import Arrival
 from bnpg_protocol.process.transport.stream import LONG, READ
 from bnpg_protocol.wire import link as _link, weight as _weight
 from bnpg_protocol.wire.addresses import COORDINATOR
-from bnpg_protocol.wire.codec import WIRE_VERSION, crc32
+from bnpg_protocol.wire.codec import WIRE_VERSION, ZERO_COPY, crc32
 from bnpg_protocol.wire.effects import Transmit
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.messages import ActionsChosen, StatesAnnounced
@@ -49,3 +49,4 @@ include "agent.pxi"
 include "coordinator.pxi"
 include "exchange.pxi"
 include "unix.pxi"
+include "zeromq.pxi"

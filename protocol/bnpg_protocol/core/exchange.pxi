@@ -46,6 +46,8 @@ cdef class Exchange:
     cdef Ends core
     cdef object transport, machine_takes, prepare, clock
     cdef int64_t received, sent
+    cdef bint disturbed
+    """Whether the machine or the transport have done something meanwhile."""
     cdef readonly object stop
     """How the process ends, once something that arrived said so."""
     cdef readonly bint left
@@ -108,6 +110,7 @@ cdef class Exchange:
     cdef int leave(self, object arrival) except -1:
         """Leave a message to the machine; return whether the process goes on."""
         self.account()
+        self.disturbed = True
         self.stop = self.machine_takes(arrival)
         return self.stop is None
 

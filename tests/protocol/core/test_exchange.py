@@ -11,6 +11,7 @@ from bnpg_protocol.process.transport.unix import UnixTransport
 
 from bnpg.lab.testing.lockstep import Lockstep, Message, Team
 from bnpg.lab.testing.over_sockets import NarrowTeam, SocketTeam
+from bnpg.lab.testing.over_zeromq import ZeroMQTeam
 
 pytestmark = pytest.mark.skipif(core.name() == core.PYTHON, reason="the core is not compiled here")
 
@@ -30,18 +31,21 @@ def by_exchange(both: Lockstep) -> int:
     return sum(loop._exchange is not None for loop in both.compiled.loops.values())
 
 
-def test_a_run_over_sockets_is_the_same_and_its_steps_never_come_to_the_transport():
-    with teams(experiment(rounds=1, horizon=25)) as both:
+@pytest.mark.parametrize("kind", [SocketTeam, ZeroMQTeam])
+def test_a_run_over_sockets_is_the_same_and_its_steps_never_come_to_the_transport(kind):
+    with teams(experiment(rounds=1, horizon=25), kind) as both:
         assert by_exchange(both) == 4
         both.finish()
         assert both.compiled.handled > 0.8 * 25 * (3 + 2 + 3)
         assert both.compiled.traffic("coordinator")["bytes_sent"] > 0
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_garbled_messages_pieces_doubles_and_losses_are_the_same_over_sockets(seed):
+@pytest.mark.parametrize(
+    ("kind", "seed"), [*((SocketTeam, seed) for seed in range(4)), (ZeroMQTeam, 4), (ZeroMQTeam, 5)]
+)
+def test_garbled_messages_pieces_doubles_and_losses_are_the_same_over_sockets(kind, seed):
     dice = random.Random(seed)
-    with teams(experiment(seed=seed)) as both:
+    with teams(experiment(seed=seed), kind) as both:
         for _ in range(150):
             if both.over:
                 break

@@ -13,16 +13,18 @@ admission list, every arrival carries the key it was authenticated with, and a p
 expected. Failed handshakes are told.
 """
 
+import ctypes
 import os
 import time
 from collections import Counter, deque
 from contextlib import suppress
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
 import zmq
 
-from bnpg_protocol.core import Exchanges
+from bnpg_protocol.core import BURST, Exchanges
 from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.security.credentials import Security
@@ -48,14 +50,17 @@ _RCVMORE = int(zmq.RCVMORE)
 _EVENTS = int(zmq.EVENTS)
 _POLLIN = int(zmq.POLLIN)
 
+FUNCTIONS = (
+    *("zmq_msg_init", "zmq_msg_recv", "zmq_msg_data", "zmq_msg_size", "zmq_msg_more", "zmq_msg_close"),
+    *("zmq_send", "zmq_errno"),
+)
+"""Of the library, which the compiled core calls."""
 HIGH_WATER = 4096
 """Messages a socket queues before it is full."""
 STASH = 256
 """Messages a route keeps while its connection is being made."""
 FLUSH_EVERY = 0.002
 """Seconds between attempts to send what is stashed."""
-BURST = 64
-"""Messages taken from one socket before the others have their turn."""
 LINGER = 1000
 """Milliseconds a closing socket goes on sending."""
 HEARTBEAT = 2000
@@ -206,8 +211,7 @@ class ZeroMQTransport:
 
     def receive(self, timeout: float) -> list[Arrival]:
         """Wait up to `timeout` seconds for something to come in."""
-        if self._door is not None:
-            self._door.look(time.monotonic())
+        self.attend()
         if self._stash:
             self._flush()
             timeout = min(timeout, FLUSH_EVERY) if self._stash else timeout
@@ -242,9 +246,15 @@ class ZeroMQTransport:
             "times_full": 0 if self._door is None else self._door.shut_times,
         }
 
-    def exchange(self, compiled: ModuleType) -> Exchanges | None:  # noqa: ARG002
-        """Return None: all messages are received and sent here."""
-        return None
+    def exchange(self, compiled: ModuleType) -> Exchanges | None:
+        """Return what of the compiled core carries the messages of a step here; None where there are keys."""
+        functions = _functions() if self._security is None else {}
+        return partial(compiled.ZeroMQExchange, functions) if functions else None
+
+    def attend(self) -> None:
+        """Do what is due beside messages: open or shut the door."""
+        if self._door is not None:
+            self._door.look(time.monotonic())
 
     def hopeless(self, route: str) -> str:
         """Return why there is no point in going on with a route; the empty text if there is."""
@@ -444,3 +454,16 @@ def _new_socket(context: "zmq.Context[zmq.Socket[bytes]]", kind: int) -> "zmq.So
         return context.socket(kind)
     except zmq.ZMQError as error:
         raise OSError(error.errno, error.strerror) from None
+
+
+@cache
+def _functions() -> dict[str, int]:
+    """Return where the functions of the library are that pyzmq has loaded; nothing if it cannot be found."""
+    try:
+        from zmq.backend.cython import _zmq
+
+        library = ctypes.CDLL(_zmq.__file__)
+        found = {name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value for name in FUNCTIONS}
+    except (ImportError, OSError, AttributeError):
+        return {}
+    return {name: address for name, address in found.items() if address is not None}
