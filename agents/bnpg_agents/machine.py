@@ -8,7 +8,7 @@ applied again.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from bnpg_protocol.process.phases import Sender
 from bnpg_protocol.process.progress import Progress
@@ -54,6 +54,7 @@ from bnpg_agents.learner import Learner
 from bnpg_agents.limits import well_formed
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE, Neighbourhood, fits
 from bnpg_agents.phases import INVITATIONS, PHASES
+from bnpg_agents.relayed_rounds import RelayedRounds
 from bnpg_agents.relaying import Relaying
 from bnpg_agents.rounds import AgentRounds, Answers, ToChild, TurnMessage
 from bnpg_agents.setup import AgentSetup
@@ -75,6 +76,7 @@ _LASTING = (
 """Fields of the Welcome that no later coordinator may change."""
 # Looked up by type: to ask `isinstance` what a message is not costs three times as much.
 _JOINING = (*INVITATIONS, Roster)
+_NOT_FOR_THE_COORDINATOR = (Store, ToChild)
 FAREWELL_FOR = 2.0
 """Seconds a leaving agent waits for the acknowledgement of its farewell."""
 
@@ -198,11 +200,12 @@ class AgentMachine:
         if envelope.run != self._links.run:
             return self._refuse(envelope, "another run")
         effects: list[Effect] = []
-        if type(message) is Roster and self._is_newer(envelope) and origin == COORDINATOR_ROUTE:
-            if not fits(message, self._welcome):
+        if kind is Roster and self._is_newer(envelope) and origin == COORDINATOR_ROUTE:
+            roster = cast("Roster", message)
+            if not fits(roster, self._welcome):
                 return self._fail(ExitCode.PROTOCOL, "the Roster has other neighbours than the Welcome", now)
-            effects += self._enter(envelope, message, now)
-        elif not self._in_range(envelope.sender, message):
+            effects += self._enter(envelope, roster, now)
+        elif not self._in_range(envelope.sender, message, kind):
             return self._refuse(envelope, "out of range")
         try:
             delivered, transmissions = self._links.receive(envelope, origin, now)
@@ -490,19 +493,17 @@ class AgentMachine:
         self._ahead.append((sender, message))
         return []
 
+    def _keep_rows(self, sender: int, message: ActionsRelayed, now: float) -> list[Effect]:
+        self._check_relay(sender)
+        return self._keep(sender, message, now)
+
     def _start(self, sender: int, start: Start, now: float) -> list[Effect]:  # noqa: ARG002
         assert self._welcome is not None
         exact = self._welcome.mode == "exact"
         actions = self._welcome.actions
-        rounds = AgentRounds(
-            self.agent,
-            self.learner,
-            self._around.parents,
-            exact,
-            actions,
-            self._observer,
-            self._relaying,
-        )
+        agent, parents, relaying = self.agent, self._around.parents, self._relaying
+        common = (agent, self.learner, parents, exact, actions, self._observer)
+        rounds = AgentRounds(*common) if relaying is None else RelayedRounds(*common, relaying)
         answers = rounds.start(start.round)
         self._rounds = rounds
         self.phase = "running"
@@ -512,11 +513,24 @@ class AgentMachine:
         effects += self._send_all(answers, now)
         ahead, self._ahead, self._ahead_bytes = self._ahead, [], 0
         for parent, message in ahead:
-            effects += self._send_all(rounds.hear(parent, message), now)
+            if isinstance(message, ActionsRelayed):
+                effects += self._hear_rows(parent, message, now)
+            else:
+                effects += self._send_all(rounds.hear(parent, message), now)
         return effects
 
     def _hear(self, sender: int, message: TurnMessage, now: float) -> list[Effect]:
         return self._send_all(self._playing().hear(sender, message), now)
+
+    def _hear_rows(self, sender: int, message: ActionsRelayed, now: float) -> list[Effect]:
+        rounds = self._check_relay(sender)
+        assert isinstance(rounds, RelayedRounds), "made at the Start, where there is a relay"
+        return self._send_all(rounds.hear_rows(sender, message), now)
+
+    def _check_relay(self, sender: int) -> AgentRounds | None:
+        if self._relaying is None:
+            raise OrderViolation(f"{name(sender)} sent ActionsRelayed in a run without a relay")
+        return self._rounds
 
     def _apply(self, sender: int, signal: SignalBroadcast | FlowBroadcast, now: float) -> list[Effect]:  # noqa: ARG002
         return self._send_all(self._playing().apply(signal), now)
@@ -541,11 +555,11 @@ class AgentMachine:
         for answer in answers:
             if type(answer) is ActionsChosen:
                 effects += [self._links.send(child, answer, now) for child in self._around.children]
-            elif isinstance(answer, ToChild):
-                effects.append(self._links.send(answer.child, answer.message, now))
-                continue
-            elif isinstance(answer, Store):
-                effects += [answer, *self._seal(answer.round, now)]
+            elif isinstance(answer, _NOT_FOR_THE_COORDINATOR):
+                if isinstance(answer, Store):
+                    effects += [answer, *self._seal(answer.round, now)]
+                else:
+                    effects.append(self._links.send(answer.child, answer.message, now))
                 continue
             effects.append(self._links.send(COORDINATOR, answer, now))
         return effects
@@ -591,18 +605,18 @@ class AgentMachine:
         fields = {"kind": type(envelope.message).__name__, "sender": name(envelope.sender), "reason": reason}
         return [Log("warning", "refused", fields | ({"detail": detail} if detail else {}))]
 
-    def _in_range(self, sender: int, message: Message) -> bool:
-        """Whether states and actions name something that exists."""
-        if type(message) is ActionsChosen:
+    def _in_range(self, sender: int, message: Any, kind: type[Message]) -> bool:
+        """Whether states and actions name something that exists; `kind` is the type of the message."""
+        if kind is ActionsChosen:
             choices = self._choices.get(sender)
             return choices is None or within(message.actions, choices)
-        if type(message) is StatesAnnounced:
+        if kind is StatesAnnounced:
             assert self._welcome is not None
             return within(message.states, self._welcome.states)
-        if type(message) is ObservationsAnnounced:
+        if kind is ObservationsAnnounced:
             assert self._welcome is not None
             return self._sees(message, self._welcome)
-        if type(message) is ActionsRelayed:
+        if kind is ActionsRelayed:
             return self._relaying is None or self._relaying.fits(sender, message.actions)
         return True
 

@@ -12,7 +12,6 @@ from bnpg_protocol.wire.addresses import COORDINATOR, name, names
 from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.events import Acted, Applied, Begun, Kept, Observer
 from bnpg_protocol.wire.messages import (
-    ActionsAttested,
     ActionsChosen,
     ActionsRelayed,
     FlowBroadcast,
@@ -29,14 +28,12 @@ from bnpg_agents.actor_update import SIGNS, ActorUpdate
 from bnpg_agents.effects import Store
 from bnpg_agents.learner import Learner
 from bnpg_agents.limits import Limits, joined, limits_of
-from bnpg_agents.relayed_buffer import RelayedBuffer
-from bnpg_agents.relaying import Relaying
 from bnpg_agents.round_buffer import RoundBuffer
 from bnpg_agents.snapshot import Snapshot
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.policies.interface import Seen
 
-TurnMessage = StatesAnnounced | ObservationsAnnounced | ActionsChosen | ActionsRelayed
+TurnMessage = StatesAnnounced | ObservationsAnnounced | ActionsChosen
 
 
 class ToChild(NamedTuple):
@@ -66,8 +63,6 @@ class AgentRounds:
         How many actions the agent has.
     observer
         Called with every event of the trace.
-    relaying : Relaying, optional
-        Whose rows come in over which link, and go out, where there is a relay.
     """
 
     def __init__(
@@ -78,7 +73,6 @@ class AgentRounds:
         exact: bool,
         actions: int,
         observer: Observer | None = None,
-        relaying: Relaying | None = None,
     ) -> None:
         self._agent = agent
         self._learner = learner
@@ -86,7 +80,6 @@ class AgentRounds:
         self._exact = exact
         self._actions = actions
         self._observer = observer
-        self._relaying = relaying
         self._now = self._empty_buffer(0)
         self._previous: RoundBuffer | None = None
         self._update: tuple[SignalBroadcast, ActorUpdate] | None = None
@@ -168,10 +161,6 @@ class AgentRounds:
             buffer.take_actions(sender, message.turn, message.actions)
         elif isinstance(message, StatesAnnounced):
             buffer.take_states(message.turn, (message.time, message.lane), message.states)
-        elif isinstance(message, ActionsRelayed):
-            if self._relaying is None:
-                raise OrderViolation(f"{name(sender)} sent ActionsRelayed in a run without a relay")
-            buffer.take_actions(sender, message.turn, message.actions)
         else:
             limits = limits_of(message, self._actions)
             buffer.take_states(message.turn, (message.time, message.lane), message.observations, limits)
@@ -195,7 +184,6 @@ class AgentRounds:
             If a parent's actions are not as many as the lanes.
         """
         buffer = self._now
-        assert self._relaying is None, "a turn is played at once, and there is a relay"
         assert message.round == buffer.round, "a turn is played in another round"
         place = (message.time, message.lane)
         limits = None
@@ -279,11 +267,7 @@ class AgentRounds:
         answers: Answers = []
         buffer = self._now
         while buffer.ready:
-            chosen = self._act_once()
-            if type(buffer) is RelayedBuffer:
-                answers += self._handed_on(buffer, chosen)
-            else:
-                answers.append(chosen)
+            answers.append(self._act_once())
         return answers
 
     def _act_once(self) -> ActionsChosen:
@@ -296,23 +280,12 @@ class AgentRounds:
         )
         buffer.chosen.append(actions)
         chosen = ActionsChosen(buffer.round, turn, actions)
-        if self._observer is not None and self._relaying is None:
+        if self._observer is not None:
             self._observer(Acted(buffer.round, turn, chosen))
         return chosen
 
-    def _handed_on(self, buffer: RelayedBuffer, chosen: ActionsChosen) -> Answers:
-        """Return what is said of a turn where there is a relay: to the children first, who wait for it."""
-        round_, turn, actions = chosen.round, chosen.turn, chosen.actions
-        attested = ActionsAttested(round_, turn, actions, buffer.attested(turn))
-        if self._observer is not None:
-            self._observer(Acted(round_, turn, attested, buffer.acted_on(turn) | {self._agent: actions}))
-        children = buffer.handed_on(turn, actions)
-        return [*(ToChild(child, ActionsRelayed(round_, turn, rows)) for child, rows in children), attested]
-
     def _empty_buffer(self, round_: int) -> RoundBuffer:
-        if self._relaying is None:
-            return RoundBuffer(round_, self._parents)
-        return RelayedBuffer(round_, self._relaying)
+        return RoundBuffer(round_, self._parents)
 
     def _buffer(self, sender: int, round_: int, kind: str) -> RoundBuffer | None:
         """Return the buffer a message of a round belongs to; None if it is too old to matter."""

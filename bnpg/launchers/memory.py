@@ -73,7 +73,9 @@ class _MemoryRun:
             0,
             settings.patience,
         )
-        setup = msgspec.structs.replace(setup, relay=settings.relay == "on")
+        # Turns that are played at once hand nothing on: a relay is for those that go over the network.
+        networked = bool(settings.faults) or setup.experiment.trace
+        setup = msgspec.structs.replace(setup, relay=settings.relay == "on" and networked)
         self._interrupted = False
         largest = LARGEST if settings.seal else 0
         self._store_at = time.monotonic() + STORE_EVERY

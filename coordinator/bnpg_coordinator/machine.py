@@ -44,6 +44,7 @@ from bnpg_protocol.wire.version import common_version
 
 from bnpg_coordinator.ascent import Ascent, ascent_of
 from bnpg_coordinator.attestations import Attestations
+from bnpg_coordinator.attested_rounds import AttestedRounds
 from bnpg_coordinator.central_critic import CentralCritic
 from bnpg_coordinator.effects import Bound, Concluded, Gathered, KeepCritic, Record, Rewind
 from bnpg_coordinator.invitation import welcome
@@ -70,6 +71,7 @@ FAREWELL = 30.0
 """Seconds the farewells may take when all rounds are done."""
 HASTY_FAREWELL = 5.0
 """The same when the run is broken off."""
+_ACTIONS = (ActionsChosen, ActionsAttested)
 
 
 class CoordinatorMachine:
@@ -103,10 +105,12 @@ class CoordinatorMachine:
         self._links.generation = setup.generation
         links = relayed(setup.dag) if setup.relay else setup.dag
         self._membership = Membership(links, setup.digest, setup.numerics, setup.admission)
-        attestations = Attestations(setup.dag, setup.world.actions) if setup.relay else None
-        self._rounds = CoordinatorRounds(
-            setup.experiment, setup.world, setup.dag, *exact(setup), critic_of(setup), attestations
-        )
+        parts = (setup.experiment, setup.world, setup.dag, *exact(setup), critic_of(setup))
+        if setup.relay:
+            attestations = Attestations(setup.dag, setup.world.actions)
+            self._rounds: CoordinatorRounds = AttestedRounds(attestations, *parts)
+        else:
+            self._rounds = CoordinatorRounds(*parts)
         self._kept = SealedCheckpoints(setup.largest_sealed, setup.sealed)
         self._phase = "gathering"
         self._epoch = 0
@@ -535,7 +539,7 @@ class CoordinatorMachine:
 
     def _in_range(self, agent: int, message: Message) -> bool:
         """Whether actions name something that exists."""
-        if isinstance(message, (ActionsChosen, ActionsAttested)):
+        if isinstance(message, _ACTIONS):
             return within(message.actions, self._setup.world.actions[agent])
         return True
 

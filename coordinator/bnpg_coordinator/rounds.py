@@ -29,7 +29,6 @@ from bnpg_protocol.wire.messages import (
 )
 
 from bnpg_coordinator.ascent import Ascent
-from bnpg_coordinator.attestations import Attestations
 from bnpg_coordinator.central_critic import CentralCritic
 from bnpg_coordinator.estimator import SampledRound
 from bnpg_coordinator.experiment import Experiment
@@ -63,8 +62,6 @@ class CoordinatorRounds:
         Decides on the exact rounds; None likewise.
     critic : CentralCritic, optional
         Makes the signals of sampled rounds, instead of weighted returns.
-    attestations : Attestations, optional
-        Of what agents say they acted on, where there is a relay.
     """
 
     def __init__(
@@ -75,14 +72,12 @@ class CoordinatorRounds:
         oracle: "Oracle | None",
         ascent: Ascent | None,
         critic: CentralCritic | None = None,
-        attestations: Attestations | None = None,
     ) -> None:
         self._experiment = experiment
         self._world = world
         self._oracle = oracle
         self._ascent = ascent
         self._critic = critic
-        self._attestations = attestations
         self._agents = range(dag.agents)
         self._table_shapes = [
             (world.spaces[agent].values, *(world.actions[member] for member in (*dag.parents[agent], agent)))
@@ -176,8 +171,6 @@ class CoordinatorRounds:
         self._tables, self._ahead = self._ahead, {}
         self._applied = {}
         self._said = {agent: [] for agent in self._agents}
-        if self._attestations is not None:
-            self._attestations.begin()
         self._line = Line(round_)
         self._reports, self._reports_ahead = self._reports_ahead, {}
         if self._critic is not None and round_ and not self._all(self._reports):
@@ -202,8 +195,6 @@ class CoordinatorRounds:
         """Do ahead what depends on no answer."""
         if self._sampled is not None:
             self._sampled.episodes.prepare()
-            if self._attestations is not None:
-                self._attestations.catch_up(list(self._said.values()), self.turn)
 
     def receive(self, agent: int, message: Message) -> Orders:
         """Take in an agent's answer; return what is to be sent to everybody, and lines to record.
@@ -217,8 +208,6 @@ class CoordinatorRounds:
         """
         match message:
             case ActionsChosen() if message.round == self.round and self._part != "tables":
-                return self._actions(agent, message)
-            case ActionsAttested() if message.round == self.round and self._part != "tables":
                 return self._actions(agent, message)
             case TableShown() if self._part == "tables" and message.round == self.round:
                 return self._table(agent, message)
@@ -239,7 +228,7 @@ class CoordinatorRounds:
                     self.digests = tuple(digest for _, digest in sorted(self._applied.items()))
                     return self.begin(self.round + 1)
                 return []
-            case ActionsChosen() | ActionsAttested() | TableShown() | SignalApplied() | UpdateReported() if (
+            case ActionsChosen() | TableShown() | SignalApplied() | UpdateReported() if (
                 message.round < self.round
             ):
                 return []
@@ -248,6 +237,11 @@ class CoordinatorRounds:
                 self._check_table(agent, message.table)
                 self._note(agent, self._ahead, message.table, "tables")
                 return []
+            case ActionsAttested():
+                where = f"round {message.round}, turn {message.turn}"
+                raise OrderViolation(
+                    f"{name(agent)} sent ActionsAttested at {where}, in a run without a relay"
+                )
             case _:
                 at = f"{type(message).__name__} of round {message.round}"  # type: ignore[attr-defined]
                 raise OrderViolation(
@@ -257,8 +251,6 @@ class CoordinatorRounds:
     def _actions(self, agent: int, message: ActionsChosen | ActionsAttested) -> Orders:
         where = f"round {message.round}, turn {message.turn}"
         chosen = self._said[agent]
-        if self._attestations is not None or type(message) is not ActionsChosen:
-            self._attest(agent, message, where)
         if message.turn < len(chosen):
             if not np.array_equal(chosen[message.turn], message.actions):
                 raise Equivocation(f"{name(agent)} says two different things for the actions of {where}")
@@ -294,7 +286,6 @@ class CoordinatorRounds:
         """
         sampled = self._sampled
         assert self._part == "steps", "a turn is played outside of the steps"
-        assert self._attestations is None, "a turn is played at once, and there is a relay"
         assert sampled is not None, "a turn is played and none is announced"
         episodes = sampled.episodes
         turn = episodes.taken
@@ -316,9 +307,6 @@ class CoordinatorRounds:
             return announcements(self.round, len(episodes.turns) - 1, turn, self._agents)
         if not episodes.done:
             return []
-        if self._attestations is not None:
-            self._attestations.catch_up(list(self._said.values()), self.turn)
-            self._attestations.check(self.round)
         if self._critic is not None:
             advantages, numbers, state = self._critic.signal(self.round, sampled)
             self._line = self._line.holding(**numbers)
@@ -327,14 +315,6 @@ class CoordinatorRounds:
         weights, statistics = sampled.signal()
         self._line = self._line.holding(**statistics)
         return self._signal(SignalBroadcast(self.round, weights))
-
-    def _attest(self, agent: int, message: ActionsChosen | ActionsAttested, where: str) -> None:
-        """Take note of what an agent says that it acted on, where there is a relay, and nowhere else."""
-        if self._attestations is None or not isinstance(message, ActionsAttested):
-            how = "without" if self._attestations is None else "with"
-            kind = type(message).__name__
-            raise OrderViolation(f"{name(agent)} sent {kind} at {where}, in a run {how} a relay")
-        self._attestations.note(agent, message, where)
 
     @staticmethod
     def _check_actions(agent: int, actions: IntArray, seen: Seen, where: str) -> None:

@@ -12,6 +12,7 @@ RELAYING = "agents/bnpg_agents/relaying.py"
 RELAYED_BUFFER = "agents/bnpg_agents/relayed_buffer.py"
 ROUTES = "bnpg_math/dag/routes.py"
 ROUNDS = "coordinator/bnpg_coordinator/rounds.py"
+ATTESTED_ROUNDS = "coordinator/bnpg_coordinator/attested_rounds.py"
 ATTESTATIONS = "coordinator/bnpg_coordinator/attestations.py"
 MEMBERSHIP = "coordinator/bnpg_coordinator/membership.py"
 
@@ -201,7 +202,7 @@ RELAY_MUTANTS = (
     ),
     Mutant(
         "the coordinator does not compare what agents acted on",
-        ROUNDS,
+        ATTESTED_ROUNDS,
         (("            self._attestations.check(self.round)\n", "            pass\n"),),
     ),
     Mutant(

@@ -8,7 +8,8 @@ from unittest import mock
 import msgspec
 import numpy as np
 from bnpg_agents.relayed_buffer import RelayedBuffer
-from bnpg_agents.rounds import AgentRounds, Answers, ToChild
+from bnpg_agents.relayed_rounds import RelayedRounds
+from bnpg_agents.rounds import Answers, ToChild
 from bnpg_protocol.wire.messages import ActionsChosen, ActionsRelayed
 
 
@@ -33,9 +34,9 @@ def falsified(message: ActionsRelayed, row: int) -> ActionsRelayed:
 @contextmanager
 def lying(lie: Lie) -> Iterator[None]:
     """Let an agent of all machines of this process tell this lie."""
-    honest = AgentRounds._handed_on
+    honest = RelayedRounds._handed_on
 
-    def handed_on(rounds: AgentRounds, buffer: RelayedBuffer, chosen: ActionsChosen) -> Answers:
+    def handed_on(rounds: RelayedRounds, buffer: RelayedBuffer, chosen: ActionsChosen) -> Answers:
         answers = honest(rounds, buffer, chosen)
         if (rounds._agent, chosen.round, chosen.turn) != (lie.agent, lie.round, lie.turn):
             return answers
@@ -47,5 +48,5 @@ def lying(lie: Lie) -> Iterator[None]:
             for one in answers
         ]
 
-    with mock.patch.object(AgentRounds, "_handed_on", handed_on):
+    with mock.patch.object(RelayedRounds, "_handed_on", handed_on):
         yield
