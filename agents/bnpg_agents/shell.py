@@ -13,7 +13,6 @@ from bnpg_protocol.process.security.endpoints import advertised, leaves_machine,
 from bnpg_protocol.process.security.seal_key import read_seal_key
 from bnpg_protocol.process.shell import Shell
 from bnpg_protocol.process.title import set_title, title
-from bnpg_protocol.process.transport.curve import new_key_pair
 from bnpg_protocol.process.transport.interface import Transport
 from bnpg_protocol.process.transport.local_address import advertised_host
 from bnpg_protocol.process.transport.opening import open_transport
@@ -200,6 +199,8 @@ def _open_transport(
     if options.enrol is not None:
         if options.key is None:
             raise InsecureSetup("--enrol needs --key: where the private key is kept")
+        from bnpg_protocol.process.transport.curve import new_key_pair  # of ZeroMQ, which is not always there
+
         enrol(options.key, options.enrol, new_key_pair)
     security, expected = agent_security(options.key, options.coordinator_key, options.key_group)
     require_key(coordinator, "--connect", security is not None)

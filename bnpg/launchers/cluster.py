@@ -76,8 +76,8 @@ class Cluster:
         Whether every machine's invariants are checked after every event.
     pause
         Where turns may take the :class:`~bnpg.launchers.short_way.ShortWay`: whether the process is wanted
-        for something else meanwhile. Where there is none, or there are faults, a trace or a relay, they do
-        not.
+        for something else meanwhile. Where there is none, or there are faults, a trace or a relay among
+        the machines, they do not.
     """
 
     def __init__(

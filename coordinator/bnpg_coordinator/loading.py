@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,7 +16,6 @@ from bnpg_coordinator.line import Line
 from bnpg_coordinator.networks import check_kind
 from bnpg_coordinator.run_record import read_lines
 from bnpg_coordinator.setup import CoordinatorSetup
-from bnpg_coordinator.simulator import PATIENCE, SimulatorIdentity, open_simulator
 from bnpg_coordinator.worlds.interface import World
 from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_files.reading import read_json
@@ -31,6 +30,9 @@ from bnpg_math.policies.joint import Policy, check_policy
 from bnpg_math.policies.network_file import JointPolicy, NetworkTeam, read_policy
 from bnpg_math.theory.constants import sizes, smoothness
 from bnpg_math.theory.direct import direct_smoothness
+
+if TYPE_CHECKING:
+    from bnpg_coordinator.simulator import SimulatorIdentity
 
 
 class _Identity(Struct, frozen=True):
@@ -144,7 +146,7 @@ def load_setup(folder: Path, generation: int, patience: float, workers: int = 0)
 
 
 def load_world(
-    experiment: Experiment, folder: Path, simulator: Any, patience: float = PATIENCE
+    experiment: Experiment, folder: Path, simulator: Any, patience: float | None = None
 ) -> tuple[World, str]:
     """Return the world of an experiment, and the digest of its content.
 
@@ -155,8 +157,8 @@ def load_world(
         The run folder, in which a game file is.
     simulator : dict or None
         What `run.json` says of the simulator, where it is one.
-    patience : float
-        Seconds without progress after which the run is given up.
+    patience : float, optional
+        Seconds without progress after which the run is given up; that of simulators if it is not given.
 
     Raises
     ------
@@ -165,16 +167,19 @@ def load_world(
     if simulator is None:
         game = load_game(experiment, folder)
         return TableWorld(game), game.digest
+    # Half of what a coordinator imports, which runs of games do without.
+    from bnpg_coordinator.simulator import PATIENCE, SimulatorIdentity, open_simulator
+
     try:
         known = msgspec.convert(simulator, SimulatorIdentity)
     except msgspec.ValidationError as error:
         raise InputError(f"{folder / 'run.json'} does not say which simulator it is: {error}") from None
-    opened = open_simulator(experiment, patience, Path(known.folder))
+    opened = open_simulator(experiment, PATIENCE if patience is None else patience, Path(known.folder))
     check_simulator(known, opened.identity)
     return opened.world, opened.identity.digest
 
 
-def check_simulator(before: SimulatorIdentity, now: SimulatorIdentity) -> None:
+def check_simulator(before: "SimulatorIdentity", now: "SimulatorIdentity") -> None:
     """Refuse a simulator that is not the one that the run began with.
 
     Raises

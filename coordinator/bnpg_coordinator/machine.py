@@ -310,7 +310,7 @@ class CoordinatorMachine:
     # Joining
 
     def _hello(self, envelope: Envelope, hello: Hello, origin: str, now: float, key: str) -> list[Effect]:
-        before = {agent: member.incarnation for agent, member in self._membership.members.items()}
+        before = dict(self._membership.members)
         agent = self._membership.greet(envelope, hello, origin, now, key)
         if isinstance(agent, Reject):
             fields = {
@@ -328,20 +328,21 @@ class CoordinatorMachine:
         admission = self._setup.admission
         if admission is not None and admission.bind(key, agent):
             effects.insert(0, Bound(admission.owners))
-        if before.get(agent) == envelope.incarnation:
+        known = before.get(agent)
+        if known is not None and known.incarnation == envelope.incarnation:
             return effects
         self._progress_at = now
         self._rejected.pop(agent, None)
         who = {"agent": agent, "incarnation": envelope.incarnation, "held": list(hello.held)}
-        effects.append(Log("info", "returned" if agent in before else "joined", who))
+        effects.append(Log("info", "joined" if known is None else "returned", who))
         if self._observer is not None:
             self._observer(events.Joined(agent, envelope.incarnation, hello.held))
-        if agent in before:
+        if known is not None:
             circles = self._progress.circles(name(agent), now)
             if circles:
                 return effects + self.end(ExitCode.DEADLINE, f"{self._where()}: {circles}", now)
         self._progress.reach((0, len(self._membership.members)), now)
-        return effects if self._membership.absent else effects + self._form(now)
+        return effects + self._form(now) if self._membership.complete else effects
 
     def _return(
         self,

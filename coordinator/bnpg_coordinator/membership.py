@@ -56,6 +56,11 @@ class Membership:
         """Agents that have not greeted yet."""
         return [agent for agent in range(self._dag.agents) if agent not in self.members]
 
+    @property
+    def complete(self) -> bool:
+        """Whether every agent has greeted."""
+        return len(self.members) == self._dag.agents
+
     def greet(
         self, envelope: Envelope, hello: Hello, origin: str, now: float, key: str = ""
     ) -> "int | Reject":

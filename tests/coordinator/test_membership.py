@@ -46,6 +46,7 @@ def test_only_the_youngest_life_of_an_agent_is_a_member(greetings):
             assert answer.code == "incarnation"
     assert {agent: member.incarnation for agent, member in membership.members.items()} == youngest
     assert membership.absent == [agent for agent in range(3) if agent not in youngest]
+    assert membership.complete == (not membership.absent)
 
 
 @given(st.permutations([0, 1, 2, -2, -2, -2]))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bnpg_agents.relayed_rounds import RelayedRounds
 from bnpg_agents.rounds import AgentRounds
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.worlds.table import TableWorld
@@ -78,6 +79,16 @@ def test_the_short_way_and_the_network_come_to_the_same_bits(experiment: dict[st
     assert [str(one) for one in recorded_short] == [str(one) for one in recorded]
     # The first round may begin with a Start that is still under way; all others are short.
     assert left < sent / 2
+
+
+def test_a_relay_hands_nothing_on_in_memory_where_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise AssertionError("rounds with a relay in a run that plays its turns at once")
+
+    monkeypatch.setattr(RelayedRounds, "__init__", refused)
+    played = {"game": "coordination(agents=3)", "dag": "complete", "rounds": 2, "lanes": 2, "horizon": 3}
+    without, relayed = (bnpg.train(**played, launcher="memory", relay=relay) for relay in ("off", "on"))
+    assert relayed.policy.digest == without.policy.digest
 
 
 @pytest.mark.parametrize("every", [2, 3, 5])

@@ -34,7 +34,9 @@ SCHEME = "unix://"
 STASH = 256
 """Messages a route keeps while its connection is being made."""
 AGAIN = 0.005
-"""Seconds until a connection that was refused is tried again; doubled each time."""
+"""Seconds until a connection that was refused is tried again, longer each time."""
+AGAIN_LONGER = 1.25
+"""So whoever starts before the other listens comes at most a quarter of that time too late."""
 AGAIN_AT_MOST = 0.25
 BACKLOG = 512
 """Connections the kernel keeps until they are let in."""
@@ -353,7 +355,7 @@ class UnixTransport:
                 self._forget(route)
                 return
             _, wait = self._again[route]
-            self._again[route] = (now + wait, min(2.0 * wait, AGAIN_AT_MOST))
+            self._again[route] = (now + wait, min(AGAIN_LONGER * wait, AGAIN_AT_MOST))
             return
         del self._again[route]
         stream = StreamConnection(sock, MAX_TENSOR)
@@ -406,7 +408,7 @@ class UnixTransport:
         self._drop(stream)
         if route is not None and route in self._target:
             self._stash[route] = deque()
-            self._again[route] = (time.monotonic() + AGAIN, 2.0 * AGAIN)
+            self._again[route] = (time.monotonic() + AGAIN, AGAIN_LONGER * AGAIN)
 
     def _add(self, stream: StreamConnection) -> int:
         fd = stream.socket.fileno()
