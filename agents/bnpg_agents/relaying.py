@@ -9,6 +9,7 @@ from bnpg_protocol.wire.rows import row_type
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import IntArray
+from bnpg_math.arrays.cells import within
 
 Rows = NDArray[np.integer[Any]]
 """(agents, lanes): a row of actions for every agent."""
@@ -59,11 +60,15 @@ class Relaying:
         self.carried = dict(welcome.hears)
         self.choices: dict[int, NDArray[np.int64]] = {}
         """By sender: how many actions the agent of each of its rows has, as a column."""
+        self._alike: dict[int, int] = {}
+        """By sender: how many actions each of them has, where that is the same."""
         self.types: dict[int, np.dtype[Any]] = {}
         """By sender: of the rows, whatever type they came in."""
         for sender, carried in welcome.hears:
             column = [actions[agent] for agent in carried]
             self.choices[sender] = np.array(column)[:, None]
+            if len(set(column)) == 1:
+                self._alike[sender] = column[0]
             self.types[sender] = row_type(max(column))
         place = {agent: at for at, agent in enumerate((*incoming, welcome.agent))}
         in_order = [place[parent] for parent in welcome.parents]
@@ -80,9 +85,14 @@ class Relaying:
     def fits(self, sender: int, rows: Rows) -> bool:
         """Whether there is a row for every agent of a link, a lane, and all actions exist."""
         choices = self.choices.get(sender)
-        return choices is None or (
-            len(rows) == len(choices) and rows.shape[1] > 0 and bool((rows < choices).all())
-        )
+        if choices is None:
+            return True
+        if len(rows) != len(choices):
+            return False
+        alike = self._alike.get(sender)
+        if alike is not None:
+            return within(rows.reshape(-1), alike)
+        return rows.shape[1] > 0 and bool((rows < choices).all())
 
     def taken_in(self, sender: int, rows: Rows) -> Rows:
         """Return rows of a link in the type that all who speak of them use."""

@@ -43,6 +43,11 @@ def cells(coordinates: Sequence[IntArray], shape: Sequence[int]) -> IntArray:
 
 def places(coordinates: Sequence[IntArray], shape: Sequence[int]) -> list[int]:
     """The same positions as :func:`cells`, one by one; axes of `shape` without coordinates are left out."""
+    if len(coordinates[0]) == 1:  # a third of the time with one parent, a tenth with thirty
+        place: int = coordinates[0].item()
+        for values, length in zip(coordinates[1:], shape[1:], strict=False):
+            place = place * length + values.item()
+        return [place]
     flat: list[int] = coordinates[0].tolist()
     for values, length in zip(coordinates[1:], shape[1:], strict=False):
         flat = [place * length + value for place, value in zip(flat, values.tolist(), strict=True)]

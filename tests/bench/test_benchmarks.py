@@ -81,11 +81,14 @@ def test_a_one_step_is_measured_against_the_ring_and_against_every_message() -> 
 
 def test_b_lanes_are_measured_in_memory_and_by_plain_loops_and_come_to_the_same_bits() -> None:
     cases = measured(many_lanes)
-    assert set(cases) == {"line, 8 lanes", "empty, 8 lanes"}
-    for case in cases.values():
-        digests = {sample.digest for side in ("ours", "ours in memory") for sample in case.samples[side]}
+    assert set(cases) == {f"{dag}, 8 lanes{over}" for dag in ("line", "empty") for over in ("", ", unix")}
+    ours = ("ours", "ours over unix sockets", "ours in memory")
+    for dag in ("line", "empty"):
+        case, unix = cases[f"{dag}, 8 lanes"], cases[f"{dag}, 8 lanes, unix"]
+        digests = {sample.digest for side in ours for sample in case.samples[side]}
         assert len(digests) == 1
         assert digests != {""}
+        assert unix.samples["plain numpy loop"] == case.samples["plain numpy loop"]  # of the same turns
 
 
 def test_c_rivals_are_measured_and_ray_is_or_it_says_why_not() -> None:

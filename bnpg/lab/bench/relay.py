@@ -12,6 +12,7 @@ TRANSPORTS = ("ipc", "unix")
 TARGETS = {
     24: {"line": Target(sense="at most", ratio=1.5)},
     32: {"without": Target(sense="at most", ratio=1 / 3)},
+    62: {"without": Target(sense="at most", ratio=31 / 333)},
 }
 """By agents."""
 MESSAGES = 10_000
