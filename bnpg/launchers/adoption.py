@@ -21,6 +21,8 @@ from bnpg.launchers.place import Order
 
 NURSERY_PATIENCE = 60.0
 """Seconds the nursery may take: it imports numpy and the like from a disk that may be cold."""
+FORK_PATIENCE = 0.5
+"""Seconds more for each process: those that are forked already want the cores, too."""
 _SET_SUBREAPER, _GET_SUBREAPER = 36, 37
 _subreaper = threading.Lock()
 
@@ -125,7 +127,8 @@ def _forked(orders: Sequence[Order], inputs: Sequence[int], environment: Mapping
         env=environment,
     ) as nursery:
         try:
-            output, _ = nursery.communicate(json.dumps(commands).encode(), NURSERY_PATIENCE)
+            patience = NURSERY_PATIENCE + FORK_PATIENCE * len(orders)
+            output, _ = nursery.communicate(json.dumps(commands).encode(), patience)
         except subprocess.TimeoutExpired:
             nursery.kill()
             return []

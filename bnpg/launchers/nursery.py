@@ -14,6 +14,7 @@ import gc
 import json
 import locale  # noqa: F401 (of subprocesses)
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import Any
@@ -37,7 +38,13 @@ def main() -> int:
     gc.freeze()  # what is here already is nothing to look through, and to copy, in every process
     pids = []
     for order in orders:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            # There may be no more of them: whoever gave the orders meets the same, and says so.
+            for started in pids:
+                os.kill(started, signal.SIGKILL)
+            return 1
         if pid == 0:
             return _run(order, [other["stdin"] for other in orders])
         pids.append(pid)

@@ -141,6 +141,7 @@ def test_a_nursery_that_hangs_is_given_up(monkeypatch, tmp_path) -> None:
     hanging.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(hanging))
     monkeypatch.setattr(adoption, "NURSERY_PATIENCE", 0.1)
+    monkeypatch.setattr(adoption, "FORK_PATIENCE", 0.0)
     assert adopt([HELP], os.environ) == []
 
 
@@ -158,6 +159,52 @@ def test_a_nursery_whose_launcher_was_killed_ends_without_a_word(orders: bytes, 
         one.stdin.close()
         assert one.stderr.read() == b""
         assert one.wait(PATIENCE) == code
+
+
+@linux
+def test_a_nursery_that_may_not_fork_any_more_leaves_nobody_and_says_nothing(tmp_path: Path) -> None:
+    """As where a user or a container may have no more processes."""
+    first = [os.pipe(), os.pipe()]
+    orders = [
+        {"package": "bnpg_agents", "arguments": list(waiting(tmp_path, at).arguments), "stdin": first[at][0]}
+        for at in range(2)
+    ]
+    program = (
+        "import os, runpy\n"
+        "fork, forked = os.fork, []\n"
+        "def once():\n"
+        "    if forked: raise BlockingIOError(11, 'Resource temporarily unavailable')\n"
+        "    forked.append(1)\n"
+        "    return fork()\n"
+        "os.fork = once\n"
+        "runpy.run_module('bnpg.launchers.nursery', run_name='__main__')\n"
+    )
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-P", "-c", program], input=json.dumps(orders).encode(), capture_output=True,
+            pass_fds=[reading for reading, _ in first], timeout=PATIENCE, check=False,
+        )  # fmt: skip
+    finally:
+        for pair in first:
+            for end in pair:
+                os.close(end)
+    # Whoever held the streams is gone: otherwise this would have waited for its agent to give up.
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, b"", b"")
+
+
+def test_that_there_may_be_no_more_processes_is_one_line(monkeypatch, tmp_path, capfd) -> None:
+    def refused(*_: Any, **__: Any) -> Any:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(local_place, "adopt", lambda *_: [])
+    monkeypatch.setattr(local_place.subprocess, "Popen", refused)
+    monkeypatch.chdir(tmp_path)
+    code = main(["train", CASE["game"], "--rounds", "1", "--lanes", "2", "--horizon", "2", "--quiet"])
+    assert code == ExitCode.STORAGE
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line == (
+        "bnpg: error: no more processes: as many run as this user or container may have (ulimit -u, pids.max)"
+    )
 
 
 def test_an_agent_whose_launcher_is_gone_before_the_coordinator_came_says_so(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 SHORTAGES = frozenset(
     {
+        errno.EAGAIN,
         errno.EBADF,
         errno.EDQUOT,
         errno.EFBIG,
@@ -78,6 +79,10 @@ def shortage(error: OSError) -> str:
     about = "" if error.filename is None else f"{error.filename}: "
     if error.errno == errno.EMFILE:
         return f"{about}too many open files: {limit()} are allowed here (ulimit -n), more are needed"
+    if error.errno == errno.EAGAIN:
+        return (
+            f"{about}no more processes: as many run as this user or container may have (ulimit -u, pids.max)"
+        )
     return f"{about or 'output '}cannot be written: {error.strerror}"
 
 
