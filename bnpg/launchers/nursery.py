@@ -36,7 +36,7 @@ def main() -> int:
     _share(orders)
     gc.collect()
     gc.freeze()  # what is here already is nothing to look through, and to copy, in every process
-    pids = []
+    pids: list[int] = []
     for order in orders:
         try:
             pid = os.fork()
