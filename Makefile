@@ -158,33 +158,32 @@ $(BIN)/python:
 
 CORE := protocol/bnpg_protocol/core
 $(VENV)/run.done: requirements/run.txt requirements/core.txt pyproject.toml hatch_build.py $(wildcard $(CORE)/*.p*) | $(BIN)/python
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
-	@! $(BIN)/python $(CORE)/build.py --possible || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --require-hashes -r requirements/core.txt 2> /dev/null || true
+	@$(BIN)/python requirements/install.py requirements/run.txt
+	@! $(BIN)/python $(CORE)/build.py --possible || $(BIN)/python requirements/install.py requirements/core.txt 2> /dev/null || true
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
 $(VENV)/fuzz.done: requirements/fuzz.txt $(VENV)/run.done
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	@$(BIN)/python requirements/install.py requirements/fuzz.txt
 	@touch $@
 
 $(VENV)/bench.done: requirements/bench.txt $(VENV)/run.done
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt || \
+	@$(BIN)/python requirements/install.py requirements/bench.txt || \
 	  echo "Ray could not be installed: the benchmark leaves it out and says so" >&2
 	@touch $@
 
 $(VENV)/engines.done: requirements/engines.txt $(VENV)/run.done
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/engines.txt
+	@$(BIN)/python requirements/install.py requirements/engines.txt
 	@touch $@
 
 $(VENV)/kubernetes.done: requirements/kubernetes.txt $(VENV)/dev.done
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/kubernetes.txt
+	@$(BIN)/python requirements/install.py requirements/kubernetes.txt
 	@touch $@
 
 $(VENV)/docs.done: requirements/docs.txt $(VENV)/run.done
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@$(BIN)/python requirements/install.py requirements/docs.txt
 	@touch $@
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python requirements/install.py requirements/dev.txt
 	@touch $@
