@@ -182,8 +182,9 @@ def sampled_gradients(experiment: Experiment, game: Game, dag: Dag, team: Team, 
     for agent, own in enumerate(team):
         seen = [actions[parent] for parent in dag.parents[agent]]
         gradient = own.gradient(states, seen, actions[agent], weights)
-        if experiment.optimizer == "natural" and isinstance(own, TabularSoftmax):
-            gradient = own.natural(gradient, states, seen, actions[agent])
+        if experiment.optimizer in ("natural", "normalised") and isinstance(own, TabularSoftmax):
+            turned = own.natural if experiment.optimizer == "natural" else own.normalised
+            gradient = turned(gradient, states, seen, actions[agent])
         found.append(gradient)
     return found
 

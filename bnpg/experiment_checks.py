@@ -81,7 +81,7 @@ def check_network(experiment: Experiment) -> None:
         raise InputError(
             f"update {experiment.update} needs horizon geometric or a number of steps, without sure-steps"
         )
-    if experiment.optimizer in ("ascent", "natural"):
+    if experiment.optimizer in ("ascent", "natural", "normalised"):
         raise InputError(f"update {experiment.update} steps by adam, got optimizer {experiment.optimizer}")
     if experiment.baseline != Experiment(game="").baseline:
         raise InputError(f"update {experiment.update} has a critic for a baseline, got {experiment.baseline}")
@@ -159,8 +159,10 @@ def check_mode(experiment: Experiment) -> None:
             raise InputError(f"{field.key} {chosen} needs mode {setting.mode}, {setting.needs}")
     if experiment.optimizer == "natural" and experiment.mode == "exact":
         raise InputError("optimizer natural needs mode sampled: exact natural steps are direction natural")
-    if experiment.optimizer == "natural" and experiment.kind.is_network:
-        raise InputError(f"optimizer natural needs policy table, got {experiment.policy}")
+    if experiment.optimizer == "normalised" and experiment.mode == "exact":
+        raise InputError("optimizer normalised needs mode sampled: exact steps are chosen by step-size")
+    if experiment.optimizer in ("natural", "normalised") and experiment.kind.is_network:
+        raise InputError(f"optimizer {experiment.optimizer} needs policy table, got {experiment.policy}")
     if experiment.optimizer == "adam" and experiment.mode == "exact":
         raise InputError(
             "optimizer adam needs mode sampled: exact steps have no noise to average, and step-size chooses "

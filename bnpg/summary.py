@@ -304,8 +304,12 @@ def _next_commands(folder: Path, summary: dict[str, Any]) -> list[str]:
     if summary["state"] != "done":
         return [f"  bnpg resume {run}"]
     other = "complete" if summary["dag"] == "empty" else "empty"
+    seed = f"--seed {summary['seed'] + 1}"
     rows = [
-        (f"{again} --seed {summary['seed'] + 1}", "another seed"),
+        # In exact mode nothing is drawn but where learning begins.
+        (f"{again} --initial normal {seed}", "another beginning")
+        if summary["mode"] == "exact"
+        else (f"{again} {seed}", "another seed"),
         (f"{again} --dag {other}", "another team"),
         ("bnpg games", "other games"),
     ]

@@ -92,9 +92,10 @@ def notices(experiment: Experiment, lines: Sequence[Line], unit: float) -> list[
             "the team is stuck where hardly any agent can gain alone, although all together could" + edges
         )
     else:
+        chances = f"{_other_chance(experiment)} or {_other_step(experiment)}"
         reasons.append(
             f"the value has stalled: it rose by {last.value - half.value:.3g} since round {half.round}, and "
-            f"{last.optimality_gap:.4g} are missing. Another --seed or {_other_step(experiment)} may help"
+            f"{last.optimality_gap:.4g} are missing. {chances} may help"
         )
     return reasons
 
@@ -110,13 +111,19 @@ def _saturated_since(measured: Sequence[Measured]) -> int | None:
 
 
 def _smaller(experiment: Experiment) -> str:
-    if experiment.regularization == 0.0 and experiment.optimizer == "adam":
+    if experiment.regularization == 0.0 and experiment.optimizer in ("adam", "normalised"):
         return "A smaller --learning-rate, or a --regularization above 0, keeps them trying"
     return "A smaller --learning-rate, or auto, keeps them trying"
 
 
+def _other_chance(experiment: Experiment) -> str:
+    """Return what draws other numbers: in exact mode only where learning begins is drawn."""
+    return "Another beginning (--initial normal)" if experiment.mode == "exact" else "Another --seed"
+
+
 def _other_step(experiment: Experiment) -> str:
-    return "--learning-rate auto" if not experiment.by_adam else "a smaller --learning-rate"
+    automatic = experiment.steps_by in ("adam", "normalised")
+    return "a smaller --learning-rate" if automatic else "--learning-rate auto"
 
 
 def certificate_label(nash_gap: float | None, unit: float) -> str:

@@ -76,9 +76,10 @@ class Learner:
         first = self._first = make(welcome)
         if self.has_critic and not isinstance(first, NetworkPolicy):
             raise OrderViolation(f"the update {welcome.update} is of networks, got policy {welcome.policy}")
-        if welcome.optimizer == "natural" and not isinstance(first, TabularSoftmax):
+        if welcome.optimizer in ("natural", "normalised") and not isinstance(first, TabularSoftmax):
             raise OrderViolation(
-                f"the Welcome asks for natural steps, which are of tables, got policy {welcome.policy!r:.40}"
+                f"the Welcome asks for {welcome.optimizer} steps, which are of tables, "
+                f"got policy {welcome.policy!r:.40}"
             )
         self._rounds = {
             round_: _Round(snapshot, first.at(snapshot.theta)) for round_, snapshot in checkpoint.items()
@@ -180,9 +181,10 @@ class Learner:
         else:
             own, legal = counted(weights, limits), choosable(limits)
             gradient = policy.gradient(seen, parent_actions, actions, own, legal)
-        if self._welcome.optimizer == "natural":
+        if self._welcome.optimizer in ("natural", "normalised"):
             assert isinstance(policy, TabularSoftmax), "checked when this was made"
-            gradient = policy.natural(gradient, seen, parent_actions, actions)
+            turned = policy.natural if self._welcome.optimizer == "natural" else policy.normalised
+            gradient = turned(gradient, seen, parent_actions, actions)
         eta = scheduled(self._learning_rate, self._schedule, round_, self._total)
         return self._step(round_, gradient, self._optimiser, eta)
 

@@ -18,12 +18,12 @@ def sampled_optimiser(welcome: Welcome) -> Optimiser:
     """
     if welcome.optimizer == "adam" and welcome.epsilon > 0.0:
         return Adam(epsilon=welcome.epsilon)
-    if welcome.optimizer not in ("ascent", "natural"):
+    if welcome.optimizer not in ("ascent", "natural", "normalised"):
         raise OrderViolation(
             f"the Welcome asks for the optimizer {welcome.optimizer!r:.40} with an epsilon of "
-            f"{welcome.epsilon}, expected ascent, natural, or adam with one above 0"
+            f"{welcome.epsilon}, expected ascent, natural, normalised, or adam with one above 0"
         )
-    return PlainAscent()  # the natural direction is made of the gradient before the step
+    return PlainAscent()  # other directions are made of the gradient before the step
 
 
 def sampled_schedule(welcome: Welcome) -> Schedule:

@@ -16,7 +16,7 @@ def train(
     dag: str | os.PathLike[str] | Dag | Iterable[Any] = "line",
     rounds: int = 200,
     learning_rate: float | Literal["auto", "certified"] = "auto",
-    optimizer: Literal["auto", "ascent", "adam", "natural"] = "auto",
+    optimizer: Literal["auto", "ascent", "adam", "natural", "normalised"] = "auto",
     schedule: Literal["constant", "linear"] = "constant",
     step_size: Literal["fixed", "backtracking", "barzilai-borwein"] = "fixed",
     direction: Literal["gradient", "natural"] = "gradient",
@@ -98,11 +98,12 @@ def train(
     learning_rate : float or 'auto', 'certified', default 'auto'
         Step size eta; ``auto`` fits the range of the returns, and ``certified`` is 1/beta, for which
         exact updates never do harm.
-    optimizer : {'auto', 'ascent', 'adam', 'natural'}, default 'auto'
-        What takes a step along the gradient: ``ascent`` is update (3), ``adam`` divides it by its own
-        size (sampled mode), ``natural`` by how often rows are met and actions tried (sampled mode,
-        tables); ``auto`` is ``adam`` in sampled mode where `learning_rate` is auto, and else
-        ``ascent``.
+    optimizer : {'auto', 'ascent', 'adam', 'natural', 'normalised'}, default 'auto'
+        What takes a step along the gradient: ``ascent`` is update (3), ``adam`` divides entries by
+        their own size (sampled mode), ``natural`` by how often rows are met and actions tried,
+        ``normalised`` levels rows and divides all by the largest entry (sampled mode, tables); where
+        `learning_rate` is auto, ``auto`` in sampled mode is ``normalised`` for tables in games and
+        ``adam`` for others; else it is ``ascent``.
     schedule : {'constant', 'linear'}, default 'constant'
         Whether `learning_rate` stays, or goes down in a line to 0 over `rounds`. (sampled mode)
     step_size : {'fixed', 'backtracking', 'barzilai-borwein'}, default 'fixed'

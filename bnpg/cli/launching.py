@@ -114,7 +114,8 @@ def _heading(run: RunFolder, launcher: str, over: bool) -> str:
     learns = "from played episodes" if experiment.mode == "sampled" else "from the known model"
     eta = experiment.learning_rate
     size = eta if isinstance(eta, str) else f"{eta:.4g}"
-    way = {"adam": "Adam", "natural": "natural steps"}.get(experiment.steps_by, experiment.steps_by)
+    ways = {"adam": "Adam", "natural": "natural steps", "normalised": "normalised steps"}
+    way = ways.get(experiment.steps_by, experiment.steps_by)
     steps = f"{way} with learning rate {size}"
     return (
         f"bnpg: {game}, {experiment.mode} mode ({learns}), DAG {experiment.dag}, {steps}, {where}; "

@@ -12,6 +12,7 @@ from bnpg_math.errors import PolicyError
 from bnpg_math.learning.estimators import sampled_flow
 from bnpg_math.learning.gradient import barrier_gradient, local_gradient
 from bnpg_math.learning.natural import natural_direction, sampled_natural
+from bnpg_math.learning.normalised import normalised_direction
 from bnpg_math.policies.interface import Legal, Seen
 from bnpg_math.policies.masked import draw_masked, masked_scores
 from bnpg_math.policies.softmax import log_policy
@@ -104,8 +105,17 @@ class TabularSoftmax:
 
     def natural(self, gradient: Arrays, seen: Seen, parents: Sequence[IntArray], actions: IntArray) -> Arrays:
         """Return the natural direction of a sampled gradient (:func:`natural.sampled_natural`)."""
-        met = sampled_flow(seen, parents, actions, np.ones(len(actions)), self.table.shape)
-        return {"theta": sampled_natural(gradient["theta"], self.table, met)}
+        return {"theta": sampled_natural(gradient["theta"], self.table, self._met(seen, parents, actions))}
+
+    def normalised(
+        self, gradient: Arrays, seen: Seen, parents: Sequence[IntArray], actions: IntArray
+    ) -> Arrays:
+        """Return a sampled gradient, normalised (:func:`normalised.normalised_direction`)."""
+        return {"theta": normalised_direction(gradient["theta"], self._met(seen, parents, actions))}
+
+    def _met(self, seen: Seen, parents: Sequence[IntArray], actions: IntArray) -> FloatArray:
+        """Return how often each row was met, with each action."""
+        return sampled_flow(seen, parents, actions, np.ones(len(actions)), self.table.shape)
 
     def ascent(self, flow: FloatArray, occupancy: FloatArray | None = None) -> Arrays:
         """Return dL_lambda/dtheta^i (Lemma 1), or its natural gradient if an occupancy comes along."""

@@ -14,6 +14,8 @@ from bnpg_coordinator.experiment import Experiment
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
 
+NORMALISED_STEP = 0.2
+"""Logits by which a normalised step moves the largest one."""
 ADAM_STEP = 0.2
 """Logits that Adam moves a parameter in a round at the most, about: e^0.2 of the odds."""
 NETWORK_STEP = 0.01
@@ -46,9 +48,10 @@ def returns_range(game: Game | None) -> float:
 def settled(experiment: Experiment, game: Game | None) -> Experiment:
     """Return an experiment with a number for `learning-rate auto`, and what it chooses beside that.
 
-    That is the optimizer, and in games the centred baseline: with the other one lengths of episodes are most
-    of the noise. In exact mode nothing is known that suits every policy on the way: there the coordinator
-    chooses the size of every step, and the number is what it tries first.
+    That is the optimizer, normalised steps for tables in games and Adam elsewhere, and in games the centred
+    baseline: with the other one lengths of episodes are most of the noise. In exact mode nothing is known
+    that suits every policy on the way: there the coordinator chooses the size of every step, and the number
+    is what it tries first.
 
     Parameters
     ----------
@@ -72,6 +75,9 @@ def settled(experiment: Experiment, game: Game | None) -> Experiment:
         return msgspec.structs.replace(experiment, learning_rate=ACTOR_STEP, optimizer="adam")
     if experiment.baseline == "auto" and experiment.mode == "sampled" and game is not None:
         experiment = msgspec.structs.replace(experiment, baseline="centred")
+    tables_in_games = experiment.mode == "sampled" and game is not None and not experiment.kind.is_network
+    if experiment.optimizer == "normalised" or (experiment.optimizer == "auto" and tables_in_games):
+        return msgspec.structs.replace(experiment, learning_rate=NORMALISED_STEP, optimizer="normalised")
     if experiment.by_adam:
         step = NETWORK_STEP if experiment.kind.is_network else ADAM_STEP
         return msgspec.structs.replace(experiment, learning_rate=step, optimizer="adam")

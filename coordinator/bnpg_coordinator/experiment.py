@@ -115,12 +115,13 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         ),
     ] = "auto"
     optimizer: Annotated[
-        Literal["auto", "ascent", "adam", "natural"],
+        Literal["auto", "ascent", "adam", "natural", "normalised"],
         ExperimentSetting(
-            "What takes a step along the gradient: `ascent` is update (3), `adam` divides it by its own size "
-            "(sampled mode), `natural` by how often rows are met and actions tried (sampled mode, tables); "
-            "`auto` is `adam` in sampled mode where {learning-rate} is auto, and else "
-            "`ascent`."
+            "What takes a step along the gradient: `ascent` is update (3), `adam` divides entries by their "
+            "own size (sampled mode), `natural` by how often rows are met and actions tried, `normalised` "
+            "levels rows and divides all by the largest entry (sampled mode, tables); where {learning-rate} "
+            "is auto, `auto` in sampled mode is `normalised` for tables in games and `adam` for others; else "
+            "it is `ascent`."
         ),
     ] = "auto"
     schedule: Annotated[
@@ -434,9 +435,9 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
 
     @property
     def steps_by(self) -> str:
-        """What takes the steps of sampled rounds: `ascent`, `adam` or `natural`."""
-        if self.optimizer == "natural":
-            return "natural"
+        """What takes the steps of sampled rounds: `ascent`, `adam`, `natural` or `normalised`."""
+        if self.optimizer in ("natural", "normalised"):
+            return self.optimizer
         return "adam" if self.by_adam else "ascent"
 
     @property

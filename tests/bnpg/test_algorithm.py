@@ -58,9 +58,10 @@ def test_exact_runs_are_those_of_the_machines(dag: str, direction: str, rate: fl
 
 
 @pytest.mark.parametrize("horizon", [4, "geometric"])
-def test_natural_steps_from_samples_are_those_of_the_machines(horizon: int | str) -> None:
+@pytest.mark.parametrize("optimizer", ["natural", "normalised"])
+def test_turned_steps_from_samples_are_those_of_the_machines(optimizer: str, horizon: int | str) -> None:
     experiment = Experiment(
-        game=GAME, dag="line", optimizer="natural", learning_rate=0.3, horizon=horizon, lanes=9, parts=2,
+        game=GAME, dag="line", optimizer=optimizer, learning_rate=0.3, horizon=horizon, lanes=9, parts=2,
         rounds=4, regularization=0.05, evaluate_every=0,
     )  # fmt: skip
     assert digest(experiment) == simulate(experiment).digest

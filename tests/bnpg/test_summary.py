@@ -16,6 +16,7 @@ from bnpg.summary import human_summary
 from bnpg_math.arrays.not_finite import finite_fields
 
 SUMMARY: dict[str, Any] = {
+    "mode": "sampled",
     "state": "done", "why": "", "rounds": 8, "rounds_total": 8, "seconds": 2.0, "processes": 3, "value": 1.5,
     "optimal_value": 2.0, "optimality_gap": 0.5, "nash_gap": 0.25, "evaluated_round": 8, "return_mean": 1.4,
     "return_stderr": 0.1, "seed": 0, "dag": "line",
@@ -42,6 +43,7 @@ def test_what_is_not_finite_is_null_with_a_reason() -> None:
             ],
         ),
         ({"processes": 1}, ["1 process\n"]),
+        ({"mode": "exact"}, ["--initial normal --seed 1", "another beginning"]),
         (
             {"state": "interrupted", "rounds": 5},
             ["Interrupted: 5 of 8 rounds", "after 8 rounds", "bnpg resume"],

@@ -54,6 +54,12 @@ def test_of_the_complete_graph_no_more_edges_are_asked_for() -> None:
     assert "edges" not in notices(Experiment(dag="complete", **chosen), lines, 10.0)[0]
 
 
+@pytest.mark.parametrize(("mode", "words"), [("sampled", "Another --seed"), ("exact", "--initial normal")])
+def test_only_what_draws_other_numbers_is_advised(mode: str, words: str) -> None:
+    lines, _ = CASES["stalled"]
+    assert words in notices(Experiment(game="x", rounds=20, mode=mode), lines, 10.0)[0]
+
+
 def test_a_bound_far_from_zero_is_no_good_news() -> None:
     assert certificate_label(0.1, 10.0) == "Certificate"
     assert certificate_label(3.0, 10.0) == (

@@ -41,7 +41,7 @@ def test_what_is_settled_is_settled(mode: str) -> None:
     once = settled(Experiment(game="congestion", mode=mode), game)
     assert isinstance(once.learning_rate, float)
     assert settled(once, game) == once
-    assert once.by_adam == (mode == "sampled")
+    assert once.steps_by == ("normalised" if mode == "sampled" else "ascent")
     assert once.step_size == ("fixed" if mode == "sampled" else "backtracking")
 
 
@@ -52,7 +52,21 @@ def test_an_optimizer_or_a_baseline_that_was_chosen_stays() -> None:
     assert settled(Experiment(game="spread"), None).subtracted == "cross-fit"
 
 
-@given(st.integers(-30, 30), st.sampled_from(["adam", "ascent"]))
+@pytest.mark.parametrize(
+    ("fields", "optimizer"),
+    [
+        ({"game": "climbing"}, "normalised"),
+        ({"game": "climbing", "policy": "mlp:4"}, "adam"),
+        ({"game": "relay"}, "adam"),
+    ],
+)
+def test_tables_in_games_take_normalised_steps_and_all_others_adam(
+    fields: dict[str, str], optimizer: str
+) -> None:
+    assert plan_experiment(fields).experiment.steps_by == optimizer
+
+
+@given(st.integers(-30, 30), st.sampled_from(["adam", "normalised", "ascent"]))
 def test_a_team_learns_the_same_whatever_its_rewards_are_measured_in(exponent: int, optimizer: str) -> None:
     factor = 2.0**exponent
     plain, other = find_game("climbing"), scaled(find_game("climbing"), factor)
@@ -61,7 +75,7 @@ def test_a_team_learns_the_same_whatever_its_rewards_are_measured_in(exponent: i
         float(settled(Experiment(game="x", optimizer=optimizer), game).learning_rate)
         for game in (plain, other)
     ]
-    assert rates[1] == (rates[0] if optimizer == "adam" else rates[0] / factor)
+    assert rates[1] == (rates[0] / factor if optimizer == "ascent" else rates[0])
 
 
 @pytest.mark.parametrize("factor", [2.0**-20, 2.0**20])
@@ -77,8 +91,8 @@ def test_a_run_comes_to_the_same_bits_in_other_units(tmp_path, factor: float) ->
 
 def test_a_plan_says_the_numbers_that_it_came_to() -> None:
     plan = plan_experiment({"game": "climbing"})
-    assert (plan.experiment.learning_rate, plan.experiment.optimizer) == (0.2, "adam")
-    again = plan_experiment({"game": "climbing", "learning-rate": 0.2, "optimizer": "adam"})
+    assert (plan.experiment.learning_rate, plan.experiment.optimizer) == (0.2, "normalised")
+    again = plan_experiment({"game": "climbing", "learning-rate": 0.2, "optimizer": "normalised"})
     assert again.experiment.learning_rate == plan.experiment.learning_rate
 
 
@@ -98,9 +112,9 @@ def test_natural_steps_are_refused_where_they_are_not_known(fields: dict[str, st
         plan_experiment({"optimizer": "natural"} | fields)
 
 
-def test_natural_steps_come_where_the_exact_gradient_comes_and_adam_does_not() -> None:
+def test_the_default_comes_where_the_exact_gradient_comes_and_adam_does_not() -> None:
     reached: dict[str, list[float]] = {}
-    for optimizer in ("adam", "natural"):
+    for optimizer in ("adam", "natural", "auto"):
         for seed in (1, 2):
             plan = plan_experiment(
                 {
@@ -117,6 +131,7 @@ def test_natural_steps_come_where_the_exact_gradient_comes_and_adam_does_not() -
             payoff = find_game("climbing").reward[0]
             reached.setdefault(optimizer, []).append(float(pi[0] @ payoff @ pi[1]))
     assert min(reached["natural"]) > 0.98 * 7.0
+    assert min(reached["auto"]) > 0.999 * 7.0
     assert max(reached["adam"]) < 6.1
 
 
@@ -128,6 +143,14 @@ def test_natural_steps_are_in_units_of_the_returns_too(exponent: int) -> None:
         for game in (plain, scaled(plain, factor))
     ]
     assert rates[1] == rates[0] / factor
+
+
+def test_normalised_steps_are_refused_where_there_are_none() -> None:
+    with pytest.raises(InputError, match="optimizer normalised needs mode sampled: exact steps"):
+        plan_experiment({"game": "climbing", "mode": "exact", "optimizer": "normalised"})
+    with pytest.raises(InputError, match="optimizer normalised needs policy table, got mlp:4"):
+        plan_experiment({"game": "climbing", "policy": "mlp:4", "optimizer": "normalised"})
+    assert plan_experiment({"game": "relay", "optimizer": "normalised"}).experiment.learning_rate == 0.2
 
 
 def test_adam_is_refused_where_steps_are_exact() -> None:

@@ -122,7 +122,7 @@ class Welcome(Unsequenced, frozen=True):
     longest: NotNegative = 0.0
     """Length to which their gradients are shortened; 0 is any."""
     optimizer: str = "ascent"
-    """What takes a sampled step along the gradient: `ascent`, update (3), `adam`, or `natural`."""
+    """What takes a sampled step along the gradient: `ascent`, update (3), `adam`, `natural`, `normalised`."""
     schedule: str = "constant"
     """How the step size goes over the rounds of sampled mode: `constant`, or `linear` down to 0."""
     epsilon: NotNegative = 0.0
