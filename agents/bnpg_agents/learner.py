@@ -24,7 +24,8 @@ from bnpg_math.learning.gradient import local_flow
 from bnpg_math.learning.natural import part_of
 from bnpg_math.learning.optimiser import Nesterov, Optimiser, PlainAscent, Retreat
 from bnpg_math.learning.schedule import scheduled
-from bnpg_math.policies.interface import Direct, Policy, Seen, Tabular, Tabulated
+from bnpg_math.policies.interface import Policy, Seen
+from bnpg_math.policies.kinds import is_direct, is_tabular, is_tabulated
 from bnpg_math.policies.network import NetworkPolicy
 from bnpg_math.policies.tabular import TabularSoftmax
 
@@ -95,7 +96,7 @@ class Learner:
     @property
     def shows_table(self) -> bool:
         """Whether the policy has a table that it can show."""
-        return isinstance(self._first, Tabulated)
+        return is_tabulated(self._first)
 
     @property
     def held(self) -> tuple[int, ...]:
@@ -120,9 +121,9 @@ class Learner:
             If theta_round is not held, or the policy has no table.
         """
         policy = self._at(round_).policy
-        if not isinstance(policy, Tabulated):
+        if not is_tabulated(policy):
             raise OrderViolation(f"a table is asked for, but a {type(policy).__name__} has none")
-        return policy.table if isinstance(policy, Direct) else policy.log_table
+        return policy.table if is_direct(policy) else policy.log_table
 
     def _at(self, round_: int) -> _Round:
         if round_ not in self._rounds:
@@ -232,7 +233,7 @@ class Learner:
             If theta overflows.
         """
         policy, shape = self._rounds[signal.round].policy, signal.flow.shape
-        if not isinstance(policy, Tabular):
+        if not is_tabular(policy):
             raise OrderViolation(f"a {type(policy).__name__} cannot follow the signal of an exact round")
         expected = self.table(signal.round).shape
         if signal.occupancy.size and signal.occupancy.shape != shape:
@@ -241,7 +242,7 @@ class Learner:
                 f"an occupancy of shape {signal.occupancy.shape}"
             )
         eta = signal.step_size or self._learning_rate
-        if isinstance(policy, Direct):
+        if is_direct(policy):
             if signal.occupancy.size:
                 raise OrderViolation(
                     f"the signal of round {signal.round} has an occupancy, and the policy is direct"
@@ -279,7 +280,7 @@ class Learner:
         theta, state = optimiser.step(now.snapshot.theta, direction, now.snapshot.state, eta)
         if not all(np.isfinite(array).all() for array in theta.values()):
             raise FloatingPointError(f"theta overflows in round {round_}: choose a smaller learning rate")
-        if isinstance(now.policy, Direct):
+        if is_direct(now.policy):
             theta = now.policy.nearest(theta)
         return self._take_over(round_, Snapshot(frozen(theta), frozen(state)))
 
