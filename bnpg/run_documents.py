@@ -68,7 +68,7 @@ class Status(TypedDict, total=False):
     turned_away: dict[str, Count]
 
 
-class Rate(TypedDict, total=False):
+class RateEntry(TypedDict, total=False):
     """How many rounds a theorem predicts."""
 
     rounds: Number
@@ -101,7 +101,7 @@ class Summary(TypedDict, total=False):
     theta_digests: list[str] | None
     certificate: str | None
     certified: bool | None
-    predicted_rounds: dict[str, dict[str, Rate]] | None
+    predicted_rounds: dict[str, dict[str, RateEntry]] | None
     value_reason: str
     game: str
     mode: str
@@ -120,7 +120,7 @@ class Claim(TypedDict):
     by: str
 
 
-class Bound(TypedDict, total=False):
+class BoundEntry(TypedDict, total=False):
     """What a lemma says of a policy."""
 
     norm: str | None
@@ -143,8 +143,8 @@ class Certificate(TypedDict, total=False):
     mismatch: Number
     mismatch_reason: str
     dag: list[tuple[int, int]]
-    bounds: dict[str, dict[str, Bound]] | None
-    predicted_rounds: dict[str, dict[str, Rate]] | None
+    bounds: dict[str, dict[str, BoundEntry]] | None
+    predicted_rounds: dict[str, dict[str, RateEntry]] | None
     certified: bool | None
     stop_gap: str | None
     stop_at_epsilon: Number

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bnpg.showing.document import paid
-from bnpg.showing.episode import Turn
+from bnpg.showing.episode import ShownTurn
 from bnpg_math.html_table import columns
 
 
@@ -18,12 +18,12 @@ class Episode:
         Each has `time`, `seen`, `actions`, `reward` and `over`.
     """
 
-    turns: tuple[Turn, ...]
+    turns: tuple[ShownTurn, ...]
 
     def __len__(self) -> int:
         return len(self.turns)
 
-    def __iter__(self) -> Iterator[Turn]:
+    def __iter__(self) -> Iterator[ShownTurn]:
         return iter(self.turns)
 
     @property

@@ -238,9 +238,9 @@ class Run:
         >>> run.episodes()
         [<Episode of 1 turn: 11>]
         """
-        from bnpg.showing.of_run import Stage
+        from bnpg.showing.of_run import Showing
 
-        stage = Stage(self._recorded)
+        stage = Showing(self._recorded)
         return [Episode(tuple(stage.play(number, steps, sampled))) for number in range(count)]
 
     @property

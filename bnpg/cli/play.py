@@ -41,14 +41,14 @@ def play(folder: Path, episodes: int, steps: int, sampled: bool, video: Path | N
     from bnpg.report.recorded_run import read_run
     from bnpg.showing.document import as_json as document_of
     from bnpg.showing.document import as_text
-    from bnpg.showing.of_run import Stage
+    from bnpg.showing.of_run import Showing
 
     camera = None
     if video is not None:
         from bnpg.showing.video import Camera  # heavy
 
         camera = Camera(video)
-    stage = Stage(read_run(folder), drawn=camera is not None)
+    stage = Showing(read_run(folder), drawn=camera is not None)
     played = []
     for episode in range(episodes):
         happened = []

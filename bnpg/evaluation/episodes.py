@@ -34,7 +34,7 @@ class Acts(Protocol):
         """Draw an action in every lane."""
 
 
-Met = Callable[[int, Any, Sequence[IntArray]], None]
+Visit = Callable[[int, Any, Sequence[IntArray]], None]
 """Called as (agent, what was seen, parents' actions) with the lanes that are under way."""
 
 
@@ -50,7 +50,7 @@ def play_episodes(
     seed: int,
     episodes: int,
     steps: int = 0,
-    met: Met | None = None,
+    met: Visit | None = None,
 ) -> FloatArray:
     """Play whole episodes.
 
@@ -93,7 +93,7 @@ def _play(
     batch: int,
     lanes: int,
     most: int,
-    met: Met | None,
+    met: Visit | None,
 ) -> FloatArray:
     """Return what each lane's first episode paid."""
 

@@ -13,7 +13,7 @@ from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg_agents.sealing import Seal
 from bnpg_agents.setup import AgentSetup
 from bnpg_agents.snapshot import Snapshot
-from bnpg_coordinator.effects import Concluded
+from bnpg_coordinator.effects import Conclude
 from bnpg_coordinator.machine import CoordinatorMachine
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_protocol.process.faults.injector import FaultInjector
@@ -152,7 +152,7 @@ class Cluster:
 
     def _perform_for_coordinator(self, effect: Effect) -> None:
         # No folder says that a run is over before its trace does, as where the coordinator is a process.
-        if isinstance(effect, Concluded) and self._writing is not None:
+        if isinstance(effect, Conclude) and self._writing is not None:
             self._writing.flush()
         self._perform(effect)
 

@@ -9,7 +9,7 @@ from bnpg_agents.sealing import Seal
 from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.effect_performer import effect_performer
-from bnpg_coordinator.effects import Concluded
+from bnpg_coordinator.effects import Conclude
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import prepare_setup, recorded_critics, recorded_lines
 from bnpg_coordinator.run_record import RunRecord
@@ -99,7 +99,7 @@ class _MemoryRun:
         )
 
         def carry_out(effect: Effect) -> None:
-            if isinstance(effect, Concluded):
+            if isinstance(effect, Conclude):
                 # A run that says it is done has its policy on the disk, and shows that it has ended.
                 self._store()
                 self._write_status()

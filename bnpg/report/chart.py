@@ -59,7 +59,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Event:
+class Mark:
     """Something that happened at a point of the horizontal axis."""
 
     label: str
@@ -92,7 +92,7 @@ class Chart:
     ylabel: str
     series: Sequence[Series]
     levels: Sequence[Level] = ()
-    events: Sequence[Event] = ()
+    events: Sequence[Mark] = ()
     log: bool = False
 
     @property

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from bnpg.measures import GAPS
-from bnpg.report.chart import Chart, Event, Level, Series
+from bnpg.report.chart import Chart, Level, Mark, Series
 from bnpg.report.measurements import Measurements
 from bnpg.report.numbers import SMALLEST
 from bnpg.report.recorded_run import RecordedRun
@@ -46,7 +46,7 @@ def _mismatch(game: Game) -> float:
     return mismatch(game).M
 
 
-def learning_charts(run: RecordedRun, M: float | None, events: Iterable[Event] = ()) -> list[Chart]:
+def learning_charts(run: RecordedRun, M: float | None, events: Iterable[Mark] = ()) -> list[Chart]:
     """Return the charts of a run; a chart without any data is left out.
 
     Parameters
@@ -65,7 +65,7 @@ def learning_charts(run: RecordedRun, M: float | None, events: Iterable[Event] =
     return [chart for chart in charts if chart.series]
 
 
-def value_chart(run: Measurements, events: tuple[Event, ...] = ()) -> Chart:
+def value_chart(run: Measurements, events: tuple[Mark, ...] = ()) -> Chart:
     """What the team earns: returns with their standard error, exact values, the optimum."""
     series = []
     rounds, mean, error = run.column("return_mean", "return_stderr")
@@ -87,7 +87,7 @@ def value_chart(run: Measurements, events: tuple[Event, ...] = ()) -> Chart:
     )  # fmt: skip
 
 
-def update_chart(run: Measurements, events: tuple[Event, ...] = ()) -> Chart:
+def update_chart(run: Measurements, events: tuple[Mark, ...] = ()) -> Chart:
     """How large the updates of networks are; empty where there are none."""
     names = {"kl": ("KL divergence, in nats", "value"), "clip_share": ("share of steps clipped", "nash")}
     return Chart(
@@ -98,7 +98,7 @@ def update_chart(run: Measurements, events: tuple[Event, ...] = ()) -> Chart:
     )  # fmt: skip
 
 
-def critic_chart(run: Measurements, events: tuple[Event, ...] = ()) -> Chart:
+def critic_chart(run: Measurements, events: tuple[Mark, ...] = ()) -> Chart:
     """What the policies still try, and what the critic foresees; empty where there is no critic."""
     names = {
         "entropy": ("entropy of the policies, in nats", "value"),
@@ -122,7 +122,7 @@ def _curves(run: Measurements, names: dict[str, tuple[str, str]], least: float =
 
 
 def gap_chart(
-    run: Measurements, levels: Sequence[Level] = (), remark: str = "", events: tuple[Event, ...] = ()
+    run: Measurements, levels: Sequence[Level] = (), remark: str = "", events: tuple[Mark, ...] = ()
 ) -> Chart:
     """How far the team is from the optimum and from equilibrium, with the bounds that are known."""
     series = []
@@ -159,7 +159,7 @@ def gap_bounds(run: RecordedRun, M: float | None) -> tuple[list[Level], str]:
     return levels, _since(run, M)
 
 
-def gradient_chart(run: RecordedRun, events: tuple[Event, ...] = ()) -> Chart:
+def gradient_chart(run: RecordedRun, events: tuple[Mark, ...] = ()) -> Chart:
     """The norm of the gradient, with the thresholds below which a lemma promises something."""
     rounds, norm = run.column("gradient_norm")
     series = []

@@ -7,7 +7,7 @@ import numpy as np
 from bnpg_protocol.process.faults.plan import FaultPlan, LinkFault
 
 from bnpg.durations import duration
-from bnpg.report.chart import Chart, Event, Series
+from bnpg.report.chart import Chart, Mark, Series
 from bnpg.report.numbers import shown
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.trace.reading import Life
@@ -94,9 +94,9 @@ def standing_faults(plan: FaultPlan) -> list[str]:
     return [_describe(kind, fault) for kind in kinds for fault in getattr(plan, kind)]
 
 
-def round_events(events: list[FaultEvent]) -> list[Event]:
+def round_events(events: list[FaultEvent]) -> list[Mark]:
     """Return the events on an axis of rounds."""
-    return [Event(event.what, event.style, float(event.round)) for event in events if event.round is not None]
+    return [Mark(event.what, event.style, float(event.round)) for event in events if event.round is not None]
 
 
 def time_chart(run: RecordedRun, events: Sequence[FaultEvent]) -> Chart | None:
@@ -111,7 +111,7 @@ def time_chart(run: RecordedRun, events: Sequence[FaultEvent]) -> Chart | None:
     if len(rounds) < 2:
         return None
     marks = [
-        Event(event.what, event.style, event.at, event.at + event.seconds if event.seconds else None)
+        Mark(event.what, event.style, event.at, event.at + event.seconds if event.seconds else None)
         for event in events
         if event.at is not None and event.at <= elapsed[-1]
     ]

@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bnpg.showing.episode import Turn
+from bnpg.showing.episode import ShownTurn
 
 MOST_NUMBERS = 6
 """Of what an agent sees, in words."""
 
 
-def as_json(episodes: Sequence[Sequence[Turn]]) -> dict[str, Any]:
+def as_json(episodes: Sequence[Sequence[ShownTurn]]) -> dict[str, Any]:
     """Return episodes as plain values."""
     return {
         "episodes": [
@@ -32,7 +32,7 @@ def as_json(episodes: Sequence[Sequence[Turn]]) -> dict[str, Any]:
     }
 
 
-def as_text(name: str, episodes: Sequence[Sequence[Turn]]) -> str:
+def as_text(name: str, episodes: Sequence[Sequence[ShownTurn]]) -> str:
     """Return episodes as tables."""
     lines = [name]
     for number, turns in enumerate(episodes):
@@ -58,7 +58,7 @@ def as_text(name: str, episodes: Sequence[Sequence[Turn]]) -> str:
     return "\n".join(lines)
 
 
-def paid(turns: Sequence[Turn]) -> float:
+def paid(turns: Sequence[ShownTurn]) -> float:
     """Return the sum of the rewards of an episode."""
     return math.fsum(turn.reward for turn in turns)
 

@@ -20,7 +20,7 @@ SHOWING = 4
 
 
 @dataclass(frozen=True)
-class Turn:
+class ShownTurn:
     """What happened at one time."""
 
     time: int
@@ -43,7 +43,7 @@ def turns(
     episode: int,
     steps: int,
     drawn: bool,
-) -> Iterator[Turn]:
+) -> Iterator[ShownTurn]:
     """Play one episode.
 
     Parameters
@@ -80,7 +80,7 @@ def turns(
         sights = tuple(_numbers(step.seen.by(agent)[0]) for agent in range(dag.agents))
         shared = not isinstance(step.seen.of, tuple)
         actions = tuple(int(action[0]) for action in step.actions)
-        yield Turn(step.time, sights, shared, actions, float(step.rewards[0]), bool(step.over[0]))
+        yield ShownTurn(step.time, sights, shared, actions, float(step.rewards[0]), bool(step.over[0]))
 
 
 def _numbers(seen: Any) -> list[float]:

@@ -10,7 +10,7 @@ from bnpg_coordinator.simulator import OpenedSimulator, open_simulator
 from bnpg.edges.of_run import latest_policy
 from bnpg.evaluation.played import Scores, scores_of_networks, scores_of_tables
 from bnpg.report.recorded_run import RecordedRun
-from bnpg.showing.episode import Turn, turns
+from bnpg.showing.episode import ShownTurn, turns
 from bnpg_math.errors import InputError
 from bnpg_math.policies.interface import Policy
 from bnpg_math.policies.network_file import NetworkTeam
@@ -22,7 +22,7 @@ ITS_OWN = "render_mode=rgb_array"
 """What an environment is made with to draw itself."""
 
 
-class Stage:
+class Showing:
     """Where episodes of a run are played.
 
     Parameters
@@ -52,7 +52,7 @@ class Stage:
         instances = getattr(getattr(self._drawing, "unread", None), "instances", None)
         return instances[0] if instances and hasattr(instances[0], "render") else None
 
-    def play(self, episode: int, steps: int, sampled: bool) -> Iterator[Turn]:
+    def play(self, episode: int, steps: int, sampled: bool) -> Iterator[ShownTurn]:
         """Play one episode; see :func:`bnpg.showing.episode.turns`."""
         seed = self._recorded.experiment.seed
         return turns(self.world, self.dag, self._team, self._scores, seed, episode, steps, sampled)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bnpg.report.dag_drawing import draw_dag
-from bnpg.showing.episode import Turn
-from bnpg.showing.of_run import Stage
+from bnpg.showing.episode import ShownTurn
+from bnpg.showing.of_run import Showing
 from bnpg_files.reading import why
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
@@ -56,7 +56,7 @@ class Camera:
         self.path = path
         self.pictures: list[Picture] = []
 
-    def take(self, stage: Stage, episode: int, turn: Turn) -> None:
+    def take(self, stage: Showing, episode: int, turn: ShownTurn) -> None:
         """Take one picture, after a turn.
 
         Raises
@@ -109,7 +109,7 @@ class TeamPictures:
                 f"a team of {self.dag.agents} is not drawn: expected at most {MOST_AGENTS} agents"
             )
 
-    def draw(self, episode: int, turn: Turn) -> Picture:
+    def draw(self, episode: int, turn: ShownTurn) -> Picture:
         """Return the picture of a turn."""
         self._paid = turn.reward if turn.time == 0 else self._paid + turn.reward
         drawing = draw_dag(self.dag)

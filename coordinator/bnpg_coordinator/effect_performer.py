@@ -6,7 +6,16 @@ from typing import Any
 from bnpg_protocol.wire.effects import Effect, Log
 
 from bnpg_coordinator.critic_state import CriticState
-from bnpg_coordinator.effects import Bound, Concluded, Drop, Gathered, Keep, KeepCritic, Record, Rewind
+from bnpg_coordinator.effects import (
+    Bind,
+    Conclude,
+    DropSealed,
+    Gathered,
+    KeepCritic,
+    KeepSealed,
+    Record,
+    Rewind,
+)
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.networks import joint_policy
 from bnpg_coordinator.run_record import RunRecord
@@ -49,14 +58,14 @@ def effect_performer(
             case Gathered(thetas=thetas):
                 kind = setup.experiment.kind
                 record.write_policy(joint_policy(kind, setup.world, setup.dag, thetas))
-            case Concluded() as word:
+            case Conclude() as word:
                 metrics = word.metrics | ({"theta_digests": list(word.digests)} if word.digests else {})
                 record.conclude(word.state, word.why, word.rounds, metrics)
-            case Keep(agent=agent, round=round_, sealed=sealed):
+            case KeepSealed(agent=agent, round=round_, sealed=sealed):
                 record.sealed.write(agent, round_, sealed)
-            case Drop(agent=agent, round=round_):
+            case DropSealed(agent=agent, round=round_):
                 record.sealed.drop(agent, round_)
-            case Bound(owners=owners):
+            case Bind(owners=owners):
                 record.write_bindings(owners)
             case Log(level=level, event=event, fields=fields):
                 write_log(level, event, fields)

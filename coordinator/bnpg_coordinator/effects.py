@@ -46,7 +46,7 @@ class Rewind(Effect, frozen=True):
     round: int
 
 
-class Keep(Effect, frozen=True):
+class KeepSealed(Effect, frozen=True):
     """Make a sealed checkpoint of an agent durable before any later effect is carried out."""
 
     agent: int
@@ -54,7 +54,7 @@ class Keep(Effect, frozen=True):
     sealed: bytes
 
 
-class Drop(Effect, frozen=True):
+class DropSealed(Effect, frozen=True):
     """Keep a sealed checkpoint no longer: the run goes on before the round it is of."""
 
     agent: int
@@ -69,13 +69,13 @@ class Gathered(Effect, frozen=True):
     thetas: tuple[NDArray[np.float64], ...]
 
 
-class Bound(Effect, frozen=True):
+class Bind(Effect, frozen=True):
     """Remember which public key owns which agent id, before any later effect is carried out."""
 
     owners: dict[str, int]
 
 
-class Concluded(Effect, frozen=True):
+class Conclude(Effect, frozen=True):
     """The run has ended; `state` is `done` or `interrupted` or `failed`."""
 
     midst: ClassVar[str | None] = "concluding"

@@ -46,7 +46,7 @@ from bnpg_coordinator.ascent import Ascent, ascent_of
 from bnpg_coordinator.attestations import Attestations
 from bnpg_coordinator.attested_rounds import AttestedRounds
 from bnpg_coordinator.central_critic import CentralCritic
-from bnpg_coordinator.effects import Bound, Concluded, Gathered, KeepCritic, Record, Rewind
+from bnpg_coordinator.effects import Bind, Conclude, Gathered, KeepCritic, Record, Rewind
 from bnpg_coordinator.invitation import welcome
 from bnpg_coordinator.lanes import parts_of
 from bnpg_coordinator.membership import Member, Membership
@@ -327,7 +327,7 @@ class CoordinatorMachine:
         effects: list[Effect] = [self._links.bare(agent, origin, invited)]
         admission = self._setup.admission
         if admission is not None and admission.bind(key, agent):
-            effects.insert(0, Bound(admission.owners))
+            effects.insert(0, Bind(admission.owners))
         known = before.get(agent)
         if known is not None and known.incarnation == envelope.incarnation:
             return effects
@@ -528,7 +528,7 @@ class CoordinatorMachine:
             absent = tuple(agent for agent in range(self._setup.dag.agents) if agent not in self._farewells)
             self._observer(events.Concluded(state, self._rounds.round, absent))
         rounds = self._rounds
-        word = Concluded(state, self._stop.why, rounds.round, rounds.metrics, rounds.digests)
+        word = Conclude(state, self._stop.why, rounds.round, rounds.metrics, rounds.digests)
         return [word, self._stop]
 
     # Trouble

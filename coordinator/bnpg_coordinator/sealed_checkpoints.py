@@ -9,7 +9,7 @@ from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.messages import CheckpointSealed, CheckpointsReturned
 from bnpg_protocol.wire.sealed import round_of
 
-from bnpg_coordinator.effects import Drop, Keep
+from bnpg_coordinator.effects import DropSealed, KeepSealed
 
 Kept = Mapping[int, Mapping[int, bytes]]
 """Sealed checkpoints by agent and round."""
@@ -67,7 +67,7 @@ class SealedCheckpoints:
         for other in [stored for stored in mine if stored % 2 == round_ % 2]:
             del mine[other]  # its place is taken
         mine[round_] = sealed
-        return [Keep(agent, round_, sealed)]
+        return [KeepSealed(agent, round_, sealed)]
 
     def rewind(self, round_: int) -> list[Effect]:
         """Keep nothing of rounds that nobody can go on with: the run goes on with `round_`."""
@@ -76,7 +76,7 @@ class SealedCheckpoints:
         ]
         for agent, stored in later:
             del self._kept[agent][stored]
-        return [Drop(agent, stored) for agent, stored in later]
+        return [DropSealed(agent, stored) for agent, stored in later]
 
     def returned(self, agent: int, life: int) -> CheckpointsReturned:
         """Return the answer to an agent that asks for what is kept of it.

@@ -32,7 +32,7 @@ from bnpg_protocol.wire.events import Event, Observer
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg_coordinator.effect_performer import effect_performer
-from bnpg_coordinator.effects import Concluded
+from bnpg_coordinator.effects import Conclude
 from bnpg_coordinator.line import Line, fields_of
 from bnpg_coordinator.loading import load_setup
 from bnpg_coordinator.machine import WARN_EVERY, CoordinatorMachine
@@ -169,7 +169,7 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
     carry_out = effect_performer(record, setup, shell.write, on_lines)
 
     def perform(effect: Effect) -> None:
-        if isinstance(effect, Concluded):
+        if isinstance(effect, Conclude):
             # Where the last word is, the status shows that the run has ended.
             now = time.monotonic()
             record.write_status(now, lambda: machine.status(now) | transport.counters(), at_once=True)

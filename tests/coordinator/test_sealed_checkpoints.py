@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bnpg_coordinator.effects import Drop, Keep
+from bnpg_coordinator.effects import DropSealed, KeepSealed
 from bnpg_coordinator.sealed_checkpoints import SealedCheckpoints
 from bnpg_coordinator.sealed_folder import SealedFolder, read_sealed
 from bnpg_protocol.process.fence import Fence
@@ -27,7 +27,7 @@ def test_the_two_newest_are_kept_and_returned_as_they_came() -> None:
     for round_ in range(5):
         content = bytes([65 + round_])
         effects = keeps.take(1, said(round_, inside=content), max(round_ - 1, 0))
-        assert effects == [Keep(1, round_, enclosed(round_, content))]
+        assert effects == [KeepSealed(1, round_, enclosed(round_, content))]
     returned = keeps.returned(1, 7)
     assert (returned.agent, returned.incarnation, returned.rounds) == (1, 7, (3, 4))
     assert returned.sealed.tobytes() == enclosed(3, b"D") + enclosed(4, b"E")
@@ -62,7 +62,7 @@ def test_what_cannot_be_a_sealed_checkpoint_of_now_is_an_error_of_its_sender(
 def test_what_lies_beyond_where_the_run_goes_on_is_dropped() -> None:
     keeps = SealedCheckpoints(ROOM, {1: {6: enclosed(6, b"a"), 7: enclosed(7, b"b")}})
     assert keeps.rewind(6) == []
-    assert keeps.rewind(5) == [Drop(1, 7)]
+    assert keeps.rewind(5) == [DropSealed(1, 7)]
     assert keeps.returned(1, 0).rounds == (6,)
 
 

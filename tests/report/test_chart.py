@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bnpg.report.chart import MOST_POINTS, Chart, Event, Level, Series
+from bnpg.report.chart import MOST_POINTS, Chart, Level, Mark, Series
 from bnpg.report.numbers import shown
 
 
@@ -68,5 +68,5 @@ def test_labels_cannot_leave_their_script() -> None:
 
 def test_a_chart_can_be_heard() -> None:
     one = Series("value", "value", np.array([0.0, 9.0]), np.array([1.0, 4.0]))
-    spoken = chart(one, levels=[Level("best", "best", 5.0)], events=[Event("a kill", "kill", 3.0)]).spoken
+    spoken = chart(one, levels=[Level("best", "best", 5.0)], events=[Mark("a kill", "kill", 3.0)]).spoken
     assert spoken == "Title. value goes from 1 to 4; best is at 5."

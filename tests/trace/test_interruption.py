@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from bnpg_coordinator.effects import Concluded
+from bnpg_coordinator.effects import Conclude
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol.process.recorder import TraceRecorder
 from bnpg_protocol.wire.effects import Effect
@@ -50,7 +50,7 @@ def test_nothing_says_that_a_run_is_over_before_its_trace_does(seed: int, tmp_pa
     proofs = []
 
     def perform(effect: Effect) -> None:
-        if isinstance(effect, Concluded):
+        if isinstance(effect, Conclude):
             proofs.append(check_trace(read_trace(tmp_path / "trace"), done=True))
 
     cluster = Cluster(

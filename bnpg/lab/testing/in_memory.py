@@ -10,7 +10,7 @@ import numpy as np
 from bnpg_agents.sealing import Seal
 from bnpg_coordinator.automatic import settled
 from bnpg_coordinator.critic_state import CriticState
-from bnpg_coordinator.effects import Drop, Gathered, Keep, KeepCritic, Record, Rewind
+from bnpg_coordinator.effects import DropSealed, Gathered, KeepCritic, KeepSealed, Record, Rewind
 from bnpg_coordinator.experiment import Experiment, experiment_digest
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import certified_learning_rate, load_game
@@ -92,11 +92,11 @@ class MemoryRecord:
                 self.critics[round_] = state
             case Gathered(thetas=thetas):
                 self.gathered[:] = thetas
-            case Keep(agent=agent, round=round_, sealed=sealed):
+            case KeepSealed(agent=agent, round=round_, sealed=sealed):
                 before = self.sealed.get(agent, {})
                 others = {other: content for other, content in before.items() if (other - round_) % 2}
                 self.sealed[agent] = others | {round_: sealed}
-            case Drop(agent=agent, round=round_):
+            case DropSealed(agent=agent, round=round_):
                 del self.sealed[agent][round_]
 
     def known(self, setup: CoordinatorSetup, generation: int, **fields: Any) -> CoordinatorSetup:

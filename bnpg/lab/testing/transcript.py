@@ -29,7 +29,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import numpy as np
 from bnpg_agents.effects import Adopt, Relive, Store
-from bnpg_coordinator.effects import Concluded, Drop, Gathered, Keep, Record, Rewind
+from bnpg_coordinator.effects import Conclude, DropSealed, Gathered, KeepSealed, Record, Rewind
 from bnpg_coordinator.line import fields_of
 from bnpg_protocol.process.machine import Machine
 from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED, name
@@ -219,9 +219,9 @@ class Stage:
                 yield f"store theta_{round_}"
             case Relive(incarnation=incarnation):
                 yield f"live as life {incarnation}"
-            case Keep(agent=agent, round=round_, sealed=sealed):
+            case KeepSealed(agent=agent, round=round_, sealed=sealed):
                 yield f"keep {len(sealed)} bytes of round {round_} for {name(agent)}"
-            case Drop(agent=agent, round=round_):
+            case DropSealed(agent=agent, round=round_):
                 yield f"drop what is kept of round {round_} for {name(agent)}"
             case Adopt(agent=agent, experiment=experiment):
                 yield f"adopt agent {agent} of {experiment}"
@@ -232,7 +232,7 @@ class Stage:
                 yield f"rewind to round {round_}"
             case Gathered(thetas=thetas):
                 yield f"gathered {len(thetas)} thetas"
-            case Concluded(state=state, why=why, rounds=rounds):
+            case Conclude(state=state, why=why, rounds=rounds):
                 yield f"concluded {state} after {rounds} rounds: {why}"
             case _:
                 raise AssertionError(effect)

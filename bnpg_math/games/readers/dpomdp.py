@@ -18,7 +18,7 @@ from bnpg_math.arrays import FloatArray
 from bnpg_math.errors import GameError
 from bnpg_math.games.game import MOST_AGENTS, Game, dense_game
 from bnpg_math.games.probabilities import distributions
-from bnpg_math.games.readers.text import Line, lines_of, read_text, refuse
+from bnpg_math.games.readers.text import SourceLine, lines_of, read_text, refuse
 from bnpg_math.games.transitions.sparse import SparseTransition
 
 LARGEST = 1 << 25
@@ -135,7 +135,7 @@ class _Reader:
             refuse(self._path, line.number, f"{keyword}: ..", line)
         return line.number, rest.strip()
 
-    def _take(self, expected: str) -> Line:
+    def _take(self, expected: str) -> SourceLine:
         if self._next == len(self._lines):
             last = self._lines[-1].number if self._lines else 1
             refuse(self._path, last, f"{expected} to follow", "the end of the file")
@@ -206,7 +206,7 @@ class _Reader:
 
     # ---------------------------------------------------------------------------- statements
 
-    def _statement(self, line: Line) -> None:
+    def _statement(self, line: SourceLine) -> None:
         """Take a statement with the lines that belong to it."""
         self._next += 1
         keyword, *fields = (field.strip() for field in line.split(":"))
@@ -253,7 +253,7 @@ class _Reader:
                 chosen[axis] = range(1)
         self._R[np.ix_(*chosen)] = values
 
-    def _values(self, line: Line, text: str, shape: tuple[int, ...]) -> FloatArray:
+    def _values(self, line: SourceLine, text: str, shape: tuple[int, ...]) -> FloatArray:
         """Read the numbers of an array from behind the colon, or from the lines that follow."""
         wanted = math.prod(shape)
         rows = [(line.number, word) for word in text.split()]
@@ -278,7 +278,7 @@ class _Reader:
             )
         return np.array([self._number(*row) for row in rows]).reshape(shape)
 
-    def _places(self, field: str, axis: str, line: Line) -> Sequence[int]:
+    def _places(self, field: str, axis: str, line: SourceLine) -> Sequence[int]:
         """Return which of the states, joint actions or joint observations are meant."""
         if field == "*":
             return range(self._sizes[axis])
@@ -309,7 +309,7 @@ class _Reader:
         return names[word] if word in names else int(word)
 
 
-def _looks_at_observations(line: Line) -> bool:
+def _looks_at_observations(line: SourceLine) -> bool:
     """Whether rewards of a statement may depend on what is observed."""
     keyword, *fields = line.split(":")
     return keyword.strip() == "R" and not (len(fields) == 5 and set(fields[3].split()) == {"*"})

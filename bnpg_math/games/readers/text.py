@@ -12,12 +12,12 @@ LARGEST_TEXT = 1 << 28
 """Most bytes of a game file in text."""
 
 
-class Line(str):
+class SourceLine(str):
     """The text of a line, and its number, from 1."""
 
     number: int
 
-    def __new__(cls, text: str, number: int) -> "Line":
+    def __new__(cls, text: str, number: int) -> "SourceLine":
         """Make one."""
         line = super().__new__(cls, text)
         line.number = number
@@ -52,12 +52,12 @@ def read_text(path: Path, what: str) -> str:
     return text
 
 
-def lines_of(text: str) -> Iterator[Line]:
+def lines_of(text: str) -> Iterator[SourceLine]:
     """Lines with something in them, without comments, which `#` begins."""
     for number, raw in enumerate(text.splitlines(), 1):
         bare = raw.partition("#")[0].strip()
         if bare:
-            yield Line(bare, number)
+            yield SourceLine(bare, number)
 
 
 def refuse(path: Path, line: int, expected: str, got: str) -> NoReturn:
