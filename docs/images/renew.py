@@ -68,7 +68,8 @@ def main() -> None:
             watch = [sys.executable, "-P", "-m", "bnpg", "watch", "sweeps/edge", "--listen", "127.0.0.1:0"]
             with subprocess.Popen(watch, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
                 assert server.stdout is not None
-                page = browser.new_page(viewport={"width": 1100, "height": 1000})
+                # Wide enough to show the gaps whole; the rest of the table is scrolled to.
+                page = browser.new_page(viewport={"width": 1240, "height": 1000})
                 page.goto(server.stdout.readline().strip())
                 page.wait_for_selector("#runs-table tbody tr")
                 page.get_by_label("Filter").fill("game=climbing seed<3")
