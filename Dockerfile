@@ -17,8 +17,9 @@ RUN python3 -m venv /opt/bnpg \
 # Packages that simulators need, such as "pettingzoo mpe2". What is installed already keeps its version.
 ARG BNPG_EXTRAS=""
 RUN if [ -n "$BNPG_EXTRAS" ]; then \
+      /opt/bnpg/bin/pip freeze > pins && \
       env ${PIP_NO_INDEX:+PIP_NO_INDEX=$PIP_NO_INDEX} ${PIP_FIND_LINKS:+PIP_FIND_LINKS=$PIP_FIND_LINKS} \
-      /opt/bnpg/bin/pip install --quiet $BNPG_EXTRAS; fi
+      /opt/bnpg/bin/pip install --quiet --constraint pins $BNPG_EXTRAS; fi
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY examples/ examples/
 COPY protocol/ protocol/

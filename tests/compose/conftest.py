@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from bnpg.lab.testing.containers import Deployment, docker
+from tests.compose.extra import extra_wheel
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def project() -> Path:
+def project() -> Iterator[Path]:
     """The folder with docker-compose.yml; the image is built from it once."""
     folder = Path(os.environ.get("BNPG_COMPOSE_PROJECT", ROOT))
     required = "BNPG_COMPOSE_PROJECT" in os.environ
@@ -37,11 +38,21 @@ def project() -> Path:
     if docker("info", check=False).returncode:
         assert not required, "the Docker engine that was brought along does not answer"
         pytest.skip("no Docker engine answers on this machine")
-    built = subprocess.run(
-        ["docker", "compose", "build"], cwd=folder, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
-    return folder
+    # There from the beginning: one more file among the wheels would have all of them installed again.
+    wheel = folder / "deploy" / "wheelhouse" / extra_wheel(folder)
+    try:
+        built = subprocess.run(
+            ["docker", "compose", "build"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
+        yield folder
+    finally:
+        wheel.unlink()
 
 
 @pytest.fixture

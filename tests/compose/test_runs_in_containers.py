@@ -1,12 +1,15 @@
 """`docker compose up` runs the decentralised training as deployed, always to the same end."""
 
+import json
 import os
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from bnpg.lab.testing.containers import Deployment, docker
+from tests.compose.extra import extra_wheel
 
 GAME = "coordination(agents=5)"
 SHORT = "--rounds 20 --lanes 16 --horizon 6 --evaluate-every 10"
@@ -242,6 +245,31 @@ def test_a_mistake_ends_with_exit_2_and_one_line(deployment: Deployment) -> None
     assert done.returncode == 2, told[-2000:]
     assert told.count("bnpg: error: unknown game 'cooordination'") == 1
     assert "Traceback" not in told
+
+
+def test_a_package_of_bnpg_extras_is_in_the_image_and_changes_no_other(project: Path) -> None:
+    wheel = "/wheelhouse/" + extra_wheel(project)
+    environment = os.environ | {"BNPG_EXTRAS": wheel, "BNPG_IMAGE": "bnpg:extras"}
+    built = subprocess.run(
+        ["docker", "compose", "build", "keys"], cwd=project, env=environment, capture_output=True, text=True,
+        timeout=220, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
+    try:
+        train = "train signpost:make --rounds 2 --lanes 8 --launcher memory --out /tmp/run --json"
+        done = docker("run", "--rm", "--network", "none", "bnpg:extras", *train.split())
+        assert json.loads(done.stdout)["rounds"] == 2
+        listing = (
+            "import importlib.metadata as m; print(*sorted(d.name + d.version for d in m.distributions()))"
+        )
+        plain, extra = (
+            set(docker("run", "--rm", "--entrypoint", "python3", image, "-c", listing).stdout.split())
+            for image in ("bnpg:local", "bnpg:extras")
+        )
+        assert extra - plain == {"signpost1.0"}
+        assert plain <= extra
+    finally:
+        docker("image", "rm", "--force", "bnpg:extras", check=False)
 
 
 def test_overlays_are_valid(project: Path) -> None:
