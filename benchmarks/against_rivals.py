@@ -1,5 +1,7 @@
 """c. Against what a user would pick instead."""
 
+from msgspec import structs
+
 from benchmarks.rivals.asyncio_ring import AsyncioRing
 from benchmarks.rivals.pipes import PipeRing, PipeTeam
 from benchmarks.rivals.ray_actors import RayTeam, missing
@@ -15,6 +17,7 @@ from bnpg_math.dag import line
 AGENTS = 5
 LANES = {"full": (1, 4096), "quick": (1,), "tiny": (4,)}
 RAY, PIPE_RING, PIPES, ASYNCIO = "Ray actors", "pipe ring", "pipes", "asyncio-zmq ring"
+UNIX = "ours over unix sockets"
 ABOUT = """\
 Five agents in a line. *Pipe ring*: multiprocessing pipes, the same six hops one after the other, an object
 of the same size pickled at each, nothing decided. *Pipes*: the same processes play: they get the states,
@@ -22,8 +25,8 @@ draw actions from a table with numpy's generator, and tell them to the next agen
 fourteen messages a step as ours; they carry no identity, recover no loss, stay on one host and learn
 nothing. *asyncio-zmq ring*: the six hops with zmq.asyncio in every process. *Ray actors*: the same players
 as actors, each call taking the results of its parents' calls; ordinary actor calls, and Ray is up only
-while it takes turns with ours. Messages of 4,096 lanes hold the actions of all of them; ours sends them in
-parts, so that its processes overlap."""
+while it takes turns with ours. *Over unix sockets* is our run with `--transport unix`, in the same turns.
+Messages of 4,096 lanes hold the actions of all of them."""
 
 
 def against_rivals(effort: Effort) -> Benchmark:
@@ -34,7 +37,7 @@ def against_rivals(effort: Effort) -> Benchmark:
             game=f"coordination(agents={AGENTS})", dag="line", lanes=lanes, horizon=500 if lanes == 1 else 50
         )
         workload = effort.sized(wanted)
-        cases += [_bare(effort, workload), _ray(effort, workload)]
+        cases += [_bare(effort, workload), *_ray(effort, workload)]
     return Benchmark(letter="c", title="Against rivals", about=ABOUT, unit="a step", cases=cases)
 
 
@@ -50,6 +53,7 @@ def _bare(effort: Effort, workload: Workload) -> Case:
     ):
         sides = {
             "ours": lambda: measure(workload),
+            UNIX: lambda: measure(workload, transport="unix"),
             PIPE_RING: lambda: ring.measure(effort.seconds / 2),
             PIPES: lambda: team.measure(effort.seconds / 2),
             ASYNCIO: lambda: loops.measure(effort.seconds / 2),
@@ -66,7 +70,7 @@ def _bare(effort: Effort, workload: Workload) -> Case:
     )
 
 
-def _ray(effort: Effort, workload: Workload) -> Case:
+def _ray(effort: Effort, workload: Workload) -> list[Case]:
     case = Case(
         name=f"Ray, {counted(workload.lanes, 'lane')}",
         parameters={"agents": AGENTS, "dag": "line", "lanes": workload.lanes},
@@ -79,8 +83,19 @@ def _ray(effort: Effort, workload: Workload) -> Case:
         case.left_out[RAY] = why
         case.targets = {}
         case.samples = take_turns({"ours": lambda: measure(workload)}, 1)
-        return case
+        return [case]
     with RayTeam(line(AGENTS), workload.lanes) as team:
-        sides = {"ours": lambda: measure(workload), RAY: lambda: team.measure(effort.seconds / 2)}
+        sides = {
+            "ours": lambda: measure(workload),
+            UNIX: lambda: measure(workload, transport="unix"),
+            RAY: lambda: team.measure(effort.seconds / 2),
+        }
         case.samples = take_turns(sides, effort.repetitions, effort.budget)
-    return case
+    unix = structs.replace(
+        case,
+        name=f"{case.name}, unix",
+        samples={side: case.samples[side] for side in (UNIX, RAY)},
+        ours=UNIX,
+        targets={RAY: Target(sense="at most", ratio=1 / 8)} if workload.lanes == 1 else {},
+    )
+    return [case, unix]

@@ -15,7 +15,7 @@ from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.softmax import policy
 
 AGENTS = {"full": (2, 3, 5, 10), "quick": (2, 5), "tiny": (2,)}
-MEMORY, EINSUM = "ours in memory", "einsum"
+MEMORY, UNIX, EINSUM = "ours in memory", "ours over unix sockets", "einsum"
 EINSUM_BYTES = 2e9
 """Largest tensor that einsum is given."""
 ABOUT = """\
@@ -39,6 +39,7 @@ def _case(effort: Effort, agents: int) -> Case:
     )
     sides: dict[str, Side] = {
         "ours": lambda: measure(workload),
+        UNIX: lambda: measure(workload, transport="unix"),
         MEMORY: lambda: measure(workload, launcher="memory"),
     }
     needed = 8.0 * game.states**2 * game.joint_actions
@@ -49,7 +50,7 @@ def _case(effort: Effort, agents: int) -> Case:
     else:
         left_out[EINSUM] = f"its tensor needs {needed / 1e9:.1f} GB"
     samples = take_turns(sides, effort.repetitions, effort.budget)
-    if len({sample.digest for side in ("ours", MEMORY) for sample in samples[side]}) != 1:
+    if len({sample.digest for side in ("ours", UNIX, MEMORY) for sample in samples[side]}) != 1:
         raise BenchmarkFailed(f"{agents} agents: two runs came to different policies")
     return Case(
         name=f"{agents} agents",

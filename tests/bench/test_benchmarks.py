@@ -94,8 +94,10 @@ def test_b_lanes_are_measured_in_memory_and_by_plain_loops_and_come_to_the_same_
 def test_c_rivals_are_measured_and_ray_is_or_it_says_why_not() -> None:
     cases = measured(against_rivals.against_rivals)
     bare, ray = cases["pipes and asyncio, 4 lanes"], cases["Ray, 4 lanes"]
-    assert list(bare.samples) == ["ours", "pipe ring", "pipes", "asyncio-zmq ring", "bare pyzmq ring"]
+    ours, rings = ["ours", "ours over unix sockets"], ["pipe ring", "pipes", "asyncio-zmq ring"]
+    assert list(bare.samples) == [*ours, *rings, "bare pyzmq ring"]
     assert ("Ray actors" in ray.samples) == (not ray_actors.missing())
+    assert ("Ray, 4 lanes, unix" in cases) == (not ray_actors.missing())
 
 
 def test_c_without_ray_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +109,7 @@ def test_c_without_ray_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_d_exact_rounds_are_measured_against_einsum() -> None:
     (case,) = measured(exact_rounds).values()
-    assert list(case.samples) == ["ours", "ours in memory", "einsum"]
+    assert list(case.samples) == ["ours", "ours over unix sockets", "ours in memory", "einsum"]
 
 
 def test_e_growth_is_measured_with_agents_lanes_and_states() -> None:
