@@ -172,7 +172,7 @@ class BestResponses(TypedDict, total=False):
     agents: Required[list[AloneAgent]]
 
 
-class EdgeValue(TypedDict, total=False):
+class EdgeEntry(TypedDict, total=False):
     """What the team loses without an edge."""
 
     parent: Required[Count]
@@ -188,7 +188,7 @@ class EdgeValues(TypedDict, total=False):
 
     policy_digest: Required[str]
     episodes: Required[Count]
-    edges: Required[list[EdgeValue]]
+    edges: Required[list[EdgeEntry]]
 
 
 COMPLETED = frozenset(

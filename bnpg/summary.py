@@ -216,8 +216,8 @@ def human_summary(run: RunFolder, summary: dict[str, Any]) -> str:
     rows = _rows(summary)
     width = max((len(value) for _, value, _ in rows), default=0)
     lines += [f"  {name:<15} {value:<{width}}   {meaning}".rstrip() for name, value, meaning in rows]
-    said = [f"Notice: {notice}" for notice in summary.get("notices", ())]
-    lines += ["", *said] if said else []
+    notices = [f"Notice: {notice}" for notice in summary.get("notices", ())]
+    lines += ["", *notices] if notices else []
     unit = 0.0 if run.simulator is not None else returns_range(run.game)
     certified = certificate_lines(run.experiment, summary, unit)
     lines += ["", *certified] if certified else []

@@ -124,8 +124,10 @@ def edge_worths(run: RecordedRun) -> dict[Edge, Worth]:
     if found is None:
         return {}
     return {
-        (one["parent"], one["child"]): Worth(one["value"], one["low"], one["high"], one.get("exact"))
-        for one in found["edges"]
+        (entry["parent"], entry["child"]): Worth(
+            entry["value"], entry["low"], entry["high"], entry.get("exact")
+        )
+        for entry in found["edges"]
     }
 
 
@@ -134,7 +136,7 @@ def _edges(run: RecordedRun) -> dict[str, object] | None:
     found = run.run.edge_values
     if found is None:
         return None
-    worths = sorted(edge_worths(run).items(), key=lambda one: -one[1].value)
+    worths = sorted(edge_worths(run).items(), key=lambda entry: -entry[1].value)
     rows = [
         [
             f"{parent} → {child}",
