@@ -18,6 +18,7 @@ from bnpg_protocol.process.security.keys import (
 )
 from bnpg_protocol.process.security.roster import KeyRoster, read_roster, write_roster
 from bnpg_protocol.process.security.seal_key import write_seal_key
+from bnpg_protocol.wire.addresses import process_name
 
 from bnpg.cli.options import debug_option, integer, json_option
 from bnpg.cli.suggestions import SuggestingGroup
@@ -116,7 +117,7 @@ def rotate(folder: Path, agent: int | None, coordinator: bool) -> None:
     fresh = new_key_pair()
     if agent is not None:
         file = folder / agent_file(agent)
-        write_key_file(file, KeyFile(f"agent-{agent}", fresh.public, fresh.secret, roster.coordinator))
+        write_key_file(file, KeyFile(process_name(agent), fresh.public, fresh.secret, roster.coordinator))
         write_roster(
             folder / ROSTER_FILE, KeyRoster(roster.coordinator, roster.agents | {str(agent): fresh.public})
         )
@@ -168,7 +169,7 @@ def _make(folder: Path, agents: int) -> KeyRoster:
     for agent in range(agents):
         pair = new_key_pair()
         public[str(agent)] = pair.public
-        content = KeyFile(f"agent-{agent}", pair.public, pair.secret, coordinator.public)
+        content = KeyFile(process_name(agent), pair.public, pair.secret, coordinator.public)
         write_key_file(folder / agent_file(agent), content)
     roster = KeyRoster(coordinator.public, public)
     write_roster(folder / ROSTER_FILE, roster)

@@ -14,6 +14,7 @@ import numpy as np
 from bnpg_agents.checkpoint import load_snapshots
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.surroundings import shortage
+from bnpg_protocol.wire.addresses import process_name
 from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg.report.recorded_run import RecordedRun
@@ -103,7 +104,7 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
     if not common:
         raise recorded.without_thetas()
     round_ = max(common)
-    files = [folder / f"agent-{agent}.safetensors" for agent in range(run.agents)]
+    files = [folder / f"{process_name(agent)}.safetensors" for agent in range(run.agents)]
     for file in files:
         if file.exists():
             raise InputError(f"{file} exists; nothing is overwritten")

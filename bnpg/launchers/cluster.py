@@ -22,7 +22,7 @@ from bnpg_protocol.process.recorder import TraceRecorder
 from bnpg_protocol.process.simulation import Simulation
 from bnpg_protocol.process.transport.memory import MemoryNetwork
 from bnpg_protocol.wire import addresses
-from bnpg_protocol.wire.addresses import process_name
+from bnpg_protocol.wire.addresses import agent_of, process_name
 from bnpg_protocol.wire.effects import Effect, Log, Stop
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import Event, Observer
@@ -291,8 +291,9 @@ class Cluster:
         else:
             if self._coordinator.phase in ("ending", "ended"):
                 self._late.add(name)
-            agent = int(name.removeprefix("agent-"))
+            own = agent_of(name)
+            assert own is not None, "the coordinator was looked at before"
             if self._disks_die:
-                self.thetas[agent].clear()
-                self.identities[agent] = ""
-            self._start_agent(agent)
+                self.thetas[own].clear()
+                self.identities[own] = ""
+            self._start_agent(own)

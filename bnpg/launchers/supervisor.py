@@ -14,7 +14,7 @@ from bnpg_coordinator import run_files
 from bnpg_coordinator.line import Line
 from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.wire import addresses
-from bnpg_protocol.wire.addresses import process_name
+from bnpg_protocol.wire.addresses import agent_of, process_name
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.launch import OnLine
@@ -131,7 +131,7 @@ class Supervisor:
         how = self._how(name, status)
         if status > 0 and status in set(ExitCode) - {ExitCode.INTERNAL}:
             # A process that says why it ends would end the same way again.
-            joined = name.removeprefix("agent-") in self._status().get("agents", {})
+            joined = str(agent_of(name)) in self._status().get("agents", {})
             self._wait_for_coordinator(interrupted=joined and status != ExitCode.REJECTED)
             return ExitCode(status), f"{name} {self._rejection(name) or how}"
         if self._settings.on_loss == "fail":
@@ -203,7 +203,7 @@ class Supervisor:
 
     def _rejection(self, name: str) -> str:
         """Return why the coordinator did not let an agent in; the empty text if that was not so."""
-        why = self._status().get("rejected", {}).get(name.removeprefix("agent-"))
+        why = self._status().get("rejected", {}).get(str(agent_of(name)))
         return f"was rejected ({why})" if why else ""
 
     def _wait_for_coordinator(self, interrupted: bool) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 from bnpg_protocol.process.trace_line import LineInEpoch, ReceiveLine, SendLine
+from bnpg_protocol.wire.addresses import COORDINATOR, agent_of, process_name
 
 from bnpg.trace.reading import Life, TraceEvent
 from bnpg_math.errors import InputError
@@ -105,11 +106,11 @@ def sequence(lives: list[Life], round_: int, turn: int | None) -> Sequence:
         if isinstance(event.line, ReceiveLine) and _passage(event) in sent
     ]
     names = {event.process for event in events}
-    agents = sorted((name for name in names if name != "coordinator"), key=lambda name: int(name[6:]))
+    agents = sorted(agent for name in names if (agent := agent_of(name)) is not None)
     where = f"round {round_}" + ("" if turn is None else f", turn {turn}")
     return Sequence(
         title=f"Messages of {where}",
-        processes=("coordinator", *agents),
+        processes=(process_name(COORDINATOR), *map(process_name, agents)),
         events=tuple(events),
         arrows=tuple(arrows),
         critical=_critical(events, arrows),

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from bnpg_files.reading import read_toml
 from bnpg_protocol.process.files import write_atomically
+from bnpg_protocol.wire.addresses import process_name
 from bnpg_protocol.wire.errors import InsecureSetup
 
 KEY_TEXT = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
@@ -64,7 +65,7 @@ class _NoKeyFile(Exception):
 
 def agent_file(agent: int) -> str:
     """Return the name of an agent's key file."""
-    return f"agent-{agent}.key"
+    return f"{process_name(agent)}.key"
 
 
 def short(key: str) -> str:
