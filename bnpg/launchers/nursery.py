@@ -57,7 +57,9 @@ def _share(orders: list[dict[str, Any]]) -> None:
     """Load and compute what is the same in all processes: they share its memory."""
     compiled()
     fingerprint()
-    if not all("unix" in order["arguments"] for order in orders):
+    if any("unix://" in argument for order in orders for argument in order["arguments"]):
+        import bnpg_protocol.process.transport.unix
+    else:
         import bnpg_protocol.process.transport.zeromq  # noqa: F401
 
 

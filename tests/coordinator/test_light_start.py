@@ -15,3 +15,14 @@ def test_a_start_loads_nothing_that_only_some_runs_need(package: str) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert ended.stdout.strip() == "[]"
+
+
+def test_nor_does_a_small_random_game() -> None:
+    code = (
+        "import bnpg_coordinator.__main__, sys; from bnpg_math.games.registry import game; "
+        f"game('random(states=8, agents=3)'); print([one for one in {HEAVY!r} if one in sys.modules])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout.strip() == "[]"

@@ -161,6 +161,20 @@ def test_a_nursery_whose_launcher_was_killed_ends_without_a_word(orders: bytes, 
         assert one.wait(PATIENCE) == code
 
 
+@pytest.mark.parametrize("scheme", ["unix", "ipc"])
+def test_a_nursery_loads_the_transport_of_the_run_and_no_other(scheme: str) -> None:
+    orders = [{"arguments": ["--connect", f"{scheme}:///nowhere"]}]
+    program = (
+        f"from bnpg.launchers.nursery import _share; _share({orders!r}); import sys; "
+        "transports = 'bnpg_protocol.process.transport.'; "
+        "print([one for one in ('unix', 'zeromq') if transports + one in sys.modules])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
+    assert ended.stdout.strip() == str(["unix" if scheme == "unix" else "zeromq"])
+
+
 @linux
 def test_a_nursery_that_may_not_fork_any_more_leaves_nobody_and_says_nothing(tmp_path: Path) -> None:
     """As where a user or a container may have no more processes."""
