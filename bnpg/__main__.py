@@ -12,15 +12,20 @@ from bnpg_protocol.process.threads import use_one_thread
 
 use_one_thread()  # before anything imports numpy
 
-import click  # noqa: E402
-from bnpg_protocol.process.surroundings import leave_output, settle, shortage, unusable  # noqa: E402
-from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed  # noqa: E402
-from bnpg_protocol.wire.exit_codes import ExitCode  # noqa: E402
+try:
+    import click
+    from bnpg_protocol.process.surroundings import leave_output, settle, shortage, unusable
+    from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
+    from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.cli.root import bnpg  # noqa: E402
-from bnpg.extras import lacks_extra  # noqa: E402
-from bnpg.notices import printed_by  # noqa: E402
-from bnpg_math.errors import InputError  # noqa: E402
+    from bnpg.cli.root import bnpg
+    from bnpg.extras import lacks_extra
+    from bnpg.notices import printed_by
+    from bnpg_math.errors import InputError
+except KeyboardInterrupt:
+    # Loading takes most of a command's first half second, and `main` is not there yet to catch Ctrl-C.
+    sys.stderr.write("bnpg: error: interrupted\n")
+    sys.exit(130)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,6 +12,8 @@ JUDGED = (
 ADVISED = "no advice can be computed; `bnpg edges RUN` measures what every edge of a trained team is worth"
 """What there is instead of advice on a graph."""
 EXPORTED = "there are no tables to export"
+SHOWN = "`bnpg env check` says how large it is and whether it can be repeated"
+"""What there is instead of a game's sizes."""
 
 
 def known_game(spec: str, instead: str) -> Game:

@@ -1,4 +1,4 @@
-"""`bnpg games`: the built-in games; `bnpg games export` writes one as a file."""
+"""`bnpg games`: the built-in games; `show` describes one, `export` writes one as a file."""
 
 import inspect
 import json
@@ -15,9 +15,7 @@ LARGEST_EXPORT = 2 * 2**30
 """Most bytes of an exported transition tensor."""
 
 
-@click.group(
-    cls=SuggestingGroup, invoke_without_command=True, short_help="List and export the built-in games."
-)
+@click.group(cls=SuggestingGroup, invoke_without_command=True, short_help="List, show and export games.")
 @json_option
 @debug_option
 @click.pass_context
@@ -64,6 +62,41 @@ def sizes(agents: int, states: int, actions: tuple[int, ...]) -> str:
     else:
         each = "actions " + ", ".join(map(str, actions))
     return f"{agents} agent{'s' * (agents > 1)}, {states} state{'s' * (states > 1)}, {each}"
+
+
+@games.command(short_help="Describe a game.")
+@click.argument("spec", metavar="GAME")
+@json_option
+@debug_option
+def show(spec: str, as_json: bool) -> None:
+    """Describe a game, built-in or from a file: its sizes, discount and rewards, and what it is."""
+    from bnpg.known_game import SHOWN, known_game
+    from bnpg_math.games.registry import BUILDERS
+
+    found = known_game(spec, SHOWN)
+    builder = BUILDERS.get(spec.partition("(")[0].strip())
+    text = (inspect.getdoc(builder) or "") if builder is not None and builder().name == found.name else ""
+    low, high = float(found.reward.min()), float(found.reward.max())
+    if as_json:
+        row: dict[str, Any] = {
+            "name": found.name,
+            "agents": found.agents,
+            "states": found.states,
+            "actions": list(found.actions),
+            "joint_actions": found.joint_actions,
+            "gamma": found.gamma,
+            "reward_min": low,
+            "reward_max": high,
+            "description": text,
+        }
+        click.echo(json.dumps(row))
+        return
+    click.echo(f"{click.style(found.name, bold=True)}: {sizes(found.agents, found.states, found.actions)}")
+    if text:
+        click.echo(f"  {' '.join(text.split())}")
+    click.echo(
+        f"  {found.joint_actions} joint actions, discount {found.gamma:g}, rewards {low:g} to {high:g}"
+    )
 
 
 @games.command(short_help="Write a game as a file.")

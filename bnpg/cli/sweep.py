@@ -40,6 +40,7 @@ _SHOWN = named("value", "optimality_gap", "nash_gap", "score")
     metavar="NAME=VALUE",
     help="An option of the Slurm jobs, such as time=2:00:00; may be given several times.",
 )
+@click.option("--dry-run", is_flag=True, help="Check the grid, list its runs and end; nothing is written.")
 @options_of(LaunchSettings, launcher="memory")
 @json_option
 @quiet_option
@@ -50,6 +51,7 @@ def sweep(
     jobs: int | None,
     engine: str,
     sbatch: tuple[str, ...],
+    dry_run: bool,
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -81,6 +83,10 @@ def sweep(
     make_pool = find_pool(engine)
     job = job_options(sbatch)
     grid = read_grid(grid_file)
+    if dry_run:
+        names = [one.name for one in grid.runs]
+        click.echo(json.dumps({"runs": len(names), "names": names}) if as_json else "\n".join(names))
+        return ExitCode.DONE
     folder = out or default_folder(grid_file)
     jobs = jobs or available_cores()
     if not quiet:

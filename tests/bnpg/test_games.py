@@ -1,4 +1,4 @@
-"""`bnpg games` and `bnpg games export`."""
+"""`bnpg games`, `bnpg games show` and `bnpg games export`."""
 
 import json
 from pathlib import Path
@@ -55,3 +55,23 @@ def test_an_export_never_overwrites(refused: Any, here: Path) -> None:
     assert "exists" in refused("games", "export", "climbing", "game.npz")
     assert "exists" in refused("games", "export", "climbing", "link.npz")
     assert (here / "game.npz").read_text() == "precious"
+
+
+@pytest.mark.parametrize(("spec", "agents"), [("climbing", 2), ("coordination(agents=4)", 4)])
+def test_a_game_is_described(run: Any, spec: str, agents: int) -> None:
+    row = json.loads(run("games", "show", spec, "--json").out)
+    assert (row["agents"], row["joint_actions"]) == (agents, int(np.prod(row["actions"])))
+    assert row["reward_min"] == game(spec).reward.min()
+    ended = run("games", "show", spec)
+    assert (ended.code, ended.err) == (0, "")
+    assert f"{agents} agents" in ended.out
+    assert row["description"]
+
+
+def test_a_file_is_described_too(run: Any, here: Path) -> None:
+    assert run("games", "export", "climbing", "game.npz").code == 0
+    assert "rewards -30 to 11" in run("games", "show", "game.npz").out
+
+
+def test_of_a_simulator_another_command_is_named(refused: Any) -> None:
+    assert "bnpg env check" in refused("games", "show", "relay")

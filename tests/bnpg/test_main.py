@@ -96,3 +96,17 @@ def test_one_blas_thread() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
     )
     assert done.stdout == "1 1\n"
+
+
+def test_ctrl_c_while_the_program_is_loaded_is_one_line() -> None:
+    script = """
+import sys
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "bnpg.cli.root":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+import bnpg.__main__
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "bnpg: error: interrupted\n")

@@ -215,3 +215,13 @@ def test_a_sweep_that_is_stopped_goes_on_to_the_same_bytes(run: Any, here: Path,
     record = next(Path("stopped/runs").iterdir()) / "metrics.jsonl"
     rounds = [json.loads(line)["round"] for line in record.read_text().splitlines()]
     assert rounds == list(range(1501))
+
+
+def test_a_dry_run_names_the_runs_and_writes_nothing(run: Any, here: Path, grid_file: Path) -> None:
+    before = sorted(here.iterdir())
+    listed = run("sweep", grid_file, "--dry-run")
+    named = json.loads(run("sweep", grid_file, "--dry-run", "--json").out)
+    assert (listed.code, listed.err) == (0, "")
+    assert listed.out.splitlines() == named["names"]
+    assert named["runs"] == len(named["names"]) > 1
+    assert sorted(here.iterdir()) == before
