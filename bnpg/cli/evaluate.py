@@ -12,15 +12,19 @@ _path = click.Path(path_type=Path)
 
 
 @click.command(short_help="Judge a policy exactly.")
-@click.argument("game", metavar="GAME")
-@click.option("--policy", type=_path, required=True, metavar="POLICY.npz", help="The policy to be judged.")
+@click.argument("game", metavar="GAME|RUN")
+@click.option(
+    "--policy",
+    type=_path,
+    metavar="POLICY.npz",
+    help="The policy to be judged; of the folder of a run its own is.",
+)
 @click.option(
     "--regularization",
     type=number(positive=False),
-    default=0.0,
-    show_default=True,
+    default=None,
     metavar="LAMBDA",
-    help="Weight of the log barrier in the objective, the gradient and the lemmas.",
+    help="Weight of the log barrier in the objective, the gradient and the lemmas.  [0, or the run's own]",
 )
 @click.option("--mismatch", is_flag=True, help="Compute M too: twice as many games as there are states.")
 @click.option(
@@ -43,8 +47,8 @@ _path = click.Path(path_type=Path)
 @debug_option
 def evaluate(
     game: str,
-    policy: Path,
-    regularization: float,
+    policy: Path | None,
+    regularization: float | None,
     mismatch: bool,
     best_response: Path | None,
     gradient_out: Path | None,
@@ -52,13 +56,14 @@ def evaluate(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Judge a policy on a game exactly: value, gaps, gradient, and what the paper's lemmas promise.
+    """Judge a policy on a game, or a run's, exactly: value, gaps, gradient, and what the lemmas promise.
 
     The lemmas come in three forms: as printed, as corrected, and tight; the first two promise something only
     with M (--mismatch).
     """
     import json
 
+    from bnpg.api.recorded import load_run
     from bnpg.counting import counting
     from bnpg.evaluation.document import as_json as document_of
     from bnpg.evaluation.document import as_text
@@ -66,16 +71,30 @@ def evaluate(
     from bnpg.known_game import JUDGED, known_game
     from bnpg.notices import announce
     from bnpg_math.exact.equilibrium import best_response as respond
+    from bnpg_math.learning.regularization import Regularization
     from bnpg_math.policies.file import policy_arrays
     from bnpg_math.policies.joint import Policy, check_policy
     from bnpg_math.policies.network_file import read_policy
 
-    played = announce(known_game(game, JUDGED))
-    given = announce(read_policy(policy))
-    candidate = given if isinstance(given, Policy) else given.tabulated(played.states)
-    check_policy(candidate, played)
+    weight: Regularization = regularization or 0.0
+    if policy is None:
+        if not Path(game).is_dir():
+            raise click.UsageError(
+                "Missing option '--policy': it goes with a game; the folder of a run needs none"
+            )
+        run = load_run(game)
+        played, candidate = run.game, run.policy
+        digest = candidate.digest
+        if regularization is None:
+            weight = run.experiment.weights(run.dag, played.actions)
+    else:
+        played = announce(known_game(game, JUDGED))
+        given = announce(read_policy(policy))
+        candidate = given if isinstance(given, Policy) else given.tabulated(played.states)
+        check_policy(candidate, played)
+        digest = given.digest
     with counting("states", played.states, quiet or not mismatch) as count:
-        measured = measure(played, candidate, regularization, mismatch, lambda _done, _of: count())
+        measured = measure(played, candidate, weight, mismatch, lambda _done, _of: count())
     if gradient_out is not None:
         _write(gradient_out, {f"grad_{agent}": grad for agent, grad in enumerate(measured.gradients)})
     if best_response is not None:
@@ -83,7 +102,7 @@ def evaluate(
         answered = Policy.from_tables(candidate.dag, [answer.policy for answer in answers])
         _write(best_response, policy_arrays(answered))
     if as_json:
-        digests = {"policy_digest": given.digest, "game_digest": played.digest}
+        digests = {"policy_digest": digest, "game_digest": played.digest}
         click.echo(json.dumps(document_of(measured) | digests))
     else:
         click.echo(as_text(measured, form))

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import json
 import math
 from pathlib import Path
 
@@ -303,3 +304,20 @@ def test_a_file_that_cannot_be_written_is_named(
     policy = policy_file(GAME)
     assert main(["evaluate", GAME, "--policy", str(policy), "--gradient-out", str(where)]) == 7
     assert str(where) in capsys.readouterr().err
+
+
+def test_a_run_is_judged_by_its_folder(start, go_on, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = start(game="climbing", dag="0-1", mode="exact", rounds=5, regularization=0.1, learning_rate=0.5)
+    summary = go_on(folder)
+    assert main(["evaluate", str(folder), "--json"]) == 0
+    judged = json.loads(capsys.readouterr().out)
+    assert judged["value"] == summary["value"]
+    assert judged["nash_gap"] == summary["nash_gap"]
+    assert judged["objective"] != judged["value"]  # the run's own barrier counts
+    assert main(["evaluate", str(folder), "--json", "--regularization", "0"]) == 0
+    assert json.loads(capsys.readouterr().out)["objective"] == judged["value"]
+
+
+def test_a_game_needs_a_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "climbing"]) == 2
+    assert "Missing option '--policy': it goes with a game" in capsys.readouterr().err
