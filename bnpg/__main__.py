@@ -14,7 +14,7 @@ use_one_thread()  # before anything imports numpy
 
 try:
     import click
-    from bnpg_protocol.process.surroundings import leave_output, settle, shortage, unusable
+    from bnpg_protocol.process.surroundings import interruptible, leave_output, settle, shortage, unusable
     from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
     from bnpg_protocol.wire.exit_codes import ExitCode
 
@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         settle()
+        interruptible()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     code = _run(given, debug)

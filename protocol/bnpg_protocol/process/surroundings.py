@@ -49,7 +49,6 @@ def settle() -> None:
     - A standard error that takes nothing ends nothing.
     - As many descriptors as the machine allows.
     - Children that end can be asked for their exit codes.
-    - A polite kill is what Ctrl-C is, so that both end it by the same exit code, with everything tidied up.
     """
     for number in range(3):
         try:
@@ -64,6 +63,10 @@ def settle() -> None:
     raise_limit()
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def interruptible() -> None:
+    """Make a polite kill what Ctrl-C is: both end a process by one exit code, with everything tidied up."""
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _interrupt)
 
@@ -109,6 +112,7 @@ def leave_output() -> str:
 
 def ended(run: Callable[[], int], who: str) -> int:
     """Run a process to its end, and return its exit code; a shortage of the machine is one line."""
+    interruptible()
     try:
         return int(run())
     except KeyboardInterrupt:  # before or after the run itself, which ends in order
