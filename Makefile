@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help wheels sanitize run test engines soak odd-files edges kills matrix pythons leaks check lint types imports stub format lock clean fuzz containers kubernetes model screenshots notebook charts dist bench peer docs docs-links
+.PHONY: help wheels sanitize mutants run test engines soak odd-files edges kills matrix pythons leaks check lint types imports stub format lock clean fuzz containers kubernetes model screenshots notebook charts dist bench peer docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,6 +120,9 @@ sanitize: $(VENV)/dev.done ## test the compiled core under sanitizers of address
 	PYTHONPATH="$$folder" LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc BNPG_CORE_STEPS=$(STEPS) \
 	$(BIN)/python -m pytest -q -p no:cacheprovider --timeout 3600 tests/protocol/core; code=$$?; rm -rf "$$folder"; exit $$code
+
+mutants: $(VENV)/dev.done ## break the compiled core in twenty ways, and see its tests fail with each; needs gcc, takes minutes
+	$(BIN)/python -m tests.protocol.core.mutants
 
 check: lint types imports ## everything that needs no run: style, types, import rules
 

@@ -151,6 +151,28 @@ def test_what_is_mutated_on_the_way_is_refused_or_taken_alike(experiment, seed, 
         both.arrive(message)
 
 
+def test_actions_that_do_not_exist_are_refused_whether_or_not_they_complete_a_turn():
+    """Every action goes to its child with a wrong one before it, in any order among what is on its way."""
+    dice = random.Random(7)
+    both = Lockstep(
+        Experiment(game="coordination(agents=3)", dag="complete", lanes=2, horizon=8, learning_rate=0.1)
+    )
+    refused = 0
+    while refused < 40:
+        if not both.pending:
+            both.look(0.06)
+            continue
+        message = both.take(dice)
+        envelope = decode(message.frames)
+        if isinstance(envelope.message, ActionsChosen):
+            wrong = structs.replace(envelope.message, actions=envelope.message.actions + 200)
+            frames = [bytes(frame) for frame in encode(structs.replace(envelope, message=wrong))]
+            both.arrive(Message(message.to, message.origin, frames))
+            refused += 1
+        both.arrive(message)
+    assert sum(loop._machine.links.refused.total() for loop in both.compiled.loops.values()) >= refused
+
+
 def test_messages_too_many_for_a_window_are_left_to_the_machine_which_says_so():
     """An agent whose child acknowledges nothing stops, in both, with the same words."""
     both = Lockstep(Experiment(game="climbing", dag="0-1", rounds=1, lanes=1, horizon=30, learning_rate=0.1))
