@@ -53,12 +53,6 @@ MUTANTS = (
         "            pass\n",
     ),
     Mutant(
-        "a message behind a gap is taken",
-        "ends.pxi",
-        "<int64_t>link.expected != header.seq",
-        "<int64_t>link.expected > header.seq",
-    ),
-    Mutant(
         "what is held is overtaken",
         "ends.pxi",
         " or link._held or",
@@ -75,12 +69,6 @@ MUTANTS = (
         "ends.pxi",
         "            or neighbour.route != origin\n",
         "",
-    ),
-    Mutant(
-        "a message of an earlier life is taken",
-        "ends.pxi",
-        " or <int64_t>neighbour.incarnation != header.incarnation\n",
-        "\n",
     ),
     Mutant(
         "an acknowledgement is owed to nobody",
@@ -111,12 +99,6 @@ MUTANTS = (
         "coordinator.pxi",
         "        machine._warn_at = now + self.warned_every\n",
         "",
-    ),
-    Mutant(
-        "the beginning of a message is read twice",
-        "unix.pxi",
-        '            stream._kept = b""\n',
-        '            stream._kept = kept\n            self.transport.cut(stream, route, b"")\n',
     ),
     Mutant(
         "the rest of what was read is forgotten",
