@@ -15,7 +15,7 @@ from bnpg_agents.actor_update import UPDATES, ActorUpdate
 from bnpg_agents.limits import Limits, choosable, counted, played
 from bnpg_agents.local_policy import MakePolicy, local_policy
 from bnpg_agents.snapshot import Snapshot
-from bnpg_agents.steps import sampled_optimiser, sampled_schedule
+from bnpg_agents.steps import TURNED, sampled_optimiser, sampled_schedule
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.named import Arrays, frozen
 from bnpg_math.chance.prefetch import PrefetchedUniforms
@@ -77,7 +77,8 @@ class Learner:
         first = self._first = make(welcome)
         if self.has_critic and not isinstance(first, NetworkPolicy):
             raise OrderViolation(f"the update {welcome.update} is of networks, got policy {welcome.policy}")
-        if welcome.optimizer in ("natural", "normalised") and not isinstance(first, TabularSoftmax):
+        self._turned = TURNED.get(welcome.optimizer)
+        if self._turned is not None and not isinstance(first, TabularSoftmax):
             raise OrderViolation(
                 f"the Welcome asks for {welcome.optimizer} steps, which are of tables, "
                 f"got policy {welcome.policy!r:.40}"
@@ -182,10 +183,9 @@ class Learner:
         else:
             own, legal = counted(weights, limits), choosable(limits)
             gradient = policy.gradient(seen, parent_actions, actions, own, legal)
-        if self._welcome.optimizer in ("natural", "normalised"):
+        if self._turned is not None:
             assert isinstance(policy, TabularSoftmax), "checked when this was made"
-            turned = policy.natural if self._welcome.optimizer == "natural" else policy.normalised
-            gradient = turned(gradient, seen, parent_actions, actions)
+            gradient = self._turned(policy, gradient, seen, parent_actions, actions)
         eta = scheduled(self._learning_rate, self._schedule, round_, self._total)
         return self._step(round_, gradient, self._optimiser, eta)
 

@@ -6,6 +6,10 @@ from bnpg_protocol.wire.messages import Welcome
 from bnpg_math.learning.adam import Adam
 from bnpg_math.learning.optimiser import Optimiser, PlainAscent
 from bnpg_math.learning.schedule import Schedule
+from bnpg_math.policies.tabular import TabularSoftmax
+
+TURNED = {"natural": TabularSoftmax.natural, "normalised": TabularSoftmax.normalised}
+"""By optimizer: what makes another direction of the gradient of a table before the step."""
 
 
 def sampled_optimiser(welcome: Welcome) -> Optimiser:
@@ -18,12 +22,12 @@ def sampled_optimiser(welcome: Welcome) -> Optimiser:
     """
     if welcome.optimizer == "adam" and welcome.epsilon > 0.0:
         return Adam(epsilon=welcome.epsilon)
-    if welcome.optimizer not in ("ascent", "natural", "normalised"):
+    if welcome.optimizer not in ("ascent", *TURNED):
         raise OrderViolation(
             f"the Welcome asks for the optimizer {welcome.optimizer!r:.40} with an epsilon of "
-            f"{welcome.epsilon}, expected ascent, natural, normalised, or adam with one above 0"
+            f"{welcome.epsilon}, expected ascent, {', '.join(TURNED)}, or adam with one above 0"
         )
-    return PlainAscent()  # other directions are made of the gradient before the step
+    return PlainAscent()
 
 
 def sampled_schedule(welcome: Welcome) -> Schedule:
