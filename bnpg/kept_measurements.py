@@ -9,7 +9,7 @@ from bnpg.report.recorded_run import RecordedRun
 from bnpg_math.errors import InputError
 
 
-def keep(run: RecordedRun, name: str, measured: dict[str, Any]) -> bool:
+def keep(run: RecordedRun, name: str, measured: dict[str, Any]) -> None:
     """Write a measurement into the folder of a run; one that is not done changes still.
 
     Parameters
@@ -19,11 +19,6 @@ def keep(run: RecordedRun, name: str, measured: dict[str, Any]) -> bool:
         Of the file; an older one is replaced.
     measured : dict
         Plain values; the digest of the policy that they are of is written with them.
-
-    Returns
-    -------
-    bool
-        Whether they were written.
 
     Raises
     ------
@@ -36,10 +31,9 @@ def keep(run: RecordedRun, name: str, measured: dict[str, Any]) -> bool:
         None if run.summary is None or run.summary["state"] != "done" else run.summary.get("policy_digest")
     )
     if digest is None:
-        return False
+        return
     content = json.dumps({"policy_digest": digest, **measured}, indent=2) + "\n"
     path = run.folder / name
     if path.is_dir():
         raise InputError(f"{path} cannot be written: it is a folder")
     write_atomically(path, content.encode(), fsync=False)
-    return True

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bnpg.lab.testing.imports import loaded_by
+
 HEAVY = (
     "asyncio",
     "click",
@@ -37,23 +39,12 @@ def test_the_import_rules_hold() -> None:
 
 def test_an_agent_process_imports_nothing_heavy_and_no_trace_where_there_is_none() -> None:
     names = (*HEAVY, "bnpg_protocol.process.recorder", "bnpg_protocol.process.trace_line")
-    modules = "import sys, bnpg_agents.__main__, bnpg_agents.shell"
-    program = f"{modules}; print([name for name in {names} if name in sys.modules])"
-    ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert ran.stdout.strip() == "[]"
+    assert loaded_by("import bnpg_agents.__main__, bnpg_agents.shell", names) == []
 
 
 def test_a_coordinator_process_starts_without_solvers_and_graphs() -> None:
     """They take a good part of a start, and a sampled run that is not measured never asks for them."""
-    program = (
-        f"import sys, bnpg_coordinator.shell; print([name for name in {SOLVERS} if name in sys.modules])"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert ran.stdout.strip() == "[]"
+    assert loaded_by("import bnpg_coordinator.shell", SOLVERS) == []
 
 
 def test_a_sampled_run_that_is_not_measured_never_loads_them(tmp_path: Path) -> None:

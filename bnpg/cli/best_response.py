@@ -6,7 +6,7 @@ import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.best_response import EPISODES, LANES, ROUNDS
-from bnpg.cli.options import debug_option, integer, json_option, quiet_option
+from bnpg.cli.options import debug_option, episodes_option, integer, json_option, quiet_option
 
 
 @click.command(short_help="Train one agent of a run alone: a lower bound of its Nash gap.")
@@ -28,14 +28,7 @@ from bnpg.cli.options import debug_option, integer, json_option, quiet_option
     metavar="B",
     help="Parallel lanes of a round.",
 )
-@click.option(
-    "--episodes",
-    type=integer(2),
-    default=EPISODES,
-    show_default=True,
-    metavar="N",
-    help="Episodes by which its gain is measured, rounded up to whole batches.",
-)
+@episodes_option(EPISODES, "Episodes by which its gain is measured")
 @json_option
 @quiet_option
 @debug_option

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.cli.options import debug_option, integer, json_option, quiet_option
+from bnpg.cli.options import debug_option, episodes_option, integer, json_option, quiet_option
 from bnpg.edges import EPISODES
 
 
@@ -18,14 +18,7 @@ from bnpg.edges import EPISODES
     metavar="K",
     help="Propose at most K edges.  [as few as lose nothing that was measured]",
 )
-@click.option(
-    "--episodes",
-    type=integer(2),
-    default=EPISODES,
-    show_default=True,
-    metavar="N",
-    help="Episodes that are played on every graph, rounded up to whole batches.",
-)
+@episodes_option(EPISODES, "Episodes that are played on every graph")
 @json_option
 @quiet_option
 @debug_option

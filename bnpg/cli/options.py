@@ -96,6 +96,18 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return add
 
 
+def episodes_option(default: int, meaning: str) -> Callable[[Command], Command]:
+    """Return the option of commands that measure by episodes, and play whole batches of them."""
+    return click.option(
+        "--episodes",
+        type=integer(2),
+        default=default,
+        show_default=True,
+        metavar="N",
+        help=f"{meaning}, rounded up to whole batches.",
+    )
+
+
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
 )

@@ -1,13 +1,12 @@
 """Turns in memory take a short way, and come to the bits of those that go over the network."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bnpg_agents.relayed_rounds import RelayedRounds
 from bnpg_agents.rounds import AgentRounds
-from bnpg_coordinator.setup import CoordinatorSetup
-from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.process.transport.memory import Delivery, MemoryNetwork
 from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.exit_codes import ExitCode
@@ -15,8 +14,8 @@ from bnpg_protocol.wire.messages import ActionsChosen
 
 import bnpg
 from bnpg.experiment_plan import plan_experiment
+from bnpg.lab.testing.in_memory import setup_of_plan
 from bnpg.launchers.cluster import COORDINATOR, Cluster
-from bnpg_math.arrays.numerics import fingerprint
 
 EXPERIMENTS: list[dict[str, Any]] = [
     {"game": "coordination(agents=3)", "dag": "line", "lanes": 8, "horizon": 12},
@@ -45,24 +44,15 @@ def played(experiment: dict[str, Any], pause: Any) -> tuple[list[str], int, list
     """Return the last digests, how many actions went over the network, and what was recorded."""
     plan = plan_experiment({"rounds": 4, "learning-rate": 0.5, "evaluate-every": 0} | experiment)
 
-    def setup(generation: int) -> CoordinatorSetup:
-        return CoordinatorSetup(
-            run="f" * 32,
-            generation=generation,
-            experiment=plan.experiment,
-            digest="f" * 32,
-            world=TableWorld(plan.game) if plan.game is not None else plan.simulator.world,
-            dag=plan.dag,
-            learning_rate=0.5,
-            initial=(),
-            numerics=fingerprint(),
-            patience=60.0,
-        )
-
     network = Counted()
     effects: list[Any] = []
     cluster = Cluster(
-        setup, effects.append, [{} for _ in range(3)], network=network, validate=True, pause=pause
+        partial(setup_of_plan, plan),
+        effects.append,
+        [{} for _ in range(3)],
+        network=network,
+        validate=True,
+        pause=pause,
     )
     cluster.simulation.run()
     stop = cluster.simulation.stops[COORDINATOR]

@@ -2,15 +2,15 @@
 
 import sys
 from collections import Counter
+from functools import partial
 from types import FrameType
 from typing import Any
 
-from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.experiment_plan import plan_experiment
+from bnpg.lab.testing.in_memory import setup_of_plan
 from bnpg.launchers.cluster import COORDINATOR, Cluster
-from bnpg_math.arrays.numerics import fingerprint
 
 FEW, MANY = 16, 64
 LEAST = 3000
@@ -22,23 +22,6 @@ def opcodes(agents: int) -> Counter[str]:
     plan = plan_experiment(
         {"game": f"relay(agents={agents})", "dag": "line", "rounds": 1, "lanes": 2, "steps": 2}
     )
-    assert plan.simulator is not None
-    world = plan.simulator.world
-
-    def setup(generation: int) -> CoordinatorSetup:
-        return CoordinatorSetup(
-            run="f" * 32,
-            generation=generation,
-            experiment=plan.experiment,
-            digest="f" * 32,
-            world=world,
-            dag=plan.dag,
-            learning_rate=0.5,
-            initial=(),
-            numerics=fingerprint(),
-            patience=60.0,
-        )
-
     counted: Counter[str] = Counter()
 
     def of_coordinator(frame: FrameType, event: str, arg: Any) -> Any:
@@ -55,7 +38,7 @@ def opcodes(agents: int) -> Counter[str]:
 
         return each
 
-    cluster = Cluster(setup, lambda _effect: None, [{} for _ in range(agents)])
+    cluster = Cluster(partial(setup_of_plan, plan), lambda _effect: None, [{} for _ in range(agents)])
     before = sys.gettrace()
     sys.settrace(of_coordinator)
     try:

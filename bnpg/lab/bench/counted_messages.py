@@ -1,11 +1,10 @@
 """How many messages a step takes, and how large they are: counted where nothing depends on time."""
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import msgspec
-from bnpg_coordinator.setup import CoordinatorSetup
-from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.process.transport.memory import Delivery, MemoryNetwork
 from bnpg_protocol.wire.codec import encode
 from bnpg_protocol.wire.envelope import Envelope
@@ -13,8 +12,8 @@ from bnpg_protocol.wire.envelope import Envelope
 from bnpg.experiment_plan import plan_experiment
 from bnpg.lab.bench.document import Messages
 from bnpg.lab.bench.measured_run import Workload
+from bnpg.lab.testing.in_memory import setup_of_plan
 from bnpg.launchers.cluster import Cluster
-from bnpg_math.arrays.numerics import fingerprint
 
 
 class CountingNetwork(MemoryNetwork):
@@ -62,25 +61,10 @@ def count_messages(workload: Workload, steps: int = 256) -> Messages:
 def _counted(workload: Workload, horizon: int) -> CountingNetwork:
     """Play one round."""
     plan = plan_experiment(msgspec.structs.replace(workload, horizon=horizon, rounds=1).experiment())
-    game = plan.game
-    assert game is not None, "workloads are games"
-
-    def setup(generation: int) -> CoordinatorSetup:
-        return CoordinatorSetup(
-            run="f" * 32,
-            generation=generation,
-            experiment=plan.experiment,
-            digest="f" * 32,
-            world=TableWorld(game),
-            dag=plan.dag,
-            learning_rate=0.1,
-            initial=(),
-            numerics=fingerprint(),
-            patience=60.0,
-        )
-
     network = CountingNetwork()
-    cluster = Cluster(setup, _nothing, [{} for _ in range(plan.dag.agents)], network=network)
+    cluster = Cluster(
+        partial(setup_of_plan, plan), _nothing, [{} for _ in range(plan.dag.agents)], network=network
+    )
     cluster.simulation.run()
     return network
 

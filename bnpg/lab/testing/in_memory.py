@@ -15,12 +15,14 @@ from bnpg_coordinator.experiment import Experiment, experiment_digest
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import certified_learning_rate, load_game
 from bnpg_coordinator.setup import CoordinatorSetup
+from bnpg_coordinator.worlds.interface import World
 from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.process.faults.plan import FaultPlan
 from bnpg_protocol.wire.effects import Effect, Stop
 from bnpg_protocol.wire.sealed import LARGEST
 from threadpoolctl import threadpool_limits
 
+from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.numerics import fingerprint
@@ -67,6 +69,28 @@ def setup_of(experiment: Experiment, generation: int = 1, patience: float = 120.
         initial=(),
         numerics=fingerprint(),
         patience=patience,
+    )
+
+
+def setup_of_plan(plan: ExperimentPlan, generation: int = 1) -> CoordinatorSetup:
+    """Return what a coordinator of a plan starts with, of a game or of a simulator; its digest is made up."""
+    world: World
+    if plan.game is not None:
+        world = TableWorld(plan.game)
+    else:
+        assert plan.simulator is not None, "either a game or a simulator"
+        world = plan.simulator.world
+    return CoordinatorSetup(
+        run="f" * 32,
+        generation=generation,
+        experiment=plan.experiment,
+        digest="f" * 32,
+        world=world,
+        dag=plan.dag,
+        learning_rate=0.5,
+        initial=(),
+        numerics=fingerprint(),
+        patience=60.0,
     )
 
 

@@ -44,6 +44,7 @@ class SocketWire:
         Whether connections take few bytes at once.
     """
 
+    scheme = "unix"
     endpoint = ""
     admission = None
 
@@ -52,12 +53,16 @@ class SocketWire:
         self._folder = folder
         self._sent = sent
         self._narrow = narrow
-        self._at = f"unix://{folder}/bound"
-        self.transport = UnixTransport(name, self._at)
+        self._at = f"{self.scheme}://{folder}/bound"
+        self.transport = self._open()
         self._ends: dict[str, socket.socket] = {}
         """Other ends, by the name that arrivals have as their origin."""
         self._unread: dict[str, bytes] = {}
         self._endpoints: dict[str, str] = {}
+
+    def _open(self) -> UnixTransport:
+        """Return the transport of the process."""
+        return UnixTransport(self._name, self._at)
 
     def connect(self, route: str, endpoint: str, key: str = "") -> None:  # noqa: ARG002
         """Let the transport connect to a listener of ours."""
@@ -80,7 +85,8 @@ class SocketWire:
 
     def exchange(self, compiled: Any) -> Exchanges | None:
         """Return what carries messages over these sockets in C."""
-        return lambda core, _, *others: compiled.UnixExchange(core, self.transport, *others)
+        made = self.transport.exchange(compiled)
+        return made and (lambda core, _, *others: made(core, self.transport, *others))
 
     def arrive(self, loop: Loop, message: Message, now: float) -> Stop | None:
         """Let a message come in, in one piece or in more, and the process deal with it."""

@@ -7,47 +7,34 @@ from pathlib import Path
 from typing import Any
 
 import zmq
-from bnpg_protocol.core import Exchanges
 from bnpg_protocol.process.loop import Loop
 from bnpg_protocol.process.transport.zeromq import ZeroMQTransport
 from bnpg_protocol.wire.codec import Frame
 from bnpg_protocol.wire.effects import Stop
 
 from bnpg.lab.testing.lockstep import Message
-from bnpg.lab.testing.over_sockets import SocketTeam, SocketWire
+from bnpg.lab.testing.over_sockets import WAIT, SocketTeam, SocketWire
 
 TURNS = 20_000
 """Turns of half a millisecond after which what is awaited will not come any more."""
-WAIT = 0.0005
-"""Seconds of the team's clock, and of waiting, that one run of an exchange may take."""
 
 
 class ZeroMQWire(SocketWire):
-    """The sockets of one life of a process, and their other ends.
+    """A `SocketWire` of ZeroMQ, whose connections take as much as is sent."""
 
-    Parameters
-    ----------
-    name : str
-    folder : Path
-        For sockets.
-    sent : list of Message
-        Where what it sends is put.
-    """
-
+    scheme = "ipc"
     transport: ZeroMQTransport  # type: ignore[assignment]
 
-    def __init__(self, name: str, folder: Path, sent: list[Message], narrow: bool) -> None:  # noqa: ARG002
-        self._name = name
-        self._folder = folder
-        self._sent = sent
-        self._at = f"ipc://{folder}/bound"
-        self.transport = ZeroMQTransport(name, self._at)
+    def __init__(self, name: str, folder: Path, sent: list[Message], narrow: bool) -> None:
+        super().__init__(name, folder, sent, narrow)
         self._context = zmq.Context()
         self._others: dict[str, zmq.Socket[bytes]] = {}
-        self._endpoints: dict[str, str] = {}
         self._coming = 0
         self._gone = 0
         """Bytes that were written to the process, and that were read of what it wrote."""
+
+    def _open(self) -> ZeroMQTransport:  # type: ignore[override]
+        return ZeroMQTransport(self._name, self._at)
 
     def connect(self, route: str, endpoint: str, key: str = "") -> None:  # noqa: ARG002
         """Let the transport connect to a socket of ours."""
@@ -55,11 +42,6 @@ class ZeroMQWire(SocketWire):
         self._other(route).bind(at)
         self.transport.connect(route, at)
         self._endpoints[route] = endpoint
-
-    def exchange(self, compiled: Any) -> Exchanges | None:
-        """Return what carries messages over these sockets in C."""
-        made = self.transport.exchange(compiled)
-        return made and (lambda core, _, *others: made(core, self.transport, *others))
 
     def arrive(self, loop: Loop, message: Message, now: float) -> Stop | None:
         """Let a message come in, and the process deal with it."""
