@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from bnpg.__main__ import main
 from bnpg.report.messages import sequence_html
 from bnpg.trace.perfetto import perfetto_json
 from bnpg.trace.reading import Violation, read_trace
@@ -480,6 +481,19 @@ def test_a_round_is_drawn_in_every_form(record: Record) -> None:
     )
     assert sequence_svg(drawn).count('class="message"') == 8
     assert len(sequence_text(drawn).splitlines()) == len(drawn.events) + 4
+
+
+def test_a_turn_is_shown_by_that_name_and_by_its_older_one(
+    record: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(record().folder)
+    capsys.readouterr()  # what the run said
+    shown = []
+    for word in ("--turn", "--step"):
+        assert main(["trace", "show", folder, "--round", "1", word, "1"]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+    assert "turn 1" in shown[0]
 
 
 def test_a_round_that_is_not_there_says_which_are(record: Record) -> None:
