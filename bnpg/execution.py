@@ -90,7 +90,7 @@ def execute(
             announce()
         over = concluded(run)
         if not over:
-            for stale in (run_files.SUMMARY, *CERTIFICATE_FILES):
+            for stale in (run_files.SUMMARY, run_files.POLICY, *CERTIFICATE_FILES):
                 (run.path / stale).unlink(missing_ok=True)
             align(run, fence)
         else:

@@ -14,15 +14,17 @@ import msgspec
 from bnpg_agents.checkpoint import SLOTS_FILE, load_identity, stored
 from bnpg_coordinator import run_files
 from bnpg_coordinator.critic_file import CRITIC_FILE, read_critics
-from bnpg_coordinator.experiment import experiment_digest, experiment_settings
+from bnpg_coordinator.experiment import experiment_digest, experiment_settings, experiment_toml
 from bnpg_coordinator.run_record import check_record
 from bnpg_coordinator.sealed_folder import FOLDER, read_sealed
 from bnpg_protocol.process.fence import Fence, fences
+from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.wire.addresses import process_name
 from bnpg_protocol.wire.sealed import LARGEST
 
 from bnpg.certificate import FILE as CERTIFICATE_FILE
 from bnpg.certificate import FILES as CERTIFICATE_FILES
+from bnpg.lease import lease
 from bnpg.run_documents import COMPLETED
 from bnpg.run_folder import RunFolder
 from bnpg.trace.heads import HEADS_FILE
@@ -57,11 +59,43 @@ def check_resumable(run: RunFolder) -> None:
             f"{run.path / CRITIC_FILE} is missing or holds nothing: a run whose agents learn from a critic "
             "cannot go on without it"
         )
+    done = max(done, latest)  # an agent may be an update ahead of the record
     if run.experiment.rounds < done:
         raise InputError(
-            f"{run.path / 'experiment.toml'}: rounds is {run.experiment.rounds}, but {done} are done: "
-            f"expected {done} or more"
+            f"{run.path}: rounds is {run.experiment.rounds}, but {done} are done: expected {done} or more"
         )
+
+
+def given_rounds(run: RunFolder, rounds: int) -> RunFolder:
+    """Give a run another number of rounds, as if it had been begun with it; nothing else is changed.
+
+    Parameters
+    ----------
+    run : RunFolder
+        Not used any more.
+    rounds : int
+        At least 0.
+
+    Returns
+    -------
+    RunFolder
+
+    Raises
+    ------
+    InputError
+        If it cannot go on as what it was, more rounds are done, a schedule depends on their number, or
+        another process is running it. Nothing is changed then.
+    StorageFailed
+        If it cannot be written down.
+    """
+    before, run.experiment = run.experiment, msgspec.structs.replace(run.experiment, rounds=rounds)
+    check_resumable(run)
+    if run.experiment == before:
+        return run
+    with lease(run.path) as fence:
+        content = experiment_toml(run.experiment).encode()
+        write_atomically(run.path / run_files.EXPERIMENT, content, run.settings.fsync, fence)
+    return run
 
 
 def _check_places(run: RunFolder) -> None:
@@ -148,6 +182,12 @@ def _check_experiment(run: RunFolder) -> None:
         now = msgspec.to_builtins(run.experiment)
         settings = experiment_settings(type(run.experiment))
         may = ", ".join(field.key for field in settings if field.setting.decides != "result")
+        if now["schedule"] != "constant" and now["rounds"] != began.get("rounds"):
+            raise InputError(
+                f"{run.path}: rounds is {now['rounds']}, but this run's learning rate goes down in a line "
+                f"over the {began.get('rounds')} rounds that it began with: expected as many (what it came "
+                f"to is a beginning for another run, by --from {run.path})"
+            )
         for field in settings:
             before = began.get(field.key, field.default)
             if field.setting.decides == "result" and now[field.key] != before:

@@ -225,7 +225,7 @@ def human_summary(run: RunFolder, summary: dict[str, Any]) -> str:
     there = [(name, meaning) for name, meaning in _FILES if (folder / name).exists()]
     broad = max((len(name) for name, _ in there), default=0)
     lines += [f"  {name:<{broad}}  {meaning}" for name, meaning in there]
-    lines += ["", "Next", *_next_commands(folder, summary)]
+    lines += ["", "Next", *_next_commands(folder, summary, run.experiment.schedule == "constant")]
     return "\n".join(lines)
 
 
@@ -298,14 +298,16 @@ def _distance(gap: float, best: float) -> str:
     return f"{percent:.{0 if percent >= 10 else 2}f} % of V* away from the best joint policy"
 
 
-def _next_commands(folder: Path, summary: dict[str, Any]) -> list[str]:
+def _next_commands(folder: Path, summary: dict[str, Any], extensible: bool) -> list[str]:
     run = shlex.quote(str(folder))
     again = f"bnpg train {shlex.quote(str(folder / 'experiment.toml'))}"
     if summary["state"] != "done":
         return [f"  bnpg resume {run}"]
     other = "complete" if summary["dag"] == "empty" else "empty"
     seed = f"--seed {summary['seed'] + 1}"
+    more = [(f"bnpg resume {run} --rounds {2 * summary['rounds']}", "more rounds")]
     rows = [
+        *more * (extensible and summary["rounds"] == summary["rounds_total"] > 0),
         # In exact mode nothing is drawn but where learning begins.
         (f"{again} --initial normal {seed}", "another beginning")
         if summary["mode"] == "exact"

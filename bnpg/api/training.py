@@ -10,7 +10,7 @@ from typing import Any
 from bnpg_coordinator.line import Line, fields_of
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.api.preparation import Prepared
+from bnpg.api.preparation import Prepared, settings_of
 from bnpg.api.recorded import Run
 from bnpg.api.wording import in_python_words
 from bnpg.execution import execute
@@ -18,7 +18,7 @@ from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.live.watching import watching
 from bnpg.report.recorded_run import recorded
-from bnpg.resumption import check_resumable, completed
+from bnpg.resumption import check_resumable, completed, given_rounds
 from bnpg.run_folder import RunFolder
 
 Pathlike = str | os.PathLike[str]
@@ -49,6 +49,7 @@ RunFailed.__module__ = "bnpg"  # a traceback names it as whoever catches it does
 def resume(
     folder: Pathlike,
     *,
+    rounds: int | None = None,
     env: Any = None,
     progress: bool = False,
     on_line: Callable[[dict[str, Any]], bool | None] | None = None,
@@ -59,6 +60,8 @@ def resume(
     ----------
     folder : path
         The run folder.
+    rounds : int
+        Go on to so many rounds altogether, a finished run too: no fewer than are done.
     env : callable or World
         What is played, where it was handed over as an object that no name leads to.
     progress, on_line
@@ -67,7 +70,7 @@ def resume(
     Returns
     -------
     Run
-        The one that the uninterrupted run would have been, to the bit.
+        The one that the uninterrupted run, of so many rounds from the start, would have been, to the bit.
 
     Raises
     ------
@@ -77,7 +80,10 @@ def resume(
     run = RunFolder(Path(folder))
     if env is not None:
         run.hand_over(env)
-    check_resumable(run)
+    if rounds is None:
+        check_resumable(run)
+    else:
+        run = given_rounds(run, settings_of({"rounds": rounds})["rounds"])
     if completed(run):
         return Run(recorded(run))
     return run_to_the_end(run, run.settings, progress, on_line)

@@ -1,32 +1,42 @@
-"""`bnpg resume`: go on with an interrupted run."""
+"""`bnpg resume`: go on with an interrupted run, or with a finished one for more rounds."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bnpg.cli.options import debug_option, given, json_option, options_of, quiet_option
+from bnpg.cli.options import debug_option, given, integer, json_option, options_of, quiet_option
 from bnpg.launchers.settings import LaunchSettings
 
 
 @click.command(short_help="Continue an interrupted run.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--rounds",
+    type=integer(0, 10**9),
+    metavar="R",
+    help="Go on to so many rounds altogether, no fewer than are done.  [as many as it was given]",
+)
 @options_of(LaunchSettings)
 @json_option
 @quiet_option
 @debug_option
-def resume(folder: Path, as_json: bool, quiet: bool, **options: Any) -> int:
+def resume(folder: Path, rounds: int | None, as_json: bool, quiet: bool, **options: Any) -> int:
     """Continue an interrupted run to its end; the result is the one the uninterrupted run would have had.
 
-    It is launched as it was before, unless other launch options are given.
+    It is launched as it was before, unless other launch options are given. With --rounds a finished run goes
+    on, too; what it comes to is what a run of so many rounds from the start would have come to.
     """
     from bnpg.cli.launching import launch_run, show_finished
     from bnpg.launchers.settings import settings_from
-    from bnpg.resumption import check_resumable, completed
+    from bnpg.resumption import check_resumable, completed, given_rounds
     from bnpg.run_folder import RunFolder
 
     run = RunFolder(folder)
-    check_resumable(run)
+    if rounds is None:
+        check_resumable(run)
+    else:
+        run = given_rounds(run, rounds)
     if completed(run):
         return show_finished(run, as_json=as_json)
     settings = settings_from(given(options, LaunchSettings), run.settings)
