@@ -6,7 +6,7 @@ EXPERIMENT ?= examples/coordination.toml
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help wheels sanitize mutants run test engines soak odd-files edges kills matrix pythons leaks check lint types imports stub format lock clean fuzz containers kubernetes model screenshots notebook charts dist bench peer docs docs-links
+.PHONY: help wheels sanitize mutants run test engines soak odd-files edges kills matrix pythons leaks check lint types imports stub format lock clean fuzz containers kubernetes model screenshots notebook charts dist bench peer torch docs docs-links
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,7 +90,14 @@ BENCH ?=
 bench: $(VENV)/bench.done ## measure everything side by side and renew docs/benchmarks.md; BENCH="--quick --only a,b"
 	$(BIN)/python -m benchmarks $(BENCH)
 
-peer: $(VENV)/run.done ## train networks on spread beside a clone of on-policy, PEER=../on-policy; needs torch; PEERED="--seeds 1"
+TORCH ?= torch
+torch: ## install TORCH=torch in build/torch, load exported networks into it, and measure it beside ours
+	@mkdir -p build && $(MAKE) --no-print-directory VENV=build/torch build/torch/dev.done
+	build/torch/bin/python -m pip install --quiet --disable-pip-version-check safetensors $(TORCH)
+	build/torch/bin/python -m pytest -q tests/bnpg/test_export_parameters.py
+	build/torch/bin/python -m benchmarks.torch_networks
+
+peer: $(VENV)/run.done ## train networks on spread beside a clone of on-policy, PEER=../on-policy; after make torch: VENV=build/torch; PEERED="--seeds 1"
 	$(BIN)/python -m benchmarks.peer $(PEER) $(PEERED)
 
 URL ?=

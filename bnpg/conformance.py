@@ -10,7 +10,7 @@ and on nothing else.
 >>> check_policy(TabularSoftmax(np.zeros((3, 2, 4))), states=3, parents=(2,), actions=4)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.named import Arrays
 from bnpg_math.chance.streams import BLOCK
-from bnpg_math.policies.interface import Policy, Tabulated
+from bnpg_math.policies.interface import Differentiable, Policy, Tabulated
 
 LANES = 3 * BLOCK + 1
 """Lanes that are tried: several blocks of the random stream, and one that is not full."""
@@ -50,7 +50,8 @@ def check_policy(
 
     Draws are in range, depend on nothing but their arguments, and are in every lane those of that lane alone;
     nothing that is asked of the policy changes it; the gradient is linear in the weights, and where the
-    policy shows a table, it is that of the table's logarithm, by finite differences.
+    policy shows a table, or log probabilities to be followed through (`Differentiable`), it is theirs, by
+    finite differences.
 
     Parameters
     ----------
@@ -114,23 +115,56 @@ def check_policy(
         _expect(table.shape == shape, f"log_table must have shape {shape}, got {table.shape}")
         _expect(_close(np.exp(table).sum(axis=-1), np.ones(shape[:-1])), "rows of the table must sum to 1")
         slope = {name: first[name] - none[name] for name in before}
-        _check_slope(policy, (looked, *heard, drawn), weights[0], slope)
+        places = (looked, *heard, drawn)
+        _check_slope(policy, lambda moved: float(weights[0] @ policy.at(moved).log_table[places]), slope)
+    if isinstance(policy, Differentiable):
+        _check_differentiable(policy, looked, heard, drawn, actions, weights[0])
 
 
-def _check_slope(
-    policy: Tabulated, places: tuple[NDArray[Any], ...], weights: FloatArray, slope: Arrays
+def _check_differentiable(
+    policy: Differentiable,
+    seen: NDArray[Any],
+    parents: Sequence[IntArray],
+    drawn: IntArray,
+    actions: int,
+    weights: FloatArray,
 ) -> None:
-    """Compare a gradient with central differences of sum_k w_k log pi(a_k | ..), at a few parameters each."""
+    """Check log probabilities, all together and where some actions are not allowed, and what goes back."""
+    taken = (np.arange(len(seen)), drawn.astype(np.intp))
+    log_pi = policy.log_pi(seen, parents)
+    expected = (len(seen), actions)
+    _expect(log_pi.shape == expected, f"log_pi must have shape {expected}, got {log_pi.shape}")
+    _expect(_close(np.exp(log_pi).sum(axis=1), np.ones(len(seen))), "rows of log_pi must sum to 1")
+    legal = np.ones(expected, dtype=np.uint8)
+    legal[::2, 1:] = 0
+    masked = policy.log_pi(seen, parents, legal)
+    _expect(bool(np.isneginf(masked[legal == 0]).all()), "log_pi must be -inf for what may not be taken")
+    _expect(
+        _close(np.exp(masked).sum(axis=1), np.ones(len(seen))), "rows of log_pi must sum to 1 with a mask"
+    )
 
-    def height(name: str, index: tuple[int, ...], by: float) -> float:
+    def pull(part: slice, found: FloatArray) -> FloatArray:
+        logits = -weights[part, None] * np.exp(found)
+        logits[np.arange(len(found)), taken[1][part]] += weights[part]
+        return logits
+
+    slope = policy.backpropagate(seen, parents, None, pull)
+    _expect(set(slope) == set(policy.theta), f"backpropagate must return {', '.join(sorted(policy.theta))}")
+    _check_slope(policy, lambda moved: float(weights @ policy.at(moved).log_pi(seen, parents)[taken]), slope)
+
+
+def _check_slope(policy: Policy, height: Callable[[Arrays], float], slope: Arrays) -> None:
+    """Compare a gradient with central differences of a function of theta, at a few parameters each."""
+
+    def at(name: str, index: tuple[int, ...], by: float) -> float:
         moved = {key: array.copy() for key, array in policy.theta.items()}
         moved[name][index] += by
-        return float(weights @ policy.at(moved).log_table[places])
+        return height(moved)
 
     for name, array in policy.theta.items():
         for flat in np.linspace(0, array.size - 1, min(array.size, 12)).astype(int):
             index = tuple(int(coordinate) for coordinate in np.unravel_index(flat, array.shape))
-            expected = (height(name, index, NUDGE) - height(name, index, -NUDGE)) / (2 * NUDGE)
+            expected = (at(name, index, NUDGE) - at(name, index, -NUDGE)) / (2 * NUDGE)
             got = float(slope[name][index])
             _expect(
                 abs(got - expected) <= 1e-5 * max(1.0, abs(expected)),

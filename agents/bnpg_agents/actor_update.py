@@ -19,8 +19,7 @@ from bnpg_math.arrays.named import Arrays, frozen
 from bnpg_math.learning.actor import ActorSettings, ActorSigns, actor_pass, played_rows
 from bnpg_math.learning.adam import Adam
 from bnpg_math.learning.schedule import scheduled
-from bnpg_math.policies.interface import Seen
-from bnpg_math.policies.network import NetworkPolicy
+from bnpg_math.policies.interface import Differentiable, Seen
 
 SIGNS = "signs"
 """Name under which a snapshot holds how the update went that led to it: KL, share clipped, entropy."""
@@ -35,7 +34,7 @@ class ActorUpdate:
     welcome : Welcome
         Which update it is, with its settings.
     round_ : int
-    policy : NetworkPolicy
+    policy : Differentiable
         The one that played.
     before : Snapshot
         What is held of the round.
@@ -50,7 +49,7 @@ class ActorUpdate:
         self,
         welcome: Welcome,
         round_: int,
-        policy: NetworkPolicy,
+        policy: Differentiable,
         before: Snapshot,
         seen: Seen,
         parents: Sequence[IntArray],

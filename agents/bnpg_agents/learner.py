@@ -25,8 +25,7 @@ from bnpg_math.learning.natural import part_of
 from bnpg_math.learning.optimiser import Nesterov, Optimiser, PlainAscent, Retreat
 from bnpg_math.learning.schedule import scheduled
 from bnpg_math.policies.interface import Policy, Seen
-from bnpg_math.policies.kinds import is_direct, is_tabular, is_tabulated
-from bnpg_math.policies.network import NetworkPolicy
+from bnpg_math.policies.kinds import is_differentiable, is_direct, is_tabular, is_tabulated
 from bnpg_math.policies.tabular import TabularSoftmax
 
 
@@ -75,7 +74,7 @@ class Learner:
         self._welcome = welcome
         self._narrow: np.dtype[Any] = np.dtype(np.uint8 if welcome.actions <= 256 else np.uint16)
         first = self._first = make(welcome)
-        if self.has_critic and not isinstance(first, NetworkPolicy):
+        if self.has_critic and not is_differentiable(first):
             raise OrderViolation(f"the update {welcome.update} is of networks, got policy {welcome.policy}")
         self._turned = TURNED.get(welcome.optimizer)
         if self._turned is not None and not isinstance(first, TabularSoftmax):
@@ -200,7 +199,7 @@ class Learner:
     ) -> ActorUpdate:
         """Begin an update of several passes from the critic's advantages; `end_update` takes it over."""
         now = self._rounds[round_]
-        assert isinstance(now.policy, NetworkPolicy), "checked when this was made"
+        assert is_differentiable(now.policy), "checked when this was made"
         return ActorUpdate(
             self._welcome,
             round_,

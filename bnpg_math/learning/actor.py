@@ -14,7 +14,7 @@ ratio of the probabilities of one and the same choice.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, Self
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,29 +25,9 @@ from bnpg_math.learning.adam import shortened
 from bnpg_math.learning.minibatches import minibatches
 from bnpg_math.learning.optimiser import Optimiser
 from bnpg_math.policies.categorical import entropy, even
-from bnpg_math.policies.interface import Legal, Seen
-from bnpg_math.policies.network import PullLogits
+from bnpg_math.policies.interface import Differentiable, Legal, Seen
 
 Surrogate = Literal["a2c", "ppo"]
-
-
-class Differentiable(Protocol):
-    """A policy that any function of its log probabilities can be differentiated through."""
-
-    @property
-    def theta(self) -> Arrays:
-        """The parameters."""
-
-    def at(self, theta: Arrays) -> Self:
-        """Return the same policy at another theta."""
-
-    def log_pi(self, seen: Seen, parents: Sequence[IntArray], legal: Legal | None = None) -> FloatArray:
-        """Return the logarithm of the probability of every action in every row, (n, A) float."""
-
-    def backpropagate(
-        self, seen: Seen, parents: Sequence[IntArray], legal: Legal | None, pull: PullLogits
-    ) -> Arrays:
-        """Return the derivative in theta of a sum over rows whose derivative in the logits is `pull`."""
 
 
 @dataclass(frozen=True)

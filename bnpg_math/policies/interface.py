@@ -3,10 +3,11 @@
 A score-function gradient needs a weight for every action that was taken, and nothing else: so sampled
 learning works with anything that can draw actions and differentiate its logarithm. Exact mode and exact
 measurement ask for more, as capabilities: `Tabulated` shows its probabilities, `Tabular` follows a gradient
-given in them. The theta of a `Direct` policy is its table of probabilities, which may hold zeros.
+given in them. The theta of a `Direct` policy is its table of probabilities, which may hold zeros. A critic's
+advantages ask for a `Differentiable` policy: this is where a network of another make goes in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -19,6 +20,9 @@ Seen = NDArray[Any]
 """What an agent sees in every lane, along the first axis: its states, or its observations."""
 Legal = NDArray[np.uint8]
 """(n, A): 1 for the actions that may be taken, at least one a row."""
+PullLogits = Callable[[slice, FloatArray], FloatArray]
+"""Returns, for the rows of a slice and their log probabilities (n, A), the derivative of a sum over rows in
+their logits, (n, A)."""
 
 
 class Policy(Protocol):
@@ -88,6 +92,48 @@ class Policy(Protocol):
             The shared signal.
         legal : (K, A) of 0 and 1, optional
             Which actions might be taken; None: all.
+
+        Returns
+        -------
+        dict from str to array
+            Names and shapes of theta.
+        """
+
+
+@runtime_checkable
+class Differentiable(Policy, Protocol):
+    """A policy that any function of its log probabilities can be followed through: what `a2c` and `ppo` need.
+
+    What it is made of is its own affair: agents store theta by name, and ask nothing of layers.
+    """
+
+    def log_pi(self, seen: Seen, parents: Sequence[IntArray], legal: Legal | None = None) -> FloatArray:
+        """Return the logarithm of the probability of every action in every row.
+
+        Parameters
+        ----------
+        seen : (n, ..) array
+        parents : sequence of k arrays (n,) int
+        legal : (n, A) of 0 and 1, optional
+
+        Returns
+        -------
+        (n, A) float
+            Minus infinity for what may not be taken. What `draw` draws from, to the bit.
+        """
+
+    def backpropagate(
+        self, seen: Seen, parents: Sequence[IntArray], legal: Legal | None, pull: PullLogits
+    ) -> Arrays:
+        """Return the derivative in theta of a sum over rows.
+
+        Parameters
+        ----------
+        seen, parents, legal
+            As in :meth:`log_pi`.
+        pull : callable
+            Called with slices that cover the rows once, in order, and with their log probabilities; returns
+            the derivative in the logits, 0 for what may not be taken.
 
         Returns
         -------

@@ -6,10 +6,10 @@ and an agent would ask six times in an exact round.
 
 from typing import TypeGuard
 
-from bnpg_math.policies.interface import Direct, Policy, Tabular, Tabulated
+from bnpg_math.policies.interface import Differentiable, Direct, Policy, Tabular, Tabulated
 
-_KINDS: dict[type[Policy], tuple[bool, bool, bool]] = {}
-"""By class: whether its objects are `Tabulated`, `Tabular` and `Direct`."""
+_KINDS: dict[type[Policy], tuple[bool, bool, bool, bool]] = {}
+"""By class: whether its objects are `Tabulated`, `Tabular`, `Direct` and `Differentiable`."""
 
 
 def is_tabulated(policy: Policy) -> TypeGuard[Tabulated]:
@@ -27,10 +27,20 @@ def is_direct(policy: Policy) -> TypeGuard[Direct]:
     return _kinds(policy)[2]
 
 
-def _kinds(policy: Policy) -> tuple[bool, bool, bool]:
+def is_differentiable(policy: Policy) -> TypeGuard[Differentiable]:
+    """Whether any function of a policy's log probabilities can be followed through it."""
+    return _kinds(policy)[3]
+
+
+def _kinds(policy: Policy) -> tuple[bool, bool, bool, bool]:
     known = _KINDS.get(type(policy))
     if known is None:
         # Of an object: attributes may be there only once one is made.
-        known = (isinstance(policy, Tabulated), isinstance(policy, Tabular), isinstance(policy, Direct))
+        known = (
+            isinstance(policy, Tabulated),
+            isinstance(policy, Tabular),
+            isinstance(policy, Direct),
+            isinstance(policy, Differentiable),
+        )
         _KINDS[type(policy)] = known
     return known

@@ -4,7 +4,7 @@ Lanes are rows by the tile rule (`bnpg_math.networks.tiles`): a turn's first lan
 `TILE`, then any such part of the lanes draws what all of them at once do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Self
 
@@ -18,18 +18,14 @@ from bnpg_math.networks.mlp import backpropagate, checked, initial, outputs, sha
 from bnpg_math.networks.tiles import CHUNK, padded
 from bnpg_math.policies.categorical import even, log_probabilities
 from bnpg_math.policies.encoding import Encoding
-from bnpg_math.policies.interface import Legal, Seen
+from bnpg_math.policies.interface import Legal, PullLogits, Seen
 
 LAST_GAIN = 0.01
 """Of the last layer at the beginning: the first policy is nearly uniform."""
 
-PullLogits = Callable[[slice, FloatArray], FloatArray]
-"""Returns, for the rows of a slice and their log probabilities (n, A), the derivative of a sum over rows in
-their logits, (n, A)."""
-
 
 class NetworkPolicy:
-    """pi^i as a masked softmax over what a perceptron says of the agent's input; a `Policy`.
+    """pi^i as a masked softmax over what a perceptron says of the agent's input; `Differentiable`.
 
     Parameters
     ----------

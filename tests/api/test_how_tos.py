@@ -7,10 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+from bnpg_coordinator.effects import Record
 
 from bnpg.__main__ import main
+from bnpg.experiment_plan import plan_experiment
+from bnpg.lab.testing.in_memory import setup_of_plan
+from bnpg.launchers.cluster import Cluster
 from bnpg.sweeps.grid import read_grid
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
@@ -147,6 +152,19 @@ def test_export(here: Path) -> None:
 def test_a_policy_and_a_world_of_ones_own(here: Path) -> None:
     names = play("a-policy-of-your-own.md")
     assert set(names["Bounded"](np.zeros((4, 3))).theta) == {"raw"}
+    fields = {"game": "relay(agents=2)", "dag": "0-1", "policy": "mlp:1", "update": "ppo"}
+    plan = plan_experiment(fields | {"steps": 4, "lanes": 64, "rounds": 12, "evaluate-every": 0})
+    setup = msgspec.structs.replace(setup_of_plan(plan), learning_rate=0.1)
+    lines: list[float] = []
+    cluster = Cluster(
+        lambda generation: msgspec.structs.replace(setup, generation=generation),
+        lambda effect: lines.append(effect.line.return_mean) if isinstance(effect, Record) else None,
+        [{}, {}],
+        policy=names["linear"],
+    )
+    cluster.simulation.run()
+    assert set(cluster.thetas[0][12].theta) == {"weight"}
+    assert lines[-2] > lines[0] + 0.5
 
 
 def test_sweep(here: Path) -> None:

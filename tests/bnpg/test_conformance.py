@@ -8,6 +8,8 @@ from bnpg_coordinator.worlds.table import TableWorld
 from bnpg.conformance import NotConforming, check_policy, check_world
 from bnpg.lab.testing.fakes import welcome
 from bnpg_math.games.registry import game
+from bnpg_math.policies.encoding import Encoding
+from bnpg_math.policies.network import NetworkPolicy, initial_network
 from bnpg_math.policies.tabular import TabularSoftmax
 from tests.simulation.networks import Counter, CounterPlay, Network, network
 
@@ -26,6 +28,43 @@ def test_a_table_is_a_policy(policy: TabularSoftmax) -> None:
 def test_a_network_is_a_policy() -> None:
     invited = welcome(1, states=3, parents=(0,), parent_actions=(2,), actions=4, regularization=0.2)
     check_policy(network(invited), **FAMILY)
+
+
+def perceptron(kind: type[NetworkPolicy] = NetworkPolicy) -> NetworkPolicy:
+    drawn = initial_network(3, 1, Encoding(0, 2, (2,)), (5,), 4)
+    return kind(drawn.theta, drawn.encoding, drawn.hidden, drawn.actions)
+
+
+NUMBERS = {"states": 0, "parents": (2,), "actions": 4, "seen": np.random.default_rng(2).normal(size=(9, 2))}
+
+
+def test_a_perceptron_is_a_policy() -> None:
+    check_policy(perceptron(), **NUMBERS)
+
+
+class Forgetful(NetworkPolicy):
+    """What goes back is half of what should."""
+
+    def backpropagate(self, seen, parents, legal, pull):
+        found = super().backpropagate(seen, parents, legal, pull)
+        return {name: array / 2 for name, array in found.items()}
+
+    def gradient(self, seen, parents, actions, weights, legal=None):
+        return perceptron().at(self.theta).gradient(seen, parents, actions, weights, legal)
+
+
+class Unmasked(NetworkPolicy):
+    def log_pi(self, seen, parents, legal=None):
+        return super().log_pi(seen, parents)
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [(Forgetful, r"the gradient in 0\.weight\[0, 0\] must be"), (Unmasked, "-inf for what may not be taken")],
+)
+def test_what_no_critic_can_teach_is_named(kind: type[NetworkPolicy], why: str) -> None:
+    with pytest.raises(NotConforming, match=why):
+        check_policy(perceptron(kind), **NUMBERS)
 
 
 class Remembering(TabularSoftmax):

@@ -54,6 +54,21 @@ def test_networks_are_written_by_the_names_of_torch_with_the_bits_of_the_run():
         assert (about["agent"], about["round"], about["policy"]) == (str(agent), "2", "mlp:8,4")
 
 
+def test_torch_loads_them_by_name_and_computes_the_same():
+    torch = pytest.importorskip("torch", reason="needs torch: make torch")
+    load = pytest.importorskip("safetensors.torch", reason="needs safetensors: make torch").load_file
+    run = bnpg.train("climbing", policy="mlp:8,4", update="ppo", rounds=2, lanes=64, out="run")
+    assert main(["export", "run", "--to", "safetensors", "--out", "there"]) == 0
+    nn = torch.nn
+    net = nn.Sequential(
+        nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4), nn.Tanh(), nn.Linear(4, 3)
+    ).double()  # fmt: skip
+    net.load_state_dict(load("there/agent-1.safetensors"))
+    inputs = np.hstack([np.ones((3, 1)), np.eye(3)])  # the one state, and the parent's action one-hot
+    found = torch.log_softmax(net(torch.tensor(inputs)), dim=1).detach().numpy()
+    assert np.allclose(np.exp(found), run.policy.tables[1][0], rtol=0, atol=1e-13)
+
+
 def test_a_table_is_one_array_and_nothing_is_overwritten(capfd):
     run = bnpg.train("climbing", rounds=2, lanes=8, out="run")
     assert main(["export", "run", "--to", "safetensors", "--json"]) == 0
