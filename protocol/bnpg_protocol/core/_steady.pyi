@@ -1,11 +1,17 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bnpg_protocol.process.transport.interface import Arrival
 
 def header_of(
     frame: bytes,
 ) -> tuple[bytes, tuple[int, ...], str, tuple[int, ...], list[int]] | None: ...
+def drawn(
+    table: NDArray[np.float64], inputs: list[NDArray[Any]], uniforms: NDArray[np.float64], width: int
+) -> bytes | None: ...
 
 class AgentCore:
     handled: int

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 from numpy cimport (
     NPY_DOUBLE, PyArray_DATA, PyArray_DIM, PyArray_IS_C_CONTIGUOUS, PyArray_ISALIGNED,
-    PyArray_ISNOTSWAPPED, PyArray_ITEMSIZE, PyArray_NDIM, import_array, ndarray,
+    PyArray_ISNOTSWAPPED, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, import_array, ndarray,
 )
 
 from time import monotonic as _monotonic
@@ -43,6 +43,7 @@ assert 0 < WIRE_VERSION < 128
 
 cdef class Exchange
 
+include "lanes.pxi"
 include "frames.pxi"
 include "ends.pxi"
 include "agent.pxi"

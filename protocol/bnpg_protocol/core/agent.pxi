@@ -118,8 +118,8 @@ cdef class AgentCore(Ends):
         if not self.has_room((<dict>links._links)[COORDINATOR_ADDRESS], OVERHEAD_OF_MESSAGE + lanes * width):
             return False
         # The rows are found first: that everything fits shows there, while nothing has changed yet.
-        cdef bytes kept = PyBytes_FromStringAndSize(NULL, lanes * sizeof(Py_ssize_t))
-        cdef Py_ssize_t* rows = <Py_ssize_t*>PyBytes_AS_STRING(kept)
+        cdef bytes kept = PyBytes_FromStringAndSize(NULL, lanes * sizeof(uint32_t))
+        cdef uint32_t* rows = <uint32_t*>PyBytes_AS_STRING(kept)
         if not rows_of(table, inputs, lanes, rows):
             return False
         self.keep(header, buffer, known, array, link, now)
@@ -139,64 +139,3 @@ cdef class AgentCore(Ends):
         machine._progress.reach((1, buffer.round, turn + 1), now)
         self.carry_out(posted, now)
         return True
-
-
-cdef bint rows_of(ndarray table, list inputs, Py_ssize_t lanes, Py_ssize_t* rows) except -1:
-    """Find each lane's row of a table; return False if anything does not fit."""
-    cdef ndarray one
-    cdef Py_ssize_t lane, place, length
-    cdef int axis = 0, width
-    cdef const uint8_t* data
-    if table.descr.type_num != NPY_DOUBLE or not PyArray_IS_C_CONTIGUOUS(table) or not PyArray_ISALIGNED(table):
-        return False
-    if PyArray_NDIM(table) != len(inputs) + 1:
-        return False
-    for lane in range(lanes):
-        rows[lane] = 0
-    for given in inputs:
-        one = given
-        width = <int>PyArray_ITEMSIZE(one)
-        if PyArray_NDIM(one) != 1 or PyArray_DIM(one, 0) != lanes or not PyArray_IS_C_CONTIGUOUS(one):
-            return False
-        if one.descr.kind != b"u" or not PyArray_ISNOTSWAPPED(one) or width not in (1, 2, 4):
-            return False
-        length = PyArray_DIM(table, axis)
-        data = <const uint8_t*>PyArray_DATA(one)
-        for lane in range(lanes):
-            place = element(data, width, lane)
-            if place >= length:
-                return False
-            rows[lane] = rows[lane] * length + place
-        axis += 1
-    return True
-
-
-cdef void draw(
-    ndarray table, Py_ssize_t* rows, ndarray uniforms, Py_ssize_t lanes, uint8_t* to, int width
-) except *:
-    """Draw an action a lane, the smallest k with ``table[row, k] > u``, as `sample_actions` does."""
-    cdef Py_ssize_t outcomes = PyArray_DIM(table, PyArray_NDIM(table) - 1), lane, low, high, middle
-    cdef const double* sums
-    cdef const double* drawn = <const double*>PyArray_DATA(uniforms)
-    cdef double uniform
-    cdef uint16_t two
-    assert PyArray_NDIM(uniforms) == 2 and PyArray_DIM(uniforms, 1) == lanes
-    for lane in range(lanes):
-        sums = <const double*>PyArray_DATA(table) + rows[lane] * outcomes
-        uniform = drawn[lane]
-        low, high = 0, outcomes - 1
-        if outcomes <= 16:
-            while low < high and sums[low] <= uniform:
-                low += 1
-        else:
-            while low < high:
-                middle = (low + high) // 2
-                if sums[middle] > uniform:
-                    high = middle
-                else:
-                    low = middle + 1
-        if width == 1:
-            to[lane] = <uint8_t>low
-        else:
-            two = <uint16_t>low
-            memcpy(to + 2 * lane, &two, 2)

@@ -82,7 +82,7 @@ def build(into: Path = HERE, flags: tuple[str, ...] = ()) -> str:
                 *("bnpg_protocol.core._steady", "_steady.pyx", "-o", "_steady.c"),
             ],
             [
-                *(*compiler(), "-O2", "-fPIC", "-shared", "-fwrapv", "-fno-strict-aliasing"),
+                *(*compiler(), "-O3", "-fPIC", "-shared", "-fwrapv", "-fno-strict-aliasing"),
                 *("-DNDEBUG", "-DNPY_NO_DEPRECATED_API=NPY_2_0_API_VERSION"),
                 *(*flags, *headers, "_steady.c", "-o", target.name),
             ],

@@ -243,13 +243,7 @@ cdef inline uint32_t element(const uint8_t* data, int width, Py_ssize_t place) n
 
 cdef bint all_below(Header* header, int64_t bound) noexcept nogil:
     """Whether all elements are in the range of an axis."""
-    cdef Py_ssize_t place
-    cdef uint32_t largest = 0, one
-    for place in range(header.count):
-        one = element(header.data, header.width, place)
-        if one > largest:
-            largest = one
-    return largest < bound
+    return largest(header.data, header.width, header.count) < bound
 
 
 cdef uint8_t* put(uint8_t* to, int64_t value) noexcept nogil:

@@ -42,9 +42,9 @@ MUTANTS = (
     ),
     Mutant(
         "all lanes draw with the uniform of the first",
-        "agent.pxi",
-        "        uniform = drawn[lane]\n",
-        "        uniform = drawn[0]\n",
+        "lanes.pxi",
+        "to[lane] = table[2 * (size_t)rows[lane]] <= uniforms[lane]",
+        "to[lane] = table[2 * (size_t)rows[lane]] <= uniforms[0]",
     ),
     Mutant(
         "an agent acts on states before the action of a parent",

@@ -52,6 +52,7 @@ def test_the_digest_belongs_to_the_content_of_every_source() -> None:
         "ends.pxi",
         "exchange.pxi",
         "frames.pxi",
+        "lanes.pxi",
         "unix.pxi",
         "zeromq.pxi",
     }
