@@ -128,7 +128,7 @@ sanitize: $(VENV)/dev.done ## test the compiled core under sanitizers of address
 	ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc BNPG_CORE_STEPS=$(STEPS) \
 	$(BIN)/python -m pytest -q -p no:cacheprovider --timeout 3600 tests/protocol/core; code=$$?; rm -rf "$$folder"; exit $$code
 
-mutants: $(VENV)/dev.done ## break the compiled core in seventeen ways, and see its tests fail with each; needs gcc, takes minutes
+mutants: $(VENV)/dev.done ## break the compiled core in twenty ways and more, and see its tests fail with each; needs gcc, takes minutes
 	$(BIN)/python -m tests.protocol.core.mutants
 
 check: lint types imports ## everything that needs no run: style, types, import rules

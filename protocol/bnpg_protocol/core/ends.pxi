@@ -1,6 +1,7 @@
 # The end of a link, as far as a running step needs it: what `bnpg_protocol.wire.link` and `links` do.
 
 cdef enum:
+    SHORT = 1024          # bytes up to which a message is not worth reading before the turn is complete
     LARGEST = 0xFFFF0000  # numbers on the wire that are left to Python from here on
 
 
@@ -13,6 +14,16 @@ cdef class Ends:
     cdef readonly int64_t handled
     """Messages that the core has taken; all others were left to the machine."""
 
+    cdef object last
+    """Where the message came from that completed the turn before, if messages are short."""
+
+    cpdef object awaited_last(self):
+        """Return from where the message will come that completes the turn, as far as that is to be foreseen.
+
+        None if anything but messages of a step may be next: then everybody has to be listened to.
+        """
+        return None
+
     cdef void attach(self, object links, object send, object history, object quarantine):
         self.links = links
         self.send = send
@@ -20,6 +31,7 @@ cdef class Ends:
         self.records = quarantine._records
         self.run = None
         self.run_bytes = b""
+        self.last = None
 
     def __call__(self, object arrival, double now):
         """Whether an arrival was a message of a step, and was dealt with; if not, nothing has changed."""

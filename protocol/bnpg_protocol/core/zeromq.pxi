@@ -4,14 +4,6 @@
 # The descriptor of such a socket shows that something has changed, and only once: whatever looks at a socket, as
 # sending does too, may use that up. So a socket is *stale* after that, and is looked at before anybody waits.
 
-cdef extern from "<poll.h>":
-    struct pollfd:
-        int fd
-        short events
-        short revents
-    int poll_them "poll"(pollfd*, unsigned long, int) nogil
-    enum: POLLIN
-
 cdef enum:
     MOST_SOCKETS = 1024
     NOT_WAITING = 1       # ZMQ_DONTWAIT
@@ -136,6 +128,12 @@ cdef class ZeroMQExchange(Exchange):
             if came:
                 return True
             wait = milliseconds(until - self.time())
+            last = self.core.awaited_last()
+            # At the one socket that is bound, where everybody comes in who is not connected to by us.
+            if last is not None and wait > 0 and self.front >= 0 and last not in self.places:
+                wait = self.wait_for_last(self.polled[self.front].fd, wait)
+                if wait < 0:
+                    return False
             with nogil:
                 count = poll_them(self.polled, self.many, wait)
             if count < 0:
