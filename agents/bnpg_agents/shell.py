@@ -27,6 +27,7 @@ from bnpg_agents.local_policy import MakePolicy, local_policy
 from bnpg_agents.machine import AgentMachine
 from bnpg_agents.neighbourhood import COORDINATOR_ROUTE
 from bnpg_agents.options import AgentOptions
+from bnpg_agents.relayed_buffer import RelayedBuffer
 from bnpg_agents.round_buffer import RoundBuffer
 from bnpg_agents.sealing import Seal
 from bnpg_agents.setup import AgentSetup
@@ -165,7 +166,8 @@ def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitC
 
 def steady_core(machine: AgentMachine) -> Opened:
     """Return what opens the compiled core for an agent, which knows policies that are tables."""
-    return lambda compiled, *ends: compiled.AgentCore(machine, (RoundBuffer, TabularSoftmax), *ends)
+    kinds = (RoundBuffer, RelayedBuffer, TabularSoftmax)
+    return lambda compiled, *ends: compiled.RelayingCore(machine, kinds, *ends)
 
 
 def _open_telemetry(listen: str | None) -> "Telemetry | None":

@@ -37,7 +37,7 @@ class AttestedRounds(CoordinatorRounds):
     def prepare(self) -> None:
         """Do ahead what depends on no answer: digests of what everybody chose as well."""
         super().prepare()
-        if self._sampled is not None:
+        if self.turn > self._attestations.turns:
             self._attestations.catch_up(list(self._said.values()), self.turn)
 
     def receive(self, agent: int, message: Message) -> Orders:

@@ -31,6 +31,7 @@ from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
 from bnpg_protocol.wire.events import Event, Observer
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg_coordinator.attested_rounds import AttestedRounds
 from bnpg_coordinator.effect_performer import effect_performer
 from bnpg_coordinator.effects import Conclude
 from bnpg_coordinator.line import Line, fields_of
@@ -106,8 +107,8 @@ def _all_of(observers: list[Observer]) -> Observer | None:
 
 def steady_core(machine: CoordinatorMachine) -> Opened:
     """Return what opens the compiled core for a coordinator, which knows the steps of games with tables."""
-    part = PARTS.index("steps")
-    return lambda compiled, *ends: compiled.CoordinatorCore(machine, TablePlay, part, WARN_EVERY, *ends)
+    part, kinds = PARTS.index("steps"), (AttestedRounds, TablePlay)
+    return lambda compiled, *ends: compiled.CoordinatorCore(machine, kinds, part, WARN_EVERY, *ends)
 
 
 def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], object] | None = None) -> ExitCode:

@@ -23,7 +23,7 @@ from bnpg_protocol.process.loop import Loop
 from bnpg_protocol.process.transport.interface import Arrival
 from bnpg_protocol.wire.codec import Frame
 from bnpg_protocol.wire.effects import Effect, Log, Stop
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from bnpg.lab.testing.in_memory import setup_of
 from bnpg_math.arrays.numerics import fingerprint
@@ -173,10 +173,12 @@ class Lockstep:
         Of a built-in game.
     kind : type of Team
         Without sockets, or over some.
+    relay : bool
+        Whether agents hand on what they hear.
     """
 
-    def __init__(self, experiment: Experiment, kind: type[Team] = Team) -> None:
-        setup = setup_of(experiment, patience=1e6)
+    def __init__(self, experiment: Experiment, kind: type[Team] = Team, relay: bool = False) -> None:
+        setup = structs.replace(setup_of(experiment, patience=1e6), relay=relay)
         self.compiled, self.python = (kind(setup, compiled) for compiled in (True, False))
         self.pending: list[Message] = []
         """What is on its way; a test takes out of it what it lets arrive."""

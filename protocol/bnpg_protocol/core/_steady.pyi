@@ -8,17 +8,17 @@ from bnpg_protocol.process.transport.interface import Arrival
 
 def header_of(
     frame: bytes,
-) -> tuple[bytes, tuple[int, ...], str, tuple[int, ...], list[int]] | None: ...
+) -> tuple[bytes, tuple[int, ...], str, tuple[int, ...], list[Any]] | None: ...
 def drawn(
     table: NDArray[np.float64], inputs: list[NDArray[Any]], uniforms: NDArray[np.float64], width: int
 ) -> bytes | None: ...
 
-class AgentCore:
+class RelayingCore:
     handled: int
     def __init__(
         self,
         machine: Any,
-        kinds: tuple[type, type],
+        kinds: tuple[type, type, type],
         send: Callable[..., bool],
         history: Any,
         quarantine: Any,
@@ -31,7 +31,7 @@ class CoordinatorCore:
     def __init__(
         self,
         machine: Any,
-        plays: type,
+        kinds: tuple[type, type],
         part: int,
         warned_every: float,
         send: Callable[..., bool],

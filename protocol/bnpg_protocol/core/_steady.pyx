@@ -24,7 +24,10 @@ from bnpg_protocol.wire.addresses import COORDINATOR
 from bnpg_protocol.wire.codec import WIRE_VERSION, ZERO_COPY, crc32
 from bnpg_protocol.wire.effects import Transmit
 from bnpg_protocol.wire.envelope import Envelope
-from bnpg_protocol.wire.messages import ActionsChosen, StatesAnnounced
+from bnpg_protocol.wire.messages import (
+    ActionsAttested, ActionsChosen, ActionsRelayed, StatesAnnounced,
+)
+from bnpg_protocol.wire.rows import SIZE
 
 import_array()
 
@@ -36,6 +39,7 @@ cdef Py_ssize_t OVERHEAD_OF_MESSAGE = _weight.OVERHEAD
 cdef Py_ssize_t MOST_UNACKNOWLEDGED = _weight.WINDOW_BYTES
 cdef int64_t COORDINATOR_ADDRESS = COORDINATOR
 cdef uint8_t VERSION = WIRE_VERSION
+cdef Py_ssize_t SIZE_OF_DIGEST = SIZE, MOST_IN_ONE_FRAME = ZERO_COPY - 1
 cdef object ONE_BYTE = _dtype("|u1"), TWO_BYTES = _dtype("<u2"), FOUR_BYTES = _dtype("<u4")
 
 assert 0 < WIRE_VERSION < 128
@@ -47,6 +51,7 @@ include "lanes.pxi"
 include "frames.pxi"
 include "ends.pxi"
 include "agent.pxi"
+include "relay.pxi"
 include "coordinator.pxi"
 include "exchange.pxi"
 include "unix.pxi"

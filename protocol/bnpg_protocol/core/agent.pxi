@@ -7,13 +7,13 @@ cdef class AgentCore(Ends):
     Parameters
     ----------
     machine : AgentMachine
-    kinds : (type, type)
-        Of the buffer and of the policy that it knows: plain ones, without a relay, of tables.
+    kinds : (type, type, type)
+        Of the buffers that it knows, without and with a relay, and of the policy: of tables.
     send, history, quarantine
         Of the loop.
     """
 
-    cdef object machine, buffers, policies
+    cdef object machine, buffers, buffers_of_rows, policies
     cdef int64_t last_parent, round
     cdef Py_ssize_t turns
     """Turns of the round before, while all rounds had as many; -1 before there was one, 0 if they differ."""
@@ -21,7 +21,7 @@ cdef class AgentCore(Ends):
     def __init__(self, machine, kinds, send, history, quarantine):
         self.attach(machine._links, send, history, quarantine)
         self.machine = machine
-        self.buffers, self.policies = kinds
+        self.buffers, self.buffers_of_rows, self.policies = kinds
         self.round = self.turns = -1
 
     cpdef object awaited_last(self):
@@ -31,7 +31,7 @@ cdef class AgentCore(Ends):
             return None
         rounds = machine._rounds
         buffer = rounds._now
-        if type(buffer) is not self.buffers or rounds._update is not None:
+        if type(buffer) not in (self.buffers, self.buffers_of_rows) or rounds._update is not None:
             return None
         cdef Py_ssize_t turn = len(<list>buffer.chosen)
         if <int64_t>buffer.round != self.round:
@@ -56,7 +56,8 @@ cdef class AgentCore(Ends):
             return False
         rounds = machine._rounds
         buffer = rounds._now
-        if type(buffer) is not self.buffers or rounds._update is not None:
+        cdef bint relayed = type(buffer) is self.buffers_of_rows
+        if not relayed and type(buffer) is not self.buffers or rounds._update is not None:
             return False
         if <int64_t>buffer.round != header.scalars[0]:
             return False
@@ -69,17 +70,23 @@ cdef class AgentCore(Ends):
             if not all_below(&header, machine._welcome.states):
                 return False
             known = seen
+        elif header.kind != (RELAYED if relayed else ACTIONS):
+            return False
         else:
             around = machine._around
             of_parent = heard.get(header.sender)
-            choices = (<dict>machine._choices).get(header.sender)
-            if of_parent is None or choices is None or origin == "coordinator":
+            if of_parent is None or origin == "coordinator":
                 return False
             if origin in around._child_routes or header.sender in around.children:
                 return False
             known = of_parent
             # A parent that is ahead may be too far ahead: that is counted in Python.
-            if len(known) > turn or not all_below(&header, choices):
+            if len(known) > turn:
+                return False
+            if relayed:
+                if not fits(machine._relaying, &header):
+                    return False
+            elif not all_below(&header, (<dict>machine._choices)[header.sender]):
                 return False
         if len(known) != header.scalars[1]:
             return False
@@ -113,8 +120,10 @@ cdef class AgentCore(Ends):
         cdef int64_t* scalars = header.scalars
         if header.kind == STATES:
             message = StatesAnnounced(scalars[0], scalars[1], scalars[2], scalars[3], array)
-        else:
+        elif header.kind == ACTIONS:
             message = ActionsChosen(scalars[0], scalars[1], array)
+        else:
+            message = ActionsRelayed(scalars[0], scalars[1], array)
         self.events.append((now, self.envelope(header, message)))
         known.append(array)
         if header.kind == STATES:

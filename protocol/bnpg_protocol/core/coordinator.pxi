@@ -7,8 +7,9 @@ cdef class CoordinatorCore(Ends):
     Parameters
     ----------
     machine : CoordinatorMachine
-    plays : type
-        The rounds of worlds it lets go on: those that cannot fail, and where everybody sees the state.
+    kinds : (type, type)
+        The rounds with a relay, and the plays of worlds that it lets go on: those that cannot fail, and where
+        everybody sees the state.
     part : int
         Number of the steps among the parts of a round.
     warned_every : float
@@ -17,15 +18,15 @@ cdef class CoordinatorCore(Ends):
         Of the loop.
     """
 
-    cdef object machine, plays
+    cdef object machine, attested_rounds, plays
     cdef int64_t last_agent
     cdef int part
     cdef double warned_every
 
-    def __init__(self, machine, plays, int part, double warned_every, send, history, quarantine):
+    def __init__(self, machine, kinds, int part, double warned_every, send, history, quarantine):
         self.attach(machine._links, send, history, quarantine)
         self.machine = machine
-        self.plays = plays
+        self.attested_rounds, self.plays = kinds
         self.part = part
         self.warned_every = warned_every
 
@@ -34,9 +35,10 @@ cdef class CoordinatorCore(Ends):
         machine = self.machine
         if machine._phase != "running" or not read(frame, &header) or self.quarantined(origin):
             return False
-        if header.kind != ACTIONS:
-            return False
         rounds = machine._rounds
+        cdef bint attests = type(rounds) is self.attested_rounds
+        if header.kind != (ATTESTED if attests else ACTIONS):
+            return False
         if <int64_t>rounds.round != header.scalars[0] or rounds._part != "steps":
             return False
         member = (<dict>machine._membership.members).get(header.sender)
@@ -47,13 +49,18 @@ cdef class CoordinatorCore(Ends):
         cdef list said = (<dict>rounds._said)[header.sender]
         if len(said) != header.scalars[1]:
             return False
+        cdef list attested = None
+        if attests:
+            attested = attested_by(rounds._attestations, &header)
+            if attested is None:
+                return False
         episodes = rounds._sampled.episodes
         cdef list turns = episodes.turns
         if header.scalars[1] >= len(turns):
             return False
         seen = turns[header.scalars[1]].seen
         of = seen.of
-        if type(of) is not ndarray or seen.legal or seen.alive or PyArray_DIM(of, 0) != header.count:
+        if type(of) is not ndarray or seen.legal or seen.alive or PyArray_DIM(of, 0) != header.lanes:
             return False
         link = self.admitted(&header, origin)
         if link is None:
@@ -69,7 +76,12 @@ cdef class CoordinatorCore(Ends):
         machine._progress_at = now
         machine._warn_at = now + self.warned_every
         array = array_in(frame, &header)
-        message = ActionsChosen(header.scalars[0], header.scalars[1], array)
+        if attests:
+            digests = digests_in(frame, &header)
+            message = ActionsAttested(header.scalars[0], header.scalars[1], array, digests)
+            attested.append(digests.tobytes())
+        else:
+            message = ActionsChosen(header.scalars[0], header.scalars[1], array)
         self.events.append((now, self.envelope(&header, message)))
         said.append(array)
         answers[header.scalars[1]] = <Py_ssize_t>answers[header.scalars[1]] + 1

@@ -162,4 +162,5 @@ cdef class Ends:
 cdef object array_in(bytes frame, Header* header):
     """Return the elements as an array that nobody can write to."""
     dtype = ONE_BYTE if header.width == 1 else TWO_BYTES if header.width == 2 else FOUR_BYTES
-    return frombuffer(frame, dtype, header.count, header.start)
+    array = frombuffer(frame, dtype, header.count, header.start)
+    return array.reshape(header.rows, header.lanes) if header.kind == RELAYED else array

@@ -1,4 +1,4 @@
-# Frames of the two messages of a running step: read strictly, and written, byte for byte as the codec does.
+# Frames of the messages of a running step: read strictly, and written, byte for byte as the codec does.
 #
 # What is read here is a part of what `bnpg_protocol.wire.codec` takes: whatever is odd, but allowed, is left
 # to it, and so is whatever is wrong, for it to refuse.
@@ -6,12 +6,16 @@
 cdef enum:
     STATES = 1
     ACTIONS = 2
+    RELAYED = 3           # with a relay, to a child: a row for every agent of the link
+    ATTESTED = 4          # with a relay, to the coordinator: actions, and digests behind them
     HEAD = 512            # bytes that are enough for everything before the array
     LONGEST_RUN = 128     # bytes the identity of a run may have
     FEW_BYTES = 1024      # up to which a checksum of our own is not slower than a call
 
 cdef const uint8_t* KIND_OF_STATES = b"StatesAnnounced"
 cdef const uint8_t* KIND_OF_ACTIONS = b"ActionsChosen"
+cdef const uint8_t* KIND_OF_RELAYED = b"ActionsRelayed"
+cdef const uint8_t* KIND_OF_ATTESTED = b"ActionsAttested"
 cdef const uint8_t* BYTES_1 = b"|u1"
 cdef const uint8_t* BYTES_2 = b"<u2"
 cdef const uint8_t* BYTES_4 = b"<u4"
@@ -29,7 +33,10 @@ cdef struct Header:
     int kind
     int64_t scalars[4]    # round, turn; of states also time and lane
     int width             # bytes of an element
-    Py_ssize_t count
+    Py_ssize_t rows       # one, but of what is relayed
+    Py_ssize_t lanes
+    Py_ssize_t count      # of elements: lanes of all rows
+    Py_ssize_t digested   # bytes of digests, behind the elements
     Py_ssize_t start      # of the elements in the frame
     const uint8_t* data
 
@@ -188,6 +195,12 @@ cdef bint read(bytes frame, Header* header) except -1:
     elif letters == 13 and memcmp(word, KIND_OF_ACTIONS, 13) == 0:
         header.kind = ACTIONS
         places = 2
+    elif letters == 14 and memcmp(word, KIND_OF_RELAYED, 14) == 0:
+        header.kind = RELAYED
+        places = 2
+    elif letters == 15 and memcmp(word, KIND_OF_ATTESTED, 15) == 0:
+        header.kind = ATTESTED
+        places = 2
     else:
         return False
     if (
@@ -203,7 +216,7 @@ cdef bint read(bytes frame, Header* header) except -1:
             return False
     if header.kind == STATES and header.scalars[3] & 3:
         return False
-    if not (array_of(&reader, 1) and array_of(&reader, 2)):
+    if not (array_of(&reader, 2 if header.kind == ATTESTED else 1) and array_of(&reader, 2)):
         return False
     letters = text(&reader, &word)
     if reader.bad or letters != 3:
@@ -216,14 +229,27 @@ cdef bint read(bytes frame, Header* header) except -1:
         header.width = 4
     else:
         return False
-    if not array_of(&reader, 1):
+    if not array_of(&reader, 2 if header.kind == RELAYED else 1):
         return False
-    header.count = <Py_ssize_t>number(&reader)
-    if reader.bad or header.count < 1 or reader.at != reader.end:
+    header.rows = <Py_ssize_t>number(&reader) if header.kind == RELAYED else 1
+    header.lanes = <Py_ssize_t>number(&reader)
+    header.digested = 0
+    if header.kind == ATTESTED:
+        if not array_of(&reader, 2):
+            return False
+        letters = text(&reader, &word)
+        if reader.bad or letters != 3 or memcmp(word, BYTES_1, 3) != 0 or not array_of(&reader, 1):
+            return False
+        header.digested = <Py_ssize_t>number(&reader)
+    # No more than there are bytes, so that products fit too.
+    if not (0 < header.rows <= size and 0 < header.lanes <= size and 0 <= header.digested <= size):
         return False
+    if reader.bad or reader.at != reader.end:
+        return False
+    header.count = header.rows * header.lanes
     header.start = 8 + <Py_ssize_t>length
     header.data = data + header.start
-    if header.count * header.width != size - header.start:
+    if header.count * header.width + header.digested != size - header.start:
         return False
     return checksum(frame) == expected
 
@@ -293,25 +319,40 @@ cdef class Content:
     cdef Py_ssize_t weight
 
 
-cdef Content content_of(object message, int kind, int64_t* scalars, int width, bytes raw):
+cdef Content content_of(
+    object message, int kind, int64_t* scalars, int width, bytes raw, Py_ssize_t rows=1, Py_ssize_t digested=0
+):
+    """What is sent of a message, whose elements, and digests behind them, are `raw`."""
     cdef Content content = Content.__new__(Content)
     cdef uint8_t* to = content.described
     cdef int place, places = 4 if kind == STATES else 2
+    cdef Py_ssize_t elements = (PyBytes_GET_SIZE(raw) - digested) // width
     if kind == STATES:
         to = put_text(to, KIND_OF_STATES, 15)
-    else:
+    elif kind == ACTIONS:
         to = put_text(to, KIND_OF_ACTIONS, 13)
+    elif kind == RELAYED:
+        to = put_text(to, KIND_OF_RELAYED, 14)
+    else:
+        to = put_text(to, KIND_OF_ATTESTED, 15)
     to[0] = <uint8_t>(0x90 + places)
     to += 1
     for place in range(places):
         to = put(to, scalars[place])
-    to[0] = 0x91
+    to[0] = 0x92 if kind == ATTESTED else 0x91
     to[1] = 0x92
     to += 2
     to = put_text(to, BYTES_1 if width == 1 else BYTES_2 if width == 2 else BYTES_4, 3)
-    to[0] = 0x91
+    to[0] = 0x92 if kind == RELAYED else 0x91
     to += 1
-    to = put(to, PyBytes_GET_SIZE(raw) // width)
+    if kind == RELAYED:
+        to = put(to, rows)
+    to = put(to, elements // rows)
+    if kind == ATTESTED:
+        to[0] = 0x92
+        to = put_text(to + 1, BYTES_1, 3)
+        to[0] = 0x91
+        to = put(to + 1, digested)
     content.size = to - content.described
     content.message = message
     content.raw = raw
@@ -359,7 +400,8 @@ def header_of(bytes frame not None):
             header.generation, header.epoch, header.sender, header.incarnation,
             header.seq, header.ack, header.lamport,
         ),
-        "StatesAnnounced" if header.kind == STATES else "ActionsChosen",
+        ("StatesAnnounced", "ActionsChosen", "ActionsRelayed", "ActionsAttested")[header.kind - 1],
         tuple(header.scalars[place] for place in range(places)),
-        [element(header.data, header.width, place) for place in range(header.count)],
+        [array_in(frame, &header).tolist()]
+        + ([digests_in(frame, &header).tolist()] if header.kind == ATTESTED else []),
     )

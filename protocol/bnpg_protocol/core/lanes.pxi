@@ -79,15 +79,15 @@ cdef extern from *:
     ) noexcept nogil
 
 
-cdef bint rows_of(ndarray table, list inputs, Py_ssize_t lanes, uint32_t* rows) except -1:
-    """Find each lane's row of a table; return False if anything does not fit."""
+cdef bint rows_of(ndarray table, list inputs, Py_ssize_t lanes, uint32_t* rows, Py_ssize_t more=0) except -1:
+    """Find each lane's row of a table, but for `more` axes that follow; return False if anything does not fit."""
     cdef ndarray one
     cdef Py_ssize_t length
     cdef int axis = 0, width
     cdef const uint8_t* data
     if table.descr.type_num != NPY_DOUBLE or not PyArray_IS_C_CONTIGUOUS(table) or not PyArray_ISALIGNED(table):
         return False
-    if PyArray_NDIM(table) != len(inputs) + 1 or PyArray_SIZE(table) > 0xFFFFFFFF:
+    if PyArray_NDIM(table) != len(inputs) + more + 1 or PyArray_SIZE(table) > 0xFFFFFFFF:
         return False
     memset(rows, 0, lanes * sizeof(uint32_t))
     for given in inputs:

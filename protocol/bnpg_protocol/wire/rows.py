@@ -36,6 +36,10 @@ class RowsDigest:
         """Take in the rows of the next turn, an array (agents, lanes)."""
         self._hash.update(rows.tobytes())
 
+    def add_bytes(self, rows: "memoryview") -> None:
+        """Take in the rows of the next turn, which lie one behind the other in their type."""
+        self._hash.update(rows)
+
     @property
     def value(self) -> bytes:
         """The digest of the turns so far."""

@@ -37,8 +37,8 @@ MUTANTS = (
     Mutant(
         "a parent's action that does not exist is taken",
         "agent.pxi",
-        "len(known) > turn or not all_below(&header, choices)",
-        "len(known) > turn",
+        "            elif not all_below(&header, (<dict>machine._choices)[header.sender]):\n",
+        "            elif False:\n",
     ),
     Mutant(
         "all lanes draw with the uniform of the first",
@@ -117,6 +117,49 @@ MUTANTS = (
         "agent.pxi",
         "            self.turns = turns if self.turns in (-1, turns) else 0\n",
         "            self.turns = turns\n",
+    ),
+    Mutant(
+        "rows of a relay are taken though there are too many",
+        "relay.pxi",
+        "    if choices is None or len(choices) != header.rows:\n",
+        "    if choices is None:\n",
+    ),
+    Mutant(
+        "an action that a relay hands on and that does not exist is taken",
+        "relay.pxi",
+        "        return all_below(header, alike)\n",
+        "        return True\n",
+    ),
+    Mutant(
+        "who hears over several links takes the parents in the order they came in",
+        "relay.pxi",
+        "parent if order is None else <Py_ssize_t>order[parent]",
+        "parent",
+    ),
+    Mutant(
+        "a child is handed the first rows and not its own",
+        "relay.pxi",
+        "place if wanted is NULL else wanted[place]",
+        "place",
+    ),
+    Mutant(
+        "digests of a turn forget those before",
+        "relay.pxi",
+        "        running = digest._hash\n",
+        "        running = type(digest)()._hash\n",
+    ),
+    Mutant(
+        "digests of the wrong number are taken",
+        "relay.pxi",
+        "    if header.digested != SIZE_OF_DIGEST * len((<tuple>attestations._hears)[header.sender]):\n",
+        "    if header.digested < 0:\n",
+    ),
+    Mutant(
+        "actions without digests are taken in a run with a relay",
+        "coordinator.pxi",
+        "        if header.kind != (ATTESTED if attests else ACTIONS):\n            return False\n",
+        "        if header.kind != ACTIONS and header.kind != ATTESTED:\n            return False\n"
+        "        attests = header.kind == ATTESTED\n",
     ),
     Mutant(
         "the rest of what was read is forgotten",

@@ -53,6 +53,7 @@ def test_the_digest_belongs_to_the_content_of_every_source() -> None:
         "exchange.pxi",
         "frames.pxi",
         "lanes.pxi",
+        "relay.pxi",
         "unix.pxi",
         "zeromq.pxi",
     }

@@ -3,12 +3,13 @@
 import random
 from zlib import crc32
 
+import numpy as np
 import pytest
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol import core
 from bnpg_protocol.wire.codec import decode, encode
 from bnpg_protocol.wire.errors import MalformedMessage
-from bnpg_protocol.wire.messages import ActionsChosen, StatesAnnounced
+from bnpg_protocol.wire.messages import ActionsAttested, ActionsChosen, ActionsRelayed, StatesAnnounced
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -17,12 +18,15 @@ from bnpg.lab.testing.lockstep import Lockstep, Message
 from bnpg.lab.testing.messages import envelopes, messages
 from bnpg_math.policies.joint import policy_digest
 
+RELAY = (ActionsRelayed, ActionsAttested)
+STEP = (StatesAnnounced, ActionsChosen, *RELAY)
+
 pytestmark = pytest.mark.skipif(core.name() == core.PYTHON, reason="the core is not compiled here")
 
 experiments = st.builds(
     Experiment,
     game=st.sampled_from(["coordination(agents=3)", "climbing3", "random(agents=3, states=3)"]),
-    dag=st.sampled_from(["line", "complete", "empty", "2-0,0-1"]),
+    dag=st.sampled_from(["line", "complete", "empty", "2-0,0-1", "2-1,0-1"]),
     rounds=st.integers(1, 2),
     lanes=st.sampled_from([1, 3, 8, 20]),
     parts=st.integers(1, 2),
@@ -38,20 +42,23 @@ def thetas(team):
     return policy_digest([held[max(held)].flat for _, held in sorted(team.thetas.items())])
 
 
-@given(experiments)
+@given(experiments, st.booleans())
 @settings(max_examples=6, deadline=None)
-def test_a_run_in_its_order_is_the_same_and_most_of_it_is_done_by_the_core(experiment):
-    both = Lockstep(experiment)
+def test_a_run_in_its_order_is_the_same_and_most_of_it_is_done_by_the_core(experiment, relay):
+    both = Lockstep(experiment, relay=relay)
     both.finish()
     assert thetas(both.compiled) == thetas(both.python)
     assert both.compiled.handled > 0
     assert both.python.handled == 0
 
 
-def test_a_step_of_a_running_round_is_left_to_python_at_its_ends_only():
+@pytest.mark.parametrize("relay", [False, True])
+def test_a_step_of_a_running_round_is_left_to_python_at_its_ends_only(relay):
     """Nine of ten messages and more, so that what is measured is the core."""
     game, steps = "coordination(agents=5)", 25
-    both = Lockstep(Experiment(game=game, dag="line", rounds=1, lanes=1, horizon=steps, learning_rate=0.1))
+    both = Lockstep(
+        Experiment(game=game, dag="line", rounds=1, lanes=1, horizon=steps, learning_rate=0.1), relay=relay
+    )
     both.finish()
     messages = steps * (5 + 4 + 5)
     assert both.compiled.handled > 0.9 * messages
@@ -59,13 +66,14 @@ def test_a_step_of_a_running_round_is_left_to_python_at_its_ends_only():
 
 @given(
     experiments,
+    st.booleans(),
     st.integers(0, 2**32),
     st.sampled_from([0.0, 0.1, 0.5]),
     st.sampled_from([0.0, 0.02, 0.1]),
 )
 @settings(max_examples=8, deadline=None)
-def test_loss_doubles_disorder_time_and_deaths_are_the_same(experiment, seed, out_of_order, trouble):
-    dice, both = random.Random(seed), Lockstep(experiment)
+def test_loss_doubles_disorder_time_and_deaths_are_the_same(experiment, relay, seed, out_of_order, trouble):
+    dice, both = random.Random(seed), Lockstep(experiment, relay=relay)
     for _ in range(200):
         if both.over:
             break
@@ -118,27 +126,32 @@ def mutated(message: Message, dice: random.Random) -> Message:
             field = dice.choice(["epoch", "seq", "ack", "lamport", "incarnation", "sender", "generation"])
             changed = max(0, getattr(envelope, field) + dice.choice([-1, 1, 2, 5000, 2**31]))
             envelope = structs.replace(envelope, **{field: changed})
-        elif isinstance(envelope.message, ActionsChosen | StatesAnnounced):
+        elif isinstance(envelope.message, STEP):
             said = envelope.message
-            array = "actions" if isinstance(said, ActionsChosen) else "states"
+            array = "states" if isinstance(said, StatesAnnounced) else "actions"
             value = getattr(said, array)
             instead = dice.choice(
                 [
                     {"round": said.round + 1}, {"round": max(0, said.round - 1)},
                     {"turn": said.turn + 1}, {"turn": max(0, said.turn - 1)},
                     {array: value.astype("<u2")}, {array: value[:-1]}, {array: value + 200},
-                    {array: value[::-1].copy()}, {array: 1 - value % 2},
+                    {array: value[::-1].copy()}, {array: 1 - value % 2}, {array: value[..., :-1]},
                 ]
             )  # fmt: skip
+            if isinstance(said, ActionsAttested) and dice.random() < 0.5:
+                digests = said.digests
+                instead = {
+                    "digests": dice.choice([digests[:-1], digests[16:], digests + 1, np.tile(digests, 2)])
+                }
             envelope = structs.replace(envelope, message=structs.replace(said, **instead))
         frames = [bytes(frame) for frame in encode(envelope)]
     return Message(message.to, origin, frames)
 
 
-@given(experiments, st.integers(0, 2**32), st.sampled_from([0.02, 0.1, 0.4]))
+@given(experiments, st.booleans(), st.integers(0, 2**32), st.sampled_from([0.02, 0.1, 0.4]))
 @settings(max_examples=12, deadline=None)
-def test_what_is_mutated_on_the_way_is_refused_or_taken_alike(experiment, seed, rate):
-    dice, both = random.Random(seed), Lockstep(experiment)
+def test_what_is_mutated_on_the_way_is_refused_or_taken_alike(experiment, relay, seed, rate):
+    dice, both = random.Random(seed), Lockstep(experiment, relay=relay)
     for _ in range(200):
         if both.over:
             break
@@ -172,6 +185,90 @@ def test_actions_that_do_not_exist_are_refused_whether_or_not_they_complete_a_tu
     assert sum(loop._machine.links.refused.total() for loop in both.compiled.loops.values()) >= refused
 
 
+def said_otherwise(message: Message, said: object) -> Message:
+    """Return a message that says something else."""
+    envelope = structs.replace(decode(message.frames), message=said)
+    return Message(message.to, message.origin, [bytes(frame) for frame in encode(envelope)])
+
+
+@pytest.mark.parametrize(
+    ("game", "dag", "lanes"),
+    [
+        ("random(agents=4, states=3, actions=3)", "complete", 2),
+        ("random(agents=5, states=3)", "2-1,0-1,1-4,2-4,3-4", 3),  # of several links, and not in order
+        ("random(agents=2, states=1, actions=300, branching=1)", "0-1", 2),  # two bytes an action
+        ("stag_hunt", "0-1", 5),
+    ],
+)
+def test_rows_that_cannot_be_are_refused_and_others_taken(game, dag, lanes):
+    """Now and then a message has one before it with an action that does not exist, or with too many rows."""
+    dice = random.Random(lanes)
+    both = Lockstep(
+        Experiment(
+            game=game, dag=dag, lanes=lanes, horizon=8, initial="normal", learning_rate=0.1, evaluate_every=0
+        ),
+        relay=True,
+    )
+    refused = taken = 0
+    while taken < 80:
+        if not both.pending:
+            both.look(0.06)
+            continue
+        message = both.take(dice)
+        said = decode(message.frames).message
+        if isinstance(said, RELAY):
+            taken += 1
+            if dice.random() < 0.1:
+                rows = said.actions
+                wrong = [np.full_like(rows, 300 if rows.itemsize == 2 else 255)]
+                wrong += [np.concatenate([rows, rows])] if rows.ndim == 2 else []
+                both.arrive(said_otherwise(message, structs.replace(said, actions=dice.choice(wrong))))
+                refused += 1
+        both.arrive(message)
+    assert sum(loop._machine.links.refused.total() for loop in both.compiled.loops.values()) >= refused > 0
+    assert both.compiled.handled > taken / 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "instead", "why"),
+    [
+        (ActionsAttested, lambda said: ActionsChosen(said.round, said.turn, said.actions), "ActionsChosen"),
+        (ActionsAttested, lambda said: structs.replace(said, digests=said.digests[:-1]), "15 bytes"),
+        (ActionsAttested, lambda said: structs.replace(said, digests=said.digests ^ 1), "lies"),
+        (ActionsAttested, lambda said: structs.replace(said, actions=said.actions[:-1]), "1 actions for 2"),
+        (ActionsRelayed, lambda said: structs.replace(said, actions=said.actions[:, :-1]), "1 lanes for 2"),
+        (ActionsRelayed, lambda said: structs.replace(said, actions=(said.actions + 1) % 2), "lies"),
+        (ActionsRelayed, lambda said: ActionsChosen(said.round, said.turn, said.actions[0]), "ActionsChosen"),
+        (ActionsChosen, lambda said: ActionsRelayed(said.round, said.turn, said.actions[None]), "no place"),
+        (
+            ActionsChosen,
+            lambda said: ActionsAttested(said.round, said.turn, said.actions, np.zeros(16, dtype=np.uint8)),
+            "without a relay",
+        ),
+    ],
+)
+def test_a_lie_about_what_is_relayed_ends_the_run_in_the_same_words(kind, instead, why):
+    """In the last turn, on the way to the child or to the coordinator."""
+    to = "agent-1" if kind is ActionsRelayed else "coordinator"
+    both = Lockstep(
+        Experiment(game="climbing", dag="0-1", rounds=1, lanes=2, horizon=3, learning_rate=0.1),
+        relay=kind is not ActionsChosen,
+    )
+    for _ in range(500):
+        if both.over:
+            break
+        if not both.pending:
+            both.look(0.06)
+            continue
+        message = both.pending.pop(0)
+        said = decode(message.frames).message
+        if isinstance(said, kind) and said.turn == 2 and message.to.partition("#")[0] == to:
+            message = said_otherwise(message, instead(said))
+        both.arrive(message)
+    assert why in both.python.stops["coordinator"].why
+    assert both.compiled.handled > 0
+
+
 def test_messages_too_many_for_a_window_are_left_to_the_machine_which_says_so():
     """An agent whose child acknowledges nothing stops, in both, with the same words."""
     both = Lockstep(Experiment(game="climbing", dag="0-1", rounds=1, lanes=1, horizon=30, learning_rate=0.1))
@@ -197,7 +294,7 @@ def test_what_the_core_reads_the_codec_reads_alike(data):
     """And what the codec would refuse, the core does not read."""
     from bnpg_protocol.core import _steady
 
-    kind = data.draw(st.sampled_from([ActionsChosen, StatesAnnounced]))
+    kind = data.draw(st.sampled_from(STEP))
     frames = encode(data.draw(envelopes(messages(kind))))
     dice = random.Random(data.draw(st.integers(0, 2**32)))
     if len(frames) > 1:
@@ -210,13 +307,14 @@ def test_what_the_core_reads_the_codec_reads_alike(data):
             envelope = decode([frame])
         except MalformedMessage as error:
             raise AssertionError(f"the core read {read}, which is malformed: {error}") from None
-        run, counters, name, scalars, elements = read
+        run, counters, name, scalars, arrays = read
         said = envelope.message
         assert (run.decode(), name) == (envelope.run, type(said).__name__)
         assert counters == (
             envelope.generation, envelope.epoch, envelope.sender, envelope.incarnation,
             envelope.seq, envelope.ack, envelope.lamport,
         )  # fmt: skip
-        *fields, array = structs.astuple(said)
-        assert scalars == tuple(fields)
-        assert elements == array.tolist()
+        fields = structs.astuple(said)
+        assert (*scalars, *arrays) == tuple(
+            field.tolist() if isinstance(field, np.ndarray) else field for field in fields
+        )

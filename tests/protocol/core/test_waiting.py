@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol import core
+from msgspec import structs
 
 from bnpg.lab.testing.in_memory import setup_of
 from bnpg.lab.testing.lockstep import COORDINATOR, Team
@@ -15,11 +16,11 @@ pytestmark = pytest.mark.skipif(core.name() == core.PYTHON, reason="the core is 
 HORIZON = 6
 
 
-def events(**settings: Any) -> Iterator[Team]:
+def events(relay: bool = False, **settings: Any) -> Iterator[Team]:
     """Play a run in its order; yield its team after every message."""
     plain = {"game": "coordination(agents=3)", "dag": "line", "rounds": 4, "horizon": HORIZON}
     experiment = Experiment(**(plain | {"lanes": 1, "learning_rate": 0.5, "evaluate_every": 0} | settings))
-    team = Team(setup_of(experiment, patience=1e9), compiled=True)
+    team = Team(structs.replace(setup_of(experiment, patience=1e9), relay=relay), compiled=True)
     while COORDINATOR not in team.stops:
         if not team.sent:
             team.now += 0.05
@@ -47,9 +48,12 @@ def test_the_coordinator_waits_for_who_acted_last_and_has_not_acted_yet() -> Non
     assert alone > HORIZON
 
 
-def test_an_agent_waits_for_its_parent_in_turns_that_the_round_before_had_and_for_nobody_after_them() -> None:
+@pytest.mark.parametrize("relay", [False, True])
+def test_an_agent_waits_for_its_parent_in_turns_that_the_round_before_had_and_for_nobody_after_them(
+    relay: bool,
+) -> None:
     alone = ends = 0
-    for team in events():
+    for team in events(relay):
         rounds = team.loops["agent-1"]._machine._rounds
         if rounds is None or rounds._now is None:
             continue
