@@ -23,7 +23,7 @@ COMPILED, PYTHON = "compiled", "python"
 SWITCH = "BNPG_PURE"
 """Environment variable that, set to 1, leaves everything to Python."""
 
-LOOK_AROUND = 0.005
+LOOK_AROUND = 0.02
 """Seconds a loop that is busy with messages goes on before it looks at anything else."""
 BURST = 64
 """Messages taken from one ZeroMQ socket before the others have their turn."""

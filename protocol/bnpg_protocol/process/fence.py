@@ -60,7 +60,7 @@ class Fence:
     @property
     def torn(self) -> bool:
         """Whether somebody else has taken the folder over."""
-        return not self.path.exists()
+        return not os.path.exists(self.path)
 
     def draft(self, name: str) -> str:
         """Return where a file is made that is to be called `name`."""
