@@ -47,20 +47,21 @@ pythons: ## run PARTS of the tests on each of PYTHONS="python3.11 python3.12 pyt
 	  $$own/bin/python -m pytest -q -n $(JOBS) $(PARTS) || exit 1; done
 
 HOURS ?= 1
+SPENT = $(BIN)/python -c 'print(int($(HOURS) * 3600))' # seconds: a shell has no fractions
 EDGES = tests/security/test_floods.py tests/security/test_next_internet.py tests/watch/test_crowds.py \
   tests/system/test_surroundings.py tests/trace/test_no_false_alarm.py tests/trace/test_real_processes.py \
   tests/simulation/test_stalls.py tests/system/test_crash_and_return.py tests/system/test_the_end.py \
   tests/system/test_old_lives.py tests/system/test_exhaustion.py tests/system/test_leaks.py
 edges: $(VENV)/dev.done ## floods, odd parents, kills, clock jumps and false alarms, again and again for HOURS=1
-	@end=$$(($$(date +%s) + $(HOURS) * 3600)); pass=0; \
+	@end=$$(($$(date +%s) + $$($(SPENT)))); pass=0; \
 	while pass=$$((pass + 1)); echo "pass $$pass"; \
 	  BNPG_EDGES=8 $(BIN)/python -m pytest -q -n $(JOBS) $(EDGES) || exit 1; \
 	  $(BIN)/bnpg soak --schedules 1000 --first $$(($$(date +%s) % 1000000)) || exit 1; \
 	  [ $$(date +%s) -lt $$end ]; do :; done
 
 odd-files: $(VENV)/dev.done ## put everything odd in the place of every file that is read, for HOURS=1
-	@end=$$(($$(date +%s) + $(HOURS) * 3600)); \
-	$(BIN)/python -P -m bnpg.lab.testing.odd_files --slow --seed $$(date +%s) --seconds $$(($(HOURS) * 1800)) || exit 1; \
+	@spent=$$($(SPENT)); end=$$(($$(date +%s) + $$spent)); \
+	$(BIN)/python -P -m bnpg.lab.testing.odd_files --slow --seed $$(date +%s) --seconds $$(($$spent / 2)) || exit 1; \
 	while [ $$(date +%s) -lt $$end ]; do \
 	  BNPG_EDGES=20 $(BIN)/python -m pytest -q -n $(JOBS) tests/files || exit 1; \
 	done

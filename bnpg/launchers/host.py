@@ -23,6 +23,7 @@ from typing import Any, Self
 
 import msgspec
 from bnpg_protocol.process.security.keys import KeyFile, write_key_file
+from bnpg_protocol.process.streams import PatientFile
 
 from bnpg.launchers.local_place import LocalPlace
 from bnpg.launchers.place import Handle, Order
@@ -146,7 +147,7 @@ def _remove_left() -> None:
 
 def main() -> int:
     """Serve a launcher until it is gone."""
-    reports = os.fdopen(os.dup(sys.stdout.fileno()), "wb", 0)
+    reports = PatientFile(os.dup(sys.stdout.fileno()))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints must not garble the reports
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -80,6 +80,8 @@ class Supervisor:
         self._interrupts = 0
         self._known: dict[str, int] = {}
         """Which life of a process was the last, at least, by name."""
+        self._said: dict[str, Any] = {}
+        """When the coordinator had last spoken of itself as an agent was found to have ended, by its name."""
         self._replaced: dict[str, tuple[int, float]] = {}
         """Incarnations of agents that were silent, and when they were replaced."""
 
@@ -127,6 +129,7 @@ class Supervisor:
             return ExitCode(status), ""
         if asked or (name != COORDINATOR and status == ExitCode.DONE):
             del self._processes[name]
+            self._said[name] = self._status().get("written")
             return (ExitCode.INTERRUPTED, "interrupted") if name == COORDINATOR else None
         how = self._how(name, status)
         if status > 0 and status in set(ExitCode) - {ExitCode.INTERNAL}:
@@ -158,9 +161,13 @@ class Supervisor:
         gone = [name for name in self._names() if name not in self._processes]
         if coordinator is None or not gone:
             return
-        phase = self._status().get("phase")
+        status = self._status()
+        phase = status.get("phase")
         if phase == "gathering" and not asked:
-            self._start(*gone)
+            # What it said before an agent ended is of a time when all were there: a short run
+            # is over before it speaks again.
+            missed = [name for name in gone if self._said.get(name) != status["written"]]
+            self._start(*missed)
         elif phase == "ending" and len(self._processes) == 1:
             coordinator.abandon()
 

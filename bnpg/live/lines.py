@@ -1,6 +1,7 @@
 """Progress as plain lines, for logs and pipes: at most one a second."""
 
 import time
+from contextlib import suppress
 from typing import TextIO
 
 from bnpg_coordinator.line import Line
@@ -44,4 +45,5 @@ class Lines:
         if first < round_ < self._rounds:
             seconds = (now - since) / (round_ - first) * (self._rounds - round_)
             left = f", {duration(round(seconds))} left"
-        print(f"round {round_}/{self._rounds}{words}{left}", file=self._stream, flush=True)
+        with suppress(BlockingIOError):  # in a program of others; the stream keeps it until there is room
+            print(f"round {round_}/{self._rounds}{words}{left}", file=self._stream, flush=True)

@@ -13,6 +13,7 @@ import sys
 import threading
 from typing import Any, TextIO
 
+from bnpg_protocol.process.streams import patient
 from bnpg_protocol.process.threads import use_one_thread
 
 use_one_thread()  # before anything imports numpy
@@ -46,7 +47,7 @@ class Reports:
 
 def main() -> int:
     """Run until the input ends."""
-    stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    stream = patient(os.dup(sys.stdout.fileno()))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints must not garble the reports
     report, tasks, ending = Reports(stream), queue.SimpleQueue[dict[str, Any] | None](), threading.Event()
     # Between runs an interrupt means nothing; during a run the launcher notes it.

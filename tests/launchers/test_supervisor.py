@@ -28,6 +28,33 @@ def test_agents_that_are_done_are_not_started_again(theatre: Theatre) -> None:
     assert theatre.lines == [0]
 
 
+def test_a_status_of_before_an_agent_ended_starts_nobody_again(theatre: Theatre) -> None:
+    """As in a run that is over before the coordinator has spoken a second time."""
+    ended = theatre.play(
+        {
+            "coordinator": [Life(status={"phase": "gathering"}, code=0, when=("agent-1", 2))],
+            "agent-0": [Life(code=0, when=("coordinator", 1))],
+            "agent-1": [Life(code=-9, when=("agent-0", 1)), Life()],
+        }
+    )
+    assert ended.code == ExitCode.DONE
+    assert theatre.stage.lives("agent-0") == 1
+
+
+def test_who_has_ended_is_started_again_for_a_coordinator_that_gathers_anew(theatre: Theatre) -> None:
+    gathers = {"phase": "gathering"}
+    again = Life(status=gathers, code=0, when=("agent-0", 2))
+    ended = theatre.play(
+        {
+            "coordinator": [Life(status=gathers, code=-9, when=("agent-0", 1)), again],
+            "agent-0": [Life(code=0, when=("coordinator", 1)), Life()],
+        },
+        lambda: theatre.stage.lives("coordinator") > 1 and theatre.stage.say(gathers),
+    )
+    assert ended.code == ExitCode.DONE
+    assert theatre.stage.lives("agent-0") == 2
+
+
 @pytest.mark.parametrize("status", [-9, -11, -15, 1, 42, 255])
 def test_who_dies_without_a_reason_is_started_again(theatre: Theatre, status: int) -> None:
     ended = theatre.play(

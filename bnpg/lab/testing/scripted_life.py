@@ -63,12 +63,16 @@ class Stage:
         """Begin the next life of a process, and return it."""
         script = msgspec.json.decode((self.folder / SCRIPT).read_bytes(), type=dict[str, list[Life]])
         number = self.lives(name) + 1
-        (self.folder / f"{name}.life-{number}").touch()
         life = script[name][min(number, len(script[name])) - 1]
         if life.status is not None:
-            status = json.dumps(life.status | {"written": time.time()})
-            write_atomically(self.run / "status.json", status.encode(), fsync=False)
+            self.say(life.status)
+        (self.folder / f"{name}.life-{number}").touch()
         return life
+
+    def say(self, status: dict[str, Any]) -> None:
+        """Write the status of the coordinator, as of now."""
+        content = json.dumps(status | {"written": time.time()})
+        write_atomically(self.run / "status.json", content.encode(), fsync=False)
 
     def due(self, life: Life) -> bool:
         """Whether the time of its end has come; what it records is recorded then."""

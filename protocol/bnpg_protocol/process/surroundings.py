@@ -15,6 +15,7 @@ from types import FrameType
 
 from bnpg_protocol.process.descriptors import limit, raise_limit
 from bnpg_protocol.process.faults.shortage import OUT_OF_MEMORY
+from bnpg_protocol.process.streams import patient, patient_output
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 SHORTAGES = frozenset(
@@ -46,7 +47,7 @@ def settle() -> None:
 
     - The first three descriptors are open, so that no socket or file gets the number of a stream, and what is
       meant for people does not end up in it.
-    - A standard error that takes nothing ends nothing.
+    - A standard error that takes nothing ends nothing, and no word is lost because a stream does not block.
     - As many descriptors as the machine allows.
     - Children that end can be asked for their exit codes.
     """
@@ -59,7 +60,9 @@ def settle() -> None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = _forgiving(2)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.fileno() == 1:
+        sys.stdout = patient_output(sys.stdout)
+    sys.stderr = patient(2, forgiving=True)
     raise_limit()
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -83,6 +86,8 @@ def shortage(error: OSError) -> str:
     if error.errno == errno.EMFILE:
         return f"{about}too many open files: {limit()} are allowed here (ulimit -n), more are needed"
     if error.errno == errno.EAGAIN:
+        if hasattr(error, "characters_written"):  # only who writes into a stream says how far that came
+            return "output cannot be written: the stream does not block, and is full"
         return (
             f"{about}no more processes: as many run as this user or container may have (ulimit -u, pids.max)"
         )
@@ -127,19 +132,3 @@ def ended(run: Callable[[], int], who: str) -> int:
             raise
         print(f"{who}: error: {short or path}", file=sys.stderr)
         return int(ExitCode.STORAGE if short else ExitCode.USAGE)
-
-
-class _ForgivingFile(io.FileIO):
-    """A file that loses what it cannot take."""
-
-    def write(self, content: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
-        """Write what can be written, and say that all was."""
-        with suppress(OSError):
-            super().write(content)
-        return len(content)
-
-
-def _forgiving(number: int) -> io.TextIOWrapper:
-    raw = _ForgivingFile(number, "w", closefd=False)
-    buffer = io.BufferedWriter(raw)  # type: ignore[type-var]
-    return io.TextIOWrapper(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)

@@ -146,7 +146,7 @@ _POLICY = (
 )
 _DONE = (
     *_POLICY,
-    Command("edges {at}/run --episodes 4 --quiet", _EDITED),
+    Command("edges {at}/run --episodes 4 --quiet", _EDITED, writes=True),
     Command("train --from {at}/run --dag empty --rounds 1 " + _NEW, _EDITED),
     Command("certificate check {at}/run", _EDITED, CHECKS),
     Command("exact_check {at}/run", _EDITED, CHECKS),

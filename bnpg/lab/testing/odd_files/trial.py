@@ -123,7 +123,8 @@ def complaints(command: Command, name: str, ended: Ended, before: object, after:
     if ended.code == -2:
         return [f"raises: {' | '.join(ended.err.strip().splitlines()[-6:])}"]
     if "Traceback" in ended.err or "a defect of bnpg" in ended.err:
-        wrong.append(f"defect: {last[0]}")
+        _, _, shown = ended.err.partition("Traceback")
+        wrong.append(f"defect: {' | '.join(shown.splitlines()[-6:]) or last[0]}")
     elif ended.code not in command.codes:
         wrong.append(f"code {ended.code}: {last[0]}")
     errors = [line for line in ended.err.splitlines() if _ERROR.match(line)]
