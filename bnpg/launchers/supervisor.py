@@ -76,11 +76,12 @@ class Supervisor:
         self._agents = run.agents
         self._processes: dict[str, Handle] = {}
         self._deaths: dict[str, int] = {}
-        self._coordinator_since = time.time()
+        self._before: float | None = None
+        """When the lives of the coordinator before its present one had last spoken of themselves."""
         self._interrupts = 0
         self._known: dict[str, int] = {}
         """Which life of a process was the last, at least, by name."""
-        self._said: dict[str, Any] = {}
+        self._said: dict[str, float | None] = {}
         """When the coordinator had last spoken of itself as an agent was found to have ended, by its name."""
         self._replaced: dict[str, tuple[int, float]] = {}
         """Incarnations of agents that were silent, and when they were replaced."""
@@ -129,7 +130,7 @@ class Supervisor:
             return ExitCode(status), ""
         if asked or (name != COORDINATOR and status == ExitCode.DONE):
             del self._processes[name]
-            self._said[name] = self._status().get("written")
+            self._said[name] = self._written
             return (ExitCode.INTERRUPTED, "interrupted") if name == COORDINATOR else None
         how = self._how(name, status)
         if status > 0 and status in set(ExitCode) - {ExitCode.INTERNAL}:
@@ -195,11 +196,18 @@ class Supervisor:
 
     def _status(self) -> dict[str, Any]:
         """Return what the coordinator has last said of itself in its present life; empty if nothing yet."""
-        try:
+        # When it was written tells lives apart, and not which was later: clocks jump.
+        with suppress(ValueError):
             status = self._run.status or {}
-            return status if float(status["written"]) > self._coordinator_since else {}
-        except (ValueError, KeyError, TypeError):
-            return {}
+            return status if status.get("written") not in (None, self._before) else {}
+        return {}
+
+    @property
+    def _written(self) -> float | None:
+        """When any coordinator has last spoken of itself."""
+        with suppress(ValueError):
+            return (self._run.status or {}).get("written")
+        return None
 
     def _note_incarnations(self) -> None:
         """Remember which life of each agent any coordinator has seen: the next one must be a later one."""
@@ -229,7 +237,7 @@ class Supervisor:
                 self._processes[name].abandon()
         self._note_incarnations()
         if COORDINATOR in names:
-            self._coordinator_since = time.time()
+            self._before = self._written
         together: list[tuple[Place, list[str]]] = []
         for name in names:
             place = self._beside if name == COORDINATOR else self._place

@@ -62,7 +62,15 @@ def run_on_hosts(tmp_path: Path) -> Callable[..., Any]:
         trace: bool = False,
         **settings: Any,
     ) -> dict[str, Any]:
-        """Run on three hosts, and strike as soon as a round is recorded; return the summary."""
+        """Run on three hosts, and strike as soon as a round is recorded; return the summary.
+
+        The next round takes a second, so that no machine is too fast for what a test does meanwhile.
+        """
+        if at >= 0:
+            plan = tmp_path / "plan.toml"
+            moment = f'process = "coordinator"\nphase = "recorded"\nround = {at + 1}\n'
+            plan.write_text(f"[[pause]]\n{moment}seconds = 1.0\n")
+            settings["faults"] = str(plan)
         chosen = LaunchSettings(fsync=False, advertise="127.0.0.1", **settings)
         folder = create_run_folder(plan_experiment(CASE | {"trace": trace}, Path()), chosen, tmp_path / "run")
         struck, before = [], set(psutil.Process().children(recursive=True))

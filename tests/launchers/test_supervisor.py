@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 from bnpg_protocol.wire.exit_codes import ExitCode
@@ -42,14 +43,16 @@ def test_a_status_of_before_an_agent_ended_starts_nobody_again(theatre: Theatre)
 
 
 def test_who_has_ended_is_started_again_for_a_coordinator_that_gathers_anew(theatre: Theatre) -> None:
+    """By a clock that has gone back years meanwhile."""
     gathers = {"phase": "gathering"}
-    again = Life(status=gathers, code=0, when=("agent-0", 2))
+    later = (gathers | {"written": 1e9 - number} for number in count())
+    again = Life(status=next(later), code=0, when=("agent-0", 2))
     ended = theatre.play(
         {
             "coordinator": [Life(status=gathers, code=-9, when=("agent-0", 1)), again],
             "agent-0": [Life(code=0, when=("coordinator", 1)), Life()],
         },
-        lambda: theatre.stage.lives("coordinator") > 1 and theatre.stage.say(gathers),
+        lambda: theatre.stage.lives("coordinator") > 1 and theatre.stage.say(next(later)),
     )
     assert ended.code == ExitCode.DONE
     assert theatre.stage.lives("agent-0") == 2

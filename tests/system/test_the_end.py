@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +75,14 @@ def launched(tmp_path: Path) -> Any:
     experiment = ["coordination(agents=2)", "--rounds", "0", "--launcher", "memory"]
     assert main(["train", *experiment, "--out", str(tmp_path / "run"), "--quiet"]) == 0
 
-    def launched(phase: str, seconds_ago: float = 0.0, agents: tuple[str, ...] = ()) -> Any:
+    def launched(phase: str, earlier: bool = False, agents: tuple[str, ...] = ()) -> Any:
         place = LocalPlace()
         wiring: Any = None
         run: Any = Supervisor(
             RunFolder(tmp_path / "run"), LaunchSettings(), lambda _line: None, place, place, wiring
         )
-        status = {"phase": phase, "written": time.time() - seconds_ago}
-        (tmp_path / "run" / "status.json").write_text(json.dumps(status))
+        (tmp_path / "run" / "status.json").write_text(json.dumps({"phase": phase, "written": 1e9}))
+        run._before = 1e9 if earlier else 2e9  # and later by its clock, which has gone back since
         run._processes = {name: Alone() for name in (COORDINATOR, *agents)}
         run.started = []
         run._start = lambda *names: run.started.extend(names)
@@ -114,7 +113,7 @@ def test_agents_are_started_again_for_a_coordinator_that_waits_for_them(launched
 
 
 def test_what_an_earlier_life_of_the_coordinator_said_does_not_count(launched) -> None:
-    run = launched("ending", seconds_ago=60.0)
+    run = launched("ending", earlier=True)
     run._look_after_the_gone(asked=False)
     assert not run._processes[COORDINATOR].abandoned
     run = launched("gathering")

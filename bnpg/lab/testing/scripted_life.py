@@ -70,8 +70,8 @@ class Stage:
         return life
 
     def say(self, status: dict[str, Any]) -> None:
-        """Write the status of the coordinator, as of now."""
-        content = json.dumps(status | {"written": time.time()})
+        """Write the status of the coordinator, as of now if that does not say when."""
+        content = json.dumps({"written": time.time()} | status)
         write_atomically(self.run / "status.json", content.encode(), fsync=False)
 
     def due(self, life: Life) -> bool:
