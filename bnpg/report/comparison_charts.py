@@ -15,7 +15,7 @@ def comparison_charts(groups: Sequence[Group]) -> list[Chart]:
     """Return the curves of the groups of one game, and the curves of their differences."""
     charts = [
         _overlay(groups, "value", "What the teams earn", "exact value", log=False),
-        _overlay(groups, "return_mean", "What was played", "discounted return", log=False),
+        _overlay(groups, "return_mean", "What was played", "return", log=False),
         _overlay(groups, "optimality_gap", "How far they are from the best", "optimality gap", log=True),
         _overlay(groups, "nash_gap", "What one agent could still gain", "Nash gap", log=True),
     ]

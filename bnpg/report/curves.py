@@ -80,10 +80,11 @@ def value_chart(run: Measurements, events: tuple[Mark, ...] = ()) -> Chart:
         series.append(Series("exact value of the policy", "value", rounds, value, dots=len(rounds) < 60))
     best = run.optimum
     levels = [] if best is None else [Level("best joint policy, V*", "best", best)]
+    caption = "Return of the whole team, discounted in games."
+    if levels:
+        caption += " The dashed line is the best any joint policy can earn."
     return Chart(
-        "value", "What the team earns",
-        "Discounted return of the whole team; the dashed line is the best any joint policy can earn.",
-        "round", "discounted return", series, levels, events,
+        "value", "What the team earns", caption, "round", "return", series, levels, events,
     )  # fmt: skip
 
 

@@ -42,9 +42,10 @@ def run_sections(run: RecordedRun) -> list[Section]:
 def subtitle(run: RecordedRun) -> str:
     """Say in a line what was run."""
     agents = run.dag.agents
-    states = ", ".join(map(str, sorted(set(run.states))))
+    counted = ", ".join(str(states) for states in sorted(set(run.states)) if states)
+    seen = f"{counted} state{'s' * (counted != '1')}" if counted else "which see numbers"
     parts = [
-        f"{run.identity['game']}: {agents} agent{'s' * (agents > 1)}, {states} state{'s' * (states != '1')}",
+        f"{run.identity['game']}: {agents} agent{'s' * (agents > 1)}, {seen}",
         f"DAG {run.experiment.dag}",
         f"{run.experiment.mode} mode",
         f"seed {run.experiment.seed}",

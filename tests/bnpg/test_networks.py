@@ -91,6 +91,10 @@ def test_what_is_counted_is_one_hot_for_a_network():
     assert [policy.encoding.width for policy in folder.team()] == [4, 1, 1]
     with pytest.raises(InputError, match="no tables that show them"):
         _ = run.policy
+    assert said("report", str(run.folder))[0] == 0
+    page = (run.folder / "report.html").read_text()
+    assert "3 agents, which see numbers" in page
+    assert "dashed line" not in page
 
 
 def test_a_step_size_fits_adam_where_none_is_given():

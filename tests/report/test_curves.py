@@ -125,6 +125,14 @@ def test_the_returns_of_a_single_lane_are_drawn_without_a_band() -> None:
     assert (curve.label, curve.low, list(curve.y)) == ("return of the episode", None, [1.0, 2.0])
 
 
+def test_the_best_is_spoken_of_where_it_is_drawn(exact: RecordedRun) -> None:
+    lines = [Line(0, return_mean=1.0, return_stderr=0.5)]
+    assert "dashed" not in value_chart(Measurements(lines)).caption
+    known = value_chart(exact)
+    assert known.levels
+    assert "dashed" in known.caption
+
+
 def test_what_networks_record_of_their_learning_is_drawn_and_tables_have_no_such_charts(
     exact: RecordedRun,
 ) -> None:
