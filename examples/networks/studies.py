@@ -125,7 +125,15 @@ STUDIES = {
         "aloha",
         (*GRAPHS, Team("links", ALOHA_LINKS)),
         8,
-        {"steps": 20, "rounds": 500},  # 640,000 steps
+        {
+            "policy": "mlp:32,32",
+            "learning_rate": 0.005,
+            "schedule": "linear",
+            # Without it the team falls silent before anybody has learnt to wait for its neighbours.
+            "regularization": 0.01,
+            "steps": 20,
+            "rounds": 500,
+        },  # 640,000 steps
         lines={"best without edges": 6.20, "in turn": 9.23},
     ),
     "spread": Study(
