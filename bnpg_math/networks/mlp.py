@@ -170,8 +170,12 @@ def backpropagate(theta: Arrays, count: int, inputs: Inputs, pull: Pull) -> dict
             gradient[f"{2 * layer}.weight"] += back.T @ layers[layer]
             gradient[f"{2 * layer}.bias"] += back.sum(axis=0)
             if layer:
-                reached = layers[layer]
-                back = (back @ theta[f"{2 * layer}.weight"]) * (1.0 - reached * reached)
+                # In the place of what is no longer needed: agents are to stay small.
+                slope = layers[layer]
+                np.multiply(slope, slope, out=slope)
+                np.subtract(1.0, slope, out=slope)
+                back = back @ theta[f"{2 * layer}.weight"]
+                back *= slope
     return gradient
 
 
