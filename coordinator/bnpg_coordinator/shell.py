@@ -46,6 +46,9 @@ from bnpg_coordinator.worlds.interface import Box
 from bnpg_coordinator.worlds.table import TablePlay
 from bnpg_math.dag.routes import relayed
 from bnpg_math.errors import InputError
+from bnpg_math.games.transitions.dense import DenseTransition
+from bnpg_math.games.transitions.product import ProductTransition
+from bnpg_math.games.transitions.stateless import StatelessTransition
 
 if TYPE_CHECKING:
     from bnpg_protocol.process.telemetry import Telemetry
@@ -107,7 +110,8 @@ def _all_of(observers: list[Observer]) -> Observer | None:
 
 def steady_core(machine: CoordinatorMachine) -> Opened:
     """Return what opens the compiled core for a coordinator, which knows the steps of games with tables."""
-    part, kinds = PARTS.index("steps"), (AttestedRounds, TablePlay)
+    part, games = PARTS.index("steps"), (StatelessTransition, DenseTransition, ProductTransition)
+    kinds = (AttestedRounds, TablePlay, *games)
     return lambda compiled, *ends: compiled.CoordinatorCore(machine, kinds, part, WARN_EVERY, *ends)
 
 

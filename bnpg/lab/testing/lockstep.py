@@ -29,8 +29,18 @@ from bnpg.lab.testing.in_memory import setup_of
 from bnpg_math.arrays.numerics import fingerprint
 
 COORDINATOR = "coordinator"
-_SHARED = ("_setup", "_clock", "_transport", "_perform", "_on_signal", "_housekeeping", "_core", "_exchange")
-"""Attributes that both teams share, or that are the difference between them."""
+_SHARED = (
+    "_setup",
+    "_clock",
+    "_transport",
+    "_perform",
+    "_on_signal",
+    "_housekeeping",
+    "_core",
+    "_exchange",
+    "_uniforms",
+)
+"""Attributes that both teams share, or that are the difference between them: also what is drawn ahead."""
 
 
 class Message(Struct):

@@ -12,6 +12,9 @@ def header_of(
 def drawn(
     table: NDArray[np.float64], inputs: list[NDArray[Any]], uniforms: NDArray[np.float64], width: int
 ) -> bytes | None: ...
+def uniforms_of(
+    drawn_ahead: Any, number: int, round_: int, time: int, lane: int, lanes: int
+) -> list[float]: ...
 
 class RelayingCore:
     handled: int
@@ -31,7 +34,7 @@ class CoordinatorCore:
     def __init__(
         self,
         machine: Any,
-        kinds: tuple[type, type],
+        kinds: tuple[type, ...],
         part: int,
         warned_every: float,
         send: Callable[..., bool],

@@ -8,13 +8,14 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 from numpy cimport (
-    NPY_DOUBLE, PyArray_DATA, PyArray_DIM, PyArray_IS_C_CONTIGUOUS, PyArray_ISALIGNED,
-    PyArray_ISNOTSWAPPED, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, import_array, ndarray,
+    NPY_DOUBLE, PyArray_CLEARFLAGS, PyArray_DATA, PyArray_DIM, PyArray_DIMS, PyArray_IS_C_CONTIGUOUS,
+    PyArray_ISALIGNED, PyArray_ISNOTSWAPPED, PyArray_ITEMSIZE, PyArray_NDIM, PyArray_SIZE, PyArray_SimpleNew,
+    NPY_ARRAY_WRITEABLE, NPY_UINT8, NPY_UINT16, import_array, ndarray, npy_intp,
 )
 
 from time import monotonic as _monotonic
 
-from numpy import dtype as _dtype, frombuffer
+from numpy import ascontiguousarray, dtype as _dtype, frombuffer, int64
 
 from bnpg_protocol.core import BURST, LOOK_AROUND
 from bnpg_protocol.process.transport.interface import Arrival
@@ -48,10 +49,12 @@ assert 0 < WIRE_VERSION < 128
 cdef class Exchange
 
 include "lanes.pxi"
+include "chance.pxi"
 include "frames.pxi"
 include "ends.pxi"
 include "agent.pxi"
 include "relay.pxi"
+include "world.pxi"
 include "coordinator.pxi"
 include "exchange.pxi"
 include "unix.pxi"

@@ -14,6 +14,8 @@ cdef class AgentCore(Ends):
     """
 
     cdef object machine, buffers, buffers_of_rows, policies
+    cdef Streams streams
+    cdef ndarray drawn_ahead
     cdef int64_t last_parent, round
     cdef Py_ssize_t turns
     """Turns of the round before, while all rounds had as many; -1 before there was one, 0 if they differ."""
@@ -22,6 +24,7 @@ cdef class AgentCore(Ends):
         self.attach(machine._links, send, history, quarantine)
         self.machine = machine
         self.buffers, self.buffers_of_rows, self.policies = kinds
+        self.streams = Streams.__new__(Streams)
         self.round = self.turns = -1
 
     cpdef object awaited_last(self):
@@ -41,6 +44,18 @@ cdef class AgentCore(Ends):
             return None
         heard = (<dict>buffer.heard).get(self.last_parent)
         return self.last if heard is not None and len(<list>heard) <= turn else None
+
+    cdef const double* uniforms(
+        self, object learner, int64_t round_, tuple place, Py_ssize_t lanes, double* few
+    ) except NULL:
+        """Return the uniforms of a turn: in `few`, or where Python has drawn those of many lanes ahead."""
+        if lanes > FEW_LANES:
+            self.ahead = True
+            self.drawn_ahead = learner._uniforms.take(round_, place[0], place[1], lanes)
+            return row_of_uniforms(self.drawn_ahead, lanes)
+        self.streams.of(learner._uniforms)
+        self.streams.draw(0, round_, place[0], place[1], lanes, few)
+        return few
 
     cdef void note_turns(self, object previous) except *:
         """Note how many turns a round had that is over: after the last one the coordinator is awaited."""
@@ -163,8 +178,8 @@ cdef class AgentCore(Ends):
         self.keep(header, buffer, known, array, link, now)
         self.last = origin if header.kind == ACTIONS and header.count * header.width <= SHORT else None
         self.last_parent = header.sender
-        time, lane = (<list>buffer.places)[turn]
-        cdef ndarray uniforms = learner._uniforms.take(buffer.round, time, lane, lanes)
+        cdef double[FEW_LANES] few
+        cdef const double* uniforms = self.uniforms(learner, buffer.round, (<list>buffer.places)[turn], lanes, few)
         cdef bytes raw = PyBytes_FromStringAndSize(NULL, lanes * width)
         draw(table, rows, uniforms, lanes, <uint8_t*>PyBytes_AS_STRING(raw), width)
         actions = frombuffer(raw, narrow)
@@ -176,6 +191,6 @@ cdef class AgentCore(Ends):
         cdef Content content = content_of(message, ACTIONS, scalars, width, raw)
         cdef list posted = [self.post(content, child, now) for child in children]
         posted.append(self.post(content, COORDINATOR_ADDRESS, now))
-        machine._progress.reach((1, buffer.round, turn + 1), now)
+        self.reach(machine._progress, (1, buffer.round, turn + 1), now)
         self.carry_out(posted, now)
         return True

@@ -7,9 +7,9 @@ cdef class CoordinatorCore(Ends):
     Parameters
     ----------
     machine : CoordinatorMachine
-    kinds : (type, type)
-        The rounds with a relay, and the plays of worlds that it lets go on: those that cannot fail, and where
-        everybody sees the state.
+    kinds : (type, type, *types)
+        The rounds with a relay; the plays of worlds that it lets go on: those that cannot fail, and where
+        everybody sees the state; and the transitions of games whose next states it draws, as of a `Kernel`.
     part : int
         Number of the steps among the parts of a round.
     warned_every : float
@@ -19,14 +19,16 @@ cdef class CoordinatorCore(Ends):
     """
 
     cdef object machine, attested_rounds, plays
+    cdef Steps steps
     cdef int64_t last_agent
     cdef int part
     cdef double warned_every
 
-    def __init__(self, machine, kinds, int part, double warned_every, send, history, quarantine):
+    def __init__(self, machine, tuple kinds, int part, double warned_every, send, history, quarantine):
         self.attach(machine._links, send, history, quarantine)
         self.machine = machine
-        self.attested_rounds, self.plays = kinds
+        self.attested_rounds, self.plays = kinds[:2]
+        self.steps = Steps(kinds[2:])
         self.part = part
         self.warned_every = warned_every
 
@@ -80,6 +82,7 @@ cdef class CoordinatorCore(Ends):
             digests = digests_in(frame, &header)
             message = ActionsAttested(header.scalars[0], header.scalars[1], array, digests)
             attested.append(digests.tobytes())
+            self.ahead = True
         else:
             message = ActionsChosen(header.scalars[0], header.scalars[1], array)
         self.events.append((now, self.envelope(&header, message)))
@@ -123,7 +126,13 @@ cdef class CoordinatorCore(Ends):
         """Take the actions of a turn, and announce the one that follows."""
         cdef dict said = rounds._said
         cdef Py_ssize_t taken = episodes.taken
-        turn = episodes.advance([(<list>said[agent])[taken] for agent in agents])
+        cdef list actions = [(<list>said[agent])[taken] for agent in agents]
+        before = (<list>episodes.turns)[taken]
+        cdef Py_ssize_t alive = <Py_ssize_t>(<list>episodes._alive)[<Py_ssize_t>before.time + 1]
+        turn = self.steps.advance(episodes, before, actions, alive - <Py_ssize_t>before.lane)
+        if turn is None:
+            self.ahead = True
+            turn = episodes.advance(actions)
         (<list>rounds._answers).append(0)
         states = turn.seen.of
         cdef int64_t[4] scalars
@@ -134,5 +143,5 @@ cdef class CoordinatorCore(Ends):
         message = StatesAnnounced(scalars[0], scalars[1], scalars[2], scalars[3], states)
         cdef Content content = content_of(message, STATES, scalars, states.itemsize, states.tobytes())
         cdef list posted = [self.post(content, agent, now) for agent in agents]
-        self.machine._progress.reach((1, rounds.round, self.part, episodes.taken), now)
+        self.reach(self.machine._progress, (1, rounds.round, self.part, episodes.taken), now)
         self.carry_out(posted, now)

@@ -17,6 +17,18 @@ cdef class Ends:
     cdef object last
     """Where the message came from that completed the turn before, if messages are short."""
 
+    cdef bint ahead
+    """Whether there may be something to do ahead, after what has come since that was done last."""
+
+    cdef void reach(self, object progress, tuple place, double now) except *:
+        """Note where the run is, as `Progress.reach` does within a part of a round."""
+        cdef tuple furthest = progress._furthest
+        if len(furthest) < 2 or furthest[0] != place[0] or furthest[1] != place[1] or progress._returns:
+            progress.reach(place, now)
+        elif place > furthest:
+            progress._furthest = place
+            progress._reached_at = now
+
     cpdef object awaited_last(self):
         """Return from where the message will come that completes the turn, as far as that is to be foreseen.
 
@@ -32,6 +44,7 @@ cdef class Ends:
         self.run = None
         self.run_bytes = b""
         self.last = None
+        self.ahead = True
 
     def __call__(self, object arrival, double now):
         """Whether an arrival was a message of a step, and was dealt with; if not, nothing has changed."""

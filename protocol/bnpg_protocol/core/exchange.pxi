@@ -31,6 +31,9 @@ cdef extern from "<poll.h>":
     int poll_them "poll"(pollfd*, unsigned long, int) nogil
     enum: POLLIN
 
+cdef enum:
+    ALONE = 5             # milliseconds a process waits for one connection only
+
 cdef double BUSY = LOOK_AROUND
 
 
@@ -83,7 +86,9 @@ cdef class Exchange:
             if self.stop is not None:
                 break
             if came:
-                self.prepare()
+                if self.core.ahead:
+                    self.core.ahead = False
+                    self.prepare()
                 due = min(due, now + BUSY)
             elif not self.left:
                 # Time is up, or a signal came.
@@ -100,10 +105,10 @@ cdef class Exchange:
         """Wait until the message that completes a turn comes in at a descriptor; return how long to wait for more.
 
         So a process is woken once a turn and not by each of those who act before. Whatever else comes in
-        is found when the wait is over, after `BUSY` at the latest. -1: a signal came.
+        is found when the wait is over, after `ALONE` at the latest. -1: a signal came.
         """
         cdef pollfd alone
-        cdef int shown, most = min(wait, milliseconds(BUSY))
+        cdef int shown, most = min(wait, ALONE)
         alone.fd = fd
         alone.events = POLLIN
         alone.revents = 0
@@ -136,7 +141,7 @@ cdef class Exchange:
     cdef int leave(self, object arrival) except -1:
         """Leave a message to the machine; return whether the process goes on."""
         self.account()
-        self.disturbed = True
+        self.disturbed = self.core.ahead = True
         self.stop = self.machine_takes(arrival)
         return self.stop is None
 

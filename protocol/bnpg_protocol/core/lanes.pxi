@@ -77,27 +77,35 @@ cdef extern from *:
     void draw_lanes "bnpg_draw"(
         const double*, uint32_t, const uint32_t*, const double*, Py_ssize_t, uint8_t*, int
     ) noexcept nogil
+    uint32_t outcome_of "bnpg_outcome"(const double*, uint32_t, double) noexcept nogil
 
 
 cdef bint rows_of(ndarray table, list inputs, Py_ssize_t lanes, uint32_t* rows, Py_ssize_t more=0) except -1:
     """Find each lane's row of a table, but for `more` axes that follow; return False if anything does not fit."""
-    cdef ndarray one
-    cdef Py_ssize_t length
-    cdef int axis = 0, width
-    cdef const uint8_t* data
     if table.descr.type_num != NPY_DOUBLE or not PyArray_IS_C_CONTIGUOUS(table) or not PyArray_ISALIGNED(table):
         return False
     if PyArray_NDIM(table) != len(inputs) + more + 1 or PyArray_SIZE(table) > 0xFFFFFFFF:
         return False
+    return places_of(inputs, PyArray_DIMS(table), lanes, rows)
+
+
+cdef bint places_of(list inputs, const npy_intp* lengths, Py_ssize_t lanes, uint32_t* rows) except -1:
+    """Find each lane's flat position among axes of less than 2^32 places; return False if anything does not fit."""
+    cdef ndarray one
+    cdef Py_ssize_t length
+    cdef int axis = 0, width
+    cdef const uint8_t* data
     memset(rows, 0, lanes * sizeof(uint32_t))
     for given in inputs:
+        if type(given) is not ndarray:
+            return False
         one = given
         width = <int>PyArray_ITEMSIZE(one)
         if PyArray_NDIM(one) != 1 or PyArray_DIM(one, 0) != lanes or not PyArray_IS_C_CONTIGUOUS(one):
             return False
         if one.descr.kind != b"u" or not PyArray_ISNOTSWAPPED(one) or width not in (1, 2, 4):
             return False
-        length = PyArray_DIM(table, axis)
+        length = lengths[axis]
         data = <const uint8_t*>PyArray_DATA(one)
         if largest(data, width, lanes) >= length:
             return False
@@ -107,14 +115,18 @@ cdef bint rows_of(ndarray table, list inputs, Py_ssize_t lanes, uint32_t* rows, 
 
 
 cdef void draw(
-    ndarray table, const uint32_t* rows, ndarray uniforms, Py_ssize_t lanes, uint8_t* to, int width
-) except *:
+    ndarray table, const uint32_t* rows, const double* uniforms, Py_ssize_t lanes, uint8_t* to, int width
+) noexcept:
     """Draw an action a lane, the smallest k with ``table[row, k] > u``, as `sample_actions` does."""
-    assert PyArray_NDIM(uniforms) == 2 and PyArray_DIM(uniforms, 1) == lanes
     draw_lanes(
         <const double*>PyArray_DATA(table), <uint32_t>PyArray_DIM(table, PyArray_NDIM(table) - 1), rows,
-        <const double*>PyArray_DATA(uniforms), lanes, to, width,
+        uniforms, lanes, to, width,
     )
+
+
+cdef const double* row_of_uniforms(ndarray uniforms, Py_ssize_t lanes) except NULL:
+    assert PyArray_NDIM(uniforms) == 2 and PyArray_DIM(uniforms, 1) == lanes
+    return <const double*>PyArray_DATA(uniforms)
 
 
 def drawn(ndarray table not None, list inputs not None, ndarray uniforms not None, int width):
@@ -125,5 +137,5 @@ def drawn(ndarray table not None, list inputs not None, ndarray uniforms not Non
     if not rows_of(table, inputs, lanes, rows):
         return None
     cdef bytes raw = PyBytes_FromStringAndSize(NULL, lanes * width)
-    draw(table, rows, uniforms, lanes, <uint8_t*>PyBytes_AS_STRING(raw), width)
+    draw(table, rows, row_of_uniforms(uniforms, lanes), lanes, <uint8_t*>PyBytes_AS_STRING(raw), width)
     return raw

@@ -90,8 +90,8 @@ cdef class RelayingCore(AgentCore):
         self.keep(header, buffer, known, array, link, now)
         self.last = origin if header.kind == RELAYED and header.count * header.width <= SHORT else None
         self.last_parent = header.sender
-        time, lane = (<list>buffer.places)[turn]
-        cdef ndarray uniforms = learner._uniforms.take(buffer.round, time, lane, lanes)
+        cdef double[FEW_LANES] few
+        cdef const double* uniforms = self.uniforms(learner, buffer.round, (<list>buffer.places)[turn], lanes, few)
         cdef bytes raw = PyBytes_FromStringAndSize(NULL, lanes * width)
         draw(table, places, uniforms, lanes, <uint8_t*>PyBytes_AS_STRING(raw), width)
         all_rows[many].data = <const uint8_t*>PyBytes_AS_STRING(raw)
@@ -117,7 +117,7 @@ cdef class RelayingCore(AgentCore):
                 content_of(message, ATTESTED, scalars, width, raw + digests, 1, size), COORDINATOR_ADDRESS, now
             )
         )
-        machine._progress.reach((1, buffer.round, turn + 1), now)
+        self.reach(machine._progress, (1, buffer.round, turn + 1), now)
         self.carry_out(posted, now)
         return True
 

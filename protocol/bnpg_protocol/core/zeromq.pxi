@@ -119,6 +119,15 @@ cdef class ZeroMQExchange(Exchange):
         cdef bint came = False
         cdef double until = self.time() + seconds
         while True:
+            last = self.core.awaited_last()
+            # At the one socket that is bound, where everybody comes in who is not connected to by us.
+            if last is not None and self.front >= 0 and not self.stale[self.front] and last not in self.places:
+                wait = milliseconds(until - self.time())
+                if wait > 0:
+                    wait = self.wait_for_last(self.polled[self.front].fd, wait)
+                    if wait < 0:
+                        return False
+                    self.stale[self.front] = wait == 0
             for place in range(self.many):
                 if self.stale[place]:
                     self.stale[place] = False
@@ -128,12 +137,6 @@ cdef class ZeroMQExchange(Exchange):
             if came:
                 return True
             wait = milliseconds(until - self.time())
-            last = self.core.awaited_last()
-            # At the one socket that is bound, where everybody comes in who is not connected to by us.
-            if last is not None and wait > 0 and self.front >= 0 and last not in self.places:
-                wait = self.wait_for_last(self.polled[self.front].fd, wait)
-                if wait < 0:
-                    return False
             with nogil:
                 count = poll_them(self.polled, self.many, wait)
             if count < 0:
@@ -157,14 +160,16 @@ cdef class ZeroMQExchange(Exchange):
         cdef list frames
         for taken in range(MOST_AT_ONCE):
             route = self.routes[place]
+            part = self.part(place, &more)
+            if part is None:
+                # What was sent meanwhile has used nothing up: it was looked for after that.
+                self.stale[place] = False
+                return
             if route is None:
+                route = part.decode("latin-1")
                 part = self.part(place, &more)
                 if part is None:
                     return
-                route = part.decode("latin-1")
-            part = self.part(place, &more)
-            if part is None:
-                return
             came[0] = True
             if not more:
                 if not self.deliver(part, route):
@@ -221,7 +226,9 @@ cdef class ZeroMQExchange(Exchange):
             ) < 0:
                 return self.leave_sending(route, frame)
             self.sent += PyBytes_GET_SIZE(name)
-        self.stale[place] = True
+        # A child acknowledges what it is sent, and nobody waits for that: it is looked at every `BUSY` seconds.
+        if known is None or route == "coordinator":
+            self.stale[place] = True
         while self.put(self.sockets[place], PyBytes_AS_STRING(frame), length, NOT_WAITING) < 0:
             if known is not None:
                 return self.leave_sending(route, frame)

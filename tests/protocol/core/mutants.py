@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bnpg_protocol.core.sources import HERE
 
 TESTS = Path(__file__).parent
-SEEN_BY = ("test_waiting.py", "test_differential.py", "test_exchange.py")
+SEEN_BY = ("test_waiting.py", "test_lanes.py", "test_chance.py", "test_differential.py", "test_exchange.py")
 
 
 class Mutant(NamedTuple):
@@ -160,6 +160,30 @@ MUTANTS = (
         "        if header.kind != (ATTESTED if attests else ACTIONS):\n            return False\n",
         "        if header.kind != ACTIONS and header.kind != ATTESTED:\n            return False\n"
         "        attests = header.kind == ATTESTED\n",
+    ),
+    Mutant(
+        "the fifth lane draws the number of the first",
+        "chance.pxi",
+        "                address[0] += 1\n",
+        "",
+    ),
+    Mutant(
+        "the next state does not depend on the state",
+        "world.pxi",
+        "row = block.stride * states[lane] if",
+        "row = 0 * states[lane] if",
+    ),
+    Mutant(
+        "all blocks of a state draw with the numbers of the first",
+        "world.pxi",
+        "uniforms[number * lanes + lane]",
+        "uniforms[lane]",
+    ),
+    Mutant(
+        "a run that goes on seems to stand still",
+        "ends.pxi",
+        "            progress._furthest = place\n",
+        "            pass\n",
     ),
     Mutant(
         "the rest of what was read is forgotten",

@@ -48,6 +48,7 @@ def test_the_digest_belongs_to_the_content_of_every_source() -> None:
     assert names == {
         "_steady.pyx",
         "agent.pxi",
+        "chance.pxi",
         "coordinator.pxi",
         "ends.pxi",
         "exchange.pxi",
@@ -55,6 +56,7 @@ def test_the_digest_belongs_to_the_content_of_every_source() -> None:
         "lanes.pxi",
         "relay.pxi",
         "unix.pxi",
+        "world.pxi",
         "zeromq.pxi",
     }
     assert len(digest()) == 32
