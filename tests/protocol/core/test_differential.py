@@ -6,6 +6,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 from bnpg_coordinator.experiment import Experiment
+from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol import core
 from bnpg_protocol.wire.codec import decode, encode
 from bnpg_protocol.wire.errors import MalformedMessage
@@ -14,8 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from bnpg.lab.testing import lockstep
+from bnpg.lab.testing.in_memory import setup_of
 from bnpg.lab.testing.lockstep import Lockstep, Message
 from bnpg.lab.testing.messages import envelopes, messages
+from bnpg_math.games.game import dense_game
 from bnpg_math.policies.joint import policy_digest
 
 RELAY = (ActionsRelayed, ActionsAttested)
@@ -227,6 +231,37 @@ def test_rows_that_cannot_be_are_refused_and_others_taken(game, dag, lanes):
         both.arrive(message)
     assert sum(loop._machine.links.refused.total() for loop in both.compiled.loops.values()) >= refused > 0
     assert both.compiled.handled > taken / 2
+
+
+def test_rows_change_their_type_where_links_carry_other_agents(monkeypatch):
+    """Agent 0 has 300 actions: 2 hears of it in two bytes, and hands 3, which does not, rows of one byte."""
+    actions = (300, 2, 2, 2)
+    game = dense_game("wide", np.ones((1, *actions, 1)), np.zeros((1, *actions)), np.ones(1), 0.9)
+    experiment = Experiment(
+        game="random(states=1, agents=4, branching=1)",
+        dag="0-1,0-2,1-2,1-3,2-3",
+        rounds=2,
+        lanes=3,
+        horizon=4,
+        initial="normal",
+        learning_rate=0.1,
+        evaluate_every=0,
+    )
+    made = structs.replace(setup_of(experiment, patience=1e6), world=TableWorld(game))
+    monkeypatch.setattr(lockstep, "setup_of", lambda *_, **__: made)
+    both = Lockstep(experiment, relay=True)
+    types = set()
+    while not both.over:
+        if not both.pending:
+            both.look(0.05)
+            continue
+        said = decode(both.pending[0].frames).message
+        if isinstance(said, ActionsRelayed):
+            types.add((both.pending[0].to.partition("#")[0], said.actions.dtype.str, len(said.actions)))
+        both.arrive(both.pending.pop(0))
+    assert types == {("agent-1", "<u2", 1), ("agent-2", "<u2", 2), ("agent-3", "|u1", 2)}
+    assert both.python.stops["coordinator"].why == "all rounds are done"
+    assert both.compiled.handled > 2 * 4 * 4
 
 
 @pytest.mark.parametrize(
