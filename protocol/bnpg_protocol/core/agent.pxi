@@ -164,6 +164,8 @@ cdef class AgentCore(Ends):
         cdef ndarray table = held.policy._cumulative
         narrow = learner._narrow
         cdef int width = narrow.itemsize
+        if lanes * width > MOST_IN_ONE_FRAME:
+            return False
         cdef tuple children = machine._around.children
         for child in children:
             if not self.has_room((<dict>links._links)[child], OVERHEAD_OF_MESSAGE + lanes * width):

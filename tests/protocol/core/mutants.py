@@ -119,6 +119,12 @@ MUTANTS = (
         "            self.turns = turns\n",
     ),
     Mutant(
+        "what takes a frame of its own goes out in one",
+        "agent.pxi",
+        "        if lanes * width > MOST_IN_ONE_FRAME:\n            return False\n",
+        "",
+    ),
+    Mutant(
         "rows of a relay are taken though there are too many",
         "relay.pxi",
         "    if choices is None or len(choices) != header.rows:\n",

@@ -199,7 +199,7 @@ def said_otherwise(message: Message, said: object) -> Message:
     ("game", "dag", "lanes"),
     [
         ("random(agents=4, states=3, actions=3)", "complete", 2),
-        ("random(agents=5, states=3)", "2-1,0-1,1-4,2-4,3-4", 3),  # of several links, and not in order
+        ("random(agents=5, states=3)", "3-0,0-4,3-4,1-4,2-4", 3),  # of several links, and not in order
         ("random(agents=2, states=1, actions=300, branching=1)", "0-1", 2),  # two bytes an action
         ("stag_hunt", "0-1", 5),
     ],
@@ -222,7 +222,7 @@ def test_rows_that_cannot_be_are_refused_and_others_taken(game, dag, lanes):
         said = decode(message.frames).message
         if isinstance(said, RELAY):
             taken += 1
-            if dice.random() < 0.1:
+            if dice.random() < (0.3 if isinstance(said, ActionsRelayed) else 0.05):
                 rows = said.actions
                 wrong = [np.full_like(rows, 300 if rows.itemsize == 2 else 255)]
                 wrong += [np.concatenate([rows, rows])] if rows.ndim == 2 else []
@@ -231,6 +231,25 @@ def test_rows_that_cannot_be_are_refused_and_others_taken(game, dag, lanes):
         both.arrive(message)
     assert sum(loop._machine.links.refused.total() for loop in both.compiled.loops.values()) >= refused > 0
     assert both.compiled.handled > taken / 2
+
+
+@pytest.mark.parametrize("relay", [False, True])
+def test_what_takes_a_frame_of_its_own_is_left_to_the_codec(relay):
+    """States of a byte come in one frame, 300 actions take two bytes and go out in two frames."""
+    game = "random(states=1, agents=2, actions=300, branching=1)"
+    experiment = Experiment(
+        game=game, dag="0-1", rounds=1, lanes=33_000, horizon=2, learning_rate=0.1, evaluate_every=0
+    )
+    both = Lockstep(experiment, relay=relay)
+    long = 0
+    while not both.over:
+        if not both.pending:
+            both.look(0.05)
+            continue
+        message = both.pending.pop(0)
+        long += len(message.frames) == 2
+        both.arrive(message)
+    assert long > 2
 
 
 def test_rows_change_their_type_where_links_carry_other_agents(monkeypatch):
@@ -283,7 +302,8 @@ def test_rows_change_their_type_where_links_carry_other_agents(monkeypatch):
     ],
 )
 def test_a_lie_about_what_is_relayed_ends_the_run_in_the_same_words(kind, instead, why):
-    """In the last turn, on the way to the child or to the coordinator."""
+    """On the way to the child or to the coordinator. What only digests show is a lie of the last turn."""
+    turn = 2 if why == "lies" else 0
     to = "agent-1" if kind is ActionsRelayed else "coordinator"
     both = Lockstep(
         Experiment(game="climbing", dag="0-1", rounds=1, lanes=2, horizon=3, learning_rate=0.1),
@@ -297,7 +317,7 @@ def test_a_lie_about_what_is_relayed_ends_the_run_in_the_same_words(kind, instea
             continue
         message = both.pending.pop(0)
         said = decode(message.frames).message
-        if isinstance(said, kind) and said.turn == 2 and message.to.partition("#")[0] == to:
+        if isinstance(said, kind) and said.turn == turn and message.to.partition("#")[0] == to:
             message = said_otherwise(message, instead(said))
         both.arrive(message)
     assert why in both.python.stops["coordinator"].why
