@@ -122,12 +122,13 @@ wheels: $(VENV)/run.done ## pack a wheel into dist/, with the compiled core wher
 	@ls dist
 
 STEPS ?= 20000
-sanitize: $(VENV)/dev.done ## test the compiled core under sanitizers of addresses and undefined behaviour; needs gcc
+sanitize: $(VENV)/dev.done ## test the compiled core under sanitizers of addresses and undefined behaviour, and count what STEPS leave behind; needs gcc
 	@folder=$$(mktemp -d) && cp -r protocol/bnpg_protocol "$$folder" && rm -f "$$folder"/bnpg_protocol/core/_steady.*.so && \
 	$(BIN)/python "$$folder"/bnpg_protocol/core/build.py --sanitize --into "$$folder"/bnpg_protocol/core && \
 	PYTHONPATH="$$folder" LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-	ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc BNPG_CORE_STEPS=$(STEPS) \
+	ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
 	$(BIN)/python -m pytest -q -p no:cacheprovider --timeout 3600 tests/protocol/core; code=$$?; rm -rf "$$folder"; exit $$code
+	BNPG_CORE_STEPS=$(STEPS) $(BIN)/python -m pytest -q -p no:cacheprovider tests/protocol/core/test_leaks.py
 
 mutants: $(VENV)/dev.done ## break the compiled core in twenty ways and more, and see its tests fail with each; needs gcc, takes minutes
 	$(BIN)/python -m tests.protocol.core.mutants
