@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 from bnpg_protocol.process.fence import Fence
-from bnpg_protocol.process.files import next_count, write_atomically
+from bnpg_protocol.process.files import make_folder, next_count, write_atomically
 from bnpg_protocol.process.slots import SLOTS, Slot, SlotFile, read_slots
 from bnpg_protocol.wire.errors import StorageFailed
 from msgspec import Meta, Struct
@@ -62,7 +62,7 @@ class CheckpointFolder:
         self._fsync = fsync
         self._slots: SlotFile | None = None
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            make_folder(path, fsync)
         except OSError as error:
             raise StorageFailed(f"cannot make {path}: {error.strerror}") from None
         self._own = fence is None

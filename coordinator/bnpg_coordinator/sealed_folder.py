@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bnpg_protocol.process.fence import Fence
-from bnpg_protocol.process.files import write_atomically
+from bnpg_protocol.process.files import make_folder, write_atomically
 from bnpg_protocol.wire.addresses import agent_of, process_name
 from bnpg_protocol.wire.errors import OrderViolation, StorageFailed
 from bnpg_protocol.wire.sealed import round_of
@@ -41,6 +41,7 @@ class SealedFolder:
         self.path = run / FOLDER
         self._fsync = fsync
         self._fence = fence
+        self._made = False
 
     def write(self, agent: int, round_: int, sealed: bytes) -> None:
         """Keep one, in place of that of two rounds before.
@@ -51,7 +52,9 @@ class SealedFolder:
             If it cannot be written; what was there is untouched.
         """
         try:
-            self.path.mkdir(exist_ok=True)
+            if not (self._made and self.path.exists()):
+                make_folder(self.path, self._fsync)
+                self._made = True
         except OSError as error:
             raise StorageFailed(f"cannot make {self.path}: {error.strerror}") from None
         write_atomically(self._file(agent, round_), sealed, self._fsync, self._fence)

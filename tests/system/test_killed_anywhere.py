@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bnpg_agents.checkpoint import CheckpointFolder, load_latest
+from bnpg_agents.checkpoint import CheckpointFolder, load_identity, load_latest
 from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.run_record import RunRecord, check_record, read_lines
@@ -23,6 +23,7 @@ from bnpg_protocol.process.security.seal_key import write_seal_key
 from bnpg_protocol.wire.sealed import enclosed
 
 from bnpg.__main__ import main
+from bnpg.lab.testing.power import Disk
 from bnpg.lab.testing.run_content import content
 from bnpg.lab.testing.system_calls import CUT_SHORT, traced
 
@@ -159,6 +160,53 @@ def test_a_line_that_was_recorded_survives_every_call_and_every_torn_write(tmp_p
         check_record(folder / "metrics.jsonl")
         assert len(read_lines(folder / "metrics.jsonl")) == 6
     assert kills > 40
+
+
+class Cuts:
+    """In place of the file in which is noted what is done: looks what a power cut just then leaves."""
+
+    def __init__(self, folder: Path, disk: Disk, check: Callable[[Path, int], None]) -> None:
+        self._folder, self._disk, self._check, self.count = folder, disk, check, 0
+
+    def write_text(self, text: str) -> None:
+        for names_of_now in (False, True):
+            target = self._folder.parent / f"cut-{self.count}"
+            self.count += 1
+            self._check(self._disk.left(self._folder, target, names_of_now), int(text))
+
+
+def check_checkpoints(folder: Path, done: int) -> None:
+    held = load_latest(folder / "agent")
+    assert {round_ for round_ in (done - 1, done) if round_ >= 0} <= set(held)
+    assert all(theta.tobytes() == snapshot(round_).table.tobytes() for round_, theta in held.items())
+    assert (folder / "agent" / "incarnation").read_text() == "1\n"
+    assert load_identity(folder / "agent") == (0, "experiment")
+
+
+def check_sealed(folder: Path, done: int) -> None:
+    assert {round_ for round_ in (done - 1, done) if round_ >= 0} <= set(read_sealed(folder, 1 << 20)[1])
+
+
+def check_lines(folder: Path, done: int) -> None:
+    assert len(read_lines(folder / "metrics.jsonl")) == min(done + 1, 6)
+    assert (folder / "generation").read_text() == "1\n"
+    assert done < 6 or json.loads((folder / "summary.json").read_text())["rounds"] == 6
+
+
+@pytest.mark.parametrize(
+    ("work", "check"),
+    [(checkpoints, check_checkpoints), (keeping, check_sealed), (record, check_lines)],
+    ids=["checkpoints", "sealed checkpoints", "record"],
+)
+def test_what_was_said_to_be_kept_survives_a_power_cut(
+    work: Callable[[Path, Any], int], check: Callable[[Path, int], None], tmp_path: Path
+) -> None:
+    disk, folder = Disk(), tmp_path / "whole"
+    folder.mkdir()
+    cuts = Cuts(folder, disk, check)
+    with disk.watching():
+        assert work(folder, cuts) == 0
+    assert cuts.count >= 12
 
 
 PLAN = '[[pause]]\nprocess = "coordinator"\nphase = "concluded"\nseconds = 600\n'

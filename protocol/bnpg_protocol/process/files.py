@@ -73,6 +73,27 @@ def next_count(path: Path, fsync: bool, fence: Fence | None = None, least: int =
     return count
 
 
+def make_folder(path: Path, fsync: bool) -> None:
+    """Make a folder, and those above it, unless they are there.
+
+    Parameters
+    ----------
+    path : Path
+    fsync : bool
+        Whether its name must survive a crash of the machine too.
+
+    Raises
+    ------
+    OSError
+    """
+    new = [one for one in path.parents if not one.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    if fsync:
+        for one in (path, *new):
+            with suppress(PermissionError):  # where only names that are known may be asked for
+                sync_folder(one.parent)
+
+
 def sync_folder(folder: str | os.PathLike[str]) -> None:
     """Make the names in a folder survive a crash of the machine.
 
