@@ -28,9 +28,10 @@ kills: $(VENV)/dev.done ## kill a run at every system call and in every write, r
 	@folder=$$(mktemp -d) && $(BIN)/python -P -m bnpg.lab.testing.killed_anywhere "$$folder"; code=$$?; rm -rf "$$folder"; exit $$code
 
 KILLS ?= 1000
-leaks: $(VENV)/dev.done ## kill processes of a run KILLS=1000 times over each transport, and count what is left
+MOST ?= 3600
+leaks: $(VENV)/dev.done ## kill processes of a run KILLS=1000 times over each transport, and count what is left; MOST=3600 seconds each
 	@for transport in ipc tcp unix; do folder=$$(mktemp -d); \
-	  $(BIN)/python -P -m bnpg.lab.testing.leaks "$$folder" --kills $(KILLS) --transport $$transport || exit 1; \
+	  $(BIN)/python -P -m bnpg.lab.testing.leaks "$$folder" --kills $(KILLS) --seconds $(MOST) --transport $$transport || exit 1; \
 	  rm -rf "$$folder"; done
 
 MATRIX ?= --pythons python3.11,python3.12,python3.13 --numpys pinned,2.2.6

@@ -1,6 +1,6 @@
 """Kill processes of one run again and again, and count what that leaves behind.
 
-    python -P -m bnpg.lab.testing.leaks FOLDER --kills 1000 --transport unix
+    python -P -m bnpg.lab.testing.leaks FOLDER --kills 1000 --transport unix --seconds 3600
 
 A run with real processes goes on and on while its coordinator and all agents but one are killed at random,
 each time after a new round. Its launcher and that one agent live through all of it: their descriptors are
@@ -10,9 +10,11 @@ the processes. Then the run is interrupted, and its record must be that of the u
 
 import argparse
 import json
+import math
 import os
 import random
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +57,9 @@ def counts(run: Run, scratch: Scratch) -> dict[str, int]:
 
 
 def kill_again_and_again(
-    folder: Path, scratch: Scratch, kills: int, transport: str, seed: int = 0
-) -> tuple[dict[str, int], dict[str, int], list[str]]:
-    """Kill processes of a run; return the counts before and after, and what is wrong at the end.
+    folder: Path, scratch: Scratch, kills: int, transport: str, seed: int = 0, seconds: float = math.inf
+) -> tuple[int, dict[str, int], dict[str, int], list[str]]:
+    """Kill processes of a run; return how many, the counts before and after, and what is wrong at the end.
 
     Parameters
     ----------
@@ -66,11 +68,14 @@ def kill_again_and_again(
     scratch : Scratch
         Where its processes work.
     kills : int
-        How many, beside those before the first count.
+        How many at the most, beside those before the first count.
     transport : str
     seed : int
         Decides who is killed.
+    seconds : float
+        After which nobody is killed any more.
     """
+    end, done = time.monotonic() + seconds, 0
     draw = random.Random(seed)  # noqa: S311
     run = make_run(folder, scratch, {"fsync": False, "transport": transport}, CASE)
     run.start()
@@ -80,7 +85,10 @@ def kill_again_and_again(
             _next_round(run)
             if number == WARM:
                 before = _settled(run, scratch)
+            elif number > WARM and time.monotonic() > end:
+                break
             run.kill(draw.choice(VICTIMS) if number >= len(VICTIMS) else VICTIMS[number])
+            done = number + 1 - WARM
         _next_round(run)
         after = _settled(run, scratch)
         run.interrupt()
@@ -88,7 +96,7 @@ def kill_again_and_again(
         wrong += _compared(run)
     finally:
         run.end()
-    return before, after, wrong
+    return done, before, after, wrong
 
 
 def _next_round(run: Run) -> None:
@@ -125,17 +133,18 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--transport", default="ipc", choices=("ipc", "tcp", "unix"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=math.inf)
     given = parser.parse_args()
     scratch = Scratch()
     try:
-        before, after, wrong = kill_again_and_again(
-            given.folder / "run", scratch, given.kills, given.transport, given.seed
+        kills, before, after, wrong = kill_again_and_again(
+            given.folder / "run", scratch, given.kills, given.transport, given.seed, given.seconds
         )
         wrong += [f"left behind: {leak}" for leak in scratch.leaks()]
     finally:
         scratch.clear()
     grown = {what: (before[what], after[what]) for what in after if after[what] > before[what]}
-    told = {"kills": given.kills, "transport": given.transport, "grown": grown, "wrong": wrong}
+    told = {"kills": kills, "transport": given.transport, "grown": grown, "wrong": wrong}
     sys.stdout.write(json.dumps(told) + "\n")
     return 5 if wrong or grown else 0
 
