@@ -52,7 +52,7 @@ SPENT = $(BIN)/python -c 'print(int($(HOURS) * 3600))' # seconds: a shell has no
 EDGES = tests/security/test_floods.py tests/security/test_next_internet.py tests/watch/test_crowds.py \
   tests/system/test_surroundings.py tests/trace/test_no_false_alarm.py tests/trace/test_real_processes.py \
   tests/simulation/test_stalls.py tests/system/test_crash_and_return.py tests/system/test_the_end.py \
-  tests/system/test_old_lives.py tests/system/test_exhaustion.py tests/system/test_leaks.py
+  tests/system/test_old_lives.py tests/system/test_exhaustion.py tests/system/test_leaks.py tests/files/test_streams.py
 edges: $(VENV)/dev.done ## floods, odd parents, kills, clock jumps and false alarms, again and again for HOURS=1
 	@end=$$(($$(date +%s) + $$($(SPENT)))); pass=0; \
 	while pass=$$((pass + 1)); echo "pass $$pass"; \
