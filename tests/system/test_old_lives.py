@@ -12,6 +12,8 @@ from bnpg_agents.snapshot import Snapshot
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.__main__ import main
+from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.named import Arrays
 
 CASE: dict[str, Any] = {
@@ -95,6 +97,34 @@ def test_a_copy_of_a_folder_and_its_original_run_at_once(start_run: Any, play: A
     expected = play(**PLAYED)
     assert run.digest == copy.digest == expected.digest
     assert run.lines == copy.lines == expected.lines
+
+
+def test_what_is_restored_from_a_backup_goes_on_and_a_part_of_it_is_told(tmp_path: Path, capfd: Any) -> None:
+    run, backup, later = tmp_path / "run", tmp_path / "backup", tmp_path / "later"
+    options = ["--lanes", "2", "--horizon", "2", "--launcher", "memory", "--no-fsync", "--quiet"]
+    assert main(["train", "climbing", "--rounds", "2", *options, "--out", str(run)]) == 0
+    shutil.copytree(run, backup)
+
+    def resumed(folder: Path, rounds: int) -> int:
+        return main(["resume", str(folder), "--rounds", str(rounds), "--quiet"])
+
+    assert resumed(run, 6) == 0
+    shutil.copytree(run, later)
+    assert resumed(backup, 6) == 0
+    lines = [[line.untimed for line in RunFolder(folder).lines] for folder in (backup, run)]
+    assert lines[0] == lines[1]
+
+    # Two lines less are written again; an agent that holds rounds 7 to 9 fits nobody at 6.
+    record = run / "metrics.jsonl"
+    record.write_bytes(b"".join(record.read_bytes().splitlines(keepends=True)[:5]))
+    assert [resumed(run, rounds) for rounds in (7, 8, 9)] == [0, 0, 0]
+    shutil.rmtree(later / "agents" / "agent-1")
+    shutil.copytree(tmp_path / "run" / "agents" / "agent-1", later / "agents" / "agent-1")
+    capfd.readouterr()
+    assert resumed(later, 9) == ExitCode.PROTOCOL
+    assert (
+        "an agent's state folder was lost or belongs to another moment of the run" in capfd.readouterr().err
+    )
 
 
 def test_an_agent_that_was_started_again_by_hand_fences_its_earlier_life(tmp_path: Path) -> None:
