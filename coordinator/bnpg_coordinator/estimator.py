@@ -62,14 +62,18 @@ class SampledRound:
         statistics : dict
             From :meth:`returns`.
         """
-        weights = self._of_games() if self._own is None else self._of_episodes(self._own)
+        rewards = self.episodes.rewards()
+        weights = self._of_games(rewards) if self._own is None else self._of_episodes(self._own, rewards)
         weights.flags.writeable = False
-        return weights, self.returns()
+        return weights, self._returns(rewards)
 
     def returns(self) -> dict[str, Any]:
         """Return `return_mean` and `return_stderr` of the finished round, as its line has them."""
+        return self._returns(self.episodes.rewards())
+
+    def _returns(self, rewards: list[FloatArray]) -> dict[str, Any]:
         if self._own is not None:
-            found = episode_statistics(np.stack(self.episodes.rewards()), self._over(self._own))
+            found = episode_statistics(np.stack(rewards), self._over(self._own))
             if found is None:
                 return {
                     "return_mean": None,
@@ -80,7 +84,7 @@ class SampledRound:
             return {"return_mean": found.mean, "return_stderr": found.stderr}
         experiment = self._experiment
         statistics = return_statistics(
-            self.episodes.rewards(),
+            rewards,
             self._world.gamma,
             experiment.horizon,
             self._visits,
@@ -88,10 +92,10 @@ class SampledRound:
         )
         return {"return_mean": statistics.mean, "return_stderr": statistics.stderr}
 
-    def _of_games(self) -> FloatArray:
+    def _of_games(self, rewards: list[FloatArray]) -> FloatArray:
         experiment = self._experiment
         return signal_weights(
-            self.episodes.rewards(),
+            rewards,
             self.episodes.strata(),
             self._world.gamma,
             experiment.horizon,
@@ -101,8 +105,8 @@ class SampledRound:
             experiment.sure_steps,
         )
 
-    def _of_episodes(self, play: EpisodicPlay) -> FloatArray:
-        rewards, strata = np.stack(self.episodes.rewards()), np.stack(self.episodes.strata())
+    def _of_episodes(self, play: EpisodicPlay, received: list[FloatArray]) -> FloatArray:
+        rewards, strata = np.stack(received), np.stack(self.episodes.strata())
         baseline: EpisodeBaseline = "none" if self._experiment.subtracted == "none" else "cross-fit"
         return episode_weights(
             rewards, self._over(play), self._world.gamma, baseline, strata, self._world.strata

@@ -40,15 +40,17 @@ cdef extern from *:
     }
 
     static uint32_t bnpg_outcome(const double* sums, uint32_t outcomes, double uniform) {
-        uint32_t low = 0, high = outcomes - 1, middle;
+        uint32_t low = 0, left = outcomes, half;
         if (outcomes <= 8) {
             /* Sums do not fall and end in 1: as many as are not above the uniform are passed. */
-            for (middle = 0; middle < high; middle++) low += sums[middle] <= uniform;
+            for (half = 0; half < outcomes - 1; half++) low += sums[half] <= uniform;
             return low;
         }
-        while (low < high) {
-            middle = (low + high) / 2;
-            if (sums[middle] > uniform) high = middle; else low = middle + 1;
+        /* The outcome is one of `left` from `low` on; whether half of them are passed is a mask. */
+        while (left > 1) {
+            half = left / 2;
+            low += half & (0u - (uint32_t)(sums[low + half - 1] <= uniform));
+            left -= half;
         }
         return low;
     }
