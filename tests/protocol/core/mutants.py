@@ -53,6 +53,19 @@ MUTANTS = (
         "            pass\n",
     ),
     Mutant(
+        "a message behind a gap is taken",
+        "ends.pxi",
+        "<int64_t>link.expected != header.seq",
+        "<int64_t>link.expected > header.seq",
+    ),
+    Mutant(
+        "a message of another life is taken",
+        "ends.pxi",
+        " or <int64_t>neighbour.incarnation != header.incarnation\n",
+        "\n",
+    ),
+    # One that reads what `unix.pxi` has kept of a message once more is none: cutting forgets it in any case.
+    Mutant(
         "what is held is overtaken",
         "ends.pxi",
         " or link._held or",

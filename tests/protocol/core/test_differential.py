@@ -324,6 +324,29 @@ def test_a_lie_about_what_is_relayed_ends_the_run_in_the_same_words(kind, instea
     assert both.compiled.handled > 0
 
 
+@pytest.mark.parametrize(("field", "change"), [("seq", 1), ("incarnation", 1)])
+def test_a_message_behind_a_gap_or_of_another_life_is_not_taken_though_its_turn_is_next(field, change):
+    """Once a link: whoever was refused before is left to the machine altogether."""
+    both = Lockstep(
+        Experiment(game="coordination(agents=3)", dag="complete", lanes=2, horizon=8, learning_rate=0.1)
+    )
+    links = set()
+    while not both.over and len(links) < 9:
+        if not both.pending:
+            both.look(0.06)
+            continue
+        message = both.pending.pop(0)
+        envelope = decode(message.frames)
+        step = isinstance(envelope.message, ActionsChosen | StatesAnnounced)
+        if step and envelope.message.turn > 0 and (message.to, message.origin) not in links:
+            changed = structs.replace(envelope, **{field: getattr(envelope, field) + change})
+            frames = [bytes(frame) for frame in encode(changed)]
+            both.arrive(Message(message.to, message.origin, frames))
+            links.add((message.to, message.origin))
+        both.arrive(message)
+    assert len(links) == 9, "three agents hear the coordinator, it hears them, and three edges"
+
+
 def test_messages_too_many_for_a_window_are_left_to_the_machine_which_says_so():
     """An agent whose child acknowledges nothing stops, in both, with the same words."""
     both = Lockstep(Experiment(game="climbing", dag="0-1", rounds=1, lanes=1, horizon=30, learning_rate=0.1))
