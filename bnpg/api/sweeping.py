@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bnpg.api.preparation import as_plain
 from bnpg.api.wording import in_python_words
 from bnpg.launchers.settings import settings_from
 from bnpg.sweeps.folder import available_cores
@@ -18,6 +19,8 @@ def sweep(
     out: str | os.PathLike[str],
     *,
     base: Mapping[str, Any] | None = None,
+    random: Mapping[str, Any] | None = None,
+    samples: int | None = None,
     jobs: int | None = None,
     progress: bool = False,
 ) -> Sweep:
@@ -31,6 +34,11 @@ def sweep(
         Folder of the sweep. One of the same grid goes on; what is done is kept.
     base : mapping
         What all runs share, one value for each setting.
+    random : mapping
+        What is drawn: a list for each setting, or ``{"from": 0.01, "to": 1, "scale": "log"}``; `key`, an
+        integer, for other points. Each point is run with every combination of the grid, which may be ``{}``.
+    samples : int
+        How many points are drawn, 20 if nothing says so.
     jobs : int
         Runs at a time; one for each core if left out.
     progress : bool
@@ -55,13 +63,28 @@ def sweep(
     (2, [7, 11])
     """
     if isinstance(grid, Mapping):
-        axes = {_key(name): list(values) for name, values in grid.items()}
-        shared = {_key(name): value for name, value in (base or {}).items()}
-        checked = grid_of({"base": shared, "grid": axes}, Path(), "grid")
+        axes = {_key(name): _plain_list(values) for name, values in grid.items()}
+        shared = {_key(name): as_plain(value) for name, value in (base or {}).items()}
+        tables = {"base": shared, "grid": axes}
+        if random:
+            tables["random"] = {_key(name): _drawn(values) for name, values in random.items()}
+        checked = grid_of(tables, Path(), "grid", samples)
     else:
-        checked = read_grid(Path(grid))
+        checked = read_grid(Path(grid), samples)
     settings = settings_from({"launcher": "memory"})
     return run_sweep(checked, Path(out), jobs or available_cores(), settings, quiet=not progress)
+
+
+def _plain_list(values: Any) -> list[Any]:
+    return [as_plain(value) for value in values]
+
+
+def _drawn(values: Any) -> Any:
+    """Return a range, a number or a list as a grid file has it."""
+    if isinstance(values, Mapping):
+        return {name: as_plain(value) for name, value in values.items()}
+    plain = as_plain(values)
+    return _plain_list(plain) if isinstance(plain, list) else plain
 
 
 def _key(name: str) -> str:

@@ -1,6 +1,7 @@
 """`bnpg sweep`: a grid of experiments, in parallel, into one table."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,12 @@ _SHOWN = named("value", "optimality_gap", "nash_gap", "score")
     metavar="NAME=VALUE",
     help="An option of the Slurm jobs, such as time=2:00:00; may be given several times.",
 )
+@click.option(
+    "--samples",
+    type=integer(1, 100_000),
+    metavar="N",
+    help="Points of a random search, instead of what the file says.",
+)
 @click.option("--dry-run", is_flag=True, help="Check the grid, list its runs and end; nothing is written.")
 @options_of(LaunchSettings, launcher="memory")
 @json_option
@@ -51,6 +58,7 @@ def sweep(
     jobs: int | None,
     engine: str,
     sbatch: tuple[str, ...],
+    samples: int | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -59,8 +67,9 @@ def sweep(
     """Run every combination of a grid, such as games x DAGs x seeds; then write table, statistics and report.
 
     The file has two tables: [base] with what all runs share, [grid] with a list of values for each field that
-    varies. Any field of an experiment may stand in either. The same command again goes on where a sweep was
-    interrupted or killed; what is done is not repeated.
+    varies. Any field of an experiment may stand in either. A third, [random], draws points from lists and
+    ranges, which are the same for the same file. The same command again goes on where a sweep was interrupted
+    or killed; what is done is not repeated.
 
     \b
     Example:
@@ -82,10 +91,11 @@ def sweep(
     settings = settings_from(given(options, LaunchSettings, launcher="memory"))
     make_pool = find_pool(engine)
     job = job_options(sbatch)
-    grid = read_grid(grid_file)
+    grid = read_grid(grid_file, samples)
     if dry_run:
-        names = [one.name for one in grid.runs]
-        click.echo(json.dumps({"runs": len(names), "names": names}) if as_json else "\n".join(names))
+        names, points = [run.name for run in grid.runs], [run.point for run in grid.runs]
+        listed = {"runs": len(names), "names": names, "points": points}
+        click.echo(json.dumps(listed) if as_json else "\n".join(names))
         return ExitCode.DONE
     folder = out or default_folder(grid_file)
     jobs = jobs or available_cores()
@@ -98,10 +108,11 @@ def sweep(
     if as_json:
         click.echo(json.dumps(_as_json(ended)))
     elif not ended.interrupted:
-        click.echo(_in_words(ended))
+        click.echo(_in_words(ended, ranked=grid.search is not None))
     if ended.interrupted:
         done = f"{ended.done} of {ended.runs} runs are done"
-        again = f"bnpg sweep {grid_file}" + (f" --out {out}" if out else "")
+        again = f"bnpg sweep {grid_file}" + (f" --samples {samples}" if samples else "")
+        again += f" --out {out}" if out else ""
         click.echo(f"bnpg: interrupted, {done}; continue with: {again}", err=True)
         return ExitCode.INTERRUPTED
     if ended.failed:
@@ -133,10 +144,10 @@ def _as_json(ended: "Sweep") -> dict[str, Any]:
     }
 
 
-def _in_words(ended: "Sweep") -> str:
+def _in_words(ended: "Sweep", ranked: bool) -> str:
     kept = f", {ended.kept} of them before" if ended.kept else ""
     lines = [f"Done: {ended.done} of {ended.runs} runs{kept}, in {duration(ended.seconds)}", ""]
-    lines += _table(ended.aggregates)
+    lines += _table(ended.aggregates, ranked)
     lines += ["", f"Files in {ended.folder}"]
     for name, meaning in (
         ("report.html", "the runs compared, for any browser"),
@@ -149,8 +160,8 @@ def _in_words(ended: "Sweep") -> str:
     return "\n".join(lines)
 
 
-def _table(aggregates: "list[Aggregate]") -> list[str]:
-    """Return the interquartile means with their intervals as lines of text."""
+def _table(aggregates: "list[Aggregate]", ranked: bool = False) -> list[str]:
+    """Return the interquartile means with their intervals as lines of text; ranked, the best score first."""
     from bnpg.sweeps.aggregates import ALL_GAMES
 
     configurations: dict[str, dict[str, Aggregate]] = {}
@@ -158,6 +169,8 @@ def _table(aggregates: "list[Aggregate]") -> list[str]:
         words = ", ".join(f"{name} {value}" for name, value in aggregate.configuration.items()) or "all runs"
         words = words.replace(f"game {ALL_GAMES}", ALL_GAMES)
         configurations.setdefault(words, {})[aggregate.measure] = aggregate
+    if ranked:
+        configurations = dict(sorted(configurations.items(), key=lambda item: _rank(item[1])))
     shown = {
         measure: name
         for measure, name in _SHOWN.items()
@@ -177,6 +190,12 @@ def _table(aggregates: "list[Aggregate]") -> list[str]:
     note = "  Interquartile means over the seeds [95 % bootstrap interval]"
     note += "; a score of 0 is acting at random, 1 the best joint policy." if "score" in shown else "."
     return [*(row.rstrip() for row in rows), "", note]
+
+
+def _rank(found: "dict[str, Aggregate]") -> float:
+    """Return less for a better configuration: by its score, else by its return."""
+    measured = (found[name].iqm for name in ("score", "return_mean") if name in found)
+    return -next((number for number in measured if number is not None), -math.inf)
 
 
 def _cell(aggregate: "Aggregate | None") -> str:

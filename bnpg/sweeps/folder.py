@@ -34,6 +34,7 @@ class _Manifest(Struct):
     format: int
     base: dict[str, Any] = {}
     grid: dict[str, Any] = {}
+    random: dict[str, Any] = {}
     runs: list[Any] = []
 
 
@@ -93,6 +94,7 @@ def _manifest(grid: Grid) -> dict[str, Any]:
         "bnpg": __version__,
         "base": grid.base,
         "grid": grid.axes,
+        **({"random": grid.search.document} if grid.search else {}),
         "runs": [{"name": run.name, "digest": run.digest} for run in grid.runs],
     }
 
@@ -102,8 +104,8 @@ def _difference(path: Path, grid: Grid) -> str:
     there = read_json(path, _Manifest, InputError)
     if there.format != FORMAT:
         return f"its format is {there.format}, expected {FORMAT}"
-    tables, runs = {"base": there.base, "grid": there.grid}, there.runs
-    here = {"base": grid.base, "grid": grid.axes}
+    tables, runs = {"base": there.base, "grid": there.grid, "random": there.random}, there.runs
+    here = {"base": grid.base, "grid": grid.axes, "random": grid.search.document if grid.search else {}}
     for table, fields in here.items():
         for field in dict.fromkeys([*fields, *tables[table]]):
             mine, theirs = fields.get(field), tables[table].get(field)

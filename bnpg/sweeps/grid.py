@@ -10,6 +10,11 @@
     game = ["climbing", "penalty"]
     dag = ["empty", "0-1"]
     seed = [0, 1, 2, 3]
+
+    [random]                     # instead of a grid, or before it: points that are drawn
+    samples = 20
+    learning-rate = {from = 0.01, to = 1, scale = "log"}
+    optimizer = ["adam", "normalised"]
 """
 
 import hashlib
@@ -27,11 +32,12 @@ from bnpg_coordinator.experiment import Experiment, experiment_from, experiment_
 from bnpg_protocol.process.settings import unknown
 
 from bnpg.experiment_plan import ExperimentPlan, plan_experiment
+from bnpg.sweeps.random_search import KEY, SAMPLES, Search, search_of
 from bnpg_files.reading import read_toml
 from bnpg_math.errors import InputError
 
 FIELDS = tuple(field.key for field in experiment_settings())
-"""What may stand in either table."""
+"""What may stand in each table."""
 LARGEST = 100_000
 """Most runs of one grid."""
 
@@ -70,27 +76,37 @@ class Grid:
     folder : Path
         From which relative paths start.
     base, axes : dict
-        The two tables.
+        The tables `base` and `grid`.
     runs : tuple of GridRun
+    search : Search or None
+        What the table `random` asks for.
     """
 
     folder: Path
     base: dict[str, Any]
     axes: dict[str, list[Any]]
     runs: tuple[GridRun, ...]
+    search: Search | None = None
+
+    @property
+    def varying(self) -> list[str]:
+        """The fields that are not the same in all runs: first those that are drawn."""
+        return [*(self.search.fields if self.search else ()), *self.axes]
 
     def fields(self, run: GridRun) -> dict[str, Any]:
         """Return the fields of a run as a person would write them."""
         return self.base | run.point
 
 
-def read_grid(path: Path) -> Grid:
+def read_grid(path: Path, samples: int | None = None) -> Grid:
     """Read a grid and check each of its runs.
 
     Parameters
     ----------
     path : Path
         A TOML file.
+    samples : int, optional
+        Points of a random search, instead of what the file says.
 
     Raises
     ------
@@ -101,28 +117,32 @@ def read_grid(path: Path) -> Grid:
         document = read_toml(path, dict[str, Any], InputError)
     except FileNotFoundError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    return grid_of(document, path.parent, str(path))
+    return grid_of(document, path.parent, str(path), samples)
 
 
-def grid_of(document: Mapping[str, Any], folder: Path, where: str) -> Grid:
+def grid_of(document: Mapping[str, Any], folder: Path, where: str, samples: int | None = None) -> Grid:
     """Check a grid and each of its runs.
 
     Parameters
     ----------
     document : mapping
-        The tables `base` and `grid`, as a grid file has them.
+        The tables `base`, `grid` and `random`, as a grid file has them.
     folder : Path
         From which relative paths start.
     where : str
         How it is named where something is wrong.
+    samples : int, optional
+        As of :func:`read_grid`.
 
     Raises
     ------
     InputError
         As of :func:`read_grid`.
     """
-    base, axes = _tables(document, where)
-    points = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    base, axes, search = _tables(document, where, samples)
+    combinations = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    drawn = [{}] if search is None else search.points(where)
+    points = [point | combination for point in drawn for combination in combinations]
     width = len(str(len(points) - 1))
     # The seed never decides whether an experiment can be run, and games may be large: check each once.
     checked: dict[str, tuple[ExperimentPlan, str]] = {}
@@ -142,7 +162,7 @@ def grid_of(document: Mapping[str, Any], folder: Path, where: str) -> Grid:
         digest = experiment_identity(experiment, checked[key][1])
         runs.append(GridRun(number, _name(number, width, point), point, experiment, digest))
         checked = {key: checked[key]} if len(checked) > 64 else checked
-    return Grid(folder, base, axes, tuple(runs))
+    return Grid(folder, base, axes, tuple(runs), search)
 
 
 def plan_of(fields: dict[str, Any], folder: Path, digest: str) -> ExperimentPlan:
@@ -175,43 +195,57 @@ def _digest_of_files(plan: ExperimentPlan) -> str:
     return f"{plan.digest} {initial}"
 
 
-def _tables(document: Mapping[str, Any], where: str) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Return the two tables, with every field and the kind of its value checked."""
+def _tables(
+    document: Mapping[str, Any], where: str, samples: int | None
+) -> tuple[dict[str, Any], dict[str, list[Any]], Search | None]:
+    """Return the tables, with every field and the kind of its value checked."""
     for name, table in document.items():
-        if name not in ("base", "grid") or not isinstance(table, dict):
-            raise InputError(f"{where}: expected the tables [base] and [grid] alone, got {name!r}")
+        if name not in ("base", "grid", "random") or not isinstance(table, dict):
+            raise InputError(f"{where}: expected the tables [base], [grid] and [random] alone, got {name!r}")
         for field in table:
-            if field not in FIELDS:
+            if field not in FIELDS and not (name == "random" and field in (SAMPLES, KEY)):
                 raise InputError(f"{where}: [{name}] {field}: {unknown(field.replace('_', '-'), FIELDS)}")
-    base, axes = document.get("base", {}), document.get("grid", {})
-    if not axes:
+    base, axes, random = (document.get(name, {}) for name in ("base", "grid", "random"))
+    if not axes and not random:
         raise InputError(f"{where}: expected a table [grid] with lists of values, such as seed = [0, 1, 2]")
+    if samples is not None and not random:
+        raise InputError(f"{where}: has no table [random] of which samples could be drawn")
     for field, value in base.items():
         if isinstance(value, list):
             raise InputError(f"{where}: base.{field} must be one value; a list belongs in [grid]")
-        if field in axes:
-            raise InputError(f"{where}: {field} is in both [base] and [grid]")
+    tables = {"base": base, "grid": axes, "random": random}
+    for (one, fields), (other, others) in itertools.combinations(tables.items(), 2):
+        for field in fields:
+            if field in others:
+                raise InputError(f"{where}: {field} is in both [{one}] and [{other}]")
     for field, values in axes.items():
-        _check_axis(where, field, values)
-    if "game" not in base | axes:
+        if not isinstance(values, list):
+            raise InputError(
+                f"{where}: grid.{field} must be a list, got {values!r}; one value belongs in [base]"
+            )
+        _check_values(where, f"grid.{field}", values)
+    for field, values in random.items():
+        if isinstance(values, list):
+            _check_values(where, f"random.{field}", values)
+    search = search_of(random, where, samples) if random else None
+    if "game" not in base | axes | random:
         raise InputError(f"{where}: no game; expected game in [base] or [grid]")
-    count = math.prod(len(values) for values in axes.values())
+    count = math.prod(len(values) for values in axes.values()) * (search.samples if search else 1)
     if count > LARGEST:
-        raise InputError(f"{where}: [grid] makes {count} runs, expected at most {LARGEST}")
-    return base, axes
+        table = "[random] with [grid]" if search else "[grid]"
+        raise InputError(f"{where}: {table} makes {count} runs, expected at most {LARGEST}")
+    return base, axes, search
 
 
-def _check_axis(where: str, field: str, values: Any) -> None:
-    if not isinstance(values, list):
-        raise InputError(f"{where}: grid.{field} must be a list, got {values!r}; one value belongs in [base]")
+def _check_values(where: str, name: str, values: list[Any]) -> None:
     if not values:
-        raise InputError(f"{where}: grid.{field} must not be an empty list")
+        raise InputError(f"{where}: {name} must not be an empty list")
     seen = set()
     for value in values:
         if not isinstance(value, str | int | float):
-            raise InputError(f"{where}: grid.{field} must hold plain values, got {value!r}")
+            raise InputError(f"{where}: {name} must hold plain values, got {value!r}")
         if (isinstance(value, bool), value) in seen:
-            raise InputError(f"{where}: grid.{field} holds {value!r} twice")
+            raise InputError(f"{where}: {name} holds {value!r} twice")
         seen.add((isinstance(value, bool), value))
 
 

@@ -123,7 +123,7 @@ def run_sweep(
     """
     began = time.monotonic()
     with sweep_folder(grid, folder) as sweep:
-        kept = {run.number for run in grid.runs if _is_finished(sweep.run(run))}
+        kept = {run.number for run in grid.runs if _is_finished(sweep.run(run), run.experiment.rounds)}
         tasks = [
             Task(
                 run.number,
@@ -132,6 +132,7 @@ def run_sweep(
                     "fields": grid.fields(run),
                     "base": str(grid.folder.absolute()),
                     "digest": run.digest,
+                    "rounds": run.experiment.rounds,
                     "settings": msgspec.to_builtins(settings),
                 },
             )
@@ -147,9 +148,9 @@ def run_sweep(
         report, warnings = None, []
         if not interrupted:
             rows = table_rows(grid, sweep, tally.failed)
-            aggregates = aggregate(rows, list(grid.axes))
+            aggregates = aggregate(rows, grid.varying)
             unwritten = write_table(rows, sweep.path)
-            write_aggregates(aggregates, list(grid.axes), sweep.path)
+            write_aggregates(aggregates, grid.varying, sweep.path)
             report, warning = _write_report(sweep, rows)
             warnings = [line for line in (unwritten, warning) if line]
     return Sweep(
@@ -171,9 +172,12 @@ def write_aggregates(aggregates: Sequence[Aggregate], axes: Sequence[str], folde
     write_csv(rows, columns, folder / "aggregates.csv")
 
 
-def _is_finished(folder: Path) -> bool:
+def _is_finished(folder: Path, rounds: int) -> bool:
     try:
-        return folder.exists() and completed(RunFolder(folder), curves=False)
+        if not folder.exists():
+            return False
+        run = RunFolder(folder)
+        return run.experiment.rounds == rounds and completed(run, curves=False)
     except InputError:
         return False  # the worker that takes it up says what is wrong with it
 

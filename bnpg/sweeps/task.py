@@ -12,7 +12,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.execution import execute
 from bnpg.launchers.registry import find_launcher
-from bnpg.launchers.settings import settings_from
+from bnpg.launchers.settings import LaunchSettings, settings_from
 from bnpg.resumption import check_resumable, completed
 from bnpg.run_creation import create_run_folder
 from bnpg.run_folder import RunFolder
@@ -50,12 +50,7 @@ def run_task(task: dict[str, Any], report: Report = _nobody, ending: Ended = NEV
     folder = Path(task["folder"])
     try:
         settings = settings_from(task["settings"])
-        if not folder.exists():
-            plan = plan_of(task["fields"], Path(task["base"]), task["digest"])
-            run = create_run_folder(plan, settings, folder)
-        else:
-            run = RunFolder(folder)
-            check_resumable(run)
+        run = _begun(task, folder, settings)
         if not completed(run, curves=False):
             outcome = execute(run, settings, find_launcher(settings.launcher), on_line, curves=False).outcome
             return {"code": int(outcome.code), "why": outcome.why}
@@ -69,3 +64,18 @@ def run_task(task: dict[str, Any], report: Report = _nobody, ending: Ended = NEV
         why = f"a defect of bnpg, please report it: {type(error).__name__}: {error}"
         return {"code": int(ExitCode.INTERNAL), "why": why}
     return {"code": int(ExitCode.DONE), "why": ""}
+
+
+def _begun(task: dict[str, Any], folder: Path, settings: LaunchSettings) -> RunFolder:
+    """Return the folder of a run: a new one, or the one in which it was begun."""
+    if not folder.exists():
+        plan = plan_of(task["fields"], Path(task["base"]), task["digest"])
+        return create_run_folder(plan, settings, folder)
+    run = RunFolder(folder)
+    check_resumable(run)
+    if run.experiment.rounds != task["rounds"]:
+        raise InputError(
+            f"{folder} was given {run.experiment.rounds} rounds since, expected {task['rounds']}: "
+            "move it away, and it is run again"
+        )
+    return run
