@@ -30,7 +30,7 @@ def as_json(found: Edges) -> dict[str, Any]:
 
 def as_text(found: Edges, folder: Path, game: str, *, following: bool = True) -> str:
     """Return them for people, with the command that trains the proposal if that is to follow."""
-    lines = [f"{game}, {len(found.values)} edges, {found.episodes} episodes each way", ""]
+    lines = [f"{game}, {_edges(len(found.values))}, {found.episodes} episodes each way", ""]
     if not found.values:
         return lines[0] + "\n\nThere is no edge to measure."
     lines.append("  what the team loses without it     95 % interval" + _column(found))
@@ -40,7 +40,7 @@ def as_text(found: Edges, folder: Path, game: str, *, following: bool = True) ->
     exact = "" if found.exact_loss is None else f", exactly {found.exact_loss:.4g}"
     lines += [
         "",
-        f"  proposal: {named(found.proposal)} ({len(found.proposal.edges)} edges)",
+        f"  proposal: {named(found.proposal)} ({_edges(len(found.proposal.edges))})",
         f"    loses {_interval(found.loss)}{exact} before it is trained further",
     ]
     if following:
@@ -68,3 +68,7 @@ def _fields(value: Estimate) -> dict[str, float]:
 
 def _exact(key: str, value: float | None) -> dict[str, float]:
     return {} if value is None else {key: value}
+
+
+def _edges(count: int) -> str:
+    return f"{count} edge" + "s" * (count != 1)

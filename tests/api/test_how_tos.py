@@ -168,7 +168,11 @@ def test_a_policy_and_a_world_of_ones_own(here: Path) -> None:
 
 
 def test_sweep(here: Path) -> None:
-    (grid,) = blocks("sweep.md", "toml")
+    grid, search = blocks("sweep.md", "toml")
+    Path("search.toml").write_text(search)
+    shown = next(block for block in blocks("sweep.md", "console") if "--dry-run" in block)
+    drawn = read_grid(Path("search.toml"), samples=2).runs
+    assert shown.splitlines()[1:] == [run.name for run in drawn]
     Path("edge.toml").write_text(grid)
     assert len(read_grid(Path("edge.toml")).runs) == 32
     Path("edge.toml").write_text(
