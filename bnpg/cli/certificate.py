@@ -6,9 +6,10 @@ import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import debug_option, json_option
+from bnpg.cli.suggestions import SuggestingGroup
 
 
-@click.group(short_help="Verify what a run proves of its policy.")
+@click.group(cls=SuggestingGroup, short_help="Verify what a run proves of its policy.")
 def certificate() -> None:
     """Work with the certificate that a run leaves behind."""
 

@@ -134,12 +134,13 @@ def option(declared: Declared[Any], default: Any = NODEFAULT) -> Callable[[Comma
     shown = declared if default is NODEFAULT else replace(declared, default=default)
     facts = [fact for fact in (shown.shown_default() + shown.setting.remark, *shown.setting.facts) if fact]
     text = declared.meaning(lambda key: f"--{key}", lambda typed: typed)
+    # A default that is given, even None, counts as a value since click 8.3, so a required one has none.
+    absent: dict[str, Any] = {"required": True} if declared.required else {"default": None}
     return click.option(
         f"--{declared.key}/--no-{declared.key}" if declared.is_flag else f"--{declared.key}",
         declared.name,
         type=None if declared.is_flag else Value(declared),
-        default=None,
-        required=declared.required,
+        **absent,
         metavar=declared.metavar() or None,
         envvar=declared.setting.variable or None,
         multiple=declared.setting.repeated,

@@ -6,7 +6,15 @@ import click
 
 
 class SuggestingGroup(click.Group):
-    """Like `click.Group`, with a suggestion."""
+    """Like `click.Group`, with a suggestion, and one line where a command is missing."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words that follow, or say which there may be."""
+        if not args and not self.invoke_without_command and not ctx.resilient_parsing:
+            # The answer of click is the whole help, as an error.
+            known = ", ".join(self.list_commands(ctx))
+            raise click.UsageError(f"missing command of {ctx.command_path!r}: expected one of {known}", ctx)
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

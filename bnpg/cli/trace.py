@@ -6,9 +6,10 @@ import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.options import debug_option, integer, json_option
+from bnpg.cli.suggestions import SuggestingGroup
 
 
-@click.group(short_help="Prove that a run was in order; draw its messages.")
+@click.group(cls=SuggestingGroup, short_help="Prove that a run was in order; draw its messages.")
 def trace() -> None:
     """Work with the message trace of a run made with `bnpg train --trace`."""
 

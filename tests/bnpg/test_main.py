@@ -50,6 +50,22 @@ def test_a_path_that_is_none_is_no_defect(refused: Any, words: str) -> None:
     assert LONG in refused(*words.format(LONG).split())
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("agent", "Missing option '--connect'."),
+        ("agent --connect tcp://127.0.0.1:9", "Missing option '--state'."),
+        ("coordinator climbing", "Missing option '--listen'."),
+        ("keys", "missing command of 'bnpg keys': expected one of "),
+        ("trace", "missing command of 'bnpg trace': expected one of check, show"),
+        ("certificate", "missing command of 'bnpg certificate': expected one of check"),
+        ("trace chekc run", "unknown command 'chekc': did you mean 'check'?"),
+    ],
+)
+def test_what_is_missing_is_named_in_one_line(refused: Any, words: str, says: str) -> None:
+    assert says in refused(*words.split())
+
+
 def test_a_folder_that_may_not_be_entered_is_no_defect(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def locked(name: str) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "run/agents/agent-0")
