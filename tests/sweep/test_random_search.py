@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bnpg
-from bnpg.sweeps.grid import read_grid
+from bnpg.cli.sweep import _table
+from bnpg.sweeps.grid import Grid, read_grid
 from bnpg.sweeps.random_search import Range, uniform
+from bnpg.sweeps.task import run_task
 from bnpg_math.errors import InputError
 
 SEARCH = """
@@ -120,44 +122,44 @@ def test_a_mistake_is_one_line(here: Path, run: Callable[..., Any], table: str, 
     assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
 
 
-def test_it_is_run_ranked_and_goes_on_and_another_number_of_samples_is_another_sweep(
-    search: Path, run: Callable[..., Any]
-) -> None:
-    dry = run("sweep", search, "--samples", 3, "--dry-run", "--json")
-    points = json.loads(dry.out)["points"]
-    assert [point["initial"] for point in points] == ["zeros", "normal"] * 3
-    assert not Path("sweeps").exists()
-    ended = run("sweep", search, "--samples", 3, "--jobs", 1, "--quiet")
-    assert ended.code == 0, ended.err
-    rows = [line for line in ended.out.splitlines() if line.startswith("  learning-rate")]
+def test_it_is_run_and_shown_with_the_best_first(search: Path, run: Callable[..., Any]) -> None:
+    search.write_text(SEARCH.replace("regularization = [0, 0.1]", "").replace(', "normal"', ""))
+    ended = bnpg.sweep(search, "found", samples=2, jobs=1)
+    assert [row.point for row in ended.rows] == [run.point for run in read_grid(search, 2).runs]
+    rows = [line for line in _table(ended.aggregates, ranked=True) if line.startswith("  learning-rate")]
     scores = [float(row.split()[-1]) for row in rows]
-    assert (len(scores), scores) == (6, sorted(scores, reverse=True))
-    again = run("sweep", search, "--samples", 3, "--jobs", 1, "--quiet", "--json")
-    assert json.loads(again.out)["kept"] == 6
-    other = run("sweep", search, "--jobs", 1)
-    assert (other.code, "random.samples is 3 there and 6 here" in other.err) == (2, True)
-    first = next(Path("sweeps/search/runs").iterdir())
-    assert run("resume", first, "--rounds", 3, "--quiet").code == 0
-    longer = run("sweep", search, "--samples", 3, "--jobs", 1, "--quiet")
-    assert (longer.code, "was given 3 rounds since, expected 2: move it away" in longer.err) == (3, True)
+    assert (len(scores), scores) == (2, sorted(scores, reverse=True))
+    other = run("sweep", search, "--out", "found", "--jobs", 1)
+    assert (other.code, "random.samples is 2 there and 6 here" in other.err) == (2, True)
+    # One that was given other rounds since would make the table a mix.
+    grid = read_grid(search, 2)
+    folder = Path("found/runs") / grid.runs[0].name
+    assert run("resume", folder, "--rounds", 3, "--quiet").code == 0
+    said = run_task({"folder": str(folder), "settings": {"launcher": "memory"}, "rounds": 2})
+    assert said["why"] == f"{folder} was given 3 rounds since, expected 2: move it away, and it is run again"
+
+
+def test_the_points_are_listed_before_anything_runs(search: Path, run: Callable[..., Any]) -> None:
+    dry = run("sweep", search, "--samples", 3, "--dry-run", "--json")
+    assert json.loads(dry.out)["points"] == [run.point for run in read_grid(search, 3).runs]
+    assert not Path("sweeps").exists()
     plain = Path("plain.toml")
     plain.write_text('[grid]\ngame = ["climbing"]\n')
     none = run("sweep", plain, "--samples", 3)
     assert (none.code, "has no table [random]" in none.err) == (2, True)
 
 
-def test_python_draws_the_points_of_the_file(search: Path) -> None:
-    ended = bnpg.sweep(
-        {"initial": ["zeros"]},
+def test_python_draws_the_points_of_the_file(search: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Grid] = []
+    monkeypatch.setattr("bnpg.api.sweeping.run_sweep", lambda grid, *_, **__: asked.append(grid))
+    bnpg.sweep(
+        {"initial": ("zeros", "normal")},
         "found",
-        base={"game": "climbing", "mode": "exact", "rounds": np.int64(1)},
+        base={"game": "climbing", "mode": "exact", "rounds": np.int64(2)},
         random={
             "learning_rate": {"from": np.float64(0.01), "to": 1, "scale": "log"},
-            "regularization": (0, 0.1),
+            "regularization": (np.int64(0), np.float64(0.1)),
         },
-        samples=2,
-        jobs=1,
+        samples=6,
     )
-    assert [row.point for row in ended.rows] == [
-        run.point for run in read_grid(search).runs if run.point["initial"] == "zeros"
-    ][:2]
+    assert asked[0].runs == read_grid(search).runs
