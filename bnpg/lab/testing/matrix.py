@@ -158,6 +158,8 @@ def main() -> int:
     found, missing = [], []
     for python in given.pythons.split(","):
         for numpy in given.numpys.split(","):
+            # It may take half an hour: an environment is installed, and each kernel plays the set.
+            print(f"{python} with numpy {numpy} ..", file=sys.stderr, flush=True)
             inside = environment(given.folder, python, numpy)
             if inside:
                 found += of_kernels(inside, given.kernels.split(","))
