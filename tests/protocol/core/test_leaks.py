@@ -7,6 +7,7 @@ import sys
 import pytest
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol import core
+from msgspec import structs
 
 from bnpg.lab.testing.in_memory import setup_of
 from bnpg.lab.testing.lockstep import COORDINATOR, Team
@@ -22,13 +23,13 @@ FEW = 490
 """Objects more or less, however many steps were made."""
 
 
-def grown(compiled: bool, steps: int) -> int:
+def grown(compiled: bool, steps: int, relay: bool) -> int:
     """Play a run of many short rounds; return how many objects more there are at its end than half way."""
     rounds = max(8, steps // HORIZON)
     experiment = Experiment(
         game="climbing", dag="0-1", rounds=rounds, lanes=3, horizon=HORIZON, learning_rate=0.1
     )
-    team = Team(setup_of(experiment, patience=1e9), compiled)
+    team = Team(structs.replace(setup_of(experiment, patience=1e9), relay=relay), compiled)
     blocks: dict[int, int] = {}
     for name in ("agent-0", "agent-1"):
         team.look(name)
@@ -50,6 +51,7 @@ def grown(compiled: bool, steps: int) -> int:
 
 @pytest.mark.skipif(not sys.getallocatedblocks(), reason="Python's own allocator counts, and is not used")
 @pytest.mark.timeout(3600)
-def test_steps_leave_no_object_behind_that_the_machines_do_not():
+@pytest.mark.parametrize("relay", [False, True])
+def test_steps_leave_no_object_behind_that_the_machines_do_not(relay):
     """One in a hundred steps would show; a round that is over is forgotten by both."""
-    assert grown(True, STEPS) - grown(False, COMPARED) < FEW
+    assert grown(True, STEPS, relay) - grown(False, COMPARED, relay) < FEW
