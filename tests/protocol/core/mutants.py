@@ -47,6 +47,12 @@ MUTANTS = (
         "to[lane] = table[2 * (size_t)rows[lane]] <= uniforms[0]",
     ),
     Mutant(
+        "a uniform that is a sum of many outcomes is not passed on",
+        "lanes.pxi",
+        "sums[low + half - 1] <= uniform",
+        "sums[low + half - 1] < uniform",
+    ),
+    Mutant(
         "an agent acts on states before the action of a parent",
         "agent.pxi",
         "            if one is not known and len(<list>one) <= turn:\n                return False\n",
