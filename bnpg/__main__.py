@@ -4,15 +4,24 @@ It turns every way a command can end into an exit code, and every mistake of a u
 """
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 
-from bnpg_protocol.process.threads import use_one_thread
-
-use_one_thread()  # before anything imports numpy
-
+POLITE = (
+    threading.current_thread() is threading.main_thread()
+    and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+)
+"""Whether a polite kill while this is loaded is to be what Ctrl-C is."""
+if POLITE:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 try:
+    from bnpg_protocol.process.threads import use_one_thread
+
+    use_one_thread()  # before anything imports numpy
+
     import click
     from bnpg_protocol.process.surroundings import interruptible, leave_output, settle, shortage, unusable
     from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
@@ -26,6 +35,9 @@ except KeyboardInterrupt:
     # Loading takes most of a command's first half second, and `main` is not there yet to catch Ctrl-C.
     sys.stderr.write("bnpg: error: interrupted\n")
     sys.exit(130)
+finally:
+    if POLITE:  # `main` does what a process of its own needs; this may be a program of others
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

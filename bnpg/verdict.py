@@ -76,7 +76,7 @@ def notices(experiment: Experiment, lines: Sequence[Line], unit: float) -> list[
             f"{first.value:.4g} after {first.round}"
         )
     since = _saturated_since(measured)
-    half = [line for line in measured if line.round <= last.round // 2][-1]
+    half = [line for line in measured if line is first or line.round <= last.round // 2][-1]
     if since is not None:
         reasons.append(
             f"policies are saturated since round {since}, far from an optimum: they do not try any more what "

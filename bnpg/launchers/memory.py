@@ -7,12 +7,13 @@ import msgspec
 from bnpg_agents.checkpoint import CheckpointFolder, load_snapshots
 from bnpg_agents.sealing import Seal
 from bnpg_agents.snapshot import Snapshot
+from bnpg_coordinator import run_files
 from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.effect_performer import effect_performer
 from bnpg_coordinator.effects import Conclude
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import prepare_setup, recorded_critics, recorded_lines
-from bnpg_coordinator.run_record import RunRecord
+from bnpg_coordinator.run_record import RunRecord, recorded_rounds
 from bnpg_coordinator.sealed_folder import read_sealed
 from bnpg_protocol.process.allocation import keep_freed_memory
 from bnpg_protocol.process.faults.plan import read_plan
@@ -111,6 +112,7 @@ class _MemoryRun:
                 generation=generation,
                 restarts=settings.on_lost_state == "restart",
                 recorded=recorded_lines(folder, setup.experiment),
+                reached=recorded_rounds(folder / run_files.RECORD),
                 largest_sealed=largest,
                 sealed=read_sealed(folder, largest),
                 critics=dict(self._critics),

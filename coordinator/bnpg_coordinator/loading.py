@@ -14,7 +14,7 @@ from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.experiment import Experiment, experiment_digest, read_experiment
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.networks import check_kind
-from bnpg_coordinator.run_record import read_lines
+from bnpg_coordinator.run_record import read_lines, recorded_rounds
 from bnpg_coordinator.setup import CoordinatorSetup
 from bnpg_coordinator.worlds.interface import World
 from bnpg_coordinator.worlds.table import TableWorld
@@ -243,6 +243,7 @@ def prepare_setup(
         numerics=fingerprint(),
         patience=patience,
         recorded=recorded_lines(folder, experiment),
+        reached=recorded_rounds(folder / run_files.RECORD),
         critics=recorded_critics(folder, experiment),
     )
 

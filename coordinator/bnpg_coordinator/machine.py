@@ -113,6 +113,7 @@ class CoordinatorMachine:
             self._rounds = CoordinatorRounds(*parts)
         self._kept = SealedCheckpoints(setup.largest_sealed, setup.sealed)
         self._phase = "gathering"
+        self._begun = False
         self._epoch = 0
         self._progress_at = now
         self._progress = Progress(setup.patience, now)
@@ -460,7 +461,9 @@ class CoordinatorMachine:
         """Start the rounds when every edge is confirmed from both ends."""
         if not self._membership.confirm(agent, edges):
             return []
-        base = self._membership.base(self._setup.restarts)
+        # Later on the record has all that this life began.
+        base = self._membership.base(self._setup.restarts, None if self._begun else self._setup.reached)
+        self._begun = True
         self.phase = "running"
         if self._observer is not None:
             self._observer(events.Begun(base))

@@ -26,6 +26,9 @@ class Member(Struct):
     """Its last beacon."""
 
 
+_LOST = "an agent's state folder was lost or"
+
+
 class Membership:
     """The agents of a run.
 
@@ -95,13 +98,15 @@ class Membership:
         self.members[agent] = Member(envelope.incarnation, origin, hello.endpoint, max(held), held, now)
         return agent
 
-    def base(self, restarts: bool = False) -> int:
+    def base(self, restarts: bool = False, recorded: int | None = None) -> int:
         """Return the round the run goes on with: the newest theta that everybody holds.
 
         Parameters
         ----------
         restarts : bool
             Whether it is 0 where there is none: theta_0 follows from the experiment.
+        recorded : int, optional
+            Rounds that are on record: it is no later one, so that the record has no gap.
 
         Raises
         ------
@@ -109,14 +114,19 @@ class Membership:
             If an agent does not hold that theta any more; the text names it.
         """
         base = min(member.latest for member in self.members.values())
+        ends = recorded is not None and recorded < base
+        if recorded is not None:
+            base = min(base, recorded)
         for agent, member in sorted(self.members.items()):
             if base not in member.held and member.latest != base:
                 if restarts:
                     return 0
                 held = ", ".join(map(str, member.held))
                 raise OrderViolation(
-                    f"the run must go on at round {base}, but agent {agent} holds theta of {held} only: "
-                    "an agent's state folder was lost or belongs to another moment of the run"
+                    f"the run must go on at round {base}{', where its record ends' * ends}, "
+                    f"but agent {agent} holds theta of {held} only: "
+                    f"{'lines were lost or the record' if ends else _LOST} "
+                    "belongs to another moment of the run"
                 )
         return base
 

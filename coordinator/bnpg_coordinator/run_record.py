@@ -204,6 +204,23 @@ def read_lines(path: Path) -> list[Line]:
     return lines
 
 
+def recorded_rounds(path: Path) -> int | None:
+    """Return of how many rounds, from 0 on and without a gap, there are lines; None if one is no line.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    lines = whole_lines(path)
+    try:
+        if not lines or decode_line(lines[-1]).round == len(lines) - 1:
+            return len(lines)
+        return next(number for number, raw in enumerate(lines) if decode_line(raw).round != number)
+    except InputError:
+        return None  # whoever goes on with it says what is wrong
+
+
 def check_record(path: Path) -> None:
     """Check that a record is as it was written, before a run goes on with it.
 

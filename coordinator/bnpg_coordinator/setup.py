@@ -49,6 +49,8 @@ class CoordinatorSetup(Struct, frozen=True):
     """What is kept from earlier lives."""
     recorded: tuple[Line, ...] = ()
     """The run record of earlier lives, if a round needs to know of those before it."""
+    reached: int | None = None
+    """Rounds of which earlier lives left a line; None where no record is looked at."""
     critics: dict[int, CriticState] = {}
     """What earlier lives stored of the critic, by round, if there is one."""
     admission: Admission | None = None

@@ -114,13 +114,14 @@ def test_one_blas_thread() -> None:
     assert done.stdout == "1 1\n"
 
 
-def test_ctrl_c_while_the_program_is_loaded_is_one_line() -> None:
-    script = """
-import sys
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_while_the_program_is_loaded_is_one_line(number: str) -> None:
+    script = f"""
+import os, signal, sys
 class Interrupted:
     def find_spec(self, name, path=None, target=None):
         if name == "bnpg.cli.root":
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.{number})
 sys.meta_path.insert(0, Interrupted())
 import bnpg.__main__
 """

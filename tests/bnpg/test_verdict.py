@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.line import Line
@@ -45,6 +46,12 @@ def test_a_bad_result_is_said_to_be_one(case: str) -> None:
 def test_nothing_is_said_of_a_good_one_or_of_one_that_was_not_measured(lines: list[Line]) -> None:
     said = notices(Experiment(game="x", rounds=20), lines if lines != record(START) else [], unit=10.0)
     assert said == []
+
+
+def test_a_record_whose_beginning_is_lost_is_no_reason_to_fail() -> None:
+    later = record(START)
+    later[-1] = msgspec.structs.replace(later[-1], round=20)
+    assert len(notices(Experiment(game="x", rounds=20, learning_rate=0.1), later[-1:], 10.0)) > 0
 
 
 def test_of_the_complete_graph_no_more_edges_are_asked_for() -> None:

@@ -84,6 +84,17 @@ def test_a_theta_nobody_can_give_back_is_an_error_that_names_who_lacks_it(member
         membership.base()
 
 
+def test_the_run_goes_on_no_later_than_its_record_ends(membership):
+    for agent in range(3):
+        greet(membership, agent, held=(4, 5, 6))
+    assert [membership.base(recorded=recorded) for recorded in (9, 6, 5, 4)] == [6, 6, 5, 4]
+    with pytest.raises(
+        OrderViolation, match=r"round 3, where its record ends, but agent 0 .* lines were lost"
+    ):
+        membership.base(recorded=3)
+    assert membership.base(restarts=True, recorded=3) == 0
+
+
 def test_an_agent_learns_of_its_neighbours_only(membership):
     for agent in range(3):
         greet(membership, agent, incarnation=agent + 1)

@@ -118,6 +118,9 @@ def test_what_is_restored_from_a_backup_goes_on_and_a_part_of_it_is_told(tmp_pat
     record = run / "metrics.jsonl"
     record.write_bytes(b"".join(record.read_bytes().splitlines(keepends=True)[:5]))
     assert [resumed(run, rounds) for rounds in (7, 8, 9)] == [0, 0, 0]
+    (backup / "metrics.jsonl").write_bytes(b"")
+    assert resumed(backup, 7) == ExitCode.PROTOCOL
+    assert "round 0, where its record ends" in capfd.readouterr().err
     shutil.rmtree(later / "agents" / "agent-1")
     shutil.copytree(tmp_path / "run" / "agents" / "agent-1", later / "agents" / "agent-1")
     capfd.readouterr()
