@@ -16,34 +16,12 @@ cdef class AgentCore(Ends):
     cdef object machine, buffers, buffers_of_rows, policies
     cdef Streams streams
     cdef ndarray drawn_ahead
-    cdef int64_t last_parent, round
-    cdef Py_ssize_t turns
-    """Turns of the round before, while all rounds had as many; -1 before there was one, 0 if they differ."""
 
     def __init__(self, machine, kinds, send, history, quarantine):
         self.attach(machine._links, send, history, quarantine)
         self.machine = machine
         self.buffers, self.buffers_of_rows, self.policies = kinds
         self.streams = Streams.__new__(Streams)
-        self.round = self.turns = -1
-
-    cpdef object awaited_last(self):
-        """The parent that completed the turn before, if this turn waits for it, and there will be this turn."""
-        machine = self.machine
-        if self.last is None or machine._phase != "running":
-            return None
-        rounds = machine._rounds
-        buffer = rounds._now
-        if type(buffer) not in (self.buffers, self.buffers_of_rows) or rounds._update is not None:
-            return None
-        cdef Py_ssize_t turn = len(<list>buffer.chosen)
-        if <int64_t>buffer.round != self.round:
-            self.round = buffer.round
-            self.note_turns(rounds._previous)
-        if turn >= self.turns:
-            return None
-        heard = (<dict>buffer.heard).get(self.last_parent)
-        return self.last if heard is not None and len(<list>heard) <= turn else None
 
     cdef const double* uniforms(
         self, object learner, int64_t round_, tuple place, Py_ssize_t lanes, double* few
@@ -56,13 +34,6 @@ cdef class AgentCore(Ends):
         self.streams.of(learner._uniforms)
         self.streams.draw(0, round_, place[0], place[1], lanes, few)
         return few
-
-    cdef void note_turns(self, object previous) except *:
-        """Note how many turns a round had that is over: after the last one the coordinator is awaited."""
-        cdef Py_ssize_t turns
-        if previous is not None:
-            turns = len(<list>previous.chosen)
-            self.turns = turns if self.turns in (-1, turns) else 0
 
     cdef bint handle(self, bytes frame, object origin, double now) except -1:
         cdef Header header
@@ -113,7 +84,7 @@ cdef class AgentCore(Ends):
         if not acts:
             self.keep(&header, buffer, known, array, link, now)
             return True
-        return self.act(&header, buffer, known, array, link, origin, now)
+        return self.act(&header, buffer, known, array, link, now)
 
     cdef bint completes(self, object buffer, list known, Py_ssize_t turn) except -1:
         """Whether everything of the turn is there with what just came."""
@@ -146,7 +117,7 @@ cdef class AgentCore(Ends):
             buffer.limits.append(None)
 
     cdef bint act(
-        self, Header* header, object buffer, list known, object array, object link, object origin, double now
+        self, Header* header, object buffer, list known, object array, object link, double now
     ) except -1:
         """Take the message in and act, or return False with nothing changed."""
         machine, links = self.machine, self.links
@@ -178,8 +149,6 @@ cdef class AgentCore(Ends):
         if not rows_of(table, inputs, lanes, rows):
             return False
         self.keep(header, buffer, known, array, link, now)
-        self.last = origin if header.kind == ACTIONS and header.count * header.width <= SHORT else None
-        self.last_parent = header.sender
         cdef double[FEW_LANES] few
         cdef const double* uniforms = self.uniforms(learner, buffer.round, (<list>buffer.places)[turn], lanes, few)
         cdef bytes raw = PyBytes_FromStringAndSize(NULL, lanes * width)

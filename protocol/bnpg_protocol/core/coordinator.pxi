@@ -20,7 +20,6 @@ cdef class CoordinatorCore(Ends):
 
     cdef object machine, attested_rounds, plays
     cdef Steps steps
-    cdef int64_t last_agent
     cdef int part
     cdef double warned_every
 
@@ -89,22 +88,8 @@ cdef class CoordinatorCore(Ends):
         said.append(array)
         answers[header.scalars[1]] = <Py_ssize_t>answers[header.scalars[1]] + 1
         if everybody:
-            self.last = origin if header.count * header.width <= SHORT else None
-            self.last_agent = header.sender
             self.announce(rounds, episodes, agents, now)
         return True
-
-    cpdef object awaited_last(self):
-        """Who completed the turn before, as long as it has not acted in this one."""
-        machine = self.machine
-        if self.last is None or machine._phase != "running":
-            return None
-        rounds = machine._rounds
-        if rounds._part != "steps" or rounds._sampled is None:
-            return None
-        cdef Py_ssize_t taken = rounds._sampled.episodes.taken
-        said = (<dict>rounds._said).get(self.last_agent)
-        return self.last if said is not None and len(<list>said) <= taken else None
 
     cdef bint goes_on(self, object episodes, object turn, object agents) except -1:
         """Whether the lanes of a turn live on in a world that cannot fail, and all can be told."""

@@ -1,7 +1,6 @@
 # The end of a link, as far as a running step needs it: what `bnpg_protocol.wire.link` and `links` do.
 
 cdef enum:
-    SHORT = 1024          # bytes up to which a message is not worth reading before the turn is complete
     LARGEST = 0xFFFF0000  # numbers on the wire that are left to Python from here on
 
 
@@ -13,9 +12,6 @@ cdef class Ends:
     cdef bytes run_bytes
     cdef readonly int64_t handled
     """Messages that the core has taken; all others were left to the machine."""
-
-    cdef object last
-    """Where the message came from that completed the turn before, if messages are short."""
 
     cdef bint ahead
     """Whether there may be something to do ahead, after what has come since that was done last."""
@@ -29,13 +25,6 @@ cdef class Ends:
             progress._furthest = place
             progress._reached_at = now
 
-    cpdef object awaited_last(self):
-        """Return from where the message will come that completes the turn, as far as that is to be foreseen.
-
-        None if anything but messages of a step may be next: then everybody has to be listened to.
-        """
-        return None
-
     cdef void attach(self, object links, object send, object history, object quarantine):
         self.links = links
         self.send = send
@@ -43,7 +32,6 @@ cdef class Ends:
         self.records = quarantine._records
         self.run = None
         self.run_bytes = b""
-        self.last = None
         self.ahead = True
 
     def __call__(self, object arrival, double now):

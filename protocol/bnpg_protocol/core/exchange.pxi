@@ -23,17 +23,6 @@ cdef extern from *:
     int milliseconds "bnpg_milliseconds"(double) nogil
     int errno
 
-cdef extern from "<poll.h>":
-    struct pollfd:
-        int fd
-        short events
-        short revents
-    int poll_them "poll"(pollfd*, unsigned long, int) nogil
-    enum: POLLIN
-
-cdef enum:
-    ALONE = 5             # milliseconds a process waits for one connection only
-
 cdef double BUSY = LOOK_AROUND
 
 
@@ -100,24 +89,6 @@ cdef class Exchange:
     cdef double time(self) except? -1:
         """Seconds of the loop's clock."""
         return monotonic() if self.clock is None else self.clock()
-
-    cdef int wait_for_last(self, int fd, int wait) except -2:
-        """Wait until the message that completes a turn comes in at a descriptor; return how long to wait for more.
-
-        So a process is woken once a turn and not by each of those who act before. Whatever else comes in
-        is found when the wait is over, after `ALONE` at the latest. -1: a signal came.
-        """
-        cdef pollfd alone
-        cdef int shown, most = min(wait, ALONE)
-        alone.fd = fd
-        alone.events = POLLIN
-        alone.revents = 0
-        with nogil:
-            shown = poll_them(&alone, 1, most)
-        if shown < 0:
-            PyErr_CheckSignals()
-            return -1
-        return 0 if shown else wait - most
 
     cdef bint plain(self) except -1:
         """Whether there is nothing to attend to but messages."""

@@ -46,10 +46,10 @@ cdef class RelayingCore(AgentCore):
     """An `AgentCore` that knows rounds with a relay as well."""
 
     cdef bint act(
-        self, Header* header, object buffer, list known, object array, object link, object origin, double now
+        self, Header* header, object buffer, list known, object array, object link, double now
     ) except -1:
         if type(buffer) is not self.buffers_of_rows:
-            return AgentCore.act(self, header, buffer, known, array, link, origin, now)
+            return AgentCore.act(self, header, buffer, known, array, link, now)
         machine, links = self.machine, self.links
         cdef list seen = buffer.seen, heard = []
         cdef Py_ssize_t turn = len(<list>buffer.chosen), lanes = header.lanes, many = 0
@@ -88,8 +88,6 @@ cdef class RelayingCore(AgentCore):
         if not moved_on(table, all_rows, relaying._in_order, many, lanes, places):
             return False
         self.keep(header, buffer, known, array, link, now)
-        self.last = origin if header.kind == RELAYED and header.count * header.width <= SHORT else None
-        self.last_parent = header.sender
         cdef double[FEW_LANES] few
         cdef const double* uniforms = self.uniforms(learner, buffer.round, (<list>buffer.places)[turn], lanes, few)
         cdef bytes raw = PyBytes_FromStringAndSize(NULL, lanes * width)

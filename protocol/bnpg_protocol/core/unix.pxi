@@ -65,13 +65,6 @@ cdef class UnixExchange(Exchange):
     cdef int turn(self, double seconds) except -1:
         cdef int count, place, wait = milliseconds(seconds)
         cdef bint came = False
-        last = self.core.awaited_last()
-        if last is not None and wait > 0:
-            stream = self.routes.get(last)
-            if stream is not None:
-                wait = self.wait_for_last(stream.socket.fileno(), wait)
-                if wait < 0:
-                    return False
         with nogil:
             count = epoll_wait(self.epoll, self.events, EVENTS, wait)
         if count < 0:

@@ -4,6 +4,14 @@
 # The descriptor of such a socket shows that something has changed, and only once: whatever looks at a socket, as
 # sending does too, may use that up. So a socket is *stale* after that, and is looked at before anybody waits.
 
+cdef extern from "<poll.h>":
+    struct pollfd:
+        int fd
+        short events
+        short revents
+    int poll_them "poll"(pollfd*, unsigned long, int) nogil
+    enum: POLLIN
+
 cdef enum:
     MOST_SOCKETS = 1024
     NOT_WAITING = 1       # ZMQ_DONTWAIT
@@ -119,15 +127,6 @@ cdef class ZeroMQExchange(Exchange):
         cdef bint came = False
         cdef double until = self.time() + seconds
         while True:
-            last = self.core.awaited_last()
-            # At the one socket that is bound, where everybody comes in who is not connected to by us.
-            if last is not None and self.front >= 0 and not self.stale[self.front] and last not in self.places:
-                wait = milliseconds(until - self.time())
-                if wait > 0:
-                    wait = self.wait_for_last(self.polled[self.front].fd, wait)
-                    if wait < 0:
-                        return False
-                    self.stale[self.front] = wait == 0
             for place in range(self.many):
                 if self.stale[place]:
                     self.stale[place] = False

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bnpg_protocol.core.sources import HERE
 
 TESTS = Path(__file__).parent
-SEEN_BY = ("test_waiting.py", "test_lanes.py", "test_chance.py", "test_differential.py", "test_exchange.py")
+SEEN_BY = ("test_lanes.py", "test_chance.py", "test_differential.py", "test_exchange.py")
 
 
 class Mutant(NamedTuple):
@@ -118,24 +118,6 @@ MUTANTS = (
         "coordinator.pxi",
         "        machine._warn_at = now + self.warned_every\n",
         "",
-    ),
-    Mutant(
-        "the coordinator goes on waiting for who has acted",
-        "coordinator.pxi",
-        "        return self.last if said is not None and len(<list>said) <= taken else None\n",
-        "        return self.last\n",
-    ),
-    Mutant(
-        "an agent waits for its parent after the last turn of a round",
-        "agent.pxi",
-        "        if turn >= self.turns:\n",
-        "        if self.turns <= 0:\n",
-    ),
-    Mutant(
-        "an agent foresees how long a round is though rounds differ",
-        "agent.pxi",
-        "            self.turns = turns if self.turns in (-1, turns) else 0\n",
-        "            self.turns = turns\n",
     ),
     Mutant(
         "what takes a frame of its own goes out in one",
