@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.arrays.named import Arrays
 from bnpg_math.learning.adam import shortened
 from bnpg_math.learning.minibatches import minibatches
@@ -229,7 +230,7 @@ def actor_gradient(
         return pulled / count
 
     gradient = policy.backpropagate(rows.seen, rows.parents, rows.legal, pull)
-    return gradient, ActorSigns(*(sum(column) for column in zip(*seen, strict=True)))
+    return gradient, ActorSigns(*(left_sum(column) for column in zip(*seen, strict=True)))
 
 
 def actor_pass(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.arrays.named import Arrays
 
 STEPS = "steps"
@@ -50,7 +51,7 @@ class Adam:
 
 def norm(gradient: Arrays) -> float:
     """Euclidean length of a gradient over all its arrays, summed in the order of their names."""
-    return math.sqrt(sum(float((array * array).sum()) for _, array in sorted(gradient.items())))
+    return math.sqrt(left_sum(float((array * array).sum()) for _, array in sorted(gradient.items())))
 
 
 def shortened(gradient: Arrays, longest: float) -> Arrays:

@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.cells import cells
+from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.chance.streams import Purpose, uniforms
 from bnpg_math.errors import InputError
 
@@ -283,7 +284,7 @@ def _means_to_go(
     for parity in (0, 1):
         received = [reward[parity::2] for reward in rewards]
         steps = sum(map(len, received))
-        means.append(sum(float(reward.sum()) for reward in received) / max(steps, 1))
+        means.append(left_sum(float(reward.sum()) for reward in received) / max(steps, 1))
     parity_of = np.arange(rewards[0].size) % 2
     steps_to_go = returns_to_go([np.ones(reward.size) for reward in rewards], discount)
     own, other = np.take(means, parity_of), np.take(means, 1 - parity_of)

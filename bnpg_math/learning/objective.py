@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.learning.regularization import Regularization, per_agent
 
 
@@ -28,8 +29,8 @@ def barrier(log_tables: Sequence[FloatArray], regularization: Regularization) ->
     divergences = [-float(table.mean()) - math.log(table.shape[-1]) for table in log_tables]
     if isinstance(regularization, tuple):
         weights = per_agent(regularization, len(divergences))
-        return -sum(weight * divergence for weight, divergence in zip(weights, divergences, strict=True))
-    return -regularization * sum(divergences)
+        return -left_sum(weight * divergence for weight, divergence in zip(weights, divergences, strict=True))
+    return -regularization * left_sum(divergences)
 
 
 def objective(value: float, log_tables: Sequence[FloatArray], regularization: Regularization) -> float:

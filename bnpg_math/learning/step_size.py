@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.left_sum import left_sum
 
 SUFFICIENT = 0.5
 """Share of the promised increase that a step must keep."""
@@ -31,7 +32,7 @@ _ROUNDING = 8.0 * float(np.finfo(float).eps)
 
 def inner(left: Sequence[FloatArray], right: Sequence[FloatArray]) -> float:
     """Inner product over all agents' arrays."""
-    return float(sum(float(np.vdot(first, other)) for first, other in zip(left, right, strict=True)))
+    return left_sum(float(np.vdot(first, other)) for first, other in zip(left, right, strict=True))
 
 
 def longest_step(direction: Sequence[FloatArray]) -> float:

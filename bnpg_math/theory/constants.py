@@ -35,6 +35,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.dag import Dag
 from bnpg_math.games.game import Game
 from bnpg_math.learning.regularization import Regularization, per_agent
@@ -115,7 +116,7 @@ def smoothness(size: Sizes, regularization: Regularization, form: Form = "tight"
     if form == "tight":
         barrier = max(weight / (2 * size.states * above) for weight, above in rows)
         return size.reward_range / (2 * (1 - size.gamma) ** 2) + barrier
-    barrier = sum(2 * weight / (size.states * above) for weight, above in rows)
+    barrier = left_sum(2 * weight / (size.states * above) for weight, above in rows)
     return 8 * size.agents * size.reward_range / (1 - size.gamma) ** 3 + barrier
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.dag import Dag
 from bnpg_math.games.game import Game
 from bnpg_math.policies.softmax import policy
@@ -49,7 +50,7 @@ def curvature(
     ValueError
         If the direction is zero.
     """
-    length = math.sqrt(sum(float(np.vdot(part, part)) for part in direction))
+    length = math.sqrt(left_sum(float(np.vdot(part, part)) for part in direction))
     if length == 0.0:
         raise ValueError("direction must not be zero")
     unit = [part / length for part in direction]
@@ -57,5 +58,7 @@ def curvature(
     for sign in (1.0, -1.0):
         moved = [theta + sign * width * part for theta, part in zip(thetas, unit, strict=True)]
         grads = gradients(game, dag, [policy(theta) for theta in moved], regularization)
-        slopes.append(sum(float(np.vdot(part, gradient)) for part, gradient in zip(unit, grads, strict=True)))
+        slopes.append(
+            left_sum(float(np.vdot(part, gradient)) for part, gradient in zip(unit, grads, strict=True))
+        )
     return abs(slopes[0] - slopes[1]) / (2 * width)

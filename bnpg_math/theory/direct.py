@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.theory.constants import Sizes
 
 
@@ -79,4 +80,6 @@ def first_order_gaps(gradients: Sequence[FloatArray], tables: Sequence[FloatArra
 
 def step_length(before: Sequence[FloatArray], after: Sequence[FloatArray]) -> float:
     """The Euclidean distance between two policies; over eta it is the norm of the gradient mapping."""
-    return math.sqrt(sum(float(np.square(new - old).sum()) for old, new in zip(before, after, strict=True)))
+    return math.sqrt(
+        left_sum(float(np.square(new - old).sum()) for old, new in zip(before, after, strict=True))
+    )

@@ -7,6 +7,7 @@ import numpy as np
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy, spread
+from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.dag import Dag
 from bnpg_math.exact.rounding import SLACK, UNIT
 from bnpg_math.exact.values import Values, evaluate
@@ -101,7 +102,7 @@ def meets(gradient: float, threshold: float, rounding: float) -> bool:
 
 def gradient_norm(grads: Sequence[FloatArray]) -> float:
     """Euclidean norm over all agents, ||grad L_lambda||_2."""
-    return math.sqrt(sum(float(np.vdot(gradient, gradient)) for gradient in grads))
+    return math.sqrt(left_sum(float(np.vdot(gradient, gradient)) for gradient in grads))
 
 
 def gradient_max(grads: Sequence[FloatArray]) -> float:

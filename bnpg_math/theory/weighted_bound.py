@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.dag import Dag
 from bnpg_math.dag.perfect import last_parents
 from bnpg_math.errors import GameError
@@ -83,7 +84,7 @@ def spare(dag: Dag, actions: Sequence[int], weights: Sequence[float]) -> tuple[f
         own / count - children - lost * (own / count + children)
         for own, count, children in zip(rho, actions, below, strict=True)
     )
-    whole = sum(own for own, parent in zip(rho, above, strict=True) if parent is None)
+    whole = left_sum(own for own, parent in zip(rho, above, strict=True) if parent is None)
     return tau, whole * (1.0 + lost)
 
 
