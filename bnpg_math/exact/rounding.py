@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.arrays.short_axis import total
 from bnpg_math.games.game import Game
 
@@ -104,4 +105,4 @@ def magnitude(array: FloatArray) -> float:
 
 def sum_upwards(*terms: float) -> float:
     """A sum, not below the true one."""
-    return sum(terms) * _ABOVE_ONE
+    return left_sum(terms) * _ABOVE_ONE

@@ -22,6 +22,7 @@ from itertools import combinations
 import numpy as np
 
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.dag import Dag, Edge
 from bnpg_math.errors import GameError
 from bnpg_math.games.game import Game
@@ -141,7 +142,7 @@ def tolerance(actions: Sequence[int]) -> float:
     float
         Some 1e-14 for small games.
     """
-    return _EPS * (8.0 + 2.0 * sum((count + 2) * math.sqrt(count) for count in actions))
+    return _EPS * (8.0 + 2.0 * left_sum((count + 2) * math.sqrt(count) for count in actions))
 
 
 def interactions(game: Game) -> Interactions:

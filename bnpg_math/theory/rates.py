@@ -9,6 +9,7 @@ epsilon / C*. Written in lambda, the number of updates does not depend on them: 
 import math
 from dataclasses import dataclass
 
+from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
@@ -192,7 +193,7 @@ def euclidean_threshold(size: Sizes, regularization: float, theorem: str, form: 
         return nash_threshold(size, regularization, form)
     threshold = optimality_threshold(size, regularization, form)
     if form == "tight":
-        paths = sum(1 - 1 / own for _, own in size.rows)
+        paths = left_sum(1 - 1 / own for _, own in size.rows)
         return threshold / math.sqrt(paths) if paths else math.inf
     return threshold
 
@@ -200,7 +201,7 @@ def euclidean_threshold(size: Sizes, regularization: float, theorem: str, form: 
 def _printed_rounds(size: Sizes, regularization: float, theorem: str) -> float:
     """The two displayed terms of each theorem, with the lambda that it chooses put in."""
     N, S, R, survival = size.agents, size.states, size.reward_range, 1 - size.gamma
-    coverage = sum(1 / above for above in size.parents)
+    coverage = left_sum(1 / above for above in size.parents)
     if theorem == "theorem_1":
         M_over_epsilon = 1 / (2 * regularization)
         first = 256 * N * M_over_epsilon**2 * S**2 * size.largest**2 * R**2 / survival**4

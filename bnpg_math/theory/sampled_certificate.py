@@ -29,6 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.errors import InputError
 
 ROUNDING = 2.0**-40
@@ -97,7 +98,7 @@ def second_moment(gamma: float, spread: float, actions: Sequence[int]) -> float:
         the scores S_k are a martingale with E|S_k|^2 <= (k + 1) sum_i (1 - 1/A_i), and E L(L+1)(L+2) = 6/(1 -
         gamma)^3.
     """
-    return 0.75 * spread**2 * sum(1.0 - 1.0 / count for count in actions) / (1.0 - gamma) ** 3
+    return 0.75 * spread**2 * left_sum(1.0 - 1.0 / count for count in actions) / (1.0 - gamma) ** 3
 
 
 class Moments:
