@@ -118,6 +118,7 @@ def test_one_blas_thread() -> None:
 def test_an_interrupt_while_the_program_is_loaded_is_one_line(number: str) -> None:
     script = f"""
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a script
 class Interrupted:
     def find_spec(self, name, path=None, target=None):
         if name == "bnpg.cli.root":

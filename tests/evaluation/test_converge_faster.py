@@ -111,7 +111,7 @@ def test_a_run_record_that_was_changed_ends_the_run_and_says_so(start, go_on) ->
     (folder / "metrics.jsonl").write_text("".join(kept))
     summary = go_on(folder)
     assert summary["state"] == "failed"
-    assert "metrics.jsonl was changed" in summary["why"]
+    assert "go on at round 5, where its record ends" in summary["why"]
 
 
 def test_natural_and_plain_directions_lead_to_the_same_best_policy(start, go_on) -> None:

@@ -145,7 +145,7 @@ MUTANTS = (
     Mutant(
         "after a crash the run goes on where the most advanced agent is",
         MEMBERSHIP,
-        (("base = min(", "base = max("),),
+        (("base = min(member.latest", "base = max(member.latest"),),
     ),
     Mutant(
         "the checksum is not looked at",
@@ -226,8 +226,9 @@ RELAY_MUTANTS = (
         ATTESTATIONS,
         (
             (
-                "        self._digests = [RowsDigest() for _ in self._links]\n",
-                "        self._digests = vars(self).get('_digests') or [RowsDigest() for _ in self._links]\n",
+                "        self._digests = [[RowsDigest() for _ in links] for links in self._links]\n",
+                "        kept = vars(self).get('_digests')\n"
+                "        self._digests = kept or [[RowsDigest() for _ in links] for links in self._links]\n",
             ),
         ),
     ),

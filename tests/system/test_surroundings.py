@@ -188,6 +188,8 @@ def test_a_polite_kill_is_an_interruption_whatever_a_command_does(shell: Shell, 
 def test_a_process_that_is_interrupted_before_its_run_says_so_in_one_line(shell: Shell, number: str) -> None:
     program = (
         "import os, signal; from bnpg_protocol.process.surroundings import ended, settle; settle(); "
+        # In the background of a script it is ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "
         f"raise SystemExit(ended(lambda: os.kill(os.getpid(), signal.{number}), 'bnpg-agent'))"
     )
     done = shell(f'{shlex.quote(sys.executable)} -c "{program}"')
