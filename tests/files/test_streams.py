@@ -93,6 +93,7 @@ def forked(
             sys.stdin, sys.argv = io.StringIO(), ["bnpg", *words]
             sys.stdout = _stream(1)
             sys.stderr = _stream(2)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # pytest has a handler of its own
             signal.alarm(60)
             code = main()
         finally:

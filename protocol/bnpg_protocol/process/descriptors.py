@@ -47,6 +47,25 @@ def in_use() -> int:
         return limit() if error.errno in (errno.EMFILE, errno.ENFILE) else 0
 
 
+def require(count: int) -> None:
+    """See to it that there can be this many descriptors more.
+
+    Raises
+    ------
+    OSError
+        EMFILE or ENFILE, if there cannot.
+    """
+    taken: list[int] = []
+    try:
+        for _ in range(count):
+            taken.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0)) from None
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+
+
 def when_short(make_room: Callable[[], None]) -> None:
     """Have somebody called who can see to it that no more descriptors are taken."""
     _when_short.append(make_room)

@@ -25,7 +25,7 @@ from typing import Any
 import zmq
 
 from bnpg_protocol.core import BURST, Exchanges
-from bnpg_protocol.process.descriptors import patiently
+from bnpg_protocol.process.descriptors import patiently, require
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.security.credentials import Security
 from bnpg_protocol.process.security.endpoints import leaves_machine
@@ -55,6 +55,8 @@ FUNCTIONS = (
     *("zmq_send", "zmq_errno"),
 )
 """Of the library, which the compiled core calls."""
+LEAST = 14
+"""Descriptors that must be free at the start: with fewer, libzmq aborts the process or never lets it end."""
 HIGH_WATER = 4096
 """Messages a socket queues before it is full."""
 STASH = 256
@@ -116,6 +118,7 @@ class ZeroMQTransport:
     ) -> None:
         self._identity = f"{identity}#{os.urandom(12).hex()}".encode()
         self._security = security
+        require(LEAST)
         self._context = zmq.Context()
         self._poller = zmq.Poller()
         self._front: zmq.Socket[bytes] | None = None
