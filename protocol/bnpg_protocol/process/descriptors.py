@@ -57,7 +57,7 @@ def require(count: int) -> None:
     """
     taken: list[int] = []
     try:
-        for _ in range(count):
+        while len(taken) < count:
             taken.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:
         raise OSError(error.errno, os.strerror(error.errno or 0)) from None
