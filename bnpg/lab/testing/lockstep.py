@@ -5,7 +5,7 @@ be the same in both, down to the last attribute, and so must everything it sent,
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -227,14 +227,29 @@ class Lockstep:
 
     def finish(self, most: int = 5_000) -> None:
         """Deliver everything in its order until the run is over."""
+        for message in self.coming(most):
+            self.arrive(message)
+        assert self.over, "the run does not end"
+
+    def coming(self, most: int = 5_000, dice: random.Random | None = None) -> Iterator[Message]:
+        """Take out message after message until the run is over, looking around where none is on its way.
+
+        Parameters
+        ----------
+        most : int
+            Messages and looks after which there is an end.
+        dice : Random, optional
+            Take the first of any link; else they come in their order.
+        """
         for _ in range(most):
             if self.over:
                 return
-            if self.pending:
-                self.arrive(self.pending.pop(0))
+            if not self.pending:
+                self.look(0.06)
+            elif dice is None:
+                yield self.pending.pop(0)
             else:
-                self.look(0.05)
-        raise AssertionError("the run does not end")
+                yield self.take(dice)
 
     def take(self, dice: random.Random, out_of_order: float = 0.0) -> Message:
         """Take out a message: the first of some link, or now and then any."""

@@ -156,13 +156,7 @@ def mutated(message: Message, dice: random.Random) -> Message:
 @settings(max_examples=12, deadline=None)
 def test_what_is_mutated_on_the_way_is_refused_or_taken_alike(experiment, relay, seed, rate):
     dice, both = random.Random(seed), Lockstep(experiment, relay=relay)
-    for _ in range(200):
-        if both.over:
-            break
-        if not both.pending:
-            both.look(0.06)
-            continue
-        message = both.take(dice)
+    for message in both.coming(200, dice):
         if dice.random() < rate:
             both.arrive(mutated(message, dice))
         both.arrive(message)
@@ -174,11 +168,7 @@ def test_actions_that_do_not_exist_are_refused_whether_or_not_they_complete_a_tu
         Experiment(game="coordination(agents=3)", dag="complete", lanes=2, horizon=8, learning_rate=0.1)
     )
     refused = 0
-    while refused < 40:
-        if not both.pending:
-            both.look(0.06)
-            continue
-        message = both.pending.pop(0)
+    for message in both.coming():
         envelope = decode(message.frames)
         if isinstance(envelope.message, ActionsChosen):
             wrong = structs.replace(envelope.message, actions=envelope.message.actions + 200)
@@ -186,7 +176,9 @@ def test_actions_that_do_not_exist_are_refused_whether_or_not_they_complete_a_tu
             both.arrive(Message(message.to, message.origin, frames))
             refused += 1
         both.arrive(message)
-    assert sum(loop._machine.links.refused.total() for loop in both.compiled.loops.values()) >= refused
+        if refused == 40:
+            break
+    assert sum(loop._machine.links.refused.total() for loop in both.compiled.loops.values()) >= refused == 40
 
 
 def said_otherwise(message: Message, said: object) -> Message:
@@ -214,11 +206,7 @@ def test_rows_that_cannot_be_are_refused_and_others_taken(game, dag, lanes):
         relay=True,
     )
     refused = taken = 0
-    while taken < 80:
-        if not both.pending:
-            both.look(0.06)
-            continue
-        message = both.take(dice)
+    for message in both.coming(dice=dice):
         said = decode(message.frames).message
         if isinstance(said, RELAY):
             taken += 1
@@ -229,8 +217,11 @@ def test_rows_that_cannot_be_are_refused_and_others_taken(game, dag, lanes):
                 both.arrive(said_otherwise(message, structs.replace(said, actions=dice.choice(wrong))))
                 refused += 1
         both.arrive(message)
+        if taken == 80:
+            break
     assert sum(loop._machine.links.refused.total() for loop in both.compiled.loops.values()) >= refused > 0
     assert both.compiled.handled > taken / 2
+    assert taken == 80
 
 
 @pytest.mark.parametrize("relay", [False, True])
@@ -242,11 +233,7 @@ def test_what_takes_a_frame_of_its_own_is_left_to_the_codec(relay):
     )
     both = Lockstep(experiment, relay=relay)
     long = 0
-    while not both.over:
-        if not both.pending:
-            both.look(0.05)
-            continue
-        message = both.pending.pop(0)
+    for message in both.coming():
         long += len(message.frames) == 2
         both.arrive(message)
     assert long > 2
@@ -270,14 +257,11 @@ def test_rows_change_their_type_where_links_carry_other_agents(monkeypatch):
     monkeypatch.setattr(lockstep, "setup_of", lambda *_, **__: made)
     both = Lockstep(experiment, relay=True)
     types = set()
-    while not both.over:
-        if not both.pending:
-            both.look(0.05)
-            continue
-        said = decode(both.pending[0].frames).message
+    for message in both.coming():
+        said = decode(message.frames).message
         if isinstance(said, ActionsRelayed):
-            types.add((both.pending[0].to.partition("#")[0], said.actions.dtype.str, len(said.actions)))
-        both.arrive(both.pending.pop(0))
+            types.add((message.to.partition("#")[0], said.actions.dtype.str, len(said.actions)))
+        both.arrive(message)
     assert types == {("agent-1", "<u2", 1), ("agent-2", "<u2", 2), ("agent-3", "|u1", 2)}
     assert both.python.stops["coordinator"].why == "all rounds are done"
     assert both.compiled.handled > 2 * 4 * 4
@@ -309,17 +293,12 @@ def test_a_lie_about_what_is_relayed_ends_the_run_in_the_same_words(kind, instea
         Experiment(game="climbing", dag="0-1", rounds=1, lanes=2, horizon=3, learning_rate=0.1),
         relay=kind is not ActionsChosen,
     )
-    for _ in range(500):
-        if both.over:
-            break
-        if not both.pending:
-            both.look(0.06)
-            continue
-        message = both.pending.pop(0)
+    for message in both.coming(500):
         said = decode(message.frames).message
         if isinstance(said, kind) and said.turn == turn and message.to.partition("#")[0] == to:
-            message = said_otherwise(message, instead(said))
-        both.arrive(message)
+            both.arrive(said_otherwise(message, instead(said)))
+        else:
+            both.arrive(message)
     assert why in both.python.stops["coordinator"].why
     assert both.compiled.handled > 0
 
@@ -331,11 +310,7 @@ def test_a_message_behind_a_gap_or_of_another_life_is_not_taken_though_its_turn_
         Experiment(game="coordination(agents=3)", dag="complete", lanes=2, horizon=8, learning_rate=0.1)
     )
     links = set()
-    while not both.over and len(links) < 9:
-        if not both.pending:
-            both.look(0.06)
-            continue
-        message = both.pending.pop(0)
+    for message in both.coming():
         envelope = decode(message.frames)
         step = isinstance(envelope.message, ActionsChosen | StatesAnnounced)
         if step and envelope.message.turn > 0 and (message.to, message.origin) not in links:
@@ -344,19 +319,15 @@ def test_a_message_behind_a_gap_or_of_another_life_is_not_taken_though_its_turn_
             both.arrive(Message(message.to, message.origin, frames))
             links.add((message.to, message.origin))
         both.arrive(message)
+        if len(links) == 9:
+            break
     assert len(links) == 9, "three agents hear the coordinator, it hears them, and three edges"
 
 
 def test_messages_too_many_for_a_window_are_left_to_the_machine_which_says_so():
     """An agent whose child acknowledges nothing stops, in both, with the same words."""
     both = Lockstep(Experiment(game="climbing", dag="0-1", rounds=1, lanes=1, horizon=30, learning_rate=0.1))
-    for _ in range(2000):
-        if both.over:
-            break
-        if not both.pending:
-            both.look(0.06)
-            continue
-        message = both.pending.pop(0)
+    for message in both.coming(2000):
         for team in (both.compiled, both.python):
             links = team.loops["agent-0"]._machine.links
             if 1 in links._links:
