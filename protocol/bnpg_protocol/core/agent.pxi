@@ -116,6 +116,29 @@ cdef class AgentCore(Ends):
             buffer.places.append((scalars[2], scalars[3]))
             buffer.limits.append(None)
 
+    cdef ndarray table_at(self, object buffer, list known, Py_ssize_t turn):
+        """Return the sums of the table that is drawn from in a turn where anything may be done; else None."""
+        held = (<dict>self.machine._learner._rounds).get(buffer.round)
+        if held is None or type(held.policy) is not self.policies:
+            return None
+        if known is not buffer.seen and (<list>buffer.limits)[turn] is not None:
+            return None
+        return held.policy._cumulative
+
+    cdef bytes choose(
+        self, object buffer, ndarray table, const uint32_t* rows, Py_ssize_t turn, Py_ssize_t lanes, narrow
+    ):
+        """Draw the actions of a turn from each lane's row, and note them; return their bytes."""
+        cdef double[FEW_LANES] few
+        cdef const double* uniforms = self.uniforms(
+            self.machine._learner, buffer.round, (<list>buffer.places)[turn], lanes, few
+        )
+        cdef int width = narrow.itemsize
+        cdef bytes raw = PyBytes_FromStringAndSize(NULL, lanes * width)
+        draw(table, rows, uniforms, lanes, <uint8_t*>PyBytes_AS_STRING(raw), width)
+        (<list>buffer.chosen).append(frombuffer(raw, narrow))
+        return raw
+
     cdef bint act(
         self, Header* header, object buffer, list known, object array, object link, double now
     ) except -1:
@@ -123,17 +146,13 @@ cdef class AgentCore(Ends):
         machine, links = self.machine, self.links
         cdef list seen = buffer.seen, inputs
         cdef Py_ssize_t turn = len(<list>buffer.chosen), lanes = header.count
-        learner = machine._learner
-        held = (<dict>learner._rounds).get(buffer.round)
-        if held is None or type(held.policy) is not self.policies:
-            return False
-        if known is not seen and (<list>buffer.limits)[turn] is not None:
+        cdef ndarray table = self.table_at(buffer, known, turn)
+        if table is None:
             return False
         inputs = [array if known is seen else seen[turn]]
         for one in (<dict>buffer.heard).values():
             inputs.append(array if one is known else (<list>one)[turn])
-        cdef ndarray table = held.policy._cumulative
-        narrow = learner._narrow
+        narrow = machine._learner._narrow
         cdef int width = narrow.itemsize
         if lanes * width > MOST_IN_ONE_FRAME:
             return False
@@ -149,16 +168,11 @@ cdef class AgentCore(Ends):
         if not rows_of(table, inputs, lanes, rows):
             return False
         self.keep(header, buffer, known, array, link, now)
-        cdef double[FEW_LANES] few
-        cdef const double* uniforms = self.uniforms(learner, buffer.round, (<list>buffer.places)[turn], lanes, few)
-        cdef bytes raw = PyBytes_FromStringAndSize(NULL, lanes * width)
-        draw(table, rows, uniforms, lanes, <uint8_t*>PyBytes_AS_STRING(raw), width)
-        actions = frombuffer(raw, narrow)
-        (<list>buffer.chosen).append(actions)
+        cdef bytes raw = self.choose(buffer, table, rows, turn, lanes, narrow)
         cdef int64_t[2] scalars
         scalars[0] = buffer.round
         scalars[1] = turn
-        message = ActionsChosen(buffer.round, turn, actions)
+        message = ActionsChosen(buffer.round, turn, (<list>buffer.chosen)[turn])
         cdef Content content = content_of(message, ACTIONS, scalars, width, raw)
         cdef list posted = [self.post(content, child, now) for child in children]
         posted.append(self.post(content, COORDINATOR_ADDRESS, now))

@@ -53,11 +53,9 @@ cdef class RelayingCore(AgentCore):
         machine, links = self.machine, self.links
         cdef list seen = buffer.seen, heard = []
         cdef Py_ssize_t turn = len(<list>buffer.chosen), lanes = header.lanes, many = 0
-        learner, relaying = machine._learner, machine._relaying
-        held = (<dict>learner._rounds).get(buffer.round)
-        if held is None or type(held.policy) is not self.policies:
-            return False
-        if known is not seen and (<list>buffer.limits)[turn] is not None:
+        relaying = machine._relaying
+        cdef ndarray table = self.table_at(buffer, known, turn)
+        if table is None:
             return False
         for one in (<dict>buffer.heard).values():
             rows = array if one is known else (<list>one)[turn]
@@ -65,7 +63,7 @@ cdef class RelayingCore(AgentCore):
                 return False
             many += PyArray_DIM(rows, 0)
             heard.append(rows)
-        narrow = learner._narrow
+        narrow = machine._learner._narrow
         cdef int width = narrow.itemsize
         cdef dict ends = links._links
         cdef Py_ssize_t size
@@ -82,20 +80,14 @@ cdef class RelayingCore(AgentCore):
         spread(heard, lanes, all_rows)
         cdef bytes found = PyBytes_FromStringAndSize(NULL, lanes * sizeof(uint32_t))
         cdef uint32_t* places = <uint32_t*>PyBytes_AS_STRING(found)
-        cdef ndarray table = held.policy._cumulative
         if not rows_of(table, [array if known is seen else seen[turn]], lanes, places, many):
             return False
         if not moved_on(table, all_rows, relaying._in_order, many, lanes, places):
             return False
         self.keep(header, buffer, known, array, link, now)
-        cdef double[FEW_LANES] few
-        cdef const double* uniforms = self.uniforms(learner, buffer.round, (<list>buffer.places)[turn], lanes, few)
-        cdef bytes raw = PyBytes_FromStringAndSize(NULL, lanes * width)
-        draw(table, places, uniforms, lanes, <uint8_t*>PyBytes_AS_STRING(raw), width)
+        cdef bytes raw = self.choose(buffer, table, places, turn, lanes, narrow)
         all_rows[many].data = <const uint8_t*>PyBytes_AS_STRING(raw)
         all_rows[many].width = width
-        actions = frombuffer(raw, narrow)
-        (<list>buffer.chosen).append(actions)
         cdef int64_t[2] scalars
         scalars[0] = buffer.round
         scalars[1] = turn
@@ -108,7 +100,7 @@ cdef class RelayingCore(AgentCore):
             out = picked(all_rows, pick, count, lanes, <int>size)
             message = ActionsRelayed(buffer.round, turn, frombuffer(out, dtype).reshape(count, lanes))
             posted.append(self.post(content_of(message, RELAYED, scalars, <int>size, out, count), child, now))
-        message = ActionsAttested(buffer.round, turn, actions, frombuffer(digests, ONE_BYTE))
+        message = ActionsAttested(buffer.round, turn, (<list>buffer.chosen)[turn], frombuffer(digests, ONE_BYTE))
         size = PyBytes_GET_SIZE(digests)
         posted.append(
             self.post(
