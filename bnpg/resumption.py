@@ -66,19 +66,20 @@ def check_resumable(run: RunFolder) -> None:
         )
 
 
-def given_rounds(run: RunFolder, rounds: int) -> RunFolder:
-    """Give a run another number of rounds, as if it had been begun with it; nothing else is changed.
+def resumable(run: RunFolder, rounds: int | None = None) -> RunFolder:
+    """Check that a run can go on, with another number of rounds if one is given; nothing else is changed.
 
     Parameters
     ----------
     run : RunFolder
         Not used any more.
-    rounds : int
-        At least 0.
+    rounds : int, optional
+        At least 0; as many as it was given if left out.
 
     Returns
     -------
     RunFolder
+        As if it had been begun with so many rounds.
 
     Raises
     ------
@@ -88,7 +89,9 @@ def given_rounds(run: RunFolder, rounds: int) -> RunFolder:
     StorageFailed
         If it cannot be written down.
     """
-    before, run.experiment = run.experiment, msgspec.structs.replace(run.experiment, rounds=rounds)
+    before = run.experiment
+    if rounds is not None:
+        run.experiment = msgspec.structs.replace(before, rounds=rounds)
     check_resumable(run)
     if run.experiment == before:
         return run

@@ -18,7 +18,7 @@ from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.live.watching import watching
 from bnpg.report.recorded_run import recorded
-from bnpg.resumption import check_resumable, completed, given_rounds
+from bnpg.resumption import check_resumable, completed, resumable
 from bnpg.run_folder import RunFolder
 
 Pathlike = str | os.PathLike[str]
@@ -80,10 +80,7 @@ def resume(
     run = RunFolder(Path(folder))
     if env is not None:
         run.hand_over(env)
-    if rounds is None:
-        check_resumable(run)
-    else:
-        run = given_rounds(run, settings_of({"rounds": rounds})["rounds"])
+    run = resumable(run, None if rounds is None else settings_of({"rounds": rounds})["rounds"])
     if completed(run):
         return Run(recorded(run))
     return run_to_the_end(run, run.settings, progress, on_line)

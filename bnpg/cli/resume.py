@@ -29,14 +29,10 @@ def resume(folder: Path, rounds: int | None, as_json: bool, quiet: bool, **optio
     """
     from bnpg.cli.launching import launch_run, show_finished
     from bnpg.launchers.settings import settings_from
-    from bnpg.resumption import check_resumable, completed, given_rounds
+    from bnpg.resumption import completed, resumable
     from bnpg.run_folder import RunFolder
 
-    run = RunFolder(folder)
-    if rounds is None:
-        check_resumable(run)
-    else:
-        run = given_rounds(run, rounds)
+    run = resumable(RunFolder(folder), rounds)
     if completed(run):
         return show_finished(run, as_json=as_json)
     settings = settings_from(given(options, LaunchSettings), run.settings)

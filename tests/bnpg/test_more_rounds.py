@@ -11,7 +11,7 @@ from bnpg_coordinator import run_files
 
 from bnpg.execution import execute
 from bnpg.launchers.registry import find_launcher
-from bnpg.resumption import given_rounds
+from bnpg.resumption import resumable
 from bnpg.run_folder import RunFolder
 
 QUICK = ("--launcher", "memory", "--quiet", "--no-fsync", "--evaluate-every", "4")
@@ -55,7 +55,7 @@ def test_it_comes_to_what_so_many_rounds_from_the_start_come_to(run: Callable[..
 def test_interrupted_on_the_way_it_says_what_is_there_and_goes_on(run: Callable[..., Any]) -> None:
     assert run("train", *SAMPLED, *QUICK, "--rounds", "6", "--out", "run").code == 0
     first = json.loads(Path("run/summary.json").read_text())
-    going = given_rounds(RunFolder(Path("run")), 60)
+    going = resumable(RunFolder(Path("run")), 60)
     ended = execute(
         going, going.settings, find_launcher("memory"), lambda line: line.round >= 8, curves=False
     ).summary
