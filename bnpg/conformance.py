@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.named import Arrays
 from bnpg_math.chance.streams import BLOCK
-from bnpg_math.policies.interface import Differentiable, Policy, Tabulated
+from bnpg_math.policies.interface import Differentiable, Policy
+from bnpg_math.policies.kinds import is_differentiable, is_tabulated
 
 LANES = 3 * BLOCK + 1
 """Lanes that are tried: several blocks of the random stream, and one that is not full."""
@@ -109,7 +110,7 @@ def check_policy(
         np.array_equal(array, policy.theta[name]) for name, array in before.items()
     )
     _expect(same, "nothing that is asked of a policy may change its theta")
-    if isinstance(policy, Tabulated) and seen is None:
+    if is_tabulated(policy) and seen is None:
         shape = (states, *parents, actions)
         table = policy.log_table
         _expect(table.shape == shape, f"log_table must have shape {shape}, got {table.shape}")
@@ -117,7 +118,7 @@ def check_policy(
         slope = {name: first[name] - none[name] for name in before}
         places = (looked, *heard, drawn)
         _check_slope(policy, lambda moved: float(weights[0] @ policy.at(moved).log_table[places]), slope)
-    if isinstance(policy, Differentiable):
+    if is_differentiable(policy):
         _check_differentiable(policy, looked, heard, drawn, actions, weights[0])
 
 

@@ -130,7 +130,7 @@ class Supervisor:
             return ExitCode(status), ""
         if asked or (name != COORDINATOR and status == ExitCode.DONE):
             del self._processes[name]
-            self._said[name] = self._written
+            self._said[name] = self._last_status().get("written")
             return (ExitCode.INTERRUPTED, "interrupted") if name == COORDINATOR else None
         how = self._how(name, status)
         if status > 0 and status in set(ExitCode) - {ExitCode.INTERNAL}:
@@ -197,22 +197,19 @@ class Supervisor:
     def _status(self) -> dict[str, Any]:
         """Return what the coordinator has last said of itself in its present life; empty if nothing yet."""
         # When it was written tells lives apart, and not which was later: clocks jump.
-        with suppress(ValueError):
-            status = self._run.status or {}
-            return status if status.get("written") not in (None, self._before) else {}
-        return {}
+        status = self._last_status()
+        return status if status.get("written") not in (None, self._before) else {}
 
-    @property
-    def _written(self) -> float | None:
-        """When any coordinator has last spoken of itself."""
+    def _last_status(self) -> dict[str, Any]:
+        """Return what any coordinator has last said of itself; empty if nothing that can be read."""
         with suppress(ValueError):
-            return (self._run.status or {}).get("written")
-        return None
+            return self._run.status or {}
+        return {}
 
     def _note_incarnations(self) -> None:
         """Remember which life of each agent any coordinator has seen: the next one must be a later one."""
         with suppress(ValueError, KeyError, TypeError, AttributeError):  # an old or half-understood status
-            for number, agent in (self._run.status or {})["agents"].items():
+            for number, agent in self._last_status()["agents"].items():
                 name = process_name(int(number))
                 self._known[name] = max(int(agent["incarnation"]), self._known.get(name, 0))
 
@@ -237,7 +234,7 @@ class Supervisor:
                 self._processes[name].abandon()
         self._note_incarnations()
         if COORDINATOR in names:
-            self._before = self._written
+            self._before = self._last_status().get("written")
         together: list[tuple[Place, list[str]]] = []
         for name in names:
             place = self._beside if name == COORDINATOR else self._place

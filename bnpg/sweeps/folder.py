@@ -92,9 +92,7 @@ def _manifest(grid: Grid) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "bnpg": __version__,
-        "base": grid.base,
-        "grid": grid.axes,
-        **({"random": grid.search.document} if grid.search else {}),
+        **grid.tables,
         "runs": [{"name": run.name, "digest": run.digest} for run in grid.runs],
     }
 
@@ -105,10 +103,10 @@ def _difference(path: Path, grid: Grid) -> str:
     if there.format != FORMAT:
         return f"its format is {there.format}, expected {FORMAT}"
     tables, runs = {"base": there.base, "grid": there.grid, "random": there.random}, there.runs
-    here = {"base": grid.base, "grid": grid.axes, "random": grid.search.document if grid.search else {}}
-    for table, fields in here.items():
-        for field in dict.fromkeys([*fields, *tables[table]]):
-            mine, theirs = fields.get(field), tables[table].get(field)
+    for table, fields in tables.items():
+        here = grid.tables.get(table, {})
+        for field in dict.fromkeys([*here, *fields]):
+            mine, theirs = here.get(field), fields.get(field)
             if mine != theirs or type(mine) is not type(theirs):
                 return f"{table}.{field} is {_shown(theirs)} there and {_shown(mine)} here"
     if runs != _manifest(grid)["runs"]:

@@ -89,6 +89,12 @@ class Grid:
     search: Search | None = None
 
     @property
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """The tables as they are written down and compared; `random` only if there is one."""
+        drawn = {} if self.search is None else {"random": self.search.document}
+        return {"base": self.base, "grid": self.axes, **drawn}
+
+    @property
     def varying(self) -> list[str]:
         """The fields that are not the same in all runs: first those that are drawn."""
         return [*(self.search.fields if self.search else ()), *self.axes]

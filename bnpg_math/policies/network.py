@@ -84,19 +84,7 @@ class NetworkPolicy:
             raise PolicyError(f"theta of a network: {error}") from None
 
     def log_pi(self, seen: Seen, parents: Sequence[IntArray], legal: Legal | None = None) -> FloatArray:
-        """Return the logarithm of the probability of every action in every lane, by the tile rule.
-
-        Parameters
-        ----------
-        seen : (n, ..) array
-        parents : sequence of k arrays (n,) int
-        legal : (n, A) of 0 and 1, optional
-
-        Returns
-        -------
-        (n, A) float
-            Minus infinity for what may not be taken.
-        """
+        """Return the log probabilities of :meth:`Differentiable.log_pi`, by the tile rule."""
         found = np.empty((len(seen), self.actions))
         for start in range(0, len(seen), CHUNK):
             part = slice(start, min(start + CHUNK, len(seen)))

@@ -64,26 +64,29 @@ class PatientFile(io.FileIO):
         return taken
 
 
-def patient(number: int, *, forgiving: bool = False, line_buffering: bool = True) -> io.TextIOWrapper:
+def patient(number: int, *, forgiving: bool = False) -> io.TextIOWrapper:
     """Return a text stream on a descriptor that waits for room; see `PatientFile`."""
-    buffer = io.BufferedWriter(PatientFile(number, forgiving=forgiving))  # type: ignore[type-var]
-    return io.TextIOWrapper(
-        buffer,
-        encoding="utf-8",
-        errors="backslashreplace" if forgiving else "strict",
-        line_buffering=line_buffering,
-    )
+    errors = "backslashreplace" if forgiving else "strict"
+    return _text(PatientFile(number, forgiving=forgiving), "utf-8", errors, line_buffering=True)
 
 
 def patient_output(present: io.TextIOWrapper) -> io.TextIOWrapper:
     """Return what takes the place of a process's standard output: alike, but patient."""
     with suppress(OSError):
         present.flush()
-    buffer = io.BufferedWriter(PatientFile(1))  # type: ignore[type-var]
-    return io.TextIOWrapper(
-        buffer,
-        encoding=present.encoding,
-        errors=present.errors,
+    return _text(
+        PatientFile(1),
+        present.encoding,
+        present.errors,
         line_buffering=present.line_buffering,
         write_through=present.write_through,
+    )
+
+
+def _text(
+    file: PatientFile, encoding: str, errors: str | None, line_buffering: bool, write_through: bool = False
+) -> io.TextIOWrapper:
+    buffer = io.BufferedWriter(file)  # type: ignore[type-var]
+    return io.TextIOWrapper(
+        buffer, encoding, errors, line_buffering=line_buffering, write_through=write_through
     )
