@@ -9,7 +9,6 @@ each game (stratified), never across games. The terminal, the tables and the pag
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
@@ -35,6 +34,8 @@ def interquartile_mean(values: FloatArray, axis: int = -1) -> FloatArray:
     axis : int
         Of the K runs.
     """
+    from scipy import stats  # half of what it costs to start a page or a command, of which few need it
+
     trimmed: FloatArray = np.asarray(stats.trim_mean(values, 0.25, axis=axis))
     return trimmed
 
@@ -52,6 +53,8 @@ def interval(strata: Sequence[FloatArray]) -> tuple[float, float] | None:
     tuple of float, or None
         None if within every sample all values are alike: an interval of width 0 would claim to be certain.
     """
+    from scipy import stats
+
     if all(alike(sample) for sample in strata):
         return None
 

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 from bnpg.watch.source import Source, WatchedPage
 
@@ -38,6 +39,15 @@ class Broadcast:
         """How many follow just now."""
         return self._followers
 
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold the place of one that follows: it counts from here on, not from its first event."""
+        self._followers += 1
+        try:
+            yield
+        finally:
+            self._followers -= 1
+
     async def page(self) -> WatchedPage:
         """Return a page that is not older than a moment."""
         if self._page is None or time.monotonic() - self._refreshed_at >= self._pause:
@@ -46,7 +56,7 @@ class Broadcast:
         return self._page
 
     async def run(self) -> None:
-        """AgentState again and again while somebody follows; until stopped."""
+        """Look again and again while somebody follows; until stopped."""
         while not self._stopped.is_set():
             if self._followers:
                 await self._refresh()
@@ -63,23 +73,19 @@ class Broadcast:
 
     async def follow(self) -> AsyncIterator[str]:
         """Yield server-sent events: everything at first, then what changes; only the latest is ever sent."""
-        self._followers += 1
         sent: dict[str, str] = {}
-        try:
-            yield "retry: 1000\n\n"
-            while not self._stopped.is_set():
-                page = await self.page()
-                for event in _news(page, sent):
-                    yield event
-                async with self._changed:
-                    if self._page is not page or self._stopped.is_set():
-                        continue
-                    try:
-                        await asyncio.wait_for(self._changed.wait(), KEEP_ALIVE)
-                    except TimeoutError:
-                        yield ": still here\n\n"
-        finally:
-            self._followers -= 1
+        yield "retry: 1000\n\n"
+        while not self._stopped.is_set():
+            page = await self.page()
+            for event in _news(page, sent):
+                yield event
+            async with self._changed:
+                if self._page is not page or self._stopped.is_set():
+                    continue
+                try:
+                    await asyncio.wait_for(self._changed.wait(), KEEP_ALIVE)
+                except TimeoutError:
+                    yield ": still here\n\n"
 
     async def _refresh(self) -> None:
         async with self._refreshing:

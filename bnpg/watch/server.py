@@ -76,9 +76,7 @@ def build_app(source: Source, admission: TokenAdmission) -> tuple[ASGIApp, Broad
         if broadcast.followers >= READERS:
             again = {"Retry-After": "5"}
             return PlainTextResponse("as many look on as can; try again later\n", 503, headers=again)
-        return StreamingResponse(
-            broadcast.follow(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-        )
+        return _Following(broadcast)
 
     async def health(request: Request) -> Response:  # noqa: ARG001
         watched = await broadcast.page()
@@ -99,6 +97,21 @@ def build_app(source: Source, admission: TokenAdmission) -> tuple[ASGIApp, Broad
         routes += _routes(source)
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: nothing})
     return Gate(app, admission), broadcast
+
+
+class _Following(StreamingResponse):
+    """The stream of events to one reader; its place is held before anything is sent."""
+
+    def __init__(self, broadcast: Broadcast) -> None:
+        super().__init__(
+            broadcast.follow(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        )
+        self._place = broadcast.place()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        with self._place:
+            await super().__call__(scope, receive, send)
 
 
 def _routes(source: ManyRuns) -> list[Route]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from contextlib import ExitStack
 
 from bnpg.report.page import Section
 from bnpg.watch import broadcast
@@ -37,6 +38,8 @@ async def test_a_follower_hears_everything_and_then_only_what_changes(monkeypatc
     source = ReadStatus()
     told = Broadcast(source)
     running = asyncio.create_task(told.run())
+    places = ExitStack()
+    places.enter_context(told.place())
     events = told.follow()
     try:
         assert await anext(events) == "retry: 1000\n\n"
@@ -54,6 +57,7 @@ async def test_a_follower_hears_everything_and_then_only_what_changes(monkeypatc
         await another.aclose()
     finally:
         broadcast.REFRESH_EVERY = before
+        places.close()
         await told.stop()
         assert [event async for event in events] == []
         await asyncio.wait_for(running, 20)
@@ -67,12 +71,11 @@ async def test_nobody_looks_while_nobody_follows() -> None:
     for _ in range(100):
         await asyncio.sleep(0)
     assert source.looks == 0
-    events = told.follow()
-    await anext(events)
-    await anext(events)
-    assert source.looks > 0
-    await events.aclose()
-    assert told._followers == 0
+    with told.place():
+        while source.looks == 0:
+            await asyncio.sleep(0.001)
+        assert told.followers == 1
+    assert told.followers == 0
     await told.stop()
     await asyncio.wait_for(running, 20)
 

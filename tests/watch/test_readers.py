@@ -1,0 +1,54 @@
+"""However many readers come at the same moment, no more are let in than can be served."""
+
+import asyncio
+
+from starlette.types import Message
+
+from bnpg.watch.admission import TokenAdmission
+from bnpg.watch.server import build_app
+from bnpg.watch.source import WatchedPage
+from bnpg.watch.visitors import READERS
+
+EVENTS = {
+    "type": "http",
+    "http_version": "1.1",
+    "method": "GET",
+    "path": "/events",
+    "query_string": b"",
+    "headers": [(b"host", b"localhost")],
+}
+
+
+class Still:
+    """A source that never changes."""
+
+    scripts: tuple[str, ...] = ()
+
+    def page(self) -> WatchedPage:
+        return WatchedPage("title", "", True, "live", ())
+
+
+async def test_of_many_who_come_at_once_as_many_are_let_in_as_places_are_there_and_leave_them() -> None:
+    app, broadcast = build_app(Still(), TokenAdmission(None))
+    gone = asyncio.Event()
+    answers: list[int] = []
+
+    async def look_on() -> None:
+        async def receive() -> Message:
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answers.append(message["status"])
+
+        await app(dict(EVENTS), receive, send)
+
+    readers = [asyncio.create_task(look_on()) for _ in range(2 * READERS)]
+    while len(answers) < len(readers):
+        await asyncio.sleep(0)
+    assert sorted(answers) == [200] * READERS + [503] * READERS
+    assert broadcast.followers == READERS
+    gone.set()
+    await asyncio.gather(*readers)
+    assert broadcast.followers == 0
