@@ -82,8 +82,8 @@ class ActorRows:
     def __len__(self) -> int:
         return len(self.actions)
 
-    def take(self, rows: NDArray[np.intp]) -> "ActorRows":
-        """Return some of the rows, in the order given."""
+    def take(self, rows: NDArray[np.intp] | slice) -> "ActorRows":
+        """Return some of the rows, in the order given; those of a slice are not copied."""
         return ActorRows(
             self.seen[rows],
             tuple(actions[rows] for actions in self.parents),
@@ -130,7 +130,7 @@ def played_rows(
     ActorRows
     """
     rows = ActorRows(seen, tuple(parents), actions, advantages, np.zeros(len(actions)), legal)
-    if alive is not None:
+    if alive is not None and not alive.all():
         rows = rows.take(np.flatnonzero(alive))
     log_pi = policy.log_pi(rows.seen, rows.parents, rows.legal)
     old = log_pi[np.arange(len(rows)), rows.actions.astype(np.intp)]
@@ -225,7 +225,7 @@ def actor_gradient(
     seen: list[ActorSigns] = []
 
     def pull(part: slice, log_pi: FloatArray) -> FloatArray:
-        pulled, signs = pull_of_rows(log_pi, rows.take(np.arange(part.start, part.stop)), settings)
+        pulled, signs = pull_of_rows(log_pi, rows.take(part), settings)
         seen.append(signs)
         return pulled / count
 
@@ -271,7 +271,9 @@ def actor_pass(
     seed, index, round_ = address
     sums = np.zeros(3)
     for part in minibatches(seed, index, round_, number, len(rows), settings.parts):
-        gradient, signs = actor_gradient(policy, rows.take(part), settings)
+        # A copy of a whole round would be a good part of what a small agent holds.
+        taken = rows if settings.parts == 1 else rows.take(part)
+        gradient, signs = actor_gradient(policy, taken, settings)
         theta, state = optimiser.step(policy.theta, shortened(gradient, settings.longest), state, eta)
         policy = policy.at(theta)
         sums += signs

@@ -138,7 +138,10 @@ def outputs(theta: Arrays, rows: FloatArray) -> FloatArray:
     -------
     (m, K) float
     """
-    return _layers(theta, rows)[-1]
+    last = len(theta) // 2 - 1
+    for layer in range(last + 1):
+        rows = _layer(theta, layer, last, rows)
+    return rows
 
 
 def backpropagate(theta: Arrays, count: int, inputs: Inputs, pull: Pull) -> dict[str, FloatArray]:
@@ -164,14 +167,18 @@ def backpropagate(theta: Arrays, count: int, inputs: Inputs, pull: Pull) -> dict
     gradient = {name: np.zeros_like(array) for name, array in theta.items()}
     for start in range(0, count, CHUNK):
         part = slice(start, min(start + CHUNK, count))
-        layers = _layers(theta, padded(inputs(part)))
-        back = padded(pull(part, layers[-1][: part.stop - start]))
-        for layer in range(len(theta) // 2 - 1, -1, -1):
-            gradient[f"{2 * layer}.weight"] += back.T @ layers[layer]
+        layers = [padded(inputs(part))]
+        last = len(theta) // 2 - 1
+        for layer in range(last + 1):
+            layers.append(_layer(theta, layer, last, layers[-1]))
+        back = padded(pull(part, layers.pop()[: part.stop - start]))
+        for layer in range(last, -1, -1):
+            # Let go, or overwritten, as soon as it is no longer needed: agents are to stay small.
+            reached = layers.pop()
+            gradient[f"{2 * layer}.weight"] += back.T @ reached
             gradient[f"{2 * layer}.bias"] += back.sum(axis=0)
             if layer:
-                # In the place of what is no longer needed: agents are to stay small.
-                slope = layers[layer]
+                slope = reached
                 np.multiply(slope, slope, out=slope)
                 np.subtract(1.0, slope, out=slope)
                 back = back @ theta[f"{2 * layer}.weight"]
@@ -179,12 +186,8 @@ def backpropagate(theta: Arrays, count: int, inputs: Inputs, pull: Pull) -> dict
     return gradient
 
 
-def _layers(theta: Arrays, rows: FloatArray) -> list[FloatArray]:
-    """Return what goes into every layer, and last what comes out; rows are whole tiles."""
-    reached = [rows]
-    last = len(theta) // 2 - 1
-    for layer in range(last + 1):
-        sums = product(reached[-1], theta[f"{2 * layer}.weight"].T)
-        sums += theta[f"{2 * layer}.bias"]
-        reached.append(np.tanh(sums, out=sums) if layer < last else sums)
-    return reached
+def _layer(theta: Arrays, layer: int, last: int, rows: FloatArray) -> FloatArray:
+    """Return what a layer makes of whole tiles: what goes into the next one, or, of the last, comes out."""
+    sums = product(rows, theta[f"{2 * layer}.weight"].T)
+    sums += theta[f"{2 * layer}.bias"]
+    return np.tanh(sums, out=sums) if layer < last else sums
