@@ -122,16 +122,18 @@ def check_without_model(experiment: Experiment) -> None:
         if getattr(experiment, name) != getattr(defaults, name):
             key = name.replace("_", "-")
             raise InputError(f"{key} is of games; a simulated round lasts so many steps")
-    if experiment.baseline == "centred":
-        raise InputError("baseline centred is of games, which end by chance: expected cross-fit or none")
+    if experiment.baseline in ("centred", "td"):
+        raise InputError(f"baseline {experiment.baseline} is of games: expected cross-fit or none")
     if experiment.barrier != "uniform":
         raise InputError("barrier weighted rests on a theorem about games: expected uniform for a simulator")
 
 
 def check_horizon(experiment: Experiment) -> None:
-    """Refuse sure steps before another horizon than the geometric one."""
+    """Refuse sure steps and baselines that are not for the horizon."""
     if experiment.sure_steps and experiment.horizon != "geometric":
         raise InputError(f"sure-steps go before the geometric horizon, got horizon {experiment.horizon}")
+    if experiment.baseline == "td" and experiment.horizon == "geometric-visit":
+        raise InputError("baseline td is for horizon geometric or a number of steps, got geometric-visit")
 
 
 def check_samples(experiment: Experiment, game: Game, dag: Dag) -> None:

@@ -43,7 +43,7 @@ def train(
     encoder: str = "",
     team_reward: Literal["mean", "sum"] = "mean",
     instances: Literal["kept", "fresh"] = "kept",
-    baseline: Literal["auto", "cross-fit", "centred", "none"] = "auto",
+    baseline: Literal["auto", "cross-fit", "centred", "td", "none"] = "auto",
     initial: str | os.PathLike[str] | Policy = "zeros",
     seed: int = 0,
     evaluate_every: int = 10,
@@ -168,10 +168,12 @@ def train(
     instances : {'kept', 'fresh'}, default 'kept'
         Whether an environment is reset for every episode, or made anew because it carries something
         over. (sampled mode; simulators)
-    baseline : {'auto', 'cross-fit', 'centred', 'none'}, default 'auto'
+    baseline : {'auto', 'cross-fit', 'centred', 'td', 'none'}, default 'auto'
         What is subtracted from returns: the mean of the other half of the lanes (``cross-fit``), that
-        and their mean reward at every step (``centred``), or nothing; ``auto`` is ``centred`` in games
-        where `learning_rate` is auto, and else ``cross-fit``. (sampled mode)
+        and their mean reward at every step (``centred``), or nothing; or what takes the place of what
+        follows a step, the value of the next state (``td``). where `learning_rate` is auto, ``auto`` is
+        ``td`` for tables in games (``centred`` for networks, and with `horizon` geometric-visit); else
+        it is ``cross-fit``. (sampled mode)
     initial : str, path or Policy, default 'zeros'
         Starting theta: ``zeros``, ``normal``, which is N(0, 1) keyed by the seed, or a policy file;
         networks start from weights keyed by the seed, or from a file of networks.

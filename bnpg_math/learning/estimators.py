@@ -25,6 +25,9 @@ Any baseline b(s) that does not depend on the lane's own actions leaves the expe
 other half from every reward first: undiscounted returns carry the noise of the length, and centred ones
 hardly do. Any constant c will do, since a score has mean 0 given everything before it, and the lengths are
 drawn before all actions.
+
+``"td"`` puts a value of the next state in the place of what follows a step, from the other half as well: less
+noise, and an error that goes with the lanes (:mod:`bnpg_math.learning.temporal_differences`).
 """
 
 import math
@@ -40,12 +43,13 @@ from bnpg_math.arrays.cells import cells
 from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.chance.streams import Purpose, uniforms
 from bnpg_math.errors import InputError
+from bnpg_math.learning.temporal_differences import temporal_weights
 
 Horizon: TypeAlias = int | Literal["geometric", "geometric-visit"]
-Baseline: TypeAlias = Literal["none", "cross-fit", "centred"]
+Baseline: TypeAlias = Literal["none", "cross-fit", "centred", "td"]
 
 HORIZONS: tuple[str, ...] = ("geometric", "geometric-visit")
-BASELINES: tuple[str, ...] = ("none", "cross-fit", "centred")
+BASELINES: tuple[str, ...] = ("none", "cross-fit", "centred", "td")
 
 # Steps that are summed at once: few enough to stay in a core's cache on their way.
 _AT_ONCE = 1 << 14
@@ -210,8 +214,9 @@ def signal_weights(
         Discount in [0, 1).
     horizon : int or {"geometric", "geometric-visit"}
         What the episode lengths were drawn for.
-    baseline : {"none", "cross-fit", "centred"}
-        What is subtracted from the returns, and from the rewards before.
+    baseline : {"none", "cross-fit", "centred", "td"}
+        What is subtracted from the returns, and from the rewards before; or what takes their place. ``"td"``
+        is not for ``"geometric-visit"``, where what follows the one step that counts is all that is known.
     n_states : int
         S.
     visits : (B,) int, optional
@@ -227,17 +232,23 @@ def signal_weights(
     Raises
     ------
     InputError
-        If the baseline is unknown, or the visits are missing.
+        If the baseline is unknown or not for the horizon, or the visits are missing.
     """
     if baseline not in BASELINES:
         raise InputError(f"baseline must be one of {', '.join(BASELINES)}, got {baseline!r}")
+    if baseline == "td" and horizon == "geometric-visit":
+        raise InputError("baseline 'td' is for horizon 'geometric' or a number of steps")
     lanes = rewards[0].size
     discount = _discounts(horizon, gamma, len(rewards), sure)
     sizes = [reward.size for reward in rewards]
     weights = np.empty(sum(sizes))
-    returns = returns_to_go(rewards, discount, out=np.split(weights, np.cumsum(sizes)[:-1]))
+    returns = np.split(weights, np.cumsum(sizes)[:-1])
     scales = _step_scales(sizes, gamma, horizon, visits, sure)
-    if baseline != "none":
+    if baseline == "td":
+        weights[:] = temporal_weights(rewards, states, gamma, discount, n_states)
+    else:
+        returns_to_go(rewards, discount, out=returns)
+    if baseline in ("cross-fit", "centred"):
         # From its visit on, a lane's remaining length is geometric; before, it is longer and its returns
         # would not estimate the value.
         counted = None if visits is None else [t >= visits[: r.size] for t, r in enumerate(returns)]

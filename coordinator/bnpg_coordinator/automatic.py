@@ -48,10 +48,10 @@ def returns_range(game: Game | None) -> float:
 def settled(experiment: Experiment, game: Game | None) -> Experiment:
     """Return an experiment with a number for `learning-rate auto`, and what it chooses beside that.
 
-    That is the optimizer, normalised steps for tables in games and Adam elsewhere, and in games the centred
-    baseline: with the other one lengths of episodes are most of the noise. In exact mode nothing is known
-    that suits every policy on the way: there the coordinator chooses the size of every step, and the number
-    is what it tries first.
+    That is the optimizer, normalised steps for tables in games and Adam elsewhere, and in games what makes
+    returns less noisy: temporal differences for tables, centred means for networks. In exact mode nothing is
+    known that suits every policy on the way: there the coordinator chooses the size of every step, and the
+    number is what it tries first.
 
     Parameters
     ----------
@@ -73,9 +73,10 @@ def settled(experiment: Experiment, game: Game | None) -> Experiment:
         return experiment
     if experiment.has_critic:  # which is the baseline
         return msgspec.structs.replace(experiment, learning_rate=ACTOR_STEP, optimizer="adam")
-    if experiment.baseline == "auto" and experiment.mode == "sampled" and game is not None:
-        experiment = msgspec.structs.replace(experiment, baseline="centred")
     tables_in_games = experiment.mode == "sampled" and game is not None and not experiment.kind.is_network
+    if experiment.baseline == "auto" and experiment.mode == "sampled" and game is not None:
+        by_values = tables_in_games and experiment.horizon != "geometric-visit"
+        experiment = msgspec.structs.replace(experiment, baseline="td" if by_values else "centred")
     if experiment.optimizer == "normalised" or (experiment.optimizer == "auto" and tables_in_games):
         return msgspec.structs.replace(experiment, learning_rate=NORMALISED_STEP, optimizer="normalised")
     if experiment.by_adam:

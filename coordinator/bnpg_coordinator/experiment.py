@@ -327,11 +327,13 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         ),
     ] = "kept"
     baseline: Annotated[
-        Literal["auto", "cross-fit", "centred", "none"],
+        Literal["auto", "cross-fit", "centred", "td", "none"],
         ExperimentSetting(
             "What is subtracted from returns: the mean of the other half of the lanes (`cross-fit`), that "
-            "and their mean reward at every step (`centred`), or nothing; `auto` is `centred` in games where "
-            "{learning-rate} is auto, and else `cross-fit`.",
+            "and their mean reward at every step (`centred`), or nothing; or what takes the place of what "
+            "follows a step, the value of the next state (`td`). where {learning-rate} "
+            "is auto, `auto` is `td` for tables in games (`centred` for networks, and with {horizon} "
+            "geometric-visit); else it is `cross-fit`.",
             mode="sampled",
             original=True,
         ),
@@ -423,7 +425,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         return bool(self.evaluate_every) and (round_ % self.evaluate_every == 0 or round_ == self.rounds)
 
     @property
-    def subtracted(self) -> Literal["cross-fit", "centred", "none"]:
+    def subtracted(self) -> Literal["cross-fit", "centred", "td", "none"]:
         """The baseline of sampled rounds; `auto` is that of a chosen step size until it is settled."""
         return "cross-fit" if self.baseline == "auto" else self.baseline
 

@@ -116,7 +116,7 @@ def test_another_game_of_the_same_name_is_another_run(tmp_path: Path) -> None:
     [
         ({"environment_workers": 2}, "environment_workers step environments"),
         ({"step_size": "backtracking"}, "step_size backtracking needs mode exact"),
-        ({"launcher": "slurm"}, "launcher slurm: expected an allocation"),
+        ({"launcher": "slurm"}, "launcher slurm: expected (an allocation|Slurm's srun)"),
     ],
 )
 def test_messages_name_arguments_not_options(

@@ -30,7 +30,10 @@ def responses(capfd: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     [
         ("climbing", {"dag": "line", "rounds": 0}),
         ("climbing", {"dag": "empty", "rounds": 40}),
-        ("random(agents=3, states=3, actions=2, branching=2)", {"dag": "0-2,1-2", "rounds": 3}),
+        (
+            "random(agents=3, states=3, actions=2, branching=2)",
+            {"dag": "0-2,1-2", "rounds": 3, "baseline": "centred"},
+        ),
         ("climbing", {"dag": "line", "policy": "mlp:8", "update": "ppo", "rounds": 1}),
     ],
 )

@@ -66,6 +66,21 @@ def test_tables_in_games_take_normalised_steps_and_all_others_adam(
     assert plan_experiment(fields).experiment.steps_by == optimizer
 
 
+@pytest.mark.parametrize(
+    ("fields", "baseline"),
+    [
+        ({"game": "climbing"}, "td"),
+        ({"game": "climbing", "optimizer": "adam"}, "td"),
+        ({"game": "climbing", "horizon": "geometric-visit"}, "centred"),
+        ({"game": "climbing", "policy": "mlp:4"}, "centred"),
+        ({"game": "climbing", "learning-rate": 0.1}, "cross-fit"),
+        ({"game": "relay"}, "cross-fit"),
+    ],
+)
+def test_tables_in_games_learn_from_temporal_differences(fields: dict[str, object], baseline: str) -> None:
+    assert plan_experiment(fields).experiment.subtracted == baseline
+
+
 @given(st.integers(-30, 30), st.sampled_from(["adam", "normalised", "ascent"]))
 def test_a_team_learns_the_same_whatever_its_rewards_are_measured_in(exponent: int, optimizer: str) -> None:
     factor = 2.0**exponent
@@ -125,7 +140,7 @@ def test_the_default_comes_where_the_exact_gradient_comes_and_adam_does_not() ->
                     "seed": seed,
                 }
             )
-            assert plan.experiment.baseline == "centred"
+            assert plan.experiment.baseline == "td"
             *_, team = learn(plan.experiment)
             pi = [policy.table[0] for policy in team]
             payoff = find_game("climbing").reward[0]
