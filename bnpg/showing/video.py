@@ -1,6 +1,7 @@
 """Episodes as a moving picture: as the environment draws itself, or the team on its graph."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,9 +133,7 @@ class TeamPictures:
             action = turn.actions[agent]
             axes.scatter([x], [y], s=900, color=colours(action % 10), edgecolors="#333333", zorder=3)
             axes.text(x, y, str(action), ha="center", va="center", color="white", fontsize=13, zorder=4)
-            sees = ",".join(f"{number:g}" for number in turn.seen[agent][:4])
-            more = "" if len(turn.seen[agent]) <= 4 else ".."
-            axes.text(x, y + 36, f"{agent} sees {sees}{more}", ha="center", va="center", fontsize=8)
+            axes.text(x, y + 28, sight(agent, turn.seen[agent]), ha="center", va="top", fontsize=8)
         axes.set_title(
             f"{self.title}   episode {episode}, step {turn.time}\n"
             f"reward {turn.reward:.4g}, so far {self._paid:.4g}",
@@ -142,6 +141,25 @@ class TeamPictures:
         )  # fmt: skip
         canvas.draw()  # type: ignore[no-untyped-call]
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
+
+
+def sight(agent: int, seen: Sequence[float]) -> str:
+    """Say what an agent sees: the first of many numbers, in lines so short that they meet nobody else's.
+
+    Examples
+    --------
+    >>> print(sight(0, [3.0]))
+    0 sees 3
+    >>> print(sight(1, [-0.425127, 1.52539, 0.0, 10.25, 7.0]))
+    1 sees
+    -0.43 1.5
+    0 10 ..
+    """
+    if len(seen) == 1:
+        return f"{agent} sees {seen[0]:g}"
+    shown = [f"{number:.2g}" for number in seen[:4]]
+    lines = [" ".join(shown[start : start + 2]) for start in range(0, len(shown), 2)]
+    return "\n".join([f"{agent} sees", *lines]) + (" .." if len(seen) > 4 else "")
 
 
 def rendered(environment: Any, what: str) -> Picture:
