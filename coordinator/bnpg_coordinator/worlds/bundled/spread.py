@@ -48,7 +48,7 @@ class Spread:
 
     def state(self, agents: FloatArray, velocities: FloatArray, landmarks: FloatArray) -> State:
         """Return a state from arrays (N, 2, n)."""
-        return tuple(np.moveaxis(array, -1, 0) for array in (agents, velocities, landmarks))
+        return tuple(array.transpose(2, 0, 1) for array in (agents, velocities, landmarks))
 
     def step(self, state: State, actions: Sequence[IntArray], drawn: FloatArray) -> tuple[State, FloatArray]:
         """Return where everything is 0.1 s later, and the mean of the agents' rewards."""
@@ -105,7 +105,7 @@ class Spread:
 
 
 def _lanes_last(state: State) -> tuple[FloatArray, FloatArray, FloatArray]:
-    places, velocities, landmarks = (np.moveaxis(array, 0, -1) for array in state)
+    places, velocities, landmarks = (array.transpose(1, 2, 0) for array in state)
     return places, velocities, landmarks
 
 
