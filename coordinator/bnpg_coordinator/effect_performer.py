@@ -15,6 +15,7 @@ from bnpg_coordinator.effects import (
     KeepSealed,
     Record,
     Rewind,
+    SyncRecord,
 )
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.networks import joint_policy
@@ -51,6 +52,8 @@ def effect_performer(
                 written = record.append(line)
                 if on_line is not None:
                     on_line(written)
+            case SyncRecord():
+                record.sync()
             case KeepCritic(round=round_, state=state):
                 (keep_critic or record.write_critic)(round_, state)
             case Rewind(round=round_):

@@ -11,7 +11,7 @@ from bnpg_coordinator.line import Line
 
 
 class Record(Effect, frozen=True):
-    """Append a line to the run record before any later effect is carried out."""
+    """Append a line to the run record, durable by the next `SyncRecord`, before any later effect."""
 
     moment: ClassVar[str | None] = "recorded"
 
@@ -21,6 +21,10 @@ class Record(Effect, frozen=True):
     def of_round(self) -> int:
         """The round of the line."""
         return self.line.round
+
+
+class SyncRecord(Effect, frozen=True):
+    """Make the run record durable: who was sent something because of its last line is at work meanwhile."""
 
 
 class KeepCritic(Effect, frozen=True):

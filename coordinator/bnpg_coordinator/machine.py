@@ -46,12 +46,12 @@ from bnpg_coordinator.ascent import Ascent, ascent_of
 from bnpg_coordinator.attestations import Attestations
 from bnpg_coordinator.attested_rounds import AttestedRounds
 from bnpg_coordinator.central_critic import CentralCritic
-from bnpg_coordinator.effects import Bind, Conclude, Gathered, KeepCritic, Record, Rewind
+from bnpg_coordinator.effects import Bind, Conclude, Gathered, KeepCritic, Record, Rewind, SyncRecord
 from bnpg_coordinator.invitation import welcome
 from bnpg_coordinator.lanes import parts_of
 from bnpg_coordinator.membership import Member, Membership
 from bnpg_coordinator.networks import theta_shape
-from bnpg_coordinator.orders import Orders, To, ToAll, ToKeep, ToRecord
+from bnpg_coordinator.orders import Orders, To, ToAll, ToKeep, ToRecord, ToSync
 from bnpg_coordinator.phases import PHASES
 from bnpg_coordinator.rounds import CoordinatorRounds
 from bnpg_coordinator.sealed_checkpoints import SealedCheckpoints
@@ -486,6 +486,8 @@ class CoordinatorMachine:
                     effects.append(self._links.send(agent, message, now))
                 case ToRecord(line):
                     effects.append(Record(line))
+                case ToSync():
+                    effects.append(SyncRecord())
                 case ToKeep(round_, state):
                     effects.append(KeepCritic(round_, state))
         if self._rounds.finished and self.phase == "running":

@@ -22,9 +22,13 @@ class To(NamedTuple):
 
 
 class ToRecord(NamedTuple):
-    """A line for the run record, durable before anything behind it is sent."""
+    """A line for the run record, written before anything behind it is sent."""
 
     line: Line
+
+
+class ToSync(NamedTuple):
+    """The run record is to be durable, now that what rests on its last line has been sent."""
 
 
 class ToKeep(NamedTuple):
@@ -34,5 +38,5 @@ class ToKeep(NamedTuple):
     state: CriticState
 
 
-Order = ToAll | To | ToRecord | ToKeep
+Order = ToAll | To | ToRecord | ToSync | ToKeep
 Orders = list[Order]

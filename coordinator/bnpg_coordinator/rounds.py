@@ -4,8 +4,8 @@ A round has up to four parts. *reports*: where a critic learns, what every agent
 awaited; only after a new beginning is it not there already. *tables*: the agents' tables are awaited, because
 the mode is exact or because theta_r is to be evaluated. *steps*: states are announced and all agents' actions
 awaited, step by step (sampled mode). *signal*: the shared signal is out, every agent's application is
-awaited. The round's line is recorded before its signal goes out, so a line is never missing for an update
-that was applied.
+awaited. The round's line is recorded before its signal goes out, and durable before the next one's, so at
+most the line of the last update that was applied can be missing, after a crash of the machine.
 """
 
 import math
@@ -34,7 +34,7 @@ from bnpg_coordinator.estimator import SampledRound
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.lanes import Turn
 from bnpg_coordinator.line import Line
-from bnpg_coordinator.orders import Orders, To, ToAll, ToKeep, ToRecord
+from bnpg_coordinator.orders import Orders, To, ToAll, ToKeep, ToRecord, ToSync
 from bnpg_coordinator.worlds.interface import Seen, World
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.dag.interface import Graph
@@ -370,9 +370,9 @@ class CoordinatorRounds:
         ]
 
     def _signal(self, signal: Message) -> Orders:
-        """Record the round's line, then let the signal go out."""
+        """Record the round's line, then let the signal go out, and sync the record while it is followed."""
         self._part = "signal"
-        return [ToRecord(self._line), ToAll(signal)]
+        return [ToRecord(self._line), ToAll(signal), ToSync()]
 
     def _end(self) -> Orders:
         self.finished = True

@@ -1,7 +1,8 @@
 """The run on disk, as far as the coordinator keeps it: metrics, status, summary, gathered policy.
 
-`metrics.jsonl` has one line a round, flushed before the round's signal goes out. When rounds are played again
-their lines are dropped first, so the file always reads as one undisturbed run.
+`metrics.jsonl` has one line a round, flushed before the round's signal goes out and synced before the next
+line. When rounds are played again their lines are dropped first, so the file always reads as one undisturbed
+run.
 
 All of it is written through the fence of the run folder. The record, to which lines are appended, becomes a
 new file with every life of the coordinator: an earlier life that still has it open appends to a file that has
@@ -58,6 +59,7 @@ class RunRecord:
         self._fsync = fsync
         self._metrics = folder / run_files.RECORD
         self._file: BufferedWriter | None = None
+        self._synced = True
         self._chain = GENESIS
         self._played: Line | None = None
         self._seconds = 0.0
@@ -88,6 +90,7 @@ class RunRecord:
             draft = self.fence.draft(self._metrics.name)
             self._file = patiently(lambda: open(draft, "wb"))  # noqa: SIM115
             self._write(b"".join(kept))
+            self.sync()
             os.replace(draft, self._metrics)
             if self._fsync:
                 sync_folder(self._folder)
@@ -97,7 +100,8 @@ class RunRecord:
             raise self._failed(error) from None
 
     def append(self, line: Line) -> Line:
-        """Add a line with the seconds since the one before; return it as written."""
+        """Add a line with the seconds since the one before, which is durable by now; return it as written."""
+        self.sync()
         now = time.monotonic()
         seconds, self._since = now - self._since, now
         self._seconds += seconds
@@ -109,6 +113,18 @@ class RunRecord:
             raise self._failed(error) from None
         self._remember(written)
         return written
+
+    def sync(self) -> None:
+        """Make the lines durable, if they must survive a crash of the machine."""
+        if self._synced:
+            return
+        assert self._file is not None
+        try:
+            if self._fsync:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._failed(error) from None
+        self._synced = True
 
     def write_status(self, now: float, observe: Callable[[], dict[str, Any]], at_once: bool = False) -> None:
         """Write who is up and where the run is, unless that was done just now; only then it is observed."""
@@ -138,7 +154,8 @@ class RunRecord:
         write_bindings(self._folder / BINDINGS_FILE, owners, self.fence)
 
     def conclude(self, state: str, why: str, rounds: int, metrics: dict[str, Any]) -> None:
-        """Write how the run ended."""
+        """Write how the run ended, of which the whole record is durable."""
+        self.sync()
         summary = {"state": state, "why": why, "rounds": rounds, "seconds": round(self._seconds, 6)} | metrics
         summary["core"] = self.core
         played = {} if self._played is None else fields_of(self._played)
@@ -151,6 +168,7 @@ class RunRecord:
             with suppress(OSError):  # what a full disk did not take before, it need not take now
                 self._file.close()
             self._file = None
+            self._synced = True
         self._critic.close()
 
     def _remember(self, line: Line) -> None:
@@ -161,8 +179,7 @@ class RunRecord:
         assert self._file is not None
         self._file.write(content)
         self._file.flush()
-        if self._fsync:
-            os.fsync(self._file.fileno())
+        self._synced = False
 
     def _replace(self, name: str, content: bytes, fsync: bool) -> None:
         write_atomically(self._folder / name, content, fsync, self.fence)

@@ -91,6 +91,20 @@ def test_interrupted_runs_come_to_the_same_bytes_also_if_the_agents_lost_some_ro
     assert lines(folder) == lines(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("way", [{}, WAYS[7]], ids=["fixed steps", IDS[7]])
+def test_a_last_line_that_a_crash_of_the_machine_took_is_written_again(way, start, go_on, tmp_path) -> None:
+    case = {"game": GAME, "rounds": 30, "regularization": 0.02, "learning_rate": 0.1} | way
+    expected = go_on(start("whole", **case))
+    folder = start(**case)
+    assert go_on(folder, on_line=interrupt_at(20))["state"] == "interrupted"
+    record = folder / "metrics.jsonl"
+    written = record.read_bytes().splitlines(keepends=True)
+    held = max(RunFolder(folder).held()[0])
+    record.write_bytes(b"".join(written[: held - 1]))  # an agent is an update ahead of what is left
+    assert go_on(folder)["policy_digest"] == expected["policy_digest"]
+    assert lines(folder) == lines(tmp_path / "whole")
+
+
 @pytest.mark.parametrize(
     ("way", "launcher"),
     [*((way, "memory") for way in WAYS), (WAYS[5], "local"), (WAYS[7], "local")],

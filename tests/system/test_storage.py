@@ -2,7 +2,7 @@
 
 import pytest
 from bnpg_agents.effects import Store
-from bnpg_coordinator.effects import Conclude, Gathered, Record, Rewind
+from bnpg_coordinator.effects import Conclude, Gathered, Record, Rewind, SyncRecord
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
@@ -46,7 +46,8 @@ def test_an_agent_that_cannot_store_its_theta_never_says_it_applied_the_update(r
 
 
 @pytest.mark.parametrize(
-    ("kind", "number"), [(Rewind, 0), (Record, 0), (Record, 2), (Record, 4), (Gathered, 0), (Conclude, 0)]
+    ("kind", "number"),
+    [(Rewind, 0), (Record, 0), (Record, 2), (Record, 4), (SyncRecord, 1), (Gathered, 0), (Conclude, 0)],
 )
 def test_a_coordinator_that_cannot_write_ends_and_lets_nobody_go_beyond_its_record(kind, number):
     seen, recorded = [], []

@@ -29,7 +29,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import numpy as np
 from bnpg_agents.effects import Adopt, Relive, Store
-from bnpg_coordinator.effects import Conclude, DropSealed, Gathered, KeepSealed, Record, Rewind
+from bnpg_coordinator.effects import Conclude, DropSealed, Gathered, KeepSealed, Record, Rewind, SyncRecord
 from bnpg_coordinator.line import fields_of
 from bnpg_protocol.process.machine import Machine
 from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED, name
@@ -228,6 +228,8 @@ class Stage:
             case Record(line=line):
                 numbers = fields_of(line).items()
                 yield "record " + " ".join(f"{key}={_number(value)}" for key, value in numbers)
+            case SyncRecord():
+                yield "sync the record"
             case Rewind(round=round_):
                 yield f"rewind to round {round_}"
             case Gathered(thetas=thetas):
