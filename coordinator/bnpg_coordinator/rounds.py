@@ -37,6 +37,7 @@ from bnpg_coordinator.line import Line
 from bnpg_coordinator.orders import Orders, To, ToAll, ToKeep, ToRecord, ToSync
 from bnpg_coordinator.worlds.interface import Seen, World
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays.short_axis import total
 from bnpg_math.dag.interface import Graph
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class CoordinatorRounds:
         critic: CentralCritic | None = None,
     ) -> None:
         self._experiment = experiment
+        self._direct = experiment.kind.is_direct
         self._world = world
         self._oracle = oracle
         self._ascent = ascent
@@ -396,10 +398,10 @@ class CoordinatorRounds:
         shape = self._table_shapes[agent]
         if table.shape != shape:
             raise OrderViolation(f"the table of {name(agent)} must have shape {shape}, got {table.shape}")
-        direct = self._experiment.kind.is_direct
-        probabilities = table if direct else np.exp(table)
-        if probabilities.min() < 0.0 or not (abs(probabilities.sum(axis=-1) - 1.0) < 1e-9).all():
-            what = "probabilities" if direct else "log probabilities"
+        probabilities = table if self._direct else np.exp(table)
+        negative = self._direct and table.min() < 0.0  # an exponential never is
+        if negative or not (abs(total(probabilities) - 1.0) < 1e-9).all():
+            what = "probabilities" if self._direct else "log probabilities"
             raise OrderViolation(f"the table of {name(agent)} must hold {what}, its rows do not sum to 1")
 
 
