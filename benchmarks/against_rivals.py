@@ -24,8 +24,9 @@ of the same size pickled at each, nothing decided. *Pipes*: the same processes p
 draw actions from a table with numpy's generator, and tell them to the next agent and to the driver,
 fourteen messages a step as ours; they carry no identity, recover no loss, stay on one host and learn
 nothing. *asyncio-zmq ring*: the six hops with zmq.asyncio in every process. *Ray actors*: the same players
-as actors, each call taking the results of its parents' calls; ordinary actor calls, and Ray is up only
-while it takes turns with ours. *Over unix sockets* is our run with `--transport unix`, in the same turns.
+as actors, each call taking the results of its parents' calls; ordinary actor calls, of the same priority as
+all else (of themselves they give way to every other process), and Ray is up only while it takes turns with
+ours. *Over unix sockets* is our run with `--transport unix`, in the same turns.
 Messages of 4,096 lanes hold the actions of all of them."""
 
 

@@ -47,6 +47,8 @@ class RayTeam:
             object_store_memory=256 * 2**20,
             _temp_dir=self._folder.name,
             _node_ip_address="127.0.0.1",
+            # Of itself it is 15, and every other process of the machine, ours included, has precedence.
+            _system_config={"worker_niceness": 0},
         )
         actor: Any = ray.remote(num_cpus=1)(Player)
         self._actors = [actor.remote(one, dag.agents, len(dag.parents[one])) for one in range(dag.agents)]
