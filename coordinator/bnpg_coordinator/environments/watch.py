@@ -1,12 +1,21 @@
 """Giving up on an environment that hangs."""
 
 import signal
+import sys
 import threading
+import time
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
+
+from bnpg_coordinator.environments.foreign import RAISED
 
 
 class Hung(BaseException):
-    """An environment takes too long. No exception of its own, so that it is not caught by the environment."""
+    """An environment takes too long. No exception of its own, so that it is not caught by the environment.
+
+    Its text says where.
+    """
 
 
 AGAIN = 0.5
@@ -16,36 +25,62 @@ AGAIN = 0.5
 class Watch:
     """An alarm that goes off in whatever is running then, until somebody lets it through.
 
+    It may go off where nobody can let it through: in a destructor, in a callback of the garbage collector or
+    of a weak reference, Python prints what is raised and goes on. So it goes off again and again, what is
+    printed of it is left out, and once it went off the watch ends with `Hung`, whatever became of that.
+
     Only the main thread of a process can be interrupted; elsewhere nothing is watched.
 
     Parameters
     ----------
     limit : float
         Seconds.
+    where : callable
+        Says where the environment is.
     """
 
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-        self._active = threading.current_thread() is threading.main_thread()
+    def __init__(self, limit: float, where: Callable[[], str]) -> None:
+        self._limit, self._where = limit, where
+        self._over = False
+        self._rang: str | None = None
+        """Where the environment was when it went off for the first time."""
 
-    def __enter__(self) -> None:
-        if self._active:
-            self._before = signal.signal(signal.SIGALRM, _ring)
-            signal.setitimer(signal.ITIMER_REAL, self.limit, AGAIN)
+    def over(self, play: Callable[[], Any]) -> None:
+        """Call something that must not take longer.
 
-    def __exit__(self, *_: object) -> None:
-        if self._active:
-            try:
-                still()
-            finally:  # it may have gone off a last time on the way here
-                still()
-                signal.signal(signal.SIGALRM, self._before)
+        Raises
+        ------
+        Hung
+            If it did.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            play()
+            return
+        # Whoever calls us may have an alarm too, and gets it back as if there had been no other.
+        alarm, repeated = signal.getitimer(signal.ITIMER_REAL)
+        began = time.monotonic()
+        unraisable, before = sys.unraisablehook, signal.signal(signal.SIGALRM, self._ring)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, self._limit, AGAIN)
+            play()
+        except (*RAISED, Hung):
+            if self._rang is None:
+                raise
+        finally:
+            self._over = True  # first of all: an alarm that is under way does nothing any more
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            signal.signal(signal.SIGALRM, before)
+            if alarm:
+                signal.setitimer(signal.ITIMER_REAL, max(alarm + began - time.monotonic(), 1e-6), repeated)
+            if self._rang is not None:
+                sys.unraisablehook = unraisable
+        if self._rang is not None:
+            raise Hung(self._rang)
 
-
-def still() -> None:
-    """Let the alarm go off no more."""
-    signal.setitimer(signal.ITIMER_REAL, 0.0)
-
-
-def _ring(_number: int, _frame: FrameType | None) -> None:
-    raise Hung
+    def _ring(self, _number: int, _frame: FrameType | None) -> None:
+        if self._over:
+            return
+        if self._rang is None:
+            self._rang, shown = self._where(), sys.unraisablehook
+            sys.unraisablehook = lambda one: None if one.exc_type is Hung else shown(one)
+        raise Hung(self._rang)

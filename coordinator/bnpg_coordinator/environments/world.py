@@ -16,7 +16,7 @@ from bnpg_coordinator.environments.observation import MASK, Reader, reader, whol
 from bnpg_coordinator.environments.teams import Team
 from bnpg_coordinator.environments.turn_log import TurnLog
 from bnpg_coordinator.environments.views import WHOLE, Views
-from bnpg_coordinator.environments.watch import Hung, Watch, still
+from bnpg_coordinator.environments.watch import Hung, Watch
 from bnpg_coordinator.worlds.interface import Box, End, Seen, WorldFailed
 from bnpg_math.arrays import IntArray
 from bnpg_math.chance.streams import BLOCK, Purpose, uniforms
@@ -216,12 +216,11 @@ class EnvironmentPlay(TurnLog):
     def _watched(self, play: Callable[[], Any], time: int) -> None:
         self._time = time
         try:
-            with printing_aside(), Watch(self._world.patience):
-                play()
-        except Hung:
-            still()
+            with printing_aside():
+                Watch(self._world.patience, lambda: self._where(time)).over(play)
+        except Hung as where:
             why = f"the environment hangs, no answer for {self._world.patience:g} s"
-            raise WorldFailed(f"{self._where(time)}: {why}", hung=True) from None
+            raise WorldFailed(f"{where}: {why}", hung=True) from None
         except WorldFailed:
             raise
         except RAISED as error:

@@ -1,6 +1,8 @@
 """Small environments, good and bad, in the form of PettingZoo's parallel ones."""
 
+import gc
 import time
+import weakref
 
 import numpy as np
 from gymnasium import spaces
@@ -176,6 +178,65 @@ class CatchesOnce(Hangs):
             return super().step(actions)
         except BaseException:
             return super().step(actions)
+
+
+class CatchesLate(Hangs):
+    """It catches whatever ends its third step, and makes do without."""
+
+    def step(self, actions):
+        try:
+            return super().step(actions)
+        except BaseException:
+            return Meeting.step(self, actions)
+
+
+class Explains(Hangs):
+    """It says in its own words what ends its third step."""
+
+    def step(self, actions):
+        try:
+            return super().step(actions)
+        except BaseException as error:
+            raise RuntimeError("the motor was stopped") from error
+
+
+def _take_long(*_):
+    end = time.monotonic() + 60.0
+    while time.monotonic() < end:
+        time.sleep(0.01)
+
+
+class HangsAside(Meeting):
+    """What its third step does takes too long, where nothing can be raised to anybody: in a destructor."""
+
+    def step(self, actions):
+        if self.time == 3:
+            self.aside()
+        return super().step(actions)
+
+    def aside(self):
+        type("Left", (), {"__del__": _take_long})()
+
+
+class HangsInReference(HangsAside):
+    """There, in what a weak reference calls."""
+
+    def aside(self):
+        target = type("Target", (), {})()
+        reference = weakref.ref(target, _take_long)
+        del target
+        assert reference() is None
+
+
+class HangsInCollection(HangsAside):
+    """There, in what every collection of garbage calls."""
+
+    def aside(self):
+        gc.callbacks.append(_take_long)
+        try:
+            gc.collect()
+        finally:
+            gc.callbacks.remove(_take_long)
 
 
 class Continuous(Meeting):

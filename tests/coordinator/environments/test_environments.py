@@ -235,11 +235,20 @@ def test_what_an_environment_prints_is_kept_off_stdout(capsys):
     assert "a line that nobody asked for" in printed.err
 
 
-@pytest.mark.parametrize("kind", ["Hangs", "CatchesOnce"])
-def test_what_hangs_is_given_up(kind):
+CATCHES = ["CatchesOnce", "CatchesLate", "Explains"]
+ASIDE = ["HangsAside", "HangsInReference", "HangsInCollection"]
+
+
+@pytest.mark.parametrize("kind", ["Hangs", *CATCHES, *ASIDE])
+def test_what_hangs_is_given_up(kind, capfd, monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
     with pytest.raises(WorldFailed, match="lane 0, step 3, all agents: the environment hangs") as failed:
         list(walk(world_of(getattr(strange, kind), patience=0.2)))
     assert failed.value.hung
+    assert sys.unraisablehook is sys.__unraisablehook__
+    assert capfd.readouterr() == ("", ""), (
+        "nobody is told of an alarm that went off where nothing can be raised"
+    )
 
 
 @pytest.mark.parametrize(
