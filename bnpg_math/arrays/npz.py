@@ -1,9 +1,11 @@
 """Reading and writing `.npz` archives strictly: one clear line for every bad file, nothing half-written."""
 
+import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -41,6 +43,53 @@ def read_arrays(
     InputError
         Of the class `error`, if the file cannot be read, is no archive, or an array in it is damaged.
     """
+    with _archive(path, what, error) as archive:
+        return {
+            name: _read_array(archive, name, f"array {name!r} of {what} {path}", error)
+            for name in filter(wanted, archive.files)
+        }
+
+
+def array_names(path: Path) -> frozenset[str]:
+    """Return the names of the arrays in an archive; none where there is no archive, which its reader says."""
+    try:
+        with _archive(path, "archive", InputError) as archive:
+            return frozenset(archive.files)
+    except InputError:
+        return frozenset()
+
+
+def read_single(path: Path, what: str, error: type[InputError]) -> NDArray[Any]:
+    """Read an array that is a file of its own, `.npy`. Pickled objects are never loaded.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        Kind of file for messages.
+    error : type
+        Class of the exception.
+
+    Raises
+    ------
+    InputError
+        Of the class `error`, if the file cannot be read, or is no such array.
+    """
+    with _opened(path, what, error) as file:
+        try:
+            array = np.load(file, allow_pickle=False)
+        except MemoryError:
+            raise error(f"{what} {path} does not fit into memory") from None
+        except Exception as reason:  # see _read_array
+            raise error(f"{what} {path} must be an array in .npy format: {_short(reason)}") from None
+        if not isinstance(array, np.ndarray):
+            raise error(f"{what} {path} must be an array in .npy format, got an archive")
+        return array
+
+
+@contextmanager
+def _opened(path: Path, what: str, error: type[InputError]) -> Iterator[BinaryIO]:
     try:
         file = opened(path)
     except FileNotFoundError:
@@ -48,21 +97,26 @@ def read_arrays(
     except OSError as reason:
         raise error(f"{what} {path} cannot be read: {why(reason)}") from None
     with file:
-        head = file.read(len(_ARRAY))
-        if head == _ARRAY:
-            raise error(f"{what} {path} must be an .npz archive, got a single array")
-        file.seek(0)
+        yield file
+
+
+@contextmanager
+def _archive(path: Path, what: str, error: type[InputError]) -> Iterator[NpzFile]:
+    with _opened(path, what, error) as file:
         try:
-            archive = NpzFile(file, own_fid=False)
-        except Exception:  # see _read_array
+            single = file.read(len(_ARRAY)) == _ARRAY
+            file.seek(0)
+            archive = None if single else NpzFile(file, own_fid=False)
+        except Exception as reason:  # see _read_array
+            if isinstance(reason, OSError) and reason.errno == errno.EIO:
+                raise error(f"{what} {path} cannot be read: {why(reason)}") from None
             raise error(
                 f"{what} {path} must be a complete .npz archive, got something else or a part"
             ) from None
-        arrays: dict[str, NDArray[Any]] = {}
+        if archive is None:
+            raise error(f"{what} {path} must be an .npz archive, got a single array")
         with archive:
-            for name in filter(wanted, archive.files):
-                arrays[name] = _read_array(archive, name, f"array {name!r} of {what} {path}", error)
-    return arrays
+            yield archive
 
 
 def _read_array(archive: NpzFile, name: str, where: str, error: type[InputError]) -> NDArray[Any]:
@@ -76,8 +130,7 @@ def _read_array(archive: NpzFile, name: str, where: str, error: type[InputError]
         # own ways (NotImplementedError, RuntimeError, zlib.error, SyntaxError, ..): no list is complete.
         if "allow_pickle" in str(reason):
             raise error(f"{where} holds pickled objects") from None
-        detail = " ".join(str(reason).split())[:120]
-        raise error(f"{where} is damaged: {detail}") from None
+        raise error(f"{where} is damaged: {_short(reason)}") from None
     if array is None:
         raise error(f"{where} does not fit into memory")
     if not isinstance(array, np.ndarray):
@@ -91,6 +144,10 @@ def _unpacked(archive: NpzFile, name: str) -> int:
     assert held is not None
     names = held.namelist()
     return held.getinfo(name if name in names else f"{name}.npy").file_size
+
+
+def _short(reason: Exception) -> str:
+    return " ".join(str(reason).split())[:120]
 
 
 def real(given: object, where: str, error: type[InputError]) -> FloatArray:
@@ -117,8 +174,7 @@ def real(given: object, where: str, error: type[InputError]) -> FloatArray:
     try:
         array = np.asarray(given)
     except (ValueError, TypeError) as reason:
-        detail = " ".join(str(reason).split())[:120]
-        raise error(f"{where} must be an array of numbers: {detail}") from None
+        raise error(f"{where} must be an array of numbers: {_short(reason)}") from None
     if array.dtype.kind not in "fiu":
         raise error(f"{where} must hold float64 numbers, got dtype {array.dtype}")
     converted: FloatArray = np.asarray(array, dtype=np.float64, order="C")

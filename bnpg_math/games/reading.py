@@ -8,14 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bnpg_files.reading import opened
-from bnpg_math.arrays.npz import read_arrays, real, scalar
+from bnpg_math.arrays.npz import (
+    array_names,
+    read_arrays,
+    read_single,
+    real,
+    scalar,
+)
 from bnpg_math.errors import GameError
 from bnpg_math.games.file import FORMS, load_game
 from bnpg_math.games.game import Game
 from bnpg_math.games.matrices import game_from_mdp, game_from_payoffs, team_arrays
 from bnpg_math.games.readers.dpomdp import read_dpomdp
 from bnpg_math.games.readers.gambit import read_nfg
+from bnpg_math.games.readers.mat import read_mat
 
 SUFFIXES = (".npz", ".npy", ".mat", ".dpomdp", ".nfg")
 """How names of game files end."""
@@ -62,8 +68,8 @@ def read_game(
         return _mdp(path, _read_mat(path), gamma, actions, initial)
     if suffix == ".npy":
         _without(path, actions=actions, initial=initial)
-        return _payoffs(path, {"payoff": _read_npy(path)}, gamma)
-    names = _names(path)
+        return _payoffs(path, {"payoff": read_single(path, "game file", GameError)}, gamma)
+    names = array_names(path)
     if not any(name in names for name in (*FORMS, "reward", "initial")):
         if "P" in names and "R" in names:
             return _mdp(path, _read(path, _MDP), gamma, actions, initial)
@@ -76,16 +82,7 @@ def read_game(
 
 def is_own(path: Path) -> bool:
     """Whether a file that was read holds a game in our own format."""
-    return path.suffix.lower() not in SUFFIXES[1:] and any(name in FORMS for name in _names(path))
-
-
-def _names(path: Path) -> frozenset[str]:
-    """Names of the arrays in an archive; none where there is no archive, which its reader will say."""
-    try:
-        with opened(path) as file, np.load(file, allow_pickle=False) as archive:
-            return frozenset(archive.files)
-    except Exception:  # a flipped byte raises in many ways
-        return frozenset()
+    return path.suffix.lower() not in SUFFIXES[1:] and any(name in FORMS for name in array_names(path))
 
 
 def _is_payoff(name: str) -> bool:
@@ -164,43 +161,12 @@ def _payoffs(path: Path, arrays: Arrays, gamma: float | None) -> Game:
         raise GameError(f"game file {path}: {reason}") from None
 
 
-def _read_npy(path: Path) -> NDArray[Any]:
-    try:
-        opened(path).close()  # nothing but a regular file is mapped
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError as reason:
-        raise GameError(f"game file {path} cannot be read: {reason.strerror or reason}") from None
-    except Exception as reason:  # a flipped byte raises in many ways
-        raise GameError(f"game file {path} must be an array in .npy format: {_short(reason)}") from None
-    if not isinstance(array, np.ndarray):
-        raise GameError(f"game file {path} must be an array in .npy format, got an archive")
-    return array
-
-
 def _read_mat(path: Path) -> dict[str, Any]:
     """Variables of a MATLAB file; cells of matrices as lists."""
-    from scipy.io import loadmat
-
-    if not path.is_file():
-        raise GameError(f"game file {path} does not exist")
-    try:
-        found: dict[str, Any] = loadmat(path, variable_names=_MDP)
-    except OSError as reason:
-        raise GameError(f"game file {path} cannot be read: {reason.strerror or reason}") from None
-    except NotImplementedError:
-        raise GameError(
-            f"game file {path} must be of MATLAB's version 7 or before: save it with -v7"
-        ) from None
-    except Exception as reason:  # a flipped byte raises in many ways
-        raise GameError(f"game file {path} must be a MATLAB file: {_short(reason)}") from None
     # MATLAB counts P(s, s', a) and R(s, s', a).
     return {
         name: np.ascontiguousarray(np.moveaxis(value, -1, 0))
         if name in ("P", "R") and isinstance(value, np.ndarray) and value.ndim == 3
         else value
-        for name, value in found.items()
+        for name, value in read_mat(path, _MDP.__contains__).items()
     }
-
-
-def _short(reason: Exception) -> str:
-    return " ".join(str(reason).split())[:120]

@@ -10,6 +10,7 @@ from bnpg_math.games.game import dense_game
 from bnpg_math.games.registry import game as built_in
 from bnpg_math.policies.file import load_policy, save_policy
 from bnpg_math.policies.joint import Policy, check_policy, policy_digest
+from bnpg_math.policies.network_file import read_policy
 
 GAME = {
     "transition": np.full((2, 3, 2), 0.5),
@@ -144,9 +145,27 @@ def test_no_cut_or_flipped_byte_escapes_as_another_exception(tmp_path):
         assert message is None or "\n" not in message
 
 
-def complaint(path):
+def test_a_file_that_is_cut_off_anywhere_is_one_line(tmp_path):
+    path = tmp_path / "cut.npz"
+    for load, content in ((load_game, GAME), (load_policy, POLICY)):
+        whole = write(tmp_path / "whole.npz", content).read_bytes()
+        for length in range(len(whole)):
+            path.write_bytes(whole[:length])
+            message = complaint(path, load)
+            assert message is not None, length
+            assert "cut.npz must be a complete .npz archive" in message
+
+
+def test_a_disk_that_fails_while_it_is_read_is_one_line(tmp_path):
+    path = tmp_path / "broken.npz"
+    path.symlink_to("/proc/self/mem")  # a regular file, of which nothing can be read
+    for load in (load_game, load_policy, read_policy):
+        assert complaint(path, load).endswith("broken.npz cannot be read: Input/output error")
+
+
+def complaint(path, load=load_game):
     try:
-        load_game(path)
+        load(path)
     except InputError as error:
         return str(error)
     return None

@@ -3,6 +3,7 @@
 import ast
 import json
 import shutil
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,25 @@ def test_what_cannot_be_checked_is_refused_in_one_line(done, command, script, tm
             assert (code, found) == (2, {})
             assert said.count("\n") == 1
             assert "error: " in said
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': [[1, 2]], 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': [('theta', '<f8', ('x',))], 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1e400,)}",
+        "[" * 5000,
+        "None",
+    ],
+)
+def test_whatever_stands_in_the_head_of_an_array_is_one_line(header: str) -> None:
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(8)
+    for length in range(len(content)) if len(content) < 200 else [len(content)]:
+        with pytest.raises(exact_check.CheckError, match=r"^it is") as refused:
+            exact_check.read_npy(content[:length], "it")
+        assert "\n" not in str(refused.value)
 
 
 def test_a_game_that_would_take_hours_is_refused(done, command, monkeypatch: pytest.MonkeyPatch) -> None:

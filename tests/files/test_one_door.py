@@ -29,7 +29,7 @@ ELSEWHERE = {
     "bnpg_protocol/core/sources.py": "sources of our own, and what was compiled from them",
     "bnpg_agents/npy.py": "numpy on bytes that came through the door",
     "bnpg_coordinator/critic_state.py": "numpy on bytes that came through the door",
-    "bnpg_math/games/reading.py": "numpy on a file that the door has looked at",
+    "bnpg_math/arrays/npz.py": "numpy on a file that the door has opened",
     "bnpg/launchers/adoption.py": "what a process of our own says through a pipe",
     "bnpg/launchers/nursery.py": "what the launcher says through a pipe",
     "bnpg/sweeps/worker.py": "what the sweep says through a pipe",

@@ -111,7 +111,7 @@ def test_options_say_what_the_file_does_not(here, capsys):
         (("nothing.dpomdp", "out.npz"), "nothing.dpomdp does not exist"),
         (("nothing.nfg", "out.npz"), "nothing.nfg does not exist"),
         (("nothing.mat", "out.npz"), "nothing.mat does not exist"),
-        (("nothing.npy", "out.npz"), "nothing.npy cannot be read"),
+        (("nothing.npy", "out.npz"), "nothing.npy does not exist"),
         (("folder.nfg", "out.npz"), "folder.nfg is no file"),
         (("torn.npy", "out.npz"), "torn.npy must be an array in .npy format"),
         (("torn.mat", "out.npz"), "torn.mat must be a MATLAB file"),
