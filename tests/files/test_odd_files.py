@@ -5,6 +5,7 @@
 
 import json
 import os
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import tomli_w
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from bnpg.lab.testing.odd_files import trial
 from bnpg.lab.testing.odd_files.oddities import ODDITIES
 from bnpg.lab.testing.odd_files.scenes import SCENES, Command
 from bnpg.lab.testing.odd_files.trial import Stage
@@ -163,3 +165,20 @@ def test_a_policy_of_another_shape_is_refused(stages: Callable[[str], Stage], wh
     other = npz_text(held | {"theta_1": dict(array_variants(held["theta_1"]))[what]})
     command = Command("resume {at}/run --quiet", codes=frozenset({2}), writes=True)
     assert stage.attempt(command, "run/policy.npz", lambda path: path.write_bytes(other)) == []
+
+
+def test_a_command_that_hangs_where_nothing_can_be_raised_is_one_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hangs(_words: list[str]) -> int:
+        left: Any = type("Left", (), {"__del__": lambda _: time.sleep(60.0)})()
+        del left
+        return 0
+
+    monkeypatch.setattr(trial, "SECONDS", 0.2)
+    monkeypatch.setattr(trial, "main", hangs)
+    ended = trial.run(["games"])
+    assert ended.code == -1
+    assert "Traceback" not in ended.err
+    [wrong] = trial.complaints(Command("games"), "", ended, {}, {})
+    assert wrong.startswith("hangs: ")

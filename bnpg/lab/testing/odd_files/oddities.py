@@ -89,6 +89,7 @@ CONTENTS: Mapping[str, Oddity] = MappingProxyType(
         "tables within tables": _writes(b"a = " + b"{a=" * DEPTH + b"1" + b"}" * DEPTH + b"\n"),
         "long name": _writes(b".".join([b"a"] * 20_000) + b" = 1\n"),
         "archive of nothing": _writes(b"PK\x05\x06" + bytes(18)),
+        "memory of a process": _links("/proc/self/mem"),  # a regular file of no length, read with an error
         "pickle": _writes(b"\x80\x04K\x01."),
         "array of objects": _writes(
             b"\x93NUMPY\x01\x00\x46\x00"

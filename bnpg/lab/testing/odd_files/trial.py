@@ -6,7 +6,6 @@ import os
 import re
 import resource
 import shutil
-import signal
 import stat
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from unittest import mock
 import psutil
 from bnpg_agents.options import AgentOptions
 from bnpg_agents.shell import run_agent
+from bnpg_coordinator.environments.watch import Hung, Watch
 from bnpg_protocol.process.arguments import read_arguments
 from bnpg_protocol.process.surroundings import ended
 
@@ -27,7 +27,7 @@ from bnpg.__main__ import main
 from bnpg.certified import exact_check
 from bnpg.lab.testing.odd_files.scenes import Command, Scene
 
-SECONDS = 60
+SECONDS = 300
 """After which a command counts as hanging, on a busy machine too."""
 ROOM = 1 << 30
 """Bytes of memory that a command may take."""
@@ -36,10 +36,6 @@ ROOM = 1 << 30
 _ERROR = re.compile(
     r"(bnpg|exact_check|bnpg-agent): error: |[0-9:.]+ error +(bnpg-agent|agent-\d+): stopped "
 )
-
-
-class Hanging(BaseException):
-    """The alarm went off."""
 
 
 @dataclass(frozen=True)
@@ -53,22 +49,30 @@ class Ended:
 
 def run(words: list[str]) -> Ended:
     """Run a command line in this process."""
+    code, shown = -1, ""
+
+    def command() -> None:
+        nonlocal code
+        if words[0] == "exact_check":
+            code = exact_check.main(words[1:])
+        elif words[0] == "agent":
+            options = read_arguments(AgentOptions, "bnpg-agent", "", words[1:])
+            code = ended(lambda: run_agent(options), "bnpg-agent")
+        else:
+            with mock.patch.object(bnpg.watch.server, "serve", lambda source, *_: source.page()):
+                code = main(words)
+
+    def where() -> str:
+        return "".join(traceback.format_stack(limit=8)[:-2])
+
     with _captured() as read, _bounded():
         try:
-            if words[0] == "exact_check":
-                code = exact_check.main(words[1:])
-            elif words[0] == "agent":
-                options = read_arguments(AgentOptions, "bnpg-agent", "", words[1:])
-                code = ended(lambda: run_agent(options), "bnpg-agent")
-            else:
-                with mock.patch.object(bnpg.watch.server, "serve", lambda source, *_: source.page()):
-                    code = main(words)
-        except Hanging:
-            code = -1
-            traceback.print_exc(limit=-6)
+            Watch(SECONDS, where).over(command)
+        except Hung as hung:
+            code, shown = -1, str(hung)
         except BaseException:
-            code = -2
-            traceback.print_exc(limit=-8)
+            code, shown = -2, traceback.format_exc(limit=-8)
+        sys.stderr.write(shown)
         sys.stdout.flush()
         sys.stderr.flush()
     return Ended(code, *read)
@@ -86,17 +90,11 @@ def _captured() -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def _bounded() -> Iterator[None]:
-    def ring(*_: object) -> None:
-        raise Hanging
-
-    before, limits = signal.signal(signal.SIGALRM, ring), resource.getrlimit(resource.RLIMIT_AS)
+    limits = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + ROOM, limits[1]))
-    signal.alarm(SECONDS)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
         resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
