@@ -30,6 +30,7 @@ try:
     from bnpg.cli.root import bnpg
     from bnpg.extras import lacks_extra
     from bnpg.notices import printed_by
+    from bnpg_files.names import check_sayable
     from bnpg_math.errors import InputError
 except KeyboardInterrupt:
     # Loading takes most of a command's first half second, and `main` is not there yet to catch Ctrl-C.
@@ -66,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: list[str], debug: bool) -> int:
     streams = sys.stdout, sys.stderr
     try:
+        for word in given:
+            check_sayable(word, "every word of a command line", InputError)
         with printed_by(_warn, others=debug or bool(sys.warnoptions)):
             result = bnpg.main(args=given, prog_name="bnpg", standalone_mode=False)
     except click.ClickException as error:

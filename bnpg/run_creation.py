@@ -27,6 +27,7 @@ from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_draft import draft
 from bnpg.run_folder import RunFolder
+from bnpg_files.names import check_sayable
 from bnpg_math.arrays.solver_numerics import full_fingerprint
 from bnpg_math.dag import Dag
 from bnpg_math.dag.routes import relayed
@@ -81,6 +82,8 @@ def create_run_folder(
     check_faults(faults, plan.dag, settings, "the fault plan")
     check_free(out)
     target = chosen_folder(plan.name, out)
+    check_sayable(plan.name, "the name of a game", InputError)
+    check_sayable(target.absolute(), "the path of a run folder", InputError)
     made: list[Path] = []
     try:
         for parent in reversed(target.parents):

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from bnpg import __version__
 from bnpg.sweeps.grid import Grid, GridRun
+from bnpg_files.names import check_sayable
 from bnpg_files.reading import opened, read_json
 from bnpg_math.errors import InputError
 
@@ -64,6 +65,7 @@ def sweep_folder(grid: Grid, path: Path) -> Iterator[SweepFolder]:
         If it belongs to something else or to another grid (the text says what differs), if another process
         is at work in it, or if it cannot be made.
     """
+    check_sayable(path.absolute(), "the path of a sweep", InputError)
     try:
         path.mkdir(parents=True, exist_ok=True)
         if not (path / MANIFEST).exists():

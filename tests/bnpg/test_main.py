@@ -66,6 +66,13 @@ def test_what_is_missing_is_named_in_one_line(refused: Any, words: str, says: st
     assert says in refused(*words.split())
 
 
+@pytest.mark.parametrize(
+    "words", ["train clim\udcff", "keys new k\udcff --agents 2", "sweep --out s\udcff a.toml"]
+)
+def test_a_word_that_is_no_text_is_refused(refused: Any, words: str) -> None:
+    assert "every word of a command line must be text in UTF-8, got '" in refused(*words.split())
+
+
 def test_a_folder_that_may_not_be_entered_is_no_defect(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def locked(name: str) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "run/agents/agent-0")

@@ -49,6 +49,19 @@ def test_it_holds_copies_of_the_files(game_file: Path, policy_file: Path) -> Non
     assert RunFolder(folder).game.digest == plan.game.digest
 
 
+def test_a_path_that_no_document_can_say_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of other bytes than UTF-8 would be in summary.json, which nobody could read then."""
+    plan = plan_experiment({"game": "climbing"})
+    with pytest.raises(InputError, match=r"path of a run folder must be text in UTF-8, got '.*bad.udcff'"):
+        create_run_folder(plan, SETTINGS, Path("bad\udcff"))
+    Path("at\udcfe").mkdir()
+    monkeypatch.chdir("at\udcfe")
+    for out in (Path("run"), None):
+        with pytest.raises(InputError, match="must be text in UTF-8"):
+            create_run_folder(plan, SETTINGS, out)
+    assert list(Path().iterdir()) == []
+
+
 def test_names_are_unique_within_a_second(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bnpg.run_creation.time.strftime", lambda form: "20260101-120000")
     plan = plan_experiment({"game": "climbing"})

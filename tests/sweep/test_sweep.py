@@ -136,6 +136,16 @@ def test_other_folders_are_refused(run: Any, grid_file: Path) -> None:
     assert [path.name for path in Path("mine").iterdir()] == ["precious"]
 
 
+def test_a_path_that_no_document_can_say_is_refused(
+    refused: Any, here: Path, grid_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = grid_file.absolute()
+    Path("at\udcfe").mkdir()
+    monkeypatch.chdir("at\udcfe")
+    assert "the path of a sweep must be text in UTF-8, got '" in refused("sweep", str(grid))
+    assert list(Path().iterdir()) == []
+
+
 def test_a_run_that_fails_is_told_and_the_others_are_done(run: Any, grid_file: Path) -> None:
     from bnpg.sweeps.folder import sweep_folder
     from bnpg.sweeps.grid import read_grid
