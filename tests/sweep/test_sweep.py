@@ -137,12 +137,14 @@ def test_other_folders_are_refused(run: Any, grid_file: Path) -> None:
 
 
 def test_a_path_that_no_document_can_say_is_refused(
-    refused: Any, here: Path, grid_file: Path, monkeypatch: pytest.MonkeyPatch
+    run: Any, here: Path, grid_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grid = grid_file.absolute()
     Path("at\udcfe").mkdir()
     monkeypatch.chdir("at\udcfe")
-    assert "the path of a sweep must be text in UTF-8, got '" in refused("sweep", str(grid))
+    ended = run("sweep", grid)
+    assert (ended.code, ended.out) == (2, "")
+    assert "bnpg: error: the path of a sweep must be text in UTF-8, got '" in ended.err
     assert list(Path().iterdir()) == []
 
 
