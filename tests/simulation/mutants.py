@@ -140,7 +140,7 @@ MUTANTS = (
     Mutant(
         "a round's line is written after its signal went out",
         ROUNDS,
-        (("return [ToRecord(self._line), ToAll(signal)]", "return [ToAll(signal), ToRecord(self._line)]"),),
+        (("return [ToRecord(self._line), ToAll(signal), ", "return [ToAll(signal), ToRecord(self._line), "),),
     ),
     Mutant(
         "after a crash the run goes on where the most advanced agent is",
