@@ -96,6 +96,18 @@ def test_the_page_survives_the_end_of_coordinator_and_server(growing: Any, watch
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_of_a_run_that_goes_on_is_accessible(
+    growing: Any, watch: Any, look: Any, scheme: str
+) -> None:
+    growing.line(0)
+    growing.status(awaited=[0], waiting_for="the actions of agent 0")
+    page = look(watch(growing.folder).url, scheme=scheme).page
+    banner(page, "live")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_needs_no_horizontal_scrolling(growing: Any, watch: Any, look: Any, scheme: str) -> None:
     growing.line(0)
     growing.status()
