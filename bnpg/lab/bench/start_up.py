@@ -24,8 +24,8 @@ from bnpg_math.dag import line
 
 AGENTS = {"full": 8, "quick": 8, "tiny": 2}
 GAME = "random(states=8, agents={agents}, actions=2)"
-ROUNDS = 100
-"""Enough that the processes are still there when they are weighed."""
+ROUNDS = 1000
+"""Enough that processes are still there when they are weighed, in the second half, on a busy machine too."""
 READY_WITHIN = 0.5
 ABOUT = """\
 *Ready* is from the call of the local launcher until the line of the first round is in the record: a
