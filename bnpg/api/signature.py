@@ -107,7 +107,9 @@ def _docstring(function: Callable[..., Any], keywords: Keywords) -> str:
         kind = _described(parameters[name].annotation)
         facts = f" ({'; '.join(field.setting.facts)})" if field.setting.facts else ""
         entries += [f"{name} : {kind}, default {default}"]
-        entries += textwrap.wrap(meaning + facts, 100, initial_indent="    ", subsequent_indent="    ")
+        entries += textwrap.wrap(
+            meaning + facts, 100, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
+        )
     return (inspect.getdoc(function) or "").replace(MARKER, "\n".join(entries))
 
 

@@ -171,9 +171,9 @@ def train(
     baseline : {'auto', 'cross-fit', 'centred', 'td', 'none'}, default 'auto'
         What is subtracted from returns: the mean of the other half of the lanes (``cross-fit``), that
         and their mean reward at every step (``centred``), or nothing; or what takes the place of what
-        follows a step, the value of the next state (``td``). where `learning_rate` is auto, ``auto`` is
-        ``td`` for tables in games (``centred`` for networks, and with `horizon` geometric-visit); else
-        it is ``cross-fit``. (sampled mode)
+        follows a step, the value of the next state (``td``); ``auto`` is ``td`` for tables in games
+        where `learning_rate` is auto (``centred`` for networks there, and with `horizon`
+        geometric-visit), and else ``cross-fit``. (sampled mode)
     initial : str, path or Policy, default 'zeros'
         Starting theta: ``zeros``, ``normal``, which is N(0, 1) keyed by the seed, or a policy file;
         networks start from weights keyed by the seed, or from a file of networks.

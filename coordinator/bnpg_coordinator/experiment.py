@@ -331,9 +331,9 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         ExperimentSetting(
             "What is subtracted from returns: the mean of the other half of the lanes (`cross-fit`), that "
             "and their mean reward at every step (`centred`), or nothing; or what takes the place of what "
-            "follows a step, the value of the next state (`td`). where {learning-rate} "
-            "is auto, `auto` is `td` for tables in games (`centred` for networks, and with {horizon} "
-            "geometric-visit); else it is `cross-fit`.",
+            "follows a step, the value of the next state (`td`); `auto` is `td` for tables in games where "
+            "{learning-rate} is auto (`centred` for networks there, and with {horizon} geometric-visit), and "
+            "else `cross-fit`.",
             mode="sampled",
             original=True,
         ),
