@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.learning.estimators import ReturnStatistics
+from bnpg_math.learning.strata import means
 
 EpisodeBaseline = Literal["none", "cross-fit"]
 
@@ -95,12 +96,7 @@ def _other_half(returns: FloatArray, strata: IntArray, n_strata: int) -> FloatAr
     for parity in (0, 1):
         where = strata[:, 1 - parity :: 2].reshape(-1).astype(np.intp)
         taken = returns[:, 1 - parity :: 2].reshape(-1)
-        if not taken.size:
-            continue
-        visits = np.bincount(where, minlength=n_strata)
-        sums = np.bincount(where, weights=taken, minlength=n_strata)
-        means = np.where(visits > 0, sums / np.maximum(visits, 1), sums.sum() / taken.size)
-        baseline[:, parity::2] = means.take(strata[:, parity::2])
+        baseline[:, parity::2] = means(taken, where, n_strata).take(strata[:, parity::2])
     return baseline
 
 

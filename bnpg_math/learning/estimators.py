@@ -245,7 +245,7 @@ def signal_weights(
     returns = np.split(weights, np.cumsum(sizes)[:-1])
     scales = _step_scales(sizes, gamma, horizon, visits, sure)
     if baseline == "td":
-        weights[:] = temporal_weights(rewards, states, gamma, discount, n_states)
+        temporal_weights(rewards, states, gamma, discount, n_states, out=returns)
     else:
         returns_to_go(rewards, discount, out=returns)
     if baseline in ("cross-fit", "centred"):

@@ -22,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.learning.strata import means
 
 ENOUGH = 16
 """Steps that a half must have taken in a state, and gone on from, to say what it is worth."""
 PASSES = 200
 """Most passes over the values: what is reached by then stands, as values need not be exact."""
 TOLERANCE = 1e-6
-"""Of the largest target: a pass that changes less is the last."""
+"""Of the largest value: a pass that changes less is the last."""
 _TABLE = 1 << 20
 """Pairs of states that are counted in a table; more of them are sorted."""
 
@@ -70,8 +71,9 @@ def temporal_weights(
     gamma: float,
     discounts: Sequence[float],
     n_states: int,
-) -> FloatArray:
-    """Return estimates of Q(s, a) - b(s), one a lane and step.
+    out: Sequence[FloatArray],
+) -> None:
+    """Estimate Q(s, a) - b(s) for every lane and step.
 
     Parameters
     ----------
@@ -84,11 +86,9 @@ def temporal_weights(
         probability gamma is the discount.
     n_states : int
         S.
-
-    Returns
-    -------
-    (sum n_t,) float
-        Step after step. Of lanes of one half they depend on the other half's actions through values alone.
+    out : list over t of (n_t,) float
+        Where the estimates go. Those of lanes of one half depend on the other half's actions through values
+        alone.
     """
     halves = [
         _end_to_end(
@@ -96,14 +96,11 @@ def temporal_weights(
         )
         for parity in (0, 1)
     ]
-    weights = np.empty(sum(reward.size for reward in rewards))
-    parts = np.split(weights, np.cumsum([reward.size for reward in rewards])[:-1])
     for parity in (0, 1):
         found = _weighed(halves[parity], halves[1 - parity], gamma, n_states)
-        for part, start in zip(parts, halves[parity].starts, strict=True):
-            own = part[parity::2]
+        for estimates, start in zip(out, halves[parity].starts, strict=True):
+            own = estimates[parity::2]
             own[:] = found[start : start + own.size]
-    return weights
 
 
 def _end_to_end(
@@ -130,29 +127,33 @@ def _weighed(steps: _Steps, others: _Steps, gamma: float, n_states: int) -> Floa
     mean = float(others.reward.sum()) / max(1, others.reward.size)
     informing = np.flatnonzero(others.goes_on)
     left = others.state[informing]
-    known = np.bincount(left, minlength=n_states) >= ENOUGH
-    theirs = _targets(others, mean, known, gamma)
-    values = _values(
-        theirs, informing[known[left]], (np.cumsum(known) - 1)[left[known[left]]], int(known.sum())
-    )
-    baseline = _means(theirs.at(values)[informing], left, n_states)
-    weights = _targets(steps, mean, known, gamma).at(values) - baseline[steps.state]
+    number = _numbered(np.bincount(left, minlength=n_states) >= ENOUGH)
+    theirs = _targets(others, mean, number, gamma)
+    values = _values(theirs, informing, number[left], int(number.max()) + 1)
+    baseline = means(theirs.at(values)[informing], left, n_states)
+    weights = _targets(steps, mean, number, gamma).at(values) - baseline[steps.state]
     chance = np.where(steps.discount == gamma, 1.0, gamma)
     weights /= np.where(chance > 0.0, chance, 1.0)
     last = np.flatnonzero(~steps.goes_on)
-    alone = steps.reward[last] - _means(others.reward, others.state, n_states)[steps.state[last]]
+    alone = steps.reward[last] - means(others.reward, others.state, n_states)[steps.state[last]]
     weights[last] = np.where((chance[last] > 0.0) & (chance[last] < 1.0), 0.0, alone)
     return weights
 
 
-def _targets(steps: _Steps, mean: float, known: Mask, gamma: float) -> _Targets:
+def _numbered(known: Mask) -> IntArray:
+    """Return the number among the known states of each of them, and -1 for the others."""
+    return np.where(known, np.cumsum(known) - 1, -1)
+
+
+def _targets(steps: _Steps, mean: float, number: IntArray, gamma: float) -> _Targets:
     """Return what steps that go on earn, less a mean, and lead to, with values of the known states."""
     reward = steps.reward - mean
     # What being in each step's state is worth: its value, or what the lane earned until one is known.
-    is_known = known[steps.state]
+    valued = number[steps.state]
+    is_known = valued >= 0
     constant = np.where(is_known, 0.0, reward)
     factor = is_known.astype(np.float64)
-    valued = np.maximum(np.cumsum(known) - 1, 0)[steps.state]
+    valued = np.maximum(valued, 0)
     through = np.flatnonzero(~is_known & steps.goes_on)
     for part in _times(steps, through):
         step = through[part]
@@ -172,11 +173,12 @@ def _times(steps: _Steps, places: IntArray) -> list[slice]:
     return [slice(low, high) for low, high in pairwise(bounds) if high > low][::-1]
 
 
-def _values(targets: _Targets, where: IntArray, state: IntArray, known: int) -> FloatArray:
-    """Return the values of known states at which each is the mean of its targets, (max(1, known),) float."""
+def _values(targets: _Targets, steps: IntArray, number: IntArray, known: int) -> FloatArray:
+    """Return the values, (max(1, known),), at which each known state is the mean of its steps' targets."""
     values = np.zeros(max(1, known))
-    if not where.size:
+    if not known:
         return values
+    where, state = steps[number >= 0], number[number >= 0]
     visits = np.bincount(state, minlength=known)
     constant = np.bincount(state, targets.constant[where], minlength=known) / visits
     pairs, factors = _sums(state * known + targets.valued[where], targets.factor[where], known * known)
@@ -203,11 +205,3 @@ def _sums(keys: IntArray, amounts: FloatArray, length: int) -> tuple[IntArray, F
         occurring, which = np.unique(keys, return_inverse=True)
         sums = np.bincount(which, amounts)
     return occurring, np.asarray(sums, dtype=np.float64)
-
-
-def _means(amounts: FloatArray, state: IntArray, n_states: int) -> FloatArray:
-    """Return the mean amount of every state, (S,); that of all where a state does not occur."""
-    visits = np.bincount(state, minlength=n_states)
-    sums = np.bincount(state, amounts, minlength=n_states)
-    means: FloatArray = np.where(visits > 0, sums / np.maximum(visits, 1), sums.sum() / max(1, visits.sum()))
-    return means

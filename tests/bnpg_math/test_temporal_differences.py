@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from bnpg_math.errors import InputError
 from bnpg_math.learning import temporal_differences
 from bnpg_math.learning.estimators import episode_lengths, signal_weights
-from bnpg_math.learning.temporal_differences import temporal_weights
 from tests.bnpg_math.test_estimators import estimates, exact_gradient
 
 GAMMA = 0.75
@@ -26,6 +25,13 @@ def random_round(seed, *, states, lanes=40, gamma=GAMMA):
         rewards.append(state + rng.normal(size=state.size))
         state = np.array([rng.choice(states, p=chain[one]) for one in state], dtype=int)
     return rewards, played
+
+
+def temporal_weights(rewards, states, gamma, discounts, n_states):
+    """All of them, end to end."""
+    out = [np.full(reward.size, np.nan) for reward in rewards]
+    temporal_differences.temporal_weights(rewards, states, gamma, discounts, n_states, out)
+    return np.concatenate(out)
 
 
 def without_discount(rewards):
@@ -83,14 +89,14 @@ def test_values_solve_the_equations_of_least_squares(seed, states):
     steps = temporal_differences._end_to_end(rewards, played, without_discount(rewards))
     where = np.flatnonzero(steps.goes_on)
     visits = np.bincount(steps.state[where], minlength=states)
-    known = visits > 2  # a state that is not is gone through
-    targets = temporal_differences._targets(steps, 1.0, known, GAMMA)
-    where = where[known[steps.state[where]]]
-    place, count = np.cumsum(known) - 1, int(known.sum())
-    values = temporal_differences._values(targets, where, place[steps.state[where]], count)
+    number = temporal_differences._numbered(visits > 2)  # a state that has none is gone through
+    count = int((visits > 2).sum())
+    targets = temporal_differences._targets(steps, 1.0, number, GAMMA)
+    values = temporal_differences._values(targets, where, number[steps.state[where]], count)
+    values = values[:count]
     matrix, right = np.eye(count), np.zeros(count)
-    for one in where:
-        row = place[steps.state[one]]
+    for one in where[number[steps.state[where]] >= 0]:
+        row = number[steps.state[one]]
         right[row] += targets.constant[one] / visits[steps.state[one]]
         matrix[row, targets.valued[one]] -= targets.factor[one] / visits[steps.state[one]]
     np.testing.assert_allclose(values, np.linalg.solve(matrix, right), atol=1e-4)
