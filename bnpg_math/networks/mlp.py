@@ -5,7 +5,8 @@ named and laid out as those of `torch.nn.Sequential(Linear, Tanh, Linear, ..)`: 
 (out,), `2.weight`, and so on. Everything is float64.
 """
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -138,10 +139,7 @@ def outputs(theta: Arrays, rows: FloatArray) -> FloatArray:
     -------
     (m, K) float
     """
-    last = len(theta) // 2 - 1
-    for layer in range(last + 1):
-        rows = _layer(theta, layer, last, rows)
-    return rows
+    return deque(_layers(theta, rows), maxlen=1).pop()  # one layer is kept at a time
 
 
 def backpropagate(theta: Arrays, count: int, inputs: Inputs, pull: Pull) -> dict[str, FloatArray]:
@@ -167,12 +165,9 @@ def backpropagate(theta: Arrays, count: int, inputs: Inputs, pull: Pull) -> dict
     gradient = {name: np.zeros_like(array) for name, array in theta.items()}
     for start in range(0, count, CHUNK):
         part = slice(start, min(start + CHUNK, count))
-        layers = [padded(inputs(part))]
-        last = len(theta) // 2 - 1
-        for layer in range(last + 1):
-            layers.append(_layer(theta, layer, last, layers[-1]))
+        layers = list(_layers(theta, padded(inputs(part))))
         back = padded(pull(part, layers.pop()[: part.stop - start]))
-        for layer in range(last, -1, -1):
+        for layer in range(len(layers) - 1, -1, -1):
             # Let go, or overwritten, as soon as it is no longer needed: agents are to stay small.
             reached = layers.pop()
             gradient[f"{2 * layer}.weight"] += back.T @ reached
@@ -186,8 +181,12 @@ def backpropagate(theta: Arrays, count: int, inputs: Inputs, pull: Pull) -> dict
     return gradient
 
 
-def _layer(theta: Arrays, layer: int, last: int, rows: FloatArray) -> FloatArray:
-    """Return what a layer makes of whole tiles: what goes into the next one, or, of the last, comes out."""
-    sums = product(rows, theta[f"{2 * layer}.weight"].T)
-    sums += theta[f"{2 * layer}.bias"]
-    return np.tanh(sums, out=sums) if layer < last else sums
+def _layers(theta: Arrays, rows: FloatArray) -> Iterator[FloatArray]:
+    """Yield what goes into every layer, and last what comes out; rows are whole tiles."""
+    yield rows
+    last = len(theta) // 2 - 1
+    for layer in range(last + 1):
+        sums = product(rows, theta[f"{2 * layer}.weight"].T)
+        sums += theta[f"{2 * layer}.bias"]
+        rows = np.tanh(sums, out=sums) if layer < last else sums
+        yield rows
