@@ -53,10 +53,9 @@ def interval(strata: Sequence[FloatArray]) -> tuple[float, float] | None:
     tuple of float, or None
         None if within every sample all values are alike: an interval of width 0 would claim to be certain.
     """
-    from scipy import stats
-
     if all(alike(sample) for sample in strata):
         return None
+    from scipy import stats
 
     def statistic(*samples: FloatArray, axis: int = -1) -> FloatArray:
         return interquartile_mean(np.concatenate(samples, axis=axis), axis)
