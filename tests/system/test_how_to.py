@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bnpg.lab.testing.stages import AgentStage
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "test-message-ordering.md"
@@ -14,6 +16,7 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.timeout(400)  # a whole suite, in a process of its own
 def test_the_examples_pass(tmp_path):
     conftest, *examples = blocks("python")
     assert len(examples) == 3
@@ -23,7 +26,7 @@ def test_the_examples_pass(tmp_path):
         [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-o", "asyncio_mode=auto", str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=350,
         cwd=tmp_path,
         check=False,
     )

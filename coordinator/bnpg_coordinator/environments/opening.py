@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from bnpg_coordinator.environments.foreign import RAISED, described, printing_aside
 from bnpg_coordinator.environments.teams import Team, team
+from bnpg_coordinator.environments.watch import Hung, Watch
 from bnpg_coordinator.environments.world import EnvironmentWorld
 from bnpg_coordinator.worlds.bundled.registry import SIMULATORS, simulator
 from bnpg_coordinator.worlds.interface import World
@@ -149,13 +150,14 @@ def open_world(text: str, arguments: Mapping[str, Any], playing: Playing) -> Ope
         make, modules = _gymnasium(rest, arguments)
     else:
         found = _own(kind, rest, playing.folder)
-        made_of = _made(lambda: found(**arguments), text)
-        first = made_of()
-        if _is_world(first):
-            return Opened(first, name, made_of, (kind,))
-        make, modules = made_of, (kind,)
-        return _environment(make, text, name, modules, playing, first)
-    return _environment(make, text, name, modules, playing)
+        make, modules = (lambda: found(**arguments)), (kind,)
+    make = _made(make, text, playing.patience)
+    if kind in PEERS:
+        return _environment(make, text, name, modules, playing)
+    first = make()
+    if _is_world(first):
+        return Opened(first, name, make, modules)
+    return _environment(make, text, name, modules, playing, first)
 
 
 def open_object(given: Any, name: str, arguments: Mapping[str, Any], playing: Playing) -> Opened:
@@ -173,7 +175,7 @@ def open_object(given: Any, name: str, arguments: Mapping[str, Any], playing: Pl
             f"env must be a name, a World, or a function that returns an environment, got "
             f"{type(given).__name__}"
         )
-    make = _made(lambda: given(**arguments), name)
+    make = _made(lambda: given(**arguments), name, playing.patience)
     first = make()
     if _is_world(first):
         return Opened(first, name, make, ())
@@ -220,15 +222,17 @@ def _environment(
     return Opened(again(), name, again, modules, make)
 
 
-def _made(make: Callable[[], Any], text: str) -> Callable[[], Any]:
+def _made(make: Callable[[], Any], text: str, patience: float) -> Callable[[], Any]:
     """Return what makes another instance, and says in one line why it cannot."""
 
     def making() -> Any:
         try:
             with printing_aside():
-                return make()
+                return Watch(patience, lambda: f"{text}, as it is made").over(make)
         except InputError:
             raise
+        except Hung:
+            raise InputError(f"{text} cannot be made: it hangs, no answer for {patience:g} s") from None
         except RAISED as error:
             raise InputError(f"{text} cannot be made: {described(error)}") from error
 
@@ -248,7 +252,7 @@ def _pettingzoo(module: str, arguments: Mapping[str, Any]) -> tuple[Callable[[],
     make = next((maker for maker in makers if callable(maker)), None)
     if make is None:
         raise InputError(f"pettingzoo:{module}: the module must have parallel_env or env")
-    return _made(lambda: make(**arguments), f"pettingzoo:{module}"), (found.__name__, "pettingzoo")
+    return (lambda: make(**arguments)), (found.__name__, "pettingzoo")
 
 
 def _gymnasium(name: str, arguments: Mapping[str, Any]) -> tuple[Callable[[], Any], tuple[str, ...]]:
@@ -265,7 +269,7 @@ def _gymnasium(name: str, arguments: Mapping[str, Any]) -> tuple[Callable[[], An
 
     owner = name.partition(":")[0] if ":" in name else _registered(gymnasium, name)
     modules = (owner, "gymnasium") if owner else ("gymnasium",)
-    return _made(make, f"gymnasium:{name}"), modules
+    return make, modules
 
 
 def _registered(gymnasium: Any, name: str) -> str:

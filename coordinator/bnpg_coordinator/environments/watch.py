@@ -6,9 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TypeVar
 
 from bnpg_coordinator.environments.foreign import RAISED
+from bnpg_coordinator.environments.last_resort import last_resort
+
+T = TypeVar("T")
 
 
 class Hung(BaseException):
@@ -29,7 +32,8 @@ class Watch:
     of a weak reference, Python prints what is raised and goes on. So it goes off again and again, what is
     printed of it is left out, and once it went off the watch ends with `Hung`, whatever became of that.
 
-    Only the main thread of a process can be interrupted; elsewhere nothing is watched.
+    Only the main thread of a process can be interrupted; elsewhere nothing is watched. And what catches all
+    that is raised, or never returns to Python, is not interrupted at all: see `last_resort`.
 
     Parameters
     ----------
@@ -45,8 +49,8 @@ class Watch:
         self._rang: str | None = None
         """Where the environment was when it went off for the first time."""
 
-    def over(self, play: Callable[[], Any]) -> None:
-        """Call something that must not take longer.
+    def over(self, play: Callable[[], T]) -> T:
+        """Return what something returns that must not take longer.
 
         Raises
         ------
@@ -54,15 +58,15 @@ class Watch:
             If it did.
         """
         if threading.current_thread() is not threading.main_thread():
-            play()
-            return
+            return play()
         # Whoever calls us may have an alarm too, and gets it back as if there had been no other.
         alarm, repeated = signal.getitimer(signal.ITIMER_REAL)
         began = time.monotonic()
         unraisable, before = sys.unraisablehook, signal.signal(signal.SIGALRM, self._ring)
         try:
             signal.setitimer(signal.ITIMER_REAL, self._limit, AGAIN)
-            play()
+            with last_resort(self._limit, self._where):
+                played = play()
         except (*RAISED, Hung):
             if self._rang is None:
                 raise
@@ -76,6 +80,7 @@ class Watch:
                 sys.unraisablehook = unraisable
         if self._rang is not None:
             raise Hung(self._rang)
+        return played
 
     def _ring(self, _number: int, _frame: FrameType | None) -> None:
         if self._over:

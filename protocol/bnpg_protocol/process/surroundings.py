@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
@@ -42,6 +43,10 @@ UNUSABLE = frozenset(
 """Errors by which the machine says that a path is none, or none for this user."""
 
 
+OURS = threading.Event()
+"""Set in a process of this project's own, and not in a program that has only imported it."""
+
+
 def settle() -> None:
     """Make sure of what every process of this project relies on; called once, before anything else.
 
@@ -51,6 +56,7 @@ def settle() -> None:
     - As many descriptors as the machine allows.
     - Children that end can be asked for their exit codes.
     """
+    OURS.set()
     for number in range(3):
         try:
             os.fstat(number)

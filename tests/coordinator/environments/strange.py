@@ -1,5 +1,7 @@
 """Small environments, good and bad, in the form of PettingZoo's parallel ones."""
 
+import contextlib
+import ctypes
 import gc
 import time
 import weakref
@@ -188,6 +190,31 @@ class CatchesLate(Hangs):
             return super().step(actions)
         except BaseException:
             return Meeting.step(self, actions)
+
+
+class CatchesAll(Meeting):
+    """Hangs, whatever is raised in it."""
+
+    def step(self, actions):
+        while True:
+            with contextlib.suppress(BaseException):
+                time.sleep(60.0)
+
+
+class NeverReturns(Meeting):
+    """Waits in a library, which goes on waiting whatever signal comes."""
+
+    def step(self, actions):
+        library, lock = ctypes.CDLL(None), ctypes.create_string_buffer(128)
+        library.pthread_mutex_lock(lock)
+        library.pthread_mutex_lock(lock)
+
+
+class HangsAsItIsMade(Meeting):
+    """Does not come to be."""
+
+    def __init__(self):
+        time.sleep(60.0)
 
 
 class Explains(Hangs):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -359,6 +360,14 @@ def test_a_module_of_ones_own_that_lacks_an_extra_says_which(tmp_path, monkeypat
 def test_what_cannot_be_made_is_said_in_a_line():
     with pytest.raises(InputError, match="strange:Meeting cannot be made: TypeError"):
         open_world("strange:Meeting", {"lenght": 3}, PLAYING)
+
+
+def test_what_hangs_as_it_is_made_is_given_up():
+    playing = msgspec.structs.replace(PLAYING, patience=0.2)
+    with pytest.raises(
+        InputError, match=r"strange:HangsAsItIsMade cannot be made: it hangs, no answer for 0\.2 s"
+    ):
+        open_world("strange:HangsAsItIsMade", {}, playing)
 
 
 @pytest.mark.parametrize("peer", ["pettingzoo", "gymnasium"])

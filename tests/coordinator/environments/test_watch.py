@@ -106,3 +106,7 @@ def test_other_words_that_reach_nobody_are_still_printed(capfd):
     finally:
         sys.unraisablehook = hook
     assert "of the environment" in capfd.readouterr().err
+
+
+def test_what_was_watched_is_returned():
+    assert Watch(60.0, str).over(lambda: 3) == 3

@@ -1,0 +1,44 @@
+"""What nothing interrupts ends its process, if that is one of ours, and says where."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bnpg_coordinator.environments import last_resort
+from bnpg_coordinator.environments.last_resort import OVERDUE
+from bnpg_protocol.process.surroundings import OURS
+from bnpg_protocol.wire.exit_codes import ExitCode
+
+HERE = Path(__file__).parent
+PLAYS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import strange
+from bnpg_coordinator.environments.world import EnvironmentWorld
+from bnpg_protocol.process.surroundings import settle
+settle()
+world = EnvironmentWorld(getattr(strange, sys.argv[2]), "odd", 0.9, 20, patience=0.2)
+world.begin(0, 1, 1).take(0, 0, 1, [np.zeros(1, dtype=np.uint8)] * 2, 1)
+"""
+
+
+@pytest.mark.parametrize("kind", ["CatchesAll", "NeverReturns"])
+def test_what_nothing_interrupts_ends_its_process(kind):
+    done = subprocess.run(
+        [sys.executable, "-c", PLAYS, str(HERE), kind],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    why = f"the environment hangs and nothing interrupts it, no answer for {OVERDUE * 0.2:g} s"
+    assert done.stderr == f"bnpg: error: lane 0, step 0, all agents: {why}\n"
+    assert done.returncode == ExitCode.DEADLINE
+
+
+def test_a_program_that_is_not_ours_is_not_ended():
+    assert not OURS.is_set(), "the tests have only imported what they test"
+    with last_resort.last_resort(1e-9, str):
+        assert last_resort._looking.cache_info().currsize == 0, "nobody looks"
