@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from bnpg.sweeps.running import Sweep
 
 _SHOWN = named("value", "optimality_gap", "nash_gap", "score")
+_PLAYED = named("return_mean")
+"""What is shown too where something was not evaluated exactly."""
 
 
 @click.command(short_help="Run a grid of experiments in parallel, into one table.")
@@ -171,13 +173,18 @@ def _table(aggregates: "list[Aggregate]", ranked: bool = False) -> list[str]:
         configurations.setdefault(words, {})[aggregate.measure] = aggregate
     if ranked:
         configurations = dict(sorted(configurations.items(), key=lambda item: _rank(item[1])))
+    measured = [
+        {measure for measure, aggregate in found.items() if aggregate.iqm is not None}
+        for found in configurations.values()
+    ]
+    exact = all("value" in found or "score" in found for found in measured)
     shown = {
         measure: name
-        for measure, name in _SHOWN.items()
-        if any(found[measure].iqm is not None for found in configurations.values() if measure in found)
+        for measure, name in (_SHOWN if exact else _SHOWN | _PLAYED).items()
+        if any(measure in found for found in measured)
     }
     if not shown:
-        return ["  nothing was evaluated exactly; evaluate-every is 0"]
+        return ["  nothing was evaluated exactly (evaluate-every), and nothing was sampled"]
     cells = [["", "runs", *shown.values()]]
     for words, found in configurations.items():
         runs = max(aggregate.runs for aggregate in found.values())
@@ -189,7 +196,9 @@ def _table(aggregates: "list[Aggregate]", ranked: bool = False) -> list[str]:
     ]
     note = "  Interquartile means over the seeds [95 % bootstrap interval]"
     note += "; a score of 0 is acting at random, 1 the best joint policy." if "score" in shown else "."
-    return [*(row.rstrip() for row in rows), "", note]
+    reasons = {found.reason for found in aggregates if found.configuration.get("game") == ALL_GAMES}
+    notes = [f"  {ALL_GAMES.capitalize()}: {reason}." for reason in sorted(reasons) if reason]
+    return [*(row.rstrip() for row in rows), "", note, *notes]
 
 
 def _rank(found: "dict[str, Aggregate]") -> float:

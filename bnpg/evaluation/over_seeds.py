@@ -79,7 +79,7 @@ def uniform_value(game: Game) -> float:
     return evaluate(game, joint_policy(tables, empty(game.agents))).value
 
 
-def score(value: float | None, uniform: float, best: float | None) -> float | None:
+def score(value: float | None, uniform: float | None, best: float | None) -> float | None:
     """Return how much of the way from acting at random to the best joint policy is done.
 
     Returns
@@ -87,7 +87,7 @@ def score(value: float | None, uniform: float, best: float | None) -> float | No
     float or None
         1 at V*, 0 at random, below 0 if worse than that; None if unknown, or if nothing can be gained.
     """
-    if value is None or best is None or best - uniform <= 1e-12 * max(1.0, abs(best)):
+    if value is None or uniform is None or best is None or best - uniform <= 1e-12 * max(1.0, abs(best)):
         return None
     return (value - uniform) / (best - uniform)
 

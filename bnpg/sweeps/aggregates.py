@@ -1,7 +1,7 @@
 """What a configuration came to over its seeds, as rows of a table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -67,9 +67,21 @@ def aggregate(rows: Sequence[Row], axes: Sequence[str]) -> list[Aggregate]:
         found += [_aggregate(configuration, measure, [members]) for measure in MEASURES]
     if "game" in names and len({row.point["game"] for row in rows}) > 1:
         for configuration, members in _grouped(rows, [name for name in names if name != "game"]):
-            strata = [group for _, group in _grouped(members, ["game"])]
-            found.append(_aggregate({"game": ALL_GAMES} | configuration, "score", strata))
+            found.append(_over_games({"game": ALL_GAMES} | configuration, _grouped(members, ["game"])))
     return found
+
+
+def _over_games(
+    configuration: dict[str, Any], games: Sequence[tuple[dict[str, Any], list[Row]]]
+) -> Aggregate:
+    """Aggregate the scores of games; those without any, simulators above all, are left out and named."""
+    scored = [rows for _, rows in games if any(row.cells["score"] is not None for row in rows)]
+    without = [str(point["game"]) for point, rows in games if rows not in scored]
+    found = _aggregate(configuration, "score", scored or [rows for _, rows in games])
+    if not without or not found.runs:
+        return found
+    left_out = f"without {', '.join(without)}, where no score is known"
+    return replace(found, reason="; ".join(part for part in (found.reason, left_out) if part))
 
 
 def _grouped(rows: Sequence[Row], names: Sequence[str]) -> list[tuple[dict[str, Any], list[Row]]]:

@@ -148,6 +148,7 @@ def run_sweep(
         report, warnings = None, []
         if not interrupted:
             rows = table_rows(grid, sweep, tally.failed)
+            failed |= {row.cells["run"]: row.cells["why"] for row in rows if row.cells["state"] == "failed"}
             aggregates = aggregate(rows, grid.varying)
             unwritten = write_table(rows, sweep.path)
             write_aggregates(aggregates, grid.varying, sweep.path)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bnpg_coordinator.experiment import Experiment, ExperimentSetting, experiment_settings
-from bnpg_coordinator.loading import certified_learning_rate
+from bnpg_coordinator.loading import learning_rate
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.settings import Declared
 
@@ -155,17 +155,19 @@ def _cells(run: GridRun, grid: Grid, sweep: SweepFolder, why: str) -> dict[str, 
     if not folder.exists():
         return cells
     try:
-        summary = RunFolder(folder).summary or {}
-        game = _game(experiment.game, folder if experiment.game.endswith(".npz") else Path())
+        found = RunFolder(folder)
+        summary, simulator = found.summary or {}, found.simulator
+        game = None if simulator else _game(experiment.game, folder)
+        actions = simulator.actions if simulator else game.actions if game else ()
+        dag = parse_dag(experiment.dag, len(actions))
     except InputError as error:
         return cells | {"state": "failed", "why": why or str(error)}
-    dag = parse_dag(experiment.dag, game.agents)
     cells |= {
-        "agents": game.agents,
-        "states": game.states,
+        "agents": len(actions),
+        "states": None if game is None else game.states,
         "edges": len(dag.edges),
-        "learning_rate": certified_learning_rate(experiment, game, dag),
-        "uniform_value": _uniform(game),
+        "learning_rate": learning_rate(experiment, game, dag),
+        "uniform_value": None if game is None else _uniform(game),
     }
     cells |= {name: summary.get(name) for name in _MEASURED}
     cells["rounds_done"] = summary.get("rounds")
@@ -174,9 +176,13 @@ def _cells(run: GridRun, grid: Grid, sweep: SweepFolder, why: str) -> dict[str, 
     return cells
 
 
-@lru_cache(maxsize=8)
 def _game(name: str, folder: Path) -> Game:
-    return find_game(str(folder / name) if name.endswith(".npz") else name)
+    return _found(str(folder / name) if name.endswith(".npz") else name)
+
+
+@lru_cache(maxsize=8)
+def _found(name: str) -> Game:
+    return find_game(name)
 
 
 @lru_cache(maxsize=8)

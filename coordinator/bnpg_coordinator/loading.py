@@ -70,9 +70,16 @@ def certified_learning_rate(experiment: Experiment, game: Game, dag: Dag) -> flo
     return float(settled(experiment, game).learning_rate)
 
 
-def _learning_rate(experiment: Experiment, world: World, dag: Dag) -> float:
-    if world.model is not None:
-        return certified_learning_rate(experiment, world.model, dag)
+def learning_rate(experiment: Experiment, model: Game | None, dag: Dag) -> float:
+    """Return eta of games and of worlds without a model.
+
+    Raises
+    ------
+    InputError
+        If it shall be certified, and there is no model.
+    """
+    if model is not None:
+        return certified_learning_rate(experiment, model, dag)
     if experiment.learning_rate == "certified":
         raise InputError("learning-rate certified needs a world whose model is known: give a number")
     return float(settled(experiment, None).learning_rate)
@@ -238,7 +245,7 @@ def prepare_setup(
         digest=experiment_digest(experiment, world_digest, initial_digest),
         world=world,
         dag=dag,
-        learning_rate=_learning_rate(experiment, world, dag),
+        learning_rate=learning_rate(experiment, world.model, dag),
         initial=initial,
         numerics=fingerprint(),
         patience=patience,

@@ -102,6 +102,41 @@ def test_people_see_progress_and_a_table(run: Any, grid_file: Path) -> None:
     assert Path("sweeps/small/report.html").exists()
 
 
+def test_simulators_are_told_by_their_returns(run: Any, here: Path) -> None:
+    grid = '[base]\nrounds = 2\nlanes = 8\n[grid]\ngame = ["relay", "climbing"]\nseed = [0, 1]\n'
+    Path("both.toml").write_text(grid)
+    ended = run("sweep", "both.toml", "--no-fsync", "--launcher", "memory", "--jobs", 1)
+    assert ended.code == 0, ended.err
+    with Path("sweeps/both/table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["game"], row["state"], row["why"]) for row in rows] == [
+        ("relay", "done", ""), ("relay", "done", ""), ("climbing", "done", ""), ("climbing", "done", "")
+    ]  # fmt: skip
+    for row in rows[:2]:
+        again = bnpg.train("relay", seed=int(row["seed"]), rounds=2, lanes=8)
+        assert again.summary is not None
+        assert (row["policy_digest"], float(row["return_mean"])) == (
+            again.policy.digest, again.summary["return_mean"],
+        )  # fmt: skip
+        assert (row["agents"], row["edges"], row["learning_rate"]) == ("4", "3", "0.2")
+        assert row["states"] == row["value"] == row["uniform_value"] == row["score"] == ""
+    relay = next(line for line in ended.out.splitlines() if line.strip().startswith("game relay"))
+    assert relay.split()[3:7] == ["-"] * 4
+    assert float(relay.split()[7]) == pytest.approx(
+        (float(rows[0]["return_mean"]) + float(rows[1]["return_mean"])) / 2, rel=1e-3
+    )
+    assert "All games: without relay, where no score is known." in ended.out
+    assert Path("sweeps/both/report.html").exists()
+
+
+def test_a_run_that_cannot_be_read_is_a_failed_one(run: Any, whole: Path, grid_file: Path) -> None:
+    first = sorted((whole / "runs").iterdir())[0]
+    (first / "summary.json").write_text("{")
+    ended = run("sweep", grid_file, *FAST, "--out", "whole")
+    assert ended.code == 3
+    assert f"1 of 8 runs failed, the first is {first.name}" in ended.err
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
