@@ -106,10 +106,10 @@ def _what_you_get(results: Results) -> Iterator[str]:
         for seconds in [case.spread(case.ours).median]
     ]
     if rows:
+        in_one = ", but for simulators, which ran in one process" if _has_simulators(results) else ""
         yield (
             "Steps a second of whole runs: a step is one decision of every agent in every lane. Line DAG, "
-            "processes over ZeroMQ `ipc`, but for simulators, which ran in one process; how and when it was "
-            "measured is said below.\n"
+            f"processes over ZeroMQ `ipc`{in_one}; how and when it was measured is said below.\n"
         )
         yield _table(["what", "steps a second", "transitions a second"], rows)
     for found in results.benchmarks:
@@ -123,6 +123,10 @@ def _of_whom(case: Case) -> str:
     """Return the name of a case with what does not grow in it."""
     fixed = FIXED.get(str(case.parameters.get("grows")), "")
     return f"{case.name}, {fixed}" if fixed else case.name
+
+
+def _has_simulators(results: Results) -> bool:
+    return any(found.letter == "h" and not _busy(results, found) for found in results.benchmarks)
 
 
 def _is_shown(found: Benchmark, case: Case) -> bool:

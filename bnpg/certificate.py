@@ -319,7 +319,8 @@ def certificate_lines(experiment: Experiment, summary: dict[str, Any], unit: flo
     """
     if not summary.get("certificate"):
         return []
-    lines = [f"{certificate_label(summary.get('nash_gap'), unit)}: {summary['certificate']}"]
+    gaps = summary.get("nash_gap"), summary.get("optimality_gap")
+    lines = [f"{certificate_label(gaps, unit)}: {summary['certificate']}"]
     if experiment.stop_at_epsilon:
         gap = f"{'a Nash' if experiment.stop_gap == 'nash' else 'an optimality'} gap"
         goal = f"{gap} of at most {experiment.stop_at_epsilon:g}"

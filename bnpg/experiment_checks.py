@@ -121,9 +121,12 @@ def check_without_model(experiment: Experiment) -> None:
     for name in ("horizon", "sure_steps"):
         if getattr(experiment, name) != getattr(defaults, name):
             key = name.replace("_", "-")
-            raise InputError(f"{key} is of games; a simulated round lasts so many steps")
+            raise InputError(f"{key} is of games; a round of a simulator lasts as many steps as steps says")
     if experiment.baseline in ("centred", "td"):
-        raise InputError(f"baseline {experiment.baseline} is of games: expected cross-fit or none")
+        raise InputError(
+            f"baseline {experiment.baseline} is of games, and {experiment.game} is a simulator: "
+            "expected auto, cross-fit or none"
+        )
     if experiment.barrier != "uniform":
         raise InputError("barrier weighted rests on a theorem about games: expected uniform for a simulator")
 
@@ -133,7 +136,10 @@ def check_horizon(experiment: Experiment) -> None:
     if experiment.sure_steps and experiment.horizon != "geometric":
         raise InputError(f"sure-steps go before the geometric horizon, got horizon {experiment.horizon}")
     if experiment.baseline == "td" and experiment.horizon == "geometric-visit":
-        raise InputError("baseline td is for horizon geometric or a number of steps, got geometric-visit")
+        raise InputError(
+            "baseline td is for horizon geometric or a number of steps, got geometric-visit: "
+            "for that take baseline auto or centred"
+        )
 
 
 def check_samples(experiment: Experiment, game: Game, dag: Dag) -> None:
@@ -159,12 +165,18 @@ def check_mode(experiment: Experiment) -> None:
         chosen, setting = getattr(experiment, field.name), field.setting
         if setting.needs and chosen != field.default and experiment.mode != setting.mode:
             raise InputError(f"{field.key} {chosen} needs mode {setting.mode}, {setting.needs}")
-    if experiment.optimizer == "natural" and experiment.mode == "exact":
-        raise InputError("optimizer natural needs mode sampled: exact natural steps are direction natural")
-    if experiment.optimizer == "normalised" and experiment.mode == "exact":
-        raise InputError("optimizer normalised needs mode sampled: exact steps are chosen by step-size")
-    if experiment.optimizer in ("natural", "normalised") and experiment.kind.is_network:
-        raise InputError(f"optimizer {experiment.optimizer} needs policy table, got {experiment.policy}")
+    exact = {
+        "natural": "exact natural steps are direction natural, with optimizer auto",
+        "normalised": "exact steps are chosen by step-size, with optimizer auto",
+    }
+    if experiment.optimizer in exact and experiment.mode == "exact":
+        how = exact[experiment.optimizer]
+        raise InputError(f"optimizer {experiment.optimizer} needs mode sampled: {how}")
+    if experiment.optimizer in exact and experiment.kind.is_network:
+        raise InputError(
+            f"optimizer {experiment.optimizer} needs policy table, got {experiment.policy}: "
+            "for that take optimizer auto"
+        )
     if experiment.optimizer == "adam" and experiment.mode == "exact":
         raise InputError(
             "optimizer adam needs mode sampled: exact steps have no noise to average, and step-size chooses "

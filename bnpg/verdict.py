@@ -4,7 +4,7 @@ It is read off the evaluations in the record. A gap counts as large beside the r
 what is far in one game is rounding in another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,19 +126,20 @@ def _other_step(experiment: Experiment) -> str:
     return "a smaller --learning-rate" if automatic else "--learning-rate auto"
 
 
-def certificate_label(nash_gap: float | None, unit: float) -> str:
+def certificate_label(gaps: Iterable[float | None], unit: float) -> str:
     """Return what a bound is introduced by: it is no good news where it bounds next to nothing.
 
     Parameters
     ----------
-    nash_gap : float or None
-        As measured at the end; None if it was not.
+    gaps : iterable of float or None
+        As measured at the end, the Nash gap and the optimality gap; None what was not.
     unit : float
         Range of the returns; 0 if it is not known.
     """
-    if nash_gap is None or unit <= 0.0 or not is_far(nash_gap, unit):
+    largest = max((gap for gap in gaps if gap is not None), default=0.0)
+    if unit <= 0.0 or not is_far(largest, unit):
         return "Certificate"
-    return f"Certificate of a poor result (a gap of {min(nash_gap / unit, 1.0):.0%} of the range of returns)"
+    return f"Certificate of a poor result (a gap of {min(largest / unit, 1.0):.0%} of the range of returns)"
 
 
 def settings_of_steps(experiment: Experiment) -> dict[str, Any]:

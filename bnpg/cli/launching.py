@@ -117,6 +117,8 @@ def _heading(run: RunFolder, launcher: str, over: bool) -> str:
     ways = {"adam": "Adam", "natural": "natural steps", "normalised": "normalised steps"}
     way = ways.get(experiment.steps_by, experiment.steps_by)
     steps = f"{way} with learning rate {size}"
+    if experiment.step_size != "fixed":
+        steps = f"{way}, step sizes by {experiment.step_size} from {size}"
     return (
         f"bnpg: {game}, {experiment.mode} mode ({learns}), DAG {experiment.dag}, {steps}, {where}; "
         f"run folder {run.path}"

@@ -29,7 +29,7 @@ def as_json(found: Edges) -> dict[str, Any]:
 
 
 def as_text(found: Edges, folder: Path, game: str, *, following: bool = True) -> str:
-    """Return them for people, with the command that trains the proposal if that is to follow."""
+    """Return them for people, with the command that trains the proposal, a smaller graph, if that follows."""
     lines = [f"{game}, {_edges(len(found.values))}, {found.episodes} episodes each way", ""]
     if not found.values:
         return lines[0] + "\n\nThere is no edge to measure."
@@ -43,7 +43,7 @@ def as_text(found: Edges, folder: Path, game: str, *, following: bool = True) ->
         f"  proposal: {named(found.proposal)} ({_edges(len(found.proposal.edges))})",
         f"    loses {_interval(found.loss)}{exact} before it is trained further",
     ]
-    if following:
+    if following and len(found.proposal.edges) < len(found.values):
         here = shlex.quote(str(folder))
         lines += ["", "Next", f"  bnpg train --from {here} --dag {named(found.proposal)}"]
     return "\n".join(lines)

@@ -129,7 +129,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         ExperimentSetting(
             "Whether {learning-rate} stays, or goes down in a line to 0 over {rounds}.",
             mode="sampled",
-            needs="where steps are noisy; exact ones may be chosen by {step-size}",
+            needs="where steps are noisy; exact ones may be chosen by step-size",
         ),
     ] = "constant"
     step_size: Annotated[

@@ -68,8 +68,10 @@ def test_only_what_draws_other_numbers_is_advised(mode: str, words: str) -> None
 
 
 def test_a_bound_far_from_zero_is_no_good_news() -> None:
-    assert certificate_label(0.1, 10.0) == "Certificate"
-    assert certificate_label(3.0, 10.0) == (
-        "Certificate of a poor result (a gap of 30% of the range of returns)"
+    assert certificate_label((0.1, 0.1), 10.0) == "Certificate"
+    assert (
+        certificate_label((0.1, 3.0), 10.0)
+        == certificate_label((3.0, None), 10.0)
+        == ("Certificate of a poor result (a gap of 30% of the range of returns)")
     )
-    assert certificate_label(None, 10.0) == certificate_label(3.0, 0.0) == "Certificate"
+    assert certificate_label((None, None), 10.0) == certificate_label((3.0, 3.0), 0.0) == "Certificate"
