@@ -5,6 +5,7 @@ import resource
 import socket
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,6 +128,25 @@ def test_what_the_kernel_does_not_take_at_once_is_queued_in_order(sizes):
     assert not near.waiting
     assert near._queued == 0
     assert not near._ends
+    near.close()
+    far.close()
+
+
+def test_a_long_frame_wakes_both_ends_as_seldom_as_the_kernel_lets_it():
+    near, far = pair(largest=1 << 24)
+    most = int(Path("/proc/sys/net/core/wmem_max").read_text())
+    granted = near.socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    assert granted == 2 * min(stream.ON_THE_WAY, most)
+    frame = np.zeros(8 << 20, dtype=np.uint8)
+    assert near.send([b"header", frame.data])
+    arrived: list[list[stream.Frame]] = []
+    wakings = 0
+    while not arrived:
+        while received := far.receive(BUFFER):
+            arrived += received
+        near.flush()
+        wakings += 1
+        assert wakings <= 4 + 4 * len(frame) // granted
     near.close()
     far.close()
 

@@ -32,6 +32,10 @@ TOGETHER = 64
 READ = 256 * 1024
 """Bytes read at once."""
 
+ON_THE_WAY = 4 * 1024 * 1024
+"""Bytes the kernel is asked to take of what the receiver has not read, so that a long frame wakes both ends
+seldom; it grants `net.core.wmem_max` at the most, and twice of either for its own accounts."""
+
 _WORD = Layout("<I")
 _ONE_FRAME = Layout("<II")
 
@@ -61,6 +65,7 @@ class StreamConnection:
 
     def __init__(self, sock: socket.socket, largest: int) -> None:
         self.socket = sock
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ON_THE_WAY)
         self.largest = largest
         self.name = ""
         """Who connected, once the greeting said so; empty on connections of our own."""
