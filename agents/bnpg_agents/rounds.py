@@ -58,7 +58,7 @@ class AgentRounds:
     parents : tuple of int
         Whose actions it awaits, ascending.
     exact : bool
-        Whether the run is exact, and a table is shown at the beginning of every round.
+        Whether the run is exact, and the table of every round is shown without being asked for.
     actions : int
         How many actions the agent has.
     observer
@@ -138,7 +138,8 @@ class AgentRounds:
         if self._observer is not None:
             self._observer(Begun(round_))
         self._now = self._empty_buffer(round_)
-        return [*self._reported(round_ - 1), *self._begun()]
+        shown = [self.table(round_)] if self._exact else []
+        return [*self._reported(round_ - 1), *shown]
 
     def table(self, round_: int) -> TableShown:
         """Return the table of a round."""
@@ -251,7 +252,7 @@ class AgentRounds:
     def _next(self) -> Answers:
         round_ = self._now.round
         self._previous, self._now = self._now, self._empty_buffer(round_ + 1)
-        return [*self._reported(round_), self._applied(round_), *self._begun()]
+        return [*self._reported(round_), self._applied(round_)]
 
     def _reported(self, round_: int) -> Answers:
         """Return how the update of a round went, where that is reported."""
@@ -259,9 +260,6 @@ class AgentRounds:
             return []
         kl, clipped, entropy = self._learner.snapshot(round_ + 1).state[SIGNS].tolist()
         return [UpdateReported(round_, kl, clipped, entropy)]
-
-    def _begun(self) -> Answers:
-        return [self.table(self._now.round)] if self._exact else []
 
     def _act(self) -> Answers:
         answers: Answers = []
@@ -316,4 +314,7 @@ class AgentRounds:
         return seen, parent_actions, actions, weights, limits
 
     def _applied(self, round_: int) -> SignalApplied:
-        return SignalApplied(round_, self._learner.snapshot(round_ + 1).digest)
+        digest = self._learner.snapshot(round_ + 1).digest
+        if not self._exact:
+            return SignalApplied(round_, digest)
+        return SignalApplied(round_, digest, self._learner.table(round_ + 1))

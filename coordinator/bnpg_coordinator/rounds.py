@@ -2,7 +2,8 @@
 
 A round has up to four parts. *reports*: where a critic learns, what every agent says of its last update is
 awaited; only after a new beginning is it not there already. *tables*: the agents' tables are awaited, because
-the mode is exact or because theta_r is to be evaluated. *steps*: states are announced and all agents' actions
+theta_r is to be evaluated, or because the mode is exact; then too they are there already, but after a new
+beginning. *steps*: states are announced and all agents' actions
 awaited, step by step (sampled mode). *signal*: the shared signal is out, every agent's application is
 awaited. The round's line is recorded before its signal goes out, and durable before the next one's, so at
 most the line of the last update that was applied can be missing, after a crash of the machine.
@@ -187,7 +188,8 @@ class CoordinatorRounds:
             self._line = self._line.holding(**_means(self._reports))
         if self._experiment.mode == "exact":
             self._part = "tables"
-            return []  # every agent shows its table without being asked
+            # Every agent shows its table without being asked: with its last application, or after its Start.
+            return self._measured() if self._all(self._tables) else []
         if self._experiment.evaluates(round_):
             self._part = "tables"
             return [ToAll(TableRequested(round_))]
@@ -226,18 +228,10 @@ class CoordinatorRounds:
                 self._note(agent, self._reports_ahead, message, "reports")
                 return []
             case SignalApplied() if self._part == "signal" and message.round == self.round:
-                if self._note(agent, self._applied, message.digest, "digests") and self._all(self._applied):
-                    self.digests = tuple(digest for _, digest in sorted(self._applied.items()))
-                    return self.begin(self.round + 1)
-                return []
+                return self._application(agent, message)
             case ActionsChosen() | TableShown() | SignalApplied() | UpdateReported() if (
                 message.round < self.round
             ):
-                return []
-            case TableShown() if self._experiment.mode == "exact" and message.round == self.round + 1:
-                # This agent applied the signal before others did: its next table is here already.
-                self._check_table(agent, message.table)
-                self._note(agent, self._ahead, message.table, "tables")
                 return []
             case ActionsAttested():
                 where = f"round {message.round}, turn {message.turn}"
@@ -340,8 +334,25 @@ class CoordinatorRounds:
 
     def _table(self, agent: int, message: TableShown) -> Orders:
         self._check_table(agent, message.table)
-        if not (self._note(agent, self._tables, message.table, "tables") and self._all(self._tables)):
-            return []
+        fresh = self._note(agent, self._tables, message.table, "tables")
+        return self._measured() if fresh and self._all(self._tables) else []
+
+    def _application(self, agent: int, message: SignalApplied) -> Orders:
+        """Take in that an agent has applied the signal, in an exact round with the table it came to."""
+        if self._experiment.mode == "exact":
+            self._check_table(agent, message.table)
+            self._note(agent, self._ahead, message.table, "tables")
+        elif message.table.size:
+            raise OrderViolation(
+                f"{name(agent)} shows a table in round {message.round}, which nobody asked for"
+            )
+        if self._note(agent, self._applied, message.digest, "digests") and self._all(self._applied):
+            self.digests = tuple(digest for _, digest in sorted(self._applied.items()))
+            return self.begin(self.round + 1)
+        return []
+
+    def _measured(self) -> Orders:
+        """Go on with a round of which all tables are there."""
         tables = [self._tables[agent] for agent in self._agents]
         experiment, oracle = self._experiment, self._oracle
         assert oracle is not None, "tables are asked for only where the world has a model"

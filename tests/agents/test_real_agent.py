@@ -90,7 +90,8 @@ async def finish(process, coordinator):
         assert (chosen.round, chosen.turn) == (0, step)
         assert np.array_equal(chosen.actions, own[step])
     await coordinator.send(SignalBroadcast(0, WEIGHTS))
-    assert await coordinator.expect(SignalApplied) == SignalApplied(0, learner.snapshot(1).digest)
+    applied = await coordinator.expect(SignalApplied)
+    assert (applied.round, applied.digest, applied.table.size) == (0, learner.snapshot(1).digest, 0)
     assert process.thetas[1].tobytes() == learner.snapshot(1).table.tobytes()
     await coordinator.send(Finish("that was all"))
     await coordinator.expect(Farewell)
@@ -247,8 +248,9 @@ async def test_the_exact_mode_shows_tables_and_applies_its_share_of_the_flow(fak
     flow = np.random.default_rng(4).normal(size=(3, 2, 5))
     await coordinator.send(FlowBroadcast(0, flow))
     learner.apply_flow(FlowBroadcast(0, flow))
-    assert await coordinator.expect(SignalApplied) == SignalApplied(0, learner.snapshot(1).digest)
-    assert np.array_equal((await coordinator.expect(TableShown)).table, learner.table(1))
+    applied = await coordinator.expect(SignalApplied)
+    assert applied.digest == learner.snapshot(1).digest
+    assert np.array_equal(applied.table, learner.table(1))
     await coordinator.send(Finish("enough"))
     assert await process.ended() == ExitCode.DONE
 
@@ -275,7 +277,8 @@ async def test_an_agent_that_is_started_again_says_what_it_holds(fake_coordinato
     await announce(coordinator, 0)
     await coordinator.expect(ActionsChosen)
     await coordinator.send(SignalBroadcast(0, WEIGHTS[:LANES]))
-    assert await coordinator.expect(SignalApplied) == applied, "the update is not applied twice"
+    again = await coordinator.expect(SignalApplied)
+    assert (again.round, again.digest) == (0, applied.digest), "the update is not applied twice"
     assert digest({"theta": second.thetas[1]}) == applied.digest
     await coordinator.send(Finish("enough"))
     assert await second.ended() == ExitCode.DONE

@@ -124,6 +124,21 @@ MUTANTS = (
         ((' "digests") and self._all(self._applied):', ' "digests"):'),),
     ),
     Mutant(
+        "an agent shows the table of the round that it has ended for that of the next",
+        AGENT_ROUNDS,
+        (("self._learner.table(round_ + 1))", "self._learner.table(round_))"),),
+    ),
+    Mutant(
+        "tables of a round that was interrupted count in the next epoch",
+        ROUNDS,
+        (
+            (
+                "        self._ahead = {}\n        self.digests = ()\n",
+                "        self.digests = ()\n",
+            ),
+        ),
+    ),
+    Mutant(
         "the environment takes the actions in the order in which they came",
         ROUNDS,
         (

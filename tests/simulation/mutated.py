@@ -78,9 +78,9 @@ def found_out(lie: Lie) -> bool:
 
 def gap() -> str:
     """Return how long it takes to repair a loss in mid-stream, and what the run comes to."""
-    # This link carries Hello, EdgesConfirmed, TableShown, SignalApplied, ..: the application is lost.
+    # This link carries Hello, EdgesConfirmed, and the actions of two parts: some are lost, others follow.
     lost = FaultPlan(drop=(Drop(sender="agent-0", to="coordinator", positions=(3,)),))
-    result = simulate.simulate(Experiment(game=SMALL.game, mode="exact", rounds=2), lost)
+    result = simulate.simulate(Experiment(game=SMALL.game, rounds=2, lanes=8, parts=2, horizon=2), lost)
     return f"{result.seconds} {result.digest}"
 
 

@@ -270,6 +270,30 @@ def test_a_forged_trace_is_refused_for_what_it_says(
     assert refused.value.events or violation.startswith("is no event"), "the events show it"
 
 
+def report_another_theta(lines: Lines) -> None:
+    lines[first(lines, k="send", kind="SignalApplied", r=2)]["after"] = "0" * 32
+
+
+def report_no_theta(lines: Lines) -> None:
+    del lines[first(lines, k="send", kind="SignalApplied", r=2)]["after"]
+
+
+def end_with_another_theta(lines: Lines) -> None:
+    lines[first(lines, k="apply", r=4)]["after"] = "0" * 32
+
+
+@pytest.mark.parametrize("tamper", [report_another_theta, report_no_theta, end_with_another_theta])
+def test_what_is_reported_beside_a_table_is_the_theta_that_the_agent_has(
+    record: Record, tamper: Callable[[Lines], None]
+) -> None:
+    recorded = record("--mode", "exact")
+    files = recorded.files()
+    tamper(files["agent-2.1.jsonl"])
+    recorded.forge(files)
+    with pytest.raises(Violation, match=r"agent-2 reports another theta than it has"):
+        recorded.check()
+
+
 def test_a_trace_that_was_only_copied_is_accepted(recorded: Recorded) -> None:
     recorded.forge(recorded.files())
     recorded.check(reference=True)

@@ -63,7 +63,7 @@ def collect(run: Lives) -> Content:
                 case SendLine(kind=kind, round=round_) if kind in REPEATABLE and round_ is not None:
                     _note(content, life, event, (life.process, kind, round_, event.turn, _receiver(event)))
                     if kind == "SignalApplied" and life.agent is not None:
-                        _check_report(content.thetas[life.agent].get(round_ + 1), event, round_)
+                        _check_report(content.thetas[life.agent].get(round_ + 1), event, event.line)
                 case ActLine(round=round_, turn=turn, rows=rows):
                     kind = "ActionsChosen" if rows is UNSET else "ActionsAttested"
                     _note(content, life, event, (life.process, kind, round_, turn, None))
@@ -130,10 +130,18 @@ def payload_of(event: TraceEvent) -> str:
     return event.line.payload
 
 
-def _check_report(after: tuple[str, TraceEvent] | None, event: TraceEvent, round_: int) -> None:
-    if after is None or payload(SignalApplied(round_, after[0])) != payload_of(event):
+def _check_report(after: tuple[str, TraceEvent] | None, event: TraceEvent, line: SendLine) -> None:
+    if after is None or not _reports(line, after[0]):
         shown = () if after is None else (after[1],)
         raise Violation(f"{event.process} reports another theta than it has", *shown, event)
+
+
+def _reports(line: SendLine, theta: str) -> bool:
+    """Whether a report is of this theta; what it says beside a table, the line says again."""
+    if line.after is not UNSET:
+        return line.after == theta
+    assert line.round is not None
+    return payload(SignalApplied(line.round, theta)) == line.payload
 
 
 def _follow_thetas(

@@ -206,8 +206,7 @@ class _Agent(_Process):
                 if not self.has(Fact("begin", round=reported + 1)):
                     yield Need(Fact("update", round=reported), "applied it")
             case SendLine(kind="TableShown", round=int(shown)) if self._exact:
-                if not self.has(Fact("begin", round=shown)):
-                    yield Need(Fact("update", round=shown - 1), "applied the update before")
+                yield Need(Fact("begin", round=shown), "begun the epoch with that round")
             case SendLine(kind="TableShown"):
                 yield Need(received("TableRequested"), "been asked for it")
             case SendLine(kind="ThetaShown"):
@@ -307,7 +306,8 @@ class _Coordinator(_Process):
                     yield from self._everybody("UpdateReported", round_ - 1, "the report")
             case SendLine(kind="FlowBroadcast", round=int(round_)):
                 yield from self._finished(round_)
-                yield from self._everybody("TableShown", round_, "the table")
+                if round_ == self._base:  # later tables come with the last application
+                    yield from self._everybody("TableShown", round_, "the table")
             case SendLine(kind="ThetaRequested"):
                 yield from self._all_rounds()
 

@@ -163,7 +163,9 @@ def recompute(
                     _hand_on(setup, routes, round_, chosen, words)
             for agent, learner in enumerate(learners):
                 after = learner.snapshot(round_ + 1).digest
-                words[f"agent-{agent}", "SignalApplied", round_, None, None] = SignalApplied(round_, after)
+                shown = {"table": learner.table(round_ + 1)} if setup.experiment.mode == "exact" else {}
+                applied = SignalApplied(round_, after, **shown)
+                words[f"agent-{agent}", "SignalApplied", round_, None, None] = applied
                 if critic is not None:
                     signs = learner.snapshot(round_ + 1).state[SIGNS].tolist()
                     words[f"agent-{agent}", "UpdateReported", round_, None, None] = UpdateReported(

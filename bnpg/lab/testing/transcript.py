@@ -279,7 +279,7 @@ def _message(kind: type[Message], text: str, named: Callable[[str], str]) -> Mes
     hints = get_type_hints(kind, include_extras=True)
     for field in kind.__struct_fields__:
         rule = next((one for one in get_args(hints[field]) if isinstance(one, Tensor)), None)
-        if rule is not None and field not in fields and field not in _defaults(kind):
+        if rule is not None and field not in fields and (numbers or field not in _defaults(kind)):
             fields[field] = np.array(numbers.pop(0) if numbers else [], dtype=next(iter(rule.dtypes)))
     return kind(**fields)
 

@@ -42,7 +42,7 @@ from bnpg_protocol.wire.events import (
     Passage,
     Started,
 )
-from bnpg_protocol.wire.messages import Message
+from bnpg_protocol.wire.messages import Message, SignalApplied
 
 _Digested = tuple[int | None, int | None, str]
 """Round, turn and payload of a message."""
@@ -209,8 +209,11 @@ class TraceRecorder:
             message = event.message
             kind = type(message).__name__
             what = (*at, *self._epoch, self._name(event.peer), event.seq, kind, *self._digested(message))
-            sends = event.direction == "send"
-            return trace_line.SendLine(*what) if sends else _LINES[event.direction](*what, event.lamport)
+            if event.direction != "send":
+                return _LINES[event.direction](*what, event.lamport)
+            if type(message) is SignalApplied and message.table.size:
+                return trace_line.SendLine(*what, after=message.digest)
+            return trace_line.SendLine(*what)
         match event:
             case Acted():
                 digest, rows = self._digested(event.message)[2], event.rows

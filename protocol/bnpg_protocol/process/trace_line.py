@@ -108,6 +108,9 @@ class MessageLine(LineInEpoch, frozen=True):
 class SendLine(MessageLine, tag="send", frozen=True):
     """A message is first sent."""
 
+    after: Theta | UnsetType = UNSET
+    """Of a `SignalApplied` that shows a table: theta of the next round, as it reports it."""
+
 
 class ReceiveLine(MessageLine, tag="receive", frozen=True):
     """A message is delivered, in order."""

@@ -5,9 +5,9 @@ Joining: `Hello` → `Welcome` or `Reject` → `Roster` → per edge `EdgeHello`
 `CheckpointsRequested` → `CheckpointsReturned`.
 A round, sampled: `StatesAnnounced` or `ObservationsAnnounced` → `ActionsChosen` (to children and coordinator)
 → .. → `SignalBroadcast` → (`UpdateReported`) → `SignalApplied`; with a relay `ActionsRelayed` (to children)
-and `ActionsAttested` (to the coordinator) instead of `ActionsChosen`. A round, exact: `TableShown` →
-`FlowBroadcast` → `SignalApplied`. Where checkpoints are sealed, `CheckpointSealed` comes before
-`SignalApplied`.
+and `ActionsAttested` (to the coordinator) instead of `ActionsChosen`. A round, exact: `FlowBroadcast` →
+`SignalApplied`, which shows the next table; `TableShown` after a `Start`. Where checkpoints are sealed,
+`CheckpointSealed` comes before `SignalApplied`.
 The end: `ThetaRequested` → `ThetaShown` (only when asked for) → `Finish` → `Farewell`.
 Outside the order (never sequenced): `Hello`, `Welcome`, `Reject`, `Summons`, `CheckpointsRequested`,
 `CheckpointsReturned`, `Beacon`, `Failed`, `Acknowledgement`, `GapFound`.
@@ -323,10 +323,15 @@ class CheckpointSealed(Message, frozen=True):
 
 
 class SignalApplied(Message, frozen=True):
-    """Update (3) of `round` is applied and durable; `digest` is that of theta_{round+1}."""
+    """Update (3) of `round` is applied and durable; `digest` is that of theta_{round+1}.
+
+    In an exact round it shows the table of theta_{round+1} too, as `TableShown` does after a `Start`.
+    """
 
     round: Count
     digest: str
+    table: Table = field(default_factory=_empty)
+    """Empty in a sampled round."""
 
 
 class UpdateReported(Message, frozen=True):
