@@ -81,7 +81,8 @@ def execute(
         If something cannot be written.
     """
     check_rounding(run)
-    check_seal(settings)
+    kept = settings.seal == run.settings.seal
+    check_seal(settings, f"{run.path / run_files.LAUNCH}: seal" if kept else "--seal")
     if settings.faults:
         file = run.path / settings.faults
         check_faults(read_faults(file), run.dag, settings, str(file))

@@ -76,8 +76,14 @@ def check_launcher(settings: LaunchSettings) -> None:
         check(settings)
 
 
-def check_seal(settings: LaunchSettings) -> None:
+def check_seal(settings: LaunchSettings, said: str = "--seal") -> None:
     """Refuse a key to seal with that cannot be used, before anything is changed.
+
+    Parameters
+    ----------
+    settings : LaunchSettings
+    said : str
+        Where it was named.
 
     Raises
     ------
@@ -88,7 +94,7 @@ def check_seal(settings: LaunchSettings) -> None:
         try:
             Seal(read_seal_key(Path(settings.seal)))
         except InsecureSetup as error:
-            raise InputError(f"--seal {error}") from None
+            raise InputError(f"{said} {error}") from None
 
 
 def find_pool(name: str) -> Callable[..., Any]:

@@ -96,3 +96,12 @@ def test_with_another_key_the_line_says_what_does_not_open_and_without_the_copie
     ended = run("resume", "run", "--json", "--on-lost-state", "restart")
     assert ended.code == 0, ended.err
     assert json.loads(ended.out)["policy_digest"] == whole["policy_digest"]
+
+
+def test_a_key_that_is_gone_is_told_with_the_file_that_names_it(run, here: Path) -> None:
+    assert run("keys", "seal", "team.seal").code == 0
+    assert run(*TRAIN, "--seal", "team.seal", "--out", "run").code == 0
+    Path("team.seal").unlink()
+    ended = run("resume", "run", "--rounds", 3, "--quiet")
+    assert ended.code == 2
+    assert ended.err == f"bnpg: error: run/launch.toml: seal {here / 'team.seal'}: No such file or directory\n"
