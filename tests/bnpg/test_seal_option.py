@@ -104,4 +104,5 @@ def test_a_key_that_is_gone_is_told_with_the_file_that_names_it(run, here: Path)
     Path("team.seal").unlink()
     ended = run("resume", "run", "--rounds", 3, "--quiet")
     assert ended.code == 2
-    assert ended.err == f"bnpg: error: run/launch.toml: seal {here / 'team.seal'}: No such file or directory\n"
+    key = here / "team.seal"
+    assert ended.err == f"bnpg: error: run/launch.toml: seal {key}: No such file or directory\n"
