@@ -41,6 +41,10 @@ finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+LONGEST = 900
+"""Characters of an error; of a longer one the beginning and the end are shown, with `--debug` all of it."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line.
 
@@ -112,8 +116,17 @@ def _warn(text: str) -> None:
 def _fail(why: str, code: ExitCode, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    click.echo(f"bnpg: error: {' '.join(why.split())}", err=True)
+    click.echo(f"bnpg: error: {_in_a_line(why)}", err=True)
     return int(code)
+
+
+def _in_a_line(text: str) -> str:
+    """Return a text in one line that can be read: what it quotes may be as long as a file."""
+    line = " ".join(text.split())
+    if len(line) <= LONGEST:
+        return line
+    half = LONGEST // 2
+    return f"{line[:half]} .. {line[-half:]}"
 
 
 if __name__ == "__main__":

@@ -135,3 +135,15 @@ import bnpg.__main__
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "bnpg: error: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "subject", ["{}", "climbing({}=1)", "relay({}=1)", "{}.toml", "gymnasium:{}", "own:{}"]
+)
+def test_an_error_that_quotes_something_long_is_short(
+    subject: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", subject.format("x" * 100_000), "--dag", "y" * 100_000]) == 2
+    [line] = capfd.readouterr().err.splitlines()
+    assert line.startswith("bnpg: error: ")
+    assert len(line) < 1000

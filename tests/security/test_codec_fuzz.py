@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
@@ -189,3 +190,15 @@ def test_what_fuzzing_has_found_before(file: Path) -> None:
     outcome([content])
     outcome(framed(content[:-8], content[-8:]))
     outcome(framed(content[:-8], inline=content[-8:]))
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_fuzzer_begins_with_a_frame_of_every_kind(kind: str) -> None:
+    """Its arrays are eight bytes or none: where the fuzzer cuts a header off."""
+    [content] = [file.read_bytes() for file in CORPUS if file.name == kind]
+    found = set()
+    for arrays in (0, 8):
+        header, inline = content[: len(content) - arrays], content[len(content) - arrays :]
+        with suppress(MalformedMessage):
+            found.add(type(decode(framed(header, inline=inline)).message).__name__)
+    assert found == {kind}

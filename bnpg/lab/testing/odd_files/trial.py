@@ -34,7 +34,7 @@ ROOM = 1 << 30
 
 
 _ERROR = re.compile(
-    r"(bnpg|exact_check|bnpg-agent): error: |[0-9:.]+ error +(bnpg-agent|agent-\d+): stopped "
+    r"(bnpg|exact_check|bnpg-agent): error: |[0-9:.]+ error +(bnpg-agent|bnpg-agent-\d+|agent-\d+): stopped "
 )
 
 
