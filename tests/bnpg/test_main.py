@@ -137,13 +137,12 @@ import bnpg.__main__
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "bnpg: error: interrupted\n")
 
 
-@pytest.mark.parametrize(
-    "subject", ["{}", "climbing({}=1)", "relay({}=1)", "{}.toml", "gymnasium:{}", "own:{}"]
-)
-def test_an_error_that_quotes_something_long_is_short(
-    subject: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["train", subject.format("x" * 100_000), "--dag", "y" * 100_000]) == 2
-    [line] = capfd.readouterr().err.splitlines()
-    assert line.startswith("bnpg: error: ")
+QUOTED = ["{}", "climbing({}=1)", "relay({}=1)", "{}.toml", "gymnasium:{}", "own:{}"]
+
+
+@pytest.mark.parametrize("subject", QUOTED)
+def test_an_error_that_quotes_something_long_is_short(run: Any, subject: str) -> None:
+    ended = run("train", subject.format("x" * 100_000), "--dag", "y" * 100_000)
+    [line] = ended.err.splitlines()
+    assert (ended.code, line.startswith("bnpg: error: ")) == (2, True)
     assert len(line) < 1000
