@@ -227,6 +227,14 @@ class AgentMachine:
         if self._learner is not None:
             self._learner.prepare()
 
+    def abandon(self, why: str) -> list[Effect]:
+        """End at once: whoever started the process is gone.
+
+        It may be gone because the run has ended. Who knows that already leaves with what was said of the end:
+        the coordinator has the farewell, and only its acknowledgement did not come.
+        """
+        return [self._last_word if self.phase == "leaving" else Stop(ExitCode.INTERRUPTED, why)]
+
     def tick(self, now: float) -> list[Effect]:
         """Return what is to be done because time has passed."""
         if self.phase == "finished":

@@ -26,7 +26,8 @@ from bnpg_math.policies.softmax import initial_normal
 class AgentStage(Stage):
     """An agent; `given` takes the fields of its Welcome, `held` for its checkpoint and its `patience`.
 
-    With `seals` it seals its checkpoints.
+    With `seals` it seals its checkpoints. `(abandoned: its launcher is gone)` is the shell whose lifeline was
+    cut, here and in `CoordinatorStage`.
     """
 
     def make(self, fields: dict[str, Any]) -> Machine:
@@ -81,6 +82,9 @@ class AgentStage(Stage):
         return COORDINATOR_ROUTE if sender == COORDINATOR else f"child-{sender}"
 
     def _line(self, line: str) -> list[str]:
+        if abandoned := _ABANDONED.fullmatch(line):
+            assert isinstance(self.machine, AgentMachine)
+            return self._shown(self.machine.abandon(abandoned[1]))
         if line == "> coordinator: Welcome":
             line = self.welcoming()
         return super()._line(line)
@@ -90,8 +94,7 @@ class CoordinatorStage(Stage):
     """A coordinator; `given` takes the fields of its experiment, `generation` and `patience`.
 
     With `keeps` it keeps sealed checkpoints of at most so many bytes, with `relay` actions are handed on.
-    `(end INTERRUPTED: interrupted)` is the shell that was told to end the run, `(abandoned: its launcher is
-    gone)` the one whose lifeline was cut.
+    `(end INTERRUPTED: interrupted)` is the shell that was told to end the run.
     """
 
     me = COORDINATOR
