@@ -27,6 +27,7 @@ try:
     from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
     from bnpg_protocol.wire.exit_codes import ExitCode
 
+    from bnpg.cli.errors import tell_error
     from bnpg.cli.root import bnpg
     from bnpg.extras import lacks_extra
     from bnpg.notices import printed_by
@@ -39,10 +40,6 @@ except KeyboardInterrupt:
 finally:
     if POLITE:  # `main` does what a process of its own needs; this may be a program of others
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-LONGEST = 900
-"""Characters of an error; of a longer one the beginning and the end are shown, with `--debug` all of it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,17 +113,8 @@ def _warn(text: str) -> None:
 def _fail(why: str, code: ExitCode, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    click.echo(f"bnpg: error: {_in_a_line(why)}", err=True)
+    tell_error(why)
     return int(code)
-
-
-def _in_a_line(text: str) -> str:
-    """Return a text in one line that can be read: what it quotes may be as long as a file."""
-    line = " ".join(text.split())
-    if len(line) <= LONGEST:
-        return line
-    half = LONGEST // 2
-    return f"{line[:half]} .. {line[-half:]}"
 
 
 if __name__ == "__main__":

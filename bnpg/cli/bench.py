@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.cli.errors import tell_error
 from bnpg.cli.options import debug_option, json_option, quiet_option, words
 
 LETTERS = ("a", "b", "f", "g", "h", "i", "j")
@@ -58,7 +59,7 @@ def bench(only: tuple[str, ...], quick: bool, out: Path | None, as_json: bool, q
     if out is not None:
         write_results(results, out)
     for letter, why in results.not_measured.items():
-        click.echo(f"bnpg: error: {letter} could not be measured: {why}", err=True)
+        tell_error(f"{letter} could not be measured: {why}")
     if as_json:
         click.echo(msgspec.json.encode(results))
     return int(ExitCode.PEER_FAILED if results.not_measured else ExitCode.DONE)

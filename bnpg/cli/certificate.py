@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.cli.errors import tell_error
 from bnpg.cli.options import debug_option, json_option
 from bnpg.cli.suggestions import SuggestingGroup
 
@@ -37,5 +38,5 @@ def check(folder: Path, as_json: bool) -> int:
     if not verdict.findings and not as_json:
         click.echo("nothing is proved, so nothing can be wrong")
     for violation in verdict.as_json()["violations"]:
-        click.echo(f"bnpg: error: violation: {violation}", err=True)
+        tell_error(f"violation: {violation}")
     return int(ExitCode.DONE if verdict.holds else ExitCode.VIOLATION)

@@ -6,6 +6,7 @@ import click
 from bnpg_coordinator.experiment import Experiment, experiment_settings
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.cli.errors import tell_error
 from bnpg.cli.options import debug_option, given, json_option, options_of
 from bnpg.cli.suggestions import SuggestingGroup
 
@@ -49,5 +50,5 @@ def check(subject: str, as_json: bool, **options: Any) -> int:
     for complaint in found.complaints:
         click.echo(f"bnpg: warning: {complaint}", err=True)
     for problem in found.problems:
-        click.echo(f"bnpg: error: {problem}", err=True)
+        tell_error(problem)
     return int(ExitCode.VIOLATION if found.problems else ExitCode.DONE)

@@ -6,6 +6,7 @@ from typing import Any
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.cli.errors import tell_error
 from bnpg.execution import execute
 from bnpg.launchers.launch import Launch
 from bnpg.launchers.registry import find_launcher
@@ -77,7 +78,7 @@ def launch_run(
         where = f"in round {summary['rounds']} of {run.experiment.rounds}"
         click.echo(f"bnpg: interrupted {where}; continue with: bnpg resume {run.path}", err=True)
     elif outcome.code != ExitCode.DONE:
-        click.echo(f"bnpg: error: {summary['why']}; the run so far is in {run.path}", err=True)
+        tell_error(f"{summary['why']}; the run so far is in {run.path}")
     return int(outcome.code)
 
 

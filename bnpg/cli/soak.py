@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.cli.errors import tell_error
 from bnpg.cli.options import debug_option, integer, json_option, quiet_option
 
 
@@ -63,7 +64,7 @@ def soak(schedules: int, first: int, files: int, out: Path, as_json: bool, quiet
     if why is not None:
         experiment, plan = shrink(schedule).write(out)
         found |= {"number": number, "replay": f"bnpg train {experiment} --faults {plan}"}
-        click.echo(f"bnpg: error: schedule {number} breaks the promise: {why}", err=True)
+        tell_error(f"schedule {number} breaks the promise: {why}")
         click.echo(f"replay it with: {found['replay']}", err=True)
     if as_json:
         click.echo(json.dumps(found))

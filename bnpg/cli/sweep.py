@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.cli.errors import tell_error
 from bnpg.cli.options import debug_option, given, integer, json_option, options_of, quiet_option
 from bnpg.durations import duration
 from bnpg.launchers.settings import LaunchSettings
@@ -119,10 +120,7 @@ def sweep(
         return ExitCode.INTERRUPTED
     if ended.failed:
         name, why = next(iter(ended.failed.items()))
-        click.echo(
-            f"bnpg: error: {len(ended.failed)} of {ended.runs} runs failed, the first is {name}: {why}",
-            err=True,
-        )
+        tell_error(f"{len(ended.failed)} of {ended.runs} runs failed, the first is {name}: {why}")
         return ExitCode.PEER_FAILED
     return ExitCode.DONE
 

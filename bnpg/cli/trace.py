@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.cli.errors import tell_error
 from bnpg.cli.options import debug_option, integer, json_option
 from bnpg.cli.suggestions import SuggestingGroup
 
@@ -49,7 +50,7 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
         events = [str(event) for event in violation.events]
         if as_json:
             click.echo(json.dumps({"violation": violation.why, "events": events}))
-        click.echo(f"bnpg: error: violation: {violation.why}", err=True)
+        tell_error(f"violation: {violation.why}")
         for event in events:
             click.echo(f"  {event}", err=True)
         return int(ExitCode.VIOLATION)

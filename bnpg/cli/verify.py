@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.cli.errors import tell_error
 from bnpg.cli.options import debug_option, integer, json_option, quiet_option
 
 
@@ -58,7 +59,7 @@ def verify(out: Path, run: Path | None, seeds: int | None, quick: bool, as_json:
             )
         click.echo(f"{len(verification.findings)} checks, {len(found)} violations; see {out / 'report.html'}")
     for finding in found:
-        click.echo(f"bnpg: error: violation: {finding.claim} ({finding.form}) at {finding.where}", err=True)
+        tell_error(f"violation: {finding.claim} ({finding.form}) at {finding.where}")
     return int(ExitCode.VIOLATION if found else ExitCode.DONE)
 
 
@@ -88,5 +89,5 @@ def _of_a_run(folder: Path, as_json: bool) -> int:
             f"{found.largest_fall:.3g}, of which {found.rounding:.2g} may be rounding"
         )
     for reason in why:
-        click.echo(f"bnpg: error: violation: {reason}", err=True)
+        tell_error(f"violation: {reason}")
     return int(ExitCode.VIOLATION if why else ExitCode.DONE)

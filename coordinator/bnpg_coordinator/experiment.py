@@ -497,9 +497,11 @@ def experiment_from(given: dict[str, Any]) -> Experiment:
         If there is no such setting, one is missing, or has a value it cannot have; the text names it.
     """
     try:
-        return convert(given, Experiment)
+        experiment = convert(given, Experiment)
     except SettingError as error:
         raise InputError(str(error)) from None
+    parse_policy(experiment.policy)
+    return experiment
 
 
 def read_fields(path: Path) -> dict[str, Any]:

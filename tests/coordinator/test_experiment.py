@@ -33,6 +33,7 @@ def test_an_experiment_survives_its_file(fields, tmp_path_factory):
     [
         ("", "game"),
         ('game = "x"\nrouns = 3', "rouns"),
+        ('game = "x"\npolicy = "y"', "experiment.toml: policy must be table, direct or a network"),
         ('game = "x"\nlearning_rate = 0.1', "learning_rate"),
         ("game = 3", "game: expected"),
         ('game = "x"\nmode = "approximate"', "mode: expected"),

@@ -11,6 +11,8 @@ from bnpg_protocol.wire.errors import StorageFailed
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bnpg_math.errors import InputError
+
 
 def opened(folder):
     return RunRecord(folder, False, Fence.raise_in(folder))
@@ -107,3 +109,11 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
 
 def test_a_file_that_is_not_there_has_no_lines(tmp_path):
     assert read_lines(tmp_path / "metrics.jsonl") == []
+
+
+@pytest.mark.parametrize("round_", [-1, 10**9 + 1, 10**400], ids=["below", "above", "far above"])
+def test_no_round_has_such_a_number(round_, tmp_path):
+    file = tmp_path / "metrics.jsonl"
+    file.write_text(f'{{"round":{round_},"chain":"{"0" * 16}"}}\n')
+    with pytest.raises(InputError, match=r"metrics\.jsonl, line 1: Expected `int`"):
+        read_lines(file)
