@@ -227,7 +227,7 @@ class AgentMachine:
         if self._learner is not None:
             self._learner.prepare()
 
-    def abandon(self, why: str) -> list[Effect]:
+    def abandon(self, why: str, now: float) -> list[Effect]:  # noqa: ARG002
         """End at once: whoever started the process is gone.
 
         It may be gone because the run has ended. Who knows that already leaves with what was said of the end:

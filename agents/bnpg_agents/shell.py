@@ -11,7 +11,7 @@ from bnpg_protocol.process.lifeline import Lifeline
 from bnpg_protocol.process.security.credentials import agent_security, enrol
 from bnpg_protocol.process.security.endpoints import advertised, leaves_machine, require_key
 from bnpg_protocol.process.security.seal_key import read_seal_key
-from bnpg_protocol.process.shell import Shell
+from bnpg_protocol.process.shell import LAUNCHER_GONE, Shell
 from bnpg_protocol.process.title import set_title, title
 from bnpg_protocol.process.transport.interface import Transport
 from bnpg_protocol.process.transport.local_address import advertised_host
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 LARGEST_ACTIONS = 64 * 1024 * 1024
 """Bytes a frame from a parent may have: the actions of all lanes."""
-
-LAUNCHER_GONE = "its launcher is gone"
 
 
 def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitCode:
@@ -145,7 +143,6 @@ def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitC
         torn=lambda: folder.fence.torn,
         perform=perform,
         on_signal=lambda _now: [Stop(ExitCode.INTERRUPTED, "interrupted")],
-        gone=lambda _now: machine.abandon(LAUNCHER_GONE),
         noticed=noticed,
         telemetry=None if telemetry is None else (telemetry, snapshot),
         tear=tear,

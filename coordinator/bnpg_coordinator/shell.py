@@ -205,7 +205,6 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
             torn=lambda: fence.torn,
             perform=perform,
             on_signal=lambda now: machine.end(ExitCode.INTERRUPTED, "interrupted", now),
-            gone=lambda now: machine.abandon("its launcher is gone", now),
             housekeeping=housekeeping,
             noticed=noticed,
             telemetry=None if telemetry is None else (telemetry, snapshot),

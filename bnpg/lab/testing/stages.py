@@ -26,8 +26,7 @@ from bnpg_math.policies.softmax import initial_normal
 class AgentStage(Stage):
     """An agent; `given` takes the fields of its Welcome, `held` for its checkpoint and its `patience`.
 
-    With `seals` it seals its checkpoints. `(abandoned: its launcher is gone)` is the shell whose lifeline was
-    cut, here and in `CoordinatorStage`.
+    With `seals` it seals its checkpoints.
     """
 
     def make(self, fields: dict[str, Any]) -> Machine:
@@ -82,9 +81,6 @@ class AgentStage(Stage):
         return COORDINATOR_ROUTE if sender == COORDINATOR else f"child-{sender}"
 
     def _line(self, line: str) -> list[str]:
-        if abandoned := _ABANDONED.fullmatch(line):
-            assert isinstance(self.machine, AgentMachine)
-            return self._shown(self.machine.abandon(abandoned[1]))
         if line == "> coordinator: Welcome":
             line = self.welcoming()
         return super()._line(line)
@@ -136,10 +132,7 @@ class CoordinatorStage(Stage):
         return f"from agent {sender}#{incarnation}"
 
     def _line(self, line: str) -> list[str]:
-        ended, abandoned = _ENDED.fullmatch(line), _ABANDONED.fullmatch(line)
-        if abandoned:
-            assert isinstance(self.machine, CoordinatorMachine)
-            return self._shown(self.machine.abandon(abandoned[1], self.now))
+        ended = _ENDED.fullmatch(line)
         if ended:
             assert isinstance(self.machine, CoordinatorMachine)
             return self._shown(self.machine.end(ExitCode[ended[1]], ended[2], self.now))
@@ -151,7 +144,6 @@ class CoordinatorStage(Stage):
 
 
 _ENDED = re.compile(r"\(end (\w+): (.*)\)")
-_ABANDONED = re.compile(r"\(abandoned: (.*)\)")
 _HELLO = ("versions=(2,)", "agent=AGENT", 'endpoint="there"', "held=()", 'experiment=""', 'numerics="F"')
 
 

@@ -13,7 +13,8 @@ A line with ``>`` is a message that comes in; ``> agent 0 {seq=1 epoch=2}:`` giv
 which are right by themselves otherwise. ``~ 0.5`` lets seconds pass, ``~ 0.5 unacknowledged`` with peers that
 acknowledge nothing. ``joined`` leads the machine to its first round, ``joined round=3`` to that one,
 ``epoch 2`` and ``generation 2`` let the peers speak in another one. ``(failed STORAGE: disk full)`` is the
-shell that could not carry out an effect. ``given`` begins a new scene.
+shell that could not carry out an effect, ``(abandoned: its launcher is gone)`` the one whose lifeline was
+cut. ``given`` begins a new scene.
 
 Indented lines are what the machine wants done; acknowledgements, beacons and logs for information are left
 out. Thetas are called by their names and numbers are rounded, so that a transcript reads the same everywhere.
@@ -53,6 +54,7 @@ from bnpg_protocol.wire.messages import (
 _ARRIVAL = re.compile(r"> (coordinator|agent (?:\d+|none))(?: \{([^}]*)\})?: (\w+)(.*)")
 _FIELD = re.compile(r'(\w+)=("[^"]*"|\S+)')
 _FAILED = re.compile(r"\(failed (\w+): (.*)\)")
+_ABANDONED = re.compile(r"\(abandoned: (.*)\)")
 _QUIET = (Acknowledgement, Beacon)
 LONGEST_BYTES = 40
 """Bytes that are shown; of more, what a peer sealed, only how many they are."""
@@ -131,9 +133,11 @@ class Stage:
         if line.startswith("~ "):
             seconds, _, unacknowledged = line[2:].partition(" ")
             return self._pass_time(float(seconds), acknowledged=not unacknowledged)
-        failed = _FAILED.fullmatch(line)
+        failed, abandoned = _FAILED.fullmatch(line), _ABANDONED.fullmatch(line)
         if failed:
             return self._shown(self.machine.failed(ExitCode[failed[1]], failed[2], self.now))
+        if abandoned:
+            return self._shown(self.machine.abandon(abandoned[1], self.now))
         assert not self._stopped, f"the process has ended before: {line!r}"
         return self._shown(self._arrive(line))
 

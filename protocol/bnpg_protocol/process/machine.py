@@ -28,6 +28,9 @@ class Machine(Protocol):
     def tick(self, now: float) -> list[Effect]:
         """Return what is to be done because time has passed."""
 
+    def abandon(self, why: str, now: float) -> list[Effect]:
+        """Return how the machine ends at once, because whoever started the process is gone."""
+
     def next_event(self) -> float | None:
         """Return when `tick` has something to do next, or None for never."""
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bnpg_protocol.process.recorder import TraceRecorder
     from bnpg_protocol.process.telemetry import Telemetry
 
+LAUNCHER_GONE = "its launcher is gone"
 Turn = Callable[[float], list[Effect]]
 """Does what no message asks for, at a time; returns what is to be carried out."""
 
@@ -102,7 +103,6 @@ class Shell:
         torn: Callable[[], bool],
         perform: Perform,
         on_signal: Turn,
-        gone: Turn,
         noticed: Turn,
         housekeeping: Turn = lambda _now: [],
         telemetry: "tuple[Telemetry, Callable[[float], dict[str, Any]]] | None" = None,
@@ -121,8 +121,8 @@ class Shell:
             Whether somebody else has taken over the folder that this process writes to.
         perform
             Carries out the effects that only this kind of process knows.
-        on_signal, gone
-            Called when a signal came, and when the launcher is gone.
+        on_signal
+            Called when a signal came.
         noticed, housekeeping
             Housekeeping after and before what the transport noticed is said.
         telemetry : (Telemetry, callable), optional
@@ -147,7 +147,7 @@ class Shell:
                 served.turn(now, lambda: snapshot(now))
             effects += [Log(notice.level, notice.event, notice.fields) for notice in transport.notices()]
             effects += noticed(now)
-            return effects + gone(now) if lifeline.cut() else effects
+            return effects + machine.abandon(LAUNCHER_GONE, now) if lifeline.cut() else effects
 
         admission = transport.admission
         loop = Loop(
