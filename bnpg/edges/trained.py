@@ -127,19 +127,20 @@ class TrainedNetworks:
         """Return everybody's policy: where states are seen the table that a network comes to, to be quick."""
         return [
             TabularSoftmax(policy.log_table) if isinstance(policy, StateNetworkPolicy) else policy
-            for policy in self._policies()
+            for policy in self.policies()
         ]
 
     def tables(self) -> Sequence[FloatArray] | None:
         """Return the tables that they come to."""
         shown = [
             distribution(policy.log_table)
-            for policy in self._policies()
+            for policy in self.policies()
             if isinstance(policy, StateNetworkPolicy)
         ]
         return shown if len(shown) == self.dag.agents else None
 
-    def _policies(self) -> Sequence[NetworkPolicy]:
+    def policies(self) -> Sequence[NetworkPolicy]:
+        """Return everybody's network."""
         return [
             (StateNetworkPolicy if encoding.states else NetworkPolicy)(
                 theta, encoding, self._networks.hidden, actions

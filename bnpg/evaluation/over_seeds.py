@@ -68,6 +68,34 @@ def interval(strata: Sequence[FloatArray]) -> tuple[float, float] | None:
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return a mean over seeds and the ends of its interval at 95 %, by Student's t.
+
+    Parameters
+    ----------
+    values : sequence of float
+
+    Returns
+    -------
+    tuple of float
+        The ends are nan where one seed says nothing of others, or all are alike: no width would claim
+        certainty.
+    """
+    mean = float(np.mean(values))
+    if len(values) < 2 or alike(np.array(values)):
+        return mean, float("nan"), float("nan")
+    from scipy import stats
+
+    quantile = stats.t.ppf((1.0 + CONFIDENCE) / 2.0, len(values) - 1)
+    half = float(quantile * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return mean, mean - half, mean + half
+
+
+def interval_in_words(middle: float, low: float, high: float) -> str:
+    """Return a number with its interval, without it where there is none (nan)."""
+    return f"{middle:.4g}" + ("" if np.isnan(low) else f" [{low:.4g}, {high:.4g}]")
+
+
 def alike(values: FloatArray) -> bool:
     """Whether all values are one, up to rounding."""
     return bool(np.ptp(values) <= SAME * max(1e-300, float(np.abs(values).max())))

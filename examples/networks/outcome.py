@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import binomtest, t
+from scipy.stats import binomtest
 from studies import Study
 from training import Result
 
-from bnpg.evaluation.over_seeds import alike, interquartile_mean, interval
+from bnpg.evaluation.over_seeds import interquartile_mean, interval, interval_in_words, mean_interval
 
 HEAD = ("team", "seed", "dag", "greedy", "low", "high", "drawn", "digest")
 
@@ -20,18 +20,6 @@ def of_teams(results: Sequence[Result]) -> dict[str, list[Result]]:
     for one in results:
         teams.setdefault(one.team, []).append(one)
     return teams
-
-
-def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return a mean over seeds and the ends of its interval at 95 %, by Student's t.
-
-    The ends are nan where one seed says nothing of others, or all are alike: no width would claim certainty.
-    """
-    mean = float(np.mean(values))
-    if len(values) < 2 or alike(np.array(values)):
-        return mean, float("nan"), float("nan")
-    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return mean, mean - half, mean + half
 
 
 def table(study: Study, results: Sequence[Result]) -> str:
@@ -46,9 +34,9 @@ def table(study: Study, results: Sequence[Result]) -> str:
         ends = interval([greedy]) if len(own) > 1 else None
         cells = [
             name,
-            _words(*mean_interval(greedy.tolist())),
-            _words(float(interquartile_mean(greedy)), *(ends or (float("nan"),) * 2)),
-            _words(*mean_interval([one.drawn for one in own])),
+            interval_in_words(*mean_interval(greedy.tolist())),
+            interval_in_words(float(interquartile_mean(greedy)), *(ends or (float("nan"),) * 2)),
+            interval_in_words(*mean_interval([one.drawn for one in own])),
         ]
         if study.best is not None:
             # Where episodes differ, at the best is who cannot be told from it.
@@ -69,7 +57,3 @@ def _share(there: int, seeds: int) -> str:
     """Write how many seeds, and the interval of the share of all seeds, by Wilson's formula."""
     ends = binomtest(there, seeds).proportion_ci(0.95, "wilson")
     return f"{there} of {seeds} [{100 * ends.low:.0f} %, {100 * ends.high:.0f} %]"
-
-
-def _words(mean: float, low: float, high: float) -> str:
-    return f"{mean:.4g}" + ("" if np.isnan(low) else f" [{low:.4g}, {high:.4g}]")

@@ -31,11 +31,11 @@ from pathlib import Path  # noqa: E402
 import by_hand  # noqa: E402
 import msgspec  # noqa: E402
 import numpy as np  # noqa: E402
-from scipy.stats import t  # noqa: E402
 from teams import PRUNED, Result, results  # noqa: E402
 from worlds import SEEDS, STUDIES, Study  # noqa: E402
 
 from bnpg.counting import counting  # noqa: E402
+from bnpg.evaluation.over_seeds import interval_in_words, mean_interval  # noqa: E402
 
 BY_HAND = "by-hand"
 
@@ -114,12 +114,8 @@ def words_by_hand(found: by_hand.ByHand) -> str:
 
 
 def words(values: Sequence[float]) -> str:
-    """Write a mean over seeds, and its interval at 95 % by Student's t where seeds differ."""
-    mean = float(np.mean(values))
-    if len(values) < 2 or np.ptp(values) == 0.0:
-        return f"{mean:.4g}"
-    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return f"{mean:.4g} [{mean - half:.4g}, {mean + half:.4g}]"
+    """Write a mean over seeds, and its interval."""
+    return interval_in_words(*mean_interval(values))
 
 
 if __name__ == "__main__":

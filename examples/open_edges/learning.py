@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from bnpg_coordinator.central_critic import KEEP
+from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.networks import encodings
 from bnpg_coordinator.worlds.interface import End
 from gates import Always, Gate, Open, Valued
@@ -24,8 +26,8 @@ from bnpg_math.learning.value_normaliser import scale, updated
 from bnpg_math.networks.mlp import initial
 from bnpg_math.policies.network import NetworkPolicy, initial_network
 
-CRITIC_RATE, TRACE, LONGEST, KEEP = 0.001, 0.95, 0.5, 0.99
-"""As a run has them unless told otherwise."""
+USUAL = Experiment(game="")
+"""What a run has unless told otherwise."""
 CRITIC = (32, 32)
 
 
@@ -126,7 +128,9 @@ def advantages(study: Study, critic: Critic, played: Played) -> tuple[FloatArray
     values = values.reshape(played.rewards.shape)
     none = np.zeros_like(values)
     # Rounds are whole episodes: after the last step of each nothing is to be gained.
-    found = advantage_estimates(played.rewards, values, none, played.terminated, none != 0.0, DISCOUNT, TRACE)
+    found = advantage_estimates(
+        played.rewards, values, none, played.terminated, none != 0.0, DISCOUNT, USUAL.gae_lambda
+    )
     return (*found, values)
 
 
@@ -153,7 +157,7 @@ def learnt(study: Study, team: Team, seed: int, stage: int, rounds: int, budget:
     """
     own = stream(seed, 100 + stage)
     agents, optimiser = team.dag.agents, Adam()
-    settings = ActorSettings(barrier=study.barrier, longest=LONGEST)
+    settings = ActorSettings(barrier=study.barrier, longest=USUAL.longest_gradient)
     memories: list[Arrays] = [{}] * agents
     for round_ in range(rounds):
         played = play(study, team, own, round_, LANES, study.steps)
@@ -193,10 +197,10 @@ def _criticised(
     now = scale(following)
     targets, expected = now.normal(returns.reshape(-1)), now.normal(values.reshape(-1))
     theta, memory, inputs = critic.theta, critic.memory, critic_inputs(study, played)
+    settings, rate = CriticSettings(longest=USUAL.longest_gradient), USUAL.critic_learning_rate
     for number in range(EPOCHS):
         theta, memory = critic_pass(
-            theta, memory, inputs, targets, expected, CriticSettings(longest=LONGEST), Adam(), CRITIC_RATE,
-            address, number,
+            theta, memory, inputs, targets, expected, settings, Adam(), rate, address, number
         )  # fmt: skip
     return Critic(theta, memory, following)
 

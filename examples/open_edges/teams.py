@@ -6,11 +6,10 @@ from itertools import pairwise
 
 import msgspec
 import numpy as np
-from bnpg_coordinator.networks import encodings
 from gates import AtRandom, Gate, Open, Part, Valued, fitted
 from hearing import hearing
 from learning import Team, advantages, beginning, edges_of, flat, judged, learnt, parameters, play
-from worlds import BY_CHILD, HIDDEN, LANES, TOLD, VALUED, Study
+from worlds import BY_CHILD, LANES, TOLD, VALUED, Study
 
 from bnpg.edges.document import named
 from bnpg.edges.measuring import count_visits, value_edges
@@ -18,7 +17,6 @@ from bnpg.edges.trained import TrainedNetworks
 from bnpg.evaluation.episodes import stream
 from bnpg_math.arrays import FloatArray
 from bnpg_math.chance.streams import Purpose, generator
-from bnpg_math.policies.network import NetworkPolicy
 from bnpg_math.policies.network_file import NetworkTeam
 from bnpg_math.policies.network_pruning import InputMoments
 
@@ -90,14 +88,7 @@ def results(study: Study, seed: int, quick: bool) -> Iterator[Result]:
     kept = value_edges(
         study.world, networks, seed, budget=study.budget, episodes=valued, steps=longest
     ).proposal
-    joint = networks.on(kept, visited).joint()
-    policies = tuple(
-        NetworkPolicy(theta, encoding, HIDDEN, actions)
-        for theta, encoding, actions in zip(
-            joint.thetas, encodings(study.world, kept), study.world.actions, strict=True
-        )
-    )
-    pruned = Team(kept, policies, dense.critic)
+    pruned = Team(kept, tuple(networks.on(kept, visited).policies()), dense.critic)
     yield of(learnt(study, pruned, seed, 1, further), PRUNED, study.budget, named(kept))
     for kind in study.kinds:
         parts, deaf = by_child if kind == BY_CHILD else by_all, kind == TOLD

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 
+from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.worlds.bundled.aloha import Aloha
 from bnpg_coordinator.worlds.bundled.assign import Assign
 from bnpg_coordinator.worlds.bundled.coordination import Coordination
@@ -10,7 +11,7 @@ from bnpg_coordinator.worlds.simulated import SimulatedWorld, Simulator
 
 from bnpg_math.dag import Dag, complete
 
-DISCOUNT = 0.99
+DISCOUNT = Experiment(game="").discount
 BY_STATE, BY_CHILD, TOLD = KINDS = "open by state", "open by child", "told, not heard"
 """Teams with edges that are open in some states only."""
 

@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from bnpg.evaluation.over_seeds import ALL_ALIKE, alike, interquartile_mean, interval, profile, score
+from bnpg.evaluation.over_seeds import (
+    ALL_ALIKE,
+    alike,
+    interquartile_mean,
+    interval,
+    interval_in_words,
+    mean_interval,
+    profile,
+    score,
+)
 from bnpg.sweeps.aggregates import ALL_GAMES, MEASURES, aggregate
 from bnpg.sweeps.table import COLUMNS, Row
 
@@ -53,6 +63,21 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     covered = np.mean([low <= 0.0 <= high for low, high in found])
     # A percentile bootstrap over 20 runs covers a little less than 95 %.
     assert 0.85 <= covered <= 1.0
+
+
+def test_the_interval_of_a_mean_is_students() -> None:
+    values = [1.0, 2.5, 2.0, 4.0]
+    mean, low, high = mean_interval(values)
+    students = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert (mean, low, high) == pytest.approx((2.375, students.low, students.high))
+    assert interval_in_words(mean, low, high) == "2.375 [0.386, 4.364]"
+
+
+@pytest.mark.parametrize("values", [[3.0], [3.0, 3.0], [3.0, 3.0 + 1e-15]])
+def test_one_seed_or_several_that_are_alike_say_nothing_of_others(values: list[float]) -> None:
+    found = mean_interval(values)
+    assert np.isnan(found[1:]).all()
+    assert interval_in_words(*found) == "3"
 
 
 def test_strata_are_never_mixed() -> None:
