@@ -97,16 +97,22 @@ def _blocks(results: Results, page: Path) -> Iterator[str]:
 def _what_you_get(results: Results) -> Iterator[str]:
     """Steps a second by agents, lanes, worlds and transports, before anything else."""
     yield "## What you get\n"
-    rows = [
-        [_of_whom(case), rate(1 / seconds), rate(case.lanes / seconds)]
+    shown = [
+        (found, case)
         for found in results.benchmarks
         if found.unit == "a step" and not _busy(results, found)
         for case in found.cases
         if case.ours == "ours" and _is_shown(found, case)
+    ]
+    rows = [
+        [_of_whom(case), rate(1 / seconds), rate(case.lanes / seconds)]
+        for _, case in shown
         for seconds in [case.spread(case.ours).median]
     ]
     if rows:
-        in_one = ", but for simulators, which ran in one process" if _has_simulators(results) else ""
+        in_one = (
+            ", but for simulators, which ran in one process" if any(_simulates(f) for f, _ in shown) else ""
+        )
         yield (
             "Steps a second of whole runs: a step is one decision of every agent in every lane. Line DAG, "
             f"processes over ZeroMQ `ipc`{in_one}; how and when it was measured is said below.\n"
@@ -125,13 +131,13 @@ def _of_whom(case: Case) -> str:
     return f"{case.name}, {fixed}" if fixed else case.name
 
 
-def _has_simulators(results: Results) -> bool:
-    return any(found.letter == "h" and not _busy(results, found) for found in results.benchmarks)
+def _simulates(found: Benchmark) -> bool:
+    return found.letter == "h"
 
 
 def _is_shown(found: Benchmark, case: Case) -> bool:
     """Whether a case says what a user gets: one that grows along one thing, or a simulator."""
-    return found.letter == "h" or (found.letter == "e" and case.parameters.get("dag") == "line")
+    return _simulates(found) or (found.letter == "e" and case.parameters.get("dag") == "line")
 
 
 def _targets_page(results: Results) -> Iterator[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from bnpg_coordinator.experiment import MOST_ROUNDS
 
 from bnpg.cli.options import debug_option, given, integer, json_option, options_of, quiet_option
 from bnpg.launchers.settings import LaunchSettings
@@ -13,7 +14,7 @@ from bnpg.launchers.settings import LaunchSettings
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--rounds",
-    type=integer(0, 10**9),
+    type=integer(0, MOST_ROUNDS),
     metavar="R",
     help="Go on to so many rounds altogether, no fewer than are done.  [as many as it was given]",
 )

@@ -156,14 +156,14 @@ def _cells(run: GridRun, grid: Grid, sweep: SweepFolder, why: str) -> dict[str, 
         return cells
     try:
         found = RunFolder(folder)
-        summary, simulator = found.summary or {}, found.simulator
-        game = None if simulator else _game(experiment.game, folder)
-        actions = simulator.actions if simulator else game.actions if game else ()
-        dag = parse_dag(experiment.dag, len(actions))
+        summary = found.summary or {}
+        game = _game(experiment, folder) if found.simulator is None else None
+        agents = found.agents if game is None else game.agents
+        dag = parse_dag(experiment.dag, agents)
     except InputError as error:
         return cells | {"state": "failed", "why": why or str(error)}
     cells |= {
-        "agents": len(actions),
+        "agents": agents,
         "states": None if game is None else game.states,
         "edges": len(dag.edges),
         "learning_rate": learning_rate(experiment, game, dag),
@@ -176,13 +176,12 @@ def _cells(run: GridRun, grid: Grid, sweep: SweepFolder, why: str) -> dict[str, 
     return cells
 
 
-def _game(name: str, folder: Path) -> Game:
+def _game(experiment: Experiment, folder: Path) -> Game:
+    name = experiment.game
     return _found(str(folder / name) if name.endswith(".npz") else name)
 
 
-@lru_cache(maxsize=8)
-def _found(name: str) -> Game:
-    return find_game(name)
+_found = lru_cache(maxsize=8)(find_game)
 
 
 @lru_cache(maxsize=8)

@@ -72,6 +72,8 @@ class ExperimentSetting(Setting):
         return tuple(fact for fact in (f"{self.mode} mode" * bool(self.mode), self.played, critic) if fact)
 
 
+MOST_ROUNDS = 10**9
+"""That an experiment may ask for, and a record may count."""
 _OBJECTIVE = "where the coordinator knows the objective; in sampled mode it only has estimates"
 
 
@@ -102,7 +104,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     ] = "line"
     rounds: Annotated[
         int,
-        Meta(ge=0, le=10**9),
+        Meta(ge=0, le=MOST_ROUNDS),
         ExperimentSetting("Number of updates.", symbol="R", unit="updates", decides="length"),
     ] = 200
     learning_rate: Annotated[

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from bnpg_coordinator.experiment import MOST_ROUNDS
 from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.errors import InputError
 
@@ -20,7 +21,7 @@ GENESIS = "0" * 16
 _TIMED = b',"seconds":'
 _CHAINED = b',"chain":"'
 
-Count = Annotated[int, Meta(ge=0, le=10**9)]
+Rounds = Annotated[int, Meta(ge=0, le=MOST_ROUNDS)]
 Measured = float | UnsetType | None
 """A number; None if it was not finite; UNSET if it was not measured."""
 Reason = str | UnsetType
@@ -30,7 +31,7 @@ Reason = str | UnsetType
 class Line(Struct, frozen=True, omit_defaults=True):
     """What is recorded of a round, in the order of writing."""
 
-    round: Count
+    round: Rounds
     """The round whose policy this is: theta of `round`."""
     value: Measured = UNSET
     """V, exact: of measured rounds, and of every exact one."""
@@ -71,7 +72,7 @@ class Line(Struct, frozen=True, omit_defaults=True):
     momentum: Measured = UNSET
     """With which the next theta is extrapolated."""
     momentum_reason: Reason = UNSET
-    momentum_rounds: Count | UnsetType = UNSET
+    momentum_rounds: Rounds | UnsetType = UNSET
     """Rounds since momentum began."""
     origin_objective: Measured = UNSET
     """L of the point that the next theta is extrapolated from."""

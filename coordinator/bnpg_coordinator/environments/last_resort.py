@@ -50,15 +50,11 @@ def last_resort(limit: float, where: Callable[[], str]) -> Iterator[None]:
         looking.at = before
 
 
-def _nowhere() -> str:
-    return ""
-
-
 class _Looking:
     """A thread that ends the process once what is watched is overdue."""
 
     def __init__(self) -> None:
-        self.at: tuple[float, float, Callable[[], str]] = (math.inf, math.inf, _nowhere)
+        self.at: tuple[float, float, Callable[[], str]] = (math.inf, math.inf, str)
         """When what is watched now is overdue, what its limit was, and where it is."""
         threading.Thread(target=self._look, name="last-resort", daemon=True).start()
 
