@@ -170,10 +170,12 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 CORE := protocol/bnpg_protocol/core
+MODULES := agents bnpg bnpg_files bnpg_math coordinator protocol
 $(VENV)/run.done: requirements/run.txt requirements/core.txt pyproject.toml hatch_build.py $(wildcard $(CORE)/*.p*) | $(BIN)/python
 	@$(BIN)/python requirements/install.py requirements/run.txt
 	@! $(BIN)/python $(CORE)/build.py --possible || $(BIN)/python requirements/install.py requirements/core.txt 2> /dev/null || true
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@$(BIN)/python -m compileall -q $(MODULES) || true  # as pip does of what it copies
 	@touch $@
 
 $(VENV)/fuzz.done: requirements/fuzz.txt $(VENV)/run.done

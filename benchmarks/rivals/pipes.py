@@ -15,8 +15,8 @@ import numpy as np
 import psutil
 
 from benchmarks.rivals.players import Agent, Environment
-from benchmarks.rivals.stepping import measure_steps
 from bnpg.lab.bench.document import Sample
+from bnpg.lab.bench.stepping import measure_steps
 from bnpg_math.dag import Dag
 
 

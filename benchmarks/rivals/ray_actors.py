@@ -13,8 +13,8 @@ from typing import Any, Self
 import psutil
 
 from benchmarks.rivals.players import Agent, Environment
-from benchmarks.rivals.stepping import measure_steps
 from bnpg.lab.bench.document import Sample
+from bnpg.lab.bench.stepping import measure_steps
 from bnpg_math.dag import Dag
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from benchmarks.rivals.asyncio_ring import AsyncioRing
 from benchmarks.rivals.pipes import PipeRing, PipeTeam
+from bnpg.lab.bench import undecided_node
 from bnpg.lab.bench.bare_topology import BareTopology, hops_of
+from bnpg.lab.bench.undecided_team import UndecidedTeam
 from bnpg_math.dag import complete, empty, line, star
 
 
@@ -34,6 +36,25 @@ def test_a_graph_waits_for_parents_and_answers_the_driver_once_an_agent() -> Non
     with BareTopology.graph(complete(4), 10) as bare:
         bare.steps(20)
         assert bare.measure(0.01).seconds > 0.0
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_team_that_decides_nothing_sends_every_message_of_a_step(reads: bool) -> None:
+    before = len(psutil.Process().children())
+    with UndecidedTeam(complete(3), reads) as team:
+        assert len(psutil.Process().children()) - before == 3
+        team.steps(20)
+        assert team.measure(0.01).seconds > 0.0
+
+
+def test_what_nobody_answers_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(undecided_node, "SILENCE", 2.0)
+    with UndecidedTeam(empty(1), reads=True) as team:
+        team.steps(3)
+        for child in psutil.Process().children():
+            child.kill()
+        with pytest.raises(TimeoutError, match="no message came"):
+            team.steps(1)
 
 
 def test_pipes_pass_on_and_play() -> None:

@@ -71,6 +71,8 @@ def test_a_one_step_is_measured_against_the_ring_and_against_every_message() -> 
     assert list(case.samples) == sides
     assert unix.samples["bare pyzmq ring"] == case.samples["bare pyzmq ring"]  # of the same turns
     assert unix.targets["bare pyzmq ring"].ratio == 1.9
+    floors = ["unix, messages sent", "unix, messages sent and read"]
+    assert list(unix.samples) == ["ours over unix sockets", "bare pyzmq ring", *floors]
     assert case.parameters["hops"] == 6
     assert case.targets["bare pyzmq ring"].ratio == 1.5
     assert case.messages is not None

@@ -9,7 +9,6 @@ driver and from all its parents.
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,11 +19,9 @@ import zmq
 
 from bnpg.lab.bench import bare_node
 from bnpg.lab.bench.document import Sample
-from bnpg.lab.bench.usage import usage
+from bnpg.lab.bench.stepping import measure_steps
 from bnpg_math.dag import Dag
 
-WARM_UP = 100
-"""Steps before anything is measured: connections are made, caches are warm."""
 DEADLINE = 30_000
 """Milliseconds the driver waits for an answer."""
 
@@ -98,20 +95,7 @@ class BareTopology:
 
     def measure(self, seconds: float) -> Sample:
         """Make steps for about so long, and return the time of one."""
-        started = time.perf_counter()
-        self.steps(WARM_UP)
-        steps = max(10, round(seconds * WARM_UP / (time.perf_counter() - started)))
-        before = usage(self._look)
-        started = time.perf_counter()
-        self.steps(steps)
-        elapsed = time.perf_counter() - started
-        after = usage(self._look)
-        return Sample(
-            seconds=elapsed / steps,
-            steps=steps,
-            cpu_seconds=(after.cpu - before.cpu) / steps,
-            switches=(after.switches - before.switches) / steps,
-        )
+        return measure_steps(self.steps, seconds, lambda: self._look)
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""How a rival is measured: steps for about so long."""
+"""How a floor or a rival is measured: steps for about so long."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,8 @@ import psutil
 from bnpg.lab.bench.document import Sample
 from bnpg.lab.bench.usage import usage
 
-WARM_UP = 50
+WARM_UP = 100
+"""Steps before anything is measured: connections are made, caches are warm."""
 
 
 def measure_steps(
