@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from msgspec import structs
 
 from benchmarks.page import PAGE, ROOT, TARGETS, make_page
@@ -111,3 +112,18 @@ def test_of_what_was_measured_on_a_busy_machine_only_ratios_are_shown(tmp_path: 
     assert "2 ms" not in page
     assert "300 k" not in page
     assert "the time | at most" not in (tmp_path / TARGETS).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("others", "busy"), [(0.02, False), (0.3, True)])
+def test_what_others_kept_busy_says_more_than_the_load_of_our_own_benchmark_before(
+    tmp_path: Path, others: float, busy: bool
+) -> None:
+    found = grown()
+    cores = found.machine.cores
+    stamps = {"measured": "2026-03-04T00:00:00+00:00", "load": 10.0 * cores, "others": others * cores}
+    found.benchmarks = [structs.replace(one, **stamps) for one in found.benchmarks]
+    make_page(found, tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert f"Measured 2026-03-04, while others kept {others * cores:.2f} cores busy." in page
+    assert ("The machine was busy" in page) == busy
+    assert ("300 k" in page) != busy

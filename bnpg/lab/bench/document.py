@@ -127,6 +127,8 @@ class Benchmark(Struct, kw_only=True):
     """When, ISO 8601, UTC; empty: as the whole document."""
     load: float | None = None
     """Load average before it, over one minute; None: as the whole document."""
+    others: float | None = None
+    """Cores that others kept busy meanwhile, on average; None: not known."""
 
 
 class Machine(Struct, kw_only=True):

@@ -20,7 +20,7 @@ from bnpg.lab.bench.relay import relay
 from bnpg.lab.bench.simulators import simulators
 from bnpg.lab.bench.start_up import start_up
 from bnpg.lab.bench.switches import switches
-from bnpg.lab.bench.usage import steal_of
+from bnpg.lab.bench.usage import cores_of_others, steal_of
 from bnpg.lab.bench.what_you_get import what_you_get
 from bnpg_math.errors import InputError
 
@@ -62,7 +62,9 @@ def run_suite(
         for letter, measure in benchmarks.items():
             started, load = time.monotonic(), os.getloadavg()[0]
             try:
-                found = measure(effort)
+                with cores_of_others() as busy:
+                    found = measure(effort)
+                    found.others = busy()
             except BenchmarkFailed as error:
                 results.not_measured[letter] = str(error)
                 continue

@@ -1,5 +1,6 @@
 """What processes use: CPU time, context switches, memory; and what the machine's host took away."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -63,3 +64,24 @@ def steal_of() -> Iterator[Callable[[], float]]:
         return (getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)) / total if total > 0 else 0.0
 
     yield stolen
+
+
+@contextmanager
+def cores_of_others() -> Iterator[Callable[[], float]]:
+    """Give a call that returns how many cores others kept busy since, on average.
+
+    Ours are this process and all that it, or one of its descendants, has waited for meanwhile.
+    """
+    started, before = time.monotonic(), _by_others()
+
+    def busy() -> float:
+        elapsed = time.monotonic() - started
+        return max(0.0, _by_others() - before) / elapsed if elapsed > 0 else 0.0
+
+    yield busy
+
+
+def _by_others() -> float:
+    """Seconds of CPU time that this machine has spent on others."""
+    times, own = psutil.cpu_times(), os.times()
+    return times.user + times.system + getattr(times, "nice", 0.0) - sum(own[:4])
