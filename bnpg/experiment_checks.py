@@ -9,7 +9,7 @@ from bnpg_protocol.process.settings import did_you_mean
 
 from bnpg.evaluation.from_samples import check_effort
 from bnpg_math.dag import Dag
-from bnpg_math.errors import GameError, InputError
+from bnpg_math.errors import GameError, InputError, PolicyError
 from bnpg_math.games.game import Game
 from bnpg_math.games.registry import BUILDERS
 from bnpg_math.networks.spec import parse_hidden
@@ -76,7 +76,10 @@ def check_network(experiment: Experiment) -> None:
             if field.setting.networks and getattr(experiment, field.name) != field.default:
                 raise InputError(f"{field.key} is of update a2c and ppo, got update {experiment.update}")
         return
-    parse_hidden(experiment.critic)
+    try:
+        parse_hidden(experiment.critic)
+    except PolicyError as error:
+        raise PolicyError(f"critic: {error}") from None
     if experiment.horizon == "geometric-visit" or experiment.sure_steps:
         raise InputError(
             f"update {experiment.update} needs horizon geometric or a number of steps, without sure-steps"

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from bnpg_coordinator.environments.opening import arguments_text
-from bnpg_coordinator.experiment import Experiment, read_fields
+from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol.process.settings import SettingError
 from msgspec.structs import replace
 
@@ -19,7 +19,8 @@ from bnpg.api.environments import named_environment
 from bnpg.api.games import named
 from bnpg.api.graphs import edges_of
 from bnpg.api.signature import Keywords, unexpected
-from bnpg.experiment_plan import ExperimentPlan, plan_experiment
+from bnpg.asked_experiment import asked_for
+from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.registry import check_launcher
 from bnpg.launchers.settings import LaunchSettings, settings_from
 from bnpg.run_creation import FAULTS_FILE, chosen_folder, create_run_folder, read_faults
@@ -97,10 +98,9 @@ def prepared(
     own_policy = policy if isinstance(policy, Policy) else None
     given = settings_of(asked if own_policy is None else {**asked, "initial": None})
     launch_keys = set(LaunchSettings.__struct_encode_fields__)
-    fields: dict[str, Any] = {"game": subject}
-    if subject.endswith(".toml"):
-        fields, base = read_fields(Path(subject)), Path(subject).parent
-    fields |= {key: value for key, value in given.items() if key not in launch_keys}
+    experiment = asked_for(subject, base).given(
+        {key: value for key, value in given.items() if key not in launch_keys}
+    )
     launch = LAUNCHER | {key: value for key, value in given.items() if key in launch_keys}
     if at_hand is not None and launch["launcher"] != "memory":
         raise InputError(
@@ -109,9 +109,7 @@ def prepared(
         )
     settings = settings_from(launch | ({} if faults is None else {"faults": FAULTS_FILE}))
     check_launcher(settings)
-    plan = plan_experiment(
-        fields, base, game=own_game, initial=own_policy, env=at_hand, patience=settings.patience
-    )
+    plan = experiment.plan(game=own_game, initial=own_policy, env=at_hand, patience=settings.patience)
     _check_agents(asked.get("dag"), plan.agents)
     plan_of_faults = None if faults is None else read_faults(Path(faults))
     if out is None and settings.launcher in ON_THIS_HOST:

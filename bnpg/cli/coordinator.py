@@ -74,9 +74,9 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
 
 def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, Any]) -> "RunFolder":
     """Return the folder of the run that is asked for, made if it is a new one."""
-    from bnpg_coordinator.experiment import experiment_toml, read_fields
+    from bnpg_coordinator.experiment import experiment_toml
 
-    from bnpg.experiment_plan import plan_experiment
+    from bnpg.asked_experiment import asked_for
     from bnpg.launchers.settings import LaunchSettings
     from bnpg.resumption import check_resumable, completed
     from bnpg.run_creation import create_run_folder
@@ -90,11 +90,7 @@ def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, A
         run = RunFolder(Path(subject))
         check_resumable(run)
         return run
-    base = Path()
-    asked = {"game": subject}
-    if subject.endswith(".toml"):
-        asked, base = read_fields(Path(subject)), Path(subject).parent
-    plan = plan_experiment(asked | fields, base, quiet=False)
+    plan = asked_for(subject).given(fields).plan(quiet=False)
     number = 1
     target = out
     while go_on and out is not None and target is not None and target.is_dir():

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.asked_experiment import AskedExperiment
 from bnpg.cli.launching import launch_run
 from bnpg.counting import counting
 from bnpg.edges import EPISODES
@@ -15,7 +15,7 @@ from bnpg.edges.document import as_text, named
 from bnpg.edges.measuring import graphs_to_measure
 from bnpg.edges.of_run import edges_of_run
 from bnpg.edges.starting_from import LEARNED, policy_from
-from bnpg.experiment_plan import ExperimentPlan, plan_experiment
+from bnpg.experiment_plan import ExperimentPlan
 from bnpg.kept_measurements import keep
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.report.recorded_run import read_run
@@ -25,8 +25,7 @@ from bnpg_math.errors import InputError
 
 
 def train_learned(
-    fields: dict[str, Any],
-    base: Path,
+    asked: AskedExperiment,
     settings: LaunchSettings,
     budget: int | None,
     out: Path | None,
@@ -41,10 +40,8 @@ def train_learned(
 
     Parameters
     ----------
-    fields : dict
-        Of the experiment; its DAG is what is sought.
-    base : Path
-        Where paths start from.
+    asked : AskedExperiment
+        Its DAG is what is sought.
     settings : LaunchSettings
     budget : int or None
         How many edges may be left.
@@ -54,7 +51,7 @@ def train_learned(
         Makes the folder of a planned run.
     """
     check_free(out)  # before hours of training on the complete graph
-    plan = plan_experiment({**fields, "dag": "complete"}, base, quiet, patience=settings.patience)
+    plan = asked.given({"dag": "complete"}).plan(quiet, patience=settings.patience)
     target = chosen_folder(plan.name, out)
     dense = create(plan, target.with_name(f"{target.name}-dense"))
     code = launch_run(dense, settings, as_json=False, quiet=quiet, shown=not as_json)
@@ -68,9 +65,9 @@ def train_learned(
         found = edges_of_run(recorded, budget, EPISODES, count)
     keep(recorded, EDGE_VALUES, document_of(found))
     click.echo(as_text(found, dense.path, dense.identity["game"], following=False), err=as_json)
-    pruned = {**fields, "dag": named(found.proposal)}
-    policy = policy_from(dense.path, {key: value for key, value in pruned.items() if key != "initial"})
-    plan = plan_experiment(pruned, base, quiet, initial=policy, patience=settings.patience)
+    pruned = asked.given({"dag": named(found.proposal)})
+    policy = policy_from(dense.path, {key: one for key, one in pruned.fields.items() if key != "initial"})
+    plan = pruned.plan(quiet, initial=policy, patience=settings.patience)
     return launch_run(create(plan, target), settings, as_json=as_json, quiet=quiet)
 
 

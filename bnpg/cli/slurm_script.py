@@ -1,6 +1,5 @@
 """`bnpg slurm-script`: a job script for Slurm, printed and not submitted."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -39,17 +38,12 @@ def slurm_script(
       bnpg slurm-script examples/coordination.toml --nodes 3 --time 1:00:00 > job.sh
       sbatch job.sh
     """  # noqa: D301 (\b keeps click from wrapping)
-    from bnpg_coordinator.experiment import read_fields
-
-    from bnpg.experiment_plan import plan_experiment
+    from bnpg.asked_experiment import asked_for
     from bnpg.launchers.settings import settings_from
     from bnpg.launchers.slurm_script import job_script
 
-    fields, base = {"game": subject}, Path()
-    if subject.endswith(".toml"):
-        fields, base = read_fields(Path(subject)), Path(subject).parent
     asked, launch = given(options, Experiment), given(options, LaunchSettings)
     # What is wrong is said now, and not when the job has waited for its turn.
-    plan_experiment(fields | asked, base, quiet=True)
+    asked_for(subject).given(asked).plan()
     settings_from(launch)
     click.echo(job_script(subject, nodes, time, out, sbatch, asked, launch), nl=False)

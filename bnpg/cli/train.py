@@ -68,26 +68,24 @@ def train(
       bnpg train "coordination(agents=4)" --dag learned --budget 3
       bnpg train --from runs/mine --dag 0-1,0-2
     """  # noqa: D301 (\b keeps click from wrapping)
-    from bnpg_coordinator.experiment import read_fields
-
+    from bnpg.asked_experiment import asked_for
     from bnpg.cli.launching import launch_run
     from bnpg.cli.learning_a_graph import check_budget, train_learned
-    from bnpg.edges.starting_from import LEARNED, fields_of, policy_from
-    from bnpg.experiment_plan import ExperimentPlan, plan_experiment
+    from bnpg.edges.starting_from import LEARNED, experiment_of, policy_from
+    from bnpg.experiment_plan import ExperimentPlan
     from bnpg.launchers.registry import check_launcher
     from bnpg.launchers.settings import settings_from
     from bnpg.run_creation import FAULTS_FILE, create_run_folder, read_faults
     from bnpg.run_folder import RunFolder
 
-    fields, base = {"game": subject}, Path()
-    if subject is None:
-        if origin is None:
-            raise click.UsageError("Missing argument 'GAME|EXPERIMENT.toml'.")
-        fields, base = fields_of(origin)
-    elif subject.endswith(".toml"):
-        fields, base = read_fields(Path(subject)), Path(subject).parent
-    fields |= given(options, Experiment)
-    check_budget(fields.get("dag"), budget)
+    if subject is not None:
+        asked = asked_for(subject)
+    elif origin is not None:
+        asked = experiment_of(origin)
+    else:
+        raise click.UsageError("Missing argument 'GAME|EXPERIMENT.toml'.")
+    asked = asked.given(given(options, Experiment))
+    check_budget(asked.fields.get("dag"), budget)
     settings = settings_from(given(options, LaunchSettings) | ({"faults": FAULTS_FILE} if faults else {}))
     check_launcher(settings)
     plan_of_faults = None if faults is None else read_faults(faults)
@@ -95,8 +93,8 @@ def train(
     def create(plan: ExperimentPlan, folder: Path | None) -> RunFolder:
         return create_run_folder(plan, settings, folder, plan_of_faults)
 
-    if fields.get("dag") == LEARNED and origin is None:
-        return train_learned(fields, base, settings, budget, out, create, as_json=as_json, quiet=quiet)
-    initial = None if origin is None else policy_from(origin, fields)
-    plan = plan_experiment(fields, base, quiet, initial=initial, patience=settings.patience)
+    if asked.fields.get("dag") == LEARNED and origin is None:
+        return train_learned(asked, settings, budget, out, create, as_json=as_json, quiet=quiet)
+    initial = None if origin is None else policy_from(origin, asked.fields)
+    plan = asked.plan(quiet, initial=initial, patience=settings.patience)
     return launch_run(create(plan, out), settings, as_json=as_json, quiet=quiet)

@@ -6,6 +6,7 @@ from typing import Any
 from bnpg_coordinator import run_files
 from bnpg_coordinator.experiment import read_fields
 
+from bnpg.asked_experiment import AskedExperiment
 from bnpg.edges.of_run import policy_on
 from bnpg.report.recorded_run import read_run
 from bnpg_math.dag.text import parse_dag
@@ -16,8 +17,8 @@ LEARNED = "learned"
 """Instead of a DAG: the best that can be found in a policy on the complete one."""
 
 
-def fields_of(folder: Path) -> tuple[dict[str, Any], Path]:
-    """Return the fields of a run's experiment but for beginning and graph, and where paths start from.
+def experiment_of(folder: Path) -> AskedExperiment:
+    """Return the experiment of a run, but for beginning and graph.
 
     Raises
     ------
@@ -25,10 +26,9 @@ def fields_of(folder: Path) -> tuple[dict[str, Any], Path]:
         If it is not the folder of a run.
     """
     run = read_run(folder).run
-    fields = read_fields(folder / run_files.EXPERIMENT)
-    for key in ("initial", "dag"):
-        fields.pop(key, None)
-    return fields, run.path if run.simulator is None else Path(run.simulator.folder)
+    file = folder / run_files.EXPERIMENT
+    fields = {key: value for key, value in read_fields(file).items() if key not in ("initial", "dag")}
+    return AskedExperiment(fields, run.path if run.simulator is None else Path(run.simulator.folder), file)
 
 
 def policy_from(folder: Path, fields: dict[str, Any]) -> JointPolicy:

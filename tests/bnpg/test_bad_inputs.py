@@ -1,6 +1,7 @@
 """Whatever is wrong with an input: exit code 2, one line that says what, nothing left behind."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+import bnpg
 
 Refused = Callable[..., str]
 Arrays = dict[str, Any]
@@ -80,6 +83,29 @@ def test_files_that_cannot_be_read_are_refused(refused: Refused, here: Path) -> 
     if os.geteuid() != 0:
         (here / "secret.npz").touch(mode=0o000)
         assert "secret.npz" in refused("train", "secret.npz")
+
+
+def test_settings_that_do_not_go_together_name_the_file_they_come_from(
+    refused: Refused, run: Callable[..., Any], here: Path
+) -> None:
+    together = "critic is of update a2c and ppo, got update gradient"
+    (here / "mine.toml").write_text('game = "climbing"\ncritic = "32"\n', encoding="utf-8")
+    assert refused("train", "mine.toml") == f"mine.toml: {together}"
+    beside = f"mine.toml and what is given beside it: {together}"
+    assert refused("train", "mine.toml", "--rounds", 3) == beside
+    assert refused("slurm-script", "mine.toml", "--nodes", 1, "--time", "1:00:00") == f"mine.toml: {together}"
+    assert refused("coordinator", "mine.toml", "--listen", "tcp://127.0.0.1:0") == f"mine.toml: {together}"
+    assert refused("train", "climbing", "--critic", "32") == together
+    unknown = refused("train", "relay", "--policy", "mlp:4", "--update", "ppo", "--critic", "32")
+    assert unknown.startswith("critic: a network must be written mlp:")
+    with pytest.raises(bnpg.InputError, match=f"^mine.toml: {together}$"):
+        bnpg.train("mine.toml")
+    assert run("train", "climbing", "--rounds", 1, "--launcher", "memory", "--out", "first").code == 0
+    experiment = here / "first" / "experiment.toml"
+    text = experiment.read_text(encoding="utf-8")
+    experiment.write_text(re.sub("(?m)^critic = .*$", 'critic = "32"', text), encoding="utf-8")
+    message = refused("train", "--from", "first", "--dag", "empty")
+    assert message == f"first/experiment.toml and what is given beside it: {together}"
 
 
 BAD_POLICIES: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
