@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,8 @@ OURS = ("memory", "local", "slurm", "ray")
 """Launchers that are there always, though what some need may not be."""
 ENTRY_POINTS = "bnpg.launchers"
 """The group of entry points by which packages bring others."""
+WITHOUT = {"address": ("memory", "local", "slurm"), "advertise": ("memory", "local")}
+"""Those of our launchers that know nothing of a setting."""
 TRACE_FOLDER = "trace"
 """Where in the run folder the message trace goes."""
 
@@ -118,6 +121,25 @@ def check_name(launcher: str) -> None:
         known = (*OURS, *sorted(others))
         expected = f"expected {listed([repr(name) for name in known])}, got {launcher!r}"
         raise SettingError("launcher", expected + did_you_mean(launcher, known, "; "))
+
+
+def check_given(given: Mapping[str, Any], launcher: str) -> None:
+    """Refuse settings that somebody gave and that a launcher knows nothing of.
+
+    Parameters
+    ----------
+    given : mapping
+        By their keys.
+    launcher : str
+
+    Raises
+    ------
+    InputError
+    """
+    for key, launchers in WITHOUT.items():
+        if key in given and launcher in launchers:
+            others = listed([one for one in OURS if one not in launchers])
+            raise InputError(f"{key} is of launcher {others}, got launcher {launcher}")
 
 
 def settings_from(given: dict[str, Any], base: LaunchSettings | None = None) -> LaunchSettings:

@@ -184,6 +184,8 @@ BAD_OPTIONS: list[tuple[list[str], str]] = [
     (["--initial", "normla"], "normal"),
     (["--initial", ""], "initial"),
     (["--launcher", "cloud"], "memory"),
+    (["--address", "head:6379"], "address is of launcher ray, got launcher local"),
+    (["--advertise", "here", "--launcher", "memory"], "advertise is of launcher slurm or ray"),
     (["--transport", "udp"], "tcp"),
     (["--patience", "0"], "patience"),
     (["--patience", "nan"], "patience"),
