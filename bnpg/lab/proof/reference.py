@@ -12,6 +12,7 @@ import numpy as np
 from bnpg_agents.actor_update import SIGNS
 from bnpg_agents.learner import Learner
 from bnpg_agents.limits import Limits, joined, limits_of
+from bnpg_coordinator import run_files
 from bnpg_coordinator.central_critic import CentralCritic
 from bnpg_coordinator.estimator import SampledRound
 from bnpg_coordinator.invitation import welcome
@@ -43,6 +44,7 @@ from threadpoolctl import threadpool_limits
 
 from bnpg.lab.proof.check import Proof
 from bnpg.lab.proof.content import Key, payload_of
+from bnpg.run_folder import read_settings
 from bnpg.trace.reading import TraceEvent, Violation
 from bnpg_math.arrays import IntArray
 from bnpg_math.dag.routes import Routes, relayed
@@ -67,7 +69,7 @@ def check_reference(folder: Path, proof: Proof) -> None:
     Violation
         Naming the first event that differs.
     """
-    setup = load_setup(folder, 0, patience=0.0)
+    setup = load_setup(folder, 0, read_settings(folder / run_files.LAUNCH).patience)
     _check_experiment(setup, proof)
     remaining = dict(proof.content.messages)
     rounds = max(max(thetas) for thetas in proof.content.thetas)
