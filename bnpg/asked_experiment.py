@@ -7,7 +7,7 @@ from typing import Any
 from bnpg_coordinator.experiment import read_fields
 
 from bnpg.experiment_plan import ExperimentPlan, plan_experiment
-from bnpg_math.errors import InputError
+from bnpg_math.errors import named_in
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,10 @@ class AskedExperiment:
         InputError
             One line: the file, the field that cannot be used, and why.
         """
-        try:
+        if self.file is None:
             return plan_experiment(self.fields, self.base, quiet, **at_hand)
-        except InputError as error:
-            if self.file is None or str(self.file) in str(error):
-                raise
-            others = " and what is given beside it" if self.beside else ""
-            error.args = (f"{self.file}{others}: {error}",)
-            raise
+        with named_in(self.file, " and what is given beside it" if self.beside else ""):
+            return plan_experiment(self.fields, self.base, quiet, **at_hand)
 
 
 def asked_for(subject: str, base: Path = Path()) -> AskedExperiment:

@@ -50,7 +50,7 @@ from bnpg_files.reading import read_toml, why
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
 from bnpg_math.dag.text import parse_dag
-from bnpg_math.errors import InputError
+from bnpg_math.errors import InputError, named_in
 from bnpg_math.games.game import Game
 from bnpg_math.policies.joint import Policy, policy_of
 from bnpg_math.policies.network import NetworkPolicy, StateNetworkPolicy, initial_network
@@ -163,7 +163,8 @@ class RunFolder:
         """
         assert self.simulator is not None, "a game is played"
         folder = Path(self.simulator.folder)
-        opened = open_simulator(self.experiment, self.settings.patience, folder)
+        with named_in(self.path / run_files.EXPERIMENT):
+            opened = open_simulator(self.experiment, self.settings.patience, folder)
         check_simulator(self.simulator, opened.identity)
         return opened
 
@@ -204,10 +205,8 @@ class RunFolder:
     @cached_property
     def dag(self) -> Dag:
         """Who sees whose action."""
-        try:
+        with named_in(self.path / run_files.EXPERIMENT):
             return parse_dag(self.experiment.dag, self.agents)
-        except InputError as error:
-            raise InputError(f"{self.path / 'experiment.toml'}: {error}") from None
 
     @property
     def trace(self) -> Path:
@@ -374,7 +373,5 @@ def read_settings(path: Path) -> LaunchSettings:
         given = read_toml(path, dict[str, Any], InputError)
     except FileNotFoundError:
         return LaunchSettings()
-    try:
+    with named_in(path):
         return settings_from(given)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None

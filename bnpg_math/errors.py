@@ -12,6 +12,10 @@ Every message is one line that says what, where, what was expected and what came
 ``transition[3, 0, 1] must sum to 1, got 0.97``. A command line prints it and exits with code 2.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class InputError(ValueError):
     """An argument, an option or a file that cannot be used."""
@@ -31,6 +35,29 @@ class GameError(InputError):
 
 class PolicyError(InputError):
     """A policy that does not fit its DAG, its game or its file format."""
+
+
+@contextmanager
+def named_in(file: Path, beside: str = "") -> Iterator[None]:
+    """Name a file in what is wrong with what it says, unless that names it already.
+
+    Parameters
+    ----------
+    file : Path
+    beside : str
+        What else may be wrong, as it stands behind the name.
+
+    Raises
+    ------
+    InputError
+        The one that was raised within.
+    """
+    try:
+        yield
+    except InputError as error:
+        if str(file) not in str(error):
+            error.args = (f"{file}{beside}: {error}",)
+        raise
 
 
 for _public in (InputError, InputWarning, DagError, GameError, PolicyError):

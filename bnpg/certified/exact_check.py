@@ -29,7 +29,8 @@ import struct
 import sys
 import tomllib
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
@@ -53,6 +54,15 @@ Backup = Callable[[Sequence[int], bool], list[int]]
 
 class CheckError(Exception):
     """A file that cannot be used; one line that says which and why."""
+
+
+@contextmanager
+def named_in(place: object) -> Iterator[None]:
+    """Say of what is wrong with the content of a place that it is there, unless that says so already."""
+    try:
+        yield
+    except CheckError as error:
+        raise error if str(place) in str(error) else CheckError(f"{place}: {error}") from None
 
 
 # --------------------------------------------------------------------------------- arrays in files
@@ -196,7 +206,8 @@ def game_from_arrays(arrays: dict[str, Array], where: str) -> Game:
         start = [float(number) for number in initial.numbers]
         if len(start) != states or any(not 0 <= state < states for row in rows for state in row[1]):
             raise CheckError(f"{where}: states do not fit each other")
-        return Game(tuple(actions), rows, row_of, numbers, start, gamma)
+        with named_in(where):
+            return Game(tuple(actions), rows, row_of, numbers, start, gamma)
     except (KeyError, IndexError, ValueError, OverflowError) as error:
         raise CheckError(f"{where} does not hold a game: {error!r}") from None
 
@@ -733,10 +744,7 @@ def read_game(folder: Path) -> Game:
         # A file of another structure is kept as its distinct rows, as a built-in game is.
         if "transition" in arrays or "successors" in arrays or not (folder / WITNESS).exists():
             return game_from_arrays(arrays, str(folder / name))
-    try:
-        return game_from_arrays(read_npz(folder / WITNESS), str(folder / WITNESS))
-    except CheckError as error:
-        raise CheckError(str(error) if WITNESS in str(error) else f"{folder / WITNESS}: {error}") from None
+    return game_from_arrays(read_npz(folder / WITNESS), str(folder / WITNESS))
 
 
 def read_policy(folder: Path, certificate: dict[str, Any], agents: int) -> Policy:
@@ -827,8 +835,10 @@ def check(folder: Path) -> tuple[list[Finding], list[str]]:
     """Check a run folder: what became of the entries of its certificate, and what is of something else."""
     certificate = read_json(folder / CERTIFICATE)
     game = read_game(folder)
-    policy = read_policy(folder, certificate, len(game.actions))
-    problem = Problem(game, policy)
+    whole = folder / "policy.npz"
+    with named_in(whole if whole.exists() else folder):
+        policy = read_policy(folder, certificate, len(game.actions))
+        problem = Problem(game, policy)
     findings = judge(certificate.get("proved"), problem, read_vectors(folder, problem))
     return findings, misplaced(certificate, game, policy) + overstated(certificate, findings)
 

@@ -23,7 +23,7 @@ from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.dag import Dag
 from bnpg_math.dag.text import parse_dag
-from bnpg_math.errors import InputError, PolicyError
+from bnpg_math.errors import InputError, named_in
 from bnpg_math.games.game import Game
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.joint import Policy, check_policy
@@ -46,10 +46,8 @@ def load_game(experiment: Experiment, folder: Path) -> Game:
     """Return the game of an experiment; the path of a game file is relative to the run folder."""
     if experiment.game.endswith(".npz"):
         return find_game(str(folder / experiment.game))
-    try:
+    with named_in(folder / run_files.EXPERIMENT):
         return find_game(experiment.game)
-    except InputError as error:
-        raise InputError(f"{folder / 'experiment.toml'}: {error}") from None
 
 
 def certified_learning_rate(experiment: Experiment, game: Game, dag: Dag) -> float:
@@ -181,7 +179,8 @@ def load_world(
         known = msgspec.convert(simulator, SimulatorIdentity)
     except msgspec.ValidationError as error:
         raise InputError(f"{folder / 'run.json'} does not say which simulator it is: {error}") from None
-    opened = open_simulator(experiment, PATIENCE if patience is None else patience, Path(known.folder))
+    with named_in(folder / run_files.EXPERIMENT):
+        opened = open_simulator(experiment, PATIENCE if patience is None else patience, Path(known.folder))
     check_simulator(known, opened.identity)
     return opened.world, opened.identity.digest
 
@@ -229,10 +228,8 @@ def prepare_setup(
     initial_digest = experiment.initial
     if experiment.initial.endswith(".npz"):
         policy = read_policy(folder / experiment.initial)
-        try:
+        with named_in(folder / experiment.initial):
             check_shapes(policy, world, experiment)
-        except PolicyError as error:
-            raise PolicyError(f"{folder / experiment.initial}: {error}") from None
         if policy.dag.edges != dag.edges:
             raise InputError(
                 f"{experiment.initial} has the edges {policy.dag.edges}, the experiment has {dag.edges}"

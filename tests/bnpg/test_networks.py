@@ -85,6 +85,18 @@ def test_networks_show_the_tables_that_they_come_to():
     assert "measured, not proved" in run.summary["certificate_reason"]
 
 
+@pytest.mark.parametrize("command", ["play", "edges", "best-response"])
+def test_a_simulator_that_is_none_is_told_with_the_file_that_names_it(here, capfd, command):
+    run = bnpg.train(env="relay", policy="mlp:4", lanes=4, steps=4, rounds=1, out="run")
+    file = run.folder / "experiment.toml"
+    file.write_text(file.read_text().replace('game = "relay"', 'game = "a\\nb"'))
+    capfd.readouterr()
+    assert main([command, str(run.folder)]) == 2
+    told = capfd.readouterr().err
+    assert told.startswith(f"bnpg: error: {file}: game ")
+    assert told.count("\n") == 1
+
+
 def test_what_is_counted_is_one_hot_for_a_network():
     run = bnpg.train("relay(agents=3)", **NETWORK | {"rounds": 1, "steps": 2})
     folder = RunFolder(run.folder)

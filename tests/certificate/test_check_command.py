@@ -207,6 +207,26 @@ def test_what_cannot_be_checked_is_refused_in_one_line(done, command, script, tm
 
 
 @pytest.mark.parametrize(
+    ("file", "changes", "why"),
+    [
+        ("game.npz", {"initial": lambda old: -np.ones_like(old)}, "the game is none: "),
+        ("game.npz", {"initial": lambda old: old[1:]}, "states do not fit each other"),
+        ("policy.npz", {"edges": lambda old: old[:0]}, "theta_1 does not fit the game"),
+        ("policy.npz", {"theta_0": lambda old: old * np.nan}, "theta_0 must be finite"),
+    ],
+)
+def test_what_does_not_fit_names_the_file_that_says_so(
+    done, game_file: Path, capsys: pytest.CaptureFixture[str], file: str, changes: dict[str, Any], why: str
+) -> None:
+    folder = done(game=str(game_file), dag="0-1", save_policy=True)
+    with np.load(folder / file) as arrays:
+        changed = {name: changes[name](arrays[name]) if name in changes else arrays[name] for name in arrays}
+    np.savez(folder / file, **changed)
+    assert exact_check.main([str(folder)]) == 2
+    assert f"exact_check: error: {folder / file}: {why}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     "header",
     [
         "{'descr': [[1, 2]], 'fortran_order': False, 'shape': (1,)}",
