@@ -1,6 +1,6 @@
 """What a person asks for: fields of an experiment, some of them perhaps from a file, some given beside it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,12 @@ class AskedExperiment:
         Whether others were given beside the file.
     """
 
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any]
     base: Path = Path()
     file: Path | None = None
     beside: bool = False
 
-    def given(self, others: dict[str, Any]) -> "AskedExperiment":
+    def with_options(self, others: dict[str, Any]) -> "AskedExperiment":
         """Return the same with other fields, by the names they have in a file, given beside it."""
         return replace(self, fields=self.fields | others, beside=self.beside or bool(others))
 

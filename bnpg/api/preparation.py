@@ -98,7 +98,7 @@ def prepared(
     own_policy = policy if isinstance(policy, Policy) else None
     given = settings_of(asked if own_policy is None else {**asked, "initial": None})
     launch_keys = set(LaunchSettings.__struct_encode_fields__)
-    experiment = asked_for(subject, base).given(
+    experiment = asked_for(subject, base).with_options(
         {key: value for key, value in given.items() if key not in launch_keys}
     )
     launch = LAUNCHER | {key: value for key, value in given.items() if key in launch_keys}

@@ -90,7 +90,7 @@ def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, A
         run = RunFolder(Path(subject))
         check_resumable(run)
         return run
-    plan = asked_for(subject).given(fields).plan(quiet=False)
+    plan = asked_for(subject).with_options(fields).plan(quiet=False)
     number = 1
     target = out
     while go_on and out is not None and target is not None and target.is_dir():

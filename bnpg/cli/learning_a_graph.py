@@ -51,7 +51,7 @@ def train_learned(
         Makes the folder of a planned run.
     """
     check_free(out)  # before hours of training on the complete graph
-    plan = asked.given({"dag": "complete"}).plan(quiet, patience=settings.patience)
+    plan = asked.with_options({"dag": "complete"}).plan(quiet, patience=settings.patience)
     target = chosen_folder(plan.name, out)
     dense = create(plan, target.with_name(f"{target.name}-dense"))
     code = launch_run(dense, settings, as_json=False, quiet=quiet, shown=not as_json)
@@ -65,7 +65,7 @@ def train_learned(
         found = edges_of_run(recorded, budget, EPISODES, count)
     keep(recorded, EDGE_VALUES, document_of(found))
     click.echo(as_text(found, dense.path, dense.identity["game"], following=False), err=as_json)
-    pruned = asked.given({"dag": named(found.proposal)})
+    pruned = asked.with_options({"dag": named(found.proposal)})
     policy = policy_from(dense.path, {key: one for key, one in pruned.fields.items() if key != "initial"})
     plan = pruned.plan(quiet, initial=policy, patience=settings.patience)
     return launch_run(create(plan, target), settings, as_json=as_json, quiet=quiet)

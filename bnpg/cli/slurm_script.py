@@ -44,6 +44,6 @@ def slurm_script(
 
     asked, launch = given(options, Experiment), given(options, LaunchSettings)
     # What is wrong is said now, and not when the job has waited for its turn.
-    asked_for(subject).given(asked).plan()
+    asked_for(subject).with_options(asked).plan()
     settings_from(launch)
     click.echo(job_script(subject, nodes, time, out, sbatch, asked, launch), nl=False)

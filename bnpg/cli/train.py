@@ -84,7 +84,7 @@ def train(
         asked = experiment_of(origin)
     else:
         raise click.UsageError("Missing argument 'GAME|EXPERIMENT.toml'.")
-    asked = asked.given(given(options, Experiment))
+    asked = asked.with_options(given(options, Experiment))
     check_budget(asked.fields.get("dag"), budget)
     launch = given(options, LaunchSettings)
     settings = settings_from(launch | ({"faults": FAULTS_FILE} if faults else {}))
