@@ -27,7 +27,8 @@ def trace() -> None:
 def check(folder: Path, reference: bool, as_json: bool) -> int:
     """Prove order and exactly-once from DIR/trace/*.jsonl.
 
-    The exit code is 0, with counts, or 5, with the first violation and the events that show it.
+    The exit code is 0, with counts, or 5, with the first violation and the events that show it. The trace of
+    a run that is under way may not be checked.
     """
     import json
 
@@ -37,9 +38,11 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
     from bnpg.resumption import concluded
     from bnpg.run_folder import RunFolder
     from bnpg.trace.heads import HEADS_FILE, check_heads
-    from bnpg.trace.reading import Violation, read_trace
+    from bnpg.trace.reading import Violation, lengths, read_trace
+    from bnpg_math.errors import InputError
 
     run = RunFolder(folder)
+    before = lengths(folder / TRACE_FOLDER)
     try:
         lives = read_trace(folder / TRACE_FOLDER)
         sealed = check_heads(folder, lives)
@@ -47,6 +50,8 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
         if reference:
             check_reference(folder, proof)
     except Violation as violation:
+        if lengths(folder / TRACE_FOLDER) != before:
+            raise InputError(f"{folder} is being written: check it when the run is over") from None
         events = [str(event) for event in violation.events]
         if as_json:
             click.echo(json.dumps({"violation": violation.why, "events": events}))

@@ -1,5 +1,6 @@
 """From trace files to events; whatever was taken away, added, moved or changed in a file shows here."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +120,17 @@ def read_trace(folder: Path) -> list[Life]:
     if not lives:
         raise InputError(f"{folder} holds no trace; record one with: bnpg train ... --trace")
     return sorted(lives, key=lambda life: (-1 if life.agent is None else life.agent, life.life))
+
+
+def lengths(folder: Path) -> dict[str, int]:
+    """Return how long each file of a trace is now; another answer later says that it is still being written.
+
+    While it is, what is read of one file may have been received from what was not yet in another.
+    """
+    if not folder.is_dir():
+        return {}
+    with os.scandir(folder) as entries:
+        return {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
 
 
 def _read_life(path: Path, process: str, life: int) -> Life:

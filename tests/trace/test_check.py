@@ -8,13 +8,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from bnpg_protocol.wire.exit_codes import ExitCode
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bnpg.__main__ import main
 from bnpg.report.messages import sequence_html
+from bnpg.trace import reading
+from bnpg.trace.heads import HEADS_FILE
 from bnpg.trace.perfetto import perfetto_json
-from bnpg.trace.reading import Violation, read_trace
+from bnpg.trace.reading import Life, Violation, read_trace
 from bnpg.trace.sequence import sequence, sequence_svg, sequence_text
 from bnpg_math.errors import InputError
 from tests.trace.conftest import KILLS, Lines, Record, Recorded
@@ -477,6 +480,27 @@ def test_the_command_says_what_was_violated_and_shows_the_events(record: Record)
     assert "acts twice" in said["violation"]
     assert all("agent-0.1.jsonl:" in event for event in said["events"])
     assert "Traceback" not in ran.stderr
+
+
+def test_a_trace_that_grows_while_it_is_read_is_not_blamed(
+    record: Record, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One file was read before another: what the second received, the first had not sent yet."""
+    recorded = record()
+    sender = recorded.folder / "trace" / "agent-0.1.jsonl"
+    whole = sender.read_bytes()
+    sender.write_bytes(whole[: whole.index(b"\n", len(whole) // 2) + 1])
+
+    def early(folder: Path) -> list[Life]:
+        lives = read_trace(folder)
+        sender.write_bytes(whole)
+        return lives
+
+    monkeypatch.setattr(reading, "read_trace", early)
+    (recorded.folder / HEADS_FILE).unlink()
+    assert main(["trace", "check", str(recorded.folder)]) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert said == f"bnpg: error: {recorded.folder} is being written: check it when the run is over\n"
 
 
 def test_another_experiment_is_not_the_reference(record: Record) -> None:

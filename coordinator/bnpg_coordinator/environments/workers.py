@@ -72,7 +72,8 @@ class Worker:
         WorldFailed
             If the environment fails, or the worker is dead or silent.
         """
-        where = f"lanes {self.first} to {self.first + self.lanes - 1}, step {time}, all agents"
+        lanes = f"lanes {self.first} to {self.first + self.lanes - 1}, " if self.lanes else ""
+        where = f"{lanes}step {time}, all agents"
         try:
             if not self._pipe.poll(max(0.0, deadline - clock.monotonic())):
                 waited = "the environment hangs, and with it its worker"

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import psutil
@@ -14,7 +15,7 @@ pytest.importorskip("gymnasium", reason="needs gymnasium: requirements/dev.txt")
 
 from bnpg_coordinator.environments.opening import Playing, open_world
 from bnpg_coordinator.environments.probe import keyed_actions
-from bnpg_coordinator.environments.workers import close_world, over_workers
+from bnpg_coordinator.environments.workers import Worker, close_world, over_workers
 from bnpg_coordinator.experiment import experiment_from
 from bnpg_coordinator.worlds.indexed import indexed
 from bnpg_coordinator.worlds.interface import WorldFailed, arrays_of
@@ -125,6 +126,16 @@ def test_a_worker_that_is_killed_is_named_with_its_lanes_and_the_step():
         play.step(0, 0, seen, actions, 16)
     assert not failed.value.hung
     assert world.workers == []
+
+
+def test_a_worker_that_dies_before_it_plays_has_no_lanes():
+    worker = Worker(1, opened("strange:Meeting", 2)._opening)
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(
+        WorldFailed, match=r"^step 0, all agents: environment worker 1 died: killed by signal 9"
+    ):
+        worker.answer(0, monotonic() + 60.0)
+    worker.end()
 
 
 def test_a_worker_that_is_stopped_is_given_up(monkeypatch):
