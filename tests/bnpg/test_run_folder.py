@@ -148,3 +148,6 @@ def test_what_was_edited_into_a_launch_is_refused_by_the_words_of_its_declaratio
     (folder / "launch.toml").write_text('transport = "ip"\n')
     with pytest.raises(InputError, match=r"launch.toml: transport: expected 'ipc', .* did you mean 'ipc'\?"):
         RunFolder(folder)
+    (folder / "launch.toml").write_text('faults = "/dev/zero"\n')
+    with pytest.raises(InputError, match=r"launch.toml: faults: expected a text like .*, got '/dev/zero'"):
+        RunFolder(folder)

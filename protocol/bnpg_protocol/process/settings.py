@@ -166,7 +166,8 @@ class Declared(Generic[Of]):
         Parameters
         ----------
         value : object
-            What was given instead; an upper limit is only mentioned where that is above it.
+            What was given instead; an upper limit is only mentioned where that is above it, a form of texts
+            only where it is one.
         """
         words = [repr(word) for word in self.words]
         if self.is_list:
@@ -176,8 +177,9 @@ class Declared(Generic[Of]):
         ] + words
         if self.is_flag:
             parts.append("true or false")
-        if self._has(StrType):
-            parts.append("a text")
+        forms = [member.pattern for member in self.types if isinstance(member, StrType)]
+        if forms:
+            parts.append(f"a text like {forms[0]}" if forms[0] and isinstance(value, str) else "a text")
         if self._has(CustomType):
             parts.append("a path")
         return listed(parts)
@@ -264,7 +266,9 @@ class Declared(Generic[Of]):
         words = value if isinstance(value, tuple | list) else [value]
         lost = next((word for word in words if isinstance(word, str) and word not in self.words), "")
         number = _as_number(value)
-        got = number if number is not None and self.is_number and not isinstance(value, bool) else None
+        got: Any = number if number is not None and self.is_number and not isinstance(value, bool) else None
+        if isinstance(value, str) and not self.is_number:
+            got = value
         why = f"expected {self.expected(got)}, got {_shortened(lost if self.is_list and lost else value)}"
         return SettingError(self.key, why + did_you_mean(lost, self.words, "; "))
 
