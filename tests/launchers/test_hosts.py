@@ -24,7 +24,7 @@ from bnpg.launchers.host import Host
 from bnpg.launchers.hosts import CommandPlace
 from bnpg.launchers.network import launch_on
 from bnpg.launchers.settings import LaunchSettings
-from bnpg.run_creation import create_run_folder
+from bnpg.run_creation import FAULTS_FILE, create_run_folder, read_faults
 from bnpg.run_folder import RunFolder
 
 CASE: dict[str, Any] = {
@@ -66,13 +66,15 @@ def run_on_hosts(tmp_path: Path) -> Callable[..., Any]:
 
         The next round takes a second, so that no machine is too fast for what a test does meanwhile.
         """
+        faults = None
         if at >= 0:
             plan = tmp_path / "plan.toml"
             moment = f'process = "coordinator"\nphase = "recorded"\nround = {at + 1}\n'
             plan.write_text(f"[[pause]]\n{moment}seconds = 1.0\n")
-            settings["faults"] = str(plan)
+            faults, settings["faults"] = read_faults(plan), FAULTS_FILE
         chosen = LaunchSettings(fsync=False, advertise="127.0.0.1", **settings)
-        folder = create_run_folder(plan_experiment(CASE | {"trace": trace}, Path()), chosen, tmp_path / "run")
+        asked = plan_experiment(CASE | {"trace": trace}, Path())
+        folder = create_run_folder(asked, chosen, tmp_path / "run", faults)
         struck, before = [], set(psutil.Process().children(recursive=True))
 
         def on_line(line: Line) -> None:
