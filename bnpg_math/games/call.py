@@ -52,6 +52,8 @@ def parse_call(text: str, known: Builders) -> tuple[str, dict[str, object]]:
     for keyword in call.keywords if call else []:
         if keyword.arg is None:
             raise GameError(by_name)
+        if keyword.arg in arguments:
+            raise GameError(f"{head.id}: {keyword.arg} is given twice")
         try:
             arguments[keyword.arg] = ast.literal_eval(keyword.value)
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):

@@ -72,6 +72,8 @@ class ExperimentSetting(Setting):
         return tuple(fact for fact in (f"{self.mode} mode" * bool(self.mode), self.played, critic) if fact)
 
 
+MOST_PASSES = 1000
+"""Passes through a round, and parts of a pass: nothing interrupts an update."""
 MOST_ROUNDS = 10**9
 """That an experiment may ask for, and a record may count."""
 _OBJECTIVE = "where the coordinator knows the objective; in sampled mode it only has estimates"
@@ -187,7 +189,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         ),
     ] = "gradient"
     epochs: Annotated[
-        Count,
+        Annotated[int, Meta(ge=1, le=MOST_PASSES)],
         ExperimentSetting(
             "Passes through a round of `ppo` and of the critic; `a2c` makes one.",
             unit="passes",
@@ -196,7 +198,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         ),
     ] = 5
     minibatches: Annotated[
-        Count,
+        Annotated[int, Meta(ge=1, le=MOST_PASSES)],
         ExperimentSetting("Parts of a pass, a step each.", mode="sampled", networks=True),
     ] = 1
     clip: Annotated[

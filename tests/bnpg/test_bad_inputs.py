@@ -96,6 +96,7 @@ def test_settings_that_do_not_go_together_name_the_file_they_come_from(
     assert refused("slurm-script", "mine.toml", "--nodes", 1, "--time", "1:00:00") == f"mine.toml: {together}"
     assert refused("coordinator", "mine.toml", "--listen", "tcp://127.0.0.1:0") == f"mine.toml: {together}"
     assert refused("train", "climbing", "--critic", "32") == together
+    assert refused("train", "spread(agents=3, agents=4)") == "spread: agents is given twice"
     unknown = refused("train", "relay", "--policy", "mlp:4", "--update", "ppo", "--critic", "32")
     assert unknown.startswith("critic: a network must be written mlp:")
     with pytest.raises(bnpg.InputError, match=f"^mine.toml: {together}$"):
@@ -183,6 +184,8 @@ BAD_OPTIONS: list[tuple[list[str], str]] = [
     (["--dag", "x" * 5000], "too long"),
     (["--initial", "normla"], "normal"),
     (["--initial", ""], "initial"),
+    (["--epochs", "1001"], "at most 1000, got '1001'"),
+    (["--minibatches", "100000000"], "at most 1000, got '100000000'"),
     (["--launcher", "cloud"], "memory"),
     (["--address", "head:6379"], "address is of launcher ray, got launcher local"),
     (["--advertise", "here", "--launcher", "memory"], "advertise is of launcher slurm or ray"),
