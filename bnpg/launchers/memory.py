@@ -16,6 +16,7 @@ from bnpg_coordinator.loading import prepare_setup, recorded_critics, recorded_l
 from bnpg_coordinator.run_record import RunRecord, recorded_rounds
 from bnpg_coordinator.sealed_folder import read_sealed
 from bnpg_protocol.process.allocation import keep_freed_memory
+from bnpg_protocol.process.asked_to_end import AskedToEnd
 from bnpg_protocol.process.faults.plan import read_plan
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.log import open_log, write_log
@@ -78,6 +79,7 @@ class _MemoryRun:
         networked = bool(settings.faults) or setup.experiment.trace
         setup = msgspec.structs.replace(setup, relay=settings.relay == "on" and networked)
         self._interrupted = False
+        self._asked_to_end = AskedToEnd()
         largest = LARGEST if settings.seal else 0
         self._store_at = time.monotonic() + STORE_EVERY
         agents = range(setup.dag.agents)
@@ -141,6 +143,7 @@ class _MemoryRun:
             with noting(self._note):
                 self._until_stopped()
         finally:
+            self._asked_to_end.answered()
             if self._settings.environment_workers:
                 from bnpg_coordinator.environments.workers import close_world
 
@@ -169,6 +172,7 @@ class _MemoryRun:
                     break
             if self._interrupted and COORDINATOR in simulation.running:
                 self._interrupted = False
+                self._asked_to_end.answered()
                 ending = self._cluster.coordinator.end(ExitCode.INTERRUPTED, "interrupted", simulation.now)
                 simulation.tell(COORDINATOR, ending)
             if time.monotonic() >= self._store_at:
@@ -212,6 +216,7 @@ class _MemoryRun:
 
     def _note(self) -> None:
         self._interrupted = True
+        self._asked_to_end.asked()
 
     def _look(self, line: Line) -> None:
         if self._on_line(line):

@@ -6,13 +6,13 @@ thread looks at the clock.
 """
 
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from bnpg_protocol.process.asked_to_end import leave
 from bnpg_protocol.process.surroundings import OURS
 from bnpg_protocol.wire.exit_codes import ExitCode
 
@@ -21,8 +21,6 @@ OVERDUE = 1.5
 process give up by themselves and know less."""
 LOOK_EVERY = 0.25
 """Seconds between two looks at the clock."""
-SHOW_CURSOR = "\x1b[?25h"
-"""What a live display may have hidden of a terminal."""
 
 
 @contextmanager
@@ -63,19 +61,10 @@ class _Looking:
             overdue, limit, where = self.at
             if time.monotonic() >= overdue:
                 why = "the environment hangs and nothing interrupts it"
-                _leave(f"{where()}: {why}, no answer for {OVERDUE * limit:g} s")
+                leave(f"{where()}: {why}, no answer for {OVERDUE * limit:g} s", ExitCode.DEADLINE)
             time.sleep(LOOK_EVERY)
 
 
 @cache
 def _looking() -> _Looking:
     return _Looking()
-
-
-def _leave(why: str) -> None:
-    """End the process at once: whoever has it in hand lets go of nothing, buffers and locks included."""
-    cursor = SHOW_CURSOR if os.isatty(2) else ""
-    try:
-        os.write(2, f"{cursor}bnpg: error: {why}\n".encode(errors="replace"))
-    finally:
-        os._exit(ExitCode.DEADLINE)

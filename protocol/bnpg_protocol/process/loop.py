@@ -7,6 +7,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from bnpg_protocol.core import LOOK_AROUND, Core, Exchange, Opened, compiled
+from bnpg_protocol.process.asked_to_end import AskedToEnd
 from bnpg_protocol.process.faults.execution import FaultExecution
 from bnpg_protocol.process.history import History
 from bnpg_protocol.process.machine import Machine
@@ -85,6 +86,7 @@ class Loop:
         self._recorder = recorder
         self._clock = clock
         self._signalled = False
+        self._asked_to_end = AskedToEnd()
         self._next_tick = 0.0
         self._history = History()
         self._core: Core | None = None
@@ -110,6 +112,7 @@ class Loop:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+            self._asked_to_end.answered()
             self._transport.close()
 
     def _run(self) -> Stop:
@@ -148,6 +151,7 @@ class Loop:
         effects = self._housekeeping(now)
         if self._signalled:
             self._signalled = False
+            self._asked_to_end.answered()
             effects += self._on_signal(now)
         if tick:
             effects += machine.tick(now)
@@ -255,6 +259,7 @@ class Loop:
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._signalled = True
+        self._asked_to_end.asked()
 
 
 def _shown(arrival: Arrival) -> str:
