@@ -1,6 +1,7 @@
 """Running what is in a run folder to its end: common to the command line, the Python interface and sweeps."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from bnpg.run_creation import check_faults, read_faults
 from bnpg.run_folder import RunFolder
 from bnpg.summary import draw_curves, finish_summary
 from bnpg.trace.heads import forget_heads, write_heads
+from bnpg_math.errors import named_in
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ def execute(
     check_seal(settings, f"{run.path / run_files.LAUNCH}: seal" if kept else "--seal")
     if settings.faults:
         file = run.path / settings.faults
-        check_faults(read_faults(file), run.dag, settings, str(file))
+        with nullcontext() if file.parent == run.path else named_in(run.path / run_files.LAUNCH):
+            plan = read_faults(file)
+        check_faults(plan, run.dag, settings, str(file))
     with lease(run.path) as fence:
         if announce is not None:
             announce()

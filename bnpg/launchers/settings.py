@@ -84,10 +84,7 @@ class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     fsync: Annotated[
         bool, Setting("Whether the run survives a crash of the machine, not only of a process.")
     ] = True
-    faults: Annotated[
-        Annotated[str, Meta(pattern=r"^[\w.-]*$")],
-        Setting("Name of a fault plan in the run folder.", internal=True),
-    ] = ""
+    faults: Annotated[str, Setting("Name of a fault plan in the run folder.", internal=True)] = ""
     log: Annotated[
         tuple[Literal["csv", "tensorboard"], ...],
         Setting(

@@ -8,7 +8,9 @@ import pytest
 from bnpg_coordinator.experiment import Experiment, experiment_toml, read_experiment
 from bnpg_protocol.wire.errors import StorageFailed
 
+from bnpg.execution import execute
 from bnpg.experiment_plan import plan_experiment
+from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.lease import lease
 from bnpg.run_creation import create_run_folder
@@ -148,6 +150,13 @@ def test_what_was_edited_into_a_launch_is_refused_by_the_words_of_its_declaratio
     (folder / "launch.toml").write_text('transport = "ip"\n')
     with pytest.raises(InputError, match=r"launch.toml: transport: expected 'ipc', .* did you mean 'ipc'\?"):
         RunFolder(folder)
-    (folder / "launch.toml").write_text('faults = "/dev/zero"\n')
-    with pytest.raises(InputError, match=r"launch.toml: faults: expected a text like .*, got '/dev/zero'"):
+    (folder / "launch.toml").write_text('launcher = "a b"\n')
+    with pytest.raises(InputError, match=r"launch.toml: launcher: expected a text like .*, got 'a b'"):
         RunFolder(folder)
+
+
+def test_a_fault_plan_from_elsewhere_is_told_with_the_file_that_names_it(here: Path) -> None:
+    settings = LaunchSettings(launcher="memory", faults="/dev/zero")
+    run = create_run_folder(plan_experiment({"game": "climbing"}), settings, Path("run"))
+    with pytest.raises(InputError, match=r"^run/launch.toml: /dev/zero cannot be read: expected a regular"):
+        execute(run, settings, find_launcher("memory"), lambda _line: None)
