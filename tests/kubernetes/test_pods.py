@@ -143,4 +143,7 @@ def test_a_mistake_in_the_experiment_ends_with_exit_2_and_one_line(pods: Make) -
     experiment["data"]["experiment.toml"] = 'game = "cooordination(agents=5)"\n'
     jobs.play(COORDINATOR)
     assert jobs.wait(COORDINATOR) == 2
-    assert jobs.logs(COORDINATOR).count("bnpg: error: unknown game 'cooordination'") == 1
+    assert (
+        jobs.logs(COORDINATOR).count("bnpg: error: /experiment/experiment.toml: unknown game 'cooordination'")
+        == 1
+    )
