@@ -29,6 +29,14 @@ PORT = 6379
 EXPERIMENT = ["coordination(agents=4)", "--dag", "line", "--lanes", "4", "--horizon", "3", "--no-fsync"]
 
 
+ALIVE = """
+import sys
+import ray
+ray.init(address=sys.argv[1], configure_logging=False, log_to_driver=False)
+sys.exit(sum(node["Alive"] for node in ray.nodes()) != int(sys.argv[2]))
+"""
+
+
 class RayHosts(Hosts):
     """Hosts with a Ray on all of them."""
 
@@ -75,6 +83,17 @@ class RayHosts(Hosts):
             *options,
         )
 
+    def are_known(self) -> bool:
+        """Whether Ray says of all hosts that they are there: on one it may have started and not be known."""
+        asked = subprocess.run(
+            [
+                *("nsenter", f"--net=/run/netns/{self._tag}-h1", sys.executable, "-c", ALIVE),
+                *(f"{self.address['h1']}:{PORT}", str(len(NAMES))),
+            ],
+            env=self._environment, capture_output=True, check=False,
+        )  # fmt: skip
+        return asked.returncode == 0
+
     def train(self, rounds: int, *options: str) -> Path:
         """Start a run on all hosts, launched on the first one; return its folder."""
         out = self.path / "run"
@@ -99,6 +118,7 @@ def cluster(scratch: Scratch) -> Iterator[RayHosts]:
         for name in NAMES[1:]:  # one after the other: they share a folder of sockets, as hosts do not
             made.ray(name, f"--address={made.address['h1']}:{PORT}")
             made.until("it joined", lambda name=name: "Ray runtime started" in made.log(f"ray-{name}"), 90)
+        made.until("Ray knows all hosts", made.are_known, 90)
         yield made
     finally:
         made.close()
