@@ -1,11 +1,12 @@
 """A process of a ring on zmq.asyncio, with the arguments of `bnpg.lab.bench.bare_node`."""
 
 import asyncio
-import os
 import sys
 import threading
 
 import zmq.asyncio
+
+from bnpg.lab.bench.bare_node import end_with_parent
 
 
 async def main() -> None:
@@ -29,11 +30,6 @@ async def main() -> None:
             await push.send(message)
 
 
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     asyncio.run(main())

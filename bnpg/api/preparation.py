@@ -22,7 +22,7 @@ from bnpg.api.signature import Keywords, unexpected
 from bnpg.asked_experiment import asked_for
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.registry import check_launcher
-from bnpg.launchers.settings import LaunchSettings, check_given, settings_from
+from bnpg.launchers.settings import LaunchSettings, asked_settings
 from bnpg.run_creation import FAULTS_FILE, chosen_folder, create_run_folder, read_faults
 from bnpg.run_folder import RunFolder
 from bnpg_math.errors import DagError, InputError
@@ -107,8 +107,7 @@ def prepared(
             f"launcher {launch['launcher']} needs an environment that other processes find: expected a "
             "function of a module, or module:function"
         )
-    settings = settings_from(launch | ({} if faults is None else {"faults": FAULTS_FILE}))
-    check_given(launch, settings.launcher)
+    settings = asked_settings(launch | ({} if faults is None else {"faults": FAULTS_FILE}))
     check_launcher(settings)
     plan = experiment.plan(game=own_game, initial=own_policy, env=at_hand, patience=settings.patience)
     _check_agents(asked.get("dag"), plan.agents)

@@ -29,14 +29,12 @@ def resume(folder: Path, rounds: int | None, as_json: bool, quiet: bool, **optio
     on, too; what it comes to is what a run of so many rounds from the start would have come to.
     """
     from bnpg.cli.launching import launch_run, show_finished
-    from bnpg.launchers.settings import check_given, settings_from
+    from bnpg.launchers.settings import asked_settings
     from bnpg.resumption import completed, resumable
     from bnpg.run_folder import RunFolder
 
     run = resumable(RunFolder(folder), rounds)
     if completed(run):
         return show_finished(run, as_json=as_json)
-    launch = given(options, LaunchSettings)
-    settings = settings_from(launch, run.settings)
-    check_given(launch, settings.launcher)
+    settings = asked_settings(given(options, LaunchSettings), run.settings)
     return launch_run(run, settings, as_json=as_json, quiet=quiet)

@@ -39,11 +39,11 @@ def slurm_script(
       sbatch job.sh
     """  # noqa: D301 (\b keeps click from wrapping)
     from bnpg.asked_experiment import asked_for
-    from bnpg.launchers.settings import settings_from
+    from bnpg.launchers.settings import asked_settings
     from bnpg.launchers.slurm_script import job_script
 
     asked, launch = given(options, Experiment), given(options, LaunchSettings)
     # What is wrong is said now, and not when the job has waited for its turn.
     asked_for(subject).with_options(asked).plan()
-    settings_from(launch)
+    asked_settings(launch | {"launcher": "slurm"})
     click.echo(job_script(subject, nodes, time, out, sbatch, asked, launch), nl=False)

@@ -74,7 +74,7 @@ def train(
     from bnpg.edges.starting_from import LEARNED, experiment_of, policy_from
     from bnpg.experiment_plan import ExperimentPlan
     from bnpg.launchers.registry import check_launcher
-    from bnpg.launchers.settings import check_given, settings_from
+    from bnpg.launchers.settings import asked_settings
     from bnpg.run_creation import FAULTS_FILE, create_run_folder, read_faults
     from bnpg.run_folder import RunFolder
 
@@ -86,9 +86,7 @@ def train(
         raise click.UsageError("Missing argument 'GAME|EXPERIMENT.toml'.")
     asked = asked.with_options(given(options, Experiment))
     check_budget(asked.fields.get("dag"), budget)
-    launch = given(options, LaunchSettings)
-    settings = settings_from(launch | ({"faults": FAULTS_FILE} if faults else {}))
-    check_given(launch, settings.launcher)
+    settings = asked_settings(given(options, LaunchSettings) | ({"faults": FAULTS_FILE} if faults else {}))
     check_launcher(settings)
     plan_of_faults = None if faults is None else read_faults(faults)
 

@@ -78,7 +78,6 @@ class _MemoryRun:
         # Turns that are played at once hand nothing on: a relay is for those that go over the network.
         networked = bool(settings.faults) or setup.experiment.trace
         setup = msgspec.structs.replace(setup, relay=settings.relay == "on" and networked)
-        self._interrupted = False
         self._asked_to_end = AskedToEnd()
         largest = LARGEST if settings.seal else 0
         self._store_at = time.monotonic() + STORE_EVERY
@@ -140,7 +139,7 @@ class _MemoryRun:
         """Run to the end."""
         simulation = self._cluster.simulation
         try:
-            with noting(self._note):
+            with noting(self._asked_to_end.asked):
                 self._until_stopped()
         finally:
             self._asked_to_end.answered()
@@ -168,10 +167,9 @@ class _MemoryRun:
             while not self._wanted():
                 if not simulation.step():
                     return
-                if self._interrupted:
+                if self._asked_to_end.pending:
                     break
-            if self._interrupted and COORDINATOR in simulation.running:
-                self._interrupted = False
+            if self._asked_to_end.pending and COORDINATOR in simulation.running:
                 self._asked_to_end.answered()
                 ending = self._cluster.coordinator.end(ExitCode.INTERRUPTED, "interrupted", simulation.now)
                 simulation.tell(COORDINATOR, ending)
@@ -212,15 +210,11 @@ class _MemoryRun:
 
     def _wanted(self) -> bool:
         """Whether the process is wanted for something else than the run's next event."""
-        return self._interrupted or time.monotonic() >= self._store_at
-
-    def _note(self) -> None:
-        self._interrupted = True
-        self._asked_to_end.asked()
+        return self._asked_to_end.pending or time.monotonic() >= self._store_at
 
     def _look(self, line: Line) -> None:
         if self._on_line(line):
-            self._note()
+            self._asked_to_end.asked()
 
 
 def _taken_over(folder: CheckpointFolder, sealed: bool) -> dict[int, Snapshot]:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal
 
@@ -123,25 +122,6 @@ def check_name(launcher: str) -> None:
         raise SettingError("launcher", expected + did_you_mean(launcher, known, "; "))
 
 
-def check_given(given: Mapping[str, Any], launcher: str) -> None:
-    """Refuse settings that somebody gave and that a launcher knows nothing of.
-
-    Parameters
-    ----------
-    given : mapping
-        By their keys.
-    launcher : str
-
-    Raises
-    ------
-    InputError
-    """
-    for key, launchers in WITHOUT.items():
-        if key in given and launcher in launchers:
-            others = listed([one for one in OURS if one not in launchers])
-            raise InputError(f"{key} is of launcher {others}, got launcher {launcher}")
-
-
 def settings_from(given: dict[str, Any], base: LaunchSettings | None = None) -> LaunchSettings:
     """Return launch settings with the given ones, by their keys, over those of `base`.
 
@@ -158,3 +138,19 @@ def settings_from(given: dict[str, Any], base: LaunchSettings | None = None) -> 
         return msgspec.structs.replace(settings, seal=settings.seal and os.path.abspath(settings.seal))
     except SettingError as error:
         raise InputError(str(error)) from None
+
+
+def asked_settings(given: dict[str, Any], base: LaunchSettings | None = None) -> LaunchSettings:
+    """Return launch settings as `settings_from`, of which the given ones are what somebody asks for.
+
+    Raises
+    ------
+    InputError
+        Naming the setting that cannot be used, or that the launcher knows nothing of.
+    """
+    settings = settings_from(given, base)
+    for key, launchers in WITHOUT.items():
+        if key in given and settings.launcher in launchers:
+            others = listed([one for one in OURS if one not in launchers])
+            raise InputError(f"{key} is of launcher {others}, got launcher {settings.launcher}")
+    return settings

@@ -109,6 +109,11 @@ def test_settings_that_do_not_go_together_name_the_file_they_come_from(
     assert message == f"first/experiment.toml and what is given beside it: {together}"
 
 
+def test_a_job_is_not_given_what_its_launcher_knows_nothing_of(refused: Refused) -> None:
+    words = ("slurm-script", "climbing", "--nodes", 1, "--time", "1:00:00")
+    assert refused(*words, "--address", "head:6379") == "address is of launcher ray, got launcher slurm"
+
+
 BAD_POLICIES: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
     "nan": (lambda p: {"theta_0": poked(p["theta_0"], (0, 0, 0), np.nan)}, "theta_0"),
     "shape": (lambda p: {"theta_0": p["theta_0"][:, :2]}, "theta_0"),

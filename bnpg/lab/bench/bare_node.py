@@ -12,7 +12,7 @@ import zmq
 
 def main() -> None:
     """Pass messages on until an empty one comes."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     awaits, inbox, outs = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
     context = zmq.Context()
     pull = context.socket(zmq.PULL)
@@ -32,7 +32,8 @@ def main() -> None:
             push.send(message)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """End this process when its standard input does, as when whoever started it is gone."""
     sys.stdin.read()
     os._exit(0)
 

@@ -6,27 +6,21 @@ the driver to every agent, every agent to its children and to the driver, each o
 driver and from all its parents.
 """
 
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-import psutil
 import zmq
 
 from bnpg.lab.bench import bare_node
-from bnpg.lab.bench.document import Sample
-from bnpg.lab.bench.stepping import measure_steps
+from bnpg.lab.bench.nodes import Nodes
 from bnpg_math.dag import Dag
 
 DEADLINE = 30_000
 """Milliseconds the driver waits for an answer."""
 
 
-class BareTopology:
+class BareTopology(Nodes):
     """Processes that pass messages on, and their driver: this process.
 
     Parameters
@@ -39,27 +33,27 @@ class BareTopology:
         Bytes a message.
     """
 
+    scheme = "ipc://"
     program = Path(bare_node.__file__)
     """What every process runs."""
 
     def __init__(self, sends: Sequence[Sequence[int]], first: Sequence[int], payload: int) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="bnpg-bare-")
+        super().__init__()
         self._payload = bytes(range(1, 251)) * (payload // 250) + b"x" * (payload % 250)
         self._context = zmq.Context()
         self._inbox = self._context.socket(zmq.PULL)
         self._inbox.set(zmq.RCVTIMEO, DEADLINE)
         self._inbox.bind(self._endpoint(-1))
         self._awaits = sum(node == -1 for outs in sends for node in outs)
-        self._processes: list[subprocess.Popen[bytes]] = []
         for node, outs in enumerate(sends):
             awaits = (node in first) + sum(node in others for others in sends)
-            self._start(node, awaits, outs)
+            words = (self._endpoint(one) for one in (node, *outs))
+            self._start(self.program, str(awaits), *words)
         self._pushes = []
         for node in first:
             push = self._context.socket(zmq.PUSH)
             push.connect(self._endpoint(node))
             self._pushes.append(push)
-        self._look = [psutil.Process(), *(psutil.Process(one.pid) for one in self._processes)]
 
     @classmethod
     def ring(cls, hops: int, payload: int) -> Self:
@@ -71,15 +65,6 @@ class BareTopology:
     def graph(cls, dag: Dag, payload: int) -> Self:
         """Everything a step sends."""
         return cls([[*dag.children[one], -1] for one in range(dag.agents)], range(dag.agents), payload)
-
-    def _endpoint(self, node: int) -> str:
-        return f"ipc://{self._folder.name}/{'driver' if node < 0 else node}"
-
-    def _start(self, node: int, awaits: int, outs: Sequence[int]) -> None:
-        words = [str(awaits), self._endpoint(node), *(self._endpoint(out) for out in outs)]
-        self._processes.append(
-            subprocess.Popen([sys.executable, "-P", str(self.program), *words], stdin=subprocess.PIPE)
-        )
 
     def step(self) -> None:
         """Send everything once, and wait for all that comes back."""
@@ -93,27 +78,8 @@ class BareTopology:
         for _ in range(count):
             self.step()
 
-    def measure(self, seconds: float) -> Sample:
-        """Make steps for about so long, and return the time of one."""
-        return measure_steps(self.steps, seconds, lambda: self._look)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End all processes."""
-        for process in self._processes:
-            assert process.stdin is not None
-            process.stdin.close()
-        for process in self._processes:
-            process.wait(10)
+    def _hang_up(self) -> None:
         self._context.destroy(linger=0)
-        self._folder.cleanup()
 
 
 def hops_of(dag: Dag) -> int:

@@ -4,7 +4,6 @@
 """
 
 import itertools
-import os
 import sys
 import threading
 import time
@@ -16,6 +15,8 @@ from bnpg_protocol.process.transport.unix import UnixTransport
 from bnpg_protocol.wire.codec import Frame, decode, encode
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.messages import ActionsChosen, Message, StatesAnnounced
+
+from bnpg.lab.bench.bare_node import end_with_parent
 
 RUN = "0" * 32
 SILENCE = 30.0
@@ -61,7 +62,7 @@ def arrivals(transport: UnixTransport, reads: bool) -> Iterator[Arrival]:
 
 def main() -> None:
     """Take part in one step after the other."""
-    threading.Thread(target=_end_with_driver, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     agent, awaits, reads = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "reads"
     transport = UnixTransport(f"agent-{agent}", sys.argv[5])
     routes = [str(number) for number in range(len(sys.argv) - 6)] + ["driver"]
@@ -76,11 +77,6 @@ def main() -> None:
         message = actions(turn)
         for route in routes:
             transport.send(route, frames(agent, turn, message) if reads else written)
-
-
-def _end_with_driver() -> None:
-    sys.stdin.read()
-    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from bnpg_protocol.process.asked_to_end import leave
-from bnpg_protocol.process.surroundings import OURS
+from bnpg_protocol.process.surroundings import OURS, leave
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 OVERDUE = 1.5

@@ -5,17 +5,14 @@ through a round of a large network, and nothing interrupts it: then the process 
 of which a run loses nothing.
 """
 
-import os
 import threading
 from contextlib import suppress
 
-from bnpg_protocol.process.surroundings import OURS
+from bnpg_protocol.process.surroundings import OURS, leave
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 GRACE = 20.0
 """Seconds a process has to come to what it was asked for."""
-SHOW_CURSOR = "\x1b[?25h"
-"""What a live display may have hidden of a terminal."""
 
 
 class AskedToEnd:
@@ -25,10 +22,13 @@ class AskedToEnd:
     """
 
     def __init__(self) -> None:
+        self.pending = False
+        """Whether somebody has asked and was not answered."""
         self._timer: threading.Timer | None = None
 
     def asked(self) -> None:
         """Note that somebody asks for the end; may be called by the handler of a signal."""
+        self.pending = True
         if self._timer is not None or not OURS.is_set():
             return
         self._timer = threading.Timer(GRACE, _leave)
@@ -38,18 +38,10 @@ class AskedToEnd:
 
     def answered(self) -> None:
         """Note that the process has come to it: from here on it ends in order."""
+        self.pending = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def leave(why: str, code: ExitCode) -> None:
-    """End the process at once: whoever has it in hand lets go of nothing, buffers and locks included."""
-    cursor = SHOW_CURSOR if os.isatty(2) else ""
-    try:
-        os.write(2, f"{cursor}bnpg: error: {why}\n".encode(errors="replace"))
-    finally:
-        os._exit(code)
 
 
 def _leave() -> None:

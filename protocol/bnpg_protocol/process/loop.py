@@ -85,7 +85,6 @@ class Loop:
         self._throttle = Throttle()
         self._recorder = recorder
         self._clock = clock
-        self._signalled = False
         self._asked_to_end = AskedToEnd()
         self._next_tick = 0.0
         self._history = History()
@@ -116,11 +115,11 @@ class Loop:
             self._transport.close()
 
     def _run(self) -> Stop:
-        transport, clock = self._transport, self._clock
+        transport, clock, asked = self._transport, self._clock, self._asked_to_end
         due = clock()
         while True:
             now = clock()
-            if now >= due or self._signalled:
+            if now >= due or asked.pending:
                 stop = self._look_around(now, now >= self._next_tick)
                 if stop is not None:
                     return stop
@@ -149,8 +148,7 @@ class Loop:
         """Do what no message asks for, and find out when there is more of it to do."""
         machine = self._machine
         effects = self._housekeeping(now)
-        if self._signalled:
-            self._signalled = False
+        if self._asked_to_end.pending:
             self._asked_to_end.answered()
             effects += self._on_signal(now)
         if tick:
@@ -258,7 +256,6 @@ class Loop:
         return stop
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self._signalled = True
         self._asked_to_end.asked()
 
 

@@ -265,10 +265,9 @@ class Declared(Generic[Of]):
         """Return the error that it cannot have this value."""
         words = value if isinstance(value, tuple | list) else [value]
         lost = next((word for word in words if isinstance(word, str) and word not in self.words), "")
-        number = _as_number(value)
-        got: Any = number if number is not None and self.is_number and not isinstance(value, bool) else None
-        if isinstance(value, str) and not self.is_number:
-            got = value
+        got = value
+        if self.is_number:
+            got = None if isinstance(value, bool) else _as_number(value)
         why = f"expected {self.expected(got)}, got {_shortened(lost if self.is_list and lost else value)}"
         return SettingError(self.key, why + did_you_mean(lost, self.words, "; "))
 

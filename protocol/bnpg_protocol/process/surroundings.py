@@ -43,6 +43,8 @@ UNUSABLE = frozenset(
 """Errors by which the machine says that a path is none, or none for this user."""
 
 
+SHOW_CURSOR = "\x1b[?25h"
+"""What a live display may have hidden of a terminal."""
 OURS = threading.Event()
 """Set in a process of this project's own, and not in a program that has only imported it."""
 
@@ -105,6 +107,15 @@ def unusable(error: OSError) -> str:
     if error.errno not in UNUSABLE or error.filename is None:
         return ""
     return f"{error.filename} cannot be used: {error.strerror}"
+
+
+def leave(why: str, code: ExitCode) -> None:
+    """End the process at once: whoever has it in hand lets go of nothing, buffers and locks included."""
+    cursor = SHOW_CURSOR if os.isatty(2) else ""
+    try:
+        os.write(2, f"{cursor}bnpg: error: {why}\n".encode(errors="replace"))
+    finally:
+        os._exit(code)
 
 
 def leave_output() -> str:
