@@ -7,7 +7,9 @@ from pathlib import Path
 
 from bnpg_protocol.process.settings import did_you_mean
 
-from bnpg_files.reading import read_text
+from bnpg.named_place import copy_into, made, unwritable, write_named
+from bnpg.run_draft import draft
+from bnpg_files.reading import read_bytes, read_text
 from bnpg_math.errors import InputError
 
 _HOMES = (Path(__file__).with_name("examples"), Path(__file__).parents[1] / "examples")
@@ -72,14 +74,17 @@ def copied(name: str | None, target: Path) -> Path:
     source = home() if name is None else _place(name)
     if os.path.lexists(target):
         raise InputError(f"{target} exists already and is never overwritten; choose another name")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "figures"))
-        else:
-            shutil.copyfile(source, target)
-    except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror or error}") from None
+    text = f"{target} cannot be written"
+    with made(target.parent, text):
+        if source.is_file():
+            write_named(target, read_bytes(source))
+            return target
+        try:
+            with draft(target) as temporary:
+                copy_into(temporary, source, text, shutil.ignore_patterns("__pycache__", "figures"))
+                temporary.rename(target)
+        except OSError as error:
+            raise unwritable(text, error) from None
     return target
 
 

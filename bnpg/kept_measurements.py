@@ -3,10 +3,8 @@
 import json
 from typing import Any
 
-from bnpg_protocol.process.files import write_atomically
-
+from bnpg.named_place import write_named
 from bnpg.report.recorded_run import RecordedRun
-from bnpg_math.errors import InputError
 
 
 def keep(run: RecordedRun, name: str, measured: dict[str, Any]) -> None:
@@ -23,9 +21,9 @@ def keep(run: RecordedRun, name: str, measured: dict[str, Any]) -> None:
     Raises
     ------
     InputError
-        If a folder stands in their place.
+        If there can be no file in their place, or none of this user.
     StorageFailed
-        If they cannot be written.
+        If the machine is short of something, such as room.
     """
     digest = (
         None if run.summary is None or run.summary["state"] != "done" else run.summary.get("policy_digest")
@@ -33,7 +31,4 @@ def keep(run: RecordedRun, name: str, measured: dict[str, Any]) -> None:
     if digest is None:
         return
     content = json.dumps({"policy_digest": digest, **measured}, indent=2) + "\n"
-    path = run.folder / name
-    if path.is_dir():
-        raise InputError(f"{path} cannot be written: it is a folder")
-    write_atomically(path, content.encode(), fsync=False)
+    write_named(run.folder / name, content.encode())

@@ -2,12 +2,12 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 from bnpg_coordinator import run_files
 from bnpg_protocol.process.files import write_atomically
 
+from bnpg.named_place import copy_into, made, unwritable
 from bnpg.run_draft import draft
 from bnpg.run_folder import RunFolder
 from bnpg_math.errors import InputError
@@ -31,19 +31,22 @@ def copy_run_folder(source: Path, target: Path) -> Path:
     Raises
     ------
     InputError
-        If it is there already, or cannot be made.
+        If it is there already, or there can be none of that name, or none of this user.
+    StorageFailed
+        If the machine is short of something, such as room.
     """
     if os.path.lexists(target):
         raise InputError(f"{target} exists already and is never overwritten; choose another name")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with draft(target) as temporary:
-            shutil.copytree(source, temporary, dirs_exist_ok=True, symlinks=True)
-            summary = RunFolder(temporary).summary
-            if summary is not None:
-                content = json.dumps(summary | {"run_dir": str(target.absolute())}, indent=2) + "\n"
-                write_atomically(temporary / run_files.SUMMARY, content.encode(), fsync=True)
-            temporary.rename(target)
-    except OSError as error:
-        raise InputError(f"cannot make the run folder {target}: {error.strerror or error}") from None
+    text = f"cannot make the run folder {target}"
+    with made(target.parent, text):
+        try:
+            with draft(target) as temporary:
+                copy_into(temporary, source, text)
+                summary = RunFolder(temporary).summary
+                if summary is not None:
+                    content = json.dumps(summary | {"run_dir": str(target.absolute())}, indent=2) + "\n"
+                    write_atomically(temporary / run_files.SUMMARY, content.encode(), fsync=True)
+                temporary.rename(target)
+        except OSError as error:
+            raise unwritable(text, error) from None
     return target

@@ -7,7 +7,6 @@ import platform
 import re
 import secrets
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,11 @@ from bnpg_coordinator.experiment import experiment_toml
 from bnpg_protocol.process.faults.links import check_links
 from bnpg_protocol.process.faults.plan import FaultPlan, PlanError, plan_document, read_plan
 from bnpg_protocol.process.files import sync_folder, write_atomically
-from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg import __version__
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.settings import LaunchSettings
+from bnpg.named_place import made, unwritable
 from bnpg.run_draft import draft
 from bnpg.run_folder import RunFolder
 from bnpg_files.names import check_sayable
@@ -36,8 +35,6 @@ from bnpg_math.errors import InputError
 FAULTS_FILE = "faults.toml"
 RUNS = Path("runs")
 """Where runs go that are not told where."""
-
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
 def _check_workers(plan: ExperimentPlan, settings: LaunchSettings) -> None:
@@ -84,28 +81,19 @@ def create_run_folder(
     target = chosen_folder(plan.name, out)
     check_sayable(plan.name, "the name of a game", InputError)
     check_sayable(target.absolute(), "the path of a run folder", InputError)
-    made: list[Path] = []
-    try:
-        for parent in reversed(target.parents):
-            if not parent.exists():
-                parent.mkdir(exist_ok=True)
-                made.append(parent)
-        with draft(target) as temporary:
-            identity = _identity(plan)
-            _fill(temporary, plan, settings, identity)
-            if faults is not None:
-                _write(temporary / FAULTS_FILE, tomli_w.dumps(plan_document(faults)), settings.fsync)
-            return RunFolder.of(
-                _place(temporary, target, out is None, settings.fsync), plan, settings, identity
-            )
-    except BaseException as error:
-        for parent in reversed(made):
-            with suppress(OSError):
-                parent.rmdir()
-        if not isinstance(error, OSError):
-            raise
-        failure = StorageFailed if error.errno in _DISK else InputError
-        raise failure(f"cannot make the run folder {target}: {error.strerror or error}") from None
+    text = f"cannot make the run folder {target}"
+    with made(target.parent, text):
+        try:
+            with draft(target) as temporary:
+                identity = _identity(plan)
+                _fill(temporary, plan, settings, identity)
+                if faults is not None:
+                    _write(temporary / FAULTS_FILE, tomli_w.dumps(plan_document(faults)), settings.fsync)
+                return RunFolder.of(
+                    _place(temporary, target, out is None, settings.fsync), plan, settings, identity
+                )
+        except OSError as error:
+            raise unwritable(text, error) from None
 
 
 def check_free(out: Path | None) -> None:

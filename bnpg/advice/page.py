@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from bnpg_protocol.process.files import write_atomically
-
 from bnpg.advice.advice import Advice, Proposal
 from bnpg.advice.document import edges_text, findings, rounds_text
+from bnpg.named_place import write_named
 from bnpg.report.dag_drawing import draw_dag
 from bnpg.report.numbers import shown
 from bnpg.report.page import Page, Section, render_page, render_section
@@ -13,7 +12,7 @@ from bnpg.report.page import Page, Section, render_page, render_section
 
 def write_page(advice: Advice, file: Path) -> None:
     """Write the page, whole or not at all."""
-    write_atomically(file, render_page(advice_page(advice)).encode(), fsync=False)
+    write_named(file, render_page(advice_page(advice)).encode())
 
 
 def advice_page(advice: Advice) -> Page:

@@ -210,13 +210,12 @@ class Run:
         Path
             The file.
         """
-        from bnpg_protocol.process.files import write_atomically
-
+        from bnpg.named_place import write_named
         from bnpg.report.page import render_page
         from bnpg.report.run_page import run_report
 
         target = self.folder / "report.html" if path is None else Path(path)
-        write_atomically(target, render_page(run_report(self._recorded)).encode(), fsync=False)
+        write_named(target, render_page(run_report(self._recorded)).encode())
         return target
 
     def episodes(self, count: int = 1, *, steps: int = 100, sampled: bool = False) -> list[Episode]:

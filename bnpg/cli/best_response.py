@@ -60,6 +60,6 @@ def best_response(
             found.append(respond(run, responder, rounds, lanes, episodes))
             count()
     document = document_of(found)
-    keep(run, BEST_RESPONSES, document)
     click.echo(json.dumps(document) if as_json else as_text(found, run.identity["game"]))
+    keep(run, BEST_RESPONSES, document)
     return int(ExitCode.DONE)

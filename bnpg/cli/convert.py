@@ -65,6 +65,7 @@ def convert(
 
     `bnpg train` takes all of them directly where no option is needed.
     """  # noqa: D301 (\b keeps click from wrapping)
+    from bnpg.named_place import check_place, unwritable
     from bnpg.notices import announce
     from bnpg_math.errors import InputError
     from bnpg_math.games.file import save_game
@@ -74,6 +75,7 @@ def convert(
         raise InputError(f"the file of a game must end in .npz, got {out}")
     if os.path.lexists(out):
         raise InputError(f"{out} exists already and is never overwritten")
+    check_place(out)
     try:
         game = announce(read_game(source, gamma, actions, initial))
     except MemoryError:
@@ -81,7 +83,7 @@ def convert(
     try:
         save_game(game, out, whole=False)
     except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror or error}") from None
+        raise unwritable(f"{out} cannot be written", error) from None
     result: dict[str, Any] = {
         "file": str(out.absolute()),
         "name": game.name,

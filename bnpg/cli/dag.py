@@ -74,6 +74,7 @@ def advise(
     from bnpg.advice.document import as_text
     from bnpg.advice.page import write_page
     from bnpg.known_game import ADVISED, known_game
+    from bnpg.named_place import check_place
     from bnpg_math.arrays.joint import joint_policy
     from bnpg_math.dag.text import parse_dag
     from bnpg_math.errors import InputError
@@ -82,8 +83,8 @@ def advise(
 
     if report is not None and report.exists():
         raise InputError(f"{report} exists already and is never overwritten")
-    if report is not None and not report.absolute().parent.is_dir():
-        raise InputError(f"{report} cannot be written: there is no folder {report.absolute().parent}")
+    if report is not None:
+        check_place(report)
     played = known_game(game, ADVISED)
     pi = None
     if at not in ("uniform", "optimal"):
@@ -92,7 +93,7 @@ def advise(
         check_policy(policy, played)
         pi = joint_policy(policy.tables, policy.dag)
     advice = advise_on(played, parse_dag(text, played.agents), at, pi, budget, epsilon)
+    click.echo(json.dumps(document_of(advice)) if as_json else as_text(advice))
     if report is not None:
         write_page(advice, report)
-    click.echo(json.dumps(document_of(advice)) if as_json else as_text(advice))
     return int(ExitCode.DONE)

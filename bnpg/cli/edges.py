@@ -46,6 +46,6 @@ def edges(folder: Path, budget: int | None, episodes: int, as_json: bool, quiet:
     with counting("graphs", graphs_to_measure(run.dag, budget), quiet) as count:
         found = edges_of_run(run, budget, episodes, count)
     document = document_of(found)
-    keep(run, EDGE_VALUES, document)
     click.echo(json.dumps(document) if as_json else as_text(found, folder, run.identity["game"]))
+    keep(run, EDGE_VALUES, document)
     return int(ExitCode.DONE)

@@ -69,6 +69,7 @@ def evaluate(
     from bnpg.evaluation.document import as_text
     from bnpg.evaluation.measure import measure
     from bnpg.known_game import JUDGED, known_game
+    from bnpg.named_place import check_place
     from bnpg.notices import announce
     from bnpg_math.exact.equilibrium import best_response as respond
     from bnpg_math.learning.regularization import Regularization
@@ -76,6 +77,9 @@ def evaluate(
     from bnpg_math.policies.joint import Policy, check_policy
     from bnpg_math.policies.network_file import read_policy
 
+    for file in (best_response, gradient_out):
+        if file is not None:
+            check_place(file)
     weight: Regularization = regularization or 0.0
     if policy is None:
         if not Path(game).is_dir():
@@ -95,17 +99,17 @@ def evaluate(
         digest = given.digest
     with counting("states", played.states, quiet or not mismatch) as count:
         measured = measure(played, candidate, weight, mismatch, lambda _done, _of: count())
+    if as_json:
+        digests = {"policy_digest": digest, "game_digest": played.digest}
+        click.echo(json.dumps(document_of(measured) | digests))
+    else:
+        click.echo(as_text(measured, form))
     if gradient_out is not None:
         _write(gradient_out, {f"grad_{agent}": grad for agent, grad in enumerate(measured.gradients)})
     if best_response is not None:
         answers = [respond(played, candidate.dag, candidate.tables, agent) for agent in range(played.agents)]
         answered = Policy.from_tables(candidate.dag, [answer.policy for answer in answers])
         _write(best_response, policy_arrays(answered))
-    if as_json:
-        digests = {"policy_digest": digest, "game_digest": played.digest}
-        click.echo(json.dumps(document_of(measured) | digests))
-    else:
-        click.echo(as_text(measured, form))
     return int(ExitCode.DONE)
 
 
@@ -113,8 +117,9 @@ def _write(path: Path, arrays: dict[str, Any]) -> None:
     import io
 
     import numpy as np
-    from bnpg_protocol.process.files import write_atomically
+
+    from bnpg.named_place import write_named
 
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    write_atomically(path, buffer.getvalue(), fsync=False)
+    write_named(path, buffer.getvalue())

@@ -110,6 +110,7 @@ def export(spec: str, file: Path, as_json: bool) -> None:
     It holds the whole transition tensor, or of a large random game the successors with their probabilities.
     """
     from bnpg.known_game import EXPORTED, known_game
+    from bnpg.named_place import check_place, unwritable
     from bnpg_math.errors import InputError
     from bnpg_math.games.file import save_game
     from bnpg_math.games.transitions.sparse import SparseTransition
@@ -118,6 +119,7 @@ def export(spec: str, file: Path, as_json: bool) -> None:
         raise InputError(f"the file of a game must end in .npz, got {file}")
     if os.path.lexists(file):
         raise InputError(f"{file} exists already and is never overwritten")
+    check_place(file)
     found = known_game(spec, EXPORTED)
     size = 8 * found.states**2 * found.joint_actions
     if size > LARGEST_EXPORT and not isinstance(found.transition, SparseTransition):
@@ -128,7 +130,7 @@ def export(spec: str, file: Path, as_json: bool) -> None:
     try:
         save_game(found, file)
     except OSError as error:
-        raise InputError(f"{file} cannot be written: {error.strerror or error}") from None
+        raise unwritable(f"{file} cannot be written", error) from None
     result: dict[str, Any] = {
         "file": str(file.absolute()),
         "name": found.name,

@@ -22,6 +22,7 @@ from bnpg_protocol.wire.addresses import process_name
 
 from bnpg.cli.options import debug_option, integer, json_option
 from bnpg.cli.suggestions import SuggestingGroup
+from bnpg.named_place import all_or_none, check_place, made, unwritable
 from bnpg_math.errors import InputError
 
 PUBLIC_FILE = "coordinator.pub"
@@ -80,6 +81,7 @@ def seal(file: Path) -> None:
     """
     if file.exists():
         raise InputError(f"{file} exists already and is never overwritten; choose another name")
+    check_place(file)
     write_seal_key(file)
     click.echo(f"{file}  for agents alone: bnpg agent ... --seal, bnpg train ... --seal")
 
@@ -159,22 +161,23 @@ def _make(folder: Path, agents: int) -> KeyRoster:
         raise InputError(
             f"{folder / taken[0]} exists already and is never overwritten; choose another folder"
         )
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be a folder of keys: {error.strerror}") from None
-    coordinator = new_key_pair()
-    public: dict[str, str] = {}
-    for agent in range(agents):
-        pair = new_key_pair()
-        public[str(agent)] = pair.public
-        content = KeyFile(process_name(agent), pair.public, pair.secret, coordinator.public)
-        write_key_file(folder / agent_file(agent), content)
-    roster = KeyRoster(coordinator.public, public)
-    write_roster(folder / ROSTER_FILE, roster)
-    # Last, because its presence says that the folder is complete.
-    write_key_file(folder / COORDINATOR_FILE, KeyFile("coordinator", coordinator.public, coordinator.secret))
+    text = f"{folder} cannot be a folder of keys"
+    own = [folder / agent_file(agent) for agent in range(agents)]
+    last = folder / COORDINATOR_FILE  # because its presence says that the folder is complete
+    with made(folder, text), all_or_none([*own, folder / ROSTER_FILE, last]):
+        try:
+            folder.chmod(0o700)
+        except OSError as error:
+            raise unwritable(text, error) from None
+        coordinator = new_key_pair()
+        public: dict[str, str] = {}
+        for agent, file in enumerate(own):
+            pair = new_key_pair()
+            public[str(agent)] = pair.public
+            write_key_file(file, KeyFile(process_name(agent), pair.public, pair.secret, coordinator.public))
+        roster = KeyRoster(coordinator.public, public)
+        write_roster(folder / ROSTER_FILE, roster)
+        write_key_file(last, KeyFile("coordinator", coordinator.public, coordinator.secret))
     return roster
 
 

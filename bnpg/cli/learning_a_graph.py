@@ -63,8 +63,8 @@ def train_learned(
     recorded = read_run(dense.path)
     with counting("graphs", graphs_to_measure(recorded.dag, budget), quiet) as count:
         found = edges_of_run(recorded, budget, EPISODES, count)
-    keep(recorded, EDGE_VALUES, document_of(found))
     click.echo(as_text(found, dense.path, dense.identity["game"], following=False), err=as_json)
+    keep(recorded, EDGE_VALUES, document_of(found))
     pruned = asked.with_options({"dag": named(found.proposal)})
     policy = policy_from(dense.path, {key: one for key, one in pruned.fields.items() if key != "initial"})
     plan = pruned.plan(quiet, initial=policy, patience=settings.patience)

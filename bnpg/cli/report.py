@@ -31,8 +31,7 @@ def report(folders: tuple[Path, ...], out: Path | None, force: bool, as_json: bo
       bnpg report runs/mine
       bnpg report runs/empty-* runs/complete-* --out empty-or-complete.html
     """  # noqa: D301 (\b keeps click from wrapping)
-    from bnpg_protocol.process.files import write_atomically
-
+    from bnpg.named_place import check_place, write_named
     from bnpg.report.comparison_page import comparison_report
     from bnpg.report.page import render_page
     from bnpg.report.recorded_run import read_run
@@ -46,12 +45,11 @@ def report(folders: tuple[Path, ...], out: Path | None, force: bool, as_json: bo
         raise InputError(f"{target} is a folder; expected the name of a file such as report.html")
     if target.exists() and not force and (out is not None or len(folders) > 1):
         raise InputError(f"{target} exists already; choose another --out, or add --force")
+    check_place(target)
     runs = [read_run(folder) for folder in folders]
     page = run_report(runs[0]) if len(runs) == 1 else comparison_report(runs)
     content = render_page(page).encode()
-    if not target.absolute().parent.is_dir():
-        raise InputError(f"{target} cannot be written: there is no folder {target.absolute().parent}")
-    write_atomically(target, content, fsync=False)
+    write_named(target, content)
     sections = [section.name for section in page.sections]
     found = {"file": str(target.absolute()), "bytes": len(content), "runs": len(runs), "sections": sections}
     click.echo(

@@ -115,6 +115,7 @@ def check(folder: Path, reference: bool, as_json: bool) -> int:
 def show(folder: Path, round_: int, turn: int | None, out: Path | None, perfetto: Path | None) -> int:
     """Draw the messages of one round, or of one turn of it: who sent what to whom, and when."""
     from bnpg.launchers.settings import TRACE_FOLDER
+    from bnpg.named_place import check_place
     from bnpg.run_folder import RunFolder
     from bnpg.trace.perfetto import perfetto_json
     from bnpg.trace.reading import Violation, read_trace
@@ -124,6 +125,9 @@ def show(folder: Path, round_: int, turn: int | None, out: Path | None, perfetto
     RunFolder(folder)
     if out is not None and out.suffix not in (".svg", ".html"):
         raise click.UsageError(f"--out must end in .svg or .html, got {str(out)!r}")
+    for file in (out, perfetto):
+        if file is not None:
+            check_place(file)
     try:
         lives = read_trace(folder / TRACE_FOLDER)
     except Violation as violation:
@@ -142,10 +146,7 @@ def show(folder: Path, round_: int, turn: int | None, out: Path | None, perfetto
 
 
 def _write(path: Path, text: str) -> None:
-    from bnpg_math.errors import InputError
+    from bnpg.named_place import write_named
 
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    write_named(path, text.encode())
     click.echo(f"{path} written")

@@ -36,17 +36,12 @@ def verify(out: Path, run: Path | None, seeds: int | None, quick: bool, as_json:
     from bnpg.counting import counting
     from bnpg.lab.verify.verification import count_places, write_report
     from bnpg.lab.verify.verification import verify as check
-    from bnpg_math.errors import InputError
 
     if run is not None:
         return _of_a_run(run, as_json)
     wanted = seeds if seeds is not None else 1 if quick else 3
     with counting("places", count_places(wanted, quick), quiet) as count:
         verification = check(wanted, quick, count)
-    try:
-        write_report(verification, out)
-    except OSError as error:
-        raise InputError(f"cannot write {out}: {error.strerror}") from None
     found = verification.violations
     if as_json:
         rows = {f"{row['claim']}, {row['form']}": row["checks"] for row in verification.rows()}
@@ -60,6 +55,7 @@ def verify(out: Path, run: Path | None, seeds: int | None, quick: bool, as_json:
         click.echo(f"{len(verification.findings)} checks, {len(found)} violations; see {out / 'report.html'}")
     for finding in found:
         tell_error(f"violation: {finding.claim} ({finding.form}) at {finding.where}")
+    write_report(verification, out)
     return int(ExitCode.VIOLATION if found else ExitCode.DONE)
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bnpg_coordinator.line import Line, number
-from bnpg_protocol.process.files import write_atomically
 
-from bnpg.exports.parameters import made
+from bnpg.named_place import made, write_named
 from bnpg.report.recorded_run import RecordedRun
 from bnpg_math.errors import InputError
 
@@ -71,14 +70,14 @@ def write_raw_data(data: dict[str, Any], path: Path) -> None:
     Raises
     ------
     InputError
-        If there is such a file, or no folder for it can be made.
-    StorageFailed, OSError
-        If it cannot be written.
+        If there is such a file, or there can be none of that name, or none of this user.
+    StorageFailed
+        If the machine is short of something, such as room.
     """
     if path.exists():
         raise InputError(f"{path} exists; nothing is overwritten")
     with made(path.parent):
-        write_atomically(path, (json.dumps(data, indent=1) + "\n").encode(), fsync=False)
+        write_named(path, (json.dumps(data, indent=1) + "\n").encode())
 
 
 def _place(run: RecordedRun) -> tuple[str, str]:

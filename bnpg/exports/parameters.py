@@ -6,17 +6,14 @@ parameters of `torch.nn.Sequential(Linear, Tanh, Linear, ..)`; of a table there 
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from bnpg_agents.checkpoint import load_snapshots
-from bnpg_protocol.process.files import write_atomically
-from bnpg_protocol.process.surroundings import shortage
 from bnpg_protocol.wire.addresses import process_name
-from bnpg_protocol.wire.errors import StorageFailed
 
+from bnpg.named_place import all_or_none, made, write_named
 from bnpg.report.recorded_run import RecordedRun
 from bnpg_math.arrays.named import Arrays
 from bnpg_math.errors import InputError
@@ -50,33 +47,6 @@ def safetensors(arrays: Arrays, about: Mapping[str, str]) -> bytes:
     return b"".join([len(text).to_bytes(8, "little"), text, *parts])
 
 
-@contextmanager
-def made(folder: Path) -> Iterator[None]:
-    """Make the folder that an export goes into, if it is missing; it goes again if the export fails.
-
-    Raises
-    ------
-    InputError
-        If there can be none of that name.
-    OSError
-        If the disk is full or the like.
-    """
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if shortage(error):
-            raise
-        raise InputError(f"{folder} cannot be made: {error.strerror}") from None
-    try:
-        yield
-    except (StorageFailed, OSError):
-        with suppress(OSError):  # somebody has put something into it meanwhile
-            for place in missing:
-                place.rmdir()
-        raise
-
-
 def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
     """Write `agent-I.safetensors` of every agent: its parameters after the last round that all have stored.
 
@@ -108,7 +78,7 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
     for file in files:
         if file.exists():
             raise InputError(f"{file} exists; nothing is overwritten")
-    with made(folder), _all_or_none(files):
+    with made(folder), all_or_none(files):
         for agent, (snapshot, file) in enumerate(zip(held, files, strict=True)):
             about = {
                 "agent": str(agent),
@@ -117,16 +87,5 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
                 "round": str(round_),
                 "run": str(run.identity["run"]),
             }
-            write_atomically(file, safetensors(snapshot[round_].theta, about), fsync=False)
+            write_named(file, safetensors(snapshot[round_].theta, about))
     return files
-
-
-@contextmanager
-def _all_or_none(files: Sequence[Path]) -> Iterator[None]:
-    """Leave none of these files, which were not there before, if one cannot be written."""
-    try:
-        yield
-    except StorageFailed:
-        for file in files:
-            file.unlink(missing_ok=True)
-        raise

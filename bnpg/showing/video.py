@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bnpg_protocol.process.files import write_atomically
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from bnpg.named_place import check_place, write_named
 from bnpg.report.dag_drawing import draw_dag
 from bnpg.showing.episode import ShownTurn
 from bnpg.showing.of_run import Showing
-from bnpg_files.reading import why
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
 
@@ -52,8 +51,7 @@ class Camera:
             )
         if path.exists():
             raise InputError(f"--video {path} exists already and is never overwritten")
-        if not path.absolute().parent.is_dir():
-            raise InputError(f"--video {path} cannot be written: there is no folder {path.absolute().parent}")
+        check_place(path, "--video")
         self.path = path
         self.pictures: list[Picture] = []
 
@@ -78,16 +76,15 @@ class Camera:
         Raises
         ------
         InputError
-            If it cannot be written.
+            If there can be no file of that name, or none of this user.
+        StorageFailed
+            If the machine is short of something, such as room.
         """
         first, *others = [Image.fromarray(picture) for picture in self.pictures]
         buffer = io.BytesIO()
         kind = self.path.suffix.lower()[1:]
         first.save(buffer, kind, save_all=True, append_images=others, duration=MILLISECONDS, loop=0)
-        try:
-            write_atomically(self.path, buffer.getvalue(), fsync=False)
-        except OSError as error:
-            raise InputError(f"--video {self.path} cannot be written: {why(error)}") from None
+        write_named(self.path, buffer.getvalue(), "--video")
 
 
 @dataclass

@@ -20,6 +20,7 @@ from bnpg_protocol.process.files import write_atomically
 from msgspec import Struct
 
 from bnpg import __version__
+from bnpg.named_place import made, unwritable
 from bnpg.sweeps.grid import Grid, GridRun
 from bnpg_files.names import check_sayable
 from bnpg_files.reading import opened, read_json
@@ -64,19 +65,22 @@ def sweep_folder(grid: Grid, path: Path) -> Iterator[SweepFolder]:
     InputError
         If it belongs to something else or to another grid (the text says what differs), if another process
         is at work in it, or if it cannot be made.
+    StorageFailed
+        If the machine is short of something, such as room.
     """
     check_sayable(path.absolute(), "the path of a sweep", InputError)
+    text = f"cannot use the folder {path}"
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        if not (path / MANIFEST).exists():
-            if any(not entry.name.startswith(".") for entry in path.iterdir()):
-                raise InputError(f"{path} exists and is no sweep's folder; choose another --out")
-            (path / "runs").mkdir()
-            content = json.dumps(_manifest(grid), indent=1) + "\n"
-            write_atomically(path / MANIFEST, content.encode(), fsync=True)
+        with made(path, text):
+            if not (path / MANIFEST).exists():
+                if any(not entry.name.startswith(".") for entry in path.iterdir()):
+                    raise InputError(f"{path} exists and is no sweep's folder; choose another --out")
+                content = json.dumps(_manifest(grid), indent=1) + "\n"
+                write_atomically(path / MANIFEST, content.encode(), fsync=True)
+            (path / "runs").mkdir(exist_ok=True)
         file = opened(path / MANIFEST, change=True)
     except OSError as error:
-        raise InputError(f"cannot use the folder {path}: {error.strerror or error}") from None
+        raise unwritable(text, error) from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

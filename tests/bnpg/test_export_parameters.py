@@ -101,14 +101,14 @@ def test_where_the_disk_is_full_nothing_is_left_half_done(capfd, monkeypatch):
     bnpg.train("climbing", rounds=1, lanes=8, out="run")
     written = []
 
-    def full(path: Path, content: bytes, fsync: bool) -> None:
+    def full(path: Path, content: bytes) -> None:
         if written:
             raise StorageFailed(f"cannot write {path}: No space left on device")
         written.append(path)
         path.write_bytes(content)
 
     with monkeypatch.context() as patched:
-        patched.setattr(parameters, "write_atomically", full)
+        patched.setattr(parameters, "write_named", full)
         assert main(["export", "run", "--to", "safetensors"]) == 7
     assert capfd.readouterr().err == (
         "bnpg: error: cannot write run/exported/agent-1.safetensors: No space left on device\n"

@@ -62,7 +62,7 @@ def test_a_folder_in_the_place_of_their_file_is_one_line(
 ) -> None:
     (trained / "edges.json").mkdir()
     assert main(["edges", str(trained), "--quiet", "--episodes", "500"]) == 2
-    assert "edges.json cannot be written: it is a folder" in capfd.readouterr().err
+    assert "edges.json cannot be written: Is a directory" in capfd.readouterr().err
 
 
 def test_in_words_with_the_command_that_follows(trained: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bnpg_protocol.process.files import write_atomically
 from jinja2 import Environment, PackageLoader, select_autoescape
 from threadpoolctl import threadpool_limits
 
@@ -20,6 +19,7 @@ from bnpg.lab.verify.finding import Finding
 from bnpg.lab.verify.global_optimality import chain_of_three
 from bnpg.lab.verify.known import counterexamples, reference_values
 from bnpg.lab.verify.on_known_games import certificates_from_samples, threats
+from bnpg.named_place import made, write_named
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,15 @@ def count_places(seeds: int, quick: bool) -> int:
 
 
 def write_report(verification: Verification, folder: Path) -> None:
-    """Write `verify.json` and `report.html` into a folder; it is made if missing."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write `verify.json` and `report.html` into a folder; it is made if missing.
+
+    Raises
+    ------
+    InputError
+        If there can be none of that name, or none of this user.
+    StorageFailed
+        If the machine is short of something, such as room.
+    """
     document = {
         "version": __version__,
         "places": verification.places,
@@ -97,7 +104,6 @@ def write_report(verification: Verification, folder: Path) -> None:
         "claims": verification.rows(),
         "findings": [finding.as_json() for finding in verification.findings],
     }
-    write_atomically(folder / "verify.json", (json.dumps(document, indent=1) + "\n").encode(), fsync=False)
     templates = Environment(
         loader=PackageLoader("bnpg.lab.verify"), autoescape=select_autoescape(["html", "j2"])
     )
@@ -110,4 +116,6 @@ def write_report(verification: Verification, folder: Path) -> None:
         rows=verification.rows(),
         figures=figures(),
     )
-    write_atomically(folder / "report.html", page.encode(), fsync=False)
+    with made(folder):
+        write_named(folder / "verify.json", (json.dumps(document, indent=1) + "\n").encode())
+        write_named(folder / "report.html", page.encode())

@@ -32,6 +32,20 @@ def write_atomically(path: Path, content: bytes, fsync: bool, fence: Fence | Non
         If it cannot be written, for example because the disk is full or because the fence is torn down; the
         old content is untouched.
     """
+    try:
+        replace_file(path, content, fsync, fence)
+    except OSError as error:
+        raise StorageFailed(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def replace_file(path: Path, content: bytes, fsync: bool, fence: Fence | None = None) -> None:
+    """Do as `write_atomically` does, and say why not as the machine does.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, for example because the fence is torn down; the old content is untouched.
+    """
     # As strings, because this is on the way of every round, and a Path is slow.
     folder, file_name = os.path.split(path)
     draft = (
@@ -46,10 +60,10 @@ def write_atomically(path: Path, content: bytes, fsync: bool, fence: Fence | Non
         os.replace(draft, path)
         if fsync:
             sync_folder(folder)
-    except OSError as error:
+    except OSError:
         with suppress(OSError):
             os.unlink(draft)
-        raise StorageFailed(f"cannot write {path}: {error.strerror or error}") from None
+        raise
 
 
 def next_count(path: Path, fsync: bool, fence: Fence | None = None, least: int = 1) -> int:

@@ -42,6 +42,8 @@ UNUSABLE = frozenset(
 )
 """Errors by which the machine says that a path is none, or none for this user."""
 
+_NO_TEMPORARY = "No usable temporary directory found in"
+"""What `tempfile` says on a disk that is full; it tries each folder by writing into it."""
 
 SHOW_CURSOR = "\x1b[?25h"
 """What a live display may have hidden of a terminal."""
@@ -88,6 +90,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
 
 def shortage(error: OSError) -> str:
     """Return one line about what the machine is short of; the empty text if it is something else."""
+    if error.errno == errno.ENOENT and str(error.strerror).startswith(_NO_TEMPORARY):
+        tried = str(error.strerror).removeprefix(_NO_TEMPORARY)
+        return f"no file can be made in any folder for temporary ones (TMPDIR), tried{tried}"
     if error.errno not in SHORTAGES:
         return ""
     about = "" if error.filename is None else f"{error.filename}: "
