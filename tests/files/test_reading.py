@@ -96,3 +96,10 @@ def test_what_is_opened_to_be_changed_is_a_regular_file_too(tmp_path: Path) -> N
     with opened(tmp_path / "file", change=True) as file:
         file.write(b"x")
     assert (tmp_path / "file").read_bytes() == b"xb"
+
+
+@pytest.mark.parametrize("reader", sorted(READERS))
+def test_a_name_that_no_file_can_have_is_one_line(reader: str) -> None:
+    """Such as one that stands in a document."""
+    with pytest.raises((OSError, ValueError), match="no file has a name with a NUL in it"):
+        READERS[reader](Path("a\0.json"))
