@@ -45,8 +45,8 @@ def report(folders: tuple[Path, ...], out: Path | None, force: bool, as_json: bo
         raise InputError(f"{target} is a folder; expected the name of a file such as report.html")
     if target.exists() and not force and (out is not None or len(folders) > 1):
         raise InputError(f"{target} exists already; choose another --out, or add --force")
-    check_place(target)
     runs = [read_run(folder) for folder in folders]
+    check_place(target)
     page = run_report(runs[0]) if len(runs) == 1 else comparison_report(runs)
     content = render_page(page).encode()
     write_named(target, content)
