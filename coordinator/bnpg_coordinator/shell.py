@@ -161,8 +161,7 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
     observing: list[Observer | None] = [trace, None if telemetry is None else telemetry.observe]
     observers = [observer for observer in observing if observer is not None]
     machine = CoordinatorMachine(setup, time.monotonic(), _all_of(observers))
-    # With a relay the machine compares what everybody acted on, of which the core knows nothing.
-    core = None if observers or setup.relay else shell.core(steady_core(machine), transport)
+    core = None if observers else shell.core(steady_core(machine), transport)
     record.core = PYTHON if core is None else COMPILED
 
     def on_lines(line: Line) -> None:

@@ -67,6 +67,15 @@ def test_a_run_may_go_on_with_a_relay_or_without(run) -> None:
     assert Path("a/metrics.jsonl").read_text().count("\n") == Path("b/metrics.jsonl").read_text().count("\n")
 
 
+def test_steps_with_a_relay_are_done_by_the_core_that_does_those_without(run) -> None:
+    told = [
+        json.loads(run(*TRAIN, "--json", "--save-policy", "--relay", relay, "--out", relay).out)
+        for relay in ("on", "off")
+    ]
+    assert told[0]["core"] == told[1]["core"]
+    assert told[0]["policy_digest"] == told[1]["policy_digest"]
+
+
 def test_a_plan_is_refused_too_when_the_relay_comes_later(run) -> None:
     text = CUT + '[[exhaust]]\nprocess = "agent-1"\nphase = "storing"\nround = 1\nof = "disk"\n'
     assert run(*TRAIN, "--launcher", "memory", "--faults", plan(text), "--out", "a").code == 7
