@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from bnpg_agents.checkpoint import SLOTS_FILE, load_identity, stored
+from bnpg_agents.checkpoint import SLOTS_FILE, load_identity, load_snapshots, stored
 from bnpg_coordinator import run_files
 from bnpg_coordinator.critic_file import CRITIC_FILE, read_critics
 from bnpg_coordinator.experiment import experiment_digest, experiment_settings, experiment_toml
@@ -121,6 +121,7 @@ def align(run: RunFolder, fence: Fence) -> None:
 
     A process that plays all agents stores their thetas one after the other. Killed at its first storing, it
     leaves those of some agents and not those of others: then all begin anew, unless they are sealed too.
+    Where some hold later rounds, others have lost theirs, and nothing is removed.
 
     Parameters
     ----------
@@ -133,8 +134,11 @@ def align(run: RunFolder, fence: Fence) -> None:
     OSError
         If a file cannot be removed.
     """
-    held = [stored(run.agent(agent)) for agent in range(run.agents)]
-    if run.settings.launcher == "memory" and not all(held) and not run.settings.seal:
+    folders = [run.agent(agent) for agent in range(run.agents)]
+    held = [stored(folder) for folder in folders]
+    if run.settings.launcher != "memory" or all(held) or run.settings.seal:
+        return
+    if all(set(load_snapshots(folder)) <= {0} for folder in folders):
         for file in (file for files in held for file in files):
             fence.remove(file)
 

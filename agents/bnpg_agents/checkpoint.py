@@ -9,19 +9,19 @@ folder is read, and has slots from its next round on.
 import hashlib
 import json
 import re
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated
 
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import make_folder, next_count, write_atomically
-from bnpg_protocol.process.slots import SLOTS, Slot, SlotFile, read_slots
+from bnpg_protocol.process.slots import SLOTS, Slot, SlotFile, read_slots, slots_of
 from bnpg_protocol.wire.errors import StorageFailed
 from msgspec import Meta, Struct
 
 from bnpg_agents.npy import as_npy, from_npy
 from bnpg_agents.snapshot import Snapshot
-from bnpg_files.reading import read_bytes, read_json
+from bnpg_files.reading import opened, read_bytes, read_json
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.errors import InputError
@@ -108,9 +108,19 @@ class CheckpointFolder:
 
     def take_over(self) -> dict[int, Snapshot]:
         """Return what is stored, by round, of which from now on no earlier life can change anything."""
-        held = _read(self.path)
-        if held:
-            self._lay_out(sorted(held.items())[-SLOTS:])
+        file = self.path / SLOTS_FILE
+        with ExitStack() as stack:
+            former = stack.enter_context(opened(file)) if file.exists() else None
+            held = _read(self.path)
+            if held:
+                self._lay_out(sorted(held.items())[-SLOTS:])
+            elif former is not None:
+                self.fence.remove(file)
+            # What an earlier life was told is stored, it stored before its file had lost its name.
+            late = {} if former is None else slots_of(former.read())
+            if late.items() - held.items():
+                held = dict(sorted((held | late).items()))
+                self._lay_out([*held.items()][-SLOTS:])
         return {round_: _snapshot(content, self.path, round_) for round_, content in held.items()}
 
     def write(self, round_: int, snapshot: Snapshot) -> None:
@@ -151,14 +161,22 @@ class CheckpointFolder:
                 self.fence.remove(file)
 
     def archive(self) -> None:
-        """Put the thetas of a run that is done aside: whoever starts from this folder next is a newcomer."""
+        """Put the thetas of a run that is done aside: whoever starts from this folder next is a newcomer.
+
+        Raises
+        ------
+        StorageFailed
+            If that cannot be, or if somebody else has taken the folder over.
+        """
         aside = self.path / "archive" / f"{len(list(self.path.glob('archive/*'))) + 1:04d}"
         self.rest()
         try:
             aside.mkdir(parents=True)
-            for file in [*stored(self.path), self.path / "agent.json"]:
-                if file.exists():
-                    file.rename(aside / file.name)
+            files = [file for file in (*stored(self.path), self.path / "agent.json") if file.exists()]
+            for file in files:
+                write_atomically(aside / file.name, read_bytes(file), self._fsync)
+            for file in files:  # who the thetas are of is the last to go
+                self.fence.remove(file)
         except OSError as error:
             raise StorageFailed(f"cannot archive into {aside}: {error.strerror}") from None
 

@@ -68,9 +68,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitC
         if options.agent not in (None, agent):
             return shell.refuse(f"{options.state} belongs to agent {agent}, not to agent {options.agent}")
         seal = _open_seal(options, agent)
-        incarnation = folder.next_incarnation(max(options.incarnation, 1))
         shell.read_plan()
-        held = folder.take_over()
         whereabouts = Whereabouts(options.connect, options.patience)
         lifeline = Lifeline(options.lifeline)
         endpoint = whereabouts.wait(lifeline.cut)
@@ -86,6 +84,12 @@ def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitC
             f"no endpoint of the coordinator in {options.connect[1:]} after {options.patience:g} s",
             ExitCode.DEADLINE,
         )
+    try:  # not before all that was asked for can be: whoever is at work in this folder ends by it
+        incarnation = folder.next_incarnation(max(options.incarnation, 1))
+        held = folder.take_over()
+    except (InputError, StorageFailed) as error:
+        folder.close()
+        return shell.refuse(error)
     setup = AgentSetup(
         agent=agent,
         incarnation=incarnation,
@@ -151,7 +155,10 @@ def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitC
     if telemetry is not None:
         telemetry.ended()
     if options.archive and stop.code == ExitCode.DONE and machine.done:
-        folder.archive()
+        try:
+            folder.archive()
+        except StorageFailed as error:
+            stop = Stop(ExitCode.STORAGE, str(error))
     if options.stay and stop.code == ExitCode.DONE:
         ending = {signal.SIGTERM, signal.SIGINT}
         signal.pthread_sigmask(signal.SIG_BLOCK, ending)

@@ -7,12 +7,14 @@ that moment: it can wait for them like for any other child. Only Linux has this;
 
 import ctypes
 import json
+import math
 import os
 import select
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
@@ -23,6 +25,8 @@ NURSERY_PATIENCE = 60.0
 """Seconds the nursery may take: it imports numpy and the like from a disk that may be cold."""
 FORK_PATIENCE = 0.5
 """Seconds more for each process: those that are forked already want the cores, too."""
+_AGAIN = 0.01
+"""Seconds between two looks at whether a process has ended, where the machine does not tell."""
 _SET_SUBREAPER, _GET_SUBREAPER = 36, 37
 _subreaper = threading.Lock()
 
@@ -59,18 +63,27 @@ class Adopted:
             If it still runs after `timeout` seconds.
         """
         if self.poll() is None:
-            process = os.pidfd_open(self.pid)
             try:
-                ended = select.poll()
-                ended.register(process, select.POLLIN)
-                ended.poll(None if timeout is None else max(0.0, timeout) * 1000.0)
-            finally:
-                os.close(process)
+                process = os.pidfd_open(self.pid)
+            except OSError:  # no descriptor is left for it
+                self._look_again_and_again(timeout)
+            else:
+                try:
+                    ended = select.poll()
+                    ended.register(process, select.POLLIN)
+                    ended.poll(None if timeout is None else max(0.0, timeout) * 1000.0)
+                finally:
+                    os.close(process)
         code = self.poll()
         if code is None:
             assert timeout is not None
             raise subprocess.TimeoutExpired(str(self.pid), timeout)
         return code
+
+    def _look_again_and_again(self, timeout: float | None) -> None:
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while self.poll() is None and time.monotonic() < deadline:
+            time.sleep(_AGAIN)
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -93,7 +106,7 @@ def adopt(orders: Sequence[Order], environment: Mapping[str, str]) -> list[Adopt
     list of Adopted
         Empty if this machine has no such thing, or if the processes could not be started this way.
     """
-    if not hasattr(os, "pidfd_open"):
+    if not _tells_of_ends():
         return []
     pipes: list[tuple[int, int]] = []
     started: list[Adopted] = []
@@ -109,6 +122,15 @@ def adopt(orders: Sequence[Order], environment: Mapping[str, str]) -> list[Adopt
             # Whatever was started nevertheless has lost its lifeline with this, and ends.
             os.close(writing)
     return started
+
+
+def _tells_of_ends() -> bool:
+    """Whether this machine says when a process ends that is no child of ours; kernels before 5.3 do not."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 def _forked(orders: Sequence[Order], inputs: Sequence[int], environment: Mapping[str, str]) -> list[int]:

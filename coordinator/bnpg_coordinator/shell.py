@@ -11,7 +11,7 @@ import msgspec
 from bnpg_protocol.core import COMPILED, PYTHON, Opened
 from bnpg_protocol.process.faults.links import check_links
 from bnpg_protocol.process.faults.plan import PlanError, read_plan
-from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.fence import TAKEN_OVER, Fence
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.security.credentials import (
@@ -126,14 +126,15 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
     """
     shell = Shell(COORDINATOR, options)
     try:
-        fence = Fence.raise_in(options.folder) if options.fence is None else Fence(options.fence)
-        record = RunRecord(options.folder, options.fsync, fence)
         shell.read_plan()
         security = coordinator_security(
             options.key, options.roster, options.folder / BINDINGS_FILE, options.key_group
         )
         shell.mention_key()
         require_key(options.listen, "--listen", security is not None)
+        # Not before all that was asked for can be: whoever is at work in this folder ends by it.
+        fence = Fence.raise_in(options.folder) if options.fence is None else Fence(options.fence)
+        record = RunRecord(options.folder, options.fsync, fence)
         setup = load_setup(
             options.folder, record.next_generation(), options.patience, options.environment_workers
         )
@@ -150,6 +151,8 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
         if security is not None:
             setup = msgspec.structs.replace(setup, admission=security.admission)
         telemetry = _open_telemetry(options.metrics_listen)
+        if fence.torn:  # loading took its time; the address is that of somebody else now
+            return shell.refuse(TAKEN_OVER, ExitCode.REJECTED)
         transport = open_transport(PROCESS, options.listen, security, _largest_answer(setup))
         if options.endpoint_file is not None:
             host = coordinator_host(transport.endpoint, options.advertise)

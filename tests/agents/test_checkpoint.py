@@ -6,9 +6,11 @@ import hashlib
 import io
 import json
 import os
+from contextlib import closing
 
 import numpy as np
 import pytest
+from bnpg_agents import checkpoint
 from bnpg_agents.checkpoint import CheckpointFolder, load_latest, load_snapshots, stored
 from bnpg_agents.snapshot import Snapshot, of_table, unpacked
 from bnpg_protocol.process.files import next_count, write_atomically
@@ -253,3 +255,50 @@ def test_a_file_is_replaced_in_one_step_or_not_at_all(tmp_path, monkeypatch):
         write_atomically(file, b"new", fsync=True)
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_an_earlier_life_stores_while_it_loses_the_folder_is_there(folder, monkeypatch):
+    """It was told that it is stored, and has told the others."""
+    for round_ in range(3, 6):
+        folder.write(round_, of_table(theta(round_)))
+    read, waiting = checkpoint._read, [6, 7]
+
+    def meanwhile(path):
+        found = read(path)
+        while waiting:
+            folder.write(waiting[0], of_table(theta(waiting.pop(0))))
+        return found
+
+    monkeypatch.setattr(checkpoint, "_read", meanwhile)
+    with closing(CheckpointFolder(folder.path, fsync=False)) as another:
+        assert sorted(another.take_over())[-2:] == [6, 7]
+        assert held(another) == expected(5, 6, 7)
+        with pytest.raises(StorageFailed):
+            folder.write(8, of_table(theta(8)))
+
+
+def test_a_file_that_holds_nothing_is_taken_from_an_earlier_life_too(folder):
+    folder.write(0, of_table(theta(0)))
+    slots = folder.path / "theta.slots"
+    with slots.open("r+b") as file:
+        file.write(bytes(8))
+    with closing(CheckpointFolder(folder.path, fsync=False)) as another:
+        assert another.take_over() == {}
+        with pytest.raises(StorageFailed):
+            folder.write(1, of_table(theta(1)))
+        another.write(0, of_table(theta(0)))
+        assert held(another) == expected(0)
+
+
+def test_an_earlier_life_puts_nothing_of_the_next_one_aside(folder):
+    folder.adopt(0, "experiment")
+    folder.write(0, of_table(theta(0)))
+    with closing(CheckpointFolder(folder.path, fsync=False)) as another:
+        another.take_over()
+        with pytest.raises(StorageFailed, match="cannot archive"):
+            folder.archive()
+        assert another.identity() == (0, "experiment")
+        another.write(1, of_table(theta(1)))
+        assert held(another) == expected(0, 1)
+        another.archive()
+        assert (another.identity(), held(another)) == (None, {})

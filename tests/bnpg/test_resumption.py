@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bnpg_agents.checkpoint import load_latest
 from bnpg_coordinator.line import GENESIS, Line, check_chain, decode_line, encode_line
 from hypothesis import given
 from hypothesis import strategies as st
@@ -197,3 +198,11 @@ def test_the_chains_of_two_runs_of_one_experiment_are_equal(folder: Path, run: C
     ]
     assert chains[0] == chains[1]
     assert len(set(chains[0])) == 4
+
+
+def test_thetas_that_were_lost_end_a_run_in_memory_too(folder: Path, run: Callable[..., Any]) -> None:
+    shutil.rmtree(folder / "agents" / "agent-0")
+    ended = run("resume", str(folder), "--rounds", "9", "--quiet")
+    assert ended.code == 6
+    assert "an agent's state folder was lost" in ended.err
+    assert load_latest(folder / "agents" / "agent-1")

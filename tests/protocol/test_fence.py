@@ -1,6 +1,9 @@
 """Who has lost a folder to somebody else changes nothing in it any more, however far it had come."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bnpg_protocol.process.fence import Fence, fences
@@ -90,3 +93,38 @@ def test_a_file_of_that_name_and_a_link_are_no_fences(tmp_path: Path) -> None:
     Fence.raise_in(tmp_path).lower()
     assert kept.is_dir()
     assert (tmp_path / ".fence-1").read_text() == "a file"
+
+
+def test_whoever_makes_a_file_just_then_keeps_nobody_from_taking_the_folder_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = Fence.raise_in(tmp_path)
+    remove = os.rmdir
+
+    def at_work(*arguments: Any, **options: Any) -> None:
+        with suppress(FileNotFoundError):
+            Path(old.draft("file")).write_bytes(b"stale")
+        remove(*arguments, **options)
+
+    monkeypatch.setattr(os, "rmdir", at_work)
+    new = Fence.raise_in(tmp_path)
+    assert old.torn
+    assert list(tmp_path.iterdir()) == [new.path]
+
+
+def test_of_two_who_take_a_folder_over_at_once_one_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = []
+
+    def meanwhile(folder: Path) -> list[Path]:
+        found = fences(folder)
+        if not others:
+            others.append(None)
+            others[0] = Fence.raise_in(folder)
+        return found
+
+    monkeypatch.setattr("bnpg_protocol.process.fence.fences", meanwhile)
+    with pytest.raises(StorageFailed, match="somebody else has taken the folder over"):
+        Fence.raise_in(tmp_path)
+    assert list(tmp_path.iterdir()) == [others[0].path]

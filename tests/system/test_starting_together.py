@@ -1,6 +1,7 @@
 """All processes of a run are forked from one that is gone at once, and are this launcher's own children."""
 
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.__main__ import main
@@ -136,6 +138,29 @@ def test_a_nursery_that_fails_leaves_nothing_open(monkeypatch, interpreter: str)
 
 
 @linux
+def test_a_kernel_that_does_not_tell_of_ends_has_them_started_one_by_one(monkeypatch) -> None:
+    """Those before 5.3 do not, and a filter of system calls may not let them."""
+
+    def unknown(_pid: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "pidfd_open", unknown)
+    assert adopt([HELP], os.environ) == []
+
+
+@linux
+def test_who_has_no_descriptor_left_to_wait_with_looks_again_and_again(monkeypatch) -> None:
+    (one,) = adopt([HELP], os.environ)
+
+    def none_left(_pid: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "pidfd_open", none_left)
+    assert one.wait(PATIENCE) == 0
+    one.stdin.close()
+
+
+@linux
 def test_a_nursery_that_hangs_is_given_up(monkeypatch, tmp_path) -> None:
     hanging = tmp_path / "python"
     hanging.write_text("#!/bin/sh\nexec sleep 600\n")
@@ -225,6 +250,26 @@ def test_an_agent_whose_launcher_is_gone_before_the_coordinator_came_says_so(tmp
     )  # fmt: skip
     assert ran.returncode == ExitCode.INTERRUPTED
     assert 'stopped why="its launcher is gone"' in ran.stderr
+
+
+@pytest.mark.parametrize("package", ["bnpg_agents", "bnpg_coordinator"])
+def test_a_start_that_is_a_mistake_takes_nothing_from_whoever_is_at_work_there(
+    tmp_path: Path, package: str
+) -> None:
+    """Here it is one without the key that an address on another machine needs."""
+    at_work = Fence.raise_in(tmp_path)
+    asked = {
+        "bnpg_agents": ["--state", str(tmp_path), "--agent", "0", "--connect", "tcp://10.0.0.1:7000"],
+        "bnpg_coordinator": ["--folder", str(tmp_path), "--listen", "tcp://10.0.0.1:7000"],
+    }
+    ran = subprocess.run(
+        [sys.executable, "-P", "-m", package, *asked[package]],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert ran.returncode == ExitCode.USAGE
+    assert "needs a key" in ran.stderr
+    assert not at_work.torn
+    assert list(tmp_path.iterdir()) == [at_work.path]
 
 
 def test_where_there_is_no_such_thing_they_are_started_one_by_one(monkeypatch, tmp_path, play) -> None:

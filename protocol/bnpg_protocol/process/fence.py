@@ -13,6 +13,7 @@ own, and the one before goes on with a file that has no name.
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -37,21 +38,27 @@ class Fence:
 
     @classmethod
     def raise_in(cls, folder: Path) -> Self:
-        """Take a folder over: tear down whatever fences it has and raise one.
+        """Take a folder over: raise a fence and tear down whatever others it has.
+
+        Of two who do that at once at most one has the folder then.
 
         Raises
         ------
         StorageFailed
-            If the folder cannot be written.
+            If the folder cannot be written, or if somebody else has taken it over meanwhile.
         """
-        fence = folder / f"{_PREFIX}{secrets.token_hex(8)}"
+        own = cls(folder / f"{_PREFIX}{secrets.token_hex(8)}")
         try:
-            for old in fences(folder):
-                shutil.rmtree(old)
-            fence.mkdir(mode=0o700)
+            own.path.mkdir(mode=0o700)
+            for other in fences(folder):
+                if other != own.path:
+                    _tear(other)
         except OSError as error:
+            own.lower()
             raise StorageFailed(f"cannot write into {folder}: {error.strerror or error}") from None
-        return cls(fence)
+        if own.torn:
+            raise StorageFailed(f"cannot write into {folder}: {TAKEN_OVER}")
+        return own
 
     def lower(self) -> None:
         """Give the folder back: nothing is written through this fence any more."""
@@ -77,6 +84,14 @@ class Fence:
         draft = self.draft(path.name)
         os.rename(path, draft)
         os.unlink(draft)
+
+
+def _tear(fence: Path) -> None:
+    """Take a fence out of the way of its owner, who may be making a file in it, and then remove it."""
+    torn = fence.with_name(f"{fence.name}.torn")
+    with suppress(FileNotFoundError):  # somebody else has torn it down
+        fence.rename(torn)
+    shutil.rmtree(torn, ignore_errors=True)
 
 
 def fences(folder: Path) -> list[Path]:

@@ -158,7 +158,11 @@ def read_slots(path: Path) -> dict[int, bytes]:
     OSError
         If the file cannot be read.
     """
-    whole = patiently(lambda: read_bytes(path))
+    return slots_of(patiently(lambda: read_bytes(path)))
+
+
+def slots_of(whole: bytes) -> dict[int, bytes]:
+    """Return what such a file holds, by round, of which this is the content."""
     size = len(whole) // SLOTS
     slots = (_slot(whole[place * size : (place + 1) * size]) for place in range(SLOTS))
     return dict(sorted(slot for slot in slots if slot is not None))

@@ -31,6 +31,7 @@ SHORTAGES = frozenset(
         errno.ENOBUFS,
         errno.ENOMEM,
         errno.ENOSPC,
+        errno.ESTALE,
         errno.EPIPE,
         errno.EROFS,
     }
@@ -109,9 +110,19 @@ def shortage(error: OSError) -> str:
 
 def unusable(error: OSError) -> str:
     """Return one line about a path that cannot be used; the empty text if it is something else."""
+    if error.errno == errno.ENOENT and error.filename is None and not _is_somewhere():
+        return "the current folder does not exist any more"
     if error.errno not in UNUSABLE or error.filename is None:
         return ""
     return f"{error.filename} cannot be used: {error.strerror}"
+
+
+def _is_somewhere() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def leave(why: str, code: ExitCode) -> None:
