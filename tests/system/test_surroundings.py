@@ -59,6 +59,14 @@ def test_closed_and_full_streams_end_no_run(
     )
 
 
+def test_a_folder_that_is_there_no_more_is_one_line(shell: Shell) -> None:
+    done = shell(f"mkdir gone; cd gone; rmdir ../gone; {BNPG} {TRAIN}")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "bnpg: error: the current folder does not exist any more\n",
+    )
+
+
 @pytest.mark.parametrize("command", ["games", "train --help"])
 def test_what_cannot_be_shown_is_one_line(shell: Shell, command: str) -> None:
     assert shell(f"{BNPG} {command} >&-").returncode == 0
