@@ -80,15 +80,20 @@ class RayPool:
         return self._ray.remote(num_cpus=1, max_restarts=0)(Slot).remote()
 
     def _ended(self, answer: Any, task: Task) -> bool | None:
-        """Take in how a task ended; of one whose actor died, return whether it is tried again."""
+        """Take in how a task ended; of one whose actor left it undone, return whether it is tried again."""
+        how = "died"
         try:
             code, why = self._ray.get(answer)
         except self._ray.exceptions.RayError:
-            self._lives[task.number] = self._lives.get(task.number, 0) + 1
-            if self._lives[task.number] < LIVES:
-                return True
-            why = f"its actor died, as did {LIVES - 1} before it"
-            self._listener.run_ended(task.number, Ending(ExitCode.PEER_FAILED, why))
-            return False
-        self._listener.run_ended(task.number, Ending(ExitCode(code), why))
-        return None
+            pass
+        else:
+            if code != ExitCode.INTERRUPTED or self._interrupts:
+                self._listener.run_ended(task.number, Ending(ExitCode(code), why))
+                return None
+            how = "was interrupted by somebody else"
+        self._lives[task.number] = self._lives.get(task.number, 0) + 1
+        if self._lives[task.number] < LIVES:
+            return True
+        why = f"its actor {how}, as did {LIVES - 1} before it"
+        self._listener.run_ended(task.number, Ending(ExitCode.PEER_FAILED, why))
+        return False

@@ -146,16 +146,22 @@ def run_sweep(
         rows: list[Row] = []
         aggregates: list[Aggregate] = []
         report, warnings = None, []
+        done = tally.ended - len(failed)
         if not interrupted:
             rows = table_rows(grid, sweep, tally.failed)
-            failed |= {row.cells["run"]: row.cells["why"] for row in rows if row.cells["state"] == "failed"}
+            failed |= {
+                row.cells["run"]: row.cells["why"] or f"it is not done, but {row.cells['state']}"
+                for row in rows
+                if row.cells["state"] != "done"
+            }
+            done = len(rows) - len(failed)
             aggregates = aggregate(rows, grid.varying)
             unwritten = write_table(rows, sweep.path)
             write_aggregates(aggregates, grid.varying, sweep.path)
             report, warning = _write_report(sweep, rows)
             warnings = [line for line in (unwritten, warning) if line]
     return Sweep(
-        folder=folder, runs=len(grid.runs), done=tally.ended - len(failed), kept=len(kept), failed=failed,
+        folder=folder, runs=len(grid.runs), done=done, kept=len(kept), failed=failed,
         interrupted=interrupted, seconds=time.monotonic() - began, rows=rows, aggregates=aggregates,
         report=report, warnings=tuple(warnings),
     )  # fmt: skip

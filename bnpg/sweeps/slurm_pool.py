@@ -35,10 +35,13 @@ LIMIT = "1:00:00"
 def run_tasks(tasks: Sequence[tuple[int, Mapping[str, Any]]], folder: str) -> None:
     """Run tasks one after the other; leave how each ended in a file of its own in a folder.
 
-    This is what an element of the array does.
+    This is what an element of the array does. One that is told to end leaves its run, and those after it, to
+    the next array.
     """
     for number, content in tasks:
         ended = run_task(dict(content))
+        if ended["code"] == ExitCode.INTERRUPTED:
+            return
         file = Path(folder) / f"ended-{number}"
         draft = file.with_suffix(".tmp")
         draft.write_text(f"{ended['code']} {ended['why']}", encoding="utf-8")

@@ -134,20 +134,26 @@ class Workers:
             self._listener.round_done(task.number, report["round"])
         elif task is not None and "ended" in report:
             worker.task = None
-            ended = report["ended"]
-            self._listener.run_ended(task.number, Ending(ExitCode(ended["code"]), ended["why"]))
+            ending = Ending(ExitCode(report["ended"]["code"]), report["ended"]["why"])
+            if ending.code == ExitCode.INTERRUPTED and not self._interrupts:
+                return self._left(task, "was interrupted by somebody else")
+            self._listener.run_ended(task.number, ending)
         return None
 
     def _buried(self, worker: _Worker) -> Task | None:
         """Take a dead worker off the list; return the task it leaves, unless that is given up."""
         self._workers.remove(worker)
-        status, task = worker.process.wait(), worker.task
-        if task is None:
+        status = worker.process.wait()
+        if worker.task is None:
             return None
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with code {status}"
+        return self._left(worker.task, how)
+
+    def _left(self, task: Task, how: str) -> Task | None:
+        """Count a life of a task that was left undone; return the task, unless it is given up."""
         self._lives[task.number] = self._lives.get(task.number, 0) + 1
         if self._lives[task.number] < LIVES:
             return task
-        how = f"was killed by signal {-status}" if status < 0 else f"ended with code {status}"
         why = f"its process {how}, as did {LIVES - 1} before it"
         self._listener.run_ended(task.number, Ending(ExitCode.PEER_FAILED, why))
         return None

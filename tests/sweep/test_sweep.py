@@ -234,14 +234,15 @@ def _recorded(folder: Path) -> bool:
     return record.exists() and record.stat().st_size > 0
 
 
-@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL", "worker"])
+@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL", "worker", "told"])
 def test_a_sweep_that_is_stopped_goes_on_to_the_same_bytes(run: Any, here: Path, how: str) -> None:
     Path("long.toml").write_text(LONG)
     process = start("sweep", "long.toml", "--no-fsync", "--quiet", "--jobs", 2, "--out", "stopped")
     workers = _stopped_at_work(process)
-    if how == "worker":
-        workers[0].kill()
-        workers[1].resume()
+    if how in ("worker", "told"):
+        workers[0].send_signal(signal.SIGKILL if how == "worker" else signal.SIGTERM)
+        for worker in workers[how == "worker" :]:
+            worker.resume()
         _, err = process.communicate(timeout=100)
         assert process.returncode == 0, err
     else:

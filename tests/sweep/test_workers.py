@@ -1,5 +1,6 @@
 """Workers that die or fall silent, played by stand-ins."""
 
+import json
 import sys
 
 import pytest
@@ -20,6 +21,19 @@ for line in sys.stdin:
         os.kill(os.getpid(), 9)
     print(json.dumps({"round": 1}), flush=True)
     print(json.dumps({"ended": {"code": 0, "why": ""}}), flush=True)
+"""
+INTERRUPTED = json.dumps({"ended": {"code": int(ExitCode.INTERRUPTED), "why": "interrupted"}})
+ALWAYS_INTERRUPTED = f"""
+import sys
+for line in sys.stdin:
+    print({INTERRUPTED!r}, flush=True)
+"""
+FIRST_INTERRUPTED = f"""
+import json, pathlib, sys
+for line in sys.stdin:
+    mark = pathlib.Path(json.loads(line)["mark"])
+    print('{{"ended": {{"code": 0, "why": ""}}}}' if mark.exists() else {INTERRUPTED!r}, flush=True)
+    mark.touch()
 """
 
 
@@ -56,6 +70,17 @@ def test_a_worker_that_dies_is_replaced(tmp_path: object) -> None:
     heard = play(FIRST_DIES, *tasks)
     assert heard.endings == dict.fromkeys(range(3), Ending(ExitCode.DONE, ""))
     assert sorted(heard.rounds) == [(0, 1), (1, 1), (2, 1)]
+
+
+def test_a_run_that_somebody_else_interrupts_goes_on(tmp_path: object) -> None:
+    heard = play(FIRST_INTERRUPTED, Task(0, {"mark": f"{tmp_path}/0"}))
+    assert heard.endings == {0: Ending(ExitCode.DONE, "")}
+
+
+def test_a_run_that_somebody_else_always_interrupts_is_given_up() -> None:
+    heard = play(ALWAYS_INTERRUPTED, Task(0, {}), Task(1, {}))
+    why = "its process was interrupted by somebody else, as did 2 before it"
+    assert heard.endings == dict.fromkeys((0, 1), Ending(ExitCode.PEER_FAILED, why))
 
 
 def test_a_worker_that_gives_no_sign_of_life_is_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:

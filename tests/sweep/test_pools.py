@@ -1,0 +1,101 @@
+"""Pools whose engine is played by a stand-in: how they count what their workers leave undone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from bnpg_protocol.wire.exit_codes import ExitCode
+
+from bnpg.launchers.settings import LaunchSettings
+from bnpg.sweeps import ray_pool, slurm_pool
+from bnpg.sweeps.grid import read_grid
+from bnpg.sweeps.pool import Ending, Listener, Surroundings, Task
+from bnpg.sweeps.running import run_sweep
+
+TOLD_TO_END = int(ExitCode.INTERRUPTED), "interrupted"
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.endings: dict[int, Ending] = {}
+
+    def round_done(self, number: int, round_: int) -> None:
+        pass
+
+    def run_ended(self, number: int, ending: Ending) -> None:
+        assert number not in self.endings
+        self.endings[number] = ending
+
+
+class Idle:
+    """A pool that runs nothing, and says no word of it."""
+
+    def __init__(self, _jobs: int, _listener: Listener, _surroundings: Surroundings) -> None:
+        pass
+
+    def run(self, _tasks: Sequence[Task]) -> bool:
+        return False
+
+
+class Ray:
+    """Actors that answer with what comes next."""
+
+    exceptions = SimpleNamespace(RayError=RuntimeError)
+
+    def __init__(self, answers: list[tuple[int, str]]) -> None:
+        self._answers = iter(answers)
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 1}
+
+    def remote(self, **_options: Any) -> Any:
+        run = SimpleNamespace(remote=lambda _content: object())
+        return lambda _kind: SimpleNamespace(remote=lambda: SimpleNamespace(run=run))
+
+    def wait(self, references: list[Any], timeout: float) -> tuple[list[Any], list[Any]]:
+        assert timeout > 0
+        return references, []
+
+    def get(self, _reference: Any) -> tuple[int, str]:
+        return next(self._answers)
+
+    def kill(self, _actor: Any) -> None:
+        pass
+
+
+def test_a_run_that_no_pool_has_done_is_a_failed_one(grid_file: Path) -> None:
+    ended = run_sweep(
+        read_grid(grid_file), Path("idle"), 2, LaunchSettings(launcher="memory"), quiet=True, make_pool=Idle
+    )
+    assert (ended.done, len(ended.failed), ended.interrupted) == (0, ended.runs, False)
+    assert set(ended.failed.values()) == {"it is not done, but missing"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "ending"),
+    [
+        ([TOLD_TO_END, (0, "")], Ending(ExitCode.DONE, "")),
+        (
+            [TOLD_TO_END] * 3,
+            Ending(ExitCode.PEER_FAILED, "its actor was interrupted by somebody else, as did 2 before it"),
+        ),
+    ],
+)
+def test_a_run_whose_actor_is_told_to_end_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, answers: list[tuple[int, str]], ending: Ending
+) -> None:
+    monkeypatch.setattr(ray_pool, "connected", lambda _address: Ray(answers))
+    heard = Heard()
+    assert not ray_pool.RayPool(1, heard, Surroundings(Path())).run([Task(0, {})])
+    assert heard.endings == {0: ending}
+
+
+def test_an_element_that_is_told_to_end_leaves_its_run_to_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    codes = iter((ExitCode.DONE, ExitCode.INTERRUPTED))
+    monkeypatch.setattr(slurm_pool, "run_task", lambda _content: {"code": int(next(codes)), "why": ""})
+    slurm_pool.run_tasks([(number, {}) for number in range(3)], str(tmp_path))
+    assert [file.name for file in tmp_path.iterdir()] == ["ended-0"]
