@@ -82,14 +82,18 @@ class PipeChannel:
             self._unsent = b""  # the end of its output says the rest
 
     def receive(self) -> list[Report]:
-        """Return what it said since the last call."""
+        """Return what it said since the last call, and nothing of what others print there."""
         self._flush()
         with suppress(BlockingIOError):
             while content := os.read(self._out, 1 << 16):
                 self._left += content
             self.lost = True
         *lines, self._left = self._left.split(b"\n")
-        return [msgspec.json.decode(line, type=Report) for line in lines]
+        reports = []
+        for line in lines:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                reports.append(msgspec.json.decode(line, type=Report))
+        return reports
 
     def close(self) -> None:
         """Close its input."""

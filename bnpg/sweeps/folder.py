@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bnpg_protocol.process.files import write_atomically
+from bnpg_protocol.process.files import replace_file, sync_folder
 from msgspec import Struct
 
 from bnpg import __version__
@@ -76,7 +76,7 @@ def sweep_folder(grid: Grid, path: Path) -> Iterator[SweepFolder]:
                 if any(not entry.name.startswith(".") for entry in path.iterdir()):
                     raise InputError(f"{path} exists and is no sweep's folder; choose another --out")
                 content = json.dumps(_manifest(grid), indent=1) + "\n"
-                write_atomically(path / MANIFEST, content.encode(), fsync=True)
+                _write_once(path / MANIFEST, content.encode())
             (path / "runs").mkdir(exist_ok=True)
         file = opened(path / MANIFEST, change=True)
     except OSError as error:
@@ -84,14 +84,33 @@ def sweep_folder(grid: Grid, path: Path) -> Iterator[SweepFolder]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            in_use = not os.path.samestat(os.fstat(file.fileno()), os.stat(path / MANIFEST))
         except BlockingIOError:
-            raise InputError(f"{path} is in use: another bnpg process is running this sweep") from None
+            in_use = True
         except OSError:
-            pass  # a file system without locks: better to run than to refuse
+            in_use = False  # a file system without locks: better to run than to refuse
+        if in_use:
+            raise InputError(f"{path} is in use: another bnpg process is running this sweep")
         difference = _difference(path / MANIFEST, grid)
         if difference:
             raise InputError(f"{path} holds another sweep: {difference}; choose another --out")
         yield SweepFolder(path)
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Write a file unless another sweep, which began at the same moment, has: that one has locked it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.once")
+    try:
+        replace_file(draft, content, fsync=True)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+        except OSError:  # a file system without links
+            os.replace(draft, path)
+        sync_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _manifest(grid: Grid) -> dict[str, Any]:

@@ -102,6 +102,7 @@ class Workers:
             stdout=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            errors="replace",
             # Ctrl-C in a terminal is for the sweep, which then ends its workers in order.
             start_new_session=True,
         )
@@ -111,11 +112,20 @@ class Workers:
         return worker
 
     def _listen(self, worker: _Worker) -> None:
+        """Hand on what a worker reports, and that it is no more; lines of others are passed over."""
         assert worker.process.stdout is not None
-        with worker.process.stdout as reports:
-            for line in reports:
-                self._events.put((worker, json.loads(line)))
-        self._events.put((worker, None))
+        try:
+            with worker.process.stdout as reports:
+                for line in reports:
+                    with suppress(ValueError, RecursionError):
+                        report = json.loads(line)
+                        if isinstance(report, dict):
+                            self._events.put((worker, report))
+        except BaseException:
+            worker.process.kill()  # nobody hears it any more
+            raise
+        finally:
+            self._events.put((worker, None))
 
     def _next_event(self) -> Task | None:
         """Take in one event, or look for silence; return a task that must be done by somebody else."""

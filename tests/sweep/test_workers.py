@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 
 import pytest
 from bnpg_protocol.wire.exit_codes import ExitCode
@@ -34,6 +35,12 @@ for line in sys.stdin:
     mark = pathlib.Path(json.loads(line)["mark"])
     print('{{"ended": {{"code": 0, "why": ""}}}}' if mark.exists() else {INTERRUPTED!r}, flush=True)
     mark.touch()
+"""
+GARBLES = """
+import sys
+for line in sys.stdin:
+    sys.stdout.buffer.write(b"a module was loaded\\n\\xff\\n5\\n" + b"[" * 100_000 + b"\\n")
+    print('{"ended": {"code": 0, "why": ""}}', flush=True)
 """
 
 
@@ -70,6 +77,20 @@ def test_a_worker_that_dies_is_replaced(tmp_path: object) -> None:
     heard = play(FIRST_DIES, *tasks)
     assert heard.endings == dict.fromkeys(range(3), Ending(ExitCode.DONE, ""))
     assert sorted(heard.rounds) == [(0, 1), (1, 1), (2, 1)]
+
+
+def test_lines_of_a_worker_that_are_no_reports_are_passed_over() -> None:
+    assert play(GARBLES, Task(0, {})).endings == {0: Ending(ExitCode.DONE, "")}
+
+
+def test_a_worker_that_cannot_be_heard_is_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_line: str) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(workers.json, "loads", fails)
+    monkeypatch.setattr(threading, "excepthook", lambda _arguments: None)
+    heard = play(ALWAYS_INTERRUPTED, Task(0, {}))
+    assert heard.endings[0].code == ExitCode.PEER_FAILED
 
 
 def test_a_run_that_somebody_else_interrupts_goes_on(tmp_path: object) -> None:
