@@ -12,6 +12,7 @@ from typing import Any
 
 from bnpg_coordinator import run_files
 from bnpg_coordinator.line import Line
+from bnpg_protocol.process.asked_to_end import AskedToEnd
 from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.wire import addresses
 from bnpg_protocol.wire.addresses import agent_of, process_name
@@ -79,6 +80,7 @@ class Supervisor:
         self._before: float | None = None
         """When the lives of the coordinator before its present one had last spoken of themselves."""
         self._interrupts = 0
+        self._asked_to_end = AskedToEnd()
         self._known: dict[str, int] = {}
         """Which life of a process was the last, at least, by name."""
         self._said: dict[str, float | None] = {}
@@ -93,7 +95,9 @@ class Supervisor:
                 self._start(*self._names())
                 code, why = self._watch()
             finally:
+                self._asked_to_end.answered()
                 self._end_all()
+                self._asked_to_end.answered()  # who asks while all end already is answered by that
         self._tail.read()
         return Outcome(code, why, 1 + self._agents)
 
@@ -109,6 +113,7 @@ class Supervisor:
                 self._deaths.clear()
             if self._interrupts and not asked:
                 asked = True
+                self._asked_to_end.answered()
                 self._processes[COORDINATOR].end()
             if self._interrupts > 1:
                 return ExitCode.INTERRUPTED, "interrupted"
@@ -262,6 +267,7 @@ class Supervisor:
 
     def _note(self) -> None:
         self._interrupts += 1
+        self._asked_to_end.asked()
 
     def _look(self, line: Line) -> None:
         if self._on_line(line) and not self._interrupts:

@@ -27,6 +27,24 @@ Learner.apply_weights = takes_long
 sys.exit(main())
 """
 OPTIONS = ("train", "climbing", "--rounds", "2", "--lanes", "4", "--horizon", "2", "--no-fsync", "--quiet")
+STARTING = """
+import sys
+from bnpg.__main__ import main
+from bnpg.launchers.local_place import LocalPlace
+from bnpg_protocol.process import asked_to_end
+
+asked_to_end.GRACE = float(sys.argv.pop(1))
+start = LocalPlace.start
+
+def takes_long(self, orders):
+    started = start(self, orders)
+    print("in it", flush=True)
+    sys.stdin.readline()
+    return started
+
+LocalPlace.start = takes_long
+sys.exit(main())
+"""
 LOOP = """
 import sys
 from types import SimpleNamespace
@@ -85,6 +103,19 @@ def test_a_loop_that_does_not_come_to_it_is_left() -> None:
 def test_a_loop_that_comes_to_it_ends_in_order() -> None:
     code, out, err = interrupted([LOOP, "1000"], True, Path())
     assert (code, out, err) == (ExitCode.INTERRUPTED, "in order\n", "")
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_launcher_that_waits_for_a_host_ends_either_way_and_the_run_goes_on(
+    tmp_path: Path, answers: bool
+) -> None:
+    words = [STARTING, "1000" if answers else "0.2", *OPTIONS, "--out", "run"]
+    code, _, err = interrupted(words, answers, tmp_path)
+    assert code == ExitCode.INTERRUPTED
+    assert (LATE in err) != answers
+    command = [sys.executable, "-m", "bnpg", "resume", "run", "--quiet"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=300)
+    assert (tmp_path / "run" / "summary.json").exists()
 
 
 @pytest.mark.parametrize("answers", [False, True])
