@@ -10,8 +10,9 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.signals import noting
+from bnpg.named_place import unwritable
 from bnpg.sweeps.pool import LIVES, Ending, Listener, Surroundings, Task
 from bnpg.sweeps.task import run_task
 from bnpg_files.reading import read_text
@@ -70,9 +72,20 @@ class SlurmPool:
         self._interrupts = 0
 
     def run(self, tasks: Sequence[Task]) -> bool:
-        """Run all tasks; return whether that was interrupted."""
+        """Run all tasks; return whether that was interrupted.
+
+        Raises
+        ------
+        InputError
+            If Slurm takes no jobs, or their folder cannot be made.
+        StorageFailed
+            If the machine is short of something, such as room.
+        """
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
+        try:
+            self._folder.mkdir(parents=True)
+        except OSError as error:
+            raise unwritable(f"{self._folder} cannot be made", error) from None
         left = {task.number: task for task in tasks}
         with noting(self._note):
             for life in range(1, LIVES + 1):
@@ -96,19 +109,24 @@ class SlurmPool:
     def _submit(self, tasks: list[Task]) -> list[Any]:
         """Submit an array whose elements share the tasks."""
         submitit = import_module("submitit")
-        executor = submitit.SlurmExecutor(folder=self._folder / "jobs")
         options = {"time": LIMIT, "job-name": "bnpg-sweep"} | self._options
-        executor.update_parameters(
-            time=options.pop("time"),
-            job_name=options.pop("job-name"),
-            array_parallelism=self._jobs,
-            use_srun=False,
-            stderr_to_stdout=True,
-            additional_parameters={name.replace("-", "_"): value for name, value in options.items()},
-        )
         slots = [tasks[at :: self._jobs] for at in range(min(self._jobs, len(tasks)))]
         shares = [[(task.number, task.content) for task in slot] for slot in slots]
-        found: list[Any] = executor.map_array(run_tasks, shares, [str(self._folder)] * len(shares))
+        try:
+            executor = submitit.SlurmExecutor(folder=self._folder / "jobs")
+            executor.update_parameters(
+                time=options.pop("time"),
+                job_name=options.pop("job-name"),
+                array_parallelism=self._jobs,
+                use_srun=False,
+                stderr_to_stdout=True,
+                additional_parameters={name.replace("-", "_"): value for name, value in options.items()},
+            )
+            with redirect_stderr(StringIO()):  # submitit would print there what its error says too
+                found: list[Any] = executor.map_array(run_tasks, shares, [str(self._folder)] * len(shares))
+        except RuntimeError as error:  # no srun, or what sbatch said
+            why = " ".join(str(error).split())[:200] or "it does not say why"
+            raise InputError(f"--engine slurm: Slurm takes no jobs: {why}") from None
         return found
 
     def _follow(self, submitted: list[Any], left: dict[int, Task]) -> None:

@@ -1,5 +1,6 @@
 """Pools whose engine is played by a stand-in: how they count what their workers leave undone."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from bnpg.sweeps import ray_pool, slurm_pool
 from bnpg.sweeps.grid import read_grid
 from bnpg.sweeps.pool import Ending, Listener, Surroundings, Task
 from bnpg.sweeps.running import run_sweep
+from bnpg_math.errors import InputError
 
 TOLD_TO_END = int(ExitCode.INTERRUPTED), "interrupted"
 
@@ -99,3 +101,40 @@ def test_an_element_that_is_told_to_end_leaves_its_run_to_the_next(
     monkeypatch.setattr(slurm_pool, "run_task", lambda _content: {"code": int(next(codes)), "why": ""})
     slurm_pool.run_tasks([(number, {}) for number in range(3)], str(tmp_path))
     assert [file.name for file in tmp_path.iterdir()] == ["ended-0"]
+
+
+class Refusing:
+    """Submitit where Slurm takes no jobs."""
+
+    def __init__(self, folder: Path) -> None:
+        assert folder.name == "jobs"
+
+    def update_parameters(self, **_options: Any) -> None:
+        pass
+
+    def map_array(self, *_given: Any) -> list[Any]:
+        print("sbatch: error: invalid partition", file=sys.stderr)
+        raise RuntimeError("sbatch: error: invalid partition\nsbatch: error: no jobs")
+
+
+@pytest.fixture
+def slurm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm_pool.shutil, "which", lambda _name: "sbatch")
+    monkeypatch.setitem(sys.modules, "submitit", SimpleNamespace(SlurmExecutor=Refusing))
+
+
+@pytest.mark.usefixtures("slurm")
+def test_what_sbatch_refuses_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pool = slurm_pool.SlurmPool(1, Heard(), Surroundings(tmp_path))
+    with pytest.raises(InputError) as raised:
+        pool.run([Task(0, {})])
+    said = "sbatch: error: invalid partition sbatch: error: no jobs"
+    assert str(raised.value) == f"--engine slurm: Slurm takes no jobs: {said}"
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("slurm")
+def test_a_file_in_the_place_of_the_folder_of_jobs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "slurm").touch()
+    with pytest.raises(InputError, match="slurm cannot be made: File exists"):
+        slurm_pool.SlurmPool(1, Heard(), Surroundings(tmp_path)).run([Task(0, {})])
