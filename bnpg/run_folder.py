@@ -332,7 +332,10 @@ class RunFolder:
             raise InputError(f"{path} cannot be read: {why(error)}") from None
         known = self._fresh.get(path)
         if known is None or known[0] != stamp:
-            known = self._fresh[path] = (stamp, read(path))
+            try:
+                known = self._fresh[path] = (stamp, read(path))
+            except FileNotFoundError:  # it went since: a run that goes on drops what the last start wrote
+                return None
         content: Content = known[1]
         return content
 

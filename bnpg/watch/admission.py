@@ -94,12 +94,8 @@ class TokenAdmission:
         if request.method not in ("GET", "HEAD"):
             return PlainTextResponse("this server only reads\n", 405, headers={"Allow": "GET, HEAD"})
         if self._token is None:
-            name = (
-                request.headers.get("host", "").rsplit(":", 1)[0]
-                if not _bare(request)
-                else request.headers["host"]
-            )
-            if name not in _LOCAL_NAMES:
+            host = request.headers.get("host", "")
+            if (host if _bare(host) else host.rsplit(":", 1)[0]) not in _LOCAL_NAMES:
                 return PlainTextResponse("this server answers to localhost only\n", 421)
             return None
         presented = request.query_params.get("token")
@@ -118,9 +114,8 @@ class TokenAdmission:
         return hmac.compare_digest(presented.encode(), self._token.encode())
 
 
-def _bare(request: Request) -> bool:
-    """Whether the Host header has no port."""
-    host = request.headers.get("host", "")
+def _bare(host: str) -> bool:
+    """Whether a Host header has no port."""
     return ":" not in host or host.endswith("]")
 
 

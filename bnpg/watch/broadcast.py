@@ -87,10 +87,16 @@ class Broadcast:
                 except TimeoutError:
                     yield ": still here\n\n"
 
+    async def _look(self) -> WatchedPage:
+        try:
+            return await asyncio.to_thread(self._source.page)
+        except Exception as error:  # the next look may do better, and nobody looks again after an end
+            return WatchedPage.troubled(self._page, f"this cannot be shown: {type(error).__name__}: {error}")
+
     async def _refresh(self) -> None:
         async with self._refreshing:
             began = time.monotonic()
-            page = await asyncio.to_thread(self._source.page)
+            page = await self._look()
             took = time.monotonic() - began
             self._pause = max(REFRESH_EVERY, took * (1 - SHARE) / SHARE)
             self._refreshed_at = time.monotonic()

@@ -4,18 +4,14 @@ A source returns the sections of the page as they are now. It may raise nothing:
 or a folder that is being replaced, is a state like any other, and the page says so.
 """
 
-import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from bnpg_coordinator import run_files
-from bnpg_coordinator.line import LEARNING, MEASURED, RETURNS, Line
-from prometheus_client.parser import text_string_to_metric_families
+from bnpg_coordinator.line import Line
 
 from bnpg.durations import duration
 from bnpg.live.observation import Observation, ObservedRun
@@ -37,11 +33,9 @@ from bnpg.report.run_page import (
 )
 from bnpg.report.summary import Tile, number_tiles
 from bnpg.run_folder import EDGE_VALUES
+from bnpg.watch.answers import dag_of, fetch, numbers_of, status_of
 from bnpg_math.dag import Dag, Edge
 from bnpg_math.errors import InputError
-
-ANSWER = 3.0
-"""Seconds an address has to answer."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +59,11 @@ class WatchedPage:
     state: str
     sections: tuple[Section, ...]
     rows: dict[str, str] | None = None
+
+    @classmethod
+    def troubled(cls, held: Self | None, state: str) -> Self:
+        """Return the last page as it was seen, if one was, with what is wrong now."""
+        return cls("A run", "", False, state, ()) if held is None else replace(held, well=False, state=state)
 
 
 class Source(Protocol):
@@ -102,21 +101,20 @@ class FolderSource:
 
     def page(self) -> WatchedPage:
         """Return the page; what is dear and changes slowly is drawn less often."""
+        try:
+            self._page = self._drawn()
+        except (InputError, OSError) as error:  # files go and come while a run begins, ends and goes on
+            return WatchedPage.troubled(self._page, str(error))
+        return self._page
+
+    def _drawn(self) -> WatchedPage:
         stamp = tuple(
             _stamp(self._folder / name)
             for name in (run_files.RECORD, run_files.SUMMARY, run_files.POLICY, EDGE_VALUES)
         )
         if self._page is None or stamp != self._seen:
-            try:
-                self._run = read_run(self._folder, self._run.run.__dict__.get("game"))
-                self._seen = stamp
-            except InputError as error:
-                held = self._page
-                return (
-                    WatchedPage("A run", "", False, str(error), ())
-                    if held is None
-                    else replace(held, well=False, state=str(error))
-                )
+            self._run = read_run(self._folder, self._run.run.__dict__.get("game"))
+            self._seen = stamp
             self._slow.pop("summary", None)
             if self._run.over:
                 self._slow.pop("team", None)  # its edges may have been measured since
@@ -134,8 +132,7 @@ class FolderSource:
             self._every(5.0, "time", lambda: time_section(run)),
             self._every(3600.0, "experiment", lambda: experiment_section(run)),
         )
-        self._page = WatchedPage(f"Run {run.name}", subtitle(run), well, state, sections)
-        return self._page
+        return WatchedPage(f"Run {run.name}", subtitle(run), well, state, sections)
 
     def _every(self, seconds: float, name: str, draw: Callable[[], Section]) -> Section:
         """Draw a section anew, unless that was done a moment ago; a run that is over stays as it is."""
@@ -162,8 +159,8 @@ class AddressSource:
     def __init__(self, address: str) -> None:
         bare = address.removeprefix("http://").rstrip("/")
         self._name = bare
-        self._base = f"http://{bare}"
         self._status: dict[str, Any] = {}
+        self._dag = dag_of({})
         self._lines: dict[int, Line] = {}
         self._answered: float | None = None
         self._observer: ObservedRun | None = None
@@ -171,7 +168,7 @@ class AddressSource:
     def page(self) -> WatchedPage:
         """Ask once, and return the page."""
         trouble = self._ask()
-        dag = _dag(self._status)
+        dag = self._dag
         if self._observer is None or self._observer.dag != dag:
             self._observer = ObservedRun(dag, int(self._status.get("rounds", 0)), lambda: self._status)
         if self._lines:
@@ -199,26 +196,27 @@ class AddressSource:
     def _ask(self) -> str:
         """Take in status and metrics; return what went wrong."""
         try:
-            status = json.loads(_fetch(f"{self._base}/status"))
-            metrics = _fetch(f"{self._base}/metrics").decode()
-        except (OSError, ValueError, urllib.error.URLError) as error:
-            reason = getattr(error, "reason", error)
+            told, metrics = fetch(self._name, "/status"), fetch(self._name, "/metrics")
+        except OSError as error:
             since = (
                 "" if self._answered is None else f" for {duration(round(time.monotonic() - self._answered))}"
             )
-            return f"no answer from {self._name}{since} ({reason}); asking again"
+            return f"no answer from {self._name}{since} ({error}); asking again"
         self._answered = time.monotonic()
-        if not isinstance(status, dict) or "round" not in status:
-            return (
-                f"{self._name} answers, but is no coordinator of a run" if status else "the run is starting"
-            )
-        if int(status["round"]) < int(self._status.get("round", 0)):
+        try:
+            status, numbers = status_of(told), numbers_of(metrics)
+            dag = dag_of(status)
+        except ValueError:
+            return f"{self._name} answers, but is no coordinator of a run"
+        if not status:
+            return "the run is starting"
+        round_ = int(status["round"])
+        if round_ < int(self._status.get("round", 0)):
             # Rounds are played again after a return: their numbers come again too.
-            self._lines = {r: line for r, line in self._lines.items() if r <= int(status["round"])}
+            self._lines = {r: line for r, line in self._lines.items() if r <= round_}
         self._status = status | {"written": time.time()}
-        numbers = _numbers(metrics)
+        self._dag = dag
         if numbers:
-            round_ = int(status["round"])
             self._lines[round_] = Line(round_).holding(**numbers)
         return ""
 
@@ -260,30 +258,6 @@ def _tiles(seen: Observation) -> list[Tile]:
     share = seen.round / seen.rounds if seen.rounds else None
     rounds = Tile("rounds", f"{seen.round} / {seen.rounds}", "updates", share)
     return [rounds, *number_tiles(seen.latest, seen.latest.optimum)]
-
-
-def _numbers(metrics: str) -> dict[str, float]:
-    """Return the measured numbers out of the text that is made for Prometheus."""
-    numbers: dict[str, float] = {}
-    for family in text_string_to_metric_families(metrics):
-        key = family.name.removeprefix("bnpg_")
-        if key in (*MEASURED, *RETURNS, *LEARNING) and family.samples:
-            numbers[key] = float(family.samples[0].value)
-    return numbers
-
-
-def _dag(status: dict[str, Any]) -> Dag:
-    """Return the DAG that a status tells of; without one, the agents without edges."""
-    agents = [int(agent) for agent in status.get("agents", {})]
-    edges = tuple((int(parent), int(child)) for parent, child in status.get("edges", ()))
-    named = [agent + 1 for agent in agents] + [agent + 1 for edge in edges for agent in edge]
-    return Dag(max([1, int(status.get("team", 0)), *named]), edges)
-
-
-def _fetch(address: str) -> bytes:
-    with urllib.request.urlopen(address, timeout=ANSWER) as answer:  # noqa: S310 (http only, see AddressSource)
-        content: bytes = answer.read()
-    return content
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -8,12 +8,14 @@ import pytest
 from bnpg_coordinator.experiment import Experiment, experiment_toml, read_experiment
 from bnpg_protocol.wire.errors import StorageFailed
 
+from bnpg import run_folder
 from bnpg.execution import execute
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.lease import lease
 from bnpg.run_creation import create_run_folder
+from bnpg.run_documents import read_document
 from bnpg.run_folder import RunFolder
 from bnpg_math.errors import InputError
 
@@ -136,6 +138,19 @@ def test_a_damaged_folder_is_recognised(here: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(InputError, match=name):
         RunFolder(folder)
+
+
+def test_a_file_that_goes_while_it_is_read_is_not_there(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, Path("run")).path
+    (folder / "summary.json").write_text('{"state": "done", "why": "", "rounds": 1}')
+
+    def late(path: Path, kind: object) -> object:
+        path.unlink()
+        return read_document(path, kind)
+
+    run = RunFolder(folder)
+    monkeypatch.setattr(run_folder, "read_document", late)
+    assert run.summary is None
 
 
 def test_a_folder_may_move(here: Path) -> None:

@@ -44,6 +44,12 @@ def test_another_name_is_turned_away(host: str) -> None:
     assert answer.status_code == 421
 
 
+def test_a_request_without_a_host_is_turned_away() -> None:
+    answer = TokenAdmission(None).answer(request())
+    assert answer is not None
+    assert answer.status_code == 421
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("token", [None, TOKEN])
 def test_there_is_nothing_but_reading(method: str, token: str | None) -> None:

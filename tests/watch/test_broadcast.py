@@ -100,3 +100,23 @@ async def test_a_look_that_takes_long_is_taken_less_often() -> None:
     finally:
         broadcast.time = real
     assert told._pause == 4.5
+
+
+async def test_a_source_that_raises_leaves_the_last_page_and_is_looked_at_again() -> None:
+    class Raising(ReadStatus):
+        wrong = False
+
+        def page(self) -> WatchedPage:
+            if self.wrong:
+                raise TypeError("odd")
+            return super().page()
+
+    source = Raising()
+    told = Broadcast(source)
+    before = await told.page()
+    source.wrong, told._pause = True, 0.0
+    seen = await told.page()
+    assert (seen.well, seen.sections) == (False, before.sections)
+    assert "TypeError: odd" in seen.state
+    source.wrong, told._pause = False, 0.0
+    assert (await told.page()).well

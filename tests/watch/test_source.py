@@ -1,8 +1,11 @@
 """A folder and an address are watched through everything that may happen to them."""
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,9 @@ import pytest
 from bnpg_coordinator.line import LEARNING
 
 from bnpg.watch.source import AddressSource, FolderSource, WatchedPage
+from bnpg_math.errors import InputError
+
+AGENT = {"incarnation": 1, "heard_seconds_ago": 0.0, "phase": "running", "round": 0, "step": 0}
 
 
 def html(sight: WatchedPage, name: str) -> str:
@@ -79,18 +85,39 @@ def test_a_folder_that_cannot_be_read_for_a_moment_keeps_its_last_page(growing: 
     assert source.page().well
 
 
+@pytest.mark.parametrize("error", [InputError("torn"), FileNotFoundError(2, "gone")])
+def test_what_cannot_be_drawn_for_a_moment_keeps_the_last_page(
+    growing: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    source = FolderSource(growing.folder)
+    growing.line(0)
+    before = source.page()
+
+    def fail(*arguments: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bnpg.watch.source.edge_worths", fail)
+        seen = source.page()
+    assert (seen.well, seen.state, seen.sections) == (False, str(error), before.sections)
+    assert source.page().well
+
+
 class Coordinator:
     """What a coordinator with --metrics-listen answers."""
 
     def __init__(self) -> None:
         self.status: dict[str, Any] = {}
+        self.told = ""
+        """In the place of the status, if there is some."""
         self.metrics = ""
         coordinator = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 status = self.path == "/status"
-                content = json.dumps(coordinator.status) if status else coordinator.metrics
+                told = coordinator.told or json.dumps(coordinator.status)
+                content = told if status else coordinator.metrics
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(content.encode())
@@ -114,10 +141,9 @@ class Coordinator:
         self.thread.join()
 
     def tell(self, round_: int, value: float, **changes: Any) -> None:
-        agent = {"incarnation": 1, "heard_seconds_ago": 0.0, "phase": "running", "round": 0, "step": 0}
         self.status = {
             "phase": "running", "round": round_, "rounds": 9, "waiting_for": "nobody", "generation": 1,
-            "team": 3, "edges": [[0, 2]], "agents": {"0": agent, "2": agent},
+            "team": 3, "edges": [[0, 2]], "agents": {"0": AGENT, "2": AGENT},
         } | changes  # fmt: skip
         self.metrics = (
             f"# TYPE bnpg_value gauge\nbnpg_value {value}\n"
@@ -180,6 +206,85 @@ def test_another_server_is_recognised(coordinator: Coordinator, answer: Any) -> 
     assert seen.sections
     if answer:
         assert seen.state.endswith("answers, but is no coordinator of a run")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        '{"round": "x"}',
+        '{"round": -1}',
+        '{"round": 1, "agents": []}',
+        '{"round": 1, "agents": null}',
+        '{"round": 1, "agents": {"0": {}}}',
+        '{"round": 1, "agents": {"999999999": ' + json.dumps(AGENT) + "}}",
+        '{"round": 1, "team": 1000000000}',
+        '{"round": 1, "edges": [[0, 1], [1, 0]]}',
+        '{"round": 1, "refused": {"malformed": "often"}}',
+        '{"round": 1, "odd": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        "<html>",
+    ],
+    ids=lambda told: told[:40],
+)
+def test_what_no_coordinator_says_changes_nothing_but_the_state(coordinator: Coordinator, told: str) -> None:
+    source = AddressSource(f"127.0.0.1:{coordinator.port}")
+    coordinator.tell(2, 1.0)
+    before = source.page()
+    coordinator.told = told
+    seen = source.page()
+    assert seen.state.endswith("answers, but is no coordinator of a run")
+    assert seen.sections == before.sections
+
+
+@pytest.mark.parametrize("metrics", ["bnpg_value x\n", "bnpg_value{\n", "# TYPE bnpg_value odd\n", "{} 1\n"])
+def test_metrics_that_no_coordinator_gives_are_no_answer(coordinator: Coordinator, metrics: str) -> None:
+    source = AddressSource(f"127.0.0.1:{coordinator.port}")
+    coordinator.tell(2, 1.0)
+    coordinator.metrics = metrics
+    assert source.page().state.endswith("answers, but is no coordinator of a run")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"x" * 5000, "more than 1000 bytes"),
+        (b"HTTP/1.1 200 OK\r\n", "timed out"),
+        (b"SSH-2.0\r\n\r\n", "timed out"),
+    ],
+)
+def test_who_never_ends_an_answer_is_left(monkeypatch: pytest.MonkeyPatch, said: bytes, reason: str) -> None:
+    monkeypatch.setattr("bnpg.watch.answers.LARGEST", 1000)
+    monkeypatch.setattr("bnpg.watch.answers.ANSWER", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        talking = threading.Thread(target=talk, args=(listening, said))
+        talking.start()
+        seen = AddressSource(f"127.0.0.1:{listening.getsockname()[1]}").page()
+        talking.join()
+    assert not seen.well
+    assert reason in seen.state
+
+
+def talk(listening: socket.socket, said: bytes) -> None:
+    """Say something, and then a byte now and then until nobody listens."""
+    reader, _ = listening.accept()
+    with reader, suppress(OSError):
+        reader.sendall(said)
+        while True:
+            time.sleep(0.01)
+            reader.sendall(b"x")
+
+
+def test_who_hangs_up_and_what_is_no_address_are_no_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        source = AddressSource(f"127.0.0.1:{listening.getsockname()[1]}")
+
+        def hang_up() -> None:
+            listening.accept()[0].close()
+
+        talking = threading.Thread(target=hang_up)
+        talking.start()
+        assert "no answer from" in source.page().state
+        talking.join()
+    assert "no answer from" in AddressSource("127.0.0.1:odd").page().state
 
 
 def test_the_real_telemetry_of_a_coordinator_is_understood(tmp_path: Path) -> None:
