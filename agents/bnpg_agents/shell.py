@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bnpg_protocol.core import Opened
@@ -73,7 +74,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitC
         lifeline = Lifeline(options.lifeline)
         endpoint = whereabouts.wait(lifeline.cut)
         telemetry = _open_telemetry(options.metrics_listen)
-        transport, advertised_at, expected = _open_transport(options, identity, endpoint)
+        transport, advertised_at, expected = _open_transport(options, identity, endpoint, lifeline.cut)
         shell.mention_key()
     except (InputError, StorageFailed, PlanError, InsecureSetup) as error:
         return shell.refuse(error)
@@ -197,7 +198,10 @@ def _open_seal(options: AgentOptions, agent: int) -> Seal | None:
 
 
 def _open_transport(
-    options: AgentOptions, identity: tuple[int, str] | None, coordinator: str | None
+    options: AgentOptions,
+    identity: tuple[int, str] | None,
+    coordinator: str | None,
+    given_up: Callable[[], bool],
 ) -> tuple[Transport | None, str, str]:
     """Open the sockets; return them, where parents reach the inbox, and the coordinator's public key."""
     if coordinator is None:
@@ -213,7 +217,7 @@ def _open_transport(
     local = not leaves_machine(coordinator)
     inbox = options.inbox or ("tcp://127.0.0.1:*" if local else "tcp://0.0.0.0:*")
     require_key(inbox, "--inbox", security is not None)
-    host = advertised_host(inbox, options.advertise, coordinator, options.patience)
+    host = advertised_host(inbox, options.advertise, coordinator, options.patience, given_up)
     name = process_name(options.agent_id if identity is None else identity[0])
     transport = open_transport(name, inbox, security, LARGEST_ACTIONS)
     transport.connect(COORDINATOR_ROUTE, coordinator, expected)

@@ -59,7 +59,10 @@ def allocated_hosts() -> list[str]:
         listed = subprocess.run(asked, capture_output=True, text=True, timeout=ASK_PATIENCE, check=True)
     except (subprocess.SubprocessError, OSError) as error:
         raise InputError(f"--launcher slurm: {' '.join(asked)} failed: {error}") from None
-    return listed.stdout.split()
+    hosts = listed.stdout.split()
+    if not hosts:
+        raise InputError(f"--launcher slurm: {' '.join(asked)} names no host")
+    return hosts
 
 
 def launch(run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: OnLine) -> Outcome:

@@ -58,3 +58,15 @@ def test_the_launcher_needs_an_allocation(
     said = "expected an allocation (SLURM_JOB_NODELIST)" if there else "expected Slurm's srun on the PATH"
     assert said in capfd.readouterr().err
     assert not out.exists(), "no folder is left by a run that cannot be"
+
+
+def test_an_allocation_that_names_no_host_is_one_line(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for command in ("srun", "scontrol"):
+        (tmp_path / command).write_text("#!/bin/sh\n")
+        (tmp_path / command).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("SLURM_JOB_NODELIST", "somewhere")
+    assert main(["train", "climbing", "--launcher", "slurm", "--quiet", "--out", str(tmp_path / "run")]) == 2
+    assert "scontrol show hostnames somewhere names no host" in capfd.readouterr().err

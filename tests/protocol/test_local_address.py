@@ -38,10 +38,22 @@ def test_the_endpoint_that_is_named(bound: str, host: str, endpoint: str) -> Non
     assert advertised(bound, host) == endpoint
 
 
-def test_without_a_way_to_the_coordinator_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nowhere(*_arguments, **_options):
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_arguments, **_options):
         raise OSError(101, "Network is unreachable")
 
-    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_without_a_way_to_the_coordinator_the_remedy_is_named() -> None:
     with pytest.raises(InsecureSetup, match=r"Network is unreachable.*give --advertise"):
         advertised_host("tcp://0.0.0.0:*", "auto", "tcp://10.1.2.3:7000", 0.0)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_nobody_waits_for_a_way_when_the_launcher_is_gone() -> None:
+    answers = iter([False, True])
+    with pytest.raises(InsecureSetup, match="give --advertise"):
+        advertised_host("tcp://0.0.0.0:*", "auto", "tcp://10.1.2.3:7000", 1e9, lambda: next(answers))

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Callable
 
 from bnpg_protocol.process.security.endpoints import host_of, leaves_machine
 from bnpg_protocol.wire.errors import InsecureSetup
@@ -13,7 +14,13 @@ LOOK_AGAIN = 0.2
 """Seconds between two attempts to resolve a name that is not known yet."""
 
 
-def advertised_host(inbox: str, wanted: str, coordinator: str, patience: float) -> str:
+def _never() -> bool:
+    return False
+
+
+def advertised_host(
+    inbox: str, wanted: str, coordinator: str, patience: float, given_up: Callable[[], bool] = _never
+) -> str:
     """Return the host to name to others; the empty text if the inbox's own address will do.
 
     Parameters
@@ -27,6 +34,8 @@ def advertised_host(inbox: str, wanted: str, coordinator: str, patience: float) 
         Endpoint of the coordinator.
     patience : float
         Seconds for the coordinator's name to become known.
+    given_up : callable, optional
+        Whether nobody is interested any more.
 
     Raises
     ------
@@ -41,7 +50,9 @@ def advertised_host(inbox: str, wanted: str, coordinator: str, patience: float) 
         return wanted
     if host_of(inbox) not in WILDCARDS:
         return ""
-    return _address_towards(coordinator, patience) if leaves_machine(coordinator) else "127.0.0.1"
+    if not leaves_machine(coordinator):
+        return "127.0.0.1"
+    return _address_towards(coordinator, patience, given_up)
 
 
 def coordinator_host(bound: str, wanted: str) -> str:
@@ -74,7 +85,7 @@ def coordinator_host(bound: str, wanted: str) -> str:
         return socket.gethostname()  # a host without a route to elsewhere
 
 
-def _address_towards(endpoint: str, patience: float) -> str:
+def _address_towards(endpoint: str, patience: float, given_up: Callable[[], bool] = _never) -> str:
     """Ask the kernel from which address it would speak to a host. Connecting a UDP socket sends nothing."""
     host, port = host_of(endpoint), int(endpoint.rsplit(":", 1)[1])
     deadline = time.monotonic() + patience
@@ -85,7 +96,7 @@ def _address_towards(endpoint: str, patience: float) -> str:
                 probe.connect(target)
                 return str(probe.getsockname()[0])
         except OSError as error:
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline or given_up():
                 raise InsecureSetup(
                     f"no address of this host towards {endpoint} ({error.strerror}): give --advertise"
                 ) from None
