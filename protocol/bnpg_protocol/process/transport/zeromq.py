@@ -1,4 +1,4 @@
-"""The ZeroMQ transport; the only file that opens sockets for messages.
+"""The ZeroMQ transport: messages between processes, on one host or on several.
 
 A process has at most one ROUTER that others connect to (the coordinator's front, an agent's inbox) and one
 DEALER for every route of its own (an agent's to the coordinator and to each child). Answers to an arrival go
