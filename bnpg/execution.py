@@ -95,9 +95,10 @@ def execute(
             announce()
         over = concluded(run)
         if not over:
+            done = (run.summary or {}).get("state") == "done"
             for stale in (run_files.SUMMARY, run_files.POLICY, *CERTIFICATE_FILES):
                 (run.path / stale).unlink(missing_ok=True)
-            align(run, fence)
+            align(run, fence, done)
         else:
             forsake(run.path)
         forget_heads(run.path)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from bnpg_agents.checkpoint import SLOTS_FILE, load_identity, load_snapshots, stored
+from bnpg_agents.checkpoint import SLOTS_FILE, load_identity, stored
 from bnpg_coordinator import run_files
 from bnpg_coordinator.critic_file import CRITIC_FILE, read_critics
 from bnpg_coordinator.experiment import experiment_digest, experiment_settings, experiment_toml
@@ -116,29 +116,31 @@ def _check_places(run: RunFolder) -> None:
             raise InputError(f"{path}: expected a file that this run has written, got {what}")
 
 
-def align(run: RunFolder, fence: Fence) -> None:
+def align(run: RunFolder, fence: Fence, done: bool) -> None:
     """Make the thetas in a folder such that the run can go on.
 
     A process that plays all agents stores their thetas one after the other. Killed at its first storing, it
-    leaves those of some agents and not those of others: then all begin anew, unless they are sealed too.
-    Where some hold later rounds, others have lost theirs, and nothing is removed.
+    leaves those of the first agents and not those of the others: then all begin anew, unless they are sealed
+    too. If the run was done, or it is the others that hold theirs, some were lost, and nothing is removed.
 
     Parameters
     ----------
     run : RunFolder
     fence : Fence
         Of the run folder.
+    done : bool
+        Whether all rounds it had were done, so that everybody has stored.
 
     Raises
     ------
     OSError
         If a file cannot be removed.
     """
-    folders = [run.agent(agent) for agent in range(run.agents)]
-    held = [stored(folder) for folder in folders]
-    if run.settings.launcher != "memory" or all(held) or run.settings.seal:
+    held = [stored(run.agent(agent)) for agent in range(run.agents)]
+    if done or run.settings.launcher != "memory" or run.settings.seal:
         return
-    if all(set(load_snapshots(folder)) <= {0} for folder in folders):
+    holding = list(map(bool, held))
+    if not all(holding) and holding == sorted(holding, reverse=True):
         for file in (file for files in held for file in files):
             fence.remove(file)
 

@@ -196,7 +196,9 @@ class AgentMachine:
         if kind in INVITATIONS or kind is CheckpointsReturned:
             return self._invited(envelope, origin, now)
         if self._welcome is None:
-            return self._refuse(envelope, "before the Welcome")
+            # A neighbour that was let in a moment earlier may be heard first; it says its EdgeHello again.
+            level = "info" if kind is EdgeHello else "warning"
+            return self._refuse(envelope, "before the Welcome", level=level)
         if envelope.run != self._links.run:
             return self._refuse(envelope, "another run")
         effects: list[Effect] = []
@@ -608,10 +610,12 @@ class AgentMachine:
         self._failing_until = now + FAILED_FOR
         return [Log("error", "failing", {"why": why}), *self.tick(now)]
 
-    def _refuse(self, envelope: Envelope, reason: str, detail: str = "") -> list[Effect]:
+    def _refuse(
+        self, envelope: Envelope, reason: str, detail: str = "", level: str = "warning"
+    ) -> list[Effect]:
         self._links.refused[reason] += 1
         fields = {"kind": type(envelope.message).__name__, "sender": name(envelope.sender), "reason": reason}
-        return [Log("warning", "refused", fields | ({"detail": detail} if detail else {}))]
+        return [Log(level, "refused", fields | ({"detail": detail} if detail else {}))]
 
     def _in_range(self, sender: int, message: Any, kind: type[Message]) -> bool:
         """Whether states and actions name something that exists; `kind` is the type of the message."""

@@ -2,8 +2,6 @@
 
 import json
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +55,19 @@ def _from_folder(folder: Path) -> dict[str, Any]:
 
 
 def _from_address(where: str) -> dict[str, Any]:
-    address = where if where.startswith("http://") else f"http://{where}"
+    from bnpg.watch.answers import fetch
+
+    expected = "expected a run folder, or HOST:PORT given to --metrics-listen"
     try:
-        with urllib.request.urlopen(f"{address.rstrip('/')}/status", timeout=5) as answer:  # noqa: S310
-            status = dict(json.loads(answer.read()))
-    except (OSError, ValueError, urllib.error.URLError) as error:
-        reason = getattr(error, "reason", error)
-        raise InputError(
-            f"{where}: expected a run folder, or HOST:PORT given to --metrics-listen: {reason}"
-        ) from None
-    return status | {"seconds_old": 0.0, "up": True}
+        content = fetch(where.removeprefix("http://").rstrip("/"), "/status")
+    except OSError as error:
+        raise InputError(f"{where}: {expected}: {error}") from None
+    try:
+        status = dict(json.loads(content)) | {"seconds_old": 0.0, "up": True}
+        _lines(status)
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
+        raise InputError(f"{where}: {expected}; what answers there is no process of a run") from None
+    return status
 
 
 def _lines(status: dict[str, Any]) -> list[str]:

@@ -4,11 +4,13 @@ import json
 import time
 from pathlib import Path
 
+import pytest
 from bnpg_protocol.process.telemetry import Telemetry
 from click.testing import CliRunner, Result
 
 from bnpg.__main__ import main
 from bnpg.cli.root import bnpg
+from bnpg.watch import answers
 
 STATUS = {
     "phase": "running",
@@ -82,3 +84,16 @@ def test_of_nothing_is_one_line_and_exit_2(tmp_path: Path, capfd) -> None:
     for where in (str(tmp_path), "127.0.0.1:1", "neither"):
         assert main(["status", where]) == 2
         assert len(capfd.readouterr().err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", ["", "[1]", '"x"', "{" * 9000, '{"agents": 3}', '{"agents": {"x": {}}}', '{"refused": [1]}']
+)
+def test_of_who_is_no_process_of_a_run(monkeypatch: pytest.MonkeyPatch, capfd, answer: str) -> None:
+    monkeypatch.setattr(answers, "fetch", lambda _address, _path: answer.encode())
+    assert main(["status", "127.0.0.1:7777"]) == 2
+    told = capfd.readouterr().err
+    assert told == (
+        "bnpg: error: 127.0.0.1:7777: expected a run folder, or HOST:PORT given to --metrics-listen; "
+        "what answers there is no process of a run\n"
+    )
