@@ -1,10 +1,10 @@
 """A fence around a folder: who has lost the folder to somebody else can change nothing in it any more.
 
 A fence is a folder within the folder, in which every file is made before it is renamed to its place, and into
-which a file is renamed before it is removed. Whoever takes the folder over removes the fences that are there
-and raises its own. From that instant every change of the one before fails, because its fence, and with it one
-side of every renaming, is gone. There is no moment between looking and writing: the renaming is both. So it
-holds for a process that was stopped between any two instructions and is woken after hours.
+which a file is renamed before it is removed. Whoever takes the folder over raises its own and tears down the
+others that are there. From that instant every change of the one before fails, because its fence, and with it
+one side of every renaming, is gone. There is no moment between looking and writing: the renaming is both. So
+it holds for a process that was stopped between any two instructions and is woken after hours.
 
 A file that is kept open and appended to is not protected by that: its new owner replaces it by a copy of its
 own, and the one before goes on with a file that has no name.
