@@ -11,7 +11,7 @@ import json
 import re
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import make_folder, next_count, write_atomically
@@ -110,14 +110,17 @@ class CheckpointFolder:
         """Return what is stored, by round, of which from now on no earlier life can change anything."""
         file = self.path / SLOTS_FILE
         with ExitStack() as stack:
-            former = stack.enter_context(opened(file)) if file.exists() else None
+            former: BinaryIO | None = None
+            with suppress(OSError):  # there is none, or something else in its place
+                former = stack.enter_context(opened(file))
             held = _read(self.path)
             if held:
                 self._lay_out(sorted(held.items())[-SLOTS:])
-            elif former is not None:
-                self.fence.remove(file)
             # What an earlier life was told is stored, it stored before its file had lost its name.
-            late = {} if former is None else slots_of(former.read())
+            late: dict[int, bytes] = {}
+            if former is not None:
+                with suppress(OSError):
+                    late = slots_of(former.read())
             if late.items() - held.items():
                 held = dict(sorted((held | late).items()))
                 self._lay_out([*held.items()][-SLOTS:])
