@@ -35,7 +35,6 @@ ELSEWHERE = {
     "bnpg/sweeps/worker.py": "what the sweep says through a pipe",
     "bnpg/sweeps/workers.py": "what a worker of our own says through a pipe",
     "bnpg/cli/status.py": "what a coordinator answers over HTTP",
-    "bnpg/watch/source.py": "what a coordinator answers over HTTP",
 }
 
 
