@@ -23,7 +23,7 @@ try:
     use_one_thread()  # before anything imports numpy
 
     import click
-    from bnpg_protocol.process.surroundings import interruptible, leave_output, settle, shortage, unusable
+    from bnpg_protocol.process.surroundings import interruptible, leave_output, no_defect, settle
     from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
     from bnpg_protocol.wire.exit_codes import ExitCode
 
@@ -92,11 +92,11 @@ def _run(given: list[str], debug: bool) -> int:
         lacking = lacks_extra(error)
         return _fail(lacking, ExitCode.USAGE, debug) if lacking else _defect(error, debug)
     except Exception as error:
-        short = shortage(error) if isinstance(error, OSError) else ""
-        if short:
-            return _fail(short, ExitCode.STORAGE, debug)
-        path = unusable(error) if isinstance(error, OSError) else ""
-        return _fail(path, ExitCode.USAGE, debug) if path else _defect(error, debug)
+        known = no_defect(error)
+        if known is None:
+            return _defect(error, debug)
+        code, why = known
+        return _fail(why, code, debug)
     return int(result) if isinstance(result, int) else int(ExitCode.DONE)
 
 

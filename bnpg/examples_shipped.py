@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bnpg_protocol.process.settings import did_you_mean
 
-from bnpg.named_place import copy_into, made, unwritable, write_named
+from bnpg.named_place import copy_into, made, write_named
 from bnpg.run_draft import draft
 from bnpg_files.reading import read_bytes, read_text
 from bnpg_math.errors import InputError
@@ -75,16 +75,13 @@ def copied(name: str | None, target: Path) -> Path:
     if os.path.lexists(target):
         raise InputError(f"{target} exists already and is never overwritten; choose another name")
     text = f"{target} cannot be written"
-    with made(target.parent, text):
-        if source.is_file():
+    if source.is_file():
+        with made(target.parent, text):
             write_named(target, read_bytes(source))
-            return target
-        try:
-            with draft(target) as temporary:
-                copy_into(temporary, source, text, shutil.ignore_patterns("__pycache__", "figures"))
-                temporary.rename(target)
-        except OSError as error:
-            raise unwritable(text, error) from None
+        return target
+    with draft(target, text) as temporary:
+        copy_into(temporary, source, text, shutil.ignore_patterns("__pycache__", "figures"))
+        temporary.rename(target)
     return target
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from bnpg_coordinator import run_files
 from bnpg_protocol.process.files import write_atomically
 
-from bnpg.named_place import copy_into, made, unwritable
+from bnpg.named_place import copy_into
 from bnpg.run_draft import draft
 from bnpg.run_folder import RunFolder
 from bnpg_math.errors import InputError
@@ -38,15 +38,11 @@ def copy_run_folder(source: Path, target: Path) -> Path:
     if os.path.lexists(target):
         raise InputError(f"{target} exists already and is never overwritten; choose another name")
     text = f"cannot make the run folder {target}"
-    with made(target.parent, text):
-        try:
-            with draft(target) as temporary:
-                copy_into(temporary, source, text)
-                summary = RunFolder(temporary).summary
-                if summary is not None:
-                    content = json.dumps(summary | {"run_dir": str(target.absolute())}, indent=2) + "\n"
-                    write_atomically(temporary / run_files.SUMMARY, content.encode(), fsync=True)
-                temporary.rename(target)
-        except OSError as error:
-            raise unwritable(text, error) from None
+    with draft(target, text) as temporary:
+        copy_into(temporary, source, text)
+        summary = RunFolder(temporary).summary
+        if summary is not None:
+            content = json.dumps(summary | {"run_dir": str(target.absolute())}, indent=2) + "\n"
+            write_atomically(temporary / run_files.SUMMARY, content.encode(), fsync=True)
+        temporary.rename(target)
     return target

@@ -23,7 +23,6 @@ from bnpg_protocol.process.files import sync_folder, write_atomically
 from bnpg import __version__
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.settings import LaunchSettings
-from bnpg.named_place import made, unwritable
 from bnpg.run_draft import draft
 from bnpg.run_folder import RunFolder
 from bnpg_files.names import check_sayable
@@ -81,19 +80,12 @@ def create_run_folder(
     target = chosen_folder(plan.name, out)
     check_sayable(plan.name, "the name of a game", InputError)
     check_sayable(target.absolute(), "the path of a run folder", InputError)
-    text = f"cannot make the run folder {target}"
-    with made(target.parent, text):
-        try:
-            with draft(target) as temporary:
-                identity = _identity(plan)
-                _fill(temporary, plan, settings, identity)
-                if faults is not None:
-                    _write(temporary / FAULTS_FILE, tomli_w.dumps(plan_document(faults)), settings.fsync)
-                return RunFolder.of(
-                    _place(temporary, target, out is None, settings.fsync), plan, settings, identity
-                )
-        except OSError as error:
-            raise unwritable(text, error) from None
+    with draft(target, f"cannot make the run folder {target}") as temporary:
+        identity = _identity(plan)
+        _fill(temporary, plan, settings, identity)
+        if faults is not None:
+            _write(temporary / FAULTS_FILE, tomli_w.dumps(plan_document(faults)), settings.fsync)
+        return RunFolder.of(_place(temporary, target, out is None, settings.fsync), plan, settings, identity)
 
 
 def check_free(out: Path | None) -> None:

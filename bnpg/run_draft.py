@@ -1,4 +1,4 @@
-"""The draft of a run folder: made beside its place under a name of its own, and removed if its maker died.
+"""The draft of a folder: made beside its place under a name of its own, and removed if its maker died.
 
 Who makes one holds a shared lock on the folder it is made in. Who gets that lock alone knows that nobody is
 making any there, so that all drafts of the same run are what killed processes have left.
@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bnpg.named_place import made, unwritable
+
 _RANDOM = 4
 """Bytes that make the name of a draft its own."""
 _WAIT, _AGAIN = 1.0, 0.01
@@ -20,14 +22,33 @@ _WAIT, _AGAIN = 1.0, 0.01
 
 
 @contextmanager
-def draft(target: Path) -> Iterator[Path]:
-    """Make a folder that is to become `target`; it is removed if it does not.
+def draft(target: Path, text: str) -> Iterator[Path]:
+    """Make a folder that is to become `target`, and those above it; what was made goes again if it does not.
+
+    Parameters
+    ----------
+    target : Path
+    text : str
+        What is said if it cannot be made, or filled.
 
     Raises
     ------
-    OSError
-        If it cannot be made.
+    InputError
+        If there can be none of that name, or none of this user.
+    StorageFailed
+        If the machine is short of something, such as room.
     """
+    with made(target.parent, text):
+        try:
+            with _beside(target) as temporary:
+                yield temporary
+        except OSError as error:
+            raise unwritable(text, error) from None
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """Make a folder that is to become `target`; it is removed if it does not."""
     name = f".{target.name[:40]}."
     with _held(target.parent, name):
         temporary = target.parent / f"{name}{secrets.token_hex(_RANDOM)}.tmp"

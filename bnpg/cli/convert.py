@@ -1,7 +1,6 @@
 """`bnpg convert`: game files of other programs as our own."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -65,25 +64,17 @@ def convert(
 
     `bnpg train` takes all of them directly where no option is needed.
     """  # noqa: D301 (\b keeps click from wrapping)
-    from bnpg.named_place import check_place, unwritable
+    from bnpg.new_game_file import check_new, save_new
     from bnpg.notices import announce
     from bnpg_math.errors import InputError
-    from bnpg_math.games.file import save_game
     from bnpg_math.games.reading import read_game
 
-    if out.suffix != ".npz":
-        raise InputError(f"the file of a game must end in .npz, got {out}")
-    if os.path.lexists(out):
-        raise InputError(f"{out} exists already and is never overwritten")
-    check_place(out)
+    check_new(out)
     try:
         game = announce(read_game(source, gamma, actions, initial))
     except MemoryError:
         raise InputError(f"game file {source} does not fit into memory") from None
-    try:
-        save_game(game, out, whole=False)
-    except OSError as error:
-        raise unwritable(f"{out} cannot be written", error) from None
+    save_new(game, out, whole=False)
     result: dict[str, Any] = {
         "file": str(out.absolute()),
         "name": game.name,

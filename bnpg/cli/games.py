@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -110,16 +109,11 @@ def export(spec: str, file: Path, as_json: bool) -> None:
     It holds the whole transition tensor, or of a large random game the successors with their probabilities.
     """
     from bnpg.known_game import EXPORTED, known_game
-    from bnpg.named_place import check_place, unwritable
+    from bnpg.new_game_file import check_new, save_new
     from bnpg_math.errors import InputError
-    from bnpg_math.games.file import save_game
     from bnpg_math.games.transitions.sparse import SparseTransition
 
-    if file.suffix != ".npz":
-        raise InputError(f"the file of a game must end in .npz, got {file}")
-    if os.path.lexists(file):
-        raise InputError(f"{file} exists already and is never overwritten")
-    check_place(file)
+    check_new(file)
     found = known_game(spec, EXPORTED)
     size = 8 * found.states**2 * found.joint_actions
     if size > LARGEST_EXPORT and not isinstance(found.transition, SparseTransition):
@@ -127,10 +121,7 @@ def export(spec: str, file: Path, as_json: bool) -> None:
             f"game {found.name} has a transition tensor of {size / 2**30:.1f} GiB as a file, at most "
             f"{LARGEST_EXPORT // 2**30} GiB are written; train it by its name instead"
         )
-    try:
-        save_game(found, file)
-    except OSError as error:
-        raise unwritable(f"{file} cannot be written", error) from None
+    save_new(found, file, whole=True)
     result: dict[str, Any] = {
         "file": str(file.absolute()),
         "name": found.name,

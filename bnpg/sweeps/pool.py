@@ -1,5 +1,6 @@
 """What an engine is to a sweep: a pool that runs tasks, in any order, anywhere."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,32 @@ class Surroundings:
     folder: Path
     options: Mapping[str, str] = field(default_factory=dict)
     address: str = "auto"
+
+
+class Lives:
+    """Who has worked on each task and left it undone.
+
+    Parameters
+    ----------
+    listener : Listener
+        Is told of a task that is given up.
+    worker : str
+        What a worker is: `process`, `actor`.
+    """
+
+    def __init__(self, listener: Listener, worker: str) -> None:
+        self._listener = listener
+        self._worker = worker
+        self._spent: Counter[int] = Counter()
+
+    def left(self, task: Task, how: str) -> bool:
+        """Count a worker that has left a task undone, in that way; return whether another one tries it."""
+        self._spent[task.number] += 1
+        if self._spent[task.number] < LIVES:
+            return True
+        why = f"its {self._worker} {how}, as did {LIVES - 1} before it"
+        self._listener.run_ended(task.number, Ending(ExitCode.PEER_FAILED, why))
+        return False
 
 
 class Pool(Protocol):

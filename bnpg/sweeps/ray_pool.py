@@ -11,7 +11,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.ray_launcher import connected
 from bnpg.launchers.signals import noting
-from bnpg.sweeps.pool import LIVES, Ending, Listener, Surroundings, Task
+from bnpg.sweeps.pool import Ending, Listener, Lives, Surroundings, Task
 from bnpg.sweeps.task import run_task
 
 LOOK_EVERY = 0.2
@@ -48,7 +48,7 @@ class RayPool:
         self._ray = connected(surroundings.address)
         self._jobs = min(jobs, max(1, int(self._ray.cluster_resources().get("CPU", 1))))
         self._listener = listener
-        self._lives: dict[int, int] = {}
+        self._lives = Lives(listener, "actor")
         self._interrupts = 0
 
     def run(self, tasks: Sequence[Task]) -> bool:
@@ -81,19 +81,11 @@ class RayPool:
 
     def _ended(self, answer: Any, task: Task) -> bool | None:
         """Take in how a task ended; of one whose actor left it undone, return whether it is tried again."""
-        how = "died"
         try:
             code, why = self._ray.get(answer)
         except self._ray.exceptions.RayError:
-            pass
-        else:
-            if code != ExitCode.INTERRUPTED or self._interrupts:
-                self._listener.run_ended(task.number, Ending(ExitCode(code), why))
-                return None
-            how = "was interrupted by somebody else"
-        self._lives[task.number] = self._lives.get(task.number, 0) + 1
-        if self._lives[task.number] < LIVES:
-            return True
-        why = f"its actor {how}, as did {LIVES - 1} before it"
-        self._listener.run_ended(task.number, Ending(ExitCode.PEER_FAILED, why))
-        return False
+            return self._lives.left(task, "died")
+        if code == ExitCode.INTERRUPTED and not self._interrupts:
+            return self._lives.left(task, "was interrupted by somebody else")
+        self._listener.run_ended(task.number, Ending(ExitCode(code), why))
+        return None

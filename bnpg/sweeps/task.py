@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bnpg_coordinator.line import Line
-from bnpg_protocol.process.surroundings import shortage, unusable
+from bnpg_protocol.process.surroundings import no_defect
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
@@ -62,14 +62,9 @@ def run_task(task: dict[str, Any], report: Report = _nobody, ending: Ended = NEV
     except MemoryError:
         return {"code": int(ExitCode.USAGE), "why": "this does not fit into memory"}
     except Exception as error:
-        short = shortage(error) if isinstance(error, OSError) else ""
-        if short:
-            return {"code": int(ExitCode.STORAGE), "why": short}
-        path = unusable(error) if isinstance(error, OSError) else ""
-        if path:
-            return {"code": int(ExitCode.USAGE), "why": path}
-        why = f"a defect of bnpg, please report it: {type(error).__name__}: {error}"
-        return {"code": int(ExitCode.INTERNAL), "why": why}
+        defect = f"a defect of bnpg, please report it: {type(error).__name__}: {error}"
+        code, why = no_defect(error) or (ExitCode.INTERNAL, defect)
+        return {"code": int(code), "why": why}
     return {"code": int(ExitCode.DONE), "why": ""}
 
 

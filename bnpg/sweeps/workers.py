@@ -20,7 +20,7 @@ from typing import Any
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.signals import noting
-from bnpg.sweeps.pool import LIVES, Ending, Listener, Surroundings, Task
+from bnpg.sweeps.pool import Ending, Listener, Lives, Surroundings, Task
 
 SILENCE = 60.0
 """Seconds without a sign of life after which a worker is taken for dead."""
@@ -56,7 +56,7 @@ class Workers:
         self._command = list(command) or [sys.executable, "-P", "-m", "bnpg.sweeps.worker"]
         self._events: queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
-        self._lives: dict[int, int] = {}
+        self._lives = Lives(listener, "process")
         self._interrupts = 0
 
     def run(self, tasks: Sequence[Task]) -> bool:
@@ -160,13 +160,8 @@ class Workers:
         return self._left(worker.task, how)
 
     def _left(self, task: Task, how: str) -> Task | None:
-        """Count a life of a task that was left undone; return the task, unless it is given up."""
-        self._lives[task.number] = self._lives.get(task.number, 0) + 1
-        if self._lives[task.number] < LIVES:
-            return task
-        why = f"its process {how}, as did {LIVES - 1} before it"
-        self._listener.run_ended(task.number, Ending(ExitCode.PEER_FAILED, why))
-        return None
+        """Return a task that was left undone, unless it is given up."""
+        return task if self._lives.left(task, how) else None
 
     def _wind_up(self) -> None:
         """Let everybody end in order and hear how; a second interrupt cuts that short."""

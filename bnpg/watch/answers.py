@@ -109,11 +109,7 @@ def numbers_of(content: bytes) -> dict[str, float]:
             key = family.name.removeprefix("bnpg_")
             if key in (*MEASURED, *RETURNS, *LEARNING) and family.samples:
                 numbers[key] = float(family.samples[0].value)
-    except (
-        LookupError,
-        AttributeError,
-        TypeError,
-    ) as error:  # what the parser did not expect
+    except (LookupError, AttributeError, TypeError) as error:  # of the parser, which expects no such text
         raise ValueError(str(error)) from None
     return numbers
 

@@ -117,6 +117,16 @@ def unusable(error: OSError) -> str:
     return f"{error.filename} cannot be used: {error.strerror}"
 
 
+def no_defect(error: Exception) -> tuple[ExitCode, str] | None:
+    """Return how a process ends by an error of the machine or of a path, and in one line why; else None."""
+    if not isinstance(error, OSError):
+        return None
+    if short := shortage(error):
+        return ExitCode.STORAGE, short
+    path = unusable(error)
+    return (ExitCode.USAGE, path) if path else None
+
+
 def _is_somewhere() -> bool:
     try:
         os.getcwd()
@@ -160,8 +170,9 @@ def ended(run: Callable[[], int], who: str) -> int:
         print(f"{who}: error: {OUT_OF_MEMORY}", file=sys.stderr)
         return int(ExitCode.STORAGE)
     except OSError as error:
-        short, path = shortage(error), unusable(error)
-        if not (short or path):
+        known = no_defect(error)
+        if known is None:
             raise
-        print(f"{who}: error: {short or path}", file=sys.stderr)
-        return int(ExitCode.STORAGE if short else ExitCode.USAGE)
+        code, why = known
+        print(f"{who}: error: {why}", file=sys.stderr)
+        return int(code)
