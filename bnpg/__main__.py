@@ -27,7 +27,7 @@ try:
     from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
     from bnpg_protocol.wire.exit_codes import ExitCode
 
-    from bnpg.cli.errors import tell_error
+    from bnpg.cli.errors import in_a_line, tell_error
     from bnpg.cli.root import bnpg
     from bnpg.extras import lacks_extra
     from bnpg.notices import printed_by
@@ -107,7 +107,7 @@ def _defect(error: Exception, debug: bool) -> int:
 
 
 def _warn(text: str) -> None:
-    click.echo(f"bnpg: warning: {text}", err=True)
+    click.echo(f"bnpg: warning: {in_a_line(text)}", err=True)
 
 
 def _fail(why: str, code: ExitCode, debug: bool) -> int:

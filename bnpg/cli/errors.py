@@ -1,4 +1,4 @@
-"""How a person is told of an error: in one line, and one that can be read."""
+"""How a person is told of an error or a warning: in one line, and one that can be read."""
 
 import click
 

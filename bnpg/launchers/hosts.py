@@ -104,9 +104,11 @@ class PipeChannel:
 
     def wait(self, seconds: float) -> None:
         """Wait until the command has ended; then end it."""
-        for end in (self._process.terminate, self._process.kill, lambda: None):
+        brief = min(seconds, UNHEARD)
+        ends = (self._process.terminate, seconds), (self._process.kill, brief), (lambda: None, brief)
+        for end, most in ends:
             try:
-                self._process.wait(seconds)
+                self._process.wait(most)
                 break
             except subprocess.TimeoutExpired:
                 end()
@@ -189,8 +191,10 @@ class HostsPlace:
     ) -> None:
         for channel in self._channels.values():
             channel.close()
+        deadline = time.monotonic() + GRACE + 4.0
         for host, channel in self._channels.items():
-            channel.wait(UNHEARD if host in self._suspects else GRACE + 4.0)
+            left = 0.0 if host in self._suspects else deadline - time.monotonic()
+            channel.wait(max(UNHEARD, left))
 
     def start(self, orders: Sequence[Order]) -> list[Handle]:
         """Start processes where their keys are; see `public_keys`."""

@@ -1,8 +1,9 @@
 """What keeps a run going on any place: who is started again, and what an exit code means.
 
-It only starts and restarts processes. One that dies is started again, with a limit on deaths without
-progress; how the run goes on is between the coordinator and the agents. The run's progress is read from its
-record, so nothing depends on the supervisor being quick, or being there at all.
+It only starts and restarts processes. One that dies is started again, and so is an agent that somebody else
+told to end, with a limit on deaths without progress; how the run goes on is between the coordinator and the
+agents. The run's progress is read from its record, so nothing depends on the supervisor being quick, or being
+there at all.
 """
 
 import time
@@ -121,7 +122,7 @@ class Supervisor:
                 status = process.poll()
                 if status is None:
                     continue
-                ended = self._ended(name, status, asked)
+                ended = self._ended(name, status, bool(self._interrupts))
                 if ended is not None:
                     return ended
             self._look_after_the_gone(asked)
@@ -138,7 +139,7 @@ class Supervisor:
             self._said[name] = self._last_status().get("written")
             return (ExitCode.INTERRUPTED, "interrupted") if name == COORDINATOR else None
         how = self._how(name, status)
-        if status > 0 and status in set(ExitCode) - {ExitCode.INTERNAL}:
+        if status > 0 and status in set(ExitCode) - {ExitCode.INTERNAL, ExitCode.INTERRUPTED}:
             # A process that says why it ends would end the same way again.
             joined = str(agent_of(name)) in self._status().get("agents", {})
             self._wait_for_coordinator(interrupted=joined and status != ExitCode.REJECTED)
@@ -155,6 +156,8 @@ class Supervisor:
     def _how(self, name: str, status: int) -> str:
         if status == LOST:
             return f"was lost with {self._processes[name].where or 'its host'}"
+        if status == ExitCode.INTERRUPTED:
+            return "was told to end"
         return f"was killed by signal {-status}" if status < 0 else f"ended with code {status}"
 
     def _look_after_the_gone(self, asked: bool) -> None:

@@ -12,6 +12,8 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg import __version__
 from bnpg.cli import launching
+from bnpg.notices import warn
+from bnpg_math.errors import InputError
 
 
 def test_version_and_help(run: Any) -> None:
@@ -33,6 +35,39 @@ def test_a_defect_is_one_line_with_exit_code_1(run: Any, monkeypatch: pytest.Mon
     assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
     assert "report" in ended.err
     assert "RuntimeError: two lines about local" in ended.err
+
+
+NO_THREAD = """
+import resource, sys, threading
+from bnpg_protocol.process.surroundings import ended, settle
+settle()
+threading.stack_size(1 << 32)
+resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32))
+sys.exit(ended(lambda: threading.Thread(target=print).start() or 0, "bnpg-agent"))
+"""
+
+
+def test_a_thread_that_is_not_given_is_no_defect(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = subprocess.run([sys.executable, "-c", NO_THREAD], capture_output=True, text=True, check=False)
+    says = "error: no more threads: as many run as this user or container may have (ulimit -u, pids.max)"
+    assert (done.returncode, done.stderr) == (ExitCode.STORAGE, f"bnpg-agent: {says}\n")
+
+    def refused(_name: str) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(launching, "find_launcher", refused)
+    ended = run("train", "climbing", "--quiet")
+    assert (ended.code, ended.err) == (ExitCode.STORAGE, f"bnpg: {says}\n")
+
+
+def test_a_warning_gives_no_order_to_the_terminal(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def warns(_name: str) -> None:
+        warn("game a\x1b[2Jb\nc: odd")
+        raise InputError("as well")
+
+    monkeypatch.setattr(launching, "find_launcher", warns)
+    ended = run("train", "climbing", "--quiet")
+    assert ended.err == "bnpg: warning: game a\\x1b[2Jb c: odd\nbnpg: error: as well\n"
 
 
 LONG = "n" * 300

@@ -1,9 +1,13 @@
-"""What a launcher hears of a host through the output of a command."""
+"""What a launcher hears of a host through the output of a command, and how long it waits for hosts."""
 
 import sys
 
+import pytest
+
+from bnpg.launchers import hosts
 from bnpg.launchers.host import Report
-from bnpg.launchers.hosts import PipeChannel
+from bnpg.launchers.hosts import CommandPlace, PipeChannel
+from bnpg.launchers.place import Order
 
 GARBLES = r"""
 import sys
@@ -20,3 +24,30 @@ def test_lines_that_are_no_reports_are_passed_over() -> None:
     channel.close()
     channel.wait(10.0)
     assert heard == [Report(ended={1: 0}), Report(ended={2: 3})]
+
+
+HANGS = [sys.executable, "-c", "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.pause()"]
+
+
+def test_hosts_that_hang_are_waited_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    usual = PipeChannel.wait
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+    clock = Clock()
+
+    def wait(channel: PipeChannel, seconds: float) -> None:
+        waits.append(seconds)
+        clock.now += seconds
+        usual(channel, 0.01)  # long enough for one that hangs
+
+    monkeypatch.setattr(hosts, "time", clock)
+    monkeypatch.setattr(PipeChannel, "wait", wait)
+    with CommandPlace(dict.fromkeys("abcd", HANGS), "") as place:
+        place.start([Order(name=name, package="none", arguments=()) for name in "abcd"])
+    assert waits == [hosts.GRACE + 4.0, *[hosts.UNHEARD] * 3]

@@ -58,8 +58,8 @@ def test_who_has_ended_is_started_again_for_a_coordinator_that_gathers_anew(thea
     assert theatre.stage.lives("agent-0") == 2
 
 
-@pytest.mark.parametrize("status", [-9, -11, -15, 1, 42, 255])
-def test_who_dies_without_a_reason_is_started_again(theatre: Theatre, status: int) -> None:
+@pytest.mark.parametrize("status", [-9, -11, -15, 1, 42, 130, 255])
+def test_who_dies_without_a_reason_of_its_own_is_started_again(theatre: Theatre, status: int) -> None:
     ended = theatre.play(
         {"agent-1": [Life(code=status), Life()], "coordinator": [Life(code=0, when=("agent-1", 2))]}
     )
@@ -73,7 +73,9 @@ def test_a_coordinator_that_is_killed_is_started_again(theatre: Theatre) -> None
     assert theatre.stage.lives("coordinator") == 2
 
 
-@pytest.mark.parametrize("code", sorted(set(ExitCode) - {ExitCode.DONE, ExitCode.INTERNAL}))
+@pytest.mark.parametrize(
+    "code", sorted(set(ExitCode) - {ExitCode.DONE, ExitCode.INTERNAL, ExitCode.INTERRUPTED})
+)
 def test_an_agent_that_says_why_it_ends_ends_the_run(theatre: Theatre, code: ExitCode) -> None:
     ended = theatre.play({"agent-0": [Life(code=code)], "coordinator": [Life()]})
     assert (ended.code, ended.why) == (code, f"agent-0 ended with code {int(code)}")
@@ -108,6 +110,13 @@ def test_deaths_with_rounds_in_between_do_not_count(theatre: Theatre) -> None:
     )
     assert ended.code == ExitCode.DONE
     assert theatre.lines == list(range(often))
+
+
+def test_who_is_told_to_end_again_and_again_is_given_up(theatre: Theatre) -> None:
+    ended = theatre.play({"agent-0": [Life(code=130)], "coordinator": [Life()]})
+    deaths = supervisor.DEATHS
+    assert ended.code == ExitCode.PEER_FAILED
+    assert ended.why == f"agent-0 was told to end and died {deaths} times without a round in between"
 
 
 def test_on_loss_fail_ends_the_run_at_the_first_death(theatre: Theatre) -> None:

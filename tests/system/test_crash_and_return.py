@@ -47,6 +47,14 @@ def test_agents_and_coordinator_killed_while_joining_and_in_any_round(start_run,
     finishes(run)
 
 
+def test_an_agent_that_somebody_else_tells_to_end_is_started_again(start_run, finishes):
+    run = start_run(**CASE, settings=SETTINGS)
+    for name, round_ in [("agent-1", 10), ("agent-2", 40)]:
+        run.until_round(round_)
+        run.process(name).terminate()
+    finishes(run)
+
+
 def test_with_a_relay_agents_and_coordinator_are_killed_and_the_run_goes_on_without(start_run, play):
     case = CASE | {"dag": "complete"}
     run = start_run(**case, settings=SETTINGS | {"relay": "on"})

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,10 @@ def until(reached: Callable[[], bool]) -> None:
 
 def pipes(pid: int) -> list[int]:
     """Return the file descriptors of a process that are pipes, but for what it writes to."""
-    found = [(int(one.name), os.readlink(one)) for one in Path(f"/proc/{pid}/fd").iterdir()]
+    found = []
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it has closed that meanwhile
+            found.append((int(one.name), os.readlink(one)))
     return sorted(number for number, what in found if what.startswith("pipe:") and number not in (1, 2))
 
 

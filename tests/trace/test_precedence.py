@@ -1,6 +1,9 @@
 """A process that does the right thing too early is found by its trace, though all its numbers are right."""
 
+import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +12,7 @@ from bnpg.lab.proof.reference import check_reference
 from bnpg.trace.reading import Violation, read_trace
 from tests.simulation.mutants import LINK, MUTANTS, Mutant
 from tests.simulation.test_mutations import play
+from tests.trace.conftest import Record
 
 TOO_EARLY = next(
     mutant for mutant in MUTANTS if mutant.name.startswith("the next round begins when the first")
@@ -23,3 +27,25 @@ def test_a_round_that_begins_before_everybody_has_applied_the_last_is_refused(tm
     check_reference(tmp_path / "honest", proof)
     with pytest.raises(Violation, match=r"of round 1.* before it has the last application of agent-1"):
         check_trace(read_trace(tmp_path / "hasty" / "trace"), done=True)
+
+
+def test_a_trace_of_four_times_the_length_takes_four_times_the_work(record: Record) -> None:
+    def calls(rounds: int) -> int:
+        """Return how many functions and generators are entered or gone on with."""
+        folder = record("--rounds", str(rounds)).folder
+        lives = read_trace(folder / "trace")
+        shutil.rmtree(folder)
+        entered = [0]
+
+        def count(_frame: Any, event: str, _argument: Any) -> None:
+            entered[0] += event == "call"
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            check_trace(lives, done=True)
+        finally:
+            sys.setprofile(before)
+        return entered[0]
+
+    assert calls(80) < 5 * calls(20)

@@ -7,6 +7,7 @@ thetas (`content`) and by the run recomputed (`reference`). The needs are writte
 the machines: they know no arrays, and a machine that breaks one is found although all its numbers are right.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -104,6 +105,8 @@ class _Process:
     def __init__(self, life: Life) -> None:
         self._me = life.process
         self._known: dict[Fact, TraceEvent] = {}
+        self._turns: Counter[Fact] = Counter()
+        """In how many turns a fact has come, by the fact without its turn."""
         self._last: TraceEvent | None = None
 
     def check(self, events: tuple[TraceEvent, ...]) -> None:
@@ -115,10 +118,12 @@ class _Process:
         """
         for event in events:
             if isinstance(event.line, EpochLine):
-                self._known = {}
+                self._known, self._turns = {}, Counter()
             fact = fact_of(event)
             if isinstance(event.line, UnsendLine):
-                self._known.pop(fact._replace(verb="send"), None)
+                sent = fact._replace(verb="send")
+                if self._known.pop(sent, None) is not None:
+                    self._turns[sent._replace(turn=None)] -= 1
             elif not isinstance(event.line, BareLine | EndLine):
                 for need in self.needs(event):
                     self._require(event, need)
@@ -126,6 +131,7 @@ class _Process:
                 if known is not event:
                     why = f"{in_words(event)} twice".replace("acts at", "acts twice at")
                     raise self._wrong(event, why, known)
+                self._turns[fact._replace(turn=None)] += 1
                 self.note(event)
             self._last = event
 
@@ -139,6 +145,10 @@ class _Process:
     def has(self, fact: Fact) -> bool:
         """Whether something has come before."""
         return fact in self._known
+
+    def turns(self, fact: Fact) -> int:
+        """Return in how many turns something has come before."""
+        return self._turns[fact]
 
     def _require(self, event: TraceEvent, need: Need) -> None:
         known = self._known.get(need.fact)
@@ -188,8 +198,7 @@ class _Agent(_Process):
                 applies = isinstance(event.line, ApplyLine)
                 other = "from another signal than it received" if applies else ""
                 yield Need(received(signal), "the signal", other)
-                turns = sum(fact[:4] == received("StatesAnnounced")[:4] for fact in self._known)
-                for turn in range(turns):
+                for turn in range(self.turns(received("StatesAnnounced"))):
                     yield Need(Fact("act", round=round_, turn=turn), f"acted at turn {turn}")
             case SendLine(kind="ActionsRelayed", turn=turn):
                 yield Need(Fact("act", round=round_, turn=turn), "drawn its own")
@@ -292,15 +301,14 @@ class _Coordinator(_Process):
                     yield from self._everybody("TableShown", round_, "the table")
                 # With parts, as many turns are under way as there were at first, and never more.
                 for agent in self._agents if turn >= self._parts else ():
-                    answered = self._answers(agent, round_)
+                    answered = self.turns(Fact("receive", "ActionsChosen", agent, round_))
                     if answered <= turn - self._parts:
                         lacking = Fact("receive", "ActionsChosen", agent, round_, answered)
                         yield Need(lacking, f"the actions of {agent} at turn {answered}")
             case SendLine(kind="SignalBroadcast", round=int(round_)):
-                announced = ("send", "StatesAnnounced", self._agents[0], round_)
-                turns = sum(fact[:4] == announced for fact in self._known)
-                yield Need(Fact("send", "StatesAnnounced", self._agents[0], round_, 0), "announced states")
-                for turn in range(turns):
+                announced = Fact("send", "StatesAnnounced", self._agents[0], round_)
+                yield Need(announced._replace(turn=0), "announced states")
+                for turn in range(self.turns(announced)):
                     yield from self._everybody("ActionsChosen", round_, "the actions", turn)
                 if self._critic and round_:
                     yield from self._everybody("UpdateReported", round_ - 1, "the report")
@@ -352,11 +360,6 @@ class _Coordinator(_Process):
 
     def _measures(self, round_: int) -> bool:
         return self._evaluate_every > 0 and round_ % self._evaluate_every == 0
-
-    def _answers(self, agent: str, round_: int) -> int:
-        """Return how many turns an agent has acted in."""
-        wanted = ("receive", "ActionsChosen", agent, round_)
-        return sum(fact[:4] == wanted for fact in self._known)
 
     def _join(self, event: TraceEvent, join: JoinLine) -> None:
         name, latest = process_name(join.agent), max(join.held, default=0)

@@ -45,6 +45,9 @@ UNUSABLE = frozenset(
 
 _NO_TEMPORARY = "No usable temporary directory found in"
 """What `tempfile` says on a disk that is full; it tries each folder by writing into it."""
+_NO_THREAD = "can't start new thread"
+"""What Python says where the machine gives it no thread."""
+_AS_MANY = "as many run as this user or container may have (ulimit -u, pids.max)"
 
 SHOW_CURSOR = "\x1b[?25h"
 """What a live display may have hidden of a terminal."""
@@ -102,9 +105,7 @@ def shortage(error: OSError) -> str:
     if error.errno == errno.EAGAIN:
         if hasattr(error, "characters_written"):  # only who writes into a stream says how far that came
             return "output cannot be written: the stream does not block, and is full"
-        return (
-            f"{about}no more processes: as many run as this user or container may have (ulimit -u, pids.max)"
-        )
+        return f"{about}no more processes: {_AS_MANY}"
     return f"{about or 'output '}cannot be written: {error.strerror}"
 
 
@@ -119,6 +120,8 @@ def unusable(error: OSError) -> str:
 
 def no_defect(error: Exception) -> tuple[ExitCode, str] | None:
     """Return how a process ends by an error of the machine or of a path, and in one line why; else None."""
+    if isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
+        return ExitCode.STORAGE, f"no more threads: {_AS_MANY}"
     if not isinstance(error, OSError):
         return None
     if short := shortage(error):
@@ -169,7 +172,7 @@ def ended(run: Callable[[], int], who: str) -> int:
     except MemoryError:
         print(f"{who}: error: {OUT_OF_MEMORY}", file=sys.stderr)
         return int(ExitCode.STORAGE)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         known = no_defect(error)
         if known is None:
             raise
