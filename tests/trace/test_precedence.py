@@ -1,18 +1,17 @@
 """A process that does the right thing too early is found by its trace, though all its numbers are right."""
 
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bnpg.cli.root import bnpg
 from bnpg.lab.proof.check import check_trace
 from bnpg.lab.proof.reference import check_reference
 from bnpg.trace.reading import Violation, read_trace
 from tests.simulation.mutants import LINK, MUTANTS, Mutant
 from tests.simulation.test_mutations import play
-from tests.trace.conftest import Record
 
 TOO_EARLY = next(
     mutant for mutant in MUTANTS if mutant.name.startswith("the next round begins when the first")
@@ -29,23 +28,38 @@ def test_a_round_that_begins_before_everybody_has_applied_the_last_is_refused(tm
         check_trace(read_trace(tmp_path / "hasty" / "trace"), done=True)
 
 
-def test_a_trace_of_four_times_the_length_takes_four_times_the_work(record: Record) -> None:
-    def calls(rounds: int) -> int:
-        """Return how many functions and generators are entered or gone on with."""
-        folder = record("--rounds", str(rounds)).folder
-        lives = read_trace(folder / "trace")
-        shutil.rmtree(folder)
-        entered = [0]
+def work(folder: Path) -> int:
+    """Return how many functions and generators a check enters or goes on with."""
+    lives = read_trace(folder / "trace")
+    entered = [0]
 
-        def count(_frame: Any, event: str, _argument: Any) -> None:
-            entered[0] += event == "call"
+    def count(_frame: Any, event: str, _argument: Any) -> None:
+        entered[0] += event == "call"
 
-        before = sys.getprofile()
-        sys.setprofile(count)
-        try:
-            check_trace(lives, done=True)
-        finally:
-            sys.setprofile(before)
-        return entered[0]
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        check_trace(lives, done=True)
+    finally:
+        sys.setprofile(before)
+    return entered[0]
 
-    assert calls(80) < 5 * calls(20)
+
+def test_a_trace_of_four_times_the_length_takes_four_times_the_work(tmp_path: Path) -> None:
+    def trained(rounds: int) -> Path:
+        return train(tmp_path / str(rounds), "coordination(agents=3)", "--rounds", str(rounds))
+
+    assert work(trained(80)) < 5 * work(trained(20))
+
+
+def test_a_trace_of_four_times_the_agents_takes_four_times_the_work(tmp_path: Path) -> None:
+    def trained(agents: int) -> Path:
+        return train(tmp_path / str(agents), f"aloha(agents={agents})", "--dag", "line", "--rounds", "1")
+
+    assert work(trained(64)) < 5 * work(trained(16))
+
+
+def train(folder: Path, game: str, *options: str) -> Path:
+    words = ["train", game, *options, "--lanes", "2", "--trace", "--launcher", "memory", "--quiet"]
+    assert bnpg.main([*words, "--out", str(folder)], standalone_mode=False) == 0
+    return folder

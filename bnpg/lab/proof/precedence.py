@@ -278,6 +278,8 @@ class _Coordinator(_Process):
         self._ending = False
         """Whether it has let go of somebody: what is answered after that changes nothing any more."""
         self._concluded = False
+        self._met: set[Fact] = set()
+        """What everybody has said in this epoch, as facts of nobody: it stays so, and is looked up once."""
 
     def needs(self, event: TraceEvent) -> Iterator[Need]:
         """Return what must have come before an event."""
@@ -300,11 +302,8 @@ class _Coordinator(_Process):
                 if self._measures(round_):
                     yield from self._everybody("TableShown", round_, "the table")
                 # With parts, as many turns are under way as there were at first, and never more.
-                for agent in self._agents if turn >= self._parts else ():
-                    answered = self.turns(Fact("receive", "ActionsChosen", agent, round_))
-                    if answered <= turn - self._parts:
-                        lacking = Fact("receive", "ActionsChosen", agent, round_, answered)
-                        yield Need(lacking, f"the actions of {agent} at turn {answered}")
+                if turn >= self._parts:
+                    yield from self._answered(round_, turn - self._parts)
             case SendLine(kind="SignalBroadcast", round=int(round_)):
                 announced = Fact("send", "StatesAnnounced", self._agents[0], round_)
                 yield Need(announced._replace(turn=0), "announced states")
@@ -325,7 +324,7 @@ class _Coordinator(_Process):
             case JoinLine() as line:
                 self._join(event, line)
             case EpochLine():
-                self._base = -1
+                self._base, self._met = -1, set()
             case BeginLine(round=round_):
                 base = min(self._latest.values())
                 if round_ != base:
@@ -345,9 +344,25 @@ class _Coordinator(_Process):
     def _everybody(
         self, kind: str, round_: int | None, words: str, turn: int | None = None
     ) -> Iterator[Need]:
+        said = Fact("receive", kind, "", round_, turn)
+        if said in self._met:
+            return
         where = "" if turn is None else f" at turn {turn}"
         for agent in self._agents:
-            yield Need(Fact("receive", kind, agent, round_, turn), f"{words} of {agent}{where}")
+            yield Need(said._replace(peer=agent), f"{words} of {agent}{where}")
+        self._met.add(said)
+
+    def _answered(self, round_: int, last: int) -> Iterator[Need]:
+        """Everybody has acted in more turns of a round than that."""
+        said = Fact("answered", round=round_, turn=last)
+        if said in self._met:
+            return
+        for agent in self._agents:
+            answered = self.turns(Fact("receive", "ActionsChosen", agent, round_))
+            if answered <= last:
+                lacking = Fact("receive", "ActionsChosen", agent, round_, answered)
+                yield Need(lacking, f"the actions of {agent} at turn {answered}")
+        self._met.add(said)
 
     def _finished(self, round_: int) -> Iterator[Need]:
         """Everybody has applied the update before, unless the epoch began with this round."""
