@@ -13,7 +13,7 @@ from typing import Any, cast
 from bnpg_protocol.process.phases import Sender
 from bnpg_protocol.process.progress import Progress
 from bnpg_protocol.wire.addresses import COORDINATOR, name, names
-from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit
+from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit, in_one_line
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import OrderViolation, ProtocolError
 from bnpg_protocol.wire.events import Observer, Started
@@ -347,12 +347,12 @@ class AgentMachine:
         if reject.code in ("over", "ended"):
             self.phase = "finished"
             self.done = reject.code == "over"
-            return [Stop(ExitCode.DONE, reject.expected)]
+            return [Stop(ExitCode.DONE, in_one_line(reject.expected))]
         if reject.code == "full" and self._setup.spare:
             # One more than the run needs: it goes on asking, in case the next run is larger.
             self._progress_at = now
             return []
-        why = f"rejected ({reject.code}): expected {reject.expected}, got {reject.got}"
+        why = in_one_line(f"rejected ({reject.code}): expected {reject.expected}, got {reject.got}")
         self.phase = "finished"
         return [Stop(ExitCode.REJECTED, f"{name(self.agent)} was {why}")]
 
@@ -555,7 +555,7 @@ class AgentMachine:
     def _finish(self, sender: int, finish: Finish, now: float) -> list[Effect]:  # noqa: ARG002
         self.done = finish.code == ExitCode.DONE
         self.phase = "leaving"
-        self._last_word = self._failure or Stop(ExitCode.DONE, finish.reason)
+        self._last_word = self._failure or Stop(ExitCode.DONE, in_one_line(finish.reason))
         self._leave_at = now + FAREWELL_FOR
         return [self._links.send(COORDINATOR, Farewell(), now)]
 

@@ -135,7 +135,7 @@ class Supervisor:
         if name == COORDINATOR and status in set(ExitCode):
             return ExitCode(status), ""
         if asked or (name != COORDINATOR and status == ExitCode.DONE):
-            del self._processes[name]
+            self._processes.pop(name).abandon()  # it holds the other end of a lifeline
             self._said[name] = self._last_status().get("written")
             return (ExitCode.INTERRUPTED, "interrupted") if name == COORDINATOR else None
         how = self._how(name, status)

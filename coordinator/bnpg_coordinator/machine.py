@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bnpg_protocol.process.progress import Progress
 from bnpg_protocol.wire import events
 from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED, name, names
-from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit
+from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit, in_one_line
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import OrderViolation, ProtocolError
 from bnpg_protocol.wire.events import Observer
@@ -220,7 +220,7 @@ class CoordinatorMachine:
             member.progress = message
             return []
         if type(message) is Failed:
-            why = f"{name(envelope.sender)} failed: {message.why}"
+            why = f"{name(envelope.sender)} failed: {in_one_line(message.why)}"
             code = message.code if message.code in set(ExitCode) - {ExitCode.DONE} else ExitCode.PROTOCOL
             return self.end(ExitCode(code), why, now)
         if not self._in_range(envelope.sender, message):

@@ -23,7 +23,6 @@ def test_all_examples_are_here_and_listed() -> None:
     assert all(f"({name}.py)" in text for name in SAYS)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", sorted(SAYS))
 def test_an_example_runs_and_saves_its_figure(here: Path, name: str) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "MPLBACKEND": "Agg"}

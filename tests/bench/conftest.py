@@ -14,6 +14,13 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 
+def is_tracker(child: psutil.Process) -> bool:
+    try:
+        return "resource_tracker" in " ".join(child.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
@@ -25,6 +32,6 @@ def nothing_left_behind(
         yield Path(folder)
         left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
         # Python's own helper of multiprocessing lives as long as the process that uses it.
-        left = [child for child in left if "resource_tracker" not in " ".join(child.cmdline())]
-        assert not psutil.wait_procs(left, timeout=10)[1], f"left behind: {left}"
+        left = [child for child in left if not is_tracker(child)]
+        assert not psutil.wait_procs(left, timeout=60)[1], f"left behind: {left}"
         assert list(Path(folder).iterdir()) == []

@@ -24,8 +24,6 @@ from bnpg.lab.bench.switches import switches
 from bnpg.lab.bench.what_you_get import what_you_get
 from bnpg_math.dag import FAMILIES
 
-pytestmark = pytest.mark.timeout(300)  # many processes are started one after the other
-
 Measure = Callable[[Effort], Benchmark]
 
 

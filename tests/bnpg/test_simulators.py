@@ -263,8 +263,7 @@ class TestOnesOwn:
             if victims:
                 return
             victims.append(line)
-            mine = psutil.Process().children(recursive=True)
-            (one,) = [process for process in mine if process.cmdline()[:1] == ["bnpg-environment-1"]]
+            (one,) = [process for process, title in children() if title == "bnpg-environment-1"]
             one.kill()
 
         with pytest.raises(RunFailed, match="environment worker 1 died: killed by signal 9") as killed:
@@ -274,8 +273,7 @@ class TestOnesOwn:
         assert resumed.summary["policy_digest"] == plain.summary["policy_digest"]
         memory = bnpg.train("strange:Meeting", **options, environment_workers=3)
         assert memory.summary["policy_digest"] == plain.summary["policy_digest"]
-        left = [one.cmdline()[:1] for one in psutil.Process().children(recursive=True)]
-        assert not any(title and title[0].startswith("bnpg-environment") for title in left)
+        assert not any(title.startswith("bnpg-environment") for _, title in children())
         with pytest.raises(InputError, match="environment_workers step environments of others, and climbing"):
             bnpg.train("climbing", environment_workers=2)
 
@@ -288,20 +286,30 @@ class TestOnesOwn:
         with Path("strange.py").open("a") as file:
             file.write(
                 "\n\nimport pathlib\n\n\nclass Stuck(Meeting):\n    def step(self, actions):\n"
-                "        while pathlib.Path('stuck').exists():\n            pass\n"
+                "        record = pathlib.Path('hung/metrics.jsonl')\n"
+                "        while pathlib.Path('stuck').exists() and record.exists() and record.read_bytes():\n"
+                "            pass\n"
                 "        return super().step(actions)\n"
             )
         sys.modules.pop("strange")
-
-        def stick(line):
-            Path("stuck").touch()
-
+        Path("stuck").touch()
         with pytest.raises(RunFailed, match="the environment hangs, no answer for") as hung:
-            bnpg.train("strange:Stuck", **self.OPTIONS, launcher="local", patience=2.0, on_line=stick)
+            bnpg.train("strange:Stuck", **self.OPTIONS, launcher="local", patience=2.0, out="hung")
         assert hung.value.code == ExitCode.DEADLINE
         Path("stuck").unlink()
         resumed = bnpg.resume(hung.value.folder)
         assert resumed.summary["policy_digest"] == plain.summary["policy_digest"]
+
+
+def children():
+    """Return the processes under this one, with what they call themselves."""
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        try:
+            found.append((one, one.cmdline()[0]))
+        except (psutil.NoSuchProcess, IndexError):  # it has ended meanwhile
+            continue
+    return found
 
 
 def run(arguments):

@@ -69,7 +69,8 @@ def test_of_agents_that_were_not_let_in(tmp_path: Path) -> None:
     assert "an agent without an id was rejected (full: expected 2 agents, got one more)" in shown
 
 
-def test_of_an_address() -> None:
+def test_of_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bnpg.watch.answers.ANSWER", 60.0)
     watched = Telemetry("127.0.0.1:0")
     try:
         watched.turn(time.monotonic(), lambda: STATUS)

@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bnpg.watch.broadcast import _news
 from bnpg.watch.many import ManyRuns
 
-WAIT = 60_000
+WAIT = 250_000
 """Milliseconds; a deadline, never a pause."""
 
 

@@ -99,7 +99,7 @@ class Hosts:
             assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}\n" + "\n".join(
                 f"--- {host}\n{self.log(host)}" for host in self.processes
             )
-            time.sleep(0.02)
+            time.sleep(0.005)
 
     def close(self) -> None:
         for process in self.processes.values():

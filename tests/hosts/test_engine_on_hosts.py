@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from bnpg_protocol.process.security.seal_key import write_seal_key
 
-pytestmark = pytest.mark.timeout(150)
 # So many rounds that whoever asks for the status meanwhile is answered before they are over.
 EXPERIMENT = ["coordination(agents=3)", "--dag", "line", "--rounds", "300", "--lanes", "4", "--horizon", "3"]
 HOSTS = ("h0", "h1", "h2")

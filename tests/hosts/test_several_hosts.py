@@ -2,14 +2,15 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-import pytest
 from bnpg_protocol.process.security.seal_key import write_seal_key
 
-pytestmark = pytest.mark.timeout(150)
 EXPERIMENT = ["coordination(agents=3)", "--rounds", "120", "--lanes", "8", "--horizon", "4", "--save-policy"]
 
 
@@ -53,6 +54,17 @@ def rounds(hosts) -> int:
     return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
+@contextmanager
+def held_at(hosts, round_: int) -> Iterator[None]:
+    """Stop the coordinator at a round for as long as the context lasts: no machine is too fast."""
+    hosts.until(f"round {round_}", lambda: rounds(hosts) >= round_)
+    hosts.processes["hub"].send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        hosts.processes["hub"].send_signal(signal.SIGCONT)
+
+
 def test_agents_may_come_before_the_coordinator_and_after_it(hosts, digest_in_memory) -> None:
     hand_out_keys(hosts)
     start_agent(hosts, 2)
@@ -73,8 +85,8 @@ def test_a_pulled_cable_and_a_host_that_dies_change_nothing(hosts, digest_in_mem
     start_coordinator(hosts)
     for agent in range(3):
         start_agent(hosts, agent)
-    hosts.until("round 20", lambda: rounds(hosts) >= 20)
-    hosts.cable("h1", plugged=False)
+    with held_at(hosts, 20):
+        hosts.cable("h1", plugged=False)
     # While h1 is cut off the run cannot end, so h0 dies in its midst however fast this machine is.
     hosts.processes["h0"].kill()
     hosts.processes["h0"].wait(10)
@@ -91,8 +103,8 @@ def test_a_host_that_dies_with_its_disk_loses_nothing_that_was_sealed(hosts, dig
     for agent in range(3):
         write_seal_key(hosts.path / f"agent-{agent}.seal")  # on no host's own disk, and not on the hub's
         start_agent(hosts, agent, *sealing(hosts, agent))
-    hosts.until("round 20", lambda: rounds(hosts) >= 20)
-    hosts.cable("h2", plugged=False)  # so that the run cannot end meanwhile
+    with held_at(hosts, 20):
+        hosts.cable("h2", plugged=False)  # so that the run cannot end meanwhile
     hosts.processes["h1"].kill()
     hosts.processes["h1"].wait(10)
     shutil.rmtree(hosts.path / "h1" / "state")

@@ -25,7 +25,7 @@ GAME = "coordination(agents=3)"
 OPTIONS = ["--rounds", "60", "--lanes", "8", "--horizon", "4", "--evaluate-every", "100", "--save-policy"]
 HELD = "agent-2"
 """The agent that is stopped while a test attacks: without its answers the run cannot end too early."""
-STALL = 20.0
+STALL = 60.0
 """Seconds a run may take for one round on the busiest machine."""
 ROGUE = 3
 """An id that is on the roster, but has no place in the game."""
@@ -125,7 +125,10 @@ class SecuredRun:
         """
         self.start()
         self.reach(5)
+        coordinator = self.processes["coordinator"].pid
+        os.kill(coordinator, signal.SIGSTOP)  # nothing goes on meanwhile
         os.kill(self.processes[HELD].pid, signal.SIGSTOP)
+        os.kill(coordinator, signal.SIGCONT)
         assert not (self.run / "summary.json").exists(), "the run is too short to be held"
 
     def inbox(self, agent: int) -> str:
@@ -163,14 +166,14 @@ class SecuredRun:
     def identity(self) -> str:
         return str(json.loads((self.run / "run.json").read_text())["run"])
 
-    def until(self, what: str, true: Callable[[], bool], seconds: float = 30.0) -> None:
+    def until(self, what: str, true: Callable[[], bool], seconds: float = 90.0) -> None:
         deadline = time.monotonic() + seconds
         while not true():
             if time.monotonic() > deadline:
                 raise AssertionError(
                     f"not within {seconds:g} s: {what}\n{self.status()}\n{self.log('coordinator')}"
                 )
-            time.sleep(0.02)
+            time.sleep(0.005)
 
     def refused(self, reason: str, counter: str = "refused") -> int:
         return int(self.status().get(counter, {}).get(reason, 0))

@@ -17,8 +17,6 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.lab.testing.crowd import Crowd
 
-pytestmark = pytest.mark.timeout(200)
-
 
 @pytest.fixture
 def crowd() -> Iterator[Callable[..., Crowd]]:
@@ -104,9 +102,9 @@ def test_a_crowd_at_the_unix_sockets_of_coordinator_and_agent_ends_no_run(
         process.rlimit(psutil.RLIMIT_NOFILE, (256, 256))
     (front,) = scratch.path.glob("bnpg-*/coordinator.unix")
     (inbox,) = scratch.path.glob("bnpg-*/agent-1-*.unix")
-    run.until(lambda: run.recorded > 10, "the run went on")
     waited_for = run.process("agent-2")  # so that the run is not over before the crowd is there
     waited_for.suspend()
+    run.until(lambda: run.recorded > 10, "the run went on")
     crowds = [crowd(str(path), number, says) for path in (front, inbox)]
     run.kill("agent-0")  # whoever belongs to the run gets in again
     waited_for.resume()

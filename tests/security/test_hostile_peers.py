@@ -15,7 +15,6 @@ from bnpg_protocol.wire.codec import encode
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.messages import ActionsChosen, Beacon, Hello
 
-pytestmark = pytest.mark.timeout(200)
 ROGUE = 3
 
 

@@ -18,7 +18,6 @@ from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import InsecureSetup
 from bnpg_protocol.wire.messages import Beacon, Hello
 
-pytestmark = pytest.mark.timeout(120)
 HELLO = Hello((2,), UNASSIGNED, "ipc://x", (), "", "")
 
 
@@ -168,6 +167,8 @@ def test_private_keys_are_told_to_nobody(secured, right_digest) -> None:
             + Path(f"/proc/{process.pid}/cmdline").read_bytes()
         )
     assert secured.finish() == right_digest
+    for process in secured.processes.values():
+        process.wait(60)  # they take their last files away
     for file in secured.path.rglob("*"):
         if file.is_file() and file.parent != secured.keys:
             told += file.read_bytes()

@@ -19,6 +19,7 @@ from bnpg_protocol.wire.messages import (
     FlowBroadcast,
     Hello,
     Message,
+    Reject,
     Roster,
     SignalBroadcast,
     Start,
@@ -27,7 +28,7 @@ from bnpg_protocol.wire.messages import (
     ThetaRequested,
     Welcome,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bnpg.lab.testing.messages import any_message, messages
@@ -128,6 +129,8 @@ FOR_AGENTS = (
         max_size=5,
     ),
 )
+@example(AGENT_SCENES[0], [(1, COORDINATOR, Reject("code", "two\nlines", "and\nmore"))])
+@example(AGENT_SCENES[0], [(1, COORDINATOR, Reject("over", "two\nlines", ""))])
 def test_an_agent(scene: str, said: list[tuple[int, int, Message]]) -> None:
     play(AgentStage(), scene, said)
 
@@ -145,6 +148,7 @@ def test_an_agent(scene: str, said: list[tuple[int, int, Message]]) -> None:
         max_size=5,
     ),
 )
+@example(COORDINATOR_SCENES[1], [(1, 0, Failed(int(ExitCode.STORAGE), "two\nlines"))])
 def test_a_coordinator(scene: str, said: list[tuple[int, int, Message]]) -> None:
     stage = CoordinatorStage()
     play(stage, scene, said)

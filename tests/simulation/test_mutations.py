@@ -41,7 +41,6 @@ def play(mutant: Mutant, what: str, folder: Path) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("mutant", [*MUTANTS, *RELAY_MUTANTS], ids=lambda one: one.name.replace(" ", "-"))
 def test_a_broken_protocol_is_caught(mutant: Mutant, tmp_path: Path) -> None:
     assert play(mutant, str(ENOUGH), tmp_path), f"{ENOUGH} schedules did not notice: {mutant.name}"

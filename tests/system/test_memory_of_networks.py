@@ -5,7 +5,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg.lab.bench.usage import footprint
 
 CASE = {
-    "game": "coordination(agents=2)", "dag": "line", "policy": "mlp:64,64", "update": "ppo", "rounds": 12,
+    "game": "coordination(agents=2)", "dag": "line", "policy": "mlp:64,64", "update": "ppo", "rounds": 30,
     "lanes": 64, "horizon": 8,
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ import pytest
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 PPO = {
-    "game": "climbing", "dag": "line", "policy": "mlp:16,16", "update": "ppo", "rounds": 10, "lanes": 64,
+    "game": "climbing", "dag": "line", "policy": "mlp:16,16", "update": "ppo", "rounds": 30, "lanes": 64,
     "evaluate_every": 4, "learning_rate": 0.01, "regularization": 0.02,
 }  # fmt: skip
 A2C = PPO | {"game": "coordination(agents=3)", "dag": "0-2", "update": "a2c", "horizon": 4, "minibatches": 2}

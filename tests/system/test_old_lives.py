@@ -89,8 +89,8 @@ def test_a_copy_of_a_folder_and_its_original_run_at_once(start_run: Any, play: A
         shutil.copytree(run.folder, other.folder)
         copied.append(other)
 
-    run.start()
     copy = start_run(**CASE, settings={"fsync": False}, prepare=prepare)
+    run.start()
     assert copied
     for one in (run, copy):
         assert one.wait() == ExitCode.DONE, one.log

@@ -62,7 +62,7 @@ def test_real_processes_on_a_busy_machine_are_in_order(
     settings = {"fsync": False, "transport": transport}
     with busy_machine():
         run = start_run(**case, parts=3, trace=True, settings=settings)
-        run.until_round(10)
+        run.until_round(5)
         run.kill("agent-1")
         assert run.wait() == ExitCode.DONE, run.log
     proof = check_trace(read_trace(run.trace_folder), True)

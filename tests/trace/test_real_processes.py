@@ -35,7 +35,7 @@ def proof_of(run: Run, done: bool = True) -> Proof:
 @pytest.mark.parametrize("transport", ["ipc", "tcp", "unix"])
 def test_killed_agents_and_a_killed_coordinator(transport: str, start_run: StartRun) -> None:
     run = start_run(**CASE, settings=SETTINGS | {"transport": transport})
-    for victim, round_ in [("agent-2", 10), ("coordinator", 25), ("agent-0", 45)]:
+    for victim, round_ in [("agent-2", 8), ("coordinator", 20), ("agent-0", 32)]:
         run.until_round(round_)
         run.kill(victim)
     assert run.wait() == ExitCode.DONE, run.log

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from bnpg.__main__ import main
 
-WAIT = 60_000
+WAIT = 250_000
 """Milliseconds; a deadline, never a pause."""
 
 

@@ -61,7 +61,8 @@ def steal_of() -> Iterator[Callable[[], float]]:
         after = psutil.cpu_times()
         total = sum(after) - sum(before)
         # Linux counts guests within user already; on other systems there is no steal to be seen.
-        return (getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)) / total if total > 0 else 0.0
+        stolen = getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)
+        return min(max(stolen / total, 0.0), 1.0) if total > 0 else 0.0  # the kernel's own sums are rounded
 
     yield stolen
 

@@ -79,13 +79,17 @@ class ZeroMQWire(SocketWire):
         """Read what went out; return whether there was any."""
         before = self._gone
         read: dict[str, list[Message]] = {name: [] for name in self._others}
+        poller = zmq.Poller()
+        for other in self._others.values():
+            poller.register(other, zmq.POLLIN)
         for _ in range(TURNS):
             if self._gone >= self.transport.sent_bytes:
                 # Which connection was quicker is nobody's concern.
                 self._sent += [message for name in read for message in read[name]]
                 return self._gone > before
+            poller.poll(1)
             for name, other in self._others.items():
-                while other.poll(1 if len(self._others) == 1 else 0):
+                while other.poll(0):
                     frames: list[Frame] = list(other.recv_multipart())
                     self._gone += sum(map(len, frames))
                     # Behind the name of who connected: that goes over the process's own socket too.

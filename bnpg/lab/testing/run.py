@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ class Run:
         def reached() -> bool:
             nonlocal coordinator
             if coordinator is None or not _lives(coordinator):
-                coordinator = self.processes.get("coordinator")
+                coordinator = self._working_coordinator()
             return coordinator is not None and self._whole_lines > round_
 
         self._watch(reached, f"round {round_} was recorded")
@@ -120,11 +121,20 @@ class Run:
         coordinator.suspend()
         self._held = coordinator
 
+    def _working_coordinator(self) -> psutil.Process | None:
+        """Return the coordinator that works; an earlier life may be there as well, frozen."""
+        for process in self._scratch.processes():
+            with suppress(psutil.NoSuchProcess):
+                if _name(process) == "coordinator" and process.status() != psutil.STATUS_STOPPED:
+                    return process
+        return None
+
     def _go_on(self) -> None:
         """Let a run go on that is held at a round."""
         held, self._held = self._held, None
-        if held is not None and _lives(held):
-            held.resume()
+        if held is not None:
+            with suppress(psutil.NoSuchProcess):
+                held.resume()
 
     @property
     def launcher(self) -> psutil.Process:
@@ -170,6 +180,9 @@ class Run:
     def interrupt(self) -> None:
         """Do to the launcher what Ctrl-C does."""
         self.launcher.send_signal(signal.SIGINT)
+        if (held := self._held) is not None:
+            # A run that is held goes on when it is asked to end, and not some rounds before.
+            self._watch(lambda: not _lives(held) or _is_told_to_end(held), "it was told to end")
         self._go_on()
 
     def kill_launcher(self) -> None:
@@ -186,7 +199,8 @@ class Run:
         processes = list(self.processes.values())
         self._launcher.kill()
         for process in processes:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # without a launcher they end by themselves
+                process.kill()
         self._launcher.wait()
         _gone(processes)
         self._scratch.excuse_files()
@@ -273,6 +287,16 @@ def _lives(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def _is_told_to_end(process: psutil.Process) -> bool:
+    """Whether SIGTERM waits for a process that is stopped; so it is where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return True
+    pending = next(line.split()[1] for line in lines if line.startswith("ShdPnd:"))
+    return bool(int(pending, 16) & 1 << signal.SIGTERM - 1)
 
 
 def _gone(processes: list[psutil.Process]) -> None:

@@ -7,9 +7,9 @@ see each other's processes.
 
 import os
 import shutil
-import stat
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -43,7 +43,7 @@ class Scratch:
         """Take away what lies here now: its owner was killed and could not do it."""
         self._excused += list(self.path.glob("bnpg-*"))
 
-    def leaks(self, patience: float = 5.0) -> list[str]:
+    def leaks(self, patience: float = 60.0) -> list[str]:
         """Return what is left behind: processes, sockets, temporary folders of runs.
 
         Parameters
@@ -58,15 +58,14 @@ class Scratch:
         for excused in self._excused:
             shutil.rmtree(excused, ignore_errors=True)
         leaks += [f"folder {left.name}" for left in self.path.glob("bnpg-*") if left.is_dir()]
-        leaks += [
-            f"socket {left.name}" for left in self.path.rglob("*") if stat.S_ISSOCK(left.stat().st_mode)
-        ]
+        leaks += [f"socket {left.name}" for left in self.path.rglob("*") if left.is_socket()]
         return leaks
 
     def clear(self) -> None:
         """Kill what still works here and remove the folder."""
         for process in self.processes():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         shutil.rmtree(self.path, ignore_errors=True)
 
 

@@ -244,7 +244,7 @@ ASIDE = ["HangsAside", "HangsInReference", "HangsInCollection"]
 def test_what_hangs_is_given_up(kind, capfd, monkeypatch):
     monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
     with pytest.raises(WorldFailed, match="lane 0, step 3, all agents: the environment hangs") as failed:
-        list(walk(world_of(getattr(strange, kind), patience=0.2)))
+        list(walk(world_of(getattr(strange, kind), patience=1.0)))
     assert failed.value.hung
     assert sys.unraisablehook is sys.__unraisablehook__
     assert capfd.readouterr() == ("", ""), (

@@ -57,7 +57,7 @@ def test_an_interrupt_is_no_hang():
             raise KeyboardInterrupt from None
 
     with pytest.raises(KeyboardInterrupt):
-        Watch(0.05, str).over(interrupted)
+        Watch(0.5, str).over(interrupted)
 
 
 def test_an_alarm_that_is_under_way_when_the_watch_ends_does_nothing(monkeypatch):
@@ -102,7 +102,7 @@ def test_other_words_that_reach_nobody_are_still_printed(capfd):
     hook, sys.unraisablehook = sys.unraisablehook, sys.__unraisablehook__
     try:
         with pytest.raises(Hung):
-            Watch(0.05, str).over(catches)
+            Watch(0.5, str).over(catches)
     finally:
         sys.unraisablehook = hook
     assert "of the environment" in capfd.readouterr().err

@@ -108,7 +108,7 @@ def test_what_goes_wrong_is_said_as_if_one_process_played(kind, why):
 
 
 def test_what_hangs_is_given_up_by_the_worker_itself():
-    world = opened("strange:Hangs", 2, patience=0.4)
+    world = opened("strange:Hangs", 2, patience=2.0)
     with pytest.raises(WorldFailed, match="lane 0, step 3, all agents: the environment hangs") as failed:
         everything(world, 8, 8)
     assert failed.value.hung
@@ -139,10 +139,10 @@ def test_a_worker_that_dies_before_it_plays_has_no_lanes():
 
 
 def test_a_worker_that_is_stopped_is_given_up(monkeypatch):
-    monkeypatch.setattr("bnpg_coordinator.environments.workers.GRACE", 0.1)
-    world = opened("strange:Meeting", 2, patience=0.2)
-    world.patience = 0.1
+    world = opened("strange:Meeting", 2)
     play = world.begin(3, 0, 16)
+    monkeypatch.setattr("bnpg_coordinator.environments.workers.GRACE", 0.1)
+    world.patience = 0.1
     os.kill(world.workers[0].pid, signal.SIGSTOP)
     actions = keyed_actions(world.actions, play.first, 1, 0, 0)
     with pytest.raises(
