@@ -24,7 +24,7 @@ from bnpg_protocol.process.surroundings import shortage
 
 from bnpg.__main__ import main
 from bnpg.lab.testing.odd_files.scenes import SCENES, Command
-from bnpg.lab.testing.odd_files.trial import Stage
+from bnpg.lab.testing.odd_files.trial import SECONDS, Stage
 
 ASKED = [
     (scene.name, command)
@@ -94,7 +94,7 @@ def forked(
             sys.stdout = _stream(1)
             sys.stderr = _stream(2)
             signal.signal(signal.SIGALRM, signal.SIG_DFL)  # pytest has a handler of its own
-            signal.alarm(60)
+            signal.alarm(SECONDS)
             code = main()
         finally:
             os._exit(code)
@@ -115,6 +115,7 @@ CHOSEN = EVERY if os.environ.get("BNPG_EDGES") else EVERY[::7]
 """As there are nine surroundings, every seventh of all meets each of them again and again."""
 
 
+@pytest.mark.timeout(2 * SECONDS)
 @pytest.mark.parametrize(
     ("scene", "command", "what"), CHOSEN, ids=lambda value: str(getattr(value, "line", value))[:40]
 )

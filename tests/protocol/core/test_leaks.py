@@ -54,4 +54,6 @@ def grown(compiled: bool, steps: int, relay: bool) -> int:
 @pytest.mark.parametrize("relay", [False, True])
 def test_steps_leave_no_object_behind_that_the_machines_do_not(relay):
     """One in a hundred steps would show; a round that is over is forgotten by both."""
-    assert grown(True, STEPS, relay) - grown(False, COMPARED, relay) < FEW
+    left = (grown(True, STEPS, relay) - grown(False, COMPARED, relay) for _ in range(3))
+    # Another thread may allocate something meanwhile, and not three times.
+    assert any(objects < FEW for objects in left)
