@@ -107,13 +107,13 @@ class Supervisor:
 
     def _watch(self) -> tuple[ExitCode, str]:
         """Look after the processes until the coordinator ends the run."""
-        asked = False
+        told = False
         while True:
             self._place.look()
             if self._tail.read():
                 self._deaths.clear()
-            if self._interrupts and not asked:
-                asked = True
+            if self._interrupts and not told:
+                told = True
                 self._asked_to_end.answered()
                 self._processes[COORDINATOR].end()
             if self._interrupts > 1:
@@ -122,19 +122,19 @@ class Supervisor:
                 status = process.poll()
                 if status is None:
                     continue
-                ended = self._ended(name, status, bool(self._interrupts))
+                ended = self._ended(name, status)
                 if ended is not None:
                     return ended
-            self._look_after_the_gone(asked)
-            if self._settings.replace_after and not asked:
+            self._look_after_the_gone()
+            if self._settings.replace_after and not self._interrupts:
                 self._replace_the_silent()
             self._pause(LOOK_EVERY)
 
-    def _ended(self, name: str, status: int, asked: bool) -> tuple[ExitCode, str] | None:
+    def _ended(self, name: str, status: int) -> tuple[ExitCode, str] | None:
         """Decide what the end of a process means; None if the run goes on."""
         if name == COORDINATOR and status in set(ExitCode):
             return ExitCode(status), ""
-        if asked or (name != COORDINATOR and status == ExitCode.DONE):
+        if self._interrupts or (name != COORDINATOR and status == ExitCode.DONE):
             self._processes.pop(name).abandon()  # it holds the other end of a lifeline
             self._said[name] = self._last_status().get("written")
             return (ExitCode.INTERRUPTED, "interrupted") if name == COORDINATOR else None
@@ -160,7 +160,7 @@ class Supervisor:
             return "was told to end"
         return f"was killed by signal {-status}" if status < 0 else f"ended with code {status}"
 
-    def _look_after_the_gone(self, asked: bool) -> None:
+    def _look_after_the_gone(self) -> None:
         """Do what is to be done because agents have ended: the coordinator let them go, or nobody did.
 
         It lets them go one by one. If it dies in between, its next life knows nothing of that, and waits for
@@ -172,7 +172,7 @@ class Supervisor:
             return
         status = self._status()
         phase = status.get("phase")
-        if phase == "gathering" and not asked:
+        if phase == "gathering" and not self._interrupts:
             # What it said before an agent ended is of a time when all were there: a short run
             # is over before it speaks again.
             missed = [name for name in gone if self._said.get(name) != status["written"]]

@@ -8,17 +8,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bnpg.lab.testing.scratch import title
+
 ROOT = Path(__file__).parent.parent.parent
 if str(ROOT) not in sys.path:
     # `benchmarks` belongs to the source tree, not to the installed package.
     sys.path.insert(0, str(ROOT))
-
-
-def is_tracker(child: psutil.Process) -> bool:
-    try:
-        return "resource_tracker" in " ".join(child.cmdline())
-    except psutil.NoSuchProcess:
-        return False
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +27,6 @@ def nothing_left_behind(
         yield Path(folder)
         left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
         # Python's own helper of multiprocessing lives as long as the process that uses it.
-        left = [child for child in left if not is_tracker(child)]
+        left = [child for child in left if "resource_tracker" not in title(child)]
         assert not psutil.wait_procs(left, timeout=60)[1], f"left behind: {left}"
         assert list(Path(folder).iterdir()) == []

@@ -15,6 +15,7 @@ from bnpg.api.training import RunFailed
 from bnpg.cli.root import bnpg as bnpg_command
 from bnpg.environment_check import check_environment
 from bnpg.experiment_plan import plan_experiment
+from bnpg.lab.testing.scratch import title
 from bnpg_math.errors import InputError
 
 STRANGE = Path(__file__).parents[1] / "coordinator" / "environments" / "strange.py"
@@ -263,7 +264,7 @@ class TestOnesOwn:
             if victims:
                 return
             victims.append(line)
-            (one,) = [process for process, title in children() if title == "bnpg-environment-1"]
+            (one,) = [process for process, called in children() if called == "bnpg-environment-1"]
             one.kill()
 
         with pytest.raises(RunFailed, match="environment worker 1 died: killed by signal 9") as killed:
@@ -273,7 +274,7 @@ class TestOnesOwn:
         assert resumed.summary["policy_digest"] == plain.summary["policy_digest"]
         memory = bnpg.train("strange:Meeting", **options, environment_workers=3)
         assert memory.summary["policy_digest"] == plain.summary["policy_digest"]
-        assert not any(title.startswith("bnpg-environment") for _, title in children())
+        assert not any(called.startswith("bnpg-environment") for _, called in children())
         with pytest.raises(InputError, match="environment_workers step environments of others, and climbing"):
             bnpg.train("climbing", environment_workers=2)
 
@@ -303,13 +304,7 @@ class TestOnesOwn:
 
 def children():
     """Return the processes under this one, with what they call themselves."""
-    found = []
-    for one in psutil.Process().children(recursive=True):
-        try:
-            found.append((one, one.cmdline()[0]))
-        except (psutil.NoSuchProcess, IndexError):  # it has ended meanwhile
-            continue
-    return found
+    return [(one, title(one)) for one in psutil.Process().children(recursive=True)]
 
 
 def run(arguments):

@@ -5,7 +5,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg.__main__ import main
 from bnpg.execution import execute
 from bnpg.experiment_plan import plan_experiment
+from bnpg.lab.testing.scratch import kill_all, title
 from bnpg.launchers import network
 from bnpg.launchers.host import Host
 from bnpg.launchers.hosts import CommandPlace
@@ -41,18 +41,11 @@ HOST = [sys.executable, "-P", "-m", "bnpg.launchers.host"]
 
 def processes(what: str) -> list[psutil.Process]:
     """Return the children of this process, and theirs, that are called so."""
-    found = []
-    for one in psutil.Process().children(recursive=True):
-        try:
-            if what in " ".join(one.cmdline()):
-                found.append(one)
-        except psutil.NoSuchProcess:
-            continue
-    return found
+    return [one for one in psutil.Process().children(recursive=True) if what in title(one)]
 
 
 def agents_on(host: psutil.Process) -> list[psutil.Process]:
-    return [one for one in host.children(recursive=True) if "bnpg-agent" in " ".join(one.cmdline())]
+    return [one for one in host.children(recursive=True) if "bnpg-agent" in title(one)]
 
 
 @pytest.fixture
@@ -131,9 +124,7 @@ def test_an_agent_that_is_killed_is_started_again(run_on_hosts, digest: str) -> 
 def test_a_host_that_is_lost_is_done_without(run_on_hosts, digest: str) -> None:
     def strike(_run: RunFolder) -> None:
         host = next(one for one in processes("bnpg.launchers.host") if agents_on(one))
-        for one in [host, *agents_on(host)]:
-            with suppress(psutil.NoSuchProcess):  # without its host it ends by itself
-                one.kill()
+        kill_all([host, *agents_on(host)])
 
     ended = run_on_hosts(5, strike)
     assert (ended["code"], ended["policy_digest"]) == (ExitCode.DONE, digest)

@@ -7,13 +7,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 from bnpg_agents.checkpoint import CheckpointFolder, load_identity, load_latest
 from bnpg_agents.snapshot import Snapshot
@@ -27,6 +25,7 @@ from bnpg_protocol.wire.sealed import enclosed
 from bnpg.__main__ import main
 from bnpg.lab.testing.power import Disk
 from bnpg.lab.testing.run_content import content
+from bnpg.lab.testing.scratch import kill_all
 from bnpg.lab.testing.system_calls import CUT_SHORT, traced
 
 NETWORKS = (
@@ -244,10 +243,7 @@ def test_everything_killed_after_the_coordinators_last_word(
         assert launcher.poll() is None, launcher.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    processes = scratch.processes()
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):  # it has ended by itself meanwhile
-            process.kill()
+    kill_all(scratch.processes())
     launcher.communicate()
     assert list(scratch.path.glob("bnpg-*")), "nobody was left to remove where they met"
     assert "processes" not in json.loads((folder / "summary.json").read_text())

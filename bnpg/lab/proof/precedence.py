@@ -8,7 +8,7 @@ the machines: they know no arrays, and a machine that breaks one is found althou
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from bnpg_protocol.process.trace_line import (
@@ -345,24 +345,26 @@ class _Coordinator(_Process):
         self, kind: str, round_: int | None, words: str, turn: int | None = None
     ) -> Iterator[Need]:
         said = Fact("receive", kind, "", round_, turn)
-        if said in self._met:
-            return
         where = "" if turn is None else f" at turn {turn}"
-        for agent in self._agents:
-            yield Need(said._replace(peer=agent), f"{words} of {agent}{where}")
-        self._met.add(said)
+        needs = (Need(said._replace(peer=agent), f"{words} of {agent}{where}") for agent in self._agents)
+        return self._once(said, needs)
+
+    def _once(self, said: Fact, needs: Iterable[Need]) -> Iterator[Need]:
+        """Ask for what everybody must have said as long as it is not known."""
+        if said not in self._met:
+            yield from needs
+            self._met.add(said)
 
     def _answered(self, round_: int, last: int) -> Iterator[Need]:
         """Everybody has acted in more turns of a round than that."""
-        said = Fact("answered", round=round_, turn=last)
-        if said in self._met:
-            return
-        for agent in self._agents:
-            answered = self.turns(Fact("receive", "ActionsChosen", agent, round_))
-            if answered <= last:
-                lacking = Fact("receive", "ActionsChosen", agent, round_, answered)
-                yield Need(lacking, f"the actions of {agent} at turn {answered}")
-        self._met.add(said)
+
+        def lacking() -> Iterator[Need]:
+            for agent in self._agents:
+                acted = Fact("receive", "ActionsChosen", agent, round_)
+                if (answered := self.turns(acted)) <= last:
+                    yield Need(acted._replace(turn=answered), f"the actions of {agent} at turn {answered}")
+
+        return self._once(Fact("answered", round=round_, turn=last), lacking())
 
     def _finished(self, round_: int) -> Iterator[Need]:
         """Everybody has applied the update before, unless the epoch began with this round."""

@@ -19,7 +19,7 @@ from bnpg_coordinator.line import Line
 from bnpg_coordinator.run_record import read_lines
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.lab.testing.scratch import Scratch
+from bnpg.lab.testing.scratch import Scratch, kill_all
 from bnpg.launchers.settings import LaunchSettings
 from bnpg_math.arrays import FloatArray
 from bnpg_math.policies.joint import policy_digest
@@ -198,9 +198,7 @@ class Run:
         assert self._launcher is not None
         processes = list(self.processes.values())
         self._launcher.kill()
-        for process in processes:
-            with suppress(psutil.NoSuchProcess):  # without a launcher they end by themselves
-                process.kill()
+        kill_all(processes)
         self._launcher.wait()
         _gone(processes)
         self._scratch.excuse_files()

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class Scratch:
         deadline = time.monotonic() + patience
         while (processes := self.processes()) and time.monotonic() < deadline:
             psutil.wait_procs(processes, timeout=0.1)
-        leaks = [f"process {process.pid}: {_title(process)}" for process in processes]
+        leaks = [f"process {process.pid}: {title(process)}" for process in processes]
         for excused in self._excused:
             shutil.rmtree(excused, ignore_errors=True)
         leaks += [f"folder {left.name}" for left in self.path.glob("bnpg-*") if left.is_dir()]
@@ -63,13 +64,19 @@ class Scratch:
 
     def clear(self) -> None:
         """Kill what still works here and remove the folder."""
-        for process in self.processes():
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        kill_all(self.processes())
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def _title(process: psutil.Process) -> str:
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """SIGKILL processes, one after the other; some may have ended by themselves because others are gone."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def title(process: psutil.Process) -> str:
+    """Return what a process calls itself, in one string, or its command line."""
     try:
         return " ".join(process.cmdline()).strip()
     except psutil.NoSuchProcess:
