@@ -93,7 +93,7 @@ def launched(tmp_path: Path) -> Any:
 
 def test_a_coordinator_waits_for_no_farewell_when_all_agents_have_ended(launched) -> None:
     run = launched("ending")
-    run._look_after_the_gone(asked=False)
+    run._look_after_the_gone()
     assert run._processes[COORDINATOR].abandoned
     assert run.started == []
 
@@ -101,21 +101,22 @@ def test_a_coordinator_waits_for_no_farewell_when_all_agents_have_ended(launched
 @pytest.mark.parametrize(("phase", "agents"), [("ending", ("agent-1",)), ("running", ()), ("edges", ())])
 def test_it_is_not_cut_off_from_those_who_are_left(launched, phase: str, agents: tuple[str, ...]) -> None:
     run = launched(phase, agents=agents)
-    run._look_after_the_gone(asked=False)
+    run._look_after_the_gone()
     assert not run._processes[COORDINATOR].abandoned
     assert run.started == []
 
 
 def test_agents_are_started_again_for_a_coordinator_that_waits_for_them(launched) -> None:
     run = launched("gathering", agents=("agent-1",))
-    run._look_after_the_gone(asked=False)
+    run._look_after_the_gone()
     assert run.started == ["agent-0"]
 
 
 def test_what_an_earlier_life_of_the_coordinator_said_does_not_count(launched) -> None:
     run = launched("ending", earlier=True)
-    run._look_after_the_gone(asked=False)
+    run._look_after_the_gone()
     assert not run._processes[COORDINATOR].abandoned
     run = launched("gathering")
-    run._look_after_the_gone(asked=True)
+    run._interrupts = 1
+    run._look_after_the_gone()
     assert run.started == []
