@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -123,13 +123,22 @@ def look(browser: Callable[..., "BrowserContext"]) -> Iterator[Open]:
         assert complaints == []
 
 
+@pytest.fixture
+def own_port() -> Iterator[int]:
+    """A port of this machine that servers of the test may give up and take again; nobody else gets it."""
+    with socket.socket() as held:
+        # Who says so may bind one address twice as long as only one listens there.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
 class Watching:
     """A server of a live page, started by the real command."""
 
     def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
         self.process = process
         self.url = url
-        self.port = int(urlsplit(url).port or 0)
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGINT)

@@ -76,10 +76,12 @@ def test_a_section_somebody_reads_waits_until_they_leave_it(growing: Any, watch:
     )
 
 
-def test_the_page_survives_the_end_of_coordinator_and_server(growing: Any, watch: Any, look: Any) -> None:
+def test_the_page_survives_the_end_of_coordinator_and_server(
+    growing: Any, watch: Any, look: Any, own_port: int
+) -> None:
     growing.line(0)
     growing.status()
-    watched = watch(growing.folder)
+    watched = watch(growing.folder, port=own_port)
     seen = look(watched.url)
     page = seen.page
     banner(page, "live: round 1")
@@ -89,7 +91,7 @@ def test_the_page_survives_the_end_of_coordinator_and_server(growing: Any, watch
     banner(page, "live: round 3")
     assert watched.end() == 0
     banner(page, "does not answer")
-    watch(growing.folder, port=watched.port)
+    watch(growing.folder, port=own_port)
     banner(page, "live: round 3")
     # What the browser itself says of the refused connections in between is no defect of the page.
     seen.complaints[:] = [one for one in seen.complaints if "ERR_" not in one]

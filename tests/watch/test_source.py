@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,7 +111,7 @@ def test_what_cannot_be_drawn_for_a_moment_keeps_the_last_page(
 class Coordinator:
     """What a coordinator with --metrics-listen answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int) -> None:
         self.status: dict[str, Any] = {}
         self.told = ""
         """In the place of the status, if there is some."""
@@ -132,12 +131,11 @@ class Coordinator:
                 pass
 
         self.handler = Handler
-        self.port = 0
+        self.port = port
         self.start()
 
     def start(self) -> None:
         self.server = ThreadingHTTPServer(("127.0.0.1", self.port), self.handler)
-        self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()
 
@@ -159,8 +157,8 @@ class Coordinator:
 
 
 @pytest.fixture
-def coordinator() -> Iterator[Coordinator]:
-    made = Coordinator()
+def coordinator(own_port: int) -> Iterator[Coordinator]:
+    made = Coordinator(own_port)
     yield made
     made.stop()
 
@@ -294,21 +292,17 @@ def test_who_hangs_up_and_what_is_no_address_are_no_answer() -> None:
     assert "no answer from" in AddressSource("127.0.0.1:odd").page().state
 
 
-def test_the_real_telemetry_of_a_coordinator_is_understood(tmp_path: Path) -> None:
+def test_the_real_telemetry_of_a_coordinator_is_understood(coordinator: Coordinator) -> None:
     from bnpg_protocol.process.telemetry import Telemetry
 
-    coordinator = Coordinator()
-    try:
-        coordinator.tell(4, 2.0)
-        telemetry = Telemetry("127.0.0.1:0")
-        telemetry.turn(0.0, lambda: coordinator.status)
-        telemetry.line(
-            {"round": 4, "value": 2.0, "optimality_gap": 1.0, "return_mean": 1.5, "return_stderr": 0.1}
-        )
-        seen = AddressSource(telemetry.address).page()
-        telemetry.close()
-    finally:
-        coordinator.stop()
+    coordinator.tell(4, 2.0)
+    telemetry = Telemetry("127.0.0.1:0")
+    telemetry.turn(0.0, lambda: coordinator.status)
+    telemetry.line(
+        {"round": 4, "value": 2.0, "optimality_gap": 1.0, "return_mean": 1.5, "return_stderr": 0.1}
+    )
+    seen = AddressSource(telemetry.address).page()
+    telemetry.close()
     assert seen.state == "live: round 4 of 9"
     assert "1.5 ± 0.1" in html(seen, "summary")
     assert "the best joint policy earns 3" in html(seen, "summary")

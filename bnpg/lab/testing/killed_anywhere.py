@@ -57,7 +57,7 @@ def main() -> int:
     """Kill runs at every call; tell on stdout, as an object, how many there are and what went wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--every", type=int, default=1, help="kill at every so many calls only")
+    parser.add_argument("--every", type=int, default=1, help="only at so many calls, and in so many writes")
     parser.add_argument("--begin", type=int, default=1, help="with this one first; from the end if < 0")
     parser.add_argument("options", nargs="*", default=OPTIONS, help="of bnpg train, after --")
     given = parser.parse_args()
@@ -73,7 +73,8 @@ def main() -> int:
     begin = given.begin if given.begin > 0 else max(1, len(calls) + 2 + given.begin)
     own = {path.name for path in parent.iterdir()}
     kills = [(last, False) for last in range(begin, len(calls) + 2, given.every)]
-    kills += [(last, True) for last, _ in kills if last <= len(calls) and calls[last - 1] in CUT_SHORT]
+    writes = [last for last, call in enumerate(calls, 1) if last >= begin and call in CUT_SHORT]
+    kills += [(last, True) for last in writes[:: given.every]]
     for last, torn in kills:
         folder = parent / f"killed-{last}-{torn:d}"
         own |= {folder.name}
