@@ -5,18 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, random_dag
 from bnpg_math.games.game import Game, dense_game
 from bnpg_math.policies.softmax import log_policy, policy, theta_shape
-
-# The same examples everywhere, and no example fails for being slow.
-settings.register_profile(
-    "mathematics", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("mathematics")
 
 
 @dataclass(frozen=True)
