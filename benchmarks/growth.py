@@ -2,7 +2,7 @@
 
 from bnpg.lab.bench.counted_messages import count_messages
 from bnpg.lab.bench.document import Benchmark, Case, Sample
-from bnpg.lab.bench.effort import Effort
+from bnpg.lab.bench.effort import SHORT, Effort
 from bnpg.lab.bench.measured_run import Workload, measure
 from bnpg.lab.bench.turns import take_turns
 from bnpg.lab.bench.words import counted
@@ -40,6 +40,10 @@ def growth(effort: Effort) -> Benchmark:
     return Benchmark(letter="e", title="How cost grows", about=ABOUT, unit="a step", cases=cases)
 
 
+def _rounds(effort: Effort, rounds: int) -> int:
+    return SHORT if effort.sizes == "tiny" else rounds
+
+
 def _repetitions(effort: Effort) -> int:
     return max(1, effort.repetitions // 3)
 
@@ -47,7 +51,8 @@ def _repetitions(effort: Effort) -> int:
 def _agents(effort: Effort, agents: int, dag: str) -> Case:
     game = f"random(states=8, agents={agents}, actions=1)"
     each = 2 * agents + len(FAMILIES[dag](agents).edges)
-    workload = Workload(game=game, dag=dag, horizon=max(5, min(100, MESSAGES // each)), rounds=4)
+    horizon = max(5, min(100, MESSAGES // each))
+    workload = Workload(game=game, dag=dag, horizon=horizon, rounds=_rounds(effort, 4))
     return Case(
         name=f"{counted(agents, 'agent')}, {dag}",
         parameters={"grows": "agents", "agents": agents, "dag": dag},
@@ -57,7 +62,8 @@ def _agents(effort: Effort, agents: int, dag: str) -> Case:
 
 
 def _lanes(effort: Effort, lanes: int) -> Case:
-    workload = Workload(game="coordination(agents=5)", dag="line", lanes=lanes, horizon=50, rounds=6)
+    rounds = _rounds(effort, 6)
+    workload = Workload(game="coordination(agents=5)", dag="line", lanes=lanes, horizon=50, rounds=rounds)
     return Case(
         name=counted(lanes, "lane"),
         parameters={"grows": "lanes", "lanes": lanes, "dag": "line"},
@@ -69,7 +75,7 @@ def _lanes(effort: Effort, lanes: int) -> Case:
 
 def _states(effort: Effort, states: int) -> Case:
     game = f"random(states={states}, agents={TEAM}, actions={ACTIONS}, branching=3)"
-    workload = Workload(game=game, dag="line", lanes=256, horizon=50, rounds=6)
+    workload = Workload(game=game, dag="line", lanes=256, horizon=50, rounds=_rounds(effort, 6))
     return Case(
         name=counted(states, "state"),
         parameters={"grows": "states", "states": states, "dag": "line"},

@@ -72,7 +72,7 @@ EDGES = int(os.environ.get("BNPG_EDGES", "0"))
     max_examples=150 * max(EDGES, 1),
     derandomize=not EDGES,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @pytest.mark.timeout(900)
 def test_an_odd_value_is_one_line_that_names_the_file(

@@ -80,6 +80,12 @@ def test_a_bad_line_is_named_with_what_was_expected(here, refused, old, new, lin
     assert f"meet.nfg:{line}: {message}" in said
 
 
+@pytest.mark.parametrize("payoffs", ["3e999 3", "3 -3e999", "3e999 3e999"])
+def test_a_payoff_beyond_all_floats_is_refused_alike_or_not(here, refused, payoffs):
+    said = refused("train", written(here, f'NFG 1 R "" {{ "row" "column" }} {{ 1 1 }}\n{payoffs}\n'))
+    assert "meet.nfg: expected payoffs that fit a float64" in said
+
+
 def test_a_file_that_promises_too_much_is_refused_at_once(here, refused):
     text = 'NFG 1 R "" { "a" "b" } { 99999999 99999999 }\n1'
     assert "expected at most 16777216 payoffs" in refused("train", written(here, text))

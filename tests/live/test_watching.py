@@ -2,8 +2,8 @@
 
 import io
 import json
-import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -44,6 +44,15 @@ class Clock:
         return self.now
 
 
+NOW = 1e9
+"""Seconds by the clock on the wall, which stands still: nothing becomes old while a test looks at it."""
+
+
+@pytest.fixture(autouse=True)
+def _wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bnpg.live.observation.time", SimpleNamespace(time=lambda: NOW))
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
@@ -79,7 +88,7 @@ def status(**changes: Any) -> dict[str, Any]:
         "retransmitted": 4,
         "duplicates": 5,
         "refused": {"stale epoch": 6},
-        "written": time.time(),
+        "written": NOW,
     }
     return told | changes
 
@@ -136,7 +145,7 @@ def test_a_terminal_gets_a_screen(folder: Path) -> None:
 
 def test_a_run_of_no_rounds_and_a_silent_coordinator_have_a_screen() -> None:
     stream = Terminal()
-    screen = Screen(ObservedRun(Dag(30), 0, lambda: status(written=time.time() - 60)), stream)
+    screen = Screen(ObservedRun(Dag(30), 0, lambda: status(written=NOW - 60)), stream)
     with screen.live:
         screen(Line(0))
     assert "no word from the coordinator" in stream.getvalue()
@@ -168,13 +177,13 @@ def test_before_the_first_status_nothing_is_claimed() -> None:
 
 
 def test_a_status_that_is_not_renewed_says_nothing_of_the_agents() -> None:
-    seen = observe(status(written=time.time() - 60)).now()
-    assert seen.silent == pytest.approx(60, abs=5)
+    seen = observe(status(written=NOW - 60)).now()
+    assert seen.silent == 60
     assert {one.state for one in seen.agents} == {"unknown"}
 
 
 def test_a_run_that_has_ended_is_not_silent() -> None:
-    seen = observe(status(phase="ended", written=time.time() - 60)).now()
+    seen = observe(status(phase="ended", written=NOW - 60)).now()
     assert seen.silent is None
     assert {one.state for one in seen.agents} == {"up"}
 

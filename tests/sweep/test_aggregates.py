@@ -34,6 +34,14 @@ def test_the_middle_half_counts() -> None:
     assert interquartile_mean(np.arange(8.0)) == 3.5
 
 
+def test_the_order_of_the_runs_moves_no_bit() -> None:
+    values = np.concatenate([np.full(5, -1e6), [1e-5, 0.0], np.full(5, 1e6)])
+    orders = [np.random.default_rng(seed).permutation(values) for seed in range(50)]
+    found = interquartile_mean(np.stack(orders)).tolist()
+    assert found == interquartile_mean(np.stack(orders, axis=1), axis=0).tolist()
+    assert set(found) == {float(interquartile_mean(values))}
+
+
 @given(numbers)
 def test_one_outlier_of_four_or_more_never_decides(values: list[float]) -> None:
     found = float(interquartile_mean(np.array(values)))

@@ -8,6 +8,8 @@ from bnpg.lab.bench.measured_run import Workload, measure
 
 MOST = 500
 """Rounds that are measured at the most."""
+SHORT = 60
+"""Rounds of a test: its processes are weighed in the middle, and must be there however late one looks."""
 
 
 class Effort(Struct, frozen=True, kw_only=True):
@@ -27,7 +29,7 @@ class Effort(Struct, frozen=True, kw_only=True):
         It is run once for that, which also warms up whatever there is to warm up.
         """
         if self.sizes == "tiny":
-            return structs.replace(workload, horizon=min(workload.horizon, 20), rounds=3)
+            return structs.replace(workload, horizon=min(workload.horizon, 20), rounds=SHORT)
         shortest = structs.replace(workload, rounds=2)
         round_seconds = measure(shortest, **settings).seconds * workload.steps
         return structs.replace(workload, rounds=1 + max(2, min(MOST, round(self.seconds / round_seconds))))

@@ -130,6 +130,14 @@ class _Reader:
         return paid
 
     def _common(self, players: list[str], counts: list[int], paid: list[list[Fraction]]) -> np.ndarray:
+        try:
+            self._require_common(players, counts, paid)
+            flat = np.array([float(payoffs[0]) for payoffs in paid])
+        except OverflowError:
+            raise GameError(f"{self._path}: expected payoffs that fit a float64") from None
+        return np.ascontiguousarray(flat.reshape(counts, order="F"))
+
+    def _require_common(self, players: list[str], counts: list[int], paid: list[list[Fraction]]) -> None:
         for number, payoffs in enumerate(paid):
             for player, payoff in enumerate(payoffs):
                 if payoff != payoffs[0]:
@@ -139,11 +147,6 @@ class _Reader:
                         f"{' '.join(map(str, profile))} {players[0]!r:.40} gets {float(payoffs[0]):g} and "
                         f"{players[player]!r:.40} {float(payoff):g}"
                     )
-        try:
-            flat = np.array([float(payoffs[0]) for payoffs in paid])
-        except OverflowError:
-            raise GameError(f"{self._path}: expected payoffs that fit a float64") from None
-        return np.ascontiguousarray(flat.reshape(counts, order="F"))
 
     # -------------------------------------------------------------------------------- tokens
 
