@@ -32,8 +32,8 @@ import numpy as np
 from bnpg_coordinator.automatic import adam_epsilon, settled
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.loading import certified_learning_rate, load_game
-from threadpoolctl import threadpool_limits
 
+from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.arrays.named import Arrays
@@ -93,7 +93,7 @@ def learn(experiment: Experiment) -> Iterator[Team]:
     team: Team = initial_team(experiment, game, dag)
     yield team
     for round_ in range(experiment.rounds):
-        with threadpool_limits(limits=1):  # more threads may change the last bit of a sum
+        with one_thread():
             if experiment.mode == "exact":
                 gradients = exact_gradients(experiment, game, dag, team)
             else:

@@ -32,6 +32,7 @@ from bnpg.evaluation.effort import is_affordable
 from bnpg.evaluation.from_samples import AT_ONCE, EPISODES, certify_from_samples
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.evaluation.prediction import natural_prediction, predicted_rounds, prediction_in_words
+from bnpg.one_thread import one_thread
 from bnpg.run_folder import RunFolder
 from bnpg.verdict import certificate_label
 from bnpg_math.arrays.npz import write_arrays
@@ -53,6 +54,7 @@ _SMALLEST = 1e-290
 """A threshold below this, and the gradient that meets it, may have lost its digits to underflow."""
 
 
+@one_thread()
 def certify(run: RunFolder, rounds: int, fence: Fence, quiet: bool = True) -> dict[str, Any]:
     """Write the certificate of a run that is done, if it can have one; return what its summary says of it.
 

@@ -37,6 +37,7 @@ from bnpg.experiment_checks import (
     check_without_model,
 )
 from bnpg.notices import announce, warn
+from bnpg.one_thread import one_thread
 from bnpg_math.dag import FAMILIES, Dag
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError, PolicyError
@@ -51,6 +52,9 @@ from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.joint import Policy, check_policy
 from bnpg_math.policies.network_file import JointPolicy, NetworkTeam, read_policy, write_policy
 from bnpg_math.theory.weighted_bound import edges_price
+
+SAME_LAMBDA = 1e-12
+"""Relative: weights of the barrier that differ by less are one, found on hosts that round differently."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ class ExperimentPlan:
             write_policy(self.initial, folder / run_files.INITIAL)
 
 
+@one_thread()
 def plan_experiment(
     fields: dict[str, Any],
     base: Path = Path(),
@@ -308,7 +313,10 @@ class _Planner:
             return msgspec.structs.replace(experiment, regularization=aimed / (2.0 * constant))
         # A weighted bound has lambda times M as it is rounded up.
         chosen = aimed / (found.M if weighted else found.nearest)
-        if "regularization" in self._given and self._given["regularization"] != chosen:
+        if "regularization" in self._given:
+            # A run keeps it beside epsilon; on another host M may have another last bit.
+            if math.isclose(experiment.regularization, chosen, rel_tol=SAME_LAMBDA):
+                return experiment
             raise InputError(
                 f"stop-at-epsilon chooses regularization = {chosen!r} (epsilon / M, M = {found.M:.6g}), "
                 f"got {self._given['regularization']!r}; leave it out"

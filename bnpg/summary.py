@@ -23,6 +23,7 @@ from bnpg.evaluation.played import evaluate_by_playing, scores_of_networks, scor
 from bnpg.extras import lacks_extra
 from bnpg.launchers.settings import Outcome
 from bnpg.live.numbers import decimals
+from bnpg.one_thread import one_thread
 from bnpg.run_folder import RunFolder
 from bnpg.verdict import notices, settings_of_steps
 from bnpg_math.arrays.not_finite import finite_fields
@@ -33,6 +34,7 @@ _NO_WORD = {ExitCode.STORAGE: "the coordinator could not write its record, or ra
 """What is known of a coordinator that ended by itself and could not write why."""
 
 
+@one_thread()
 def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence, quiet: bool = True) -> dict[str, Any]:
     """Complete the coordinator's summary of a run, on disk too, and return it.
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from bnpg.advice.assessment import Assessment, Assessor
 from bnpg.advice.proposals import edge_values, exact_proposals, growing
+from bnpg.one_thread import one_thread
 from bnpg_math.dag import Dag, Edge
 from bnpg_math.errors import InputError
 from bnpg_math.exact.optimum import optimal_value
@@ -103,7 +103,7 @@ def advise(
         )
     worst = game.reward_range / (1 - game.gamma)
     goal = epsilon if epsilon is not None else 0.02 * worst if worst > 0 else 1.0
-    with threadpool_limits(limits=1):
+    with one_thread():
         assessor = Assessor(game, _values(game, at, pi), goal)
         subject = assessor.assess(dag)
         present, missing = edge_values(assessor, dag)

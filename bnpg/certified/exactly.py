@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from bnpg_coordinator.experiment import Experiment
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from bnpg.certified import exact_check
 from bnpg.certified.exact_check import CheckError, Problem, Vectors, float_above, upper_bounds
 from bnpg.certified.witness import as_arrays, find_vectors
+from bnpg.one_thread import one_thread
 from bnpg_math.games.game import Game
 from bnpg_math.games.transitions.dense import DenseTransition
 from bnpg_math.games.transitions.sparse import SparseTransition
@@ -92,7 +92,7 @@ def prove(experiment: Experiment, folder: Path, game: Game, policy: Policy, most
 
 def find_vectors_quietly(problem: Problem) -> Vectors:
     """Find vectors on one thread, so that they are the same every time."""
-    with threadpool_limits(limits=1), np.errstate(all="ignore"):
+    with one_thread(), np.errstate(all="ignore"):
         return find_vectors(problem)
 
 

@@ -19,6 +19,7 @@ from bnpg.edges.trained import Trained, VisitCounter
 from bnpg.evaluation.effort import is_coverage_affordable
 from bnpg.evaluation.episodes import play_episodes, stream
 from bnpg.evaluation.played import WIDTH
+from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, Edge
@@ -85,6 +86,7 @@ def paired(difference: FloatArray, span: float) -> Estimate:
     return Estimate(mean, mean - width, mean + width)
 
 
+@one_thread()
 def value_edges(
     world: World,
     trained: Trained,

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from bnpg.evaluation.effort import is_coverage_affordable
+from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag
@@ -107,6 +107,7 @@ class Evaluation:
         return facts("Evaluation", {name.replace("_", " "): getattr(self, name) for name in names})
 
 
+@one_thread()  # as in runs
 def measure(
     game: Game,
     policy: Policy,
@@ -135,37 +136,35 @@ def measure(
     -------
     Evaluation
     """
-    # One BLAS thread, as in runs: the number of threads may change the last bit of a sum.
-    with threadpool_limits(limits=1):
-        tables, dag = policy.tables, policy.dag
-        values = evaluate(game, joint_policy(tables, dag))
-        grads = gradients(game, dag, tables, regularization, values)
-        gauge = Gauge(game)
-        gaps = gauge.gaps(dag, tables, values, off=softmax_rounding(tables))
-        nash = gaps.nash
-        found = mismatch_of(game, progress) if mismatch else None
-        M = None if found is None else found.M
-        covered = None
-        if mismatch or cover or is_coverage_affordable(game):
-            covered = coverage(game, values.pi, gauge.best_in_doubles[0])
-        promises = []
-        rounding = gradient_rounding(game, values)
-        if isinstance(regularization, tuple):
-            promises = _weighted(game, dag, regularization, grads, gaps.optimality_gap, rounding, M, covered)
-        if not isinstance(regularization, tuple):
-            promises = bounds(
-                game,
-                dag,
-                regularization,
-                grads,
-                nash_gap=nash.gap,
-                optimality_gap=gaps.optimality_gap,
-                M=M,
-                curvature=_curvature(game, policy, grads, regularization),
-                rounding=rounding,
-                covered=covered,
-            )
-        constants = None if found is None else _rate_constants(game, gauge, found)
+    tables, dag = policy.tables, policy.dag
+    values = evaluate(game, joint_policy(tables, dag))
+    grads = gradients(game, dag, tables, regularization, values)
+    gauge = Gauge(game)
+    gaps = gauge.gaps(dag, tables, values, off=softmax_rounding(tables))
+    nash = gaps.nash
+    found = mismatch_of(game, progress) if mismatch else None
+    M = None if found is None else found.M
+    covered = None
+    if mismatch or cover or is_coverage_affordable(game):
+        covered = coverage(game, values.pi, gauge.best_in_doubles[0])
+    promises = []
+    rounding = gradient_rounding(game, values)
+    if isinstance(regularization, tuple):
+        promises = _weighted(game, dag, regularization, grads, gaps.optimality_gap, rounding, M, covered)
+    if not isinstance(regularization, tuple):
+        promises = bounds(
+            game,
+            dag,
+            regularization,
+            grads,
+            nash_gap=nash.gap,
+            optimality_gap=gaps.optimality_gap,
+            M=M,
+            curvature=_curvature(game, policy, grads, regularization),
+            rounding=rounding,
+            covered=covered,
+        )
+    constants = None if found is None else _rate_constants(game, gauge, found)
     return Evaluation(
         value=gaps.value,
         value_per_state=gaps.value_per_state,

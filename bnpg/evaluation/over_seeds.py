@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import empty
@@ -102,6 +103,7 @@ def alike(values: FloatArray) -> bool:
     return bool(np.ptp(values) <= SAME * max(1e-300, float(np.abs(values).max())))
 
 
+@one_thread()
 def uniform_value(game: Game) -> float:
     """Return what a team earns that plays every action alike, whatever its DAG."""
     tables = [policy(np.zeros(theta_shape(game.states, game.actions, (), i))) for i in range(game.agents)]

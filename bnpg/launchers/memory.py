@@ -25,13 +25,13 @@ from bnpg_protocol.process.security.seal_key import read_seal_key
 from bnpg_protocol.wire.effects import Effect, Stop
 from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg_protocol.wire.sealed import LARGEST
-from threadpoolctl import threadpool_limits
 
 from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg.launchers.launch import OnLine
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.signals import noting
 from bnpg.launchers.wiring import least_sealed
+from bnpg.one_thread import one_thread
 from bnpg.run_folder import RunFolder
 
 STORE_EVERY = 1.0
@@ -41,7 +41,7 @@ STORE_EVERY = 1.0
 def launch(run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: OnLine) -> Outcome:
     """Run everybody in this process: a :class:`~bnpg.launchers.launch.Launch`."""
     keep_freed_memory()
-    with threadpool_limits(limits=1):
+    with one_thread():
         return _MemoryRun(run, settings, fence, on_line).run()
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from bnpg.measures import GAPS
+from bnpg.one_thread import one_thread
 from bnpg.report.chart import Chart, Level, Mark, Series
 from bnpg.report.measurements import Measurements
 from bnpg.report.numbers import SMALLEST
@@ -43,7 +44,8 @@ def find_mismatch(run: RecordedRun) -> float | None:
 @lru_cache(maxsize=4)
 def _mismatch(game: Game) -> float:
     """Return M; while a run is watched, of the same game again and again."""
-    return mismatch(game).M
+    with one_thread():
+        return mismatch(game).M
 
 
 def learning_charts(run: RecordedRun, M: float | None, events: Iterable[Mark] = ()) -> list[Chart]:

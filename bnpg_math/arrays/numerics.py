@@ -1,14 +1,16 @@
 """Recognising hosts whose floating point differs in a bit.
 
 A run promises bit-identical results on any number of hosts. IEEE arithmetic is the same everywhere, but
-`exp`, `log`, `tanh` and the order of sums depend on numpy's vectorised kernels, and products of matrices on
-those of its BLAS, hence on versions and on the processor. Hosts compare fingerprints before a run, and a run
+`exp`, `log`, `tanh` and the order of sums depend on numpy's vectorised kernels, products of matrices on those
+of its BLAS, and Python's powers and logarithms on the C library, hence on versions, images and the
+processor. Hosts compare fingerprints before a run, and a run
 that goes on compares that of the host on which it began, instead of disagreeing in the middle of it.
 
 This is what an agent computes with: numpy alone. The solvers of exact evaluation are in `solver_numerics`.
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from functools import cache
 
@@ -56,6 +58,7 @@ def probe() -> FloatArray:
         np.array([exponentials.sum(), logits.sum()]),
         *_products(unit),
         *_tiles(unit),
+        *_of_the_c_library(unit.tolist()),
     ]
     return np.concatenate(parts)
 
@@ -103,6 +106,19 @@ def _tiles(unit: FloatArray) -> list[FloatArray]:
         reached = np.matmul(rows, matrix.T)
         parts += [reached, np.tanh(reached), reached[0].T @ rows[0], reached[0] @ matrix]
     return [part.reshape(-1) for part in parts]
+
+
+def _of_the_c_library(unit: list[float]) -> list[FloatArray]:
+    """Powers and logarithms as Python takes them, and the one function of numpy that always does.
+
+    Where two libraries differ, they do in few of these values: one of thousands.
+    """
+    return [
+        np.array([base**exponent for base in (0.9, 0.95, 0.99) for exponent in range(1, 500)]),
+        np.array([number**7 for number in unit]),
+        np.array([*map(math.log, unit), *map(math.log1p, unit), *map(math.exp, unit)]),
+        np.logaddexp(0.0, 60.0 * np.array(unit) - 30.0),
+    ]
 
 
 @cache

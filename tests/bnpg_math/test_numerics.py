@@ -33,10 +33,10 @@ print(full_fingerprint(), results.hexdigest())
 """
 
 
-def results(**environment: str) -> tuple[str, str]:
-    """Fingerprint of a process of its own, and a digest of exact values that it computes."""
+def results(program: str = RESULTS, **environment: str) -> tuple[str, str]:
+    """Fingerprint of a process of its own, and a digest of the values that it computes."""
     ran = subprocess.run(
-        [sys.executable, "-c", RESULTS],
+        [sys.executable, "-c", program],
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | environment,
         capture_output=True,
         text=True,
@@ -86,3 +86,20 @@ def test_kernels_whose_values_differ_have_fingerprints_that_differ():
     found = [results(OPENBLAS_CORETYPE=kernel) for kernel in KERNELS]
     assert len({digest for _, digest in found}) > 1, "the kernels round alike: nothing is tested"
     assert len({fingerprint for fingerprint, _ in found}) == len(set(found))
+
+
+POWERS = """
+import hashlib, math, numpy as np
+from bnpg_math.arrays.solver_numerics import full_fingerprint
+powers = [0.719**6, 0.513**11, 0.847**11, 0.99**331, 0.9**348]
+print(full_fingerprint(), hashlib.sha256(np.array(powers).tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to compute otherwise")
+def test_c_libraries_whose_powers_differ_have_fingerprints_that_differ():
+    """As on a processor without fused multiply and add, or in an image with another library."""
+    here, there = results(POWERS), results(POWERS, GLIBC_TUNABLES="glibc.cpu.hwcaps=-FMA,-FMA4,-AVX2")
+    if here[1] == there[1]:
+        pytest.skip("this processor computes them in one way only")
+    assert here[0] != there[0]

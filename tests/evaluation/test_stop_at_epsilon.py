@@ -14,11 +14,13 @@ from bnpg_coordinator.run_record import read_lines
 from msgspec import UNSET
 
 from bnpg.__main__ import main
+from bnpg.experiment_plan import plan_experiment
 from bnpg.resumption import concluded
 from bnpg.run_folder import RunFolder
 from bnpg.summary import human_summary
 from bnpg_math.dag import random_dag
 from bnpg_math.dag.text import parse_dag
+from bnpg_math.errors import InputError
 from bnpg_math.exact.coverage import coverage
 from bnpg_math.exact.mismatch import mismatch
 from bnpg_math.exact.optimum import solve_in_doubles
@@ -250,3 +252,14 @@ def test_what_cannot_be_certified_is_refused(
     assert complaint in said
     assert said.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_run_keeps_is_taken_on_a_host_that_comes_to_another_last_bit() -> None:
+    """`experiment.toml` has lambda beside epsilon, and says how to run it again wherever it is read."""
+    fields = {"game": "random(states=5, agents=2)", "mode": "exact", "stop-at-epsilon": 0.1}
+    chosen = plan_experiment(dict(fields)).experiment.regularization
+    for other in (chosen, np.nextafter(chosen, 0.0).item(), np.nextafter(chosen, 1.0).item()):
+        kept = plan_experiment(fields | {"regularization": other})
+        assert kept.experiment.regularization == other
+    with pytest.raises(InputError, match="stop-at-epsilon chooses regularization"):
+        plan_experiment(fields | {"regularization": chosen * (1 + 1e-9)})

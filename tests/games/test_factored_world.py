@@ -238,3 +238,26 @@ def test_whoever_sees_too_much_is_told_to_see_less():
     with pytest.raises(GameError, match="say in sees which of them it sees"):
         row(80, blind=False)
     assert row(80).spaces[3] == Discrete(2)
+
+
+def test_a_lane_is_paid_alike_whether_others_are_in_its_turn_or_not():
+    """Its terms are added one after the other: numpy would add those of one lane in pairs."""
+    rng = np.random.default_rng(0)
+    agents, lanes = 20, 5
+    each = range(agents)
+    world = bnpg.FactoredWorld(
+        (2,) * agents,
+        (2,) * agents,
+        [bnpg.Component(np.array([[0.7, 0.3], [0.2, 0.8]]), agents=(agent,)) for agent in each],
+        [bnpg.RewardTerm(rng.random((2, 2)), components=(agent,), agents=(agent,)) for agent in each],
+        (0,) * agents,
+        0.9,
+    )
+    for round_ in range(20):
+        actions = [rng.integers(2, size=lanes).astype(np.uint8) for _ in each]
+        together, apart = world.begin(1, round_, lanes), world.begin(1, round_, lanes)
+        together.step(0, 0, together.first, actions, 0)
+        for lane in range(lanes):
+            here = slice(lane, lane + 1)
+            apart.step(0, lane, apart.first.part(lane, lane + 1), [chosen[here] for chosen in actions], 0)
+        assert np.concatenate(apart.rewards()).tobytes() == together.rewards()[0].tobytes()

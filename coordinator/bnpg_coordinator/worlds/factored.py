@@ -323,7 +323,9 @@ class FactoredPlay:
     def _reward(self, state: NDArray[Any], actions: NDArray[Any]) -> FloatArray:
         total = np.zeros(state.shape[1])
         for group in self._world.tables:
-            total += group.rows.take(group.places(state, actions)).sum(axis=0)
+            paid = group.rows.take(group.places(state, actions))
+            # Term after term. Of several lanes numpy does so; of a single one it would add in pairs.
+            total += paid.sum(axis=0) if paid.shape[1] > 1 else paid.cumsum(axis=0)[-1]
         return total
 
     def _stratum(self, state: NDArray[Any]) -> IntArray:

@@ -1,0 +1,65 @@
+"""A program that imports bnpg has as many BLAS threads as cores; what bnpg computes in it has one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bnpg_protocol.process.threads import ONE_THREAD
+
+PROGRAM = """
+import json
+import sys
+
+import numpy as np
+import threadpoolctl
+
+import bnpg
+from bnpg.evaluation.over_seeds import uniform_value
+from bnpg.experiment_plan import plan_experiment
+
+at_first = {one["filepath"]: one["num_threads"] for one in threadpoolctl.threadpool_info()}
+seen = {}
+
+
+def watched(module, name):
+    function = getattr(module, name)
+
+    def watching(*arguments, **given):
+        seen.setdefault(name, []).extend(one["num_threads"] for one in threadpoolctl.threadpool_info())
+        return function(*arguments, **given)
+
+    setattr(module, name, watching)
+
+
+import bnpg.evaluation.measure, bnpg.evaluation.over_seeds, bnpg.experiment_plan
+watched(bnpg.experiment_plan, "mismatch")
+plan_experiment({"game": "random(states=3)", "mode": "exact", "stop-at-epsilon": 0.1})
+watched(bnpg.evaluation.measure, "gradient_norm")
+watched(bnpg.evaluation.over_seeds, "evaluate")
+run = bnpg.train("climbing", mode="exact", rounds=2, evaluate_every=1, out="run")
+bnpg.evaluate("climbing", run.policy)
+uniform_value(bnpg.game("climbing"))
+after = {one["filepath"]: one["num_threads"] for one in threadpoolctl.threadpool_info()}
+kept = all(after[path] == threads for path, threads in at_first.items())
+print(json.dumps({"seen": seen, "blas": len(after), "kept": kept, "most": max(at_first.values())}))
+"""
+
+
+def test_what_is_kept_is_computed_in_one_thread_and_the_program_keeps_its_own(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = json.loads(ran.stdout.splitlines()[-1])
+    if told["most"] == 1:
+        pytest.skip("one core: nothing is shared among threads anyway")
+    assert told["kept"]
+    assert told["blas"] >= 2, "numpy's and scipy's"
+    for name in ("mismatch", "gradient_norm", "evaluate"):
+        assert set(told["seen"][name]) == {1}, name
+        assert len(told["seen"][name]) >= 2, name
