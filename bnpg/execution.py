@@ -16,7 +16,7 @@ from bnpg.launchers.registry import check_seal
 from bnpg.launchers.rendezvous import forsake
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.lease import lease
-from bnpg.resumption import align, concluded
+from bnpg.resumption import align, concluded, take_up
 from bnpg.rounding import check_rounding
 from bnpg.run_creation import check_faults, read_faults
 from bnpg.run_folder import RunFolder
@@ -50,6 +50,7 @@ def execute(
     launch: Launch,
     watcher: OnLine,
     *,
+    rounds: int | None = None,
     announce: Callable[[], None] | None = None,
     curves: bool = True,
     children: str = "*",
@@ -60,12 +61,14 @@ def execute(
     Parameters
     ----------
     run : RunFolder
-        A run folder with its experiment; nobody else may be running it.
+        A run folder with its experiment; nobody else may be running it, nor have changed it since.
     settings : LaunchSettings
     launch : callable
         The launcher.
     watcher : callable
         Called with every line of the run record as it is written; True ends the run in order.
+    rounds : int, optional
+        As many as a run that goes on was asked to have; they are written down.
     announce : callable, optional
         Called as soon as it is sure that nobody else runs this run.
     curves : bool
@@ -78,7 +81,8 @@ def execute(
     Raises
     ------
     InputError
-        If the folder is in use, its files cannot be used, or it was begun on a host that rounds differently.
+        If the folder is in use, was changed since it was read, its files cannot be used, or it was begun on
+        a host that rounds differently.
     StorageFailed
         If something cannot be written.
     """
@@ -91,6 +95,7 @@ def execute(
             plan = read_faults(file)
         check_faults(plan, run.dag, settings, str(file))
     with lease(run.path) as fence:
+        take_up(run, rounds, fence)
         if announce is not None:
             announce()
         over = concluded(run)

@@ -14,7 +14,13 @@ import msgspec
 from bnpg_agents.checkpoint import SLOTS_FILE, load_identity, stored
 from bnpg_coordinator import run_files
 from bnpg_coordinator.critic_file import CRITIC_FILE, read_critics
-from bnpg_coordinator.experiment import experiment_digest, experiment_settings, experiment_toml
+from bnpg_coordinator.experiment import (
+    Experiment,
+    experiment_digest,
+    experiment_settings,
+    experiment_toml,
+    read_experiment,
+)
 from bnpg_coordinator.run_record import check_record
 from bnpg_coordinator.sealed_folder import FOLDER, read_sealed
 from bnpg_protocol.process.fence import Fence, fences
@@ -24,8 +30,7 @@ from bnpg_protocol.wire.sealed import LARGEST
 
 from bnpg.certificate import FILE as CERTIFICATE_FILE
 from bnpg.certificate import FILES as CERTIFICATE_FILES
-from bnpg.lease import lease
-from bnpg.run_documents import COMPLETED
+from bnpg.run_documents import COMPLETED, Identity, read_document
 from bnpg.run_folder import RunFolder
 from bnpg.trace.heads import HEADS_FILE
 from bnpg_math.errors import InputError
@@ -67,7 +72,7 @@ def check_resumable(run: RunFolder) -> None:
 
 
 def resumable(run: RunFolder, rounds: int | None = None) -> RunFolder:
-    """Check that a run can go on, with another number of rounds if one is given; nothing else is changed.
+    """Check that a run can go on, with another number of rounds if one is given; nothing is written.
 
     Parameters
     ----------
@@ -84,21 +89,59 @@ def resumable(run: RunFolder, rounds: int | None = None) -> RunFolder:
     Raises
     ------
     InputError
-        If it cannot go on as what it was, more rounds are done, a schedule depends on their number, or
-        another process is running it. Nothing is changed then.
-    StorageFailed
-        If it cannot be written down.
+        If it cannot go on as what it was, more rounds are done, or a schedule depends on their number.
     """
-    before = run.experiment
-    if rounds is not None:
-        run.experiment = msgspec.structs.replace(before, rounds=rounds)
+    run.experiment = _given(run.experiment, rounds)
     check_resumable(run)
-    if run.experiment == before:
-        return run
-    with lease(run.path) as fence:
-        content = experiment_toml(run.experiment).encode()
-        write_atomically(run.path / run_files.EXPERIMENT, content, run.settings.fsync, fence)
     return run
+
+
+def take_up(run: RunFolder, rounds: int | None, fence: Fence) -> None:
+    """Make sure that a run is still what was read, and write down how many rounds it is to have.
+
+    It was read before the folder was taken over: another launcher may have gone on with the run since, and
+    have given it other rounds.
+
+    Parameters
+    ----------
+    run : RunFolder
+        As it was read, and is to go on.
+    rounds : int or None
+        As many as it was asked to have, whatever it had; None if it is to have as many as before.
+    fence : Fence
+        Of the run folder.
+
+    Raises
+    ------
+    InputError
+        If it was changed since, or cannot have so many rounds any more. Nothing is changed then.
+    StorageFailed
+        If the rounds cannot be written down.
+    """
+    file = run.path / run_files.EXPERIMENT
+    if read_document(run.path / run_files.IDENTITY, Identity)["run"] != run.identity["run"]:
+        raise InputError(f"{run.path} has become the folder of another run since it was read: start again")
+    kept, wanted = read_experiment(file), experiment_toml(run.experiment)
+    if experiment_toml(_given(kept, rounds)) != wanted:
+        raise InputError(
+            f"{file} was changed since it was read, by whoever ran this run meanwhile: it says rounds = "
+            f"{kept.rounds}, and this command began with {run.experiment.rounds}: start again"
+        )
+    if rounds is not None:
+        check_resumable(run)
+    if experiment_toml(kept) != wanted:
+        write_atomically(file, wanted.encode(), run.settings.fsync, fence)
+
+
+def _given(experiment: Experiment, rounds: int | None) -> Experiment:
+    """Return an experiment with so many rounds; with its own if that is None."""
+    return experiment if rounds is None else msgspec.structs.replace(experiment, rounds=rounds)
+
+
+def _is_kept(run: RunFolder) -> bool:
+    """Whether the experiment that is to go on is the one in the folder."""
+    kept = read_experiment(run.path / run_files.EXPERIMENT)
+    return experiment_toml(kept) == experiment_toml(run.experiment)
 
 
 def _check_places(run: RunFolder) -> None:
@@ -163,7 +206,7 @@ def concluded(run: RunFolder) -> bool:
 
 
 def completed(run: RunFolder, curves: bool = True) -> bool:
-    """Whether a run is concluded and everything that follows is done too.
+    """Whether a run is concluded, its experiment written down, and everything that follows is done too.
 
     Parameters
     ----------
@@ -182,6 +225,7 @@ def completed(run: RunFolder, curves: bool = True) -> bool:
         and summary.keys() >= COMPLETED
         and all((run.path / name).exists() for name, so in promised.items() if so)
         and not fences(run.path)
+        and _is_kept(run)
     )
 
 

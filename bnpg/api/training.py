@@ -80,10 +80,11 @@ def resume(
     run = RunFolder(Path(folder))
     if env is not None:
         run.hand_over(env)
-    run = resumable(run, None if rounds is None else settings_of({"rounds": rounds})["rounds"])
+    asked = None if rounds is None else settings_of({"rounds": rounds})["rounds"]
+    run = resumable(run, asked)
     if completed(run):
         return Run(recorded(run))
-    return run_to_the_end(run, run.settings, progress, on_line)
+    return run_to_the_end(run, run.settings, progress, on_line, rounds=asked)
 
 
 def run_prepared(
@@ -121,9 +122,10 @@ def run_to_the_end(
     progress: bool,
     on_line: Callable[[dict[str, Any]], bool | None] | None,
     *,
+    rounds: int | None = None,
     curves: bool = True,
 ) -> Run:
-    """Run, or go on with, the run in a folder.
+    """Run, or go on with, the run in a folder, to so many rounds if that is asked for.
 
     Raises
     ------
@@ -139,7 +141,8 @@ def run_to_the_end(
             stopped = stopped or (on_line is not None and on_line(fields_of(line)) is True)
             return stopped
 
-        ended = execute(run, settings, find_launcher(settings.launcher), look, curves=curves)
+        launch = find_launcher(settings.launcher)
+        ended = execute(run, settings, launch, look, rounds=rounds, curves=curves)
     code = ended.outcome.code
     if code == ExitCode.INTERRUPTED and not stopped:
         where = f"in round {ended.summary['rounds']} of {run.experiment.rounds}"

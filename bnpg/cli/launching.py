@@ -23,6 +23,7 @@ def launch_run(
     run: RunFolder,
     settings: LaunchSettings,
     *,
+    rounds: int | None = None,
     as_json: bool,
     quiet: bool,
     launch: Launch | None = None,
@@ -35,6 +36,8 @@ def launch_run(
     ----------
     run : RunFolder
     settings : LaunchSettings
+    rounds : int, optional
+        As many as a run that goes on was asked to have.
     as_json : bool
         Whether the summary is shown as an object.
     quiet : bool
@@ -46,10 +49,10 @@ def launch_run(
     shown : bool
         Whether the summary is shown at all.
     """
-    over = concluded(run)
 
     def announce() -> None:
         if not quiet:
+            over = concluded(run)
             click.echo(_heading(run, settings.launcher, over), err=True)
             hint = "" if over else _relay_hint(run, settings)
             if hint:
@@ -62,6 +65,7 @@ def launch_run(
                 settings,
                 launch or find_launcher(settings.launcher),
                 watcher,
+                rounds=rounds,
                 announce=announce,
                 children=children,
                 quiet=quiet,

@@ -37,4 +37,4 @@ def resume(folder: Path, rounds: int | None, as_json: bool, quiet: bool, **optio
     if completed(run):
         return show_finished(run, as_json=as_json)
     settings = asked_settings(given(options, LaunchSettings), run.settings)
-    return launch_run(run, settings, as_json=as_json, quiet=quiet)
+    return launch_run(run, settings, rounds=rounds, as_json=as_json, quiet=quiet)

@@ -57,7 +57,12 @@ def test_interrupted_on_the_way_it_says_what_is_there_and_goes_on(run: Callable[
     first = json.loads(Path("run/summary.json").read_text())
     going = resumable(RunFolder(Path("run")), 60)
     ended = execute(
-        going, going.settings, find_launcher("memory"), lambda line: line.round >= 8, curves=False
+        going,
+        going.settings,
+        find_launcher("memory"),
+        lambda line: line.round >= 8,
+        rounds=60,
+        curves=False,
     ).summary
     assert (ended["state"], ended["rounds_total"], ended["certificate"]) == ("interrupted", 60, None)
     # What was gathered at the first end is not the policy of this round.
