@@ -15,6 +15,7 @@ from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.recorder import seal
 
 from bnpg.launchers.settings import TRACE_FOLDER
+from bnpg.named_place import unwritable
 from bnpg_files.reading import opened
 from bnpg_math.errors import InputError
 
@@ -38,14 +39,14 @@ def lease(folder: Path) -> Iterator[Fence]:
     Raises
     ------
     InputError
-        If another process is running this run.
+        If another process is running this run, or the folder is none of this user.
     StorageFailed
-        If nothing can be written there.
+        If nothing can be written there, or the machine is short of something.
     """
     try:
         file = opened(folder / run_files.IDENTITY, change=True)
     except OSError as error:
-        raise InputError(f"{folder / 'run.json'} cannot be opened: {error.strerror}") from None
+        raise unwritable(f"{folder / run_files.IDENTITY} cannot be opened", error) from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

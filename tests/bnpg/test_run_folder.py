@@ -1,12 +1,17 @@
 """A run folder appears whole or not at all, holds all the run needs, and has one user at a time."""
 
+import errno
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bnpg_coordinator.experiment import Experiment, experiment_toml, read_experiment
 from bnpg_protocol.wire.errors import StorageFailed
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg import run_folder
 from bnpg.execution import execute
@@ -126,6 +131,24 @@ def test_only_one_process_uses_it(here: Path) -> None:
         pass
     with lease(folder):
         pass
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.EROFS, ExitCode.STORAGE), (errno.EMFILE, ExitCode.STORAGE), (errno.EACCES, ExitCode.USAGE)],
+)
+def test_why_a_folder_cannot_be_taken_over_is_told_apart(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, number: int, code: ExitCode
+) -> None:
+    folder = create_run_folder(plan_experiment({"game": "climbing"}), SETTINGS, Path("run")).path
+
+    def opened(path: Path, change: bool) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr("bnpg.lease.opened", opened)
+    ended = run("resume", folder, "--quiet")
+    why = f"bnpg: error: run/run.json cannot be opened: {os.strerror(number)}\n"
+    assert (ended.code, ended.out, ended.err) == (code, "", why)
 
 
 @pytest.mark.parametrize("name", ["experiment.toml", "run.json"])
