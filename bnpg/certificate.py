@@ -64,7 +64,7 @@ def certify(run: RunFolder, rounds: int, fence: Fence, quiet: bool = True) -> di
     rounds : int
         R, the number of updates that were made.
     fence : Fence
-        Through which it is written.
+        Through which it is written, and one that was there is removed.
     quiet : bool
         Show no progress.
 
@@ -78,7 +78,7 @@ def certify(run: RunFolder, rounds: int, fence: Fence, quiet: bool = True) -> di
     asked = run.simulator is None and experiment.evaluate_every > 0
     policy = run.policy(rounds) if asked else None
     for stale in FILES:
-        (run.path / stale).unlink(missing_ok=True)
+        fence.discard(run.path / stale)
     if run.simulator is not None:
         return uncertified(NO_MODEL)
     if experiment.kind.is_network:

@@ -102,11 +102,11 @@ def execute(
         if not over:
             done = (run.summary or {}).get("state") == "done"
             for stale in (run_files.SUMMARY, run_files.POLICY, *CERTIFICATE_FILES):
-                (run.path / stale).unlink(missing_ok=True)
+                fence.discard(run.path / stale)
             align(run, fence, done)
         else:
-            forsake(run.path)
-        forget_heads(run.path)
+            forsake(run.path, fence)
+        forget_heads(run.path, fence)
         with exporting(run, settings.log) as exports:
 
             def on_line(line: Line) -> bool | None:

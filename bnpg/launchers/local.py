@@ -13,6 +13,6 @@ from bnpg.run_folder import RunFolder
 
 def launch(run: RunFolder, settings: LaunchSettings, fence: Fence, on_line: OnLine) -> Outcome:
     """Run a coordinator and its agents as processes here: a :class:`~bnpg.launchers.launch.Launch`."""
-    with rendezvous(run.path) as meeting_place, LocalPlace() as place:
+    with rendezvous(run.path, fence) as meeting_place, LocalPlace() as place:
         wiring = LocalWiring(run, settings, fence, meeting_place)
         return Supervisor(run, settings, on_line, place, place, wiring).run()

@@ -7,6 +7,7 @@ host; what the coordinator lets in is a roster of their public halves.
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from bnpg_protocol.process.security.keys import COORDINATOR_FILE, ROSTER_FILE, K
 from bnpg_protocol.process.security.roster import KeyRoster, write_roster
 from bnpg_protocol.process.transport.curve import new_key_pair
 from bnpg_protocol.wire.addresses import agent_of
+from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg.launchers.host import HOST_FOLDER
 from bnpg.launchers.launch import OnLine
@@ -60,16 +62,17 @@ def launch_on(
     on_line : OnLine
     """
     endpoint = run.path / ENDPOINT_FILE
-    with rendezvous(run.path) as private:
+    with rendezvous(run.path, fence) as private:
         own = new_key_pair()
         write_key_file(private / COORDINATOR_FILE, KeyFile("coordinator", own.public, own.secret))
-        endpoint.unlink(missing_ok=True)
+        fence.discard(endpoint)
         try:
             with make_place(own.public) as place, LocalPlace() as beside:
                 wiring = NetworkWiring(run, settings, fence, private, own.public, place)
                 return Supervisor(run, settings, on_line, beside, place, wiring).run()
         finally:
-            endpoint.unlink(missing_ok=True)
+            with suppress(StorageFailed):  # that of somebody else, who has the folder now
+                fence.discard(endpoint)
 
 
 class NetworkWiring:
@@ -108,7 +111,14 @@ class NetworkWiring:
         self._write_roster()
 
     def orders(self, names: Sequence[str], incarnations: dict[str, int]) -> list[Order]:
-        """Return the orders of processes, as they are to be started now, when their keys are made."""
+        """Return the orders of processes, as they are to be started now, when their keys are made.
+
+        Raises
+        ------
+        StorageFailed
+            If somebody else has taken the run folder over: other processes meet where these would.
+        """
+        self._fence.check(f"start {', '.join(names)}")
         agents = [name for name in names if agent_of(name) is not None]
         if agents:
             self._keys |= self._place.public_keys(agents)

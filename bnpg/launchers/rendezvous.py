@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from hashlib import blake2s
 from pathlib import Path
 
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.wire.errors import StorageFailed
 
 LONGEST_ENDPOINT = 107
@@ -25,30 +26,52 @@ _ELSEWHERE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 (the folder that is 
 
 
 @contextmanager
-def rendezvous(folder: Path) -> Iterator[Path]:
+def rendezvous(folder: Path, fence: Fence) -> Iterator[Path]:
     """Make the meeting place of the run in a folder, for as long as the context lasts.
+
+    Parameters
+    ----------
+    folder : Path
+    fence : Fence
+        Of the folder: who has lost that has no meeting place any more.
 
     Raises
     ------
     StorageFailed
-        If it cannot be made, or if somebody else made it: others could listen in there.
+        If it cannot be made, if somebody else made it, so that others could listen in there, or if somebody
+        else has taken the folder over.
     """
     place = _place(folder)
+    fence.check(f"make {place}")
     try:
         _remove_own(place)
         place.mkdir(mode=0o700)
+        own = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise StorageFailed(f"cannot make {place}: {error.strerror}") from None
     try:
         yield place
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        # As long as ours is open no other folder has its inode.
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(own), place.lstat()):
+                shutil.rmtree(place, ignore_errors=True)
+        os.close(own)
 
 
-def forsake(folder: Path) -> None:
-    """Remove what a run that needs no meeting place any more has left, if it was killed at its very end."""
+def forsake(folder: Path, fence: Fence) -> None:
+    """Remove what a run that needs no meeting place any more has left, if it was killed at its very end.
+
+    Parameters
+    ----------
+    folder : Path
+    fence : Fence
+        Of the folder.
+    """
     with suppress(OSError, StorageFailed):  # it is no part of the run
-        _remove_own(_place(folder))
+        place = _place(folder)
+        fence.check(f"remove {place}")
+        _remove_own(place)
 
 
 def _place(folder: Path) -> Path:

@@ -119,7 +119,14 @@ class LocalWiring:
         self._since = time.time()
 
     def orders(self, names: Sequence[str], incarnations: dict[str, int]) -> list[Order]:
-        """Return the orders of processes, as they are to be started now."""
+        """Return the orders of processes, as they are to be started now.
+
+        Raises
+        ------
+        StorageFailed
+            If somebody else has taken the run folder over: other processes meet where these would.
+        """
+        self._fence.check(f"start {', '.join(names)}")
         return [self._order(name, incarnations.get(name, 0)) for name in names]
 
     def _order(self, name: str, incarnation: int) -> Order:

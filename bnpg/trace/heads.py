@@ -20,9 +20,15 @@ Heads = dict[str, tuple[int, str]]
 """By file: how many lines it has, and the chain hash of the last."""
 
 
-def forget_heads(folder: Path) -> None:
-    """Forget the heads of a run that goes on."""
-    (folder / HEADS_FILE).unlink(missing_ok=True)
+def forget_heads(folder: Path, fence: Fence) -> None:
+    """Forget the heads of a run that goes on.
+
+    Raises
+    ------
+    StorageFailed
+        If somebody else has taken the folder over.
+    """
+    fence.discard(folder / HEADS_FILE)
 
 
 def write_heads(folder: Path, trace: Path, fence: Fence, processes: str = "*") -> None:

@@ -11,9 +11,11 @@ from typing import Any
 import psutil
 import pytest
 from bnpg_coordinator.line import Line
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.security.keys import read_key_file
 from bnpg_protocol.process.security.seal_key import read_seal_key, write_seal_key
 from bnpg_protocol.process.transport.curve import new_key_pair
+from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.__main__ import main
@@ -23,7 +25,8 @@ from bnpg.lab.testing.scratch import kill_all, title
 from bnpg.launchers import network
 from bnpg.launchers.host import Host
 from bnpg.launchers.hosts import CommandPlace
-from bnpg.launchers.network import launch_on
+from bnpg.launchers.local_place import LocalPlace
+from bnpg.launchers.network import ENDPOINT_FILE, launch_on
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.run_creation import FAULTS_FILE, create_run_folder, read_faults
 from bnpg.run_folder import RunFolder
@@ -224,3 +227,24 @@ def test_what_happened_on_other_hosts_is_in_the_run_folder(
     assert "5 processes, 6 lives" in capfd.readouterr().out
     assert main(["report", str(folder), "--out", str(tmp_path / "page.html")]) == 0
     assert "agent-2" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_who_has_lost_the_run_folder_leaves_the_address_of_its_next_coordinator(
+    tmp_path: Path, when: str
+) -> None:
+    settings = LaunchSettings(fsync=False, advertise="127.0.0.1")
+    run = create_run_folder(plan_experiment(CASE, Path()), settings, tmp_path / "run")
+    address = run.path / ENDPOINT_FILE
+    fence = Fence.raise_in(run.path)
+
+    def taken_over(_public: str) -> LocalPlace:
+        Fence.raise_in(run.path)
+        address.write_text("tcp://127.0.0.1:7000")
+        return LocalPlace()
+
+    if when == "before":
+        taken_over("")
+    with pytest.raises(StorageFailed, match="somebody else has taken the folder over"):
+        launch_on(taken_over, run, settings, fence, lambda _line: None)
+    assert address.read_text() == "tcp://127.0.0.1:7000"

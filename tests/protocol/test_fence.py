@@ -40,6 +40,35 @@ def test_nothing_is_written_or_removed_through_a_fence_that_is_gone(tmp_path: Pa
     assert (tmp_path / "file").read_bytes() == before
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_file_that_need_not_be_there_is_removed_by_who_has_the_folder_only(
+    tmp_path: Path, there: bool
+) -> None:
+    file = tmp_path / "file"
+    old = Fence.raise_in(tmp_path)
+    if there:
+        file.touch()
+    old.discard(file)
+    assert list(tmp_path.iterdir()) == [old.path]
+    assert list(old.path.iterdir()) == []
+    new = Fence.raise_in(tmp_path)
+    if there:
+        file.touch()
+    with pytest.raises(StorageFailed, match=f"cannot remove {file}: somebody else has taken the folder over"):
+        old.discard(file)
+    assert file.exists() == there
+    assert new.path.exists()
+
+
+def test_a_folder_in_the_place_of_a_file_stays(tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+    fence = Fence.raise_in(tmp_path)
+    with pytest.raises(IsADirectoryError):
+        fence.discard(tmp_path / "file")
+    fence.lower()
+    assert (tmp_path / "file").is_dir()
+
+
 def test_a_file_that_was_made_before_the_fence_was_torn_never_gets_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

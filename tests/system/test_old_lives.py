@@ -1,5 +1,8 @@
 """An old life of any process, woken after its run went on without it, changes nothing and ends quietly."""
 
+import errno
+import fcntl
+import importlib
 import os
 import shutil
 from pathlib import Path
@@ -128,6 +131,36 @@ def test_what_is_restored_from_a_backup_goes_on_and_a_part_of_it_is_told(tmp_pat
     assert (
         "an agent's state folder was lost or belongs to another moment of the run" in capfd.readouterr().err
     )
+
+
+@pytest.mark.parametrize("launcher", ["memory", "local"])
+@pytest.mark.parametrize(
+    "stopped_at", ["bnpg.execution.concluded", "bnpg.execution.forget_heads", "bnpg.summary.certify"]
+)
+def test_a_launcher_is_fenced_where_nothing_can_be_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: str, launcher: str
+) -> None:
+    def no_locks(*_arguments: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    run = tmp_path / "run"
+    options = ["--rounds", "4", "--lanes", "2", "--horizon", "2", "--trace", "--save-policy", "--no-fsync"]
+    train = ["train", "climbing", *options, "--quiet", "--launcher", "memory", "--out", str(run)]
+    module, _, name = stopped_at.rpartition(".")
+    asleep = getattr(importlib.import_module(module), name)
+    ended: list[Any] = []
+
+    def woken(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(stopped_at, asleep)
+        ended.append(main(["resume", str(run), "--quiet", "--launcher", launcher]))
+        ended.append(everything(run))
+        return asleep(*arguments, **options)
+
+    monkeypatch.setattr(stopped_at, woken)
+    assert main(train) == ExitCode.STORAGE
+    assert ended == [ExitCode.DONE, everything(run)]
+    assert main(["trace", "check", str(run)]) == main(["certificate", "check", str(run)]) == ExitCode.DONE
 
 
 def test_an_agent_that_was_started_again_by_hand_fences_its_earlier_life(tmp_path: Path) -> None:

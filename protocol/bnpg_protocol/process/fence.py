@@ -10,6 +10,7 @@ A file that is kept open and appended to is not protected by that: its new owner
 own, and the one before goes on with a file that has no name.
 """
 
+import errno
 import os
 import secrets
 import shutil
@@ -69,6 +70,22 @@ class Fence:
         """Whether somebody else has taken the folder over."""
         return not os.path.exists(self.path)
 
+    def check(self, doing: str) -> None:
+        """Refuse to do what needs the folder and is done elsewhere.
+
+        Parameters
+        ----------
+        doing : str
+            What that is, such as `make the meeting place`.
+
+        Raises
+        ------
+        StorageFailed
+            If somebody else has taken the folder over.
+        """
+        if self.torn:
+            raise StorageFailed(f"cannot {doing}: {TAKEN_OVER}")
+
     def draft(self, name: str) -> str:
         """Return where a file is made that is to be called `name`."""
         return os.path.join(self.path, f"{name}.{os.getpid()}.tmp")
@@ -84,6 +101,23 @@ class Fence:
         draft = self.draft(path.name)
         os.rename(path, draft)
         os.unlink(draft)
+
+    def discard(self, path: Path) -> None:
+        """Remove a file of the folder, if it is there.
+
+        Raises
+        ------
+        StorageFailed
+            If somebody else has taken the folder over.
+        OSError
+            If it cannot be removed.
+        """
+        if path.is_dir() and not path.is_symlink():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        try:
+            self.remove(path)
+        except FileNotFoundError:  # either is gone
+            self.check(f"remove {path}")
 
 
 def _tear(fence: Path) -> None:
