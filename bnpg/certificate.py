@@ -324,9 +324,7 @@ def certificate_lines(experiment: Experiment, summary: dict[str, Any], unit: flo
     gaps = summary.get("nash_gap"), summary.get("optimality_gap")
     lines = [f"{certificate_label(gaps, unit)}: {summary['certificate']}"]
     if experiment.stop_at_epsilon:
-        gap = f"{'a Nash' if experiment.stop_gap == 'nash' else 'an optimality'} gap"
-        goal = f"{gap} of at most {experiment.stop_at_epsilon:g}"
-        rounds, most = summary["rounds"], experiment.rounds
+        goal, rounds, most = experiment.goal, summary["rounds"], experiment.rounds
         lines.append(
             f"  {goal} is certified after {rounds} of at most {most} rounds"
             if summary["certified"]

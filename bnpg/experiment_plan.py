@@ -17,8 +17,9 @@ from bnpg_coordinator.networks import check_kind
 from bnpg_coordinator.simulator import PATIENCE, OpenedSimulator, open_simulator, simulates
 from bnpg_coordinator.worlds.interface import FollowedPlay
 from bnpg_coordinator.worlds.table import TableWorld
-from bnpg_protocol.process.settings import did_you_mean
+from bnpg_protocol.process.settings import did_you_mean, written
 
+from bnpg.certified.words import rounded_up
 from bnpg.counting import counting
 from bnpg.evaluation.effort import is_affordable
 from bnpg.experiment_checks import (
@@ -294,8 +295,8 @@ class _Planner:
             aimed = (aimed - price) * (1.0 - 1e-9)
             if not aimed > 0.0:
                 raise InputError(
-                    f"stop-at-epsilon {experiment.stop_at_epsilon:g} cannot be certified on this DAG: its "
-                    f"missing edges may cost {price:.4g} (see bnpg dag advise)"
+                    f"stop-at-epsilon {written(experiment.stop_at_epsilon)} cannot be certified on this DAG: "
+                    f"its missing edges may cost {rounded_up(price)} (see bnpg dag advise)"
                 )
         quiet = self._quiet or is_affordable(game)
         with counting("mismatch coefficient M: states", game.states, quiet) as count:

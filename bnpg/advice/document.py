@@ -4,6 +4,7 @@ from typing import Any
 
 from bnpg.advice.advice import Advice
 from bnpg.advice.assessment import STEP, Assessment
+from bnpg.certified.words import rounded_up
 from bnpg_math.arrays.not_finite import finite_fields
 
 
@@ -87,27 +88,29 @@ def findings(advice: Advice) -> list[str]:
         )
         found.append(f"The game is not additive over the DAG: {which} are left over.")
     where = f"at the {advice.at} policy" if advice.at in ("uniform", "optimal") else f"at {advice.at}"
-    bound = f"; at any policy at most {subject.xi_any:.4g}" if advice.one_policy else ""
+    bound = f"; at any policy at most {rounded_up(subject.xi_any)}" if advice.one_policy else ""
     where = where if advice.one_policy else "at every policy"
     found.append(f"Price xi of the missing edges {where}: {subject.xi:.4g}{bound}.")
     if subject.not_excluded is not None and not subject.additive:
         found.append(
-            f"Near-stationary points may be {subject.not_excluded:.4g} from the optimum for it, beyond what "
-            "the barrier costs."
+            f"Near-stationary points may be {rounded_up(subject.not_excluded)} from the optimum for it, "
+            "beyond what the barrier costs."
         )
     if subject.rounds_natural is not None:
-        found.append(f"For a gap of {advice.epsilon:.4g}: {rounds_text(subject)}.")
+        found.append(f"For a gap of {rounded_up(advice.epsilon)}: {rounds_text(subject)}.")
     elif subject.reason:
         found.append(f"Rounds: {subject.reason}.")
     return found
 
 
 def rounds_text(assessment: Assessment) -> str:
-    """Return the rounds that the theorems promise."""
-    natural = f"{assessment.rounds_natural:.3g} natural updates with step {STEP:g} (Theorem B)"
+    """Return the rounds that the theorems promise, where they do."""
+    assert assessment.rounds_natural is not None
+    natural = f"{rounded_up(assessment.rounds_natural, 3)} natural updates with step {STEP:g} (Theorem B)"
     if assessment.rounds_weighted is None:
         return f"{natural}; {assessment.reason}"
-    return f"{natural}, or {assessment.rounds_weighted:.3g} of (3) with the weighted barrier (Theorem D1)"
+    weighted = rounded_up(assessment.rounds_weighted, 3)
+    return f"{natural}, or {weighted} of (3) with the weighted barrier (Theorem D1)"
 
 
 def _fields(assessment: Assessment) -> dict[str, Any]:

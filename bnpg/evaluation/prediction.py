@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from bnpg.certified.words import rounded_up
 from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.dag import Dag
 from bnpg_math.games.game import Game
@@ -138,8 +139,8 @@ def prediction_in_words(prediction: Prediction, rounds: int, as_assumed: bool) -
     for theorem, forms in prediction.items():
         promises = {form: row for form, row in forms.items() if None not in (row["epsilon"], row["rounds"])}
         if promises:
-            gap = f"{_GAPS[theorem]} of {next(iter(promises.values()))['epsilon']:.4g}"
-            asked = ", ".join(f"{row['rounds']:.3g} ({form})" for form, row in promises.items())
+            gap = f"{_GAPS[theorem]} of {rounded_up(next(iter(promises.values()))['epsilon'])}"
+            asked = ", ".join(f"{rounded_up(row['rounds'], 3)} ({form})" for form, row in promises.items())
             caveat = "" if as_assumed else f"; {ASSUMED}"
             lines.append(
                 f"for {gap} Theorem {theorem[-1].upper()} asks for {asked} rounds, "

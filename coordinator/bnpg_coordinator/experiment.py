@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import tomli_w
-from bnpg_protocol.process.settings import Declared, Setting, SettingError, convert, declared
+from bnpg_protocol.process.settings import Declared, Setting, SettingError, convert, declared, written
 from msgspec import Meta, Struct
 
 from bnpg_files.reading import read_toml
@@ -450,6 +450,12 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
     def remembers(self) -> bool:
         """Whether a round needs to know of the rounds before it more than theta."""
         return self.step_size != "fixed" or self.momentum != "none"
+
+    @property
+    def goal(self) -> str:
+        """What `stop_at_epsilon` asks for, where it does, in words."""
+        gap = "a Nash gap" if self.stop_gap == "nash" else "an optimality gap"
+        return f"{gap} of at most {written(self.stop_at_epsilon)}"
 
     @property
     def is_plainly_natural(self) -> bool:

@@ -521,9 +521,7 @@ class CoordinatorMachine:
     def _why_done(self) -> str:
         if not self._rounds.certified:
             return "all rounds are done"
-        experiment = self._setup.experiment
-        gap = {"nash": "a Nash gap", "optimality": "an optimality gap"}[experiment.stop_gap]
-        return f"{gap} of at most {experiment.stop_at_epsilon:g} is certified"
+        return f"{self._setup.experiment.goal} is certified"
 
     def _conclude(self) -> list[Effect]:
         assert self._stop is not None

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from bnpg.__main__ import main
 from bnpg.advice.advice import advise
-from bnpg.advice.document import as_json
+from bnpg.advice.document import as_json, findings
 from bnpg_math.arrays.joint import spread
 from bnpg_math.dag import Dag, complete, empty, line
 from bnpg_math.dag.perfect import is_perfect
@@ -147,6 +148,18 @@ def test_the_bound_at_any_policy_is_not_below_the_price_at_one(at):
     game = find_game("coordination(agents=3)")
     subject = advise(game, line(3), at).subject
     assert subject.xi <= subject.xi_any
+
+
+def test_what_is_promised_is_rounded_up():
+    advice = advise(find_game("coordination(agents=3)"), line(3), epsilon=0.1234564)
+    subject = replace(advice.subject, xi_any=1.23441, not_excluded=4.56711, additive=False)
+    told = " ".join(findings(replace(advice, subject=subject)))
+    assert "at any policy at most 1.235." in told
+    assert "may be 4.568 from the optimum" in told
+    subject = replace(subject, rounds_natural=1231.0, rounds_weighted=5671.0, reason=None)
+    told = " ".join(findings(replace(advice, subject=subject)))
+    assert "For a gap of 0.1235: 1.24e+03 natural updates" in told
+    assert "or 5.68e+03 of (3)" in told
 
 
 def test_every_number_is_finite_or_null():

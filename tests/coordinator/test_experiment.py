@@ -166,3 +166,14 @@ def test_runs_from_before_there_were_other_ways_of_climbing_keep_their_digest():
 )
 def test_runs_made_before_keep_their_digest(fields, expected):
     assert digest(**{"learning_rate": 0.1} | fields) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "goal"),
+    [
+        ({"stop_at_epsilon": 0.1234564}, "a Nash gap of at most 0.1234564"),
+        ({"stop_at_epsilon": 2.0, "stop_gap": "optimality"}, "an optimality gap of at most 2"),
+    ],
+)
+def test_what_a_run_aims_at_is_told_with_every_digit_that_was_asked_for(fields, goal):
+    assert Experiment(game="climbing", **fields).goal == goal

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import bnpg
+from bnpg.evaluation.prediction import prediction_in_words
 from bnpg_math.arrays.joint import spread
 from bnpg_math.games.file import save_game
 from bnpg_math.games.game import dense_game
@@ -62,3 +63,9 @@ def test_elsewhere_a_fixed_natural_step_is_not_certified(tmp_path, changed):
     options = {"dag": "complete", "rounds": 2, "learning_rate": "certified", "out": tmp_path / "a"} | OPTIONS
     with pytest.raises(bnpg.InputError, match="on the complete DAG with regularization 0"):
         bnpg.train("climbing", **(options | changed))
+
+
+def test_a_promise_is_told_as_no_earlier_and_no_smaller_than_it_is():
+    row = {"rounds": 1231.0, "epsilon": 0.123412}
+    [told] = prediction_in_words({"theorem_1": {"tight": row}}, 7, as_assumed=True)
+    assert told == "for a Nash gap of 0.1235 Theorem 1 asks for 1.24e+03 (tight) rounds, this run made 7"

@@ -80,6 +80,14 @@ def test_a_run_ends_with_the_first_certified_round(start, go_on, evaluate, gap: 
     assert concluded(RunFolder(folder))
 
 
+def test_no_smaller_gap_is_said_to_be_certified_than_was_asked_for(start, go_on) -> None:
+    folder = start(**QUICK | {"stop_at_epsilon": 2.0000001})
+    summary = go_on(folder)
+    assert summary["why"] == "a Nash gap of at most 2.0000001 is certified"
+    told = human_summary(RunFolder(folder), summary)
+    assert f"a Nash gap of at most 2.0000001 is certified after {summary['rounds']} of" in told
+
+
 def test_the_theorems_ask_for_at_least_the_rounds_that_were_needed(start, go_on) -> None:
     folder = start(**QUICK | {"learning_rate": "certified"}, stop_gap="optimality")
     summary = go_on(folder)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from bnpg_protocol.process.settings import Setting, SettingError, convert, declared
+from bnpg_protocol.process.settings import Setting, SettingError, convert, declared, written
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
@@ -116,6 +116,11 @@ def test_a_meaning_is_spelled_as_its_readers_know_it() -> None:
 
     assert BY_KEY["recipe"].meaning(lambda key: f"--{key}", typed) == "What is baked, at --oven-heat."
     assert BY_KEY["portion"].meaning(lambda key: f"--{key}", typed) == "Of <whole> cakes."
+
+
+@given(st.floats(allow_nan=False))
+def test_a_number_that_is_written_is_read_back(number: float) -> None:
+    assert float(written(number)) == number
 
 
 def test_defaults_and_choices_are_shown_as_they_are_typed() -> None:

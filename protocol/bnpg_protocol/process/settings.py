@@ -212,7 +212,7 @@ class Declared(Generic[Of]):
         if isinstance(value, bool):
             return self.key if value else f"no-{self.key}"
         if isinstance(value, float):
-            return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+            return written(value)
         return self.text_of(value)
 
     def text_of(self, value: Any) -> str:
@@ -331,6 +331,18 @@ def did_you_mean(word: str, known: Sequence[str], before: str = "") -> str:
     """Return the question whether the nearest of the known words is meant; empty if none is near."""
     close = get_close_matches(word.lower(), known, n=1)
     return f"{before}did you mean {close[0]!r}?" if close else ""
+
+
+def written(number: float) -> str:
+    """Return a number as a person would type it: short, and never another number.
+
+    Examples
+    --------
+    >>> written(2.0), written(0.1234564), written(1e-9)
+    ('2', '0.1234564', '1e-09')
+    """
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 def listed(parts: Sequence[str]) -> str:
