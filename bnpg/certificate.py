@@ -22,6 +22,7 @@ from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg import __version__
 from bnpg.certified import exactly
+from bnpg.certified.confidence import confidence, confidence_in_words
 from bnpg.certified.exact_check import WITNESS, CheckError
 from bnpg.certified.exactly import Proof
 from bnpg.certified.floats import FloatBounds, upper_bounds
@@ -206,7 +207,8 @@ def _sampled(experiment: Experiment, game: Game, policy: Policy, quiet: bool) ->
         "claim": "epsilon-nash",
         "certified": outcome.certified,
         "epsilon": outcome.epsilon if outcome.certified else None,
-        "confidence": 1.0 - sought.delta,
+        "confidence": confidence(sought.delta),
+        "delta": sought.delta,
         "by": "Lemma 2' and an empirical Bernstein bound, from episodes alone",
         "episodes": outcome.episodes,
         "longest": sought.longest,
@@ -291,7 +293,7 @@ def in_words(certificate: dict[str, Any]) -> str:
     names = {"epsilon-nash": "a Nash gap", "epsilon-optimal": "an optimality gap"}
     promised = [
         f"{names[claim['claim']]} of at most {rounded_up(claim['epsilon'])} "
-        f"({claim['by']}, C = {claim['constant']:.4g})"
+        f"({claim['by']}, C = {rounded_up(claim['constant'])})"
         for claim in certificate["proved"]
         if claim["by"].endswith("tight form") or claim["by"] == _D1
     ]
@@ -299,13 +301,10 @@ def in_words(certificate: dict[str, Any]) -> str:
     sampled = certificate["sampled"]
     if sampled is None:
         return text
-    confidence = f"{100.0 * sampled['confidence']:g} % confidence"
+    found, sure = f"{sampled['episodes']} fresh episodes certify", confidence_in_words(sampled["delta"])
     if not sampled["certified"]:
-        return f"{text}; {sampled['episodes']} fresh episodes certify nothing with {confidence}"
-    gap = rounded_up(sampled["epsilon"])
-    return (
-        f"{text}; {sampled['episodes']} fresh episodes certify a Nash gap of at most {gap} with {confidence}"
-    )
+        return f"{text}; {found} nothing with {sure}"
+    return f"{text}; {found} a Nash gap of at most {rounded_up(sampled['epsilon'])} with {sure}"
 
 
 def certificate_lines(experiment: Experiment, summary: dict[str, Any], unit: float = 0.0) -> list[str]:

@@ -84,7 +84,8 @@ def test_a_run_on_a_chain_ends_when_theorem_d1_certifies_it(tmp_path, gap):
     assert claim["claim"] == "epsilon-optimal"
     assert certificate["proved"][1]["epsilon"] <= claim["epsilon"] <= 0.02
     assert claim["gradient"] <= claim["threshold"]
-    assert "of at most 0.02 (Theorem D1, weighted barrier, C = 1)" in run.summary["certificate"]
+    assert 1.0 < claim["constant"] <= 1.001  # with the price in it, and so told as the next number above
+    assert "of at most 0.02 (Theorem D1, weighted barrier, C = 1.001)" in run.summary["certificate"]
     assert check_certificate(tmp_path / "run").holds
     before = read_lines(tmp_path / "run" / "metrics.jsonl")[-2]
     assert before.nash_gap is UNSET or before.round % 10 == 0

@@ -29,6 +29,15 @@ def test_it_stands_beside_what_is_proved_and_is_no_part_of_it(tmp_path):
     )
 
 
+def test_it_is_never_wholly_sure(tmp_path):
+    run = bnpg.train("climbing", **EXACT, certify_samples=1e-17, out=tmp_path / "run")
+    sampled = json.loads((tmp_path / "run" / "certificate.json").read_text())["sampled"]
+    assert sampled["confidence"] < 1.0
+    assert sampled["delta"] == 1e-17
+    told = "with 99.99999 % confidence (wrong with a probability of at most 1e-17)"
+    assert str(run.summary["certificate"]).endswith(told)
+
+
 def test_a_gap_that_is_not_certified_is_said_so(tmp_path):
     run = bnpg.train(
         "climbing",
