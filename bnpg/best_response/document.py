@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bnpg.best_response.training import Response
+from bnpg.certified.words import rounded_down
 
 
 def as_json(found: Sequence[Response]) -> dict[str, Any]:
@@ -28,5 +29,5 @@ def as_text(found: Sequence[Response], game: str) -> str:
     for response in found:
         gain = f"{response.gain.value:.4g} ({response.gain.low:.4g} to {response.gain.high:.4g})"
         known = f"   {response.exact:.4g}" if response.exact is not None else ""
-        lines.append(f"  {response.agent:>5}   {gain:<34}   {response.bound:<17.4g}{known}")
+        lines.append(f"  {response.agent:>5}   {gain:<34}   {rounded_down(response.bound):<17}{known}")
     return "\n".join([*lines, "", "A better response may exist that was not found: this is no certificate."])

@@ -2,9 +2,9 @@
 
 import csv
 import io
-import math
 from typing import Any, Literal
 
+from bnpg.certified.words import rounded_up
 from bnpg.evaluation.measure import Evaluation
 from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.theory.bounds import Bound
@@ -12,6 +12,7 @@ from bnpg_math.theory.bounds import Bound
 Format = Literal["table", "latex", "csv"]
 _LEMMAS = {"lemma_2": "Lemma 2", "lemma_3": "Lemma 3", "lemma_4": "Lemma 4"}
 _NAMES = _LEMMAS | {"theorem_d1": "Theorem D1"}
+_DIGITS = 6
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -109,13 +110,13 @@ def _notes(evaluation: Evaluation) -> list[str]:
 
 def _latex(evaluation: Evaluation) -> str:
     lines = [r"\begin{tabular}{lr}", r"\hline"]
-    lines += [rf"{symbol} & {_tex(number)} \\" for _, symbol, number in _quantities(evaluation)]
+    lines += [rf"{symbol} & {_tex(_number(number))} \\" for _, symbol, number in _quantities(evaluation)]
     lines += [r"\hline", r"\end{tabular}", "", r"\begin{tabular}{lllrrlrrl}", r"\hline"]
     lines += [" & ".join(("", *_HEADS)) + r" \\", r"\hline"]
     for bound in evaluation.bounds:
-        numbers = [_tex(bound.gradient), _tex(bound.threshold), _truth(bound.met), _tex(bound.bound)]
-        cells = [_NAMES[bound.lemma], bound.form, _TEX_NORMS[bound.norm], *numbers]
-        lines.append(" & ".join([*cells, _tex(bound.measured), _truth(bound.holds)]) + r" \\")
+        lemma, form, _, gradient, threshold, met, limit, measured, holds = _row(bound)
+        cells = [lemma, form, _TEX_NORMS[bound.norm], _tex(gradient), _tex(threshold), met, _tex(limit)]
+        lines.append(" & ".join([*cells, _tex(measured), holds]) + r" \\")
     lines += [r"\hline", r"\end{tabular}"]
     return "\n".join([*lines, *(f"% {note}" for note in _notes(evaluation))])
 
@@ -123,13 +124,14 @@ def _latex(evaluation: Evaluation) -> str:
 _TEX_NORMS = {"l2": r"$\|\cdot\|_2$", "family": "family", "path": "path", "none": "-"}
 
 
-def _tex(number: float | None) -> str:
-    """Return a number in math mode, with a power of ten instead of an e."""
-    if number is None:
-        return "-"
-    if not math.isfinite(number):
-        return {math.inf: r"$\infty$", -math.inf: r"$-\infty$"}.get(number, "-")
-    mantissa, e, exponent = f"{number:.6g}".partition("e")
+_TEX_NO_DIGITS = {"-": "-", "nan": "-", "∞": r"$\infty$", "-∞": r"$-\infty$"}
+
+
+def _tex(text: str) -> str:
+    """Return a number of the plain table in math mode, with a power of ten instead of an e."""
+    if text in _TEX_NO_DIGITS:
+        return _TEX_NO_DIGITS[text]
+    mantissa, e, exponent = text.partition("e")
     return rf"${mantissa} \times 10^{{{int(exponent)}}}$" if e else f"${mantissa}$"
 
 
@@ -147,7 +149,7 @@ def _csv(evaluation: Evaluation) -> str:
 
 
 def _row(bound: Bound) -> tuple[str, ...]:
-    numbers = [_number(bound.gradient), _number(bound.threshold), _truth(bound.met), _number(bound.bound)]
+    numbers = [_number(bound.gradient), _number(bound.threshold), _truth(bound.met), _at_most(bound.bound)]
     return (
         _NAMES[bound.lemma],
         bound.form,
@@ -161,7 +163,12 @@ def _row(bound: Bound) -> tuple[str, ...]:
 def _number(number: float | None) -> str:
     if number is None:
         return "-"
-    return f"{number:.6g}".replace("inf", "∞")
+    return f"{number:.{_DIGITS}g}".replace("inf", "∞")
+
+
+def _at_most(number: float | None) -> str:
+    """Write what is promised, which is no less than it is."""
+    return "-" if number is None else rounded_up(number, _DIGITS).replace("inf", "∞")
 
 
 def _truth(truth: bool | None) -> str:

@@ -63,10 +63,8 @@ def certificate_view(certificate: dict[str, Any]) -> CertificateView:
         [
             f"Theorem {theorem[-1]}",
             form,
-            _number(rate.get("rounds")),
-            _number(rate.get("epsilon"))
-            if rate.get("rounds") is not None
-            else str(rate.get("reason") or "-"),
+            _bound(rate.get("rounds"), 3),
+            _bound(rate.get("epsilon")) if rate.get("rounds") is not None else str(rate.get("reason") or "-"),
         ]
         for theorem, forms in (certificate.get("predicted_rounds") or {}).items()
         for form, rate in forms.items()
@@ -80,7 +78,9 @@ def _words(certificate: dict[str, Any], bounds: dict[str, dict[str, dict[str, An
         f"This is about the policy after {certificate.get('rounds')} rounds, with λ = {_number(weight)}."
     ]
     if certificate.get("mismatch") is not None:
-        sentences.append(f"The mismatch coefficient M of the game is {_number(certificate['mismatch'])}.")
+        sentences.append(
+            f"The mismatch coefficient M of the game is at most {_bound(certificate['mismatch'])}."
+        )
     elif certificate.get("mismatch_reason"):
         sentences.append(
             f"The mismatch coefficient M is not a number here: {certificate['mismatch_reason']}."
@@ -130,15 +130,15 @@ def _row(lemma: str, form: str, fields: dict[str, Any]) -> list[str]:
     answers: dict[Any, str] = {True: "yes", False: "no", None: "-"}
     return [
         lemma, form, _NORMS.get(str(fields.get("norm")), "-"), _number(fields.get("gradient")),
-        _number(fields.get("threshold")), answers[fields.get("met")], _number(fields.get("bound")),
+        _number(fields.get("threshold")), answers[fields.get("met")], _bound(fields.get("bound")),
         _number(fields.get("measured")), answers[fields.get("holds")],
     ]  # fmt: skip
 
 
-def _bound(value: Any) -> str:
-    """Write what a gap is at most, rounded up."""
+def _bound(value: Any, digits: int = 4) -> str:
+    """Write what something is at most, rounded up."""
     known = isinstance(value, int | float) and math.isfinite(value)
-    return rounded_up(float(value)) if known else "-"
+    return rounded_up(float(value), digits) if known else "-"
 
 
 def _number(value: Any) -> str:

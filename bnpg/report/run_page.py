@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bnpg_coordinator.experiment import experiment_settings
 
+from bnpg.certified.words import rounded_down
 from bnpg.report.certificate import certificate_view
 from bnpg.report.curves import find_mismatch, learning_charts
 from bnpg.report.dag_drawing import Worth, draw_dag
@@ -80,7 +81,7 @@ def alone_sections(run: RecordedRun) -> list[Section]:
         [
             f"agent {agent['agent']}",
             f"{shown(agent['gain'])} ({shown(agent['low'])} to {shown(agent['high'])})",
-            shown(agent["nash_gap_at_least"]),
+            rounded_down(agent["nash_gap_at_least"]),
             shown(agent["exact_gap"]) if "exact_gap" in agent else "-",
         ]
         for agent in found["agents"]

@@ -8,6 +8,9 @@ import pytest
 
 import bnpg
 from bnpg.__main__ import main
+from bnpg.best_response.document import as_json, as_text
+from bnpg.best_response.training import Response
+from bnpg.edges.measuring import Estimate
 
 SMALL = ["--rounds", "60", "--lanes", "128", "--episodes", "2000", "--quiet"]
 
@@ -75,6 +78,17 @@ def test_in_words(capfd: pytest.CaptureFixture[str]) -> None:
     told = capfd.readouterr().out
     assert "Nash gap at least   exactly" in told
     assert "this is no certificate" in told
+
+
+def test_a_lower_bound_is_never_rounded_up(capfd: pytest.CaptureFixture[str]) -> None:
+    found = Response(0, Estimate(0.5, 0.123489, 0.9), 2000, 60, 0.7)
+    row = as_text([found], "climbing").splitlines()[3]
+    assert row.split()[-2:] == ["0.1234", "0.7"]
+    bnpg.train("climbing", rounds=1, lanes=64, out="run")
+    document = {"policy_digest": json.loads(Path("run/summary.json").read_text())["policy_digest"]}
+    Path("run/best-response.json").write_text(json.dumps(document | as_json([found])))
+    assert main(["report", "run"]) == 0
+    assert "<td>0.1234</td>" in Path("run/report.html").read_text()
 
 
 def test_an_agent_that_is_none_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:

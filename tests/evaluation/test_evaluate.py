@@ -5,12 +5,15 @@ import io
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bnpg.__main__ import main
+from bnpg.evaluation.document import as_text
+from bnpg.evaluation.measure import measure
 from bnpg_math.exact.equilibrium import best_response
 from bnpg_math.exact.mismatch import mismatch
 from bnpg_math.games.file import save_game
@@ -253,6 +256,18 @@ def test_latex_has_numbers_in_math_mode_and_no_character_it_does_not_know(
     assert not any(sign in outside for sign in ("^", "_", r"\infty", r"\times"))
     assert r"\times 10^{-7}$" in text
     assert r"$M$ & $\infty$ \\" in text
+
+
+def test_what_is_promised_is_rounded_up_in_tables(policy_file) -> None:
+    found = measure(find_game("climbing"), load_policy(policy_file("climbing")), 0.1, mismatch=True)
+    lemma = replace(found.bounds[0], bound=0.1234561, measured=0.1234561)
+    tiny = replace(lemma, bound=1.234561e-7, measured=None)
+    shown = replace(found, bounds=(lemma, tiny))
+    rows = [line.split() for line in as_text(shown, "table").splitlines() if "Lemma" in line]
+    assert [row[7:9] for row in rows] == [["0.123457", "0.123456"], ["1.23457e-07", "-"]]
+    pasted = as_text(shown, "latex")
+    assert r"& $0.123457$ & $0.123456$ &" in pasted
+    assert r"& $1.23457 \times 10^{-7}$ & - &" in pasted
 
 
 def test_csv_is_read_back_without_loss(capsys: pytest.CaptureFixture[str], evaluate, policy_file) -> None:

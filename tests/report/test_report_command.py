@@ -87,6 +87,22 @@ def test_the_certificate_is_told_in_words(exact_run: Path) -> None:
     assert certificate_view({"another": "version"}).rows == []
 
 
+def test_what_a_certificate_promises_is_rounded_up_in_its_tables() -> None:
+    from bnpg.report.certificate import certificate_view
+
+    lemma = {"norm": "l2", "gradient": 0.123412, "threshold": 0.123412, "bound": 0.123412, "met": True}
+    view = certificate_view(
+        {
+            "mismatch": 1.23411,
+            "bounds": {"lemma_2": {"tight": lemma}},
+            "predicted_rounds": {"theorem_1": {"tight": {"rounds": 1231.0, "epsilon": 0.123412}}},
+        }
+    )
+    assert view.rows[0][3:7] == ["0.1234", "0.1234", "yes", "0.1235"]
+    assert view.predictions[0][2:] == ["1.24e+03", "0.1235"]
+    assert "M of the game is at most 1.235." in " ".join(view.words)
+
+
 def test_a_run_without_a_single_line_has_a_report(
     exact_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
