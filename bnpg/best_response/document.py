@@ -24,7 +24,7 @@ def as_text(found: Sequence[Response], game: str) -> str:
         f"{game}: each agent trained alone for {found[0].rounds} rounds, measured over {found[0].episodes} "
         "episodes",
         "",
-        "  agent   what the team gains, 95 % interval   Nash gap at least" + "   exactly" * exact,
+        "  agent   what the team gains, 95 % interval   Nash gap at least" + "   by the model" * exact,
     ]
     for response in found:
         gain = f"{response.gain.value:.4g} ({response.gain.low:.4g} to {response.gain.high:.4g})"

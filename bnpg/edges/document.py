@@ -37,7 +37,7 @@ def as_text(found: Edges, folder: Path, game: str, *, following: bool = True) ->
     for value in sorted(found.values, key=lambda value: -value.estimate.value):
         exact = "" if value.exact is None else f"   {value.exact:.4g}"
         lines.append(f"    {value.edge[0]} -> {value.edge[1]}  {_interval(value.estimate)}{exact}")
-    exact = "" if found.exact_loss is None else f", exactly {found.exact_loss:.4g}"
+    exact = "" if found.exact_loss is None else f", {found.exact_loss:.4g} by the model"
     lines += [
         "",
         f"  proposal: {named(found.proposal)} ({_edges(len(found.proposal.edges))})",
@@ -55,7 +55,7 @@ def named(dag: Dag) -> str:
 
 
 def _column(found: Edges) -> str:
-    return "" if all(value.exact is None for value in found.values) else "   exact"
+    return "" if all(value.exact is None for value in found.values) else "   by the model"
 
 
 def _interval(value: Estimate) -> str:

@@ -23,7 +23,9 @@ from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, Edge
-from bnpg_math.exact.values import state_values
+from bnpg_math.exact.response import enclosed_value
+from bnpg_math.exact.rounding import Enclosed, backup_rounding, softmax_rounding, sum_upwards, table_defects
+from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.policies.interface import Seen
 
@@ -51,7 +53,7 @@ class EdgeValue:
     edge: Edge
     estimate: Estimate
     exact: float | None
-    """Where the model is known, and small enough."""
+    """From the model, where that is known and small enough; 0 where it cannot be told from rounding."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ class _Measure:
         self._span = float(both.max() - both.min())
         model = world.model
         self._model = model if model is not None and is_coverage_affordable(model) else None
-        self._values: dict[Dag, float] = {}
+        self._values: dict[Dag, Enclosed] = {}
 
     def loss(self, dag: Dag) -> Estimate:
         """Return what is lost on a smaller graph."""
@@ -200,17 +202,22 @@ class _Measure:
         return paired(self._returns[self._dag] - other, max(self._span, float(np.ptp(both))))
 
     def exact_loss(self, dag: Dag) -> float | None:
-        """Return it from the model, where that is known."""
+        """Return it from the model, where that is known; 0 where it cannot be told from rounding."""
         if self._model is None:
             return None
-        return self._value(self._model, self._dag) - self._value(self._model, dag)
+        whole, left = self._value(self._model, self._dag), self._value(self._model, dag)
+        loss, rounding = whole.number - left.number, sum_upwards(whole.error, left.error)
+        return 0.0 if abs(loss) <= rounding < math.inf else loss
 
-    def _value(self, game: Game, dag: Dag) -> float:
+    def _value(self, game: Game, dag: Dag) -> Enclosed:
         if dag not in self._values:
             tables = self._on(dag).tables()
             assert tables is not None, "where the model is known everybody sees states"
-            pi = joint_policy(tables, dag)
-            self._values[dag] = float(game.initial @ state_values(game, pi))
+            present = evaluate(game, joint_policy(tables, dag))
+            value = enclosed_value(game, present, backup_rounding(game, table_defects(tables)))
+            # The entries of the tables were rounded too.
+            off = softmax_rounding(tables) * game.reward_range / (1.0 - game.gamma) ** 2
+            self._values[dag] = Enclosed(value.number, sum_upwards(value.error, off))
         return self._values[dag]
 
     def _on(self, dag: Dag) -> Trained:

@@ -1,12 +1,14 @@
 """Values of edges: intervals hold the exact value, and stand-ins are not both given up."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from bnpg_coordinator.worlds.table import TableWorld
 
 from bnpg.api.games import dense_game
+from bnpg.edges.document import as_text
 from bnpg.edges.measuring import Edges, graphs_to_measure, paired, value_edges
 from bnpg.edges.trained import TrainedTables
 from bnpg_math.dag import Dag
@@ -72,6 +74,20 @@ def test_edges_that_are_not_listened_to_are_worth_nothing_and_are_given_up() -> 
     assert by_edge[0, 1].exact == by_edge[1, 2].exact == 0.0
     assert found.proposal == Dag(3, ((0, 2),))
     assert (found.loss.value, found.exact_loss) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_edge_that_is_not_listened_to_is_worth_no_rounding_either(seed: int) -> None:
+    game = random_game(states=3, agents=2, actions=3, gamma=0.9, seed=seed)
+    dag = Dag(2, ((0, 1),))
+    leader, deaf = policy(game, dag, seed)
+    deaf[:] = deaf[:, :1]  # the same whatever agent 0 does, up to how it is averaged
+    found = value_edges(TableWorld(game), TrainedTables(dag, [leader, deaf]), seed, episodes=200)
+    assert (found.values[0].exact, found.exact_loss) == (0.0, 0.0)
+    assert found.proposal.edges == ()
+    told = as_text(found, Path("run"), "random")
+    assert told.splitlines()[3].split()[-1] == "0"
+    assert ", 0 by the model before it is trained further" in told
 
 
 def test_of_two_edges_that_stand_in_for_each_other_one_is_kept() -> None:
