@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
+from bnpg_protocol.process.settings import written
 
+from bnpg.certified.words import rounded_up
 from bnpg.measures import GAPS
 from bnpg.one_thread import one_thread
 from bnpg.report.chart import Chart, Level, Mark, Series
@@ -23,6 +25,7 @@ from bnpg_math.theory.constants import (
     sizes,
     smoothness,
 )
+from bnpg_math.theory.stationarity import gradient_rounding_at_any_policy, meets
 from bnpg_math.theory.weighted_barrier import barrier_weights
 
 MODEST = 4096
@@ -188,7 +191,8 @@ def gradient_chart(run: RecordedRun, events: tuple[Mark, ...] = ()) -> Chart:
         )
     return Chart(
         "gradient", "How far it is from stationary",
-        "Where the gradient falls below a threshold, the lemma's bound on a gap is in force.",
+        "Where the gradient falls below a threshold by more than rounding, the lemma's bound on a gap is in "
+        "force.",
         "round", "gradient norm (logarithmic)", series, levels, events, log=True,
     )  # fmt: skip
 
@@ -208,14 +212,24 @@ def _descent(run: RecordedRun, rounds: FloatArray, beta: float) -> FloatArray | 
 
 
 def _since(run: RecordedRun, M: float) -> str:
-    """Say from which round on the bound of Lemma 2 is in force."""
+    """Say from which round on the bound of Lemma 2 is in force, by more than rounding.
+
+    What the record has, the Euclidean norm, is no less than the norm of the tight lemma.
+    """
     weight = run.experiment.regularization
     rounds, norm = run.column("gradient_norm")
-    below = np.flatnonzero(norm <= nash_threshold(sizes(run.game, run.dag), weight))
-    promise = f"λM = {weight:.4g} · {M:.4g} = {weight * M:.4g}"
-    if len(below):
+    threshold = nash_threshold(sizes(run.game, run.dag), weight)
+    rounding = gradient_rounding_at_any_policy(run.game)
+    below = [int(at) for at, size in zip(rounds, norm, strict=True) if meets(size, threshold, rounding)]
+    promise = (
+        f"λM = {rounded_up(nash_bound(weight, M))}, with λ = {written(weight)} and M at most {rounded_up(M)}"
+    )
+    if below:
         return (
-            f"Lemma 2 promises a Nash gap of at most {promise} wherever the gradient is small enough: "
-            f"so in round {int(rounds[below[0]])}."
+            f"Lemma 2 promises a Nash gap of at most {promise}, wherever the gradient is small enough: "
+            f"so in round {below[0]}."
         )
-    return f"The bound {promise} is not in force yet: the gradient has not fallen below its threshold."
+    return (
+        f"The bound {promise}, is not known to be in force: no recorded gradient is below its threshold by "
+        "more than rounding."
+    )

@@ -2,11 +2,18 @@
 
 from dataclasses import dataclass
 
+from bnpg_coordinator.automatic import returns_range
 from bnpg_coordinator.line import Line, number
 
+from bnpg.certified.words import rounded_up
 from bnpg.durations import duration
 from bnpg.report.numbers import shown
 from bnpg.report.recorded_run import RecordedRun
+
+NOTHING = 1e-9
+"""Of the range of returns: a gap that is no more than rounding."""
+WORTH_A_WORD = 1e-6
+"""Of the range of returns: what an equilibrium lacks that is said to be bad."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +91,39 @@ def in_words(run: RecordedRun) -> list[str]:
         first = run.column("value")[1][0]
         sentences.append(f"{sentence}; it began with {shown(float(first))}.")
     if gap is not None:
-        none = gap <= 1e-9
-        sentences.append(
-            "No agent can gain anything by changing its own policy alone: the team is in a Nash equilibrium."
-            if none
-            else f"No agent could gain more than {shown(gap)} by changing its own policy alone."
-        )
-        if none and best is not None and value is not None and best - value > 1e-6:
+        # What is nothing beside the returns of one game is much beside those of another.
+        unit, upper = returns_range(run.game), _nash_gap_at_most(run)
+        none = (gap if upper is None else upper) <= NOTHING * unit
+        sentences.append(_alone(gap, upper, none))
+        if none and best is not None and value is not None and best - value > WORTH_A_WORD * unit:
             sentences.append("It is a bad equilibrium: a better one exists, but no agent can reach it alone.")
     sentences += [run.why["evaluation"]] if "evaluation" in run.why else []
     return sentences
+
+
+def _alone(gap: float, upper: float | None, none: bool) -> str:
+    """Say what an agent could gain on its own: what is proved, or about what was measured."""
+    if upper == 0.0:
+        return (
+            "No agent can gain anything by changing its own policy alone: the team is in a Nash equilibrium."
+        )
+    most = f"about {shown(gap)}" if upper is None else rounded_up(upper)
+    sentence = f"No agent could gain more than {most} by changing its own policy alone"
+    return f"{sentence}: the team is as good as in a Nash equilibrium." if none else f"{sentence}."
+
+
+def _nash_gap_at_most(run: RecordedRun) -> float | None:
+    """Return what is proved of the Nash gap that was measured last; None if nothing is."""
+    certificate = run.certificate or {}
+    rounds, _ = run.column("nash_gap")
+    if certificate.get("rounds") != rounds[-1]:
+        return None  # it is of another policy
+    proved = [
+        float(claim["epsilon"])
+        for claim in certificate.get("proved", ())
+        if claim.get("claim") == "epsilon-nash" and isinstance(claim.get("epsilon"), int | float)
+    ]
+    return min(proved, default=None)
 
 
 def _percent(share: float) -> str:

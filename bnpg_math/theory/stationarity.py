@@ -71,8 +71,30 @@ def gradient_rounding(game: Game, values: Values) -> float:
     float
         Of the order of 1e-16 times visitation, return and 1/(1 - gamma).
     """
-    operations = game.states + game.joint_actions + 4 * game.agents + 16
     scale = float(values.d.max()) * max(float(values.Q.max()), -float(values.Q.min()))
+    return _rounding(game, scale)
+
+
+def gradient_rounding_at_any_policy(game: Game) -> float:
+    """How far an entry of the gradient may be from the true one where nothing is known of the policy.
+
+    Parameters
+    ----------
+    game : Game
+        The game.
+
+    Returns
+    -------
+    float
+        At least :func:`gradient_rounding` of any policy: no state is visited more than 1/(1 - gamma) times,
+        and no return exceeds the largest reward that often.
+    """
+    largest = max(float(game.reward.max()), -float(game.reward.min()))
+    return _rounding(game, largest / (1.0 - game.gamma) ** 2 * (1.0 + SLACK))
+
+
+def _rounding(game: Game, scale: float) -> float:
+    operations = game.states + game.joint_actions + 4 * game.agents + 16
     return 4.0 * game.agents * operations * UNIT * scale / (1.0 - game.gamma)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from bnpg_math.dag import Dag, complete, empty
 from bnpg_math.errors import InputError
+from bnpg_math.exact.values import evaluate
 from bnpg_math.games.registry import game
 from bnpg_math.theory.bounds import bounds
 from bnpg_math.theory.constants import (
@@ -18,6 +19,7 @@ from bnpg_math.theory.constants import (
     smoothness,
 )
 from bnpg_math.theory.rates import RateConstants, rates, rounds
+from bnpg_math.theory.stationarity import gradient_rounding, gradient_rounding_at_any_policy
 
 
 def lookup(found, lemma, form):
@@ -104,6 +106,13 @@ def test_a_threshold_within_the_rounding_of_the_gradient_is_not_met():
         )
         assert lookup(found, "lemma_2", "tight").met is met
         assert lookup(found, "lemma_3", "tight").met is met
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_rounding_at_any_policy_is_no_less_than_at_one(problem, seed):
+    built = problem(seed)
+    values = evaluate(built.game, built.joint)
+    assert 0.0 < gradient_rounding(built.game, values) <= gradient_rounding_at_any_policy(built.game)
 
 
 def test_lemma_3_is_silent_without_a_complete_dag():

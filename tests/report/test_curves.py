@@ -1,11 +1,13 @@
 """Curves show what was recorded, and bounds only where a lemma gives one."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from bnpg_coordinator.automatic import returns_range
 from bnpg_coordinator.line import Line
 
 from bnpg.report.curves import (
@@ -19,11 +21,15 @@ from bnpg.report.curves import (
 )
 from bnpg.report.events import fault_events, round_events, standing_faults, time_chart
 from bnpg.report.measurements import Measurements
+from bnpg.report.numbers import shown
 from bnpg.report.recorded_run import RecordedRun, read_run
 from bnpg.report.summary import in_words, tiles
 from bnpg.run_folder import RunFolder
+from bnpg_math.games.game import Game
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.joint import policy_digest
+from bnpg_math.theory.constants import nash_threshold, sizes
+from bnpg_math.theory.stationarity import gradient_rounding_at_any_policy
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +71,29 @@ def test_without_regularization_or_with_infinite_m_there_is_no_bound_and_the_rea
     levels, told = gap_bounds(exact, float("inf"))
     assert levels == []
     assert "M is infinite" in told
+
+
+def test_a_bound_is_said_to_be_in_force_where_a_certificate_would_say_so(exact: RecordedRun) -> None:
+    threshold = nash_threshold(sizes(exact.game, exact.dag), 0.05)
+    rounding = gradient_rounding_at_any_policy(exact.game)
+
+    def told(norm: float, run: RecordedRun = exact) -> str:
+        lines = [Line(3, gradient_norm=1.0), Line(7, gradient_norm=norm)]
+        return gap_bounds(replace(run, lines=lines), 97.1)[1]
+
+    for beyond in (threshold, math.nextafter(threshold, 0.0), threshold - rounding / 2):
+        assert "is not known to be in force" in told(beyond)
+    assert "so in round 7." in told(threshold * (1 - 1e-8) - rounding)
+    tiny = replace(exact, experiment=msgspec.structs.replace(exact.experiment, regularization=1e-290))
+    assert "is not known to be in force" in told(0.0, tiny)
+
+
+def test_a_promise_in_words_is_rounded_up(exact: RecordedRun) -> None:
+    promise = "λM = 4.857, with λ = 0.05 and M at most 97.13"
+    told = gap_bounds(replace(exact, lines=[Line(0, gradient_norm=0.0)]), 97.12341)[1]
+    assert f"a Nash gap of at most {promise}, wherever" in told
+    told = gap_bounds(replace(exact, lines=[Line(0, gradient_norm=1.0)]), 97.12341)[1]
+    assert f"The bound {promise}, is not known to be in force" in told
 
 
 def test_the_promised_gradient_norm_lies_above_the_smallest_measured(exact: RecordedRun) -> None:
@@ -117,6 +146,52 @@ def test_the_summary_is_in_plain_words(exact: RecordedRun) -> None:
     assert "A team of 3 agents learnt coordination from the known model in 30 of 30 rounds." in words
     assert "of the 43.1 that the best joint policy earns" in words
     assert [tile.name for tile in tiles(exact)] == ["rounds", "exact value", "optimality gap", "Nash gap"]
+
+
+def test_what_an_agent_could_gain_is_what_is_proved_and_else_about_what_was_measured(
+    exact: RecordedRun,
+) -> None:
+    assert exact.certificate is not None
+    claims = [
+        {"claim": "epsilon-optimal", "epsilon": 0.01},
+        {"claim": "epsilon-nash", "epsilon": 0.123412},
+        {"claim": "epsilon-nash", "epsilon": 4.0},
+    ]
+    proved = replace(exact, certificate=exact.certificate | {"proved": claims})
+    assert "No agent could gain more than 0.1235 by changing its own policy alone." in in_words(proved)
+    about = f"No agent could gain more than about {shown(exact.latest('nash_gap') or 0.0)} by changing"
+    of_another = replace(proved, certificate=exact.certificate | {"proved": claims, "rounds": 29})
+    for run in (of_another, replace(exact, certificate=None)):
+        assert about in " ".join(in_words(run))
+
+
+@pytest.mark.parametrize("factor", [1e-10, 1.0, 1e10])
+def test_what_is_next_to_nothing_depends_on_what_can_be_earned(exact: RecordedRun, factor: float) -> None:
+    game = exact.game
+    sized = Game(game.name, game.transition, game.reward * factor, game.initial, game.gamma)
+    unit = factor * returns_range(game)
+
+    def told(gap: float, lacks: float) -> str:
+        lines = [Line(0, value=factor, nash_gap=gap * unit, optimality_gap=lacks * unit)]
+        run = RunFolder(exact.folder, sized)
+        return " ".join(in_words(replace(exact, run=run, lines=lines, certificate=None)))
+
+    assert "Nash equilibrium" not in told(1e-3, 0.5)
+    assert "as good as in a Nash equilibrium. It is a bad equilibrium" in told(1e-12, 0.5)
+    near = told(1e-12, 1e-8)
+    assert "as good as in a Nash equilibrium" in near
+    assert "bad equilibrium" not in near
+
+
+def test_only_where_nothing_can_be_gained_is_the_team_said_to_be_in_equilibrium(exact: RecordedRun) -> None:
+    assert exact.certificate is not None
+    for epsilon, says in (
+        (0.0, "the team is in a Nash"),
+        (1e-15, "more than 1e-15 by changing its own policy"),
+    ):
+        claims = [{"claim": "epsilon-nash", "epsilon": epsilon}]
+        run = replace(exact, certificate=exact.certificate | {"proved": claims})
+        assert says in " ".join(in_words(run))
 
 
 def test_the_returns_of_a_single_lane_are_drawn_without_a_band() -> None:
