@@ -294,10 +294,12 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _distance(gap: float, best: float) -> str:
-    if abs(best) < 1e-9:
+    if abs(best) <= 1e-9 * gap:
         return "how far the team is from the best joint policy"
     percent = 100 * gap / abs(best)
-    return f"{percent:.{0 if percent >= 10 else 2}f} % of V* away from the best joint policy"
+    # What is not nothing is not told as 0.00.
+    told = f"{percent:.{0 if percent >= 10 else 2}f}" if percent >= 0.01 or not percent else f"{percent:.2g}"
+    return f"{told} % of V* away from the best joint policy"
 
 
 def _next_commands(folder: Path, summary: dict[str, Any], extensible: bool) -> list[str]:

@@ -22,7 +22,7 @@ def in_words(latest: Line, best: float | None = None) -> list[tuple[str, str, st
     if mean is not None:
         words.append(("return_mean", "return", f"{mean:.3f}" + (f" ± {error:.3f}" if error else "")))
     if value is not None:
-        share = f" ({100 * value / best:.1f} %)" if best is not None and best > 0 else ""
+        share = f" ({_percent(value / best)})" if best is not None and best > 0 else ""
         of = "" if best is None else f" of {decimals(best)}{share}"
         words.append(("value", "exact value", f"{decimals(value)}{of}"))
     for key, name in GAPS.items():
@@ -30,6 +30,11 @@ def in_words(latest: Line, best: float | None = None) -> list[tuple[str, str, st
         if gap is not None:
             words.append((key, name, f"{gap:.4g}"))
     return words
+
+
+def _percent(share: float) -> str:
+    """Write a share with one decimal; what is not all is not told as all."""
+    return f"{min(100 * share, 99.9) if share < 1 else 100 * share:.1f} %"
 
 
 def decimals(value: float) -> str:

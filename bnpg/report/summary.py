@@ -128,7 +128,7 @@ def _nash_gap_at_most(run: RecordedRun) -> float | None:
 
 def _percent(share: float) -> str:
     if 0.9995 <= share < 1:
-        return f"{100 * share:.4f} %"
+        return f"{min(100 * share, 99.9999):.4f} %"  # what is not all is not told as all
     return f"{100 * share:.3g} %"
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.live.lines import Lines
-from bnpg.live.numbers import decimals, sparkline
+from bnpg.live.numbers import decimals, in_words, sparkline
 from bnpg.live.observation import ObservedRun
 from bnpg.live.screen import Screen
 from bnpg.live.watching import watching
@@ -30,6 +30,12 @@ from bnpg_math.dag import Dag
 )
 def test_a_small_value_is_not_written_as_zero(value: float, text: str) -> None:
     assert decimals(value) == text
+
+
+@pytest.mark.parametrize(("value", "told"), [(9.9999, "99.9 %"), (10.0, "100.0 %"), (4.65, "46.5 %")])
+def test_what_is_not_all_of_the_best_is_not_told_as_all(value: float, told: str) -> None:
+    [(_, _, words)] = in_words(Line(3, value=value), 10.0)
+    assert words.endswith(f"of 10.0000 ({told})")
 
 
 class Terminal(io.StringIO):

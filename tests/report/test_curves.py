@@ -194,6 +194,14 @@ def test_only_where_nothing_can_be_gained_is_the_team_said_to_be_in_equilibrium(
         assert says in " ".join(in_words(run))
 
 
+@pytest.mark.parametrize(
+    ("lacks", "told"), [(1e-9, "99.9999 %"), (1e-4, "99.9900 %"), (0.25, "75 %"), (0.0, "100 %")]
+)
+def test_what_is_not_all_of_the_best_is_not_told_as_all(exact: RecordedRun, lacks: float, told: str) -> None:
+    lines = [Line(0, value=1.0 - lacks, optimality_gap=lacks, nash_gap=0.0)]
+    assert f" {told} of the 1 that the best" in " ".join(in_words(replace(exact, lines=lines)))
+
+
 def test_the_returns_of_a_single_lane_are_drawn_without_a_band() -> None:
     lines = [Line(0, return_mean=1.0, return_stderr=None), Line(1, return_mean=2.0, return_stderr=None)]
     (curve,) = value_chart(Measurements(lines)).series
