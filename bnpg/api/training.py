@@ -99,21 +99,27 @@ def run_prepared(
     RunFailed, KeyboardInterrupt
         As in `bnpg.train`.
     """
-    run = prepared.run
+    run, owner = prepared.run, os.getpid()
     if not prepared.kept:
         try:
             ended = run_to_the_end(run, prepared.settings, progress, on_line, curves=False)
         except (RunFailed, KeyboardInterrupt):
             raise  # what was done so far is where the error says
         except BaseException:
-            shutil.rmtree(run.path.parent, ignore_errors=True)
+            _remove(run.path.parent, owner)
             raise
-        weakref.finalize(ended, shutil.rmtree, run.path.parent, ignore_errors=True)
+        weakref.finalize(ended, _remove, run.path.parent, owner)
         return ended
     check_resumable(run)
     if completed(run):
         return Run(recorded(run))
     return run_to_the_end(run, prepared.settings, progress, on_line)
+
+
+def _remove(folder: Path, owner: int) -> None:
+    """Remove a temporary folder, unless this process is only a fork of the one that it belongs to."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_to_the_end(

@@ -1,5 +1,7 @@
 """What of a run stays on disk: nothing unless asked for; and what ends a run from Python."""
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,27 @@ import pytest
 import bnpg
 
 EXACT: dict[str, Any] = {"mode": "exact", "rounds": 6, "learning_rate": 0.5}
+
+
+FORKS = """
+import os, sys, bnpg
+run = bnpg.train("climbing", mode="exact", rounds=1)
+child = os.fork()
+if child == 0:
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print(run.folder.exists())
+"""
+FORKS_AT_A_LINE = """
+import os, sys, bnpg
+def forks(line):
+    child = os.fork()
+    if child == 0:
+        sys.exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+run = bnpg.train("climbing", mode="exact", rounds=1, on_line=forks)
+print(run.folder.exists())
+"""
 
 
 @pytest.fixture
@@ -33,6 +56,16 @@ def test_a_run_that_was_given_no_folder_leaves_nothing_on_disk(
     assert list(scratch.iterdir()) == []
     assert [one for one in here.iterdir() if one != scratch] == []
     assert policy.tables[0].shape == (1, 3)
+
+
+@pytest.mark.parametrize("program", [FORKS, FORKS_AT_A_LINE])
+def test_a_fork_of_the_program_that_ends_takes_no_run_along(scratch: Path, program: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
+        env={"TMPDIR": str(scratch)}, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (0, "True\n"), ended.stderr
+    assert list(scratch.iterdir()) == [], "the program itself takes it along"
 
 
 def test_a_run_can_be_kept_later(scratch: Path, tmp_path: Path) -> None:

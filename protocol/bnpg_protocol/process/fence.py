@@ -36,6 +36,7 @@ class Fence:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._owner = os.getpid()
 
     @classmethod
     def raise_in(cls, folder: Path) -> Self:
@@ -62,8 +63,12 @@ class Fence:
         return own
 
     def lower(self) -> None:
-        """Give the folder back: nothing is written through this fence any more."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Give the folder back: nothing is written through this fence any more.
+
+        A fork of the process that has it, which ends while that goes on, gives nothing back.
+        """
+        if os.getpid() == self._owner:
+            shutil.rmtree(self.path, ignore_errors=True)
 
     @property
     def torn(self) -> bool:
