@@ -23,6 +23,9 @@ class Hung(BaseException):
 
 AGAIN = 0.5
 """Seconds after which the alarm goes off once more: the environment may have caught the first one."""
+TICKS = 10
+"""In how many steps a limit goes by. The clock behind an alarm goes on while the process is stopped, but only
+one step goes by then: the next begins when its end is noted."""
 
 
 class Watch:
@@ -46,6 +49,7 @@ class Watch:
     def __init__(self, limit: float, where: Callable[[], str]) -> None:
         self._limit, self._where = limit, where
         self._over = False
+        self._ticks = 0
         self._rang: str | None = None
         """Where the environment was when it went off for the first time."""
 
@@ -64,7 +68,7 @@ class Watch:
         began = time.monotonic()
         unraisable, before = sys.unraisablehook, signal.signal(signal.SIGALRM, self._ring)
         try:
-            signal.setitimer(signal.ITIMER_REAL, self._limit, AGAIN)
+            signal.setitimer(signal.ITIMER_REAL, self._limit / TICKS)
             with last_resort(self._limit, self._where):
                 played = play()
         except (*RAISED, Hung):
@@ -85,7 +89,12 @@ class Watch:
     def _ring(self, _number: int, _frame: FrameType | None) -> None:
         if self._over:
             return
+        self._ticks += 1
+        if self._ticks < TICKS:
+            signal.setitimer(signal.ITIMER_REAL, self._limit / TICKS)
+            return
         if self._rang is None:
             self._rang, shown = self._where(), sys.unraisablehook
             sys.unraisablehook = lambda one: None if one.exc_type is Hung else shown(one)
+            signal.setitimer(signal.ITIMER_REAL, AGAIN, AGAIN)
         raise Hung(self._rang)

@@ -8,7 +8,6 @@ workers. Answers are taken in the order of the lanes, and so is what goes wrong.
 import os
 import subprocess
 import sys
-import time as clock
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Pipe
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bnpg_protocol.process.awake import LOOK_EVERY, Awake
 from numpy.typing import NDArray
 
 from bnpg_coordinator.environments.turn_log import TurnLog
@@ -64,8 +64,8 @@ class Worker:
         with suppress(OSError):
             self._pipe.send(order)
 
-    def answer(self, time: int, deadline: float) -> Any:
-        """Return its answer.
+    def answer(self, time: int, awake: Awake, limit: float) -> Any:
+        """Return its answer, which must be there before so many seconds awake.
 
         Raises
         ------
@@ -75,9 +75,10 @@ class Worker:
         lanes = f"lanes {self.first} to {self.first + self.lanes - 1}, " if self.lanes else ""
         where = f"{lanes}step {time}, all agents"
         try:
-            if not self._pipe.poll(max(0.0, deadline - clock.monotonic())):
-                waited = "the environment hangs, and with it its worker"
-                raise WorldFailed(f"{where}: {waited}", hung=True)
+            while not self._pipe.poll(min(LOOK_EVERY, max(0.0, limit - awake()))):
+                if awake() >= limit:
+                    waited = "the environment hangs, and with it its worker"
+                    raise WorldFailed(f"{where}: {waited}", hung=True)
             found = self._pipe.recv()
         except (EOFError, OSError):
             code = self._process.wait()
@@ -147,11 +148,11 @@ class WorkersWorld:
         WorldFailed
             What the first of them complains of.
         """
-        deadline = clock.monotonic() + self.patience + GRACE
+        awake, limit = Awake(), self.patience + GRACE
         found, failed = [], None
         for worker in asked:
             try:
-                found.append(worker.answer(time, deadline))
+                found.append(worker.answer(time, awake, limit))
             except WorldFailed as error:
                 failed = failed or error
         if failed is not None:
@@ -172,9 +173,9 @@ class WorkersWorld:
             opening = self._opening
             own = Open(opening.experiment, opening.patience, opening.folder, number)
             self._workers.append(Worker(number, own))
-        deadline = clock.monotonic() + START + self.patience
+        awake = Awake()
         for worker in self._workers:
-            worker.answer(0, deadline)
+            worker.answer(0, awake, START + self.patience)
 
 
 class WorkersPlay(TurnLog):

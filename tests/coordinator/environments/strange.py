@@ -3,6 +3,8 @@
 import contextlib
 import ctypes
 import gc
+import os
+import signal
 import time
 import weakref
 
@@ -199,6 +201,14 @@ class CatchesAll(Meeting):
         while True:
             with contextlib.suppress(BaseException):
                 time.sleep(60.0)
+
+
+class IsStopped(Meeting):
+    """Is stopped in its first step, with all of its process, until somebody wakes it."""
+
+    def step(self, actions):
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return super().step(actions)
 
 
 class NeverReturns(Meeting):

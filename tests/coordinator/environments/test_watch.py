@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from bnpg_coordinator.environments import watch
-from bnpg_coordinator.environments.watch import Hung, Watch
+from bnpg_coordinator.environments.watch import TICKS, Hung, Watch
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +21,22 @@ def test_what_is_quick_is_left_alone():
     done = []
     Watch(60.0, str).over(lambda: done.append(1))
     assert done == [1]
+
+
+@pytest.mark.parametrize("ticks", [1, TICKS - 1, TICKS])
+def test_one_alarm_is_not_the_end_of_a_limit(ticks):
+    """A process that is stopped for however long finds one when it is woken."""
+
+    def play():
+        for _ in range(ticks):
+            signal.raise_signal(signal.SIGALRM)
+        return 3
+
+    if ticks < TICKS:
+        assert Watch(60.0, str).over(play) == 3
+    else:
+        with pytest.raises(Hung):
+            Watch(60.0, str).over(play)
 
 
 def test_an_error_of_its_own_is_its_own():

@@ -1,11 +1,11 @@
 """Environments stepped by processes: the same bits for any number of them, and one line if one is lost."""
 
 import importlib
+import itertools
 import os
 import signal
 import sys
 from pathlib import Path
-from time import monotonic
 
 import numpy as np
 import psutil
@@ -19,6 +19,7 @@ from bnpg_coordinator.environments.workers import Worker, close_world, over_work
 from bnpg_coordinator.experiment import experiment_from
 from bnpg_coordinator.worlds.indexed import indexed
 from bnpg_coordinator.worlds.interface import WorldFailed, arrays_of
+from bnpg_protocol.process.awake import Awake
 
 from bnpg_math.errors import InputError
 
@@ -134,8 +135,17 @@ def test_a_worker_that_dies_before_it_plays_has_no_lanes():
     with pytest.raises(
         WorldFailed, match=r"^step 0, all agents: environment worker 1 died: killed by signal 9"
     ):
-        worker.answer(0, monotonic() + 60.0)
+        worker.answer(0, Awake(), 60.0)
     worker.end()
+
+
+def test_a_worker_that_was_stopped_like_everybody_is_not_given_up():
+    worker = Worker(0, opened("strange:Meeting", 2)._opening)
+    hours = itertools.count(0.0, 3600.0)  # between any two looks
+    try:
+        worker.answer(0, Awake(lambda: next(hours)), 600.0)
+    finally:
+        worker.end()
 
 
 def test_a_worker_that_is_stopped_is_given_up(monkeypatch):
