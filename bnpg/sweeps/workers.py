@@ -2,7 +2,8 @@
 
 A worker that dies is replaced and its run goes on where it was; only a run whose workers die again and again
 is given up, and the others go on without it. A worker gives a sign of life every few seconds, however long a
-round takes; one that gives none for long is taken for dead.
+round takes; one that gives none for long is taken for dead. Only the time in which the sweep itself is awake
+counts: where everything was stopped for a while, nobody could have given any.
 """
 
 import json
@@ -14,16 +15,17 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from bnpg_protocol.process.awake import Awake
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.signals import noting
 from bnpg.sweeps.pool import Ending, Listener, Lives, Surroundings, Task
 
 SILENCE = 60.0
-"""Seconds without a sign of life after which a worker is taken for dead."""
+"""Seconds awake without a sign of life after which a worker is taken for dead."""
 GRACE = 12.0
 """Seconds that workers have to end by themselves; more than a worker gives its run."""
 LOOK_EVERY = 0.2
@@ -33,8 +35,8 @@ LOOK_EVERY = 0.2
 @dataclass(eq=False)
 class _Worker:
     process: "subprocess.Popen[str]"
+    heard: float
     task: Task | None = None
-    heard: float = field(default_factory=time.monotonic)
 
 
 class Workers:
@@ -58,6 +60,7 @@ class Workers:
         self._workers: list[_Worker] = []
         self._lives = Lives(listener, "process")
         self._interrupts = 0
+        self._awake = Awake()
 
     def run(self, tasks: Sequence[Task]) -> bool:
         """Run all tasks; return whether that was interrupted, by Ctrl-C or a polite kill."""
@@ -89,7 +92,7 @@ class Workers:
             worker = self._start()
         if worker is None:
             return False
-        worker.task, worker.heard = task, time.monotonic()
+        worker.task, worker.heard = task, self._awake()
         assert worker.process.stdin is not None
         with suppress(BrokenPipeError):  # then it is dead, and its last event says so
             print(json.dumps(task.content), file=worker.process.stdin, flush=True)
@@ -106,7 +109,7 @@ class Workers:
             # Ctrl-C in a terminal is for the sweep, which then ends its workers in order.
             start_new_session=True,
         )
-        worker = _Worker(process)
+        worker = _Worker(process, self._awake())
         self._workers.append(worker)
         threading.Thread(target=self._listen, args=(worker,), daemon=True).start()
         return worker
@@ -132,11 +135,12 @@ class Workers:
         try:
             worker, report = self._events.get(timeout=LOOK_EVERY)
         except queue.Empty:
+            now = self._awake()
             for worker in self._workers:
-                if worker.task is not None and time.monotonic() - worker.heard > SILENCE:
+                if worker.task is not None and now - worker.heard > SILENCE:
                     worker.process.kill()
             return None
-        worker.heard = time.monotonic()
+        worker.heard = self._awake()
         if report is None:
             return self._buried(worker)
         task = worker.task

@@ -3,8 +3,10 @@
 import json
 import sys
 import threading
+from pathlib import Path
 
 import pytest
+from bnpg_protocol.process.awake import Awake
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.sweeps import workers
@@ -35,6 +37,13 @@ for line in sys.stdin:
     mark = pathlib.Path(json.loads(line)["mark"])
     print('{{"ended": {{"code": 0, "why": ""}}}}' if mark.exists() else {INTERRUPTED!r}, flush=True)
     mark.touch()
+"""
+IS_SILENT = """
+import json, pathlib, sys, time
+for line in sys.stdin:
+    while not pathlib.Path(json.loads(line)["mark"]).exists():
+        time.sleep(0.01)
+    print('{"ended": {"code": 0, "why": ""}}', flush=True)
 """
 GARBLES = """
 import sys
@@ -108,3 +117,20 @@ def test_a_worker_that_gives_no_sign_of_life_is_taken_for_dead(monkeypatch: pyte
     monkeypatch.setattr(workers, "SILENCE", 0.3)
     heard = play(HANGS, Task(0, {}))
     assert "was killed by signal 9" in heard.endings[0].why
+
+
+def test_a_worker_that_was_stopped_like_everybody_is_not_taken_for_dead(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mark, looks = tmp_path / "mark", 0
+
+    def hours() -> float:
+        nonlocal looks
+        looks += 1
+        if looks == 30:
+            mark.touch()
+        return 3600.0 * looks
+
+    monkeypatch.setattr(workers, "Awake", lambda: Awake(hours))
+    heard = play(IS_SILENT, Task(0, {"mark": str(mark)}))
+    assert heard.endings == {0: Ending(ExitCode.DONE, "")}
