@@ -20,6 +20,10 @@ from bnpg_files.reading import opened
 from bnpg_math.errors import InputError
 
 
+class InUse(InputError):
+    """Another process is running this run."""
+
+
 @contextmanager
 def lease(folder: Path) -> Iterator[Fence]:
     """Keep everybody else out of a run folder for as long as the context lasts.
@@ -38,8 +42,10 @@ def lease(folder: Path) -> Iterator[Fence]:
 
     Raises
     ------
+    InUse
+        If another process is running this run.
     InputError
-        If another process is running this run, or the folder is none of this user.
+        If the folder is none of this user.
     StorageFailed
         If nothing can be written there, or the machine is short of something.
     """
@@ -51,7 +57,7 @@ def lease(folder: Path) -> Iterator[Fence]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{folder} is in use: another bnpg process is running this run") from None
+            raise InUse(f"{folder} is in use: another bnpg process is running this run") from None
         except OSError:
             pass  # a file system without locks: better to run than to refuse
         fence = Fence.raise_in(folder)

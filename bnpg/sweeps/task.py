@@ -1,4 +1,8 @@
-"""One run of a sweep, whoever runs it."""
+"""One run of a sweep, whoever runs it.
+
+A sweep that goes on just after it was killed finds its runs in the hands of workers that are still ending
+them. So a run that is in use is waited for, as long as such a worker may take, and read anew then.
+"""
 
 import signal
 import threading
@@ -7,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from bnpg_coordinator.line import Line
+from bnpg_protocol.process.awake import LOOK_EVERY, Awake
 from bnpg_protocol.process.surroundings import no_defect
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.execution import execute
+from bnpg.launchers.launch import OnLine
 from bnpg.launchers.registry import find_launcher
-from bnpg.launchers.settings import LaunchSettings, settings_from
+from bnpg.launchers.settings import LaunchSettings, Outcome, settings_from
+from bnpg.lease import InUse
 from bnpg.resumption import check_resumable, completed
 from bnpg.run_creation import create_run_folder
 from bnpg.run_folder import RunFolder
@@ -24,6 +31,8 @@ Report = Callable[..., None]
 Ended = threading.Event
 NEVER = threading.Event()
 """Nobody ends the run."""
+IN_USE = 12.0
+"""Seconds to wait for a run that is in use; more than the worker of a sweep that is dead has it for."""
 
 
 def _nobody(**_report: Any) -> None:
@@ -48,13 +57,17 @@ def run_task(task: dict[str, Any], report: Report = _nobody, ending: Ended = NEV
             # The interrupt may have come before the launcher listened.
             signal.raise_signal(signal.SIGINT)
 
-    folder = Path(task["folder"])
+    awake = Awake()
     try:
-        settings = settings_from(task["settings"])
-        run = _begun(task, folder, settings)
-        if not completed(run, curves=False):
-            outcome = execute(run, settings, find_launcher(settings.launcher), on_line, curves=False).outcome
-            return {"code": int(outcome.code), "why": outcome.why}
+        while True:
+            try:
+                outcome = _outcome(task, on_line)
+                return {"code": int(outcome.code), "why": outcome.why}
+            except InUse:
+                if awake() >= IN_USE:
+                    raise
+                if ending.wait(LOOK_EVERY):
+                    return {"code": int(ExitCode.INTERRUPTED), "why": "interrupted"}
     except InputError as error:
         return {"code": int(ExitCode.USAGE), "why": str(error)}
     except StorageFailed as error:
@@ -65,7 +78,15 @@ def run_task(task: dict[str, Any], report: Report = _nobody, ending: Ended = NEV
         defect = f"a defect of bnpg, please report it: {type(error).__name__}: {error}"
         code, why = no_defect(error) or (ExitCode.INTERNAL, defect)
         return {"code": int(code), "why": why}
-    return {"code": int(ExitCode.DONE), "why": ""}
+
+
+def _outcome(task: dict[str, Any], on_line: OnLine) -> Outcome:
+    """Bring a run to its end, if it is not there already; return how it ended."""
+    settings = settings_from(task["settings"])
+    run = _begun(task, Path(task["folder"]), settings)
+    if completed(run, curves=False):
+        return Outcome(ExitCode.DONE, "", 0)
+    return execute(run, settings, find_launcher(settings.launcher), on_line, curves=False).outcome
 
 
 def _begun(task: dict[str, Any], folder: Path, settings: LaunchSettings) -> RunFolder:
