@@ -3,9 +3,20 @@
 Each element of the array runs one run after the other, as long as there are any: an array of a few long jobs
 waits in the queue once, where a job a run would wait each time. An element that ends early, at its limit or
 because its host died, is submitted again, and its runs go on where they were.
+
+An array outlives a sweep that is killed. So a sweep has a folder an attempt, in which it notes its arrays::
+
+    slurm/ATTEMPT/
+        array-JOB      for each array, whose number is in the name
+        ended-NUMBER   for each run that has ended
+        jobs/          what submitit needs
+
+The next attempt cancels what is noted and waits until that is gone. An element of which nobody knew ends with
+the folder that it belongs to: at the latest after its present run, and without a word to the new attempt.
 """
 
 import os
+import secrets
 import shutil
 import subprocess
 import time
@@ -30,6 +41,10 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at the array."""
 ASK_EVERY = 5.0
 """Seconds between two questions to Slurm which elements are still there."""
+ASK_PATIENCE = 60.0
+"""Seconds that Slurm has for an answer."""
+GONE = 120.0
+"""Seconds that an array has to be gone once it is cancelled; Slurm itself gives a job half a minute to end."""
 LIMIT = "1:00:00"
 """Time limit of an element, if nobody says another."""
 
@@ -38,16 +53,19 @@ def run_tasks(tasks: Sequence[tuple[int, Mapping[str, Any]]], folder: str) -> No
     """Run tasks one after the other; leave how each ended in a file of its own in a folder.
 
     This is what an element of the array does. One that is told to end leaves its run, and those after it, to
-    the next array.
+    the next array; so does one whose folder is gone, as its sweep is.
     """
     for number, content in tasks:
+        if not Path(folder).is_dir():
+            return
         ended = run_task(dict(content))
         if ended["code"] == ExitCode.INTERRUPTED:
             return
         file = Path(folder) / f"ended-{number}"
         draft = file.with_suffix(".tmp")
-        draft.write_text(f"{ended['code']} {ended['why']}", encoding="utf-8")
-        os.replace(draft, file)
+        with suppress(FileNotFoundError):  # the sweep has gone meanwhile, and its folder with it
+            draft.write_text(f"{ended['code']} {ended['why']}", encoding="utf-8")
+            os.replace(draft, file)
 
 
 class SlurmPool:
@@ -67,7 +85,8 @@ class SlurmPool:
             raise InputError("--engine slurm: expected Slurm's sbatch on the PATH, found none")
         self._jobs = jobs
         self._listener = listener
-        self._folder = surroundings.folder / "slurm"
+        self._attempts = surroundings.folder / "slurm"
+        self._folder = self._attempts / secrets.token_hex(4)
         self._options = dict(surroundings.options)
         self._interrupts = 0
 
@@ -77,20 +96,25 @@ class SlurmPool:
         Raises
         ------
         InputError
-            If Slurm takes no jobs, or their folder cannot be made.
+            If Slurm takes no jobs, their folder cannot be made, or an array of an attempt before does not end.
         StorageFailed
             If the machine is short of something, such as room.
         """
-        shutil.rmtree(self._folder, ignore_errors=True)
-        try:
-            self._folder.mkdir(parents=True)
-        except OSError as error:
-            raise unwritable(f"{self._folder} cannot be made", error) from None
         left = {task.number: task for task in tasks}
         with noting(self._note):
+            self._end_attempts_before()
+            if self._interrupts:
+                return True
+            shutil.rmtree(self._attempts, ignore_errors=True)
+            try:
+                self._attempts.mkdir(parents=True, exist_ok=True)
+                self._folder.mkdir()
+            except OSError as error:
+                raise unwritable(f"{self._attempts} cannot be made", error) from None
             for life in range(1, LIVES + 1):
                 submitted = self._submit(list(left.values()))
                 try:
+                    self._keep(submitted)
                     self._follow(submitted, left)
                 finally:
                     for job in submitted:
@@ -105,6 +129,31 @@ class SlurmPool:
 
     def _note(self) -> None:
         self._interrupts += 1
+
+    def _end_attempts_before(self) -> None:
+        """Cancel what attempts before this one have left with Slurm, and wait until it is gone."""
+        noted = [file.name.removeprefix("array-") for file in self._attempts.glob("*/array-*")]
+        arrays = [array for array in noted if array.isdecimal() and _there(array)]
+        for array in arrays:
+            with suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(["scancel", array], capture_output=True, timeout=ASK_PATIENCE, check=False)
+        deadline = time.monotonic() + GONE
+        while arrays and not self._interrupts:
+            time.sleep(LOOK_EVERY)
+            arrays = [array for array in arrays if _there(array)]
+            if arrays and time.monotonic() >= deadline:
+                raise InputError(
+                    f"--engine slurm: job {arrays[0]} of this sweep, which was killed before, is still there "
+                    f"{GONE:g} s after scancel: expected it to end"
+                )
+
+    def _keep(self, submitted: list[Any]) -> None:
+        """Note an array for the attempts after this one."""
+        file = self._folder / f"array-{_array_of(submitted)}"
+        try:
+            file.touch()
+        except OSError as error:
+            raise unwritable(f"{file} cannot be made", error) from None
 
     def _submit(self, tasks: list[Task]) -> list[Any]:
         """Submit an array whose elements share the tasks."""
@@ -143,7 +192,7 @@ class SlurmPool:
                 return
             if time.monotonic() >= ask_at:
                 ask_at = time.monotonic() + ASK_EVERY
-                gone = not _there(submitted)
+                gone = not _there(_array_of(submitted))
             time.sleep(LOOK_EVERY)
 
     def _ended(self, left: dict[int, Task], number: int, ending: Ending) -> None:
@@ -151,13 +200,17 @@ class SlurmPool:
         self._listener.run_ended(number, ending)
 
 
-def _there(submitted: list[Any]) -> bool:
+def _array_of(submitted: list[Any]) -> str:
+    """Return the number of the array of jobs."""
+    return str(submitted[0].job_id).split("_")[0]
+
+
+def _there(array: str) -> bool:
     """Whether Slurm still has an element of an array; if it does not answer, it has."""
-    array = str(submitted[0].job_id).split("_")[0]
     with suppress(OSError, subprocess.TimeoutExpired):
         asked = subprocess.run(
             ["squeue", "--noheader", f"--jobs={array}", "--states=all", "--array", "--format=%T"],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=ASK_PATIENCE, check=False,
         )  # fmt: skip
         if asked.returncode != 0:
             return "Invalid job id" not in asked.stderr

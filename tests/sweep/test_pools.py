@@ -1,5 +1,6 @@
 """Pools whose engine is played by a stand-in: how they count what their workers leave undone."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -138,3 +139,82 @@ def test_a_file_in_the_place_of_the_folder_of_jobs_is_refused(tmp_path: Path) ->
     (tmp_path / "slurm").touch()
     with pytest.raises(InputError, match="slurm cannot be made: File exists"):
         slurm_pool.SlurmPool(1, Heard(), Surroundings(tmp_path)).run([Task(0, {})])
+
+
+class Accepting(Refusing):
+    """Submitit where Slurm takes jobs, and has run them by the time it has said so."""
+
+    def map_array(self, work: Any, shares: list[Any], folders: list[str]) -> list[Any]:
+        for share, folder in zip(shares, folders, strict=True):
+            work(share, folder)
+        return [SimpleNamespace(job_id=f"77_{at}", cancel=lambda: None) for at in range(len(shares))]
+
+
+SQUEUE = """#!/bin/sh
+case "$*" in *--jobs=41" "*) [ -e there ] && { cat there; exit 0; } ;; esac
+echo "slurm_load_jobs error: Invalid job id specified" >&2
+exit 1
+"""
+SCANCEL = """#!/bin/sh
+echo "$@" >> cancelled
+[ -e stays ] || rm there
+"""
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch, here: Path) -> Path:
+    """Return the folder of a sweep with job 41, in a queue of stand-ins; the file `there` is its state."""
+    commands = here / "commands"
+    commands.mkdir()
+    for name, text in {"sbatch": "", "squeue": SQUEUE, "scancel": SCANCEL}.items():
+        (commands / name).write_text(text)
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setitem(sys.modules, "submitit", SimpleNamespace(SlurmExecutor=Accepting))
+    monkeypatch.setattr(slurm_pool, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(slurm_pool, "run_task", lambda _content: {"code": 0, "why": ""})
+    before = here / "sweep" / "slurm" / "before"
+    before.mkdir(parents=True)
+    (before / "array-41").touch()
+    (before / "ended-0").write_text("2 it is in use")
+    return here / "sweep"
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "PENDING", "COMPLETED", ""])
+def test_an_array_that_a_killed_sweep_left_is_cancelled_first(queue: Path, state: str) -> None:
+    if state:
+        Path("there").write_text(f"{state}\n")
+    heard = Heard()
+    assert not slurm_pool.SlurmPool(1, heard, Surroundings(queue)).run([Task(0, {})])
+    assert heard.endings == {0: Ending(ExitCode.DONE, "")}
+    assert Path("cancelled").exists() == (state in ("RUNNING", "PENDING"))
+    assert not Path("cancelled").exists() or Path("cancelled").read_text() == "41\n"
+    (attempt,) = (queue / "slurm").iterdir()
+    assert (attempt / "array-77").exists(), "the next one knows of it"
+
+
+def test_an_array_that_does_not_end_is_named(queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("there", "stays"):
+        Path(name).write_text("RUNNING\n")
+    monkeypatch.setattr(slurm_pool, "GONE", 0.0)
+    heard = Heard()
+    with pytest.raises(InputError, match="job 41 of this sweep, which was killed before, is still there"):
+        slurm_pool.SlurmPool(1, heard, Surroundings(queue)).run([Task(0, {})])
+    assert heard.endings == {}
+
+
+def test_an_element_whose_sweep_has_gone_on_without_it_ends_and_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ran, folder = [], tmp_path / "attempt"
+    folder.mkdir()
+
+    def run_task(content: dict[str, Any]) -> dict[str, Any]:
+        ran.append(content)
+        folder.rmdir()
+        return {"code": 2, "why": "it is in use"}
+
+    monkeypatch.setattr(slurm_pool, "run_task", run_task)
+    slurm_pool.run_tasks([(0, {}), (1, {})], str(folder))
+    assert len(ran) == 1
+    assert list(tmp_path.iterdir()) == []
