@@ -272,6 +272,11 @@ class AgentMachine:
             effects.append(Stop(ExitCode.DEADLINE, why))
         return effects
 
+    def stood_still(self, seconds: float, now: float) -> None:
+        """Take note that for so many seconds until now this process could hear nobody."""
+        self._progress_at = min(now, self._progress_at + seconds)
+        self._progress.stood_still(seconds, now)
+
     def next_event(self) -> float | None:
         """Return when `tick` has something to do next."""
         if self.phase == "finished":

@@ -249,6 +249,13 @@ class CoordinatorMachine:
                 effects.append(Log("warning", "waiting", fields))
         return effects
 
+    def stood_still(self, seconds: float, now: float) -> None:
+        """Take note that for so many seconds until now this process could hear nobody."""
+        self._progress_at = min(now, self._progress_at + seconds)
+        self._progress.stood_still(seconds, now)
+        for member in self._membership.members.values():
+            member.heard_at = min(now, member.heard_at + seconds)
+
     def next_event(self) -> float | None:
         """Return when `tick` has something to do next."""
         if self.phase == "ended":

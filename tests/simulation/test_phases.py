@@ -112,6 +112,9 @@ class Broken:
     def tick(self, now: float) -> list:
         return []
 
+    def stood_still(self, seconds: float, now: float) -> None:
+        pass
+
     def next_event(self) -> None:
         return None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bnpg_protocol.core import LOOK_AROUND, Core, Exchange, Opened, compiled
 from bnpg_protocol.process.asked_to_end import AskedToEnd
+from bnpg_protocol.process.awake import COUNTED
 from bnpg_protocol.process.faults.execution import FaultExecution
 from bnpg_protocol.process.history import History
 from bnpg_protocol.process.machine import Machine
@@ -87,6 +88,7 @@ class Loop:
         self._clock = clock
         self._asked_to_end = AskedToEnd()
         self._next_tick = 0.0
+        self._looked_at = 0.0
         self._history = History()
         self._core: Core | None = None
         self._exchange: Exchange | None = None
@@ -116,7 +118,7 @@ class Loop:
 
     def _run(self) -> Stop:
         transport, clock, asked = self._transport, self._clock, self._asked_to_end
-        due = clock()
+        self._looked_at = due = clock()
         while True:
             now = clock()
             if now >= due or asked.pending:
@@ -147,6 +149,9 @@ class Loop:
     def _look_around(self, now: float, tick: bool) -> Stop | None:
         """Do what no message asks for, and find out when there is more of it to do."""
         machine = self._machine
+        if now - self._looked_at > COUNTED:
+            machine.stood_still(now - self._looked_at - COUNTED, now)
+        self._looked_at = now
         effects = self._housekeeping(now)
         if self._asked_to_end.pending:
             self._asked_to_end.answered()

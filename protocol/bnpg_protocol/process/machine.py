@@ -28,6 +28,12 @@ class Machine(Protocol):
     def tick(self, now: float) -> list[Effect]:
         """Return what is to be done because time has passed."""
 
+    def stood_still(self, seconds: float, now: float) -> None:
+        """Take note that for so many seconds until now this process could hear nobody.
+
+        It was stopped, or busy: nobody can be blamed for a silence in them.
+        """
+
     def abandon(self, why: str, now: float) -> list[Effect]:
         """Return how the machine ends at once, because whoever started the process is gone."""
 

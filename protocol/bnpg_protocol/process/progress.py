@@ -42,6 +42,11 @@ class Progress:
         if self._returns:
             self._returns.clear()
 
+    def stood_still(self, seconds: float, now: float) -> None:
+        """Take out so many seconds in which this process could see nothing."""
+        self._reached_at = min(now, self._reached_at + seconds)
+        self._round_began = min(now, self._round_began + seconds)
+
     def circles(self, who: str, now: float) -> str:
         """Note that a process has come back; return what is wrong if the run goes in circles, or nothing."""
         self._returns[who] += 1
