@@ -107,7 +107,7 @@ def execute(
         else:
             forsake(run.path, fence)
         forget_heads(run.path, fence)
-        with exporting(run, settings.log) as exports:
+        with exporting(run, settings.log, fence) as exports:
 
             def on_line(line: Line) -> bool | None:
                 exports(line)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bnpg_coordinator.line import Line
+from bnpg_protocol.process.fence import Fence
 
 from bnpg.exports.csv_log import CsvLog
 from bnpg.exports.tensorboard_log import TensorBoardLog
@@ -25,7 +26,7 @@ class Export(Protocol):
         """Leave whole files behind."""
 
 
-_KINDS: dict[str, Callable[[Path], Export]] = {"csv": CsvLog, "tensorboard": TensorBoardLog}
+_KINDS: dict[str, Callable[[Path, Fence], Export]] = {"csv": CsvLog, "tensorboard": TensorBoardLog}
 
 
 class Exports:
@@ -36,15 +37,20 @@ class Exports:
     run : RunFolder
     names : sequence of str
         What `--log` takes: `csv`, `tensorboard`.
+    fence : Fence
+        Of the run folder.
     """
 
-    def __init__(self, run: RunFolder, names: Sequence[str]) -> None:
+    def __init__(self, run: RunFolder, names: Sequence[str], fence: Fence) -> None:
         self._run = run
         self._open: dict[str, Export] = {}
         self._latest = -1
         self.troubles: list[str] = []
         for name in dict.fromkeys(names):
-            self._attempt(name, lambda name=name: self._open.__setitem__(name, _KINDS[name](run.path)))  # type: ignore[misc]
+            self._attempt(
+                name,
+                lambda name=name: self._open.__setitem__(name, _KINDS[name](run.path, fence)),  # type: ignore[misc]
+            )
         self.catch_up()
 
     def __call__(self, line: Line, /) -> None:
@@ -76,9 +82,9 @@ class Exports:
 
 
 @contextmanager
-def exporting(run: RunFolder, names: Sequence[str]) -> Iterator[Exports]:
+def exporting(run: RunFolder, names: Sequence[str], fence: Fence) -> Iterator[Exports]:
     """Export a run for as long as the context lasts; see :class:`Exports`."""
-    exports = Exports(run, names)
+    exports = Exports(run, names, fence)
     try:
         yield exports
     finally:

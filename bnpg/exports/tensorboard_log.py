@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bnpg_coordinator import run_files
 from bnpg_coordinator.line import LEARNING, MEASURED, RETURNS, Line, number
+from bnpg_protocol.process.fence import Fence
 
 from bnpg_files.reading import read_text
 from bnpg_math.errors import InputError
@@ -28,6 +29,8 @@ class TensorBoardLog:
     ----------
     folder : Path
         The run folder.
+    fence : Fence
+        Of the run folder; other programs write the event files, and not through it.
 
     Raises
     ------
@@ -35,7 +38,7 @@ class TensorBoardLog:
         If they cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fence: Fence) -> None:  # noqa: ARG002
         from tensorboardX import SummaryWriter
 
         target = folder / "tensorboard"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import struct
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import bnpg
 from bnpg.__main__ import main
 from bnpg.exports import exporting
 from bnpg.exports.csv_log import COLUMNS
+from bnpg.lease import lease
 from bnpg.run_folder import RunFolder
 
 QUICK: dict[str, Any] = {"lanes": 8, "horizon": 3, "evaluate_every": 2, "fsync": False}
@@ -112,7 +114,10 @@ def test_a_round_that_is_played_again_is_exported_once() -> None:
     # The coordinator dies and comes back: its launcher may pass on a line twice.
     run = bnpg.train("climbing", rounds=5, out="run", **QUICK)
     record = (run.folder / "metrics.jsonl").read_bytes()
-    with exporting.exporting(RunFolder(run.folder), ["csv", "tensorboard"]) as exports:
+    with (
+        lease(run.folder) as fence,
+        exporting.exporting(RunFolder(run.folder), ["csv", "tensorboard"], fence) as exports,
+    ):
         for line in RunFolder(run.folder).lines:
             exports(line)
     assert (run.folder / "metrics.jsonl").read_bytes() == record
@@ -131,6 +136,28 @@ def test_an_export_that_cannot_be_written_fails_no_run(
     captured = capfd.readouterr()
     assert json.loads(captured.out)["state"] == "done"
     assert captured.err == "bnpg: warning: the csv export could not be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("what", ["link", "second name", "link to a pipe"])
+def test_what_stands_in_its_place_is_not_written_to(what: str, here: Path) -> None:
+    """The folder may be from somebody else, or a copy of hard links."""
+    run = bnpg.train("climbing", rounds=2, log=["csv"], out="run", **QUICK)
+    file, precious = run.folder / "metrics.csv", here / "precious"
+    held, text = file.read_bytes(), "round\nprecious\n"
+    file.unlink()
+    if what == "link to a pipe":
+        os.mkfifo(precious)
+    else:
+        precious.write_text(text)
+    if what == "second name":
+        file.hardlink_to(precious)
+    else:
+        file.symlink_to(precious)
+    (run.folder / "summary.json").unlink()
+    bnpg.resume("run")
+    assert not file.is_symlink()
+    assert file.read_bytes() == held
+    assert precious.is_fifo() or precious.read_text() == text
 
 
 def test_an_unknown_format_is_refused(capfd: pytest.CaptureFixture[str], here: Path) -> None:
