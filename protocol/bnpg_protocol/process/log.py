@@ -1,11 +1,15 @@
 """One line an event, on stderr and where it is wanted in a file: for people, or as JSON."""
 
+import errno
 import json
 import logging
+import os
+import stat
 import sys
 import time
 import traceback
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -43,8 +47,33 @@ def _shown(value: object) -> str:
     return text if text.isprintable() and text and " " not in text else json.dumps(text)
 
 
+def _appended(path: str) -> TextIOWrapper:
+    """Open a file to append to it; its folder may be from somebody else, so a link leads nowhere.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or is something else than a regular file.
+    """
+    # Without O_NONBLOCK opening a fifo waits for a reader.
+    careful = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | careful, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP and os.path.islink(path):
+            raise OSError(errno.ELOOP, "expected a regular file, got a link", path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "expected a regular file, got something else", path)
+    return open(descriptor, "a", encoding="utf-8")
+
+
 class _File(logging.FileHandler):
     """A file that is appended to; a disk that is full ends no run."""
+
+    def _open(self) -> TextIOWrapper:
+        return _appended(self.baseFilename)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Do without the line."""
@@ -62,7 +91,8 @@ def open_log(process: str, form: str, level: str = "info", file: Path | None = N
     level : str
         The least that is shown on stderr.
     file : Path, optional
-        Where lines from `info` on are appended too, and what a defect of the process shows.
+        Where lines from `info` on are appended too, and what a defect of the process shows. A link
+        is not followed, and nothing but a regular file is written to.
     """
     shown = logging.StreamHandler(sys.stderr)
     shown.setLevel(level.upper())
@@ -92,7 +122,7 @@ def _keep_defects(file: logging.FileHandler) -> None:
     before = sys.excepthook
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        with suppress(OSError), open(file.baseFilename, "a", encoding="utf-8") as last:
+        with suppress(OSError), _appended(file.baseFilename) as last:
             last.write("".join(traceback.format_exception(kind, error, trace)))
         before(kind, error, trace)
 
