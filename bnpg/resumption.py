@@ -30,6 +30,7 @@ from bnpg_protocol.wire.sealed import LARGEST
 
 from bnpg.certificate import FILE as CERTIFICATE_FILE
 from bnpg.certificate import FILES as CERTIFICATE_FILES
+from bnpg.launchers.settings import LOGS_FOLDER, TRACE_FOLDER
 from bnpg.run_documents import COMPLETED, Identity, read_document
 from bnpg.run_folder import RunFolder
 from bnpg.trace.heads import HEADS_FILE
@@ -145,7 +146,17 @@ def _is_kept(run: RunFolder) -> bool:
 
 
 def _check_places(run: RunFolder) -> None:
-    """Check that where a run writes there are files or nothing, before it takes anything away."""
+    """Check that where a run writes there are files or nothing, before it takes anything away.
+
+    A link in the place of a file is replaced; what is written into a linked folder would be elsewhere.
+    """
+    folders = [run.path / name for name in ("agents", FOLDER, TRACE_FOLDER, LOGS_FOLDER)]
+    for path in [*folders, *(run.agent(agent) for agent in range(run.agents))]:
+        if path.is_symlink():
+            raise InputError(
+                f"{path}: expected a folder of this run, got a link to {str(path.readlink())!r:.80}: "
+                "put what it leads to in its place"
+            )
     written = [run.path / name for name in (*_WRITTEN, *CERTIFICATE_FILES, HEADS_FILE)]
     written += [
         run.agent(agent) / name for agent in range(run.agents) for name in ("incarnation", SLOTS_FILE)

@@ -27,15 +27,13 @@ from bnpg.launchers.launch import OnLine
 from bnpg.launchers.local_place import LocalPlace
 from bnpg.launchers.place import Order, Place
 from bnpg.launchers.rendezvous import rendezvous
-from bnpg.launchers.settings import LaunchSettings, Outcome
+from bnpg.launchers.settings import LOGS_FOLDER, LaunchSettings, Outcome
 from bnpg.launchers.supervisor import Supervisor
 from bnpg.launchers.wiring import coordinating, order_of, sealing, shared_options
 from bnpg.run_folder import RunFolder
 from bnpg_files.reading import read_text
 from bnpg_math.errors import InputError
 
-LOGS_FOLDER = "logs"
-"""In the run folder: a log a process, from whichever host it is on."""
 ENDPOINT_FILE = "coordinator.endpoint"
 """In the run folder: where the coordinator is reached."""
 MakePlace = Callable[[str], Place]

@@ -24,6 +24,8 @@ WITHOUT = {"address": ("memory", "local", "slurm"), "advertise": ("memory", "loc
 """Those of our launchers that know nothing of a setting."""
 TRACE_FOLDER = "trace"
 """Where in the run folder the message trace goes."""
+LOGS_FOLDER = "logs"
+"""In the run folder: a log a process, from whichever host it is on."""
 
 
 class LaunchSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", kw_only=True):

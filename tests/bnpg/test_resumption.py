@@ -206,3 +206,28 @@ def test_thetas_that_were_lost_end_a_run_in_memory_too(folder: Path, run: Callab
     assert ended.code == 6
     assert "an agent's state folder was lost" in ended.err
     assert load_latest(folder / "agents" / "agent-1")
+
+
+@pytest.mark.parametrize("name", ["agents", "agents/agent-1", "trace", "sealed", "logs"])
+def test_a_folder_that_is_a_link_is_refused(
+    folder: Path, run: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
+    """Two runs would write the same thetas; and what is elsewhere may be anybody's."""
+    elsewhere, place = tmp_path / "elsewhere", folder / name
+    if place.exists():
+        shutil.move(place, elsewhere)
+    else:
+        elsewhere.mkdir()
+    (elsewhere / "mine.jsonl").write_text("{}\n")
+    place.symlink_to(elsewhere)
+
+    def there() -> dict[Path, Any]:
+        files = [path for path in elsewhere.rglob("*") if path.is_file()]
+        return {path: (path.read_bytes(), path.stat().st_ino, path.stat().st_mode) for path in files}
+
+    before = there()
+    ended = run("resume", folder, "--rounds", "5", "--quiet")
+    assert ended.code == 2
+    assert ended.err.count("\n") == 1
+    assert f"{place}: expected a folder of this run, got a link to " in ended.err
+    assert there() == before
