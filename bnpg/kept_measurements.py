@@ -31,4 +31,4 @@ def keep(run: RecordedRun, name: str, measured: dict[str, Any]) -> None:
     if digest is None:
         return
     content = json.dumps({"policy_digest": digest, **measured}, indent=2) + "\n"
-    write_named(run.folder / name, content.encode())
+    write_named(run.folder / name, content.encode(), followed=False)

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,7 +34,7 @@ def unwritable(text: str, error: OSError) -> InputError | StorageFailed:
     return failure(f"{text}: {error.strerror or error}")
 
 
-def check_place(file: Path, called: str = "") -> None:
+def check_place(file: Path, called: str = "", followed: bool = True) -> None:
     """Check, before anything is computed for it, that a file can be made there.
 
     Parameters
@@ -41,23 +42,27 @@ def check_place(file: Path, called: str = "") -> None:
     file : Path
     called : str
         The option by which it was named, if its error should say so.
+    followed : bool
+        Whether a link is followed. One that others may have put into a folder of theirs is replaced instead.
 
     Raises
     ------
     InputError
-        If its folder is missing, or takes no file of this user.
+        If its folder is missing, or takes no file of this user, or if something else than a file is there.
     StorageFailed
         If its file system is read-only.
     """
-    folder, text = file.absolute().parent, f"{called} {file} cannot be written".lstrip()
+    place = _place(file, followed)
+    folder, text = place.absolute().parent, f"{called} {file} cannot be written".lstrip()
     if not folder.is_dir():
         raise InputError(f"{text}: there is no folder {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
         number = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
         raise unwritable(text, OSError(number, os.strerror(number)))
+    _check_kind(file, followed, text)
 
 
-def write_named(file: Path, content: bytes, called: str = "") -> None:
+def write_named(file: Path, content: bytes, called: str = "", followed: bool = True) -> None:
     """Write a file that somebody named, whole or not at all.
 
     Parameters
@@ -66,18 +71,41 @@ def write_named(file: Path, content: bytes, called: str = "") -> None:
     content : bytes
     called : str
         The option by which it was named, if its error should say so.
+    followed : bool
+        Whether a link is followed. One that others may have put into a folder of theirs is replaced instead.
 
     Raises
     ------
     InputError
-        If there can be no file of that name, or none of this user.
+        If there can be no file of that name, or none of this user, or if something else than a file is there.
     StorageFailed
         If the machine is short of something, such as room.
     """
+    place, text = _place(file, followed), f"{called} {file} cannot be written".lstrip()
+    _check_kind(file, followed, text)
     try:
-        replace_file(file, content, fsync=False)
+        replace_file(place, content, fsync=False)
     except OSError as error:
-        raise unwritable(f"{called} {file} cannot be written".lstrip(), error) from None
+        raise unwritable(text, error) from None
+
+
+def _place(file: Path, followed: bool) -> Path:
+    """Return where a file is to be, which is elsewhere if a link is followed."""
+    return Path(os.path.realpath(file)) if followed and file.is_symlink() else file
+
+
+def _check_kind(file: Path, followed: bool, text: str) -> None:
+    """Refuse what is there and no file: a device would become one, and nobody may read a pipe."""
+    try:
+        mode = file.stat(follow_symlinks=followed).st_mode  # by the system: /dev/stdout may lead to no path
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise unwritable(text, error) from None
+    if stat.S_ISDIR(mode):
+        raise unwritable(text, OSError(errno.EISDIR, os.strerror(errno.EISDIR)))
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise InputError(f"{text}: expected a regular file there or nothing, got something else")
 
 
 @contextmanager

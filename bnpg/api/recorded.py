@@ -215,7 +215,7 @@ class Run:
         from bnpg.report.run_page import run_report
 
         target = self.folder / "report.html" if path is None else Path(path)
-        write_named(target, render_page(run_report(self._recorded)).encode())
+        write_named(target, render_page(run_report(self._recorded)).encode(), followed=path is not None)
         return target
 
     def episodes(self, count: int = 1, *, steps: int = 100, sampled: bool = False) -> list[Episode]:

@@ -46,10 +46,11 @@ def report(folders: tuple[Path, ...], out: Path | None, force: bool, as_json: bo
     if target.exists() and not force and (out is not None or len(folders) > 1):
         raise InputError(f"{target} exists already; choose another --out, or add --force")
     runs = [read_run(folder) for folder in folders]
-    check_place(target)
+    followed = out is not None or len(folders) > 1
+    check_place(target, followed=followed)
     page = run_report(runs[0]) if len(runs) == 1 else comparison_report(runs)
     content = render_page(page).encode()
-    write_named(target, content)
+    write_named(target, content, followed=followed)
     sections = [section.name for section in page.sections]
     found = {"file": str(target.absolute()), "bytes": len(content), "runs": len(runs), "sections": sections}
     click.echo(

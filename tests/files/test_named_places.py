@@ -170,3 +170,83 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         write_named(file, b"new")
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_link_that_somebody_names_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    link, real = tmp_path / "page.html", tmp_path / "real" / "page.html"
+    link.symlink_to(real)
+    for content in (b"first", b"second"):
+        check_place(link)
+        write_named(link, content)
+        assert link.is_symlink()
+        assert real.read_bytes() == content
+        assert list(real.parent.iterdir()) == [real]
+    link.unlink()
+    link.symlink_to(tmp_path / "no" / "page.html")
+    with pytest.raises(InputError, match=f"there is no folder {tmp_path}/no"):
+        check_place(link)
+
+
+def test_a_link_in_a_folder_of_somebody_else_is_not(tmp_path: Path) -> None:
+    link, precious = tmp_path / "edges.json", tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    for target in (precious, Path("/dev/null"), Path("nowhere")):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        check_place(link, followed=False)
+        write_named(link, b"measured", followed=False)
+        assert (link.is_symlink(), link.read_bytes()) == (False, b"measured")
+    assert precious.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("what", ["pipe", "link to a pipe", "link to a device", "open pipe", "circle"])
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path, what: str) -> None:
+    """Else whoever is root has a file in the place of /dev/null."""
+    file, pipe, (reading, writing) = tmp_path / "page.html", tmp_path / "pipe", os.pipe()
+    os.mkfifo(pipe)
+    targets = {
+        "link to a pipe": pipe,
+        "link to a device": "/dev/null",
+        "open pipe": f"/proc/self/fd/{writing}",  # as /dev/stdout may be
+        "circle": file,
+    }
+    if what == "pipe":
+        pipe.rename(file)
+    else:
+        file.symlink_to(targets[what])
+    before = file.lstat()
+    for write in (check_place, lambda place, called: write_named(place, b"content", called)):
+        with pytest.raises(InputError, match=r"--out .*html cannot be written: (expected a reg|Too many)"):
+            write(file, "--out")
+    assert file.lstat() == before
+    if what == "pipe":
+        with pytest.raises(InputError, match="expected a regular file"):
+            write_named(file, b"content", followed=False)
+        assert file.is_fifo()
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize("command", ["report run --force --out", "trace show run --perfetto"])
+def test_a_command_refuses_it_before_anything_is_computed(
+    scene: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.chdir(scene)
+    os.mkfifo("pipe")
+    assert main([*command.split(), "pipe"]) == 2
+    assert "pipe cannot be written: expected a regular file" in capsys.readouterr().err
+    assert (scene / "pipe").is_fifo()
+    (scene / "pipe").unlink()
+
+
+def test_the_report_of_a_folder_of_somebody_else_overwrites_nothing_elsewhere(
+    scene: Path, tmp_path: Path
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    (scene / "run" / "report.html").symlink_to(precious)
+    assert main(["report", str(scene / "run")]) == 0
+    assert precious.read_bytes() == b"precious"
+    assert not (scene / "run" / "report.html").is_symlink()
+    (scene / "run" / "report.html").unlink()
