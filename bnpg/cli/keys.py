@@ -22,7 +22,8 @@ from bnpg_protocol.wire.addresses import process_name
 
 from bnpg.cli.options import debug_option, integer, json_option
 from bnpg.cli.suggestions import SuggestingGroup
-from bnpg.named_place import all_or_none, check_place, made, unwritable
+from bnpg.named_place import check_place, write_named
+from bnpg.new_keys import make_keys
 from bnpg_math.errors import InputError
 
 PUBLIC_FILE = "coordinator.pub"
@@ -54,13 +55,19 @@ def keys() -> None:
 @json_option
 @debug_option
 def new(folder: Path, agents: int, public: Path | None, keep: bool, as_json: bool) -> None:
-    """Make a key pair for the coordinator and for each of N agents. Existing keys are never overwritten."""
-    kept = keep and (folder / COORDINATOR_FILE).exists()
-    roster = _checked(folder) if kept else _make(folder, agents)
+    """Make a key pair for the coordinator and for each of N agents. Existing keys are never overwritten.
+
+    What a `bnpg keys new` that was killed has left is no such key: the next one begins anew over it.
+    """
     if public is not None:
         if not public.is_dir():
             raise InputError(f"--public {public}: expected a folder")
-        (public / PUBLIC_FILE).write_text(f"{roster.coordinator}\n", encoding="ascii")
+        check_place(public / PUBLIC_FILE, "--public", followed=False)
+    kept = keep and (folder / COORDINATOR_FILE).exists()
+    roster = _checked(folder) if kept else make_keys(folder, agents)
+    if public is not None:
+        told = f"{roster.coordinator}\n".encode()
+        write_named(public / PUBLIC_FILE, told, "--public", followed=False)
     if as_json:
         click.echo(json.dumps({"folder": str(folder.absolute())} | msgspec.to_builtins(roster)))
         return
@@ -110,12 +117,15 @@ def check(folder: Path, as_json: bool) -> None:
 @click.option("--coordinator", is_flag=True, help="The coordinator's key.")
 @debug_option
 def rotate(folder: Path, agent: int | None, coordinator: bool) -> None:
-    """Replace one key. The old one is refused as soon as the coordinator has read the roster again."""
+    """Replace one key. The old one is refused as soon as the coordinator has read the roster again.
+
+    If it is killed, do it again: what it replaces need not fit the rest.
+    """
     if coordinator == (agent is not None):
         raise InputError("expected either --agent I or --coordinator")
     from bnpg_protocol.process.transport.curve import new_key_pair
 
-    roster = _checked(folder)
+    roster = _checked(folder, COORDINATOR_FILE if agent is None else agent_file(agent))
     fresh = new_key_pair()
     if agent is not None:
         file = folder / agent_file(agent)
@@ -127,10 +137,8 @@ def rotate(folder: Path, agent: int | None, coordinator: bool) -> None:
             f"bring {file} to agent {agent}'s host, send SIGHUP to the coordinator, start the agent again"
         )
         return
-    for name in roster.agents:
-        file = folder / agent_file(int(name))
-        if file.exists():
-            write_key_file(file, msgspec.structs.replace(read_key_file(file), coordinator=fresh.public))
+    for file in sorted(folder.glob("agent-*.key")):
+        write_key_file(file, msgspec.structs.replace(read_key_file(file), coordinator=fresh.public))
     write_key_file(folder / COORDINATOR_FILE, KeyFile("coordinator", fresh.public, fresh.secret))
     write_roster(folder / ROSTER_FILE, KeyRoster(fresh.public, roster.agents))
     click.echo("bring every agent-I.key to its host again, and start the coordinator and the agents again")
@@ -142,47 +150,23 @@ def rotate(folder: Path, agent: int | None, coordinator: bool) -> None:
 @debug_option
 def revoke(folder: Path, agent: int | None) -> None:
     """Take an agent's key off the roster: it is refused as soon as the coordinator has read it again."""
-    roster = _checked(folder)
+    roster = _checked(folder, "" if agent is None else agent_file(agent))
     if agent is None or str(agent) not in roster.agents:
         known = ", ".join(sorted(roster.agents, key=int)) or "none"
         raise InputError(f"--agent must be one of the roster ({known}), got {agent}")
     rest = {name: key for name, key in roster.agents.items() if name != str(agent)}
-    write_roster(folder / ROSTER_FILE, KeyRoster(roster.coordinator, rest))
+    # In this order, because whoever is on the roster still can be revoked again.
     (folder / agent_file(agent)).unlink(missing_ok=True)
+    write_roster(folder / ROSTER_FILE, KeyRoster(roster.coordinator, rest))
     click.echo("send SIGHUP to the coordinator, or start it again")
 
 
-def _make(folder: Path, agents: int) -> KeyRoster:
-    from bnpg_protocol.process.transport.curve import new_key_pair
+def _checked(folder: Path, replaced: str = "") -> KeyRoster:
+    """Return the roster of a folder whose files are all in order.
 
-    taken = [name for name in (COORDINATOR_FILE, ROSTER_FILE) if (folder / name).exists()]
-    taken += [file.name for file in folder.glob("agent-*.key")]
-    if taken:
-        raise InputError(
-            f"{folder / taken[0]} exists already and is never overwritten; choose another folder"
-        )
-    text = f"{folder} cannot be a folder of keys"
-    own = [folder / agent_file(agent) for agent in range(agents)]
-    last = folder / COORDINATOR_FILE  # because its presence says that the folder is complete
-    with made(folder, text), all_or_none([*own, folder / ROSTER_FILE, last]):
-        try:
-            folder.chmod(0o700)
-        except OSError as error:
-            raise unwritable(text, error) from None
-        coordinator = new_key_pair()
-        public: dict[str, str] = {}
-        for agent, file in enumerate(own):
-            pair = new_key_pair()
-            public[str(agent)] = pair.public
-            write_key_file(file, KeyFile(process_name(agent), pair.public, pair.secret, coordinator.public))
-        roster = KeyRoster(coordinator.public, public)
-        write_roster(folder / ROSTER_FILE, roster)
-        write_key_file(last, KeyFile("coordinator", coordinator.public, coordinator.secret))
-    return roster
-
-
-def _checked(folder: Path) -> KeyRoster:
-    """Return the roster of a folder whose files are all in order."""
+    That is not asked of a file that is about to be replaced, nor of what is replaced with it: whoever was
+    doing so before may have been killed in the midst of it.
+    """
     from bnpg_protocol.process.transport.curve import public_key
 
     if not folder.is_dir():
@@ -196,14 +180,21 @@ def _checked(folder: Path) -> KeyRoster:
     expected = {COORDINATOR_FILE: roster.coordinator}
     expected |= {agent_file(int(agent)): key for agent, key in roster.agents.items()}
     for file in sorted(folder.glob("*.key")):
+        if file.name == replaced:
+            continue
         content = read_key_file(file)
         if public_key(content.secret) != content.public:
             raise InputError(f"{file}: public and secret do not belong together")
         if file.name in expected and content.public != expected[file.name]:
             listed = short(expected[file.name])
             raise InputError(
-                f"{file}: the roster has {listed} for {content.owner}, the file {short(content.public)}"
+                f"{file}: the roster has {listed} for {content.owner}, the file {short(content.public)}; "
+                "rotate that key (again)"
             )
-        if content.coordinator and content.coordinator != roster.coordinator:
-            raise InputError(f"{file}: names another coordinator's key than the roster does")
+        named_anew = replaced == COORDINATOR_FILE
+        if content.coordinator and content.coordinator != roster.coordinator and not named_anew:
+            raise InputError(
+                f"{file}: names another coordinator's key than the roster does; "
+                "rotate the coordinator's (again)"
+            )
     return roster
