@@ -119,6 +119,8 @@ def take_up(run: RunFolder, rounds: int | None, fence: Fence) -> None:
     StorageFailed
         If the rounds cannot be written down.
     """
+    if rounds is None and run.untouched:
+        return
     file = run.path / run_files.EXPERIMENT
     if read_document(run.path / run_files.IDENTITY, Identity)["run"] != run.identity["run"]:
         raise InputError(f"{run.path} has become the folder of another run since it was read: start again")

@@ -85,7 +85,9 @@ def create_run_folder(
         _fill(temporary, plan, settings, identity)
         if faults is not None:
             _write(temporary / FAULTS_FILE, tomli_w.dumps(plan_document(faults)), settings.fsync)
-        return RunFolder.of(_place(temporary, target, out is None, settings.fsync), plan, settings, identity)
+        run = RunFolder.of(temporary, plan, settings, identity)
+        run.path = _place(temporary, target, out is None, settings.fsync)
+        return run
 
 
 def check_free(out: Path | None) -> None:

@@ -90,19 +90,19 @@ class RunFolder:
             if not (path / name).is_file():
                 raise InputError(f"{path} is not the folder of a run: it has no {name}")
         self.path = path
+        self._begin()
         self.experiment = read_experiment(path / run_files.EXPERIMENT)
         """All that decides the result."""
         self.identity = read_document(path / run_files.IDENTITY, Identity)
         """What `run.json` says."""
         self.settings = read_settings(path / run_files.LAUNCH)
         """How the run was launched; the defaults if that is not recorded."""
-        self._begin()
         if game is not None:
             self.__dict__["game"] = game
 
     @classmethod
     def of(cls, path: Path, plan: ExperimentPlan, settings: LaunchSettings, identity: dict[str, Any]) -> Self:
-        """Return a folder that was just made of these."""
+        """Return a folder that was just made of these, and that nobody else knows of yet."""
         folder = cls.__new__(cls)
         folder.path, folder.experiment, folder.settings, folder.identity = (
             path,
@@ -123,6 +123,17 @@ class RunFolder:
         """What files held, with what they looked like then."""
         self._thetas: dict[int, tuple[FloatArray, ...]] = {}
         """A theta of a round is always the same."""
+        self._began = self._stamps()
+        """What the files that never change looked like before they were read."""
+
+    def _stamps(self) -> list[tuple[int, ...]]:
+        files = (self.path / name for name in (run_files.EXPERIMENT, run_files.IDENTITY))
+        return [_stamp(file) if file.is_file() else () for file in files]
+
+    @property
+    def untouched(self) -> bool:
+        """Whether experiment and identity still are the files that were read, without reading them again."""
+        return self._stamps() == self._began
 
     @cached_property
     def simulator(self) -> SimulatorIdentity | None:
@@ -324,8 +335,7 @@ class RunFolder:
         """Return what a file holds now; None if it is not there."""
         path = self.path / name
         try:
-            status = path.stat()
-            stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+            stamp = _stamp(path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -351,6 +361,12 @@ class RunFolder:
             return self._read(name, lambda path: read_document(path, kind))
         except InputError:
             return None
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what is another number where a file was replaced or written to."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def shown_tables(team: Sequence[NetworkPolicy]) -> tuple[FloatArray, ...] | None:

@@ -1,5 +1,7 @@
 """The run record as TensorBoard event files in `tensorboard/`: look with `tensorboard --logdir runs`."""
 
+import errno
+import os
 import shutil
 import time
 from pathlib import Path
@@ -30,20 +32,26 @@ class TensorBoardLog:
     folder : Path
         The run folder.
     fence : Fence
-        Of the run folder; other programs write the event files, and not through it.
+        Of the run folder, through which the folder of older ones goes and that of new ones comes.
 
     Raises
     ------
     OSError
-        If they cannot be written.
+        If they cannot be written, or if somebody else has taken the run folder over.
     """
 
-    def __init__(self, folder: Path, fence: Fence) -> None:  # noqa: ARG002
+    def __init__(self, folder: Path, fence: Fence) -> None:
         from tensorboardX import SummaryWriter
 
         target = folder / "tensorboard"
+        if target.is_symlink() or (target.exists() and not target.is_dir()):
+            raise NotADirectoryError(errno.ENOTDIR, f"{target} is no folder of this run")
+        former, new = fence.draft("former-tensorboard"), fence.draft(target.name)
+        os.mkdir(new)
         if target.exists():
-            shutil.rmtree(target)
+            os.rename(target, former)
+            shutil.rmtree(former)
+        os.rename(new, target)
         self._writer = SummaryWriter(str(target), flush_secs=5)
         text = read_text(folder / run_files.EXPERIMENT, InputError)
         self._writer.add_text("experiment", "".join(f"    {line}\n" for line in text.splitlines()))

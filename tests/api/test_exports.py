@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bnpg_protocol.process.fence import Fence
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import masked_crc32c
 
@@ -122,6 +123,18 @@ def test_a_round_that_is_played_again_is_exported_once() -> None:
             exports(line)
     assert (run.folder / "metrics.jsonl").read_bytes() == record
     check(run)
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_who_has_lost_the_run_folder_leaves_the_event_files_of_the_next(begun: bool) -> None:
+    run = bnpg.train("climbing", rounds=5, out="run", log=["tensorboard"] if begun else [], **QUICK)
+    old = Fence.raise_in(run.folder)
+    Fence.raise_in(run.folder).lower()
+    before = sorted((path, path.stat().st_mtime_ns) for path in run.folder.rglob("*"))
+    with exporting.exporting(RunFolder(run.folder), ["tensorboard"], old) as exports:
+        (trouble,) = exports.troubles
+        assert trouble == "the tensorboard export could not be written: No such file or directory"
+    assert sorted((path, path.stat().st_mtime_ns) for path in run.folder.rglob("*")) == before
 
 
 def test_an_export_that_cannot_be_written_fails_no_run(
