@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from bnpg_protocol.process.awake import Awake
+
 from bnpg_files.reading import read_text
 from bnpg_math.errors import InputError
 
@@ -21,7 +23,7 @@ class Whereabouts:
     connect : str
         An endpoint, or `@FILE`.
     patience : float
-        Seconds for the file to appear.
+        Seconds for the file to appear, in which this process is awake.
     """
 
     def __init__(self, connect: str, patience: float) -> None:
@@ -43,9 +45,9 @@ class Whereabouts:
         InputError
             If there is something else than a file with a text.
         """
-        deadline = time.monotonic() + self._patience
+        awake = Awake()
         while not self._read():
-            if time.monotonic() > deadline or given_up():
+            if awake() > self._patience or given_up():
                 return None
             time.sleep(0.01)
         return self.endpoint

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+from bnpg_agents import whereabouts
 from bnpg_agents.whereabouts import LOOK_EVERY, Whereabouts
+from bnpg_protocol.process.awake import Awake
 
 
 def never() -> bool:
@@ -32,3 +35,19 @@ def test_a_file_is_read_again_and_only_a_change_is_told(tmp_path: Path) -> None:
 def test_who_waits_for_the_file_can_be_given_up(tmp_path: Path) -> None:
     assert Whereabouts(f"@{tmp_path / 'none'}", 1000.0).wait(lambda: True) is None
     assert Whereabouts(f"@{tmp_path / 'none'}", 0.0).wait(never) is None
+
+
+def test_hours_in_which_everybody_was_stopped_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, looks = tmp_path / "endpoint", 0
+
+    def hours() -> float:
+        nonlocal looks
+        looks += 1
+        if looks == 20:
+            file.write_text("tcp://10.0.0.1:7000\n")
+        return 3600.0 * looks
+
+    monkeypatch.setattr(whereabouts, "Awake", lambda: Awake(hours))
+    assert Whereabouts(f"@{file}", 60.0).wait(never) == "tcp://10.0.0.1:7000"
