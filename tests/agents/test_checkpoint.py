@@ -257,6 +257,17 @@ def test_a_file_is_replaced_in_one_step_or_not_at_all(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.parametrize("why", [KeyboardInterrupt, MemoryError, SystemExit])
+def test_whoever_is_interrupted_leaves_no_draft(why, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise why
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(why):
+        write_atomically(tmp_path / "file", b"new", fsync=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_an_earlier_life_stores_while_it_loses_the_folder_is_there(folder, monkeypatch):
     """It was told that it is stored, and has told the others."""
     for round_ in range(3, 6):

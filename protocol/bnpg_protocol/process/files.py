@@ -60,7 +60,7 @@ def replace_file(path: Path, content: bytes, fsync: bool, fence: Fence | None = 
         os.replace(draft, path)
         if fsync:
             sync_folder(folder)
-    except OSError:
+    except BaseException:  # Ctrl-C leaves no draft either
         with suppress(OSError):
             os.unlink(draft)
         raise
