@@ -1,22 +1,31 @@
 """The draft of a folder: made beside its place under a name of its own, and removed if its maker died.
 
-Who makes one holds a shared lock on the folder it is made in. Who gets that lock alone knows that nobody is
-making any there, so that all drafts of the same run are what killed processes have left.
+Who makes one holds a shared lock on the folder it is made in, and one on the draft. Who gets the first alone
+knows that nobody is making any there, so that the drafts of the same run, and all of this kernel, are what
+killed processes have left.
 """
 
 import fcntl
 import os
+import platform
+import re
 import secrets
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from hashlib import blake2s
 from pathlib import Path
 
 from bnpg.named_place import made, unwritable
+from bnpg_files.reading import opened
 
 _RANDOM = 4
-"""Bytes that make the name of a draft its own."""
+"""Bytes that make the name of a draft its own, and as many that say where it was made."""
+_SHOWN = 40
+"""Letters of what it is a draft of."""
+_DRAFT = re.compile(r"\.(?P<of>.*?)\.(?:(?P<kernel>[0-9a-f]{8})\.)?[0-9a-f]{8}\.tmp", re.DOTALL)
 _WAIT, _AGAIN = 1.0, 0.01
 """Seconds that a lock is waited for at the most, and between two tries: who tidies up has it for a moment."""
 
@@ -49,31 +58,70 @@ def draft(target: Path, text: str) -> Iterator[Path]:
 @contextmanager
 def _beside(target: Path) -> Iterator[Path]:
     """Make a folder that is to become `target`; it is removed if it does not."""
-    name = f".{target.name[:40]}."
-    with _held(target.parent, name):
-        temporary = target.parent / f"{name}{secrets.token_hex(_RANDOM)}.tmp"
+    with _held(target):
+        temporary = target.parent / f".{target.name[:_SHOWN]}.{_kernel()}.{secrets.token_hex(_RANDOM)}.tmp"
         try:
             temporary.mkdir()
-            yield temporary
+            with _opened(temporary) as folder:
+                _lock(folder, fcntl.LOCK_EX)
+                yield temporary
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
 
 
 @contextmanager
-def _held(parent: Path, name: str) -> Iterator[None]:
+def _held(target: Path) -> Iterator[None]:
     """Hold the shared lock, after what nobody holds any more was removed."""
-    folder = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with _opened(target.parent) as folder:
         if _lock(folder, fcntl.LOCK_EX):
-            for left in parent.glob(f"{_plain(name)}{'[0-9a-f]' * 2 * _RANDOM}.tmp"):
-                shutil.rmtree(left, ignore_errors=True)
+            for left in _drafts(target):
+                _remove(left)
         deadline = time.monotonic() + _WAIT
         while not _lock(folder, fcntl.LOCK_SH) and time.monotonic() < deadline:
             time.sleep(_AGAIN)
         yield
+
+
+def _drafts(target: Path) -> list[Path]:
+    """Return the drafts beside a folder that are of the same, or of processes of this kernel.
+
+    Locks of other kernels are not always seen, so theirs may still be made.
+    """
+    with os.scandir(target.parent) as entries:
+        found = [(entry.name, _DRAFT.fullmatch(entry.name)) for entry in entries]
+    return [
+        target.parent / name
+        for name, draft in found
+        if draft and (draft["of"] == target.name[:_SHOWN] or draft["kernel"] == _kernel())
+    ]
+
+
+def _remove(left: Path) -> None:
+    """Remove a draft, unless somebody holds it: whoever came late to the lock of its folder makes one too."""
+    with suppress(OSError), _opened(left) as folder:
+        if _lock(folder, fcntl.LOCK_EX):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@cache
+def _kernel() -> str:
+    """Return what tells this running kernel from all others; all of its processes see each other's locks."""
+    try:
+        with opened("/proc/sys/kernel/random/boot_id") as file:
+            which = file.read()
+    except OSError:
+        which = os.fsencode(platform.node())
+    return blake2s(which, digest_size=_RANDOM).hexdigest()
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def _lock(folder: int, kind: int) -> bool:
@@ -81,7 +129,3 @@ def _lock(folder: int, kind: int) -> bool:
         fcntl.flock(folder, kind | fcntl.LOCK_NB)
         return True
     return False
-
-
-def _plain(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
