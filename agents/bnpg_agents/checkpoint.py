@@ -7,17 +7,16 @@ folder is read, and has slots from its next round on.
 """
 
 import hashlib
-import json
 import re
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
 from bnpg_protocol.process.fence import Fence
-from bnpg_protocol.process.files import make_folder, next_count, write_atomically
+from bnpg_protocol.process.files import make_folder, next_count, replace_file, sync_folder, write_atomically
 from bnpg_protocol.process.slots import SLOTS, Slot, SlotFile, read_slots, slots_of
 from bnpg_protocol.wire.errors import StorageFailed
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, json, structs
 
 from bnpg_agents.npy import as_npy, from_npy
 from bnpg_agents.snapshot import Snapshot
@@ -27,15 +26,18 @@ from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.errors import InputError
 
 SLOTS_FILE = "theta.slots"
+IDENTITY_FILE = "agent.json"
 _FORMER = re.compile(r"theta-(\d+)-([0-9a-f]{16})\.npy")
 
 
-class _Identity(Struct, frozen=True):
+class _Identity(Struct, frozen=True, omit_defaults=True):
     """What `agent.json` holds."""
 
     agent: Annotated[int, Meta(ge=0)]
     experiment: str
     numerics: str | None = None
+    archived: bool = False
+    """Whether all of it was put aside: then it is nobody's, and what is left is to be removed."""
 
 
 class CheckpointFolder:
@@ -94,20 +96,22 @@ class CheckpointFolder:
 
         Folders of earlier versions do not say.
         """
-        file = self.path / "agent.json"
         try:
-            began = read_json(file, _Identity, InputError).numerics
-        except (FileNotFoundError, InputError):
+            identity = _read_identity(self.path)
+        except InputError:
             return ""  # `identity` says what is wrong with it
+        began = None if identity is None or identity.archived else identity.numerics
         return "" if began in (None, fingerprint()) else began
 
     def adopt(self, agent: int, experiment: str) -> None:
         """Remember who this agent is, which experiment its thetas belong to, and how this host rounds."""
-        content = json.dumps({"agent": agent, "experiment": experiment, "numerics": fingerprint()})
-        write_atomically(self.path / "agent.json", content.encode(), self._fsync, self.fence)
+        self._write_identity(_Identity(agent, experiment, fingerprint()))
 
     def take_over(self) -> dict[int, Snapshot]:
         """Return what is stored, by round, of which from now on no earlier life can change anything."""
+        identity = _read_identity(self.path)
+        if identity is not None and identity.archived:
+            self._forget()
         file = self.path / SLOTS_FILE
         with ExitStack() as stack:
             former: BinaryIO | None = None
@@ -171,17 +175,44 @@ class CheckpointFolder:
         StorageFailed
             If that cannot be, or if somebody else has taken the folder over.
         """
-        aside = self.path / "archive" / f"{len(list(self.path.glob('archive/*'))) + 1:04d}"
+        place = self.path / "archive"
         self.rest()
         try:
-            aside.mkdir(parents=True)
-            files = [file for file in (*stored(self.path), self.path / "agent.json") if file.exists()]
-            for file in files:
-                write_atomically(aside / file.name, read_bytes(file), self._fsync)
-            for file in files:  # who the thetas are of is the last to go
-                self.fence.remove(file)
+            file = self.path / IDENTITY_FILE
+            identity = read_json(file, _Identity, StorageFailed) if file.exists() else None
+            files = [*stored(self.path), *([] if identity is None else [file])]
+            # Filled within the fence: whoever has lost the folder puts nothing aside.
+            draft = Path(self.fence.draft(place.name))
+            draft.mkdir()
+            for one in files:
+                replace_file(draft / one.name, read_bytes(one), self._fsync)
+            make_folder(place, self._fsync)
+            draft.rename(place / f"{_last_number(place) + 1:04d}")
+            if self._fsync:
+                sync_folder(place)
         except OSError as error:
-            raise StorageFailed(f"cannot archive into {aside}: {error.strerror}") from None
+            raise StorageFailed(f"cannot archive into {place}: {error.strerror}") from None
+        if identity is not None:
+            self._write_identity(structs.replace(identity, archived=True))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Remove what was put aside."""
+        try:
+            for file in (*stored(self.path), self.path / IDENTITY_FILE):
+                if file.exists():  # what says that it was put aside is the last to go
+                    self.fence.remove(file)
+        except OSError as error:
+            raise StorageFailed(f"cannot clear {self.path}: {error.strerror}") from None
+
+    def _write_identity(self, identity: _Identity) -> None:
+        write_atomically(self.path / IDENTITY_FILE, json.encode(identity), self._fsync, self.fence)
+
+
+def _last_number(place: Path) -> int:
+    """Return the largest number of what is in an archive, some of which may have been taken out of it."""
+    names = [file.name for file in place.iterdir()]
+    return max((int(name) for name in names if name.isascii() and name.isdecimal()), default=0)
 
 
 def stored(folder: Path) -> list[Path]:
@@ -200,18 +231,28 @@ def load_identity(folder: Path) -> tuple[int, str] | None:
     InputError
         If what says so cannot be read.
     """
-    file = folder / "agent.json"
+    content = _read_identity(folder)
+    if content is None and stored(folder):
+        # It is written before the first theta, so no crash leaves this behind.
+        raise StorageFailed(
+            f"{folder} holds thetas, but no agent.json that says whose they are and of which "
+            "experiment: put it back, or remove the thetas to begin anew"
+        )
+    return None if content is None or content.archived else (content.agent, content.experiment)
+
+
+def _read_identity(folder: Path) -> _Identity | None:
+    """Return what says whose folder it is, or None if nothing does.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
     try:
-        content = read_json(file, _Identity, InputError)
+        return read_json(folder / IDENTITY_FILE, _Identity, InputError)
     except FileNotFoundError:
-        if stored(folder):
-            # It is written before the first theta, so no crash leaves this behind.
-            raise StorageFailed(
-                f"{folder} holds thetas, but no agent.json that says whose they are and of which "
-                "experiment: put it back, or remove the thetas to begin anew"
-            ) from None
         return None
-    return content.agent, content.experiment
 
 
 def load_latest(folder: Path) -> dict[int, FloatArray]:

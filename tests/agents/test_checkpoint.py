@@ -306,3 +306,79 @@ def test_an_earlier_life_puts_nothing_of_the_next_one_aside(folder):
         assert held(another) == expected(0, 1)
         another.archive()
         assert (another.identity(), held(another)) == (None, {})
+
+
+def test_what_was_taken_out_of_the_archive_does_not_count(folder):
+    (folder.path / "archive" / "0002").mkdir(parents=True)
+    (folder.path / "archive" / "notes").touch()
+    folder.adopt(0, "experiment")
+    folder.write(0, of_table(theta(0)))
+    folder.archive()
+    assert sorted(file.name for file in (folder.path / "archive").iterdir()) == ["0002", "0003", "notes"]
+    assert load_latest(folder.path / "archive" / "0003").keys() == {0}
+
+
+def test_an_earlier_life_puts_nothing_aside(folder):
+    folder.adopt(0, "experiment")
+    folder.write(0, of_table(theta(0)))
+    with closing(CheckpointFolder(folder.path, fsync=False)) as another:
+        another.take_over()
+        another.write(1, of_table(theta(1)))
+        with pytest.raises(StorageFailed, match="cannot archive"):
+            folder.archive()
+        assert not list(folder.path.glob("archive/*"))
+
+
+def killed_in_archive(path, change):
+    """Archive in a process that is killed before one of its changes; say whether it came to that."""
+    child = os.fork()
+    if child == 0:
+        folder = CheckpointFolder(path, fsync=True)
+        folder.fence  # noqa: B018 (taken over before)
+        left = iter(range(change))
+
+        def dying(do):
+            def done(*given, **how):
+                if next(left, None) is None:
+                    os._exit(9)
+                return do(*given, **how)
+
+            return done
+
+        for name in ("mkdir", "replace", "rename", "unlink"):
+            setattr(os, name, dying(getattr(os, name)))
+        folder.archive()
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, 9)
+    return code == 9
+
+
+def test_whoever_is_killed_while_archiving_leaves_all_of_it_or_nobodys_folder(tmp_path):
+    kills, ends = 0, set()
+    for change in range(99):
+        path = tmp_path / f"{change}"
+        with closing(CheckpointFolder(path, fsync=False)) as folder:
+            folder.adopt(3, "experiment")
+            folder.write(0, of_table(theta(0)))
+            folder.write(1, of_table(theta(1)))
+        if not killed_in_archive(path, change):
+            break
+        kills += 1
+        with closing(CheckpointFolder(path, fsync=False)) as folder:
+            identity = folder.identity()
+            assert folder.rounding_of_another_host() == ""
+            kept = {round_: found.flat.tobytes() for round_, found in folder.take_over().items()}
+            ends.add(identity)
+            if identity is None:
+                assert kept == {}
+                (path,) = path.glob("archive/*")
+                assert CheckpointFolder(path).identity() == (3, "experiment")
+                assert held(CheckpointFolder(path)) == expected(0, 1)
+                assert not stored(folder.path)
+                folder.adopt(5, "another")
+                assert folder.identity() == (5, "another")
+            else:
+                assert (identity, kept) == ((3, "experiment"), expected(0, 1))
+    assert kills > 6
+    assert ends == {None, (3, "experiment")}
