@@ -20,8 +20,8 @@ from bnpg_protocol.wire.errors import StorageFailed
 
 LONGEST_ENDPOINT = 107
 """Bytes of the path of a Unix socket, on every system that has them."""
-LONGEST_NAME = len("/agent-99999-12345678901234567.unix")
-"""Bytes of the longest name in there."""
+LONGEST_NAME = len("/agent-99999-12345678901234567.unix.4194304")
+"""Bytes of the longest name in there: until it listens a socket has the number of its process too."""
 _ELSEWHERE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 (the folder that is made there is nobody else's)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.transport.unix import UnixTransport
 from bnpg_protocol.wire.errors import StorageFailed
 
 from bnpg.experiment_plan import plan_experiment
@@ -75,6 +76,26 @@ def test_a_long_name_of_the_temporary_folder_is_no_hindrance(
     with rendezvous(tmp_path, Fence.raise_in(tmp_path)) as place:
         assert len(os.fsencode(place)) + LONGEST_NAME <= LONGEST_ENDPOINT
         assert stat.S_IMODE(place.stat().st_mode) == 0o700
+
+
+def test_a_socket_of_the_longest_name_can_be_bound_in_the_longest_place(
+    temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its agent has five digits, its host is up for years, and its process has the largest number."""
+    monkeypatch.setattr("bnpg.launchers.rendezvous._ELSEWHERE", ())
+    monkeypatch.setattr(os, "getpid", lambda: 4194304)
+    bound = 0
+    for length in range(len(str(temporary)) + 2, LONGEST_ENDPOINT):
+        long = temporary / ("j" * (length - len(str(temporary)) - 1))
+        long.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(long))
+        try:
+            with rendezvous(tmp_path) as place:
+                UnixTransport("agent-99999", f"unix://{place}/agent-99999-12345678901234567.unix").close()
+        except StorageFailed:
+            break
+        bound += 1
+    assert 0 < bound < LONGEST_ENDPOINT - LONGEST_NAME
 
 
 def test_where_there_is_no_place_the_reason_is_said(
