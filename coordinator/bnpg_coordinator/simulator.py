@@ -42,7 +42,12 @@ class SimulatorIdentity(Struct, frozen=True):
     versions: dict[str, str]
     """Of the packages that it is made of."""
     folder: str
-    """Where modules of a person's own were looked for."""
+    """Where modules of a person's own were looked for: an absolute path."""
+
+    def __post_init__(self) -> None:
+        # A relative one would let a run folder bring a module of its own along.
+        if not Path(self.folder).is_absolute():
+            raise ValueError(f"folder must be an absolute path, got {self.folder!r:.80}")
 
     @property
     def digest(self) -> str:

@@ -357,3 +357,22 @@ def test_what_only_the_peers_tests_complain_of_is_a_warning(here):
 def test_env_check_of_a_game_is_refused():
     with pytest.raises(InputError, match="climbing is no simulator"):
         check_environment({"game": "climbing"})
+
+
+@pytest.mark.parametrize("command", ["resume", "play", "edges", "best-response"])
+def test_a_run_folder_brings_no_module_of_its_own_along(here, command):
+    """It may be from somebody else; which runs of simulators run code is in the threat model."""
+    bnpg.train("relay(agents=2)", **RELAY | {"rounds": 1}, out=here / "theirs")
+    (here / "theirs" / "of_theirs.py").write_text("open('ran', 'w')\ndef make(): raise ValueError('no')\n")
+    file, experiment = here / "theirs" / "run.json", here / "theirs" / "experiment.toml"
+    identity = json.loads(file.read_text())
+    game = identity["experiment"]["game"]
+    identity["experiment"]["game"] = "of_theirs:make"
+    identity["simulator"] |= {"name": "of_theirs:make", "folder": "theirs"}
+    file.write_text(json.dumps(identity))
+    experiment.write_text(experiment.read_text().replace(f'"{game}"', '"of_theirs:make"'))
+    assert "of_theirs:make" in experiment.read_text()
+    ended = CliRunner().invoke(bnpg_command, [command, "theirs"])
+    assert not (here / "ran").exists()
+    assert isinstance(ended.exception, InputError)
+    assert "folder must be an absolute path, got 'theirs'" in str(ended.exception)
