@@ -310,11 +310,10 @@ def test_an_earlier_life_puts_nothing_of_the_next_one_aside(folder):
 
 def test_what_was_taken_out_of_the_archive_does_not_count(folder):
     (folder.path / "archive" / "0002").mkdir(parents=True)
-    (folder.path / "archive" / "notes").touch()
     folder.adopt(0, "experiment")
     folder.write(0, of_table(theta(0)))
     folder.archive()
-    assert sorted(file.name for file in (folder.path / "archive").iterdir()) == ["0002", "0003", "notes"]
+    assert sorted(file.name for file in (folder.path / "archive").iterdir()) == ["0002", "0003"]
     assert load_latest(folder.path / "archive" / "0003").keys() == {0}
 
 
