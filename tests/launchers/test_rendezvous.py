@@ -90,7 +90,7 @@ def test_a_socket_of_the_longest_name_can_be_bound_in_the_longest_place(
         long.mkdir()
         monkeypatch.setattr(tempfile, "tempdir", str(long))
         try:
-            with rendezvous(tmp_path) as place:
+            with rendezvous(tmp_path, Fence.raise_in(tmp_path)) as place:
                 UnixTransport("agent-99999", f"unix://{place}/agent-99999-12345678901234567.unix").close()
         except StorageFailed:
             break
