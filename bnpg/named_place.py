@@ -91,7 +91,7 @@ def write_named(file: Path, content: bytes, called: str = "", followed: bool = T
 
 def _place(file: Path, followed: bool) -> Path:
     """Return where a file is to be, which is elsewhere if a link is followed."""
-    return Path(os.path.realpath(file)) if followed and file.is_symlink() else file
+    return Path(os.path.realpath(file)) if followed and os.path.islink(file) else file
 
 
 def _check_kind(file: Path, followed: bool, text: str) -> None:

@@ -41,5 +41,5 @@ def check_rounding(run: RunFolder) -> None:
         raise InputError(
             f"{folder} was begun on a host whose floating point rounds differently{numpy}: expected {here} "
             f"as here, got {began}; going on here would give the bits of neither host, so resume it on "
-            "a host like the first, or begin anew"
+            "a host like the first, with the version of bnpg that began it, or begin anew"
         )

@@ -52,5 +52,5 @@ def rounded_down(number: float, digits: int = 4) -> str:
 
 def _rounded(number: float, digits: int, direction: str) -> str:
     # From the decimal digits that name the float: 0.1 is told as 0.1.
-    beyond = Context(prec=digits, rounding=direction).create_decimal(Decimal(repr(number)))
+    beyond = Context(prec=digits, rounding=direction).create_decimal(Decimal(repr(float(number))))
     return f"{float(beyond):.{digits}g}"

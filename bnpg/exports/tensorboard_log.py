@@ -50,8 +50,8 @@ class TensorBoardLog:
         os.mkdir(new)
         if target.exists():
             os.rename(target, former)
-            shutil.rmtree(former)
         os.rename(new, target)
+        shutil.rmtree(former, ignore_errors=True)
         self._writer = SummaryWriter(str(target), flush_secs=5)
         text = read_text(folder / run_files.EXPERIMENT, InputError)
         self._writer.add_text("experiment", "".join(f"    {line}\n" for line in text.splitlines()))

@@ -88,6 +88,7 @@ class SlurmPool:
         self._attempts = surroundings.folder / "slurm"
         self._folder = self._attempts / secrets.token_hex(4)
         self._options = dict(surroundings.options)
+        self._name = self._options.get("job-name", "bnpg-sweep")
         self._interrupts = 0
 
     def run(self, tasks: Sequence[Task]) -> bool:
@@ -133,18 +134,21 @@ class SlurmPool:
     def _end_attempts_before(self) -> None:
         """Cancel what attempts before this one have left with Slurm, and wait until it is gone."""
         noted = [file.name.removeprefix("array-") for file in self._attempts.glob("*/array-*")]
-        arrays = [array for array in noted if array.isdecimal() and _there(array)]
+        # Slurm gives a number again some day, so the name must be right too.
+        name = f"--name={self._name}"
+        arrays = [array for array in noted if array.isdecimal() and _there(array, name)]
         for array in arrays:
+            cancel = ["scancel", name, array]
             with suppress(OSError, subprocess.TimeoutExpired):
-                subprocess.run(["scancel", array], capture_output=True, timeout=ASK_PATIENCE, check=False)
+                subprocess.run(cancel, capture_output=True, timeout=ASK_PATIENCE, check=False)
         deadline = time.monotonic() + GONE
         while arrays and not self._interrupts:
             time.sleep(LOOK_EVERY)
-            arrays = [array for array in arrays if _there(array)]
+            arrays = [array for array in arrays if _there(array, name)]
             if arrays and time.monotonic() >= deadline:
                 raise InputError(
                     f"--engine slurm: job {arrays[0]} of this sweep, which was killed before, is still there "
-                    f"{GONE:g} s after scancel: expected it to end"
+                    f"{GONE:g} s after scancel, or squeue does not answer: expected it to end"
                 )
 
     def _keep(self, submitted: list[Any]) -> None:
@@ -158,7 +162,7 @@ class SlurmPool:
     def _submit(self, tasks: list[Task]) -> list[Any]:
         """Submit an array whose elements share the tasks."""
         submitit = import_module("submitit")
-        options = {"time": LIMIT, "job-name": "bnpg-sweep"} | self._options
+        options = {"time": LIMIT, "job-name": self._name} | self._options
         slots = [tasks[at :: self._jobs] for at in range(min(self._jobs, len(tasks)))]
         shares = [[(task.number, task.content) for task in slot] for slot in slots]
         try:
@@ -205,11 +209,11 @@ def _array_of(submitted: list[Any]) -> str:
     return str(submitted[0].job_id).split("_")[0]
 
 
-def _there(array: str) -> bool:
-    """Whether Slurm still has an element of an array; if it does not answer, it has."""
+def _there(array: str, *only: str) -> bool:
+    """Whether Slurm still has such an element of an array; if it does not answer, it has."""
     with suppress(OSError, subprocess.TimeoutExpired):
         asked = subprocess.run(
-            ["squeue", "--noheader", f"--jobs={array}", "--states=all", "--array", "--format=%T"],
+            ["squeue", "--noheader", f"--jobs={array}", "--states=all", "--array", "--format=%T", *only],
             capture_output=True, text=True, timeout=ASK_PATIENCE, check=False,
         )  # fmt: skip
         if asked.returncode != 0:

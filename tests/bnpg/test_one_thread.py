@@ -63,3 +63,27 @@ def test_what_is_kept_is_computed_in_one_thread_and_the_program_keeps_its_own(tm
     for name in ("mismatch", "gradient_norm", "evaluate"):
         assert set(told["seen"][name]) == {1}, name
         assert len(told["seen"][name]) >= 2, name
+
+
+OVERLAPPING = """
+import numpy
+import threadpoolctl
+
+from bnpg.one_thread import one_thread
+
+at_first = [one["num_threads"] for one in threadpoolctl.threadpool_info()]
+first, second = one_thread(), one_thread()
+first.__enter__()
+second.__enter__()
+first.__exit__(None, None, None)
+seen = {one["num_threads"] for one in threadpoolctl.threadpool_info()}
+second.__exit__(None, None, None)
+after = [one["num_threads"] for one in threadpoolctl.threadpool_info()]
+assert seen == {1}, seen
+assert after[: len(at_first)] == at_first, (at_first, after)
+"""
+
+
+def test_of_several_at_once_the_last_takes_the_limit_back() -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
+    subprocess.run([sys.executable, "-c", OVERLAPPING], env=environment, check=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from bnpg_protocol.wire.errors import StorageFailed
@@ -250,3 +251,9 @@ def test_the_report_of_a_folder_of_somebody_else_overwrites_nothing_elsewhere(
     assert precious.read_bytes() == b"precious"
     assert not (scene / "run" / "report.html").is_symlink()
     (scene / "run" / "report.html").unlink()
+
+
+@pytest.mark.parametrize("write", [check_place, lambda place, called: write_named(place, b"content", called)])
+def test_a_name_that_is_too_long_for_a_file_is_said_with_its_option(tmp_path: Path, write: Any) -> None:
+    with pytest.raises(InputError, match=r"^--out .* cannot be written: File name too long$"):
+        write(tmp_path / ("n" * 300), "--out")

@@ -188,7 +188,7 @@ def test_an_array_that_a_killed_sweep_left_is_cancelled_first(queue: Path, state
     assert not slurm_pool.SlurmPool(1, heard, Surroundings(queue)).run([Task(0, {})])
     assert heard.endings == {0: Ending(ExitCode.DONE, "")}
     assert Path("cancelled").exists() == (state in ("RUNNING", "PENDING"))
-    assert not Path("cancelled").exists() or Path("cancelled").read_text() == "41\n"
+    assert not Path("cancelled").exists() or Path("cancelled").read_text() == "--name=bnpg-sweep 41\n"
     (attempt,) = (queue / "slurm").iterdir()
     assert (attempt / "array-77").exists(), "the next one knows of it"
 

@@ -23,7 +23,7 @@ class Hung(BaseException):
 
 AGAIN = 0.5
 """Seconds after which the alarm goes off once more: the environment may have caught the first one."""
-TICKS = 10
+TICKS = 4
 """In how many steps a limit goes by. The clock behind an alarm goes on while the process is stopped, but only
 one step goes by then: the next begins when its end is noted."""
 
