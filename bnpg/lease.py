@@ -5,7 +5,6 @@ processes write. The next launcher tears that fence down. So a process of a laun
 for an hour and woken again, finds that it can change nothing any more, however far it had come.
 """
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.recorder import seal
 
 from bnpg.launchers.settings import TRACE_FOLDER
+from bnpg.locks import lock_alone
 from bnpg.named_place import unwritable
 from bnpg_files.reading import opened
 from bnpg_math.errors import InputError
@@ -54,12 +54,8 @@ def lease(folder: Path) -> Iterator[Fence]:
     except OSError as error:
         raise unwritable(f"{folder / run_files.IDENTITY} cannot be opened", error) from None
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InUse(f"{folder} is in use: another bnpg process is running this run") from None
-        except OSError:
-            pass  # a file system without locks: better to run than to refuse
+        if not lock_alone(file):
+            raise InUse(f"{folder} is in use: another bnpg process is running this run")
         fence = Fence.raise_in(folder)
         try:
             seal(folder / TRACE_FOLDER, fence)

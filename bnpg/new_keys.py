@@ -5,10 +5,8 @@ there. So that name says of a folder that whoever was making it was killed; nobo
 there, and the next one begins anew over it.
 """
 
-import fcntl
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bnpg_protocol.process.files import sync_folder
@@ -22,6 +20,7 @@ from bnpg_protocol.process.security.keys import (
 from bnpg_protocol.process.security.roster import KeyRoster, write_roster
 from bnpg_protocol.wire.addresses import process_name
 
+from bnpg.locks import lock_alone, opened_folder
 from bnpg.named_place import all_or_none, made, unwritable
 from bnpg_math.errors import InputError
 
@@ -78,21 +77,15 @@ def make_keys(folder: Path, agents: int) -> KeyRoster:
 
 @contextmanager
 def _alone(folder: Path, text: str) -> Iterator[None]:
-    """Keep others from making keys there; the operating system lets go of the lock when this process dies."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise unwritable(text, error) from None
-    try:
+    """Keep others from making keys there."""
+    with ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{folder} is in use: another bnpg process is making keys there") from None
-        except OSError:
-            pass  # a file system without locks
+            opened = stack.enter_context(opened_folder(folder))
+        except OSError as error:
+            raise unwritable(text, error) from None
+        if not lock_alone(opened):
+            raise InputError(f"{folder} is in use: another bnpg process is making keys there")
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _clear(folder: Path, text: str) -> None:

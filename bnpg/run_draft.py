@@ -18,6 +18,7 @@ from functools import cache
 from hashlib import blake2s
 from pathlib import Path
 
+from bnpg.locks import opened_folder
 from bnpg.named_place import made, unwritable
 from bnpg_files.reading import opened
 
@@ -62,7 +63,7 @@ def _beside(target: Path) -> Iterator[Path]:
         temporary = target.parent / f".{target.name[:_SHOWN]}.{_kernel()}.{secrets.token_hex(_RANDOM)}.tmp"
         try:
             temporary.mkdir()
-            with _opened(temporary) as folder:
+            with opened_folder(temporary) as folder:
                 _lock(folder, fcntl.LOCK_EX)
                 yield temporary
         except BaseException:
@@ -73,7 +74,7 @@ def _beside(target: Path) -> Iterator[Path]:
 @contextmanager
 def _held(target: Path) -> Iterator[None]:
     """Hold the shared lock, after what nobody holds any more was removed."""
-    with _opened(target.parent) as folder:
+    with opened_folder(target.parent) as folder:
         if _lock(folder, fcntl.LOCK_EX):
             for left in _drafts(target):
                 _remove(left)
@@ -99,7 +100,7 @@ def _drafts(target: Path) -> list[Path]:
 
 def _remove(left: Path) -> None:
     """Remove a draft, unless somebody holds it: whoever came late to the lock of its folder makes one too."""
-    with suppress(OSError), _opened(left) as folder:
+    with suppress(OSError), opened_folder(left) as folder:
         if _lock(folder, fcntl.LOCK_EX):
             shutil.rmtree(left, ignore_errors=True)
 
@@ -113,15 +114,6 @@ def _kernel() -> str:
     except OSError:
         which = os.fsencode(platform.node())
     return blake2s(which, digest_size=_RANDOM).hexdigest()
-
-
-@contextmanager
-def _opened(folder: Path) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _lock(folder: int, kind: int) -> bool:

@@ -147,11 +147,10 @@ def measure(
     covered = None
     if mismatch or cover or is_coverage_affordable(game):
         covered = coverage(game, values.pi, gauge.best_in_doubles[0])
-    promises = []
     rounding = gradient_rounding(game, values)
     if isinstance(regularization, tuple):
         promises = _weighted(game, dag, regularization, grads, gaps.optimality_gap, rounding, M, covered)
-    if not isinstance(regularization, tuple):
+    else:
         promises = bounds(
             game,
             dag,

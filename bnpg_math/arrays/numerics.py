@@ -3,8 +3,8 @@
 A run promises bit-identical results on any number of hosts. IEEE arithmetic is the same everywhere, but
 `exp`, `log`, `tanh` and the order of sums depend on numpy's vectorised kernels, products of matrices on those
 of its BLAS, and Python's powers and logarithms on the C library, hence on versions, images and the
-processor. Hosts compare fingerprints before a run, and a run
-that goes on compares that of the host on which it began, instead of disagreeing in the middle of it.
+processor. Hosts compare fingerprints before a run, and a run that goes on compares that of the host on which
+it began, instead of disagreeing in the middle of it.
 
 This is what an agent computes with: numpy alone. The solvers of exact evaluation are in `solver_numerics`.
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bnpg import run_draft
+from bnpg.locks import opened_folder
 from bnpg.run_draft import draft
 
 
@@ -63,7 +64,7 @@ def test_so_is_one_of_who_did_not_get_the_lock_of_its_folder(
 ) -> None:
     monkeypatch.setattr(run_draft, "_WAIT", 0.0)
     with ExitStack() as first:
-        with run_draft._opened(tmp_path) as tidying:
+        with opened_folder(tmp_path) as tidying:
             assert run_draft._lock(tidying, run_draft.fcntl.LOCK_EX)
             folder = first.enter_context(draft(tmp_path / "first", ""))
         make(tmp_path / "second")
