@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.exact.rounding import UNIT, row_defects
 from bnpg_math.games.game import Game
 from bnpg_math.theory.additivity import chances, remainder, tolerance, transitions_matter
 
@@ -110,18 +111,46 @@ def price_at_any_policy(game: Game, families: Iterable[Sequence[int]]) -> float:
     -------
     float
         xi of r, plus gamma R / (2 (1 - gamma)) times the largest over (s, a) of sum_s' |E(s'|s, a)|, with
-        the E that least squares leave. Not less than rounding.
+        the E that least squares leave: see :func:`transitions_left`.
     """
     covers = _maximal(families)
     own = price(game.reward, covers).xi
     if not transitions_matter(game) or any(len(cover) == game.agents for cover in covers):
         return own
-    sums = np.zeros((game.states, *game.actions))
-    for chance in chances(game):
-        sums += np.abs(remainder(chance, covers))
-    slack = tolerance(game.actions) * math.sqrt(game.joint_actions)
     spread = game.reward_range / (2 * (1 - game.gamma))
-    return own + game.gamma * spread * (float(sums.max()) + slack)
+    left = transitions_left(chances(game), covers, row_defects(game)[0])
+    return (own + game.gamma * spread * left) * (1.0 + 8.0 * UNIT)
+
+
+def transitions_left(
+    chances: Iterable[FloatArray], families: Iterable[Sequence[int]], defect: float = 0.0
+) -> float:
+    """An upper bound of the largest over (s, a) of sum_s' |E(s'|s, a)|, rounding included.
+
+    What the projection of a P(s'|s, .) rounds is at most its length times :func:`tolerance`, and an entry is
+    not off by more than all of them together; the sum over s' rounds once for each s'.
+
+    Parameters
+    ----------
+    chances : iterable of (S, A_1, .., A_N) float
+        P(s'|s, a) of every next state s' in turn.
+    families : iterable of sequences of int
+    defect : float
+        How far the rows of P are from summing to 1: the game that is meant has them divided by their sums.
+
+    Returns
+    -------
+    float
+    """
+    covers = _maximal(families)
+    left: FloatArray | float = 0.0
+    lengths: FloatArray | float = 0.0
+    states, relative = 0, 0.0
+    for chance in chances:
+        left = left + np.abs(remainder(chance, covers))
+        lengths = lengths + np.linalg.norm(chance.reshape(len(chance), -1), axis=1)
+        states, relative = states + 1, tolerance(chance.shape[1:]) + 2.0 * defect
+    return float(np.max(left) + relative * np.max(lengths)) * (1.0 + 2.0 * (states + 4) * UNIT)
 
 
 def _maximal(families: Iterable[Sequence[int]]) -> list[tuple[int, ...]]:

@@ -1,5 +1,7 @@
 """Which agents act together, and what it costs to leave an edge out."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ from bnpg_math.policies.softmax import policy, theta_shape
 from bnpg_math.theory import additivity as module
 from bnpg_math.theory import price as module_price
 from bnpg_math.theory.additivity import additivity, interactions, remainder, tolerance
-from bnpg_math.theory.price import price, price_at_any_policy
+from bnpg_math.theory.price import price, price_at_any_policy, transitions_left
 
 PAIRS = (3, 2, 3)
 
@@ -174,6 +176,20 @@ def test_the_sum_of_local_advantages_misses_by_at_most_the_price(seed):
     missed = np.abs(values.Q - values.V.reshape(-1, 1, 1, 1) - total).max()
     assert missed <= 2 * 4 * xi + 1e-9
     assert xi <= price_at_any_policy(game, dag.families)
+
+
+def test_what_transitions_leave_bounds_the_sum_over_many_next_states_too():
+    """Each of 8000 terms is rounded down when added: the sum of doubles is less than that of real numbers."""
+    states = 8000
+    small = 2.0**-54 * 0.99
+    chances = []
+    for chance in [0.5, *[small] * states]:
+        table = np.zeros((1, 2, 2))
+        table[0, 0, 0] = table[0, 1, 1] = 2.0 * chance
+        chances.append(table)
+    # Of a where a_1 = a_2 and 0 elsewhere, sums of functions of one action each leave a / 2 everywhere.
+    exact = Fraction(0.5) + states * Fraction(small)
+    assert Fraction(transitions_left(chances, [(0,), (1,)])) >= exact
 
 
 def test_least_squares_bound_the_price_where_the_program_is_too_large(monkeypatch):
