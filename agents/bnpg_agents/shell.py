@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bnpg_protocol.core import Opened
+from bnpg_protocol.process.endings import endings
 from bnpg_protocol.process.faults.plan import PlanError
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.lifeline import Lifeline
@@ -161,7 +162,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitC
         except StorageFailed as error:
             stop = Stop(ExitCode.STORAGE, str(error))
     if options.stay and stop.code == ExitCode.DONE:
-        ending = {signal.SIGTERM, signal.SIGINT}
+        ending = endings()
         signal.pthread_sigmask(signal.SIG_BLOCK, ending)
         signal.sigtimedwait(ending, options.stay)
     torn = folder.fence.torn

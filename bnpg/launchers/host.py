@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+from bnpg_protocol.process.endings import EndHandler, endings
 from bnpg_protocol.process.security.keys import KeyFile, write_key_file
 from bnpg_protocol.process.streams import PatientFile
 
@@ -149,9 +150,9 @@ def main() -> int:
     """Serve a launcher until it is gone."""
     reports = PatientFile(os.dup(sys.stdout.fileno()))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints must not garble the reports
-    asked: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _frame: asked.append(number))
+    asked: list[bool] = []
+    for number in endings():
+        signal.signal(number, EndHandler(lambda: asked.append(True)))
     decode = msgspec.json.Decoder(Request).decode
     left = b""
     with heeding_children(), Host() as host:

@@ -17,6 +17,7 @@ from bnpg_coordinator.run_record import RunRecord, recorded_rounds
 from bnpg_coordinator.sealed_folder import read_sealed
 from bnpg_protocol.process.allocation import keep_freed_memory
 from bnpg_protocol.process.asked_to_end import AskedToEnd
+from bnpg_protocol.process.endings import noting
 from bnpg_protocol.process.faults.plan import read_plan
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.log import open_log, write_log
@@ -29,7 +30,6 @@ from bnpg_protocol.wire.sealed import LARGEST
 from bnpg.launchers.cluster import COORDINATOR, Cluster
 from bnpg.launchers.launch import OnLine
 from bnpg.launchers.settings import LaunchSettings, Outcome
-from bnpg.launchers.signals import noting
 from bnpg.launchers.wiring import least_sealed
 from bnpg.one_thread import one_thread
 from bnpg.run_folder import RunFolder

@@ -14,6 +14,7 @@ from typing import Any
 from bnpg_coordinator import run_files
 from bnpg_coordinator.line import Line
 from bnpg_protocol.process.asked_to_end import AskedToEnd
+from bnpg_protocol.process.endings import noting
 from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.wire import addresses
 from bnpg_protocol.wire.addresses import agent_of, process_name
@@ -22,7 +23,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg.launchers.launch import OnLine
 from bnpg.launchers.place import LOST, Handle, Place
 from bnpg.launchers.settings import LaunchSettings, Outcome
-from bnpg.launchers.signals import heeding_children, noting
+from bnpg.launchers.signals import heeding_children
 from bnpg.launchers.tail import Tail
 from bnpg.launchers.wiring import Wiring
 from bnpg.run_folder import RunFolder

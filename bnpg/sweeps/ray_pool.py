@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from bnpg_protocol.process.endings import noting
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.launchers.ray_launcher import connected
-from bnpg.launchers.signals import noting
 from bnpg.sweeps.pool import Ending, Listener, Lives, Surroundings, Task
 from bnpg.sweeps.task import run_task
 

@@ -27,10 +27,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from bnpg_protocol.process.endings import noting
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
-from bnpg.launchers.signals import noting
 from bnpg.named_place import unwritable
 from bnpg.sweeps.pool import LIVES, Ending, Listener, Surroundings, Task
 from bnpg.sweeps.task import run_task

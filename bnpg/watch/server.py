@@ -3,13 +3,13 @@
 import asyncio
 import errno
 import secrets
-import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
+from bnpg_protocol.process.endings import endings
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -177,7 +177,7 @@ def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Ends in order at SIGINT and SIGTERM: a viewer that is closed was not interrupted in anything."""
+    """Ends in order when a signal asks for it: a viewer that is closed was not interrupted in anything."""
 
     def __init__(self, config: uvicorn.Config, broadcast: Broadcast) -> None:
         super().__init__(config)
@@ -188,13 +188,14 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Take the signals while serving; unlike uvicorn's own, do not raise them again afterwards."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        taken = endings()
+        for number in taken:
             loop.add_signal_handler(number, self._end, number)
         loop.set_exception_handler(_told)
         try:
             yield
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in taken:
                 loop.remove_signal_handler(number)
 
     def _end(self, number: int) -> None:

@@ -247,8 +247,17 @@ def start(*arguments: object) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """A closed terminal is heard of, also where the tests themselves are told to outlive theirs (nohup)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("launcher", ["memory", "local"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_leaves_a_run_that_resumes_to_the_same_bits(
     run: Any, here: Path, launcher: str, number: signal.Signals
 ) -> None:

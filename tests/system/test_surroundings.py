@@ -198,6 +198,32 @@ def test_a_polite_kill_is_an_interruption_whatever_a_command_does(shell: Shell, 
     assert (done.returncode, done.stderr.strip()) == (130, "bnpg: error: interrupted")
 
 
+HANGUP = """
+import signal, sys
+signal.signal(signal.SIGHUP, getattr(signal, sys.argv[1]))
+from bnpg.__main__ import main
+from bnpg.cli.root import bnpg
+@bnpg.command()
+def hang_up():
+    signal.raise_signal(signal.SIGHUP)
+    print("still here")
+sys.argv[1:] = ["hang-up"]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("found", "ended"),
+    [("SIG_DFL", (130, "", "bnpg: error: interrupted")), ("SIG_IGN", (0, "still here\n", ""))],
+)
+def test_a_terminal_that_is_closed_interrupts_unless_nohup_was_asked_for(
+    scratch: Any, shell: Shell, found: str, ended: tuple[int, str, str]
+) -> None:
+    (scratch.path / "hangup.py").write_text(HANGUP)
+    done = shell(f"{shlex.quote(sys.executable)} hangup.py {found}")
+    assert (done.returncode, done.stdout, done.stderr.strip()) == ended
+
+
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
 def test_a_process_that_is_interrupted_before_its_run_says_so_in_one_line(shell: Shell, number: str) -> None:
     program = (

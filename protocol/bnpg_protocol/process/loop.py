@@ -1,14 +1,13 @@
 """The shell of a process: receive, handle, carry out, repeat. One thread owns the sockets and the machine."""
 
-import signal
 import time
 from collections.abc import Callable
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from bnpg_protocol.core import LOOK_AROUND, Core, Exchange, Opened, compiled
 from bnpg_protocol.process.asked_to_end import AskedToEnd
 from bnpg_protocol.process.awake import COUNTED
+from bnpg_protocol.process.endings import noting
 from bnpg_protocol.process.faults.execution import FaultExecution
 from bnpg_protocol.process.history import History
 from bnpg_protocol.process.machine import Machine
@@ -46,7 +45,7 @@ class Loop:
     perform
         Carries out the effects that only this kind of process knows; may raise `StorageFailed`.
     on_signal
-        Called when SIGTERM or SIGINT came; returns what is to be done because of it.
+        Called when a signal asked for the end; returns what is to be done because of it.
     housekeeping
         Called now and then, for housekeeping that no message asks for; returns what is to be done.
     faults : FaultExecution, optional
@@ -104,15 +103,13 @@ class Loop:
 
     def run(self) -> Stop:
         """Work until the machine stops; return how it ended."""
-        previous = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            return self._run()
+            with noting(self._asked_to_end.asked):
+                return self._run()
         except Exception as error:
             self._history.add_to(error)
             raise
         finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
             self._asked_to_end.answered()
             self._transport.close()
 
@@ -259,9 +256,6 @@ class Loop:
             # It was the last thing to do: nothing is left that could end the process later.
             return Stop(ExitCode.STORAGE, str(error))
         return stop
-
-    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self._asked_to_end.asked()
 
 
 def _shown(arrival: Arrival) -> str:

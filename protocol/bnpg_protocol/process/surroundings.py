@@ -12,9 +12,9 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from types import FrameType
 
 from bnpg_protocol.process.descriptors import limit, raise_limit
+from bnpg_protocol.process.endings import EndHandler, endings
 from bnpg_protocol.process.faults.shortage import OUT_OF_MEMORY
 from bnpg_protocol.process.streams import patient, patient_output
 from bnpg_protocol.wire.exit_codes import ExitCode
@@ -83,12 +83,13 @@ def settle() -> None:
 
 
 def interruptible() -> None:
-    """Make a polite kill what Ctrl-C is: both end a process by one exit code, with everything tidied up."""
-    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _interrupt)
+    """Make all that asks for an end what Ctrl-C is: one exit code, with everything tidied up."""
+    for number in endings():
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, EndHandler(_interrupt))
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+def _interrupt() -> None:
     raise KeyboardInterrupt
 
 

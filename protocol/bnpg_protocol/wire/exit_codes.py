@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
     WORLD = 9
     """The environment raised, or gave what cannot be used; the message names lane, step and agent."""
     INTERRUPTED = 130
-    """Stopped by Ctrl-C or SIGTERM; the run can be resumed."""
+    """Stopped by Ctrl-C, SIGTERM or a closed terminal; the run can be resumed."""
 
 
 def run_state(code: ExitCode) -> RunState:
