@@ -3,12 +3,11 @@
 import errno
 import os
 import shutil
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bnpg_protocol.process.files import replace_file
+from bnpg_protocol.process.files import named_file, replace_file
 from bnpg_protocol.process.surroundings import shortage
 from bnpg_protocol.wire.errors import StorageFailed
 
@@ -52,14 +51,13 @@ def check_place(file: Path, called: str = "", followed: bool = True) -> None:
     StorageFailed
         If its file system is read-only.
     """
-    place = _place(file, followed)
-    folder, text = place.absolute().parent, f"{called} {file} cannot be written".lstrip()
+    text = f"{called} {file} cannot be written".lstrip()
+    folder = _place(file, followed, text).absolute().parent
     if not folder.is_dir():
         raise InputError(f"{text}: there is no folder {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
         number = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
         raise unwritable(text, OSError(number, os.strerror(number)))
-    _check_kind(file, followed, text)
 
 
 def write_named(file: Path, content: bytes, called: str = "", followed: bool = True) -> None:
@@ -81,31 +79,19 @@ def write_named(file: Path, content: bytes, called: str = "", followed: bool = T
     StorageFailed
         If the machine is short of something, such as room.
     """
-    place, text = _place(file, followed), f"{called} {file} cannot be written".lstrip()
-    _check_kind(file, followed, text)
+    text = f"{called} {file} cannot be written".lstrip()
+    place = _place(file, followed, text)
     try:
         replace_file(place, content, fsync=False)
     except OSError as error:
         raise unwritable(text, error) from None
 
 
-def _place(file: Path, followed: bool) -> Path:
-    """Return where a file is to be, which is elsewhere if a link is followed."""
-    return Path(os.path.realpath(file)) if followed and os.path.islink(file) else file
-
-
-def _check_kind(file: Path, followed: bool, text: str) -> None:
-    """Refuse what is there and no file: a device would become one, and nobody may read a pipe."""
+def _place(file: Path, followed: bool, text: str) -> Path:
     try:
-        mode = file.stat(follow_symlinks=followed).st_mode  # by the system: /dev/stdout may lead to no path
-    except FileNotFoundError:
-        return
+        return named_file(file, followed)
     except OSError as error:
         raise unwritable(text, error) from None
-    if stat.S_ISDIR(mode):
-        raise unwritable(text, OSError(errno.EISDIR, os.strerror(errno.EISDIR)))
-    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-        raise InputError(f"{text}: expected a regular file there or nothing, got something else")
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def make_keys(folder: Path, agents: int) -> KeyRoster:
     text = f"{folder} cannot be a folder of keys"
     own = [folder / agent_file(agent) for agent in range(agents)]
     begun, roster_file, last = folder / BEGUN_FILE, folder / ROSTER_FILE, folder / COORDINATOR_FILE
-    with made(folder, text), _alone(folder, text):
+    with made(folder, text), alone(folder, text):
         _clear(folder, text)
         with all_or_none([*own, roster_file, last, begun]):
             coordinator = new_key_pair()
@@ -76,15 +76,29 @@ def make_keys(folder: Path, agents: int) -> KeyRoster:
 
 
 @contextmanager
-def _alone(folder: Path, text: str) -> Iterator[None]:
-    """Keep others from making keys there."""
+def alone(folder: Path, text: str) -> Iterator[None]:
+    """Keep others from making or changing keys there.
+
+    Parameters
+    ----------
+    folder : Path
+    text : str
+        What is said if it cannot be opened.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened, or somebody else is doing that.
+    StorageFailed
+        If the machine is short of something.
+    """
     with ExitStack() as stack:
         try:
             opened = stack.enter_context(opened_folder(folder))
         except OSError as error:
             raise unwritable(text, error) from None
         if not lock_alone(opened):
-            raise InputError(f"{folder} is in use: another bnpg process is making keys there")
+            raise InputError(f"{folder} is in use: another bnpg process is making or changing keys there")
         yield
 
 

@@ -170,6 +170,11 @@ def _check_places(run: RunFolder) -> None:
         if os.path.lexists(path) and not path.is_symlink() and not path.is_file():
             what = "a folder" if path.is_dir() else "no file"
             raise InputError(f"{path}: expected a file that this run has written, got {what}")
+    for path in run.trace.glob("*.jsonl"):
+        if path.is_symlink() and not path.is_file():  # others are sealed, and with it become copies
+            raise InputError(
+                f"{path}: expected a file that this run has written, got a link to what is no file: remove it"
+            )
 
 
 def align(run: RunFolder, fence: Fence, done: bool) -> None:

@@ -94,6 +94,9 @@ class Summary(TypedDict, total=False):
     evaluated_round: Count | None
     return_mean: Number
     return_stderr: Number
+    return_low: Number
+    return_high: Number
+    return_episodes: Count | None
     drawn_return_mean: Number
     drawn_return_low: Number
     drawn_return_high: Number
@@ -103,6 +106,7 @@ class Summary(TypedDict, total=False):
     certified: bool | None
     predicted_rounds: dict[str, dict[str, RateEntry]] | None
     value_reason: str
+    notices: list[str]
     game: str
     mode: str
     dag: str
@@ -196,6 +200,7 @@ COMPLETED = frozenset(
         *(
             "processes",
             "rounds_total",
+            "seconds",
             "value",
             "nash_gap",
             "optimality_gap",

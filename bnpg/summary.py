@@ -279,7 +279,8 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
             )
         )
     if summary["value"] is None:
-        return [*rows, ("exact value", "-", f"not known: {summary['value_reason']}")]
+        reason = summary.get("value_reason", "its reason is missing in the summary")
+        return [*rows, ("exact value", "-", f"not known: {reason}")]
     late = (
         ""
         if summary["evaluated_round"] == summary["rounds"]
@@ -287,14 +288,18 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     )
     value, best, gap = summary["value"], summary["optimal_value"], summary["optimality_gap"]
     rows.append(("exact value", decimals(value), f"expected return of the team's policy{late}"))
-    rows.append(("best possible", decimals(best), "expected return of the best joint policy, V*"))
-    rows.append(("optimality gap", f"{gap:.4g}", _distance(gap, best)))
-    rows.append(("Nash gap", f"{summary['nash_gap']:.4g}", "most that one agent could still gain on its own"))
+    if best is not None:
+        rows.append(("best possible", decimals(best), "expected return of the best joint policy, V*"))
+    if gap is not None:
+        rows.append(("optimality gap", f"{gap:.4g}", _distance(gap, best)))
+    nash = summary["nash_gap"]
+    if nash is not None:
+        rows.append(("Nash gap", f"{nash:.4g}", "most that one agent could still gain on its own"))
     return rows
 
 
-def _distance(gap: float, best: float) -> str:
-    if abs(best) <= 1e-9 * gap:
+def _distance(gap: float, best: float | None) -> str:
+    if best is None or abs(best) <= 1e-9 * gap:
         return "how far the team is from the best joint policy"
     percent = 100 * gap / abs(best)
     # What is not nothing is not told as 0.00.

@@ -24,8 +24,14 @@ def check_sayable(name: str | os.PathLike[str], what: str, error: Callable[[str]
     Exception
         What `error` makes, if documents in UTF-8 cannot say it.
     """
-    text = os.fspath(name)
+    if not is_sayable(name):
+        raise error(f"{what} must be text in UTF-8, got {os.fspath(name)!r}")
+
+
+def is_sayable(name: str | os.PathLike[str]) -> bool:
+    """Whether a name is text, which documents and addresses can say."""
     try:
-        text.encode()
+        os.fspath(name).encode()
     except UnicodeEncodeError:
-        raise error(f"{what} must be text in UTF-8, got {text!r}") from None
+        return False
+    return True

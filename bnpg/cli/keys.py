@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
@@ -23,10 +24,11 @@ from bnpg_protocol.wire.addresses import process_name
 from bnpg.cli.options import debug_option, integer, json_option
 from bnpg.cli.suggestions import SuggestingGroup
 from bnpg.named_place import check_place, write_named
-from bnpg.new_keys import make_keys
+from bnpg.new_keys import alone, make_keys
 from bnpg_math.errors import InputError
 
 PUBLIC_FILE = "coordinator.pub"
+_NO_FOLDER = "{}: expected a folder of keys, made by `bnpg keys new`"
 
 _folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 _agent = click.option("--agent", type=integer(0), metavar="I", help="Whose key.")
@@ -86,7 +88,7 @@ def seal(file: Path) -> None:
     Keep it where the disks of the agents are not, and away from the coordinator. An existing file is never
     overwritten.
     """
-    if file.exists():
+    if os.path.lexists(file):
         raise InputError(f"{file} exists already and is never overwritten; choose another name")
     check_place(file)
     write_seal_key(file)
@@ -125,22 +127,25 @@ def rotate(folder: Path, agent: int | None, coordinator: bool) -> None:
         raise InputError("expected either --agent I or --coordinator")
     from bnpg_protocol.process.transport.curve import new_key_pair
 
-    roster = _checked(folder, COORDINATOR_FILE if agent is None else agent_file(agent))
     fresh = new_key_pair()
+    with _changing(folder):
+        roster = _checked(folder, COORDINATOR_FILE if agent is None else agent_file(agent))
+        if agent is not None:
+            file = folder / agent_file(agent)
+            write_key_file(file, KeyFile(process_name(agent), fresh.public, fresh.secret, roster.coordinator))
+            agents = roster.agents | {str(agent): fresh.public}
+            write_roster(folder / ROSTER_FILE, KeyRoster(roster.coordinator, agents))
+        else:
+            for file in sorted(folder.glob("agent-*.key")):
+                write_key_file(file, msgspec.structs.replace(read_key_file(file), coordinator=fresh.public))
+            write_key_file(folder / COORDINATOR_FILE, KeyFile("coordinator", fresh.public, fresh.secret))
+            write_roster(folder / ROSTER_FILE, KeyRoster(fresh.public, roster.agents))
     if agent is not None:
-        file = folder / agent_file(agent)
-        write_key_file(file, KeyFile(process_name(agent), fresh.public, fresh.secret, roster.coordinator))
-        write_roster(
-            folder / ROSTER_FILE, KeyRoster(roster.coordinator, roster.agents | {str(agent): fresh.public})
-        )
         click.echo(
-            f"bring {file} to agent {agent}'s host, send SIGHUP to the coordinator, start the agent again"
+            f"bring {folder / agent_file(agent)} to agent {agent}'s host, send SIGHUP to the coordinator, "
+            "start the agent again"
         )
         return
-    for file in sorted(folder.glob("agent-*.key")):
-        write_key_file(file, msgspec.structs.replace(read_key_file(file), coordinator=fresh.public))
-    write_key_file(folder / COORDINATOR_FILE, KeyFile("coordinator", fresh.public, fresh.secret))
-    write_roster(folder / ROSTER_FILE, KeyRoster(fresh.public, roster.agents))
     click.echo("bring every agent-I.key to its host again, and start the coordinator and the agents again")
 
 
@@ -150,15 +155,23 @@ def rotate(folder: Path, agent: int | None, coordinator: bool) -> None:
 @debug_option
 def revoke(folder: Path, agent: int | None) -> None:
     """Take an agent's key off the roster: it is refused as soon as the coordinator has read it again."""
-    roster = _checked(folder, "" if agent is None else agent_file(agent))
-    if agent is None or str(agent) not in roster.agents:
-        known = ", ".join(sorted(roster.agents, key=int)) or "none"
-        raise InputError(f"--agent must be one of the roster ({known}), got {agent}")
-    rest = {name: key for name, key in roster.agents.items() if name != str(agent)}
-    # In this order, because whoever is on the roster still can be revoked again.
-    (folder / agent_file(agent)).unlink(missing_ok=True)
-    write_roster(folder / ROSTER_FILE, KeyRoster(roster.coordinator, rest))
+    with _changing(folder):
+        roster = _checked(folder, "" if agent is None else agent_file(agent))
+        if agent is None or str(agent) not in roster.agents:
+            known = ", ".join(sorted(roster.agents, key=int)) or "none"
+            raise InputError(f"--agent must be one of the roster ({known}), got {agent}")
+        rest = {name: key for name, key in roster.agents.items() if name != str(agent)}
+        # In this order, because whoever is on the roster still can be revoked again.
+        (folder / agent_file(agent)).unlink(missing_ok=True)
+        write_roster(folder / ROSTER_FILE, KeyRoster(roster.coordinator, rest))
     click.echo("send SIGHUP to the coordinator, or start it again")
+
+
+def _changing(folder: Path) -> AbstractContextManager[None]:
+    """Keep others from changing the keys there: one would write the roster as it was before the other."""
+    if not folder.is_dir():
+        raise InputError(_NO_FOLDER.format(folder))
+    return alone(folder, f"{folder} cannot be changed")
 
 
 def _checked(folder: Path, replaced: str = "") -> KeyRoster:
@@ -170,7 +183,7 @@ def _checked(folder: Path, replaced: str = "") -> KeyRoster:
     from bnpg_protocol.process.transport.curve import public_key
 
     if not folder.is_dir():
-        raise InputError(f"{folder}: expected a folder of keys, made by `bnpg keys new`")
+        raise InputError(_NO_FOLDER.format(folder))
     mode = stat.S_IMODE(os.stat(folder).st_mode)
     if mode & 0o077:
         raise InputError(

@@ -137,8 +137,10 @@ def prediction_in_words(prediction: Prediction, rounds: int, as_assumed: bool) -
     """
     lines = []
     for theorem, forms in prediction.items():
-        promises = {form: row for form, row in forms.items() if None not in (row["epsilon"], row["rounds"])}
-        if promises:
+        promises = {
+            form: row for form, row in forms.items() if None not in (row.get("epsilon"), row.get("rounds"))
+        }
+        if promises and theorem in _GAPS:
             gap = f"{_GAPS[theorem]} of {rounded_up(next(iter(promises.values()))['epsilon'])}"
             asked = ", ".join(f"{rounded_up(row['rounds'], 3)} ({form})" for form, row in promises.items())
             caveat = "" if as_assumed else f"; {ASSUMED}"

@@ -18,6 +18,8 @@ from pathlib import Path
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.wire.errors import StorageFailed
 
+from bnpg_files.names import is_sayable
+
 LONGEST_ENDPOINT = 107
 """Bytes of the path of a Unix socket, on every system that has them."""
 LONGEST_NAME = len("/agent-99999-12345678901234567.unix.4194304")
@@ -88,7 +90,7 @@ def _place(folder: Path) -> Path:
 
 
 def _short_folder(name: str) -> Path:
-    """Return the folder for temporary files, or, where paths in that are too long, another one.
+    """Return the folder for temporary files, or, where paths in that are too long or no text, another one.
 
     Raises
     ------
@@ -98,12 +100,13 @@ def _short_folder(name: str) -> Path:
     asked = tempfile.gettempdir()
     for candidate in (asked, *_ELSEWHERE):
         longest = len(os.fsencode(candidate)) + 1 + len(name) + LONGEST_NAME
-        if longest <= LONGEST_ENDPOINT and os.access(candidate, os.W_OK | os.X_OK):
+        fits = longest <= LONGEST_ENDPOINT and is_sayable(candidate)  # an address is text
+        if fits and os.access(candidate, os.W_OK | os.X_OK):
             return Path(candidate)
     room = LONGEST_ENDPOINT - LONGEST_NAME - len(name) - 1
     raise StorageFailed(
-        f"no place for the sockets of the processes: expected a folder that can be written, with a path of "
-        f"at most {room} bytes, got {asked} ({len(os.fsencode(asked))} bytes): set TMPDIR"
+        f"no place for the sockets of the processes: expected a folder that can be written, with a path "
+        f"in UTF-8 of at most {room} bytes, got {asked} ({len(os.fsencode(asked))} bytes): set TMPDIR"
     )
 
 

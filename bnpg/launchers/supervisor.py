@@ -8,7 +8,7 @@ there at all.
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 from bnpg_coordinator import run_files
@@ -92,15 +92,16 @@ class Supervisor:
 
     def run(self) -> Outcome:
         """Start everything, keep it running, and end everything."""
-        with heeding_children(), noting(self._note):
-            try:
-                self._start(*self._names())
-                code, why = self._watch()
-            finally:
-                self._asked_to_end.answered()
-                self._end_all()
-                self._asked_to_end.answered()  # who asks while all end already is answered by that
-        self._tail.read()
+        with closing(self._tail):
+            with heeding_children(), noting(self._note):
+                try:
+                    self._start(*self._names())
+                    code, why = self._watch()
+                finally:
+                    self._asked_to_end.answered()
+                    self._end_all()
+                    self._asked_to_end.answered()  # who asks while all end already is answered by that
+            self._tail.read()
         return Outcome(code, why, 1 + self._agents)
 
     def _names(self) -> list[str]:

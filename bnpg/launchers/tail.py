@@ -1,7 +1,9 @@
 """Reading a run record while it is being written."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from bnpg_coordinator.line import Line, decode_line
 from bnpg_coordinator.run_record import read_lines
@@ -23,24 +25,26 @@ class Tail:
     def __init__(self, path: Path, on_line: Callable[[Line], object]) -> None:
         self._path = path
         self._on_line = on_line
-        self._inode = path.stat().st_ino if path.exists() else 0
-        self._position = path.stat().st_size if path.exists() else 0
+        self._file: BinaryIO | None = None
+        self._position = 0
         self._latest = max((line.round for line in read_lines(path)), default=-1)
+        file = self._look()
+        if file is not None:
+            self._position = file.seek(0, os.SEEK_END)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def read(self) -> bool:
         """Pass on the new lines; return whether there was a round not seen before."""
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
+        file = self._look()
+        if file is None:
             return False
-        if status.st_ino != self._inode or status.st_size < self._position:
-            # Rounds are played again: the record was replaced.
-            self._inode, self._position = status.st_ino, 0
-        if status.st_size == self._position:
-            return False
-        with opened(self._path) as file:
-            file.seek(self._position)
-            content = file.read()
+        file.seek(self._position)
+        content = file.read()
         whole = content.rfind(b"\n") + 1
         self._position += whole
         fresh = False
@@ -51,3 +55,19 @@ class Tail:
                 fresh = True
                 self._on_line(line)
         return fresh
+
+    def _look(self) -> BinaryIO | None:
+        """Return the file, or the one that is in its place now; None if there is none.
+
+        It stays open, because the number of one that is gone may be given to the next.
+        """
+        try:
+            status = self._path.stat()
+            now = None if self._file is None else os.fstat(self._file.fileno())
+            if now is None or not os.path.samestat(status, now) or status.st_size < self._position:
+                # Rounds are played again: the record was replaced.
+                self.close()
+                self._file, self._position = opened(self._path), 0
+        except FileNotFoundError:
+            return None
+        return self._file

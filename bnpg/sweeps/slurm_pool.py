@@ -44,7 +44,7 @@ ASK_EVERY = 5.0
 ASK_PATIENCE = 60.0
 """Seconds that Slurm has for an answer."""
 GONE = 120.0
-"""Seconds that an array has to be gone once it is cancelled; Slurm itself gives a job half a minute to end."""
+"""Seconds that an array has to be gone once it is cancelled; Slurm gives a job half a minute to end."""
 LIMIT = "1:00:00"
 """Time limit of an element, if nobody says another."""
 
@@ -97,7 +97,7 @@ class SlurmPool:
         Raises
         ------
         InputError
-            If Slurm takes no jobs, their folder cannot be made, or an array of an attempt before does not end.
+            If Slurm takes no jobs, their folder cannot be made, or an earlier attempt's array does not end.
         StorageFailed
             If the machine is short of something, such as room.
         """

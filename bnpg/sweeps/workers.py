@@ -18,8 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from bnpg_protocol.process.endings import noting
 from bnpg_protocol.process.awake import Awake
+from bnpg_protocol.process.endings import noting
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.sweeps.pool import Ending, Listener, Lives, Surroundings, Task

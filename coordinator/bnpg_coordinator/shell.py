@@ -12,7 +12,7 @@ from bnpg_protocol.core import COMPILED, PYTHON, Opened
 from bnpg_protocol.process.faults.links import check_links
 from bnpg_protocol.process.faults.plan import PlanError, read_plan
 from bnpg_protocol.process.fence import TAKEN_OVER, Fence
-from bnpg_protocol.process.files import write_atomically
+from bnpg_protocol.process.files import named_file, write_atomically
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.security.credentials import (
     BINDINGS_FILE,
@@ -96,6 +96,14 @@ def _read_roster_again(roster: Path, folder: Path, admission: Admission) -> Log:
     return Log("info", "roster read again", {"keys": len(admission.owners)})
 
 
+def _endpoint_file(file: Path) -> Path:
+    """Return where the address is to be written that somebody named a file for."""
+    try:
+        return named_file(file)
+    except OSError as error:
+        raise InputError(f"--endpoint-file {file} cannot be written: {error.strerror}") from None
+
+
 def _all_of(observers: list[Observer]) -> Observer | None:
     """Return one observer for all."""
     if len(observers) <= 1:
@@ -132,6 +140,7 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
         )
         shell.mention_key()
         require_key(options.listen, "--listen", security is not None)
+        told = None if options.endpoint_file is None else _endpoint_file(options.endpoint_file)
         # Not before all that was asked for can be: whoever is at work in this folder ends by it.
         fence = Fence.raise_in(options.folder) if options.fence is None else Fence(options.fence)
         record = RunRecord(options.folder, options.fsync, fence)
@@ -154,10 +163,10 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
         if fence.torn:  # loading took its time; the address is that of somebody else now
             return shell.refuse(TAKEN_OVER, ExitCode.REJECTED)
         transport = open_transport(PROCESS, options.listen, security, _largest_answer(setup))
-        if options.endpoint_file is not None:
+        if told is not None:
             host = coordinator_host(transport.endpoint, options.advertise)
             named = advertised(transport.endpoint, host)
-            write_atomically(options.endpoint_file, f"{named}\n".encode(), fsync=False)
+            write_atomically(told, f"{named}\n".encode(), fsync=False)
     except (InputError, PlanError, InsecureSetup, StorageFailed) as error:
         return shell.refuse(error)
     trace = shell.record(options.trace, setup.generation, fence)

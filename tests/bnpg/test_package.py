@@ -45,6 +45,16 @@ def test_the_wheel_has_types_pages_and_examples_and_no_tests(wheel: Path) -> Non
     assert not [one for one in names if one.startswith(("tests/", "docs/", "benchmarks/"))]
 
 
+def test_the_wheel_has_every_file_of_every_package(wheel: Path) -> None:
+    """A pattern of .gitignore once kept a folder out of it."""
+    places = ("agents/bnpg_agents", "bnpg", "bnpg_files", "bnpg_math", "coordinator/bnpg_coordinator")
+    made = {".pyc", ".so", ".digest"}
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for place in (ROOT / one for one in (*places, "protocol/bnpg_protocol")):
+        files = [one for one in place.rglob("*") if one.is_file() and one.suffix not in made]
+        assert {one.relative_to(place.parent).as_posix() for one in files} <= names
+
+
 def test_the_source_package_can_be_built_again(wheel: Path) -> None:
     [source] = wheel.parent.glob("*.tar.gz")
     with tarfile.open(source) as archive:

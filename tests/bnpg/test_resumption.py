@@ -231,3 +231,16 @@ def test_a_folder_that_is_a_link_is_refused(
     assert ended.err.count("\n") == 1
     assert f"{place}: expected a folder of this run, got a link to " in ended.err
     assert there() == before
+
+
+def test_a_link_to_nothing_among_the_traces_is_refused(
+    folder: Path, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    link = folder / "trace" / "agent-0.99.jsonl"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(tmp_path / "nothing")
+    ended = run("resume", folder, "--rounds", "9", "--quiet")
+    assert ended.code == 2
+    assert f"{link}: expected a file that this run has written, got a link to what is no file" in ended.err
+    link.unlink()
+    assert run("resume", folder, "--rounds", "9", "--quiet").code == 0

@@ -176,3 +176,15 @@ def test_what_is_its_own_goes_even_if_the_run_folder_was_lost(temporary: Path, t
     with rendezvous(tmp_path, Fence.raise_in(tmp_path)) as place:
         Fence.raise_in(tmp_path)
     assert not place.exists()
+
+
+def test_a_temporary_folder_whose_name_is_no_text_is_passed_over(
+    temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nameless = os.fsencode(temporary) + b"/\xff\xfe"
+    os.mkdir(nameless)
+    monkeypatch.setattr(tempfile, "tempdir", os.fsdecode(nameless))
+    monkeypatch.setattr("bnpg.launchers.rendezvous._ELSEWHERE", (str(temporary),))
+    with rendezvous(tmp_path, Fence.raise_in(tmp_path)) as place:
+        assert place.parent == temporary
+        str(place).encode()

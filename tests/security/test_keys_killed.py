@@ -12,6 +12,7 @@ import pytest
 from bnpg_protocol.process.security.roster import read_roster
 
 from bnpg.__main__ import main
+from bnpg.new_keys import alone
 
 CHANGES = ("replace", "rename", "unlink")
 KILLED = 9
@@ -130,3 +131,25 @@ def test_a_link_in_the_place_of_the_public_key_is_replaced(tmp_path: Path, targe
     assert public.read_text() == f"{read_roster(tmp_path / 'keys' / 'roster.toml').coordinator}\n"
     assert not public.is_symlink()
     assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("change", ["rotate", "revoke"])
+def test_one_at_a_time_changes_the_keys_of_a_folder(
+    keys: Path, change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Or one would write the roster as it was before the other, and a revoked key be let in again."""
+    before = {file: file.read_bytes() for file in keys.iterdir()}
+    with alone(keys, "held"):
+        assert main(["keys", change, str(keys), "--agent", "1"]) == 2
+    assert "is in use: another bnpg process is making or changing keys there" in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in keys.iterdir()} == before
+    assert main(["keys", change, str(keys), "--agent", "1"]) == 0
+
+
+def test_a_link_that_leads_nowhere_is_no_free_name_for_a_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "team.seal").symlink_to(tmp_path / "elsewhere")
+    assert main(["keys", "seal", str(tmp_path / "team.seal")]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert (tmp_path / "team.seal").is_symlink()

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 from bnpg_protocol.process.fence import Fence
@@ -54,16 +55,16 @@ class KeyedLaunch:
         commands = [self._coordinator(folder, endpoint, common)]
         commands += [self._agent(agent, folder, endpoint, common) for agent in range(agents)]
         processes: list[subprocess.Popen[bytes]] = []
-        tail = Tail(folder / "metrics.jsonl", on_line)
-        try:
-            for command in commands:
-                processes.append(  # noqa: PERF401 (what was started must be known when one fails)
-                    subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-                )
-            code = self._watch(processes[0], tail)
-        finally:
-            _end(processes)
-        tail.read()
+        with closing(Tail(folder / "metrics.jsonl", on_line)) as tail:
+            try:
+                for command in commands:
+                    processes.append(  # noqa: PERF401 (what was started must be known when one fails)
+                        subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+                    )
+                code = self._watch(processes[0], tail)
+            finally:
+                _end(processes)
+            tail.read()
         return Outcome(code, "" if code == ExitCode.DONE else "the coordinator says so", 1 + agents)
 
     def _coordinator(self, folder: Path, endpoint: Path, common: list[str]) -> list[str]:

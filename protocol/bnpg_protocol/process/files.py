@@ -1,6 +1,8 @@
 """Writing files so that a crash at any instant leaves either the old content or the new, never half of it."""
 
+import errno
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,6 +66,31 @@ def replace_file(path: Path, content: bytes, fsync: bool, fence: Fence | None = 
         with suppress(OSError):
             os.unlink(draft)
         raise
+
+
+def named_file(file: Path, followed: bool = True) -> Path:
+    """Return where a file is to be written that somebody named, which is elsewhere if a link is followed.
+
+    Parameters
+    ----------
+    file : Path
+    followed : bool
+        Whether a link is followed. One that others may have put into a folder of theirs is replaced instead.
+
+    Raises
+    ------
+    OSError
+        If something is there and no file: a device would become one, and nobody may read a pipe.
+    """
+    try:
+        mode = file.stat(follow_symlinks=followed).st_mode  # by the system: /dev/stdout may lead to no path
+    except (FileNotFoundError, NotADirectoryError):
+        mode = stat.S_IFREG
+    if stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise OSError(errno.EINVAL, "expected a regular file there or nothing, got something else")
+    return Path(os.path.realpath(file)) if followed and file.is_symlink() else file
 
 
 def next_count(path: Path, fsync: bool, fence: Fence | None = None, least: int = 1) -> int:

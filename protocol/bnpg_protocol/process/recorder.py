@@ -278,6 +278,7 @@ def seal(folder: Path, fence: Fence) -> None:
     StorageFailed
         If that cannot be done.
     """
+    path = folder
     try:
         for path in sorted(folder.glob("*.jsonl")):
             if path.stat().st_mode & _WRITABLE:
@@ -287,4 +288,4 @@ def seal(folder: Path, fence: Fence) -> None:
                 os.chmod(draft, path.stat().st_mode & ~_WRITABLE)
                 os.replace(draft, path)
     except OSError as error:
-        raise StorageFailed(f"cannot seal the trace in {folder}: {error.strerror or error}") from None
+        raise StorageFailed(f"cannot seal {path} of the trace: {error.strerror or error}") from None
