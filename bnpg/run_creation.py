@@ -16,13 +16,14 @@ import numpy as np
 import tomli_w
 from bnpg_coordinator import run_files
 from bnpg_coordinator.experiment import experiment_toml
-from bnpg_protocol.process.faults.links import check_links
+from bnpg_protocol.process.faults.links import about_nobody, check_links
 from bnpg_protocol.process.faults.plan import FaultPlan, PlanError, plan_document, read_plan
 from bnpg_protocol.process.files import sync_folder, write_atomically
 
 from bnpg import __version__
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.settings import LaunchSettings
+from bnpg.notices import warn
 from bnpg.run_draft import draft
 from bnpg.run_folder import RunFolder
 from bnpg_files.names import check_sayable
@@ -118,11 +119,18 @@ def read_faults(path: Path) -> FaultPlan:
 def check_faults(faults: FaultPlan | None, dag: Dag, settings: LaunchSettings, where: str) -> None:
     """Refuse faults of links that a run does not have, because actions are handed on.
 
+    Warns
+    -----
+    InputWarning
+        Of those of processes that it does not have.
+
     Raises
     ------
     InputError
         Naming the fault, and what it is about.
     """
+    for strange in () if faults is None else about_nobody(faults, dag.agents):
+        warn(f"{where}: {strange}")
     if faults is not None and settings.relay == "on":
         try:
             check_links(faults, where, dag.edges, relayed(dag).edges)

@@ -272,7 +272,10 @@ def _assembled(name: str, actions: tuple[int, ...], rows: list[_Row], mu: Any, g
     states, joint = len(mu), math.prod(actions)
     last, extra = _ends(rows, mu, joint)
     for state in last:
-        rows[state * joint : (state + 1) * joint] = [_Row([state], [1.0], [0.0], [True])] * joint
+        own = slice(state * joint, (state + 1) * joint)
+        # What stays by itself is told in probabilities too, and they have to sum to 1 as everywhere.
+        sums = [math.fsum(row.weights) if _stays(row, state) else 1.0 for row in rows[own]]
+        rows[own] = [_Row([state], [whole], [0.0], [True]) for whole in sums]
     if extra:
         rows = [*rows, *[_Row([states], [1.0], [0.0], [True])] * joint]
         mu = np.append(mu, 0.0)

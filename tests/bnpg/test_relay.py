@@ -97,3 +97,23 @@ def test_a_run_that_would_save_most_of_its_messages_says_so_once(run) -> None:
         (("--relay", "on"), ("--launcher", "memory"), ("--dag", "line"), ("--quiet",))
     ):
         assert hint not in run(*large, *more, "--out", f"b{number}").err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[kill]]\nprocess = "agent-9"\nphase = "sending"\n', "[[kill]] 1 is about agent-9"),
+        (
+            '[[delay]]\nfrom = "agent-?0"\nto = "coordinator"\nseconds = 0.0\n',
+            "[[delay]] 1 is about agent-?0",
+        ),
+        ('[[partition]]\ngroups = [["agent-0"], ["agent-4*"]]\nround = 0\nseconds = 0.0\n', "agent-4*"),
+    ],
+)
+def test_a_fault_of_nobody_is_told_and_hinders_nothing(run, text: str, said: str) -> None:
+    struck = run(*TRAIN, "--launcher", "memory", "--faults", plan(text), "--out", "a")
+    assert struck.code == 0
+    assert f"{said}" in struck.err
+    assert "and the run has coordinator and agent-0 to agent-" in struck.err
+    everybody = plan('[[delay]]\nfrom = "agent-*"\nto = "coordinator"\nseconds = 0.0\n')
+    assert "is about" not in run(*TRAIN, "--launcher", "memory", "--faults", everybody, "--out", "b").err

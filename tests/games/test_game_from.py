@@ -146,6 +146,7 @@ def bad(outcome):
     ("step", "message"),
     [
         (bad([(0.5, 0, 1.0)]), r"probabilities\[0, 0\] must sum to 1, got 0.5"),
+        (bad([(0.5, 0, 0.0)]), r"probabilities\[0, 0\] must sum to 1, got 0.5"),
         (bad([]), r"state 0, actions \(0,\): expected outcomes whose probabilities sum to 1, got none"),
         (bad([(1.0, 0)]), r"expected an outcome \(p, s', r\) or \(p, s', r, done\), got \(1.0, 0\)"),
         (bad((1,)), r"expected \(s', r\) or \(s', r, done\), got 1 entries"),

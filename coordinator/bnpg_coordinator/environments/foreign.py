@@ -8,6 +8,10 @@ RAISED = (Exception, SystemExit, GeneratorExit)
 """What others' code may raise and that ends no process of ours; whoever presses Ctrl-C still ends it."""
 
 
+class Unusable(ValueError):
+    """What others' code gave cannot be used; the text says what was expected and what came."""
+
+
 def described(error: BaseException) -> str:
     """Return kind and text of an error in one line, whatever its text does."""
     try:

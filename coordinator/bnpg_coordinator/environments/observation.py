@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from bnpg_coordinator.environments.foreign import Unusable
 from bnpg_coordinator.worlds.interface import Box
 from bnpg_math.errors import InputError
 
@@ -70,12 +71,14 @@ def whole(observation: Any) -> int:
 
     Raises
     ------
-    ValueError
-        If it is none, or not whole.
+    Unusable
+        If it is not whole.
+    Exception
+        If it is none.
     """
     number = int(observation)
     if number != observation:
-        raise ValueError(f"expected a whole number, got {observation!r:.60}")
+        raise Unusable(f"the observation must be a whole number, got {observation!r:.60}")
     return number
 
 
@@ -104,7 +107,7 @@ def _array(shape: tuple[int, ...], sizes: tuple[int, ...], start: NDArray[Any] |
         def write(observation: Any, row: Row) -> None:
             numbers = observation if type(observation) is np.ndarray else np.asarray(observation)
             if numbers.shape != shape:
-                raise ValueError(f"expected shape {shape}, got {numbers.shape}")
+                raise Unusable(f"the observation must have shape {shape}, got {numbers.shape}")
             row[:] = numbers
 
     else:
@@ -112,7 +115,7 @@ def _array(shape: tuple[int, ...], sizes: tuple[int, ...], start: NDArray[Any] |
         def write(observation: Any, row: Row) -> None:
             numbers = np.asarray(observation)
             if numbers.shape != shape:
-                raise ValueError(f"expected shape {shape}, got {numbers.shape}")
+                raise Unusable(f"the observation must have shape {shape}, got {numbers.shape}")
             row[:] = numbers.reshape(-1) if start is None else numbers.reshape(-1) - start
 
     return Reader(Box(width, sizes), write, shape=shape if start is None else None)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from bnpg_coordinator.environments.foreign import Unusable
 from bnpg_math.errors import InputError
 
 
@@ -29,6 +30,38 @@ class Team(Protocol):
 
 
 Make = Callable[[], Any]
+
+RESET = "(observations, infos)"
+STEP = "(observations, rewards, terminations, truncations, infos)"
+"""What an environment returns."""
+
+
+def reset_parts(answer: Any) -> tuple[Any, Any]:
+    """Take apart what `reset` returned.
+
+    Raises
+    ------
+    Unusable
+    """
+    try:
+        observed, infos = answer
+    except (TypeError, ValueError):
+        raise Unusable(f"reset() must return {RESET}, got {answer!r:.80}") from None
+    return observed, infos
+
+
+def step_parts(answer: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """Take apart what `step` returned.
+
+    Raises
+    ------
+    Unusable
+    """
+    try:
+        observed, rewards, terminated, truncated, infos = answer
+    except (TypeError, ValueError):
+        raise Unusable(f"step() must return {STEP}, got {answer!r:.80}") from None
+    return observed, rewards, terminated, truncated, infos
 
 
 class TupleTeam:
@@ -67,14 +100,15 @@ class TupleTeam:
 
     def reset(self, seed: int | None = None) -> tuple[dict[int, Any], dict[int, Any]]:
         """Begin an episode."""
-        observed, info = self._env.reset(seed=seed)
+        observed, info = reset_parts(self._env.reset(seed=seed))
         self.agents = list(self.possible_agents)
         return self._each(observed), self._infos(info)
 
     def step(self, actions: Mapping[int, Any]) -> tuple[Mapping[int, Any], ...]:
         """Take a step."""
         chosen = tuple(actions.get(agent, 0) for agent in self.possible_agents)
-        observed, reward, terminated, truncated, info = self._env.step(chosen if self._many else chosen[0])
+        answer = self._env.step(chosen if self._many else chosen[0])
+        observed, reward, terminated, truncated, info = step_parts(answer)
         over = self._flags(terminated), self._flags(truncated)
         if not (over[0] is over[1] is self._nobody):
             self.agents = [agent for agent in self.agents if not (over[0][agent] or over[1][agent])]
@@ -137,6 +171,8 @@ def team(env: Any, what: str) -> Team:
         given: Team = env
         return given
     if hasattr(env, "action_space") and hasattr(env, "observation_space") and hasattr(env, "step"):
+        if callable(env.action_space) and not hasattr(env.action_space, "sample"):
+            raise InputError(f"{what} has spaces by agent and no possible_agents, as PettingZoo asks for")
         return TupleTeam(env)
     raise InputError(
         f"{what} must give a PettingZoo environment, a Gymnasium environment or a World, "

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bnpg_coordinator.environments.foreign import Unusable
 from bnpg_coordinator.environments.observation import Reader, whole
 from bnpg_coordinator.worlds.interface import Box, Seen
 
@@ -79,9 +80,9 @@ class Views:
         mask = np.asarray(allowed)
         row = self._legal[agent][k]
         if mask.shape != row.shape:
-            raise ValueError(f"the mask must have shape {row.shape}, got {mask.shape}")
+            raise Unusable(f"the mask must have shape {row.shape}, got {mask.shape}")
         if mask.dtype.kind not in "biu" and not (mask.dtype.kind == "f" and np.isfinite(mask).all()):
-            raise ValueError(f"the mask must hold finite numbers, got {mask.tolist()!r:.60}")
+            raise Unusable(f"the mask must hold finite numbers, got {mask.tolist()!r:.60}")
         row[:] = mask != 0
         if not row.any():
             # Nothing to choose, as for who is not at the move: whatever it does counts for nothing.

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from bnpg_coordinator.environments.foreign import RAISED, described, printing_aside
+from bnpg_coordinator.environments.foreign import RAISED, Unusable, described, printing_aside
 from bnpg_coordinator.environments.observation import MASK, Reader, reader, whole
-from bnpg_coordinator.environments.teams import Team
+from bnpg_coordinator.environments.teams import RESET, Team, reset_parts, step_parts
 from bnpg_coordinator.environments.turn_log import TurnLog
 from bnpg_coordinator.environments.views import WHOLE, Views
 from bnpg_coordinator.environments.watch import Hung, Watch
@@ -223,6 +223,8 @@ class EnvironmentPlay(TurnLog):
             raise WorldFailed(f"{where}: {why}", hung=True) from None
         except WorldFailed:
             raise
+        except Unusable as error:
+            raise WorldFailed(f"{self._where(time)}: {error}") from None
         except RAISED as error:
             raise WorldFailed(f"{self._where(time)}: the environment raised {described(error)}") from error
 
@@ -235,7 +237,10 @@ class EnvironmentPlay(TurnLog):
         if self._world.fresh:
             _close(self._instances[lane])
             self._instances[lane] = self._world.instances[lane] = self._world.make()
-        observed, infos = self._instances[lane].reset(seed=seed)
+        answer = self._instances[lane].reset(seed=seed)
+        observed, infos = reset_parts(answer)
+        if not hasattr(observed, "keys") or (infos and not hasattr(infos, "keys")):
+            raise self._wrong(f"reset() must return {RESET}, both by agent, got {answer!r:.80}")
         present = sorted(self._numbers(self._instances[lane].agents))
         if not present:
             raise self._wrong("nobody takes part after reset(), agents is empty")
@@ -252,7 +257,8 @@ class EnvironmentPlay(TurnLog):
         everybody = living is world.everybody
         names = world.agents if everybody else [world.agents[i] for i in living]
         actions = joint[k] if everybody else [joint[k][i] for i in living]
-        observed, rewards, terminated, truncated, infos = env.step(dict(zip(names, actions, strict=True)))
+        answer = env.step(dict(zip(names, actions, strict=True)))
+        observed, rewards, terminated, truncated, infos = step_parts(answer)
         total, differ = 0.0, False
         try:
             first = rewards[names[0]]
@@ -269,21 +275,28 @@ class EnvironmentPlay(TurnLog):
         if differ:
             world.rewards_differ = True
         paid_each = float(total / world.divisor)
-        if self._last is None:
-            for name in names:
-                if terminated[name] or truncated[name]:
-                    break
+        over = self._last is not None
+        try:
+            if not over:
+                for name in names:
+                    if terminated[name] or truncated[name]:
+                        over = True
+                        break
+            if over:
+                ended = [terminated[name] or truncated[name] for name in names]
+                cut = any(truncated[name] and not terminated[name] for name in names)
+        except (KeyError, IndexError, TypeError):
+            raise self._unended(living, terminated, truncated) from None
+        if not over:
+            # As in nearly every step, nobody's part is over.
+            if views is None or len(env.agents) > len(living):
+                self._go_on(lane, k, living, (observed, infos), views)
             else:
-                # As in nearly every step, nobody's part is over.
-                if views is None or len(env.agents) > len(living):
-                    self._go_on(lane, k, living, (observed, infos), views)
-                else:
-                    self._read(k, living, observed, infos, views)
-                    if world.state is not None:
-                        self._read_state(env, k, views)
-                return paid_each, End.GOES_ON
-        left = [i for i, name in zip(living, names, strict=True) if not (terminated[name] or truncated[name])]
-        cut = any(truncated[name] and not terminated[name] for name in names)
+                self._read(k, living, observed, infos, views)
+                if world.state is not None:
+                    self._read_state(env, k, views)
+            return paid_each, End.GOES_ON
+        left = [i for i, is_over in zip(living, ended, strict=True) if not is_over]
         if self._last is None and not left and cut:
             self._last = Views(world, len(joint))
         if self._last is not None and (left or cut):
@@ -344,6 +357,17 @@ class EnvironmentPlay(TurnLog):
                 return self._wrong(f"the reward must be finite, got {rewards[name]}")
         self._agent = -1
         return self._wrong("the sum of the rewards must be finite, got one that is too large")
+
+    def _unended(self, living: Iterable[int], terminated: Any, truncated: Any) -> WorldFailed:
+        """Return what is wrong with what says whose part is over."""
+        for called, flags in (("terminations", terminated), ("truncations", truncated)):
+            if not isinstance(flags, Mapping):
+                return self._wrong(f"{called} must be by agent, got {flags!r:.80}")
+            for i in living:
+                if self._world.agents[i] not in flags:
+                    self._agent = i
+                    return self._wrong(f"{called} must have every agent, got {list(flags)!r:.80}")
+        return self._wrong("terminations and truncations must be true or false by agent")
 
     def _seed_of(self, lane: int, episode: int) -> int:
         place = lane % BLOCK

@@ -336,7 +336,7 @@ class Odd(Meeting):
         found = super().reset(seed)
         if self.how == "nobody":
             self.agents = []
-        return found
+        return found[0] if self.how == "old reset" else found
 
     def step(self, actions):
         if self.how == "exits":
@@ -357,7 +357,11 @@ class Odd(Meeting):
             seen.pop("b", None)
         if self.how == "joins" and self.agents:
             self.agents.append("c")
-        return seen, rewards, *others
+        if self.how == "flag":
+            others[0] = False
+        if self.how == "unended":
+            del others[1]["b"]
+        return (seen, rewards, others[0], others[2]) if self.how == "four" else (seen, rewards, *others)
 
     def _seen(self):
         if self.how == "beyond":

@@ -167,7 +167,7 @@ def test_an_instance_for_every_episode_helps_what_carries_over():
         ("Raises", "lane 0, step 3, all agents: the environment raised RuntimeError: the motor broke"),
         ("PaysNothingFinite", "lane 0, step 1, agent b: the reward must be finite, got inf"),
         ("SeesWrong", r"lane 0, step 2, agent a: the observation must hold what its space allows, got \[7"),
-        ("SeesMore", r"lane 0, step 1, agent a: the environment raised ValueError: expected shape \(2,\)"),
+        ("SeesMore", r"lane 0, step 1, agent a: the observation must have shape \(2,\)"),
     ],
 )
 def test_what_goes_wrong_is_named_with_lane_step_and_agent(kind, why):
@@ -190,9 +190,19 @@ def test_what_goes_wrong_is_named_with_lane_step_and_agent(kind, why):
         ("huge", "step 0, all agents: the sum of the rewards must be finite"),
         ("unpaid", "step 0, agent b: there is no reward"),
         ("unseen", "step 0, agent b: there is no observation"),
+        (
+            "old reset",
+            r"step 0, all agents: reset\(\) must return \(observations, infos\), both by agent",
+        ),
+        (
+            "four",
+            r"step 0, all agents: step\(\) must return \(observations, rewards, term.* got \(",
+        ),
+        ("flag", "step 0, all agents: terminations must be by agent, got False"),
+        ("unended", r"step 0, agent b: truncations must have every agent, got \['a'\]"),
         ("joins", r"step 0, all agents: \['c'\] takes part and is not in possible_agents"),
         ("beyond", r"step 2, agent a: the observation must hold what its space allows, got \["),
-        ("half", r"step 0, agent a: the environment raised ValueError: expected a whole number, got .*\.5"),
+        ("half", r"step 0, agent a: the observation must be a whole number, got .*\.5"),
     ],
 )
 def test_what_is_odd_is_one_line_with_lane_step_and_agent(how, why):

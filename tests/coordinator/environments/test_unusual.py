@@ -71,6 +71,6 @@ def test_who_may_do_nothing_takes_no_part_and_who_returns_does_again() -> None:
 
 @pytest.mark.parametrize("name", ["MaskOfNan", "MaskOfWords"])
 def test_a_mask_that_is_none_is_named(name: str) -> None:
-    why = "lane 0, step 0, agent a: the environment raised ValueError: the mask must hold finite numbers, got"
+    why = "lane 0, step 0, agent a: the mask must hold finite numbers, got"
     with pytest.raises(WorldFailed, match=why):
         play(world_of(name), 3)

@@ -1,9 +1,10 @@
-"""Whether the links that a fault plan is about are there: with a relay some edges of the DAG are none."""
+"""What a fault plan is about is there: its processes, and its links, of which a relay leaves some out."""
 
+import fnmatch
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bnpg_protocol.process.faults.plan import FaultPlan, PlanError
+from bnpg_protocol.process.faults.plan import FaultPlan, Partition, PlanError, ProcessFault
 from bnpg_protocol.wire.addresses import COORDINATOR, process_name
 
 Edge = tuple[int, int]
@@ -47,6 +48,38 @@ def check_links(plan: FaultPlan, where: str, edges: Iterable[Edge], links: Itera
                 f"those with the coordinator), got only {_named(struck)}, whose actions are handed on; "
                 f"choose another link, or --relay off"
             )
+
+
+def about_nobody(plan: FaultPlan, agents: int) -> list[str]:
+    """Return what of a plan is about a process that a run does not have, a line each.
+
+    Parameters
+    ----------
+    plan : FaultPlan
+    agents : int
+        How many the run has.
+    """
+    names = [process_name(peer) for peer in (COORDINATOR, *range(agents))]
+    strange = []
+    for what, fault in (*_faults(plan), *_of_processes(plan)):
+        for pattern in _processes(fault):
+            if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+                there = f"{names[0]} and {names[1]} to {names[-1]}"
+                strange.append(f"{what} is about {pattern}, and the run has {there} only")
+    return strange
+
+
+def _processes(fault: Any) -> list[str]:
+    """Return the names and patterns of processes that a fault is about."""
+    if isinstance(fault, Partition):
+        return [pattern for group in fault.groups for pattern in group]
+    return [fault.process] if isinstance(fault, ProcessFault) else [fault.sender, fault.to]
+
+
+def _of_processes(plan: FaultPlan) -> Iterator[tuple[str, ProcessFault]]:
+    for section in ("pause", "kill", "exhaust"):
+        for number, fault in enumerate(getattr(plan, section)):
+            yield f"[[{section}]] {number + 1}", fault
 
 
 def _faults(plan: FaultPlan) -> Iterator[tuple[str, Any]]:
