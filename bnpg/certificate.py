@@ -178,6 +178,11 @@ def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence, quie
             "scipy": scipy.__version__,
         },
     }
+    if not epsilon:
+        unasked = ("stop_at_epsilon", "stop_gap", "certified")
+        certificate |= {f"{key}_reason": "no gap was asked for: stop-at-epsilon is 0" for key in unasked}
+    if not experiment.certify_samples:
+        certificate["sampled_reason"] = "no episodes were asked for: certify-samples is off"
     if predicted is None:
         certificate["predicted_rounds_reason"] = (
             "the theorems need a regularization that is not 0, nor next to it"

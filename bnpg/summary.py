@@ -128,6 +128,7 @@ def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         found[f"sampled_{key}"] = summary[key]
         if summary[key] is None:
             found[f"sampled_{key}_reason"] = summary[f"{key}_reason"]
+    found["reason"] = NO_MODEL
     found |= {"return_stderr_reason": "return_low and return_high are the ends of an interval of 95 %"}
     keys = ("return_mean", "return_low", "return_high")
     drawn_keys = tuple(f"drawn_{key}" for key in keys)

@@ -853,6 +853,7 @@ def document(findings: Sequence[Finding], reasons: Sequence[str]) -> dict[str, A
             "holds": finding.holds,
             "at_most": finding.at_most,
             "at_least": finding.at_least,
+            **({"at_least_reason": "it holds"} if finding.at_least is None else {}),
         }
         for finding in findings
     ]

@@ -44,6 +44,7 @@ def test_what_is_not_known_of_a_simulator_is_null_with_a_reason():
     for key in ("value", "nash_gap", "optimality_gap", "certificate"):
         assert summary[key] is None
         assert "model is not known" in summary[f"{key}_reason"]
+    assert "model is not known" in summary["reason"]
     assert summary["return_episodes"] == 100
     assert summary["game"] == "relay(agents=4, goals=4, T=1)"
 
