@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -23,7 +24,9 @@ STRANGE = Path(__file__).parents[1] / "coordinator" / "environments" / "strange.
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
+    """A folder of its own, in which the folders of runs that failed, kept to be resumed, go too."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
 
