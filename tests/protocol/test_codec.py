@@ -7,12 +7,14 @@ import msgpack
 import msgspec
 import numpy as np
 import pytest
+from bnpg_agents.phases import PHASES
 from bnpg_protocol.wire import codec
 from bnpg_protocol.wire.codec import decode, encode
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import MalformedMessage
 from bnpg_protocol.wire.messages import (
     KINDS,
+    LARGEST_COUNT,
     ActionsChosen,
     Beacon,
     FlowBroadcast,
@@ -223,7 +225,7 @@ def test_a_header_with_one_part_replaced_is_refused_or_is_another_envelope(sent,
         (forged(scalars=[8, 9, 9, 5]), "`lane"),
         (sealed(*parts_of(encode(envelope()))[:1], b"1" * 12, inline=b"1"), "1 bytes behind the header"),
         (sealed(*parts_of(encode(envelope()))[:1], b"1" * 12, b""), "StatesAnnounced has 1 tensors"),
-        (sealed(*parts_of(encode(envelope(Beacon("", 0, 0, ()))))[:1], inline=b"1"), "has no tensors"),
+        (sealed(*parts_of(encode(envelope(Beacon("edges", 0, 0, ()))))[:1], inline=b"1"), "has no tensors"),
     ],
 )
 def test_a_malformed_message_is_refused_by_the_name_of_what_is_wrong(frames, told):
@@ -257,6 +259,24 @@ def test_an_oversized_tensor_is_refused_before_anything_is_read_from_it(monkeypa
     monkeypatch.setattr(codec, "MAX_TENSOR", 8)
     with pytest.raises(MalformedMessage, match=r"may have 8 bytes, got \d+"):
         decode(encode(envelope()))
+
+
+@pytest.mark.parametrize("phase", ["", "\x1b[2J", "run\n12:00", "running\n", "Running", "läuft", "a" * 21])
+def test_a_phase_is_a_word_or_two_that_a_terminal_can_show(phase):
+    with pytest.raises(MalformedMessage, match="phase"):
+        decode(encode(envelope(Beacon(phase, 0, 0, ()))))
+
+
+def test_every_phase_that_agents_tell_of_is_one():
+    for phase in (*PHASES, "updating"):
+        assert decode(encode(envelope(Beacon(phase, 0, 0, ())))).message.phase == phase
+
+
+@pytest.mark.parametrize("counter", ["generation", "epoch", "incarnation", "seq", "ack", "lamport"])
+def test_a_counter_that_cannot_be_counted_on_is_refused(counter):
+    assert getattr(decode(forged(**{counter: LARGEST_COUNT})), counter) == LARGEST_COUNT
+    with pytest.raises(MalformedMessage, match=counter):
+        decode(forged(**{counter: LARGEST_COUNT + 1}))
 
 
 def test_negative_counters_are_refused_wherever_they_stand():

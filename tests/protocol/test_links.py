@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from bnpg_protocol.wire.addresses import COORDINATOR
+from bnpg_protocol.wire.codec import decode, encode
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import OrderViolation, WindowFull
 from bnpg_protocol.wire.events import Passage
@@ -16,7 +17,7 @@ from bnpg_protocol.wire.link import (
     Link,
 )
 from bnpg_protocol.wire.links import EARLY, Links, Neighbour
-from bnpg_protocol.wire.messages import Acknowledgement, GapFound, Start
+from bnpg_protocol.wire.messages import LARGEST_COUNT, Acknowledgement, GapFound, Start
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -272,6 +273,15 @@ def test_lamport_time_grows_over_every_hop():
     links.receive(envelope(1, lamport=100), "route", 0.0)
     after = links.send(1, Start(1), 0.0).envelope.lamport
     assert before < 100 < after
+
+
+def test_a_peer_from_the_end_of_time_makes_nobody_fall_silent():
+    links = connected()
+    links.receive(envelope(1, lamport=LARGEST_COUNT), "route", 0.0)
+    sent = [links.send(1, Start(0), 0.0), links.bare(1, "route", Acknowledgement()), links.acknowledge(1)]
+    for transmit in sent:
+        frames = [bytes(frame) for frame in encode(transmit.envelope)]
+        assert decode(frames).lamport == LARGEST_COUNT
 
 
 def test_every_message_is_observed_once_when_sent_and_once_when_delivered():

@@ -5,18 +5,17 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 import numpy as np
 from bnpg_protocol.wire.envelope import Envelope
-from bnpg_protocol.wire.messages import KINDS, Message, Tensor
+from bnpg_protocol.wire.messages import KINDS, LARGEST_COUNT, Message, Tensor
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 _LONGEST_TEXT = 24
-_LARGEST_COUNT = 2**63
 
 
 def counts() -> st.SearchStrategy[int]:
     """Return a strategy for numbers of rounds, steps, messages."""
-    return st.integers(0, 40) | st.integers(0, _LARGEST_COUNT)
+    return st.integers(0, 40) | st.integers(0, LARGEST_COUNT)
 
 
 def tensors(rule: Tensor) -> st.SearchStrategy[NDArray[Any]]:
@@ -69,9 +68,11 @@ def _values(hint: Any) -> st.SearchStrategy[Any]:
         if isinstance(rule, Tensor):
             return tensors(rule)
         assert isinstance(rule, msgspec.Meta)
+        if rule.pattern is not None:
+            return st.from_regex(rule.pattern)
         if plain is int:
             return counts().map(lambda drawn: drawn - drawn % (rule.multiple_of or 1))
-        most = None if rule.le is None or rule.le > _LARGEST_COUNT else float(rule.le)
+        most = None if rule.le is None or rule.le > LARGEST_COUNT else float(rule.le)
         return st.floats(0, most, exclude_min=rule.gt is not None, allow_nan=False, allow_infinity=False)
     if get_origin(hint) is tuple:
         first, *rest = get_args(hint)
@@ -83,6 +84,6 @@ def _values(hint: Any) -> st.SearchStrategy[Any]:
     if hint is float:
         return st.floats(allow_nan=False, allow_infinity=False)
     if hint is int:
-        return st.integers(-2, _LARGEST_COUNT)
+        return st.integers(-2, LARGEST_COUNT)
     assert hint is str, hint
     return st.text(max_size=_LONGEST_TEXT)

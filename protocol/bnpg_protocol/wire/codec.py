@@ -27,7 +27,7 @@ from msgspec.structs import astuple
 
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import MalformedMessage
-from bnpg_protocol.wire.messages import KINDS, Message, Tensor
+from bnpg_protocol.wire.messages import KINDS, LARGEST_COUNT, Message, Tensor
 from bnpg_protocol.wire.version import JOINING_VERSION, PROTOCOL_VERSIONS
 
 WIRE_VERSION = PROTOCOL_VERSIONS[-1]
@@ -46,7 +46,7 @@ Frame = bytes | memoryview
 _Array = np.ndarray[Any, Any]
 _BEGINNING = Words("<II")
 _ARRAY_OF_12 = b"\x9c"
-_UINT = Annotated[int, msgspec.Meta(ge=0)]
+_UINT = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_COUNT)]
 _SIGNED = Annotated[int, msgspec.Meta(ge=-2)]
 
 
@@ -62,7 +62,7 @@ class _Header(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froze
     lamport: _UINT
     kind: str
     scalars: msgspec.Raw
-    tensors: list[tuple[str, list[_UINT]]]
+    tensors: list[tuple[str, list[Annotated[int, msgspec.Meta(ge=0)]]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,9 +191,8 @@ class Link:
     def again(self, first: int, last: int, now: float) -> list[tuple[int, int, Message]]:
         """Return what a peer misses, (seq, lamport, message), as far as it is still unacknowledged."""
         missing = []
-        for seq in range(first, min(last, self.next_seq - 1) + 1):
-            kept = self.unacknowledged.get(seq)
-            if kept is not None:
+        for seq, kept in self.unacknowledged.items():  # a peer may ask for all that was ever sent
+            if first <= seq <= last:
                 kept.due = now + kept.patience
                 self._oldest_due = None
                 missing.append((seq, kept.lamport, kept.message))

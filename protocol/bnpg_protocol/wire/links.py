@@ -19,7 +19,7 @@ from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import OrderViolation, WindowFull
 from bnpg_protocol.wire.events import Entered, Observer, Passage
 from bnpg_protocol.wire.link import Link
-from bnpg_protocol.wire.messages import Acknowledgement, GapFound, Message
+from bnpg_protocol.wire.messages import LARGEST_COUNT, Acknowledgement, GapFound, Message
 from bnpg_protocol.wire.weight import EARLY_BYTES, EARLY_BYTES_OF_ALL, weight
 
 EARLY = 4096
@@ -101,7 +101,7 @@ class Links:
         WindowFull
             If the peer acknowledges nothing any more.
         """
-        lamport = self.lamport + 1
+        lamport = _after(self.lamport)
         try:
             seq = self._links[peer].send(message, lamport, now)
         except WindowFull as error:
@@ -130,7 +130,7 @@ class Links:
 
     def bare(self, to: int, route: str, message: Message) -> Transmit:
         """Send a message outside the order, to whoever is at the end of a route."""
-        self.lamport += 1
+        self.lamport = _after(self.lamport)
         if self._observer is not None:
             self._observer(Passage("bare", to, 0, self.lamport, message, self.lamport))
         return Transmit(route, self._envelope(0, 0, self.lamport, message), to)
@@ -231,7 +231,7 @@ class Links:
         self.delivered += len(receipt.delivered)
         messages: list[Message] = []
         for seq, lamport, message in receipt.delivered:
-            self.lamport = (lamport if lamport > self.lamport else self.lamport) + 1
+            self.lamport = _after(lamport if lamport > self.lamport else self.lamport)
             messages.append(message)
             if self._observer is not None:
                 self._observer(Passage("receive", peer, seq, lamport, message, self.lamport))
@@ -255,3 +255,11 @@ class Links:
         return Envelope(
             self.run, self.generation, self.epoch, self.me, self.incarnation, seq, ack, lamport, message
         )
+
+
+def _after(lamport: int) -> int:
+    """Return the logical time after another: it stands still at the last that can be written.
+
+    No run comes so far, but a peer may say that it has, and must not make everybody fall silent by it.
+    """
+    return lamport + 1 if lamport < LARGEST_COUNT else LARGEST_COUNT

@@ -31,7 +31,13 @@ class Tensor:
         self.axes = axes
 
 
-Count = Annotated[int, Meta(ge=0)]
+LARGEST_COUNT = 2**63 - 1
+"""Of what is counted, on the wire: one more than it can still be written."""
+Count = Annotated[int, Meta(ge=0, le=LARGEST_COUNT)]
+PHASE = r"\A[a-z ]{1,20}\Z"
+"""What a phase may be called: people read it in a terminal, and a peer writes it."""
+Phase = Annotated[str, Meta(pattern=PHASE)]
+Lane = Annotated[int, Meta(ge=0, le=LARGEST_COUNT, multiple_of=4)]
 Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 States = Annotated[NDArray[np.integer[Any]], Tensor("|u1", "<u2", "<u4")]
@@ -216,7 +222,7 @@ class StatesAnnounced(Message, frozen=True):
     """Number of the turn in the round."""
     time: Count
     """Steps the lanes have made; the number of the turn, where the lanes are not parted."""
-    lane: Annotated[int, Meta(ge=0, multiple_of=4)]
+    lane: Lane
     """First of the lanes."""
     states: States
 
@@ -231,7 +237,7 @@ class ObservationsAnnounced(Message, frozen=True):
     round: Count
     turn: Count
     time: Count
-    lane: Annotated[int, Meta(ge=0, multiple_of=4)]
+    lane: Lane
     observations: Observations
     """(n,) states of the agent's own, or (n, D) float32."""
     available: Mask
@@ -378,7 +384,7 @@ class Farewell(Message, frozen=True):
 class Beacon(Unsequenced, frozen=True):
     """A sign of life from the work loop, with how far the work has come."""
 
-    phase: str
+    phase: Phase
     round: Count
     turn: Count
     lacks: tuple[int, ...]
