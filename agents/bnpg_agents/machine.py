@@ -13,11 +13,12 @@ from typing import Any, cast
 from bnpg_protocol.process.phases import Sender
 from bnpg_protocol.process.progress import Progress
 from bnpg_protocol.wire.addresses import COORDINATOR, name, names
-from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit, in_one_line
+from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import OrderViolation, ProtocolError
 from bnpg_protocol.wire.events import Observer, Started
 from bnpg_protocol.wire.exit_codes import ExitCode
+from bnpg_protocol.wire.letters import in_one_line
 from bnpg_protocol.wire.links import Links
 from bnpg_protocol.wire.messages import (
     ActionsChosen,
@@ -215,11 +216,13 @@ class AgentMachine:
             return [*effects, *self._refuse(envelope, "out of order", str(error))]
         effects += transmissions
         for received in delivered:
-            self._progress_at = now
+            before = self._told_by(envelope.sender)
             try:
                 effects += self._deliver(envelope.sender, received, now)
             except (ProtocolError, FloatingPointError, InputError) as error:
                 effects += self._fail(ExitCode.PROTOCOL, str(error), now)
+            if envelope.sender == COORDINATOR or self._told_by(envelope.sender) != before:
+                self._progress_at = now
         if self._rounds is not None:
             self._progress.reach((1, *self._rounds.where), now)
         return effects
@@ -657,6 +660,12 @@ class AgentMachine:
         if self.phase == "ready":
             return "the coordinator's Start"
         return self._playing().awaited()
+
+    def _told_by(self, peer: int) -> int:
+        """How far a neighbour lets this agent come: not what it says ahead of that, or again."""
+        if self._rounds is None:
+            return len(self._around.unconfirmed())
+        return self._rounds.told_by(peer)
 
     def _lacks(self) -> tuple[int, ...]:
         """Return the peers this agent waits for."""

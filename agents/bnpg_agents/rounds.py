@@ -99,6 +99,10 @@ class AgentRounds:
         """Return whom the next action waits for."""
         return self._now.missing()
 
+    def told_by(self, parent: int) -> int:
+        """Return in how many turns, up to the one that is to be acted in next, a parent has acted."""
+        return min(len(self._now.heard.get(parent, ())), self._now.turn + 1)
+
     def awaited(self) -> str:
         """Say whom and what the agent waits for."""
         where = f"round {self._now.round}, turn {self._now.turn}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 from bnpg_coordinator import run_files
+from bnpg_protocol.wire.letters import shown
 
 from bnpg.cli.options import debug_option, json_option
 from bnpg.durations import duration
@@ -34,7 +35,7 @@ def status(where: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(status))
         return
-    click.echo("\n".join(_lines(status)))
+    click.echo("\n".join(map(shown, _lines(status))))  # whoever wrote it, peers have their words in it
 
 
 def _from_folder(folder: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import TextIO
 
 from bnpg_coordinator.line import Line, number
+from bnpg_protocol.wire.letters import shown
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import (
@@ -87,12 +88,12 @@ class Screen:
 
     def _team(self, seen: Observation) -> Table:
         table = Table.grid(padding=(0, 2))
-        shown = seen.agents
-        if len(shown) > MOST_AGENTS:
-            shown = tuple(agent for agent in shown if agent.state != "up")[:MOST_AGENTS]
-            rest = len(seen.agents) - len(shown)
+        lines = seen.agents
+        if len(lines) > MOST_AGENTS:
+            lines = tuple(agent for agent in lines if agent.state != "up")[:MOST_AGENTS]
+            rest = len(seen.agents) - len(lines)
             table.add_row("", Text(f"{rest} agents up", "green"))
-        for agent in shown:
+        for agent in lines:
             sign, style = _SIGNS[agent.state]
             parents = self._observer.dag.parents[agent.agent]
             sees = f"sees {', '.join(map(str, parents))}" if parents else "sees nobody"
@@ -100,7 +101,7 @@ class Screen:
                 Text(f"  {sign}", style),
                 Text(f"agent {agent.agent}"),
                 Text(sees, "dim"),
-                Text(agent.words, "" if agent.state == "up" else style),
+                Text(shown(agent.words), "" if agent.state == "up" else style),
             )
         return table
 
@@ -122,5 +123,5 @@ def _messages(seen: Observation) -> Text:
         counts = f"{seen.retransmitted} sent again   {seen.duplicates} twice   {seen.refused} refused"
         text.append(counts, "dim")
     if seen.waiting_for and seen.waiting_for != "nobody":
-        text.append(f"\n  waiting for {seen.waiting_for}", "dim")
+        text.append(f"\n  waiting for {shown(seen.waiting_for)}", "dim")
     return text

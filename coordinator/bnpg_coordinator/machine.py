@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from bnpg_protocol.process.progress import Progress
 from bnpg_protocol.wire import events
 from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED, name, names
-from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit, in_one_line
+from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import OrderViolation, ProtocolError
 from bnpg_protocol.wire.events import Observer
 from bnpg_protocol.wire.exit_codes import ExitCode, run_state
+from bnpg_protocol.wire.letters import in_one_line, shown
 from bnpg_protocol.wire.links import Links
 from bnpg_protocol.wire.messages import (
     ActionsAttested,
@@ -214,15 +215,19 @@ class CoordinatorMachine:
             return self._refuse(envelope, "another connection than the one that greeted")
         member.heard_at = now
         if type(message) is Beacon:
-            before = member.progress
-            if message.phase == "updating" and (message.round, message.turn) != (before.round, before.turn):
-                self._progress_at = now  # a pass further: it is at work, however long that takes
+            if not self._of_the_team(message.lacks):
+                return self._refuse(envelope, "out of range")
             member.progress = message
+            updates = self.phase == "running" and message.phase == "updating"
+            if updates and self._rounds.is_further(envelope.sender, message.round, message.turn):
+                self._progress_at = now  # a pass further: it is at work, however long that takes
             return []
         if type(message) is Failed:
             why = f"{name(envelope.sender)} failed: {in_one_line(message.why)}"
             code = message.code if message.code in set(ExitCode) - {ExitCode.DONE} else ExitCode.PROTOCOL
             return self.end(ExitCode(code), why, now)
+        if (envelope.generation, envelope.epoch) > (self._setup.generation, self._epoch):
+            return self._refuse(envelope, "an epoch that is not formed")
         if not self._in_range(envelope.sender, message):
             return self._refuse(envelope, "out of range")
         return self._sequenced(envelope, origin, now)
@@ -328,7 +333,7 @@ class CoordinatorMachine:
                 "got": agent.got,
             }
             if hello.agent in (UNASSIGNED, *self._membership.absent):
-                why = f"{agent.code}: expected {agent.expected}, got {agent.got[:100]}"
+                why = f"{agent.code}: expected {agent.expected}, got {shown(agent.got[:100])}"
                 self._rejected[hello.agent] = why
             return [Log("warning", "rejected", fields), self._links.bare(envelope.sender, origin, agent)]
         invited = welcome(self._setup, agent, common_version(hello.versions) or 0)
@@ -415,9 +420,11 @@ class CoordinatorMachine:
         effects: list[Effect] = list(transmissions)
         try:
             for message in delivered:
-                self._progress_at = now
-                self._warn_at = now + WARN_EVERY
+                before = self._heard(envelope.sender)
                 effects += self._deliver(envelope.sender, message, now)
+                if self._heard(envelope.sender) != before:
+                    self._progress_at = now
+                    self._warn_at = now + WARN_EVERY
         except ProtocolError as error:
             effects += self.end(ExitCode.PROTOCOL, f"{self._where()}: {error}", now)
         except WorldFailed as error:
@@ -428,6 +435,11 @@ class CoordinatorMachine:
         elif self.phase == "closing":
             self._progress.reach((2, len(self._thetas)), now)
         return effects
+
+    def _heard(self, agent: int) -> tuple[int, ...]:
+        """Return what an agent said that counts: a message that is no news changes nothing of it."""
+        membership, kept = self._membership, self._kept
+        return *self._rounds.answered(agent), membership.confirmed, len(self._thetas), kept.awaited
 
     def _deliver(self, agent: int, message: Message, now: float) -> list[Effect]:
         """Do what the table says of a message in this phase."""
@@ -553,6 +565,11 @@ class CoordinatorMachine:
         if isinstance(message, _ACTIONS):
             return within(message.actions, self._setup.world.actions[agent])
         return True
+
+    def _of_the_team(self, peers: tuple[int, ...]) -> bool:
+        """Whether these are processes of the run, each at the most once."""
+        agents = self._setup.dag.agents
+        return len(set(peers)) == len(peers) and all(COORDINATOR <= peer < agents for peer in peers)
 
     def _where(self) -> str:
         if self.phase in ("running", "closing"):

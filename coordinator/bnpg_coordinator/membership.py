@@ -169,6 +169,11 @@ class Membership:
         self._confirmed[agent] = edges
         return len(self._confirmed) == self._dag.agents
 
+    @property
+    def confirmed(self) -> int:
+        """How many agents have confirmed their edges in this epoch."""
+        return len(self._confirmed)
+
     def unconfirmed(self) -> list[int]:
         """Return the agents whose edges are not all confirmed."""
         return [agent for agent in range(self._dag.agents) if agent not in self._confirmed]

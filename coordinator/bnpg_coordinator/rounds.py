@@ -107,6 +107,8 @@ class CoordinatorRounds:
         """What every agent chose in the turns of the round so far."""
         self._answers: list[int] = []
         """How many agents have acted in each of the turns so far."""
+        self._passes: dict[int, int] = {}
+        """How many passes of its update every agent has told of."""
         self._line = Line(0)
 
     @property
@@ -123,6 +125,14 @@ class CoordinatorRounds:
     def place(self) -> tuple[int, int, int]:
         """How far the run is: round, part of the round, turn; it only grows, but for rounds played again."""
         return self.round, PARTS.index(self._part), self.turn
+
+    def answered(self, agent: int) -> tuple[int, ...]:
+        """How far the run is, and what of an agent counts in it: its first answer to all that is asked.
+
+        It changes with every message of the agent that is news, and with no other.
+        """
+        kinds = (self._tables, self._applied, self._ahead, self._reports, self._reports_ahead)
+        return *self.place, len(self._said[agent]), *(agent in answers for answers in kinds)
 
     def awaited(self) -> tuple[list[int], str]:
         """Return the agents whose answer is awaited, and what they are to send."""
@@ -173,6 +183,7 @@ class CoordinatorRounds:
         self._sampled = None
         self._tables, self._ahead = self._ahead, {}
         self._applied = {}
+        self._passes = {}
         self._said = {agent: [] for agent in self._agents}
         self._line = Line(round_)
         self._reports, self._reports_ahead = self._reports_ahead, {}
@@ -243,6 +254,19 @@ class CoordinatorRounds:
                 raise OrderViolation(
                     f"{name(agent)} sent {at}; awaited: {self.awaited()[1]} of round {self.round}"
                 )
+
+    def is_further(self, agent: int, round_: int, passes: int) -> bool:
+        """Take note of how many passes of its update an agent has made; return whether that is news.
+
+        It is at the most as often as there are passes, and only where the agent is to make them now.
+        """
+        updates = self._critic is not None and self._part == "signal" and round_ == self.round
+        if not updates or agent in self._applied:
+            return False
+        if not self._passes.get(agent, -1) < passes <= self._experiment.epochs:
+            return False
+        self._passes[agent] = passes
+        return True
 
     def _actions(self, agent: int, message: ActionsChosen | ActionsAttested) -> Orders:
         where = f"round {message.round}, turn {message.turn}"
@@ -409,9 +433,10 @@ class CoordinatorRounds:
         shape = self._table_shapes[agent]
         if table.shape != shape:
             raise OrderViolation(f"the table of {name(agent)} must have shape {shape}, got {table.shape}")
-        probabilities = table if self._direct else np.exp(table)
-        negative = self._direct and table.min() < 0.0  # an exponential never is
-        if negative or not (abs(total(probabilities) - 1.0) < 1e-9).all():
+        least, most = (0.0, 1.0) if self._direct else (-math.inf, 0.0)
+        # First, since the sums of anything else may be more than a float holds.
+        single = bool(table.min() >= least and table.max() <= most + 1e-9)
+        if not single or not (abs(total(table if self._direct else np.exp(table)) - 1.0) < 1e-9).all():
             what = "probabilities" if self._direct else "log probabilities"
             raise OrderViolation(f"the table of {name(agent)} must hold {what}, its rows do not sum to 1")
 

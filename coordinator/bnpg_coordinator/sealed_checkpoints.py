@@ -29,6 +29,10 @@ class SealedCheckpoints:
     def __init__(self, largest: int, kept: Kept) -> None:
         self._largest = largest
         self._kept: dict[int, dict[int, bytes]] = {agent: dict(rounds) for agent, rounds in kept.items()}
+        self._latest: dict[int, int] = {}
+        """Of every agent: the latest round of which one came since the run last began or went on."""
+        self.awaited = 0
+        """How many came that the rounds wait for: of what is played and what follows, each once."""
 
     def take(self, agent: int, message: CheckpointSealed, playing: int) -> list[Effect]:
         """Keep one, in place of that of two rounds before.
@@ -61,6 +65,9 @@ class SealedCheckpoints:
                 f"{name(agent)} sends a sealed checkpoint of round {round_of(sealed)} as that of round "
                 f"{round_}, in round {playing}"
             )
+        if round_ >= playing and round_ > self._latest.get(agent, -1):
+            self._latest[agent] = round_
+            self.awaited += 1
         mine = self._kept.setdefault(agent, {})
         if mine.get(round_) == sealed:
             return []
@@ -71,6 +78,7 @@ class SealedCheckpoints:
 
     def rewind(self, round_: int) -> list[Effect]:
         """Keep nothing of rounds that nobody can go on with: the run goes on with `round_`."""
+        self._latest = {}
         later = [
             (agent, stored) for agent, mine in self._kept.items() for stored in mine if stored > round_ + 1
         ]

@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bnpg_protocol.process.telemetry import Telemetry
@@ -12,7 +13,7 @@ from bnpg.__main__ import main
 from bnpg.cli.root import bnpg
 from bnpg.watch import answers
 
-STATUS = {
+STATUS: dict[str, Any] = {
     "phase": "running",
     "round": 3,
     "rounds": 10,
@@ -67,6 +68,26 @@ def test_of_agents_that_were_not_let_in(tmp_path: Path) -> None:
     shown = status(str(tmp_path)).output
     assert "agent 1 was rejected (experiment: expected a, got b)" in shown
     assert "an agent without an id was rejected (full: expected 2 agents, got one more)" in shown
+
+
+FORGED = "\x1b]0;owned\x07\x1b[31m\n  agent   9  running   round 1\r\u2028\x85"
+
+
+@pytest.mark.parametrize("field", ["phase", "waiting_for", "agents", "rejected", "refused"])
+def test_what_a_peer_says_reaches_no_terminal(field: str, tmp_path: Path) -> None:
+    told: dict[str, Any] = STATUS | {"written": time.time()}
+    agent = STATUS["agents"]["1"]
+    odd = {
+        "agents": {"1": agent | {"phase": FORGED}},
+        "rejected": {"1": FORGED},
+        "refused": {FORGED: 1},
+    }
+    told |= {field: odd.get(field, FORGED)}
+    (tmp_path / "status.json").write_text(json.dumps(told))
+    shown = status(str(tmp_path)).output
+    assert "owned" in shown
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert not any(line.startswith("  agent   9") for line in shown.split("\n"))
 
 
 def test_of_an_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,6 +139,17 @@ def test_what_is_no_terminal_gets_lines(folder: Path) -> None:
     assert stream.getvalue() == "round 3/3\n"
 
 
+def test_what_a_peer_says_gives_a_terminal_no_orders(folder: Path) -> None:
+    stream = Terminal()
+    told = status(waiting_for="agent 1 \x1b]0;owned\x07", awaited=[])
+    told["agents"]["0"]["lacks"] = ["\x1b]0;owned\x07"]
+    (folder / "status.json").write_text(json.dumps(told))
+    with watching(RunFolder(folder), False, stream) as watcher:
+        watcher(Line(3))
+    assert "\\x1b]0;owned\\x07" in stream.getvalue()
+    assert "\x1b]0;owned" not in stream.getvalue()
+
+
 def test_a_terminal_gets_a_screen(folder: Path) -> None:
     stream = Terminal()
     (folder / "status.json").write_text(json.dumps(status()))

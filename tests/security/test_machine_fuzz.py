@@ -4,18 +4,20 @@ What makes no sense is refused and counted, or ends the run with one line; it is
 """
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from bnpg_protocol.wire.addresses import COORDINATOR
-from bnpg_protocol.wire.codec import encode
+from bnpg_protocol.wire.codec import decode, encode
 from bnpg_protocol.wire.effects import Log, Stop, Transmit
 from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg_protocol.wire.messages import (
+    LARGEST_COUNT,
     ActionsAttested,
     ActionsRelayed,
     Failed,
+    Farewell,
     FlowBroadcast,
     Hello,
     Message,
@@ -69,22 +71,46 @@ def plausible(draw: Any, kinds: st.SearchStrategy[Message] | None = None) -> Mes
     return message
 
 
-def expected(said: list[tuple[int, int, Message]]) -> set[ExitCode]:
+class Around(NamedTuple):
+    """What of an envelope is odd."""
+
+    generation: int = 1
+    ahead: int = 0
+    """By how many epochs it is ahead of the receiver's."""
+    life: int = 1
+    lamport: int = 0
+
+
+AROUND = st.builds(
+    Around,
+    st.sampled_from([1, 1, 1, 2]),
+    st.sampled_from([0, 0, 0, 1, 2]),
+    st.sampled_from([1, 1, 1, 2]),
+    st.sampled_from([0, 0, LARGEST_COUNT]),
+)
+Said = tuple[Around, int, Message]
+
+
+def expected(said: list[Said]) -> set[ExitCode]:
     """Return the codes with which a process may end: no defect, unless a peer tells its own."""
     told = {message.code for *_, message in said if isinstance(message, Failed)}
     return EXPECTED | ({ExitCode.INTERNAL} & told)
 
 
-def hear(stage: Stage, sender: int, message: Message, codes: set[ExitCode]) -> None:
-    """Let a message in and check what comes of it."""
+def hear(stage: Stage, around: Around, sender: int, message: Message, codes: set[ExitCode]) -> None:
+    """Let a message in as it comes off the wire, and check what comes of it."""
     machine = stage.machine
     assert machine is not None
-    envelope = stage._envelope(sender, message, {})
+    where = {"epoch": stage.epoch + around.ahead} if around.ahead else {}
+    lives = {"incarnation": around.life} if sender != COORDINATOR else {}
+    given = where | lives | {"lamport": around.lamport}
+    envelope = decode([bytes(frame) for frame in encode(stage._envelope(sender, message, given))])
     arrived = machine.receive(envelope, stage.origin(sender, envelope.incarnation), stage.now)
+    stage.epoch = machine.links.epoch or stage.epoch
     stage.now += 0.3
     for effect in [*arrived, *machine.tick(stage.now)]:
         if isinstance(effect, Transmit):
-            encode(effect.envelope)
+            decode([bytes(frame) for frame in encode(effect.envelope)])
         elif isinstance(effect, Log):
             json.dumps(effect.fields)
         elif isinstance(effect, Stop):
@@ -93,16 +119,24 @@ def hear(stage: Stage, sender: int, message: Message, codes: set[ExitCode]) -> N
     machine.next_event()
 
 
-def play(stage: Stage, scene: str, said: list[tuple[int, int, Message]]) -> None:
+def play(stage: Stage, scene: str, said: list[Said]) -> None:
     stage.play(scene)
     codes = expected(said)
     with np.errstate(all="ignore"):
-        for generation, sender, message in said:
-            stage.generation = generation
-            hear(stage, sender, message, codes)
+        for around, sender, message in said:
+            stage.generation = around.generation
+            hear(stage, around, sender, message, codes)
 
 
-GENERATIONS = st.sampled_from([1, 1, 1, 2])
+def greeting(agent: int, held: tuple[int, ...] = ()) -> Hello:
+    """Return a Hello that is let in."""
+    return Hello((2,), agent, "there", held, "E" if held else "", "F")
+
+
+GREETINGS = st.builds(greeting, st.integers(-2, 2), st.sampled_from([(), (0,), (0, 1), (7,)]))
+LIVES = st.sampled_from([1, 1, 2])
+ROSTERS = st.builds(lambda parent, child: Roster(((0, parent),), ((2, child, "child-2"),)), LIVES, LIVES)
+"""Of the family of the scenes."""
 FOR_AGENTS = (
     messages(ActionsRelayed)
     | messages(FlowBroadcast)
@@ -121,17 +155,17 @@ FOR_AGENTS = (
     st.sampled_from(AGENT_SCENES),
     st.lists(
         st.tuples(
-            GENERATIONS,
+            AROUND,
             st.sampled_from([COORDINATOR, COORDINATOR, 0, 2]),
-            plausible() | plausible(FOR_AGENTS),
+            plausible() | plausible(FOR_AGENTS) | ROSTERS,
         ),
         min_size=1,
         max_size=5,
     ),
 )
-@example(AGENT_SCENES[0], [(1, COORDINATOR, Reject("code", "two\nlines", "and\nmore"))])
-@example(AGENT_SCENES[0], [(1, COORDINATOR, Reject("over", "two\nlines", ""))])
-def test_an_agent(scene: str, said: list[tuple[int, int, Message]]) -> None:
+@example(AGENT_SCENES[0], [(Around(), COORDINATOR, Reject("code", "two\nlines", "and\nmore"))])
+@example(AGENT_SCENES[0], [(Around(), COORDINATOR, Reject("over", "two\nlines", ""))])
+def test_an_agent(scene: str, said: list[Said]) -> None:
     play(AgentStage(), scene, said)
 
 
@@ -140,16 +174,18 @@ def test_an_agent(scene: str, said: list[tuple[int, int, Message]]) -> None:
     st.sampled_from(COORDINATOR_SCENES),
     st.lists(
         st.tuples(
-            GENERATIONS,
+            AROUND,
             st.sampled_from([0, 1, 2]),
-            plausible() | plausible(messages(Hello) | messages(ActionsAttested)),
+            plausible() | plausible(messages(Hello) | messages(ActionsAttested)) | GREETINGS,
         ),
         min_size=1,
         max_size=5,
     ),
 )
-@example(COORDINATOR_SCENES[1], [(1, 0, Failed(int(ExitCode.STORAGE), "two\nlines"))])
-def test_a_coordinator(scene: str, said: list[tuple[int, int, Message]]) -> None:
+@example(COORDINATOR_SCENES[2], [(Around(ahead=1), 0, Farewell()), (Around(life=2), 0, greeting(0))])
+@example(COORDINATOR_SCENES[2], [(Around(lamport=LARGEST_COUNT), 0, Start(0))])
+@example(COORDINATOR_SCENES[1], [(Around(), 0, Failed(int(ExitCode.STORAGE), "two\nlines"))])
+def test_a_coordinator(scene: str, said: list[Said]) -> None:
     stage = CoordinatorStage()
     play(stage, scene, said)
     json.dumps(stage.machine.status(stage.now))  # type: ignore[union-attr]

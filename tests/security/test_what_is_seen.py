@@ -7,16 +7,21 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.process.security.credentials import agent_security, coordinator_security
 from bnpg_protocol.process.transport.opening import open_transport
+from bnpg_protocol.wire.addresses import COORDINATOR
 from bnpg_protocol.wire.codec import decode, encode
+from bnpg_protocol.wire.effects import Stop
 from bnpg_protocol.wire.envelope import Envelope
-from bnpg_protocol.wire.messages import Reject
+from bnpg_protocol.wire.messages import Failed, Hello, Message, Reject
 
 from bnpg.__main__ import main
+from bnpg.lab.testing.stages import AgentStage, CoordinatorStage
+from bnpg.lab.testing.transcript import Stage
 
 PATIENCE = 20.0
 SECRET = "digest-of-a-theta-that-nobody-else-may-read"  # noqa: S105 (what a message says)
@@ -95,6 +100,29 @@ def test_who_reads_the_traffic_reads_nothing_where_there_are_keys(
     assert decode(arrived[0].frames).message == message
     assert wires[0].read
     assert (SECRET.encode() in wires[0].read) is not secured
+
+
+def test_what_a_peer_says_of_why_it_ends_is_one_line_of_letters() -> None:
+    agent = AgentStage()
+    agent.play("given\n")
+    coordinator = CoordinatorStage()
+    coordinator.play("given\n")
+    said: list[tuple[Stage, int, Message]] = [
+        (agent, COORDINATOR, Reject("numerics", FORGED, FORGED)),
+        (coordinator, 0, Hello((2,), 0, "there", (), "", FORGED)),
+        (coordinator, 0, Hello((2,), 0, "there", (), "", "F")),
+        (coordinator, 0, Failed(6, FORGED)),
+    ]
+    ends, rejected = [], {}
+    for stage, sender, message in said:
+        machine: Any = stage.machine
+        arrived = machine.receive(stage._envelope(sender, message, {}), stage.origin(sender, 1), 0.0)
+        ends += [effect.why for effect in arrived if isinstance(effect, Stop)]
+        if stage is coordinator:
+            rejected |= machine.status(0.0)["rejected"]
+    assert len(ends) == 2
+    assert list(rejected) == ["0"]
+    assert all(why.isprintable() and "forged" in why for why in (*ends, *rejected.values()))
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

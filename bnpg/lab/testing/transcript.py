@@ -30,7 +30,16 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import numpy as np
 from bnpg_agents.effects import Adopt, Relive, Store
-from bnpg_coordinator.effects import Conclude, DropSealed, Gathered, KeepSealed, Record, Rewind, SyncRecord
+from bnpg_coordinator.effects import (
+    Conclude,
+    DropSealed,
+    Gathered,
+    KeepCritic,
+    KeepSealed,
+    Record,
+    Rewind,
+    SyncRecord,
+)
 from bnpg_coordinator.line import fields_of
 from bnpg_protocol.process.machine import Machine
 from bnpg_protocol.wire.addresses import COORDINATOR, UNASSIGNED, name
@@ -225,6 +234,8 @@ class Stage:
                 yield f"live as life {incarnation}"
             case KeepSealed(agent=agent, round=round_, sealed=sealed):
                 yield f"keep {len(sealed)} bytes of round {round_} for {name(agent)}"
+            case KeepCritic(round=round_):
+                yield f"keep the critic of round {round_}"
             case DropSealed(agent=agent, round=round_):
                 yield f"drop what is kept of round {round_} for {name(agent)}"
             case Adopt(agent=agent, experiment=experiment):

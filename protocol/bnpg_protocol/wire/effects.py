@@ -63,8 +63,3 @@ class Stop(Effect, frozen=True):
     code: ExitCode
     why: str
     """One line."""
-
-
-def in_one_line(said: str) -> str:
-    """Return what a peer says as the one line that it is where this process ends because of it."""
-    return " ".join(said.split())
