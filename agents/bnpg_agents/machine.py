@@ -614,6 +614,7 @@ class AgentMachine:
 
     def _fail(self, code: ExitCode, why: str, now: float) -> list[Effect]:
         self.phase = "failing"
+        why = in_one_line(why)  # it may quote what a peer said, and is to be said to the coordinator
         self._failure = Stop(code, why)
         self._failing_until = now + FAILED_FOR
         return [Log("error", "failing", {"why": why}), *self.tick(now)]

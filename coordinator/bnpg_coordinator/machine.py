@@ -72,6 +72,8 @@ FAREWELL = 30.0
 """Seconds the farewells may take when all rounds are done."""
 HASTY_FAREWELL = 5.0
 """The same when the run is broken off."""
+MOST_HELD = 4
+"""Of the rounds that an agent says to hold, so many of the latest are logged."""
 _ACTIONS = (ActionsChosen, ActionsAttested)
 
 
@@ -276,6 +278,7 @@ class CoordinatorMachine:
         """End the run for everybody, now."""
         if self.phase in ("ending", "ended"):
             return []
+        why = in_one_line(why)  # it may quote what a peer said, and is to be said to all
         in_epoch = self.phase in ("edges", "running", "closing")
         self.phase = "ending"
         self._stop = Stop(code, why)
@@ -284,7 +287,8 @@ class CoordinatorMachine:
             members = self._membership.members.items()
             farewells = [self._links.bare(agent, member.route, self._over()) for agent, member in members]
             return [*farewells, *self._conclude()]
-        return [self._links.send(agent, Finish(why, int(code)), now) for agent in self._membership.members]
+        finish = Finish(why, int(code))
+        return [self._links.send(agent, finish, now, last=True) for agent in self._membership.members]
 
     def abandon(self, why: str, now: float) -> list[Effect]:
         """End at once and wait for nobody: whoever started the processes is gone, and the agents with it."""
@@ -298,7 +302,7 @@ class CoordinatorMachine:
             # The end was decided in the same breath as what failed: it is another end now.
             self._stop = Stop(code, why)
             return [
-                self._links.send(effect.to, Finish(why, int(code)), now)
+                self._links.send(effect.to, Finish(why, int(code)), now, last=True)
                 for effect in undone
                 if isinstance(effect, Transmit) and isinstance(effect.envelope.message, Finish)
             ]
@@ -346,7 +350,7 @@ class CoordinatorMachine:
             return effects
         self._progress_at = now
         self._rejected.pop(agent, None)
-        who = {"agent": agent, "incarnation": envelope.incarnation, "held": list(hello.held)}
+        who = {"agent": agent, "incarnation": envelope.incarnation, "held": list(hello.held[-MOST_HELD:])}
         effects.append(Log("info", "joined" if known is None else "returned", who))
         if self._observer is not None:
             self._observer(events.Joined(agent, envelope.incarnation, hello.held))

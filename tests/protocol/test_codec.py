@@ -15,9 +15,11 @@ from bnpg_protocol.wire.errors import MalformedMessage
 from bnpg_protocol.wire.messages import (
     KINDS,
     LARGEST_COUNT,
+    LONGEST_ENDPOINT,
     ActionsChosen,
     Beacon,
     FlowBroadcast,
+    Hello,
     SignalBroadcast,
     StatesAnnounced,
 )
@@ -277,6 +279,13 @@ def test_a_counter_that_cannot_be_counted_on_is_refused(counter):
     assert getattr(decode(forged(**{counter: LARGEST_COUNT})), counter) == LARGEST_COUNT
     with pytest.raises(MalformedMessage, match=counter):
         decode(forged(**{counter: LARGEST_COUNT + 1}))
+
+
+def test_an_endpoint_that_would_not_fit_into_a_roster_is_refused():
+    hello = Hello((2,), 0, "x" * LONGEST_ENDPOINT, (), "", "F")
+    assert decode(encode(envelope(hello))).message == hello
+    with pytest.raises(MalformedMessage, match="endpoint"):
+        decode(encode(envelope(msgspec.structs.replace(hello, endpoint=hello.endpoint + "x"))))
 
 
 def test_negative_counters_are_refused_wherever_they_stand():

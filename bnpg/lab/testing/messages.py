@@ -70,6 +70,8 @@ def _values(hint: Any) -> st.SearchStrategy[Any]:
         assert isinstance(rule, msgspec.Meta)
         if rule.pattern is not None:
             return st.from_regex(rule.pattern)
+        if plain is str:
+            return st.text(max_size=_LONGEST_TEXT)
         if plain is int:
             return counts().map(lambda drawn: drawn - drawn % (rule.multiple_of or 1))
         most = None if rule.le is None or rule.le > LARGEST_COUNT else float(rule.le)

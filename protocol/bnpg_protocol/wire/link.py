@@ -92,18 +92,18 @@ class Link:
         """Arrivals since the last acknowledgement went out."""
         self.acknowledge_by: float | None = None
 
-    def send(self, message: Message, lamport: int, now: float) -> int:
-        """Number a message and keep it until it is acknowledged.
+    def send(self, message: Message, lamport: int, now: float, last: bool = False) -> int:
+        """Number a message and keep it until it is acknowledged; the last of all has room in any case.
 
         Raises
         ------
         WindowFull
             If the window of unacknowledged messages is full, in number or in bytes.
         """
-        if len(self.unacknowledged) >= self._window:
+        if len(self.unacknowledged) >= self._window and not last:
             raise WindowFull(f"{self._window} messages are unacknowledged")
         size = _weight_of_sent(message)
-        if self.unacknowledged and self._kept_bytes + size > WINDOW_BYTES:
+        if self.unacknowledged and self._kept_bytes + size > WINDOW_BYTES and not last:
             raise WindowFull(f"{self._kept_bytes} bytes are unacknowledged")
         self._kept_bytes += size
         seq = self.next_seq

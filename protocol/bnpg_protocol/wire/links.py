@@ -93,8 +93,8 @@ class Links:
         self._neighbours = {}
         self._links = {}
 
-    def send(self, peer: int, message: Message, now: float) -> Transmit:
-        """Send a message in order.
+    def send(self, peer: int, message: Message, now: float, last: bool = False) -> Transmit:
+        """Send a message in order; the last of all may be one more than the window holds.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class Links:
         """
         lamport = _after(self.lamport)
         try:
-            seq = self._links[peer].send(message, lamport, now)
+            seq = self._links[peer].send(message, lamport, now, last)
         except WindowFull as error:
             raise WindowFull(f"{name(peer)} acknowledges nothing: {error}") from None
         self.lamport = lamport

@@ -36,6 +36,9 @@ LARGEST_COUNT = 2**63 - 1
 Count = Annotated[int, Meta(ge=0, le=LARGEST_COUNT)]
 PHASE = r"\A[a-z ]{1,20}\Z"
 """What a phase may be called: people read it in a terminal, and a peer writes it."""
+LONGEST_ENDPOINT = 512
+"""Characters: a roster has one of every child, and must fit into a header."""
+Endpoint = Annotated[str, Meta(max_length=LONGEST_ENDPOINT)]
 Phase = Annotated[str, Meta(pattern=PHASE)]
 Lane = Annotated[int, Meta(ge=0, le=LARGEST_COUNT, multiple_of=4)]
 Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
@@ -81,7 +84,7 @@ class Hello(Unsequenced, frozen=True):
 
     versions: tuple[int, ...]
     agent: int
-    endpoint: str
+    endpoint: Endpoint
     held: tuple[Count, ...]
     """Rounds r whose theta_r the agent holds, ascending; empty for a newcomer."""
     experiment: str
