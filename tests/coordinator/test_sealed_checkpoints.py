@@ -35,6 +35,19 @@ def test_the_two_newest_are_kept_and_returned_as_they_came() -> None:
     assert keeps.returned(0, 0).rounds == ()
 
 
+def test_who_asks_again_is_answered_from_the_same_memory_until_something_else_is_kept() -> None:
+    keeps = SealedCheckpoints(ROOM, {0: {4: enclosed(4, b"other")}, 1: {4: enclosed(4, b"secret")}})
+    first = keeps.returned(1, 7)
+    assert keeps.returned(1, 7).sealed is first.sealed
+    assert keeps.returned(1, 8).incarnation == 8
+    assert keeps.returned(0, 8).sealed.tobytes() == enclosed(4, b"other")
+    before = keeps.returned(1, 8)
+    keeps.take(1, said(5), 4)
+    assert keeps.returned(1, 8).rounds == (*before.rounds, 5)
+    keeps.rewind(3)
+    assert keeps.returned(1, 8).rounds == (4,)
+
+
 def test_what_is_kept_already_is_not_written_again() -> None:
     keeps = SealedCheckpoints(ROOM, {1: {4: enclosed(4, b"secret")}})
     assert keeps.take(1, said(4), 4) == []
