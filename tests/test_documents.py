@@ -191,3 +191,20 @@ def test_every_command_shown_exists_with_its_options(page: Path, line: str) -> N
 def test_decisions_have_numbers_of_their_own() -> None:
     numbers = [page.name[:4] for page in (ROOT / "docs" / "decisions").glob("[0-9]*.md")]
     assert len(numbers) == len(set(numbers)), sorted(numbers)
+
+
+SHOWN_IN = re.compile(r"`(tests/[\w./-]+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_that_a_page_names_are_there(page: Path) -> None:
+    named = SHOWN_IN.findall(page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "section", re.split(r"^##+ ", PROTOCOL, flags=re.MULTILINE)[1:], ids=lambda text: text.split("\n")[0]
+)
+def test_every_section_of_the_protocol_says_what_shows_it(section: str) -> None:
+    if not section.startswith(("Outside the order", "In order")):
+        assert SHOWN_IN.search(section)
