@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 LARGEST_PROGRAM = 1 << 18
 """Most non-zero entries of all states' linear programs together; beyond, least squares have to do."""
+_UNDERFLOW = 2.0**-1060
+"""More than the thousands of operations behind one entry lose to underflow."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,13 @@ class Price:
         the largest difference that they leave, measured.
     method : {"program", "least squares"}
         With the linear program xi is the smallest possible, up to its tolerance.
+    rounding : float
+        How much of xi may be there only because something was rounded.
     """
 
     xi: float
     method: Literal["program", "least squares"]
+    rounding: float = 0.0
 
 
 def price(Q: FloatArray, families: Iterable[Sequence[int]]) -> Price:
@@ -71,19 +76,22 @@ def price(Q: FloatArray, families: Iterable[Sequence[int]]) -> Price:
     covers = _maximal(families)
     if any(len(cover) == Q.ndim - 1 for cover in covers):
         return Price(0.0, "program")
-    left = remainder(Q, covers)
-    rows_left = left.reshape(len(Q), -1)
+    level = _levelled(Q)
+    if not level.any():
+        return Price(0.0, "program")
+    rows_left = remainder(level, covers).reshape(len(Q), -1)
     largest = np.abs(rows_left).max(axis=1)
     most = float(largest.max())
-    # What the sums and the projections round: a part of xi, so that it bounds the difference of real numbers
-    # too.
-    rounding = tolerance(Q.shape[1:]) * float(np.abs(Q).max()) * math.sqrt(Q[0].size)
+    # What the sums and the projections round, and what taking off the middle does: a part of xi, so that it
+    # bounds the difference of real numbers too.
+    relative = tolerance(Q.shape[1:]) * math.sqrt(Q[0].size) + UNIT
+    rounding = relative * float(np.abs(level).max()) + Q[0].size * _UNDERFLOW
     if most <= rounding:
-        return Price(most + rounding, "program")
+        return Price(most + rounding, "program", most + rounding)
     # States that leave the same over have the same price: one of them is solved.
     _, distinct = np.unique(np.round(rows_left / most, 12), axis=0, return_index=True)
     if len(distinct) * Q[0].size * (len(covers) + 1) * 2 > LARGEST_PROGRAM:
-        return Price(most + rounding, "least squares")
+        return Price(most + rounding, "least squares", rounding)
     rounding += 1e-12 * most
     design = _design(Q.shape[1:], covers)
     limits = _limits(design)
@@ -92,7 +100,33 @@ def price(Q: FloatArray, families: Iterable[Sequence[int]]) -> Price:
         # The worst state counts: one that least squares leave less of than another costs need not be solved.
         if bound > worst:
             worst = max(worst, min(float(bound), _chebyshev(design, limits, rows, float(bound))))
-    return Price(float(worst + rounding), "program")
+    return Price(float(worst + rounding), "program", rounding)
+
+
+def _levelled(Q: FloatArray) -> FloatArray:
+    """Return Q without the middle of each state's values: a constant is in every family, and costs digits."""
+    joint = tuple(range(1, Q.ndim))
+    middle = Q.min(axis=joint, keepdims=True) / 2.0 + Q.max(axis=joint, keepdims=True) / 2.0
+    level: FloatArray = Q - middle
+    return level
+
+
+def gap_left(game: Game, xi: float) -> float:
+    """What of an optimality gap missing edges leave possible where the condition of Theorem D1 is met.
+
+    Parameters
+    ----------
+    game : Game
+    xi : float
+        The price at the policy that meets it. Before that policy is known only
+        :func:`price_at_any_policy` will do.
+
+    Returns
+    -------
+    float
+        2 (N + 1) xi / (1 - gamma), rounding included.
+    """
+    return 2.0 * (game.agents + 1) * xi / (1.0 - game.gamma) * (1.0 + 1e-12)
 
 
 def price_at_any_policy(game: Game, families: Iterable[Sequence[int]]) -> float:

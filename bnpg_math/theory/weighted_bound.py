@@ -20,7 +20,7 @@ from bnpg_math.exact.coverage import Coverage
 from bnpg_math.games.game import Game
 from bnpg_math.theory.additivity import LARGEST, transitions_matter
 from bnpg_math.theory.bounds import Bound
-from bnpg_math.theory.price import price_at_any_policy
+from bnpg_math.theory.price import gap_left, price_at_any_policy
 from bnpg_math.theory.stationarity import meets
 
 THEOREM = "theorem_d1"
@@ -52,8 +52,7 @@ def edges_price(game: Game, dag: Dag) -> float:
             f"game {game.name} has {numbers} transition probabilities; expected at most {LARGEST} to see "
             "what missing edges cost"
         )
-    xi = price_at_any_policy(game, dag.families)
-    return 2.0 * (game.agents + 1) * xi / (1.0 - game.gamma) * (1.0 + 1e-12)
+    return gap_left(game, price_at_any_policy(game, dag.families))
 
 
 def spare(dag: Dag, actions: Sequence[int], weights: Sequence[float]) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from bnpg_math.policies.softmax import policy, theta_shape
 from bnpg_math.theory import additivity as module
 from bnpg_math.theory import price as module_price
 from bnpg_math.theory.additivity import additivity, interactions, remainder, tolerance
-from bnpg_math.theory.price import price, price_at_any_policy, transitions_left
+from bnpg_math.theory.price import gap_left, price, price_at_any_policy, transitions_left
 
 PAIRS = (3, 2, 3)
 
@@ -214,3 +214,30 @@ def test_states_that_are_alike_cost_one_program(monkeypatch):
 
 def test_a_table_of_zeros_has_no_price():
     assert price(np.zeros((2, 2, 2)), [(0,), (1,)]).xi == 0.0
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e9, -(2.0**52)])
+def test_a_constant_in_all_values_has_no_price(shift):
+    """The rewards 0, 1, 2, 3 are a sum; 1e9 beside them used to leave 1.4e-5 of it."""
+    Q = shift + np.array([[[0.0, 1.0], [2.0, 3.0]], [[0.0, 2.0], [4.0, 6.0]]])
+    found = price(Q, [(0,), (1,)])
+    assert found.xi <= 1e-12
+    assert found.rounding == found.xi
+
+
+@given(seed=st.integers(0, 60))
+def test_a_price_beside_a_constant_is_that_of_the_values_as_they_are(seed):
+    """Two agents with two actions: in rationals, a table [[a, b], [c, d]] costs |a - b - c + d| / 4."""
+    rng = np.random.default_rng(seed)
+    Q = 10.0 ** rng.uniform(-3, 12) + rng.normal(size=(3, 2, 2))
+    tables = [[[Fraction(float(number)) for number in row] for row in state] for state in Q]
+    exact = max(abs(a - b - c + d) / 4 for (a, b), (c, d) in tables)
+    found = price(Q, [(0,), (1,)])
+    assert exact <= Fraction(found.xi) <= exact + 2 * Fraction(found.rounding)
+    assert found.rounding <= 1e-11
+
+
+def test_what_prices_leave_of_a_gap_is_not_below_what_they_do_in_rationals():
+    game = find_game("coordination(agents=3)")
+    exact = 8 * Fraction(0.1) / (1 - Fraction(game.gamma))
+    assert exact <= Fraction(gap_left(game, 0.1)) <= exact * (1 + Fraction(1, 10**11))
