@@ -4,15 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bnpg.advice.action_values import ActionValues, optimal_values, policy_values, uniform_values
 from bnpg.advice.assessment import Assessment, Assessor
 from bnpg.advice.proposals import edge_values, exact_proposals, growing
 from bnpg.one_thread import one_thread
 from bnpg_math.dag import Dag, Edge
 from bnpg_math.errors import InputError
-from bnpg_math.exact.optimum import optimal_value
-from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import Game
-from bnpg_math.theory.additivity import Additivity
+from bnpg_math.theory.additivity import Additivity, transitions_matter
 
 MOST_AGENTS = 16
 """Beyond so many agents the pairs are too many to compare one by one."""
@@ -122,7 +121,7 @@ def advise(
         game=game,
         subject=subject,
         at=at,
-        one_policy=game.states > 1 and game.gamma > 0,
+        one_policy=transitions_matter(game),
         epsilon=goal,
         additivity=found.additivity(dag.families),
         together=tuple(largest),
@@ -133,9 +132,7 @@ def advise(
     )
 
 
-def _values(game: Game, at: str, pi: "np.ndarray | None") -> "np.ndarray":
+def _values(game: Game, at: str, pi: "np.ndarray | None") -> ActionValues:
     if pi is not None:
-        return evaluate(game, pi).Q
-    if at == "optimal":
-        return game.reward + game.transition.expectation(game.gamma * optimal_value(game).V)
-    return evaluate(game, np.full((game.states, *game.actions), 1.0 / game.joint_actions)).Q
+        return policy_values(game, pi)
+    return optimal_values(game) if at == "optimal" else uniform_values(game)

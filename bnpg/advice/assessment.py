@@ -2,20 +2,23 @@
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
 
-import numpy as np
-
+from bnpg.advice.action_values import ActionValues
+from bnpg.certified.words import rounded_up
 from bnpg.evaluation.effort import is_affordable
-from bnpg_math.arrays import FloatArray
+from bnpg.evaluation.room import optimal_coverage, room_at_most
 from bnpg_math.dag import Dag
 from bnpg_math.dag.perfect import height, unmarried
+from bnpg_math.exact.gauge import Gauge
+from bnpg_math.exact.integers import upwards
 from bnpg_math.exact.mismatch import mismatch
-from bnpg_math.exact.optimum import optimal_value
-from bnpg_math.exact.values import evaluate
+from bnpg_math.exact.rounding import sum_upwards
 from bnpg_math.games.game import Game
 from bnpg_math.theory.additivity import Interactions, interactions
 from bnpg_math.theory.global_optimality import natural_rounds
-from bnpg_math.theory.price import price, price_at_any_policy
+from bnpg_math.theory.price import Price, gap_left, price, price_at_any_policy
 from bnpg_math.theory.weighted_barrier import path_products, weighted_rounds
 
 STEP = 1.0
@@ -34,14 +37,15 @@ class Assessment:
     additive : bool
         Whether the game is a sum of functions of the DAG's families, up to rounding.
     xi : float
-        The price of the missing edges at the policy that was asked about.
+        The price of the missing edges at the policy that was asked about, at the most: rounding included.
     xi_method : str
         How it was computed, see :class:`bnpg_math.theory.price.Price`.
     xi_any : float
         An upper bound of the price at every policy.
     not_excluded : float or None
-        What of an optimality gap the missing edges leave possible, 2 (N+1) xi / (1-gamma), R / (1-gamma) at
-        the most; None if the DAG is not perfect.
+        What of an optimality gap the missing edges leave possible, whatever the policy at which the condition
+        of Theorem D1 is met: 2 (N+1) xi_any / (1-gamma), R / (1-gamma) at the most; None if the DAG is not
+        perfect.
     parameters : int
         Logits of all agents.
     messages : int
@@ -88,26 +92,33 @@ class Assessor:
     Parameters
     ----------
     game : Game
-    Q : (S, A_1, .., A_N) float
-        Action values of the policy at which prices are measured.
+    values : ActionValues
+        Of the policy at which prices are measured.
     epsilon : float
         The optimality gap for which rounds are predicted.
     """
 
-    def __init__(self, game: Game, Q: FloatArray, epsilon: float) -> None:
+    def __init__(self, game: Game, values: ActionValues, epsilon: float) -> None:
         self.game = game
-        self.Q = Q
+        self.Q = values.Q
         self.interactions: Interactions = interactions(game)
+        self._off = values.off
         self._epsilon = epsilon
-        uniform = np.full((game.states, *game.actions), 1.0 / game.joint_actions)
-        best = optimal_value(game)
-        self._rise = max(float(game.initial @ best.V) - evaluate(game, uniform).value, 0.0)
-        self._regularization, self._unreachable = self._aim(evaluate(game, best.policy).d)
+        self._gauge = Gauge(game)
+        # R / (1 - gamma) not below its true value.
+        spread = Fraction(float(game.reward.max())) - Fraction(float(game.reward.min()))
+        self._worst = upwards(spread / (1 - Fraction(game.gamma)))
 
-    def _aim(self, visits: FloatArray) -> tuple[float | None, str | None]:
-        """The lambda for which Theorem D1 promises epsilon, epsilon / C*, or why there is none."""
+    @cached_property
+    def _rise(self) -> float:
+        """V* - V of the uniform policy, at the most."""
+        return min(room_at_most(self._gauge), self._worst)
+
+    @cached_property
+    def _constant(self) -> tuple[float | None, str | None]:
+        """C* of Theorem D1, for which lambda C* is what its barrier costs, or why there is none."""
         if self.game.states == 1:
-            return self._epsilon, None
+            return 1.0, None
         if not is_affordable(self.game):
             return (
                 None,
@@ -116,27 +127,30 @@ class Assessor:
         found = mismatch(self.game)
         if not math.isfinite(found.M):
             return None, f"Theorem D1 has no fixed number of rounds: {found.reason}"
-        return self._epsilon / (float((visits / found.lowest).sum()) / self.game.states), None
+        return optimal_coverage(self._gauge, found), None
 
-    def price(self, families: tuple[tuple[int, ...], ...]) -> float:
-        """Return xi alone, of any families."""
-        return price(self.Q, families).xi
+    def price(self, families: tuple[tuple[int, ...], ...]) -> Price:
+        """Return xi alone, of any families, and with it what the values are off by."""
+        found = price(self.Q, families)
+        if any(len(family) == self.game.agents for family in families):
+            return found
+        return Price(sum_upwards(found.xi, self._off), found.method, sum_upwards(found.rounding, self._off))
 
     def assess(self, dag: Dag) -> Assessment:
         """Return what a DAG is for the game."""
         game, lacking = self.game, unmarried(dag)
         additive = self.interactions.additivity(dag.families).additive
-        measured = price(self.Q, dag.families)
-        worst = game.reward_range / (1 - game.gamma)
-        left = min(2 * (game.agents + 1) * measured.xi / (1 - game.gamma), worst)
-        natural, weighted, reason = self._rounds(dag, bool(lacking), additive)
+        measured, xi_any = self.price(dag.families), price_at_any_policy(game, dag.families)
+        # Where a team comes to rest is not known: of its policy only what holds at all of them is.
+        left = min(gap_left(game, xi_any), self._worst)
+        natural, weighted, reason = self._rounds(dag, bool(lacking), additive, left)
         return Assessment(
             dag=dag,
             unmarried=lacking,
             additive=additive,
-            xi=measured.xi,
+            xi=min(measured.xi, xi_any),
             xi_method=measured.method,
-            xi_any=price_at_any_policy(game, dag.families),
+            xi_any=xi_any,
             not_excluded=None if lacking else left,
             parameters=game.states
             * sum(math.prod(game.actions[member] for member in family) for family in dag.families),
@@ -150,16 +164,18 @@ class Assessor:
         )
 
     def _rounds(
-        self, dag: Dag, lacking: bool, additive: bool
+        self, dag: Dag, lacking: bool, additive: bool, left: float
     ) -> tuple[float | None, float | None, str | None]:
         game = self.game
         if lacking or not additive:
             why = "the DAG is not perfect" if lacking else "the game is not additive over the DAG"
             return None, None, f"{why}: no theorem promises an optimum"
-        natural = natural_rounds(
-            game.agents, game.joint_actions, game.reward_range, game.gamma, STEP, self._epsilon
-        )
-        if self._regularization is None:
-            return natural, None, self._unreachable
-        weighted = weighted_rounds(game, dag, self._regularization, self._rise)
-        return natural, weighted, None
+        goal = self._epsilon - left
+        if not goal > 0.0:
+            cost = rounded_up(left)
+            return None, None, f"the game is additive over the DAG up to rounding, which may cost {cost}"
+        natural = natural_rounds(game.agents, game.joint_actions, game.reward_range, game.gamma, STEP, goal)
+        constant, unreachable = self._constant
+        if constant is None:
+            return natural, None, unreachable
+        return natural, weighted_rounds(game, dag, goal / constant, self._rise), None

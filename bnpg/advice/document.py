@@ -54,7 +54,7 @@ def as_text(advice: Advice) -> str:
     lines += ["", f"  proposals{'' if advice.budget is None else f' of at most {advice.budget} edges'}"]
     for proposal in advice.proposals:
         found = proposal.assessment
-        exact = "exact" if found.additive else f"price {found.xi:.4g}"
+        exact = "exact" if found.additive else f"price {price_text(found.xi)}"
         lines.append(f"    --dag {edges_text(found)}  ({proposal.name})")
         lines.append(
             f"        {exact}, {found.parameters} parameters, {found.messages} messages a step, "
@@ -90,17 +90,22 @@ def findings(advice: Advice) -> list[str]:
     where = f"at the {advice.at} policy" if advice.at in ("uniform", "optimal") else f"at {advice.at}"
     bound = f"; at any policy at most {rounded_up(subject.xi_any)}" if advice.one_policy else ""
     where = where if advice.one_policy else "at every policy"
-    found.append(f"Price xi of the missing edges {where}: {subject.xi:.4g}{bound}.")
+    found.append(f"Price xi of the missing edges {where}: {price_text(subject.xi)}{bound}.")
     if subject.not_excluded is not None and not subject.additive:
         found.append(
-            f"Near-stationary points may be {rounded_up(subject.not_excluded)} from the optimum for it, "
-            "beyond what the barrier costs."
+            "Under the weighted barrier, near-stationary points may be "
+            f"{rounded_up(subject.not_excluded)} from the optimum for it, beyond what the barrier costs."
         )
     if subject.rounds_natural is not None:
         found.append(f"For a gap of {rounded_up(advice.epsilon)}: {rounds_text(subject)}.")
     elif subject.reason:
         found.append(f"Rounds: {subject.reason}.")
     return found
+
+
+def price_text(xi: float) -> str:
+    """Return a price as the upper bound it is."""
+    return f"at most {rounded_up(xi)}" if xi > 0.0 else "0"
 
 
 def rounds_text(assessment: Assessment) -> str:

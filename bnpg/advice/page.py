@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bnpg.advice.advice import Advice, Proposal
-from bnpg.advice.document import edges_text, findings, rounds_text
+from bnpg.advice.document import edges_text, findings, price_text, rounds_text
 from bnpg.named_place import write_named
 from bnpg.report.dag_drawing import draw_dag
 from bnpg.report.numbers import shown
@@ -57,7 +57,7 @@ def _facts(proposal: Proposal) -> list[tuple[str, str]]:
     facts = [
         (
             "price of missing edges",
-            "none: the game is additive over it" if found.additive else shown(found.xi),
+            "none: the game is additive over it" if found.additive else price_text(found.xi),
         ),
         ("parameters", str(found.parameters)),
         ("messages a step", f"{found.messages}, {found.hops} one after the other"),

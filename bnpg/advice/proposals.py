@@ -117,9 +117,10 @@ def edge_values(assessor: Assessor, dag: Dag) -> tuple[list[tuple[Edge, float]],
 
     def change(edges: tuple[Edge, ...]) -> float:
         other = assessor.price(Dag(dag.agents, edges).families)
-        difference = abs(other - now)
+        difference = abs(other.xi - now.xi)
         # Prices carry rounding; an edge is not worth what is left of a difference of equals.
-        return difference if difference > _EQUAL * max(other, now) else 0.0
+        lost = max(other.rounding + now.rounding, _EQUAL * max(other.xi, now.xi))
+        return difference if difference > lost else 0.0
 
     present = [(edge, change(tuple(other for other in dag.edges if other != edge))) for edge in dag.edges]
     absent = [pair for pair in permutations(range(dag.agents), 2) if place[pair[0]] < place[pair[1]]]

@@ -8,21 +8,20 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from bnpg.evaluation.effort import is_coverage_affordable
+from bnpg.evaluation.room import optimal_coverage, room_at_most
 from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag
 from bnpg_math.dag.perfect import is_perfect
 from bnpg_math.errors import GameError
-from bnpg_math.exact.coverage import Coverage, coverage, visits
+from bnpg_math.exact.coverage import Coverage, coverage
 from bnpg_math.exact.gauge import Gauge
 from bnpg_math.exact.mismatch import Mismatch
 from bnpg_math.exact.mismatch import mismatch as mismatch_of
 from bnpg_math.exact.rounding import softmax_rounding
-from bnpg_math.exact.values import evaluate, state_values
+from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.html_table import facts
 from bnpg_math.learning.objective import objective
@@ -163,7 +162,7 @@ def measure(
             rounding=rounding,
             covered=covered,
         )
-    constants = None if found is None else _rate_constants(game, gauge, found)
+    constants = None if found is None else _rate_constants(gauge, found)
     return Evaluation(
         value=gaps.value,
         value_per_state=gaps.value_per_state,
@@ -216,13 +215,9 @@ def _smallest(covered: Coverage | None, M: float | None) -> float | None:
     return min(number for number in known) if known and math.isfinite(min(known)) else None
 
 
-def _rate_constants(game: Game, gauge: Gauge, found: Mismatch) -> RateConstants:
+def _rate_constants(gauge: Gauge, found: Mismatch) -> RateConstants:
     """Return what Theorems 1' and 2' ask of a game: of updates that begin with uniform policies."""
-    uniform = np.broadcast_to(1.0 / game.joint_actions, (game.states, *game.actions))
-    beginning = float(game.initial @ state_values(game, uniform))
-    chain = game.transition.under_choice(gauge.best_in_doubles[0].choice)
-    room = max(gauge.optimal_value - beginning, 0.0)
-    return RateConstants(found.mean, found.of_optimal(visits(game, chain, 0.0)[0]), room)
+    return RateConstants(found.mean, optimal_coverage(gauge, found), room_at_most(gauge))
 
 
 def _curvature(

@@ -38,7 +38,7 @@ class RateConstants:
     optimal : float or None
         C* of an optimal policy, likewise.
     room : float
-        Delta = V* - V(theta_0) at theta_0 = 0, at most R/(1-gamma).
+        Delta = V* - V(theta_0) at theta_0 = 0, or more; beyond R/(1-gamma) it is not used.
     """
 
     mean: float | None

@@ -11,13 +11,20 @@ import pytest
 from bnpg.__main__ import main
 from bnpg.advice.advice import advise
 from bnpg.advice.document import as_json, findings
-from bnpg_math.arrays.joint import spread
+from bnpg_math.arrays.joint import joint_policy, spread
 from bnpg_math.dag import Dag, complete, empty, line
 from bnpg_math.dag.perfect import is_perfect
+from bnpg_math.exact.coverage import coverage
+from bnpg_math.exact.gauge import Gauge
+from bnpg_math.exact.optimum import solve_in_doubles
 from bnpg_math.games.file import save_game
 from bnpg_math.games.game import dense_game
 from bnpg_math.games.registry import game as find_game
+from bnpg_math.policies.softmax import policy
 from bnpg_math.theory.additivity import additivity
+from bnpg_math.theory.stationarity import gradients
+from bnpg_math.theory.weighted_barrier import barrier_weights
+from bnpg_math.theory.weighted_bound import spare
 
 
 def pair_game(pairs, agents, actions=2, scale=None, seed=0):
@@ -148,6 +155,72 @@ def test_the_bound_at_any_policy_is_not_below_the_price_at_one(at):
     game = find_game("coordination(agents=3)")
     subject = advise(game, line(3), at).subject
     assert subject.xi <= subject.xi_any
+
+
+def hidden_hunt():
+    """A stag hunt in the transitions, which pays only through a state whose value is 0 if all is random."""
+    pay = np.array([[1.0, 0.0], [0.0, 0.5]])
+    P = np.full((2, 2, 2, 2), 0.5)
+    P[0, ..., 1], P[0, ..., 0] = pay, 1.0 - pay
+    reward = np.zeros((2, 2, 2))
+    reward[1, 0], reward[1, 1] = 1.0, -1.0
+    return dense_game("hidden hunt", P, reward, np.ones(2) / 2, 0.9)
+
+
+def test_what_is_not_excluded_holds_where_a_team_comes_to_rest_and_not_at_random_alone():
+    """Every advantage adds up at the uniform policy, and the bound there used to be told of all others."""
+    game, dag, lam = hidden_hunt(), empty(2), 1e-3
+    subject = advise(game, dag).subject
+    weights = barrier_weights(dag, game.actions, lam).regularizations
+    both = [-2.8990181550489282, 6.899018154983861]
+    tables = [policy(np.array(theta)) for theta in ([both, [5.64887735267, -5.64887735267]], [both, [0, 0]])]
+    grads = gradients(game, dag, tables, weights)
+    assert max(float(part.max()) for part in grads) < spare(dag, game.actions, weights)[0] / game.states
+    gap = Gauge(game).gaps(dag, tables).optimality_gap
+    cost = lam * coverage(game, joint_policy(tables, dag), solve_in_doubles(game)).largest
+    assert gap > 1.5 > 10 * cost
+    assert subject.xi < 1e-12
+    assert gap <= cost + subject.not_excluded
+    assert subject.not_excluded <= game.reward_range / (1 - game.gamma) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.99])
+def test_a_constant_in_the_rewards_makes_no_edge_worth_anything(gamma):
+    states = 2 if gamma else 1
+    reward = 1e9 + np.array([[[0.0, 1.0], [2.0, 3.0]]] * states)
+    P = np.full((states, 2, 2, states), 1.0 / states)
+    advice = advise(dense_game("additive", P, reward, np.ones(states) / states, gamma), empty(2))
+    assert advice.missing == (((0, 1), 0.0),)
+    assert advice.subject.xi <= advice.subject.xi_any <= 1e-11
+
+
+@pytest.mark.parametrize("at", ["uniform", "optimal"])
+def test_a_price_beside_a_constant_is_not_below_the_price_without(at):
+    """In a game that is far from additive, with every reward exact."""
+    plain = hidden_hunt()
+    shifted = replace(plain, reward=plain.reward + 2.0**40)
+    found = advise(shifted, empty(2), at).subject
+    assert found.xi == pytest.approx(advise(plain, empty(2), at).subject.xi, rel=1e-9, abs=1e-11)
+
+
+def test_rounds_are_promised_for_what_rounding_leaves_of_the_goal():
+    """P is additive but for its last digits, which a far horizon makes dear."""
+    P = np.zeros((2, 2, 2, 2))
+    P[..., 0] = 0.3 + np.array([0.0, 0.1]).reshape(2, 1) + np.array([0.0, 0.2])
+    P[..., 1] = 1.0 - P[..., 0]
+    reward = np.array([0.0, 1.0]).reshape(2, 1, 1) + np.zeros((2, 2, 2))
+    subject = advise(dense_game("far", P, reward, np.ones(2) / 2, 1 - 2.0**-42), empty(2)).subject
+    assert subject.additive
+    assert (subject.rounds_natural, subject.rounds_weighted) == (None, None)
+    assert "up to rounding, which may cost" in subject.reason
+
+
+def test_a_price_is_told_as_the_bound_it_is():
+    advice = advise(find_game("coordination(agents=3)"), line(3))
+    told = " ".join(findings(replace(advice, subject=replace(advice.subject, xi=1.23441))))
+    assert "at the uniform policy: at most 1.235; at any" in told
+    whole = advise(find_game("climbing"), complete(2))
+    assert "at every policy: 0." in " ".join(findings(whole))
 
 
 def test_what_is_promised_is_rounded_up():
