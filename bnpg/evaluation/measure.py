@@ -17,10 +17,10 @@ from bnpg_math.dag import Dag
 from bnpg_math.dag.perfect import is_perfect
 from bnpg_math.errors import GameError
 from bnpg_math.exact.coverage import Coverage, coverage
-from bnpg_math.exact.gauge import Gauge
+from bnpg_math.exact.gauge import Gaps, Gauge
 from bnpg_math.exact.mismatch import Mismatch
 from bnpg_math.exact.mismatch import mismatch as mismatch_of
-from bnpg_math.exact.rounding import softmax_rounding
+from bnpg_math.exact.rounding import softmax_rounding, sum_upwards
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.html_table import facts
@@ -28,11 +28,14 @@ from bnpg_math.learning.objective import objective
 from bnpg_math.learning.regularization import Regularization
 from bnpg_math.policies.joint import Policy
 from bnpg_math.policies.softmax import log_policy
-from bnpg_math.theory.bounds import Bound, bounds
-from bnpg_math.theory.curvature import curvature
+from bnpg_math.theory.bounds import Bound, Off, bounds
+from bnpg_math.theory.curvature import curvature, curvature_rounding
 from bnpg_math.theory.rates import RateConstants
 from bnpg_math.theory.stationarity import gradient_max, gradient_norm, gradient_rounding, gradients
 from bnpg_math.theory.weighted_bound import edges_price, weighted_bound
+
+_WIDTH = 1e-4
+"""Of the difference of gradients that tells the curvature."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +151,7 @@ def measure(
         covered = coverage(game, values.pi, gauge.best_in_doubles[0])
     rounding = gradient_rounding(game, values)
     if isinstance(regularization, tuple):
-        promises = _weighted(game, dag, regularization, grads, gaps.optimality_gap, rounding, M, covered)
+        promises = _weighted(game, dag, regularization, grads, gaps, rounding, M, covered)
     else:
         promises = bounds(
             game,
@@ -161,6 +164,7 @@ def measure(
             curvature=_curvature(game, policy, grads, regularization),
             rounding=rounding,
             covered=covered,
+            off=Off(*_off(gaps), curvature_rounding(grads, rounding, _WIDTH)),
         )
     constants = None if found is None else _rate_constants(gauge, found)
     return Evaluation(
@@ -190,7 +194,7 @@ def _weighted(
     dag: Dag,
     weights: tuple[float, ...],
     grads: Sequence[FloatArray],
-    gap: float,
+    gaps: Gaps,
     rounding: float,
     M: float | None,
     covered: Coverage | None,
@@ -204,9 +208,18 @@ def _weighted(
         return []
     found = weighted_bound(
         game, dag, weights, grads,
-        price=price, rounding=rounding, optimality_gap=gap, M=M, covered=covered,
+        price=price, rounding=rounding, optimality_gap=gaps.optimality_gap, off=_off(gaps)[1], M=M,
+        covered=covered,
     )  # fmt: skip
     return [found]
+
+
+def _off(gaps: Gaps) -> tuple[float, float]:
+    """How far the Nash gap and the optimality gap may be from the true ones."""
+    return (
+        sum_upwards(gaps.nash.upper, -gaps.nash.gap),
+        sum_upwards(gaps.optimality_gap_upper, -gaps.optimality_gap),
+    )
 
 
 def _smallest(covered: Coverage | None, M: float | None) -> float | None:
@@ -226,5 +239,5 @@ def _curvature(
     """Measure how L_lambda bends where the next update goes; None at a stationary point."""
     if gradient_norm(grads) == 0.0:
         return None
-    found = curvature(game, policy.dag, policy.thetas, grads, regularization, width=1e-4)
+    found = curvature(game, policy.dag, policy.thetas, grads, regularization, width=_WIDTH)
     return found if math.isfinite(found) else None

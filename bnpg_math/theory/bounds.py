@@ -6,6 +6,7 @@ The constants and their three forms are those of `constants`.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
@@ -25,6 +26,17 @@ from bnpg_math.theory.constants import (
     why_unbounded,
 )
 from bnpg_math.theory.stationarity import family_excess, gradient_norm, meets, path_excess
+
+
+class Off(NamedTuple):
+    """How far what is measured may be from the truth; a curvature may be too large by so much."""
+
+    nash_gap: float = 0.0
+    optimality_gap: float = 0.0
+    curvature: float = 0.0
+
+
+EXACT = Off()
 
 
 @dataclass(frozen=True)
@@ -52,9 +64,10 @@ class Bound:
     measured : float or None
         The gap; for Lemma 4 a curvature, if one was measured.
     holds : bool or None
-        Whether `measured` is at most `bound`, met or not. Only ``met and not holds`` refutes a form.
+        Whether `measured` is at most `bound`, met or not; None where it is larger by no more than it may be
+        off. Only ``met and not holds`` refutes a form.
     reason : str or None
-        Why a number is missing.
+        Why a number is missing, or `holds`.
     """
 
     lemma: str
@@ -86,6 +99,7 @@ def bounds(
     curvature: float | None = None,
     rounding: float = 0.0,
     covered: Coverage | None = None,
+    off: Off = EXACT,
 ) -> list[Bound]:
     """Evaluate Lemmas 2, 3 and 4 at a policy, in all forms.
 
@@ -109,6 +123,8 @@ def bounds(
         Of the gradient, from :func:`bnpg_math.theory.stationarity.gradient_rounding`.
     covered : Coverage, optional
         The constants of the tight form; without them it has M, which is at least as large.
+    off : Off
+        How far what is measured may be from the truth.
 
     Returns
     -------
@@ -138,7 +154,7 @@ def bounds(
             entrywise if form == "tight" else euclidean,
             nash_threshold(size, regularization, form),
             limit(2, form),
-            nash_gap,
+            (nash_gap, off.nash_gap),
             reasons[form],
             rounding,
         )
@@ -152,7 +168,7 @@ def bounds(
                 pathwise if form == "tight" else euclidean,
                 optimality_threshold(size, regularization, form) if applies else None,
                 limit(3, form) if applies else None,
-                optimality_gap,
+                (optimality_gap, off.optimality_gap),
                 reasons[form] if applies else "Lemma 3 speaks of complete DAGs only",
                 rounding,
             )
@@ -160,8 +176,10 @@ def bounds(
     for form in FORMS:
         beta = smoothness(size, regularization, form)
         unmeasured = "no curvature was measured" if curvature is None else None
-        holds = _at_most(curvature, beta)
-        found.append(Bound("lemma_4", form, "none", None, None, True, beta, curvature, holds, unmeasured))
+        holds, why = obeys(curvature, beta, off.curvature)
+        found.append(
+            Bound("lemma_4", form, "none", None, None, True, beta, curvature, holds, unmeasured or why)
+        )
     return found
 
 
@@ -202,15 +220,34 @@ def _conditional(
     measure: tuple[str, float],
     threshold: float | None,
     limit: float | None,
-    measured: float,
+    measured: tuple[float, float],
     reason: str | None,
     rounding: float,
 ) -> Bound:
     met = None if threshold is None else meets(measure[1], threshold, rounding)
-    return Bound(*name, *measure, threshold, met, limit, measured, _at_most(measured, limit), reason)
+    holds, why = obeys(measured[0], limit, measured[1])
+    return Bound(*name, *measure, threshold, met, limit, measured[0], holds, reason or why)
 
 
-def _at_most(measured: float | None, limit: float | None) -> bool | None:
+def obeys(measured: float | None, limit: float | None, off: float) -> tuple[bool | None, str | None]:
+    """Whether what is measured is at most a limit, whatever the unit; or why that is not known.
+
+    Parameters
+    ----------
+    measured, limit : float or None
+    off : float
+        How far what is measured may be from the truth; infinite if nothing is known.
+
+    Returns
+    -------
+    holds : bool or None
+    reason : str or None
+        Where it is measured and still not known.
+    """
     if measured is None or limit is None:
-        return None
-    return measured <= limit * (1 + SLACK) + SLACK
+        return None, None
+    if measured <= limit * (1.0 + SLACK):
+        return True, None
+    if measured - off > limit * (1.0 + SLACK):
+        return False, None
+    return None, f"it was measured to within {off:.2g} only, which does not tell whether it is at most this"

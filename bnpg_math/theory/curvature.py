@@ -8,6 +8,7 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.dag import Dag
+from bnpg_math.exact.rounding import UNIT
 from bnpg_math.games.game import Game
 from bnpg_math.policies.softmax import policy
 from bnpg_math.theory.stationarity import gradients
@@ -39,7 +40,8 @@ def curvature(
     regularization : float
         lambda >= 0.
     width : float
-        Step of the difference; its error is of the order of its square.
+        Step of the difference: what is measured is the curvature somewhere so near, up to
+        :func:`curvature_rounding`.
 
     Returns
     -------
@@ -62,3 +64,27 @@ def curvature(
             left_sum(float(np.vdot(part, gradient)) for part, gradient in zip(unit, grads, strict=True))
         )
     return abs(slopes[0] - slopes[1]) / (2 * width)
+
+
+def curvature_rounding(grads: Sequence[FloatArray], rounding: float, width: float) -> float:
+    """How much too large :func:`curvature` may be, because gradients are rounded.
+
+    Parameters
+    ----------
+    grads : sequence of N arrays (S, *P, A_i) float
+        dL_lambda/dtheta^i.
+    rounding : float
+        Of an entry, from :func:`bnpg_math.theory.stationarity.gradient_rounding`.
+    width : float
+        As in :func:`curvature`.
+
+    Returns
+    -------
+    float
+        The mean of the curvature between two points is the difference of two slopes, and a slope is off by at
+        most the length of what the gradient is off by, and by its own sum. Twice that, as the gradients are
+        those of policies nearby.
+    """
+    entries = sum(gradient.size for gradient in grads)
+    length = math.sqrt(left_sum(float(np.vdot(part, part)) for part in grads))
+    return 2.0 * (math.sqrt(entries) * rounding + 2.0 * entries * UNIT * length) / width

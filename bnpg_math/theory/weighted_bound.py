@@ -19,7 +19,7 @@ from bnpg_math.errors import GameError
 from bnpg_math.exact.coverage import Coverage
 from bnpg_math.games.game import Game
 from bnpg_math.theory.additivity import LARGEST, transitions_matter
-from bnpg_math.theory.bounds import Bound
+from bnpg_math.theory.bounds import Bound, obeys
 from bnpg_math.theory.price import gap_left, price_at_any_policy
 from bnpg_math.theory.stationarity import meets
 
@@ -96,6 +96,7 @@ def weighted_bound(
     price: float,
     rounding: float = 0.0,
     optimality_gap: float | None = None,
+    off: float = 0.0,
     M: float | None = None,
     covered: Coverage | None = None,
 ) -> Bound:
@@ -116,6 +117,8 @@ def weighted_bound(
         Of the gradient, from `stationarity.gradient_rounding`.
     optimality_gap : float, optional
         Measured at the policy.
+    off : float
+        How far it may be from the truth.
     M : float, optional
         Mismatch coefficient.
     covered : Coverage, optional
@@ -135,8 +138,9 @@ def weighted_bound(
         promised += [weight * covered.largest, weight * covered.optimal + covered.missed]
     least = (min(promised, default=math.inf) + price) * (1.0 + 1e-12)
     limit = least if math.isfinite(least) else None
-    holds = None if limit is None or optimality_gap is None else optimality_gap <= limit * (1.0 + 1e-9) + 1e-9
+    holds, why = obeys(optimality_gap, limit, off)
+    unbounded = None if limit is not None else "no state's visitation is known well enough"
     return Bound(
         THEOREM, "tight", "max", gradient, threshold, meets(gradient, threshold, rounding), limit,
-        optimality_gap, holds, None if limit is not None else "no state's visitation is known well enough",
+        optimality_gap, holds, unbounded or why,
     )  # fmt: skip

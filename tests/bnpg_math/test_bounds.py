@@ -5,11 +5,15 @@ import math
 import numpy as np
 import pytest
 
+from bnpg.evaluation.measure import measure
 from bnpg_math.dag import Dag, complete, empty
 from bnpg_math.errors import InputError
 from bnpg_math.exact.values import evaluate
+from bnpg_math.games.game import dense_game
 from bnpg_math.games.registry import game
-from bnpg_math.theory.bounds import bounds
+from bnpg_math.policies.joint import Policy
+from bnpg_math.policies.softmax import policy
+from bnpg_math.theory.bounds import bounds, obeys
 from bnpg_math.theory.constants import (
     FORMS,
     nash_threshold,
@@ -19,7 +23,8 @@ from bnpg_math.theory.constants import (
     smoothness,
 )
 from bnpg_math.theory.rates import RateConstants, rates, rounds
-from bnpg_math.theory.stationarity import gradient_rounding, gradient_rounding_at_any_policy
+from bnpg_math.theory.stationarity import gradient_rounding, gradient_rounding_at_any_policy, gradients
+from bnpg_math.theory.weighted_bound import weighted_bound
 
 
 def lookup(found, lemma, form):
@@ -106,6 +111,70 @@ def test_a_threshold_within_the_rounding_of_the_gradient_is_not_met():
         )
         assert lookup(found, "lemma_2", "tight").met is met
         assert lookup(found, "lemma_3", "tight").met is met
+
+
+@pytest.mark.parametrize("unit", [1e-100, 1e-11, 1.0, 1e100])
+def test_a_broken_promise_is_seen_in_any_unit(unit):
+    """Climbing in units of 1e-11: 79 times the bound was within an absolute slack of 1e-9."""
+    climbing = game("climbing")
+    small = dense_game("small", np.ones((1, 3, 3, 1)), climbing.reward * unit, np.ones(1), 0.0)
+    measured = measure(
+        small, Policy.from_tables(empty(2), [np.array([[0.01, 0.01, 0.98]])] * 2), 0.01 * unit, True
+    )
+    two = lookup(measured.bounds, "lemma_2", "tight")
+    assert two.measured > 79 * two.bound
+    assert (two.holds, two.reason) == (False, None)
+
+
+def test_a_weighted_barrier_breaks_its_promise_in_any_unit_too():
+    stag = game("stag_hunt")
+    small = dense_game("small", np.ones((1, 2, 2, 1)), stag.reward * 1e-11, np.ones(1), 0.0)
+    tables = [np.array([[0.01, 0.99]])] * 2
+    grads = gradients(small, empty(2), tables, (1e-13, 1e-13))
+    found = weighted_bound(small, empty(2), (1e-13, 1e-13), grads, price=0.0, optimality_gap=2e-11, M=1.0)
+    assert found.holds is False
+    unsure = weighted_bound(
+        small, empty(2), (1e-13, 1e-13), grads, price=0.0, optimality_gap=2e-11, off=3e-11, M=1.0
+    )
+    assert unsure.holds is None
+    assert "to within 3e-11 only" in unsure.reason
+
+
+@pytest.mark.parametrize(
+    ("measured", "limit", "off", "holds"),
+    [
+        (0.0, 0.0, 0.0, True),
+        (1.0, 1.0, 0.0, True),
+        (1.0 + 1e-10, 1.0, 0.0, True),
+        (1.0 + 1e-8, 1.0, 0.0, False),
+        (1e-20, 0.0, 0.0, False),
+        (1e-20, 0.0, 1e-19, None),
+        (2.0, 1.0, 0.5, False),
+        (2.0, 1.0, 1.5, None),
+        (2.0, 1.0, math.inf, None),
+        (0.5, 1.0, math.inf, True),
+        (math.nan, 1.0, math.inf, None),
+    ],
+)
+def test_what_cannot_be_told_from_a_limit_is_not_said_to_be_beyond_it(measured, limit, off, holds):
+    found, reason = obeys(measured, limit, off)
+    assert found is holds
+    assert (reason is None) is (holds is not None)
+
+
+def test_a_curvature_that_is_rounding_refutes_nothing():
+    """All rewards alike beside small weights: beta is 0, and the gradient what rounding leaves."""
+    flat = dense_game("flat", np.ones((1, 3, 3, 1)), np.full((1, 3, 3), 0.3), np.ones(1), 0.9)
+    rng = np.random.default_rng(1)
+    seen = 0
+    for _ in range(20):
+        tables = [policy(rng.normal(size=(1, 3))) for _ in range(2)]
+        four = lookup(
+            measure(flat, Policy.from_tables(empty(2), tables), 0.0, True).bounds, "lemma_4", "tight"
+        )
+        assert not four.refuted
+        seen += four.measured is not None and four.measured > four.bound
+    assert seen > 5
 
 
 @pytest.mark.parametrize("seed", range(20))
