@@ -8,6 +8,7 @@ import numpy as np
 from bnpg_protocol.process.settings import written
 
 from bnpg.certified.words import rounded_up
+from bnpg.evaluation.effort import is_coverage_affordable
 from bnpg.measures import GAPS
 from bnpg.one_thread import one_thread
 from bnpg.report.chart import Chart, Level, Mark, Series
@@ -15,18 +16,19 @@ from bnpg.report.measurements import Measurements
 from bnpg.report.numbers import SMALLEST
 from bnpg.report.recorded_run import RecordedRun
 from bnpg_math.arrays import FloatArray
+from bnpg_math.dag import Dag
+from bnpg_math.exact.gauge import Gauge
 from bnpg_math.exact.mismatch import mismatch
+from bnpg_math.exact.rounding import softmax_rounding, sum_upwards
 from bnpg_math.games.game import Game
-from bnpg_math.theory.constants import (
-    nash_bound,
-    nash_threshold,
-    optimality_bound,
-    optimality_threshold,
-    sizes,
-    smoothness,
-)
+from bnpg_math.learning.objective import barrier
+from bnpg_math.learning.regularization import per_agent
+from bnpg_math.policies.softmax import log_policy, policy
+from bnpg_math.theory.ascent import ascent_rounding
+from bnpg_math.theory.constants import nash_bound, nash_threshold, optimality_bound, sizes, smoothness
+from bnpg_math.theory.rates import euclidean_threshold
 from bnpg_math.theory.stationarity import gradient_rounding_at_any_policy, meets
-from bnpg_math.theory.weighted_barrier import barrier_weights
+from bnpg_math.theory.weighted_bound import spare
 
 MODEST = 4096
 """States times joint actions up to which M is computed for a picture."""
@@ -172,17 +174,7 @@ def gradient_chart(run: RecordedRun, events: tuple[Mark, ...] = ()) -> Chart:
     if len(rounds):
         drawn = np.maximum(norm, SMALLEST)
         series.append(Series("norm of the exact gradient", "gradient", rounds, drawn, dots=len(rounds) < 60))
-    weight, size, levels = run.experiment.regularization, sizes(run.game, run.dag), []
-    if run.experiment.barrier == "weighted":
-        tau = barrier_weights(run.dag, run.game.actions, weight).tau
-        levels.append(Level("threshold of Theorem D1, τ/S", "bound", tau / run.game.states))
-    elif weight > 0:
-        levels.append(Level("threshold of Lemma 2, tight", "bound", nash_threshold(size, weight)))
-        levels.append(
-            Level("threshold of Lemma 2, corrected", "looser", nash_threshold(size, weight, "corrected"))
-        )
-        if run.dag.is_complete:
-            levels.append(Level("threshold of Lemma 3, tight", "best", optimality_threshold(size, weight)))
+    size = sizes(run.game, run.dag)
     beta = smoothness(size, run.experiment.weights(run.dag, run.game.actions))
     bound = _descent(run, rounds, beta)
     if bound is not None:
@@ -191,24 +183,66 @@ def gradient_chart(run: RecordedRun, events: tuple[Mark, ...] = ()) -> Chart:
         )
     return Chart(
         "gradient", "How far it is from stationary",
-        "Where the gradient falls below a threshold by more than rounding, the lemma's bound on a gap is in "
-        "force.",
-        "round", "gradient norm (logarithmic)", series, levels, events, log=True,
+        "Where the Euclidean norm of the gradient falls below a threshold by more than rounding, the lemma's "
+        "bound on a gap is in force.",
+        "round", "gradient norm (logarithmic)", series, thresholds(run), events, log=True,
     )  # fmt: skip
 
 
+def thresholds(run: RecordedRun) -> list[Level]:
+    """Return how small the Euclidean norm of the gradient must be for each lemma.
+
+    Where a lemma speaks of entries, none is larger than the norm; where it speaks of sums along a joint
+    action, they may be.
+    """
+    weight, size = run.experiment.regularization, sizes(run.game, run.dag)
+    if run.experiment.barrier == "weighted":
+        weights = run.experiment.weights(run.dag, run.game.actions)
+        tau, _ = spare(run.dag, run.game.actions, per_agent(weights, run.dag.agents))
+        found = [Level("threshold of Theorem D1, τ/S", "bound", tau / run.game.states)]
+    else:
+        found = [
+            Level("threshold of Lemma 2, tight", "bound", nash_threshold(size, weight)),
+            Level("threshold of Lemma 2, corrected", "looser", nash_threshold(size, weight, "corrected")),
+        ]
+        if run.dag.is_complete:
+            norm = euclidean_threshold(size, weight, "theorem_2", "tight")
+            found.append(Level("threshold of Lemma 3, tight", "best", norm))
+    return [level for level in found if 0.0 < level.y < math.inf]
+
+
 def _descent(run: RecordedRun, rounds: FloatArray, beta: float) -> FloatArray | None:
-    """Return sqrt(2 beta (V* - L_0) / (t + 1)).
+    """Return sqrt(2 beta (V* - L_0) / (t + 1)), and what rounding adds to it.
 
     An exact update with eta = 1/beta, or with a chosen step size, raises L by at least
-    ||grad||^2 / (2 beta), and L never exceeds V*.
+    ||grad||^2 / (2 beta), less what rounding may take, and L never exceeds V*.
     """
-    if not run.experiment.ascends or run.optimum is None or not len(rounds):
+    if not run.experiment.ascends or run.experiment.kind.is_network or not len(rounds):
         return None
-    _, objective = run.column("objective")
-    room = max(run.optimum - float(objective[0]), 0.0)  # the barrier is at most 0, so L* <= V*
-    bound: FloatArray = np.sqrt(2 * beta * room / (rounds + 1.0))
+    largest = float(np.abs(run.column("objective")[1]).max(initial=0.0))
+    lost = ascent_rounding(run.game, run.dag, largest)
+    bound: FloatArray = np.sqrt(2 * beta * (_room(run) / (rounds + 1.0) + lost.rise)) + lost.gradient
     return bound
+
+
+def _room(run: RecordedRun) -> float:
+    """Return V* - L_0 at the most: what theta_0 lacks, and its barrier. L* <= V*, as no barrier exceeds 0."""
+    thetas, weights = run.theta_before, run.experiment.weights(run.dag, run.game.actions)
+    below = max(-barrier([log_policy(theta) for theta in thetas], weights), 0.0) * (1.0 + 1e-9)
+    keys = tuple((theta.shape, theta.tobytes()) for theta in thetas)
+    return sum_upwards(_lacks(run.game, run.dag, keys), below)
+
+
+@lru_cache(maxsize=4)
+def _lacks(game: Game, dag: Dag, keys: tuple[tuple[tuple[int, ...], bytes], ...]) -> float:
+    """Return V* - V at the most; while a run is watched, of the same theta_0 again and again."""
+    most = game.reward_range / (1.0 - game.gamma) * (1.0 + 1e-12)
+    if not is_coverage_affordable(game):
+        return most
+    tables = [policy(np.frombuffer(raw).reshape(shape)) for shape, raw in keys]
+    with one_thread():
+        gaps = Gauge(game).gaps(dag, tables, each_agent=False, off=softmax_rounding(tables))
+    return min(gaps.optimality_gap_upper, most)
 
 
 def _since(run: RecordedRun, M: float) -> str:

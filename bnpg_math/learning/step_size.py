@@ -3,9 +3,11 @@
 A step eta along a direction p from a point with gradient g is accepted if it raises the objective by at least
 half of what the gradient promises, eta <g, p> (Armijo 1966 with the factor 1/2). By the descent lemma every
 gradient step of at most 1/beta is; so steps that are never cut below 1/beta need no more rounds than
-Theorems 1 and 2 promise for 1/beta itself, and the objective never falls. The cap on how far a logit moves,
-`LONGEST`, never cuts a gradient step of 1/beta either: no entry of the gradient exceeds 2 beta, as the
-value's part is at most R / (4 (1-gamma)^2) and the barrier's at most lambda / (S A_P).
+Theorems 1 and 2 promise for 1/beta itself, and the objective never falls: by no more than rounding hides, see
+`ALLOWED` and `bnpg_math.theory.ascent`. With rewards of 1e10 that differ by 1e-6 that is all of it. The cap
+on how far a logit moves, `LONGEST`, never cuts a gradient step of 1/beta either: no entry of the gradient
+exceeds 2 beta, as the value's part is at most R / (4 (1-gamma)^2) and the barrier's at most
+lambda / (S A_P).
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +29,8 @@ LARGEST = 2.0**500
 """Most that a step size is: where saturated tables have a gradient of 0 it is doubled round after round."""
 HALVINGS = 60
 """After which a step is below rounding."""
-_ROUNDING = 8.0 * float(np.finfo(float).eps)
+ALLOWED = 8.0 * float(np.finfo(float).eps)
+"""Of |L| before and after a step: a fall by less may be rounding, and is accepted."""
 
 
 def inner(left: Sequence[FloatArray], right: Sequence[FloatArray]) -> float:
@@ -67,7 +70,7 @@ def backtrack(
     eta = first
     for _ in range(HALVINGS):
         reached = objective_after(eta)
-        rounding = _ROUNDING * (abs(objective) + abs(reached))
+        rounding = ALLOWED * (abs(objective) + abs(reached))
         if eta <= floor or reached >= objective + SUFFICIENT * eta * slope - rounding:
             return eta, reached
         eta = max(eta / 2.0, floor)
@@ -99,4 +102,4 @@ def barzilai_borwein(
     promised = inner(direction, before)
     bend = promised - inner(direction, after)
     # Within rounding of a straight line there is no curvature to speak of.
-    return eta * promised / bend if bend > _ROUNDING * abs(promised) else STRIDE * eta
+    return eta * promised / bend if bend > ALLOWED * abs(promised) else STRIDE * eta

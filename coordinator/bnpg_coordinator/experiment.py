@@ -465,7 +465,10 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
 
     @property
     def ascends(self) -> bool:
-        """Whether every update raises L_lambda by at least ||grad||^2 / (2 beta), as the theorems assume."""
+        """Whether every update raises L_lambda by at least ||grad||^2 / (2 beta), as the theorems assume.
+
+        Up to rounding, which is all of it where rewards are large beside their differences.
+        """
         chosen = self.step_size != "fixed" or self.learning_rate == "certified"
         plain = self.direction == "gradient" and self.momentum == "none" and not self.kind.is_direct
         return self.mode == "exact" and plain and chosen

@@ -27,9 +27,12 @@ from bnpg.report.summary import in_words, tiles
 from bnpg.run_folder import RunFolder
 from bnpg_math.games.game import Game
 from bnpg_math.games.registry import game as find_game
+from bnpg_math.learning.objective import barrier
 from bnpg_math.policies.joint import policy_digest
-from bnpg_math.theory.constants import nash_threshold, sizes
-from bnpg_math.theory.stationarity import gradient_rounding_at_any_policy
+from bnpg_math.policies.softmax import log_policy
+from bnpg_math.theory.constants import nash_threshold, optimality_threshold, sizes, smoothness
+from bnpg_math.theory.stationarity import gradient_norm, gradient_rounding_at_any_policy, path_excess
+from bnpg_math.theory.weighted_bound import spare
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +102,48 @@ def test_a_promise_in_words_is_rounded_up(exact: RecordedRun) -> None:
 def test_the_promised_gradient_norm_lies_above_the_smallest_measured(exact: RecordedRun) -> None:
     norm, promise = gradient_chart(exact).series
     assert (np.minimum.accumulate(norm.y) <= promise.y).all()
+
+
+@pytest.mark.parametrize("measured", [2.0**37, 2.0**37 - 20.0])
+def test_a_constant_in_the_rewards_does_not_lower_the_promise(exact: RecordedRun, measured: float) -> None:
+    """V* less the recorded objective may be anything then, 0 too."""
+    game = replace(exact.game, reward=exact.game.reward + 2.0**33)
+    lines = [
+        Line(at, value=measured, objective=measured, optimality_gap=0.0, nash_gap=0.0, gradient_norm=1.0)
+        for at in (0, 10)
+    ]
+    _, promise = gradient_chart(replace(exact, run=RunFolder(exact.folder, game), lines=lines)).series
+    _, plain = gradient_chart(exact).series
+    expected = [plain.y[list(plain.x).index(at)] for at in (0.0, 10.0)]
+    assert (promise.y >= np.array(expected) * (1 - 1e-9)).all()
+
+
+def test_the_barrier_of_the_first_policies_is_part_of_the_promise(exact: RecordedRun) -> None:
+    far = msgspec.structs.replace(exact.experiment, initial="normal", regularization=1e3)
+    run = replace(exact, experiment=far)
+    thetas = [log_policy(theta) for theta in run.theta_before]
+    beta = smoothness(sizes(run.game, run.dag), 1e3)
+    least = math.sqrt(2 * beta * -barrier(thetas, 1e3))
+    assert gradient_chart(run).series[1].y[0] >= least > 2 * gradient_chart(exact).series[1].y[0]
+
+
+def test_below_the_line_of_lemma_3_its_condition_is_met_and_hardly_above(exact: RecordedRun) -> None:
+    """Three agents with two actions whose entries rise along one joint action: sums exceed the norm."""
+    size, weight = sizes(exact.game, exact.dag), exact.experiment.regularization
+    line = {level.label: level.y for level in gradient_chart(exact).levels}["threshold of Lemma 3, tight"]
+    grads = [np.zeros(theta.shape) for theta in exact.theta_before]
+    for part in grads:
+        part[(0,) * (part.ndim - 1)] = [1.0, -1.0]
+    grads = [part * line / gradient_norm(grads) for part in grads]
+    assert path_excess(grads, exact.dag) == pytest.approx(optimality_threshold(size, weight), rel=1e-12)
+
+
+def test_the_line_of_theorem_d1_is_what_a_certificate_asks_for(exact: RecordedRun) -> None:
+    weighted = msgspec.structs.replace(exact.experiment, barrier="weighted")
+    [level] = gradient_chart(replace(exact, experiment=weighted)).levels
+    weights = weighted.weights(exact.dag, exact.game.actions)
+    assert isinstance(weights, tuple)
+    assert level.y == spare(exact.dag, exact.game.actions, weights)[0] / exact.game.states
 
 
 def test_what_was_not_measured_is_not_drawn(bare_run: Path) -> None:
