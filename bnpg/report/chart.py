@@ -178,6 +178,7 @@ def _spread(curve: Series, index: int) -> str:
     if curve.low is None or curve.high is None:
         return ""
     low, high, middle = float(curve.low[index]), float(curve.high[index]), float(curve.y[index])
-    if abs((high - middle) - (middle - low)) <= 1e-9 * max(abs(middle), 1.0):
+    # Both sides alike, up to the rounding of middle ± error, in whatever unit.
+    if abs((high - middle) - (middle - low)) <= 1e-9 * (high - low) + 4.0 * math.ulp(1.0) * abs(middle):
         return f" ± {shown(high - middle)}"
     return f" ({shown(low)} to {shown(high)})"

@@ -33,7 +33,10 @@ def _overlay(groups: Sequence[Group], key: str, title: str, ylabel: str, *, log:
         middle = _middle_curve(group, key)
         if middle is not None:
             series.append(middle if not log else _positive(middle))
-    optima = {round(run.optimum, 9) for group in groups for run in group.runs if run.optimum is not None}
+    # Of one game they agree to the last digits or so, in whatever unit it pays.
+    optima = {
+        float(f"{run.optimum:.9g}") for group in groups for run in group.runs if run.optimum is not None
+    }
     levels = [Level("best joint policy, V*", "best", optima.pop())] if len(optima) == 1 and not log else []
     many = any(len(group.runs) > 1 for group in groups)
     bands = "medians over the seeds; a band holds the middle half of the runs" if many else "one run each"

@@ -60,6 +60,20 @@ def test_an_interval_that_is_not_symmetric_is_told_by_its_ends() -> None:
     assert chart(one).table[1] == [["0", "5 (1 to 6)"]]
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_whether_an_interval_is_symmetric_does_not_depend_on_the_unit(unit: float) -> None:
+    middle = np.array([5.0]) * unit
+    skew = Series("one", "value", np.array([0.0]), middle, middle - 4 * unit, middle + unit)
+    assert "±" not in chart(skew).table[1][0][1]
+    even = Series("one", "value", np.array([0.0]), middle, middle - 0.1 * unit, middle + 0.1 * unit)
+    assert "±" in chart(even).table[1][0][1]
+    far = np.array([5e6]) * unit
+    assert (
+        "±"
+        in chart(Series("one", "value", np.zeros(1), far, far - 0.1 * unit, far + 0.1 * unit)).table[1][0][1]
+    )
+
+
 def test_labels_cannot_leave_their_script() -> None:
     one = Series("</script><b>", "value", np.array([0.0]), np.array([1.0]))
     assert "</script>" not in chart(one).document

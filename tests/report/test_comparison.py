@@ -34,6 +34,21 @@ def test_runs_that_differ_in_their_seed_alone_form_a_group(teams: list[RecordedR
     assert [(group.label, len(group.runs)) for group in groups] == [("dag empty", 3), ("dag complete", 3)]
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_one_optimum_is_drawn_where_it_is_one_in_whatever_unit(teams: list[RecordedRun], unit: float) -> None:
+    def levels(*optima: float) -> int:
+        runs = [
+            replace(run, lines=[Line(0, value=0.0, optimality_gap=best * unit, nash_gap=0.0)])
+            for run, best in zip(teams, optima * 6, strict=False)
+        ]
+        [drawn] = [one for one in comparison_charts(group_runs(runs)) if one.name == "compare-value"]
+        return len(drawn.levels)
+
+    assert levels(3.0) == 1
+    assert levels(3.0, 3.0 * (1 + 1e-15)) == 1
+    assert levels(3.0, 4.0) == 0
+
+
 def test_what_auto_stands_for_in_each_game_names_no_configuration(tmp_path: Path) -> None:
     runs = [
         read_run(train(tmp_path / f"{game}-{dag}", game, "--mode", "exact", "--rounds", "2", "--dag", dag))
