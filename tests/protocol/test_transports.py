@@ -1,10 +1,15 @@
 """What every transport does: carry frames both ways, lose rather than block, replace a route."""
 
+import select
+import socket
 import time
+from struct import pack
 
 import numpy as np
 import pytest
+import zmq
 from bnpg_protocol.process.transport.memory import MemoryNetwork
+from bnpg_protocol.process.transport.stream import GREETING
 from bnpg_protocol.process.transport.unix import UnixTransport
 from bnpg_protocol.process.transport.zeromq import ZeroMQTransport
 from bnpg_protocol.wire.codec import decode, encode
@@ -136,6 +141,123 @@ def test_a_large_array_arrives_whole(transport):
     _, message = transport.receive()
     assert message.weights.tobytes() == weights.tobytes()
     assert not message.weights.flags.writeable
+
+
+class CallsItself:
+    """A raw socket that connects to a transport under a name of its choice."""
+
+    def __init__(self, endpoint, name):
+        self._context = zmq.Context()
+        if endpoint.startswith("unix://"):
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.connect(endpoint.removeprefix("unix://"))
+            self._say(GREETING + name)
+        else:
+            self._socket = self._context.socket(zmq.DEALER)
+            self._socket.set(zmq.IDENTITY, name)
+            self._socket.connect(endpoint)
+
+    def say(self, frame):
+        if isinstance(self._socket, zmq.Socket):
+            self._socket.send(frame)
+        else:
+            self._say(frame)
+
+    def _say(self, frame):
+        self._socket.sendall(pack("<II", 1, len(frame)) + frame)
+
+    def hears(self):
+        if isinstance(self._socket, zmq.Socket):
+            return self._socket.poll(0) and self._socket.recv()
+        return bool(select.select([self._socket], [], [], 0)[0]) and self._socket.recv(100)[8:]
+
+    def close(self):
+        self._socket.close()
+        self._context.destroy(linger=0)
+
+
+SOCKETS = pytest.mark.parametrize(
+    ("scheme", "kind"), [("ipc", ZeroMQTransport), ("tcp", ZeroMQTransport), ("unix", UnixTransport)]
+)
+
+
+def turning(transports, until):
+    """Let transports turn until something is so; return what came, in their order."""
+    came = [[] for _ in transports]
+    deadline = time.monotonic() + DEADLINE
+    while not until(came):
+        assert time.monotonic() < deadline, came
+        for arrivals, transport in zip(came, transports, strict=True):
+            arrivals += [(arrival.origin, bytes(arrival.frames[0])) for arrival in transport.receive(0.01)]
+    return came
+
+
+def bound(kind, scheme, name, folder):
+    return kind(name, "tcp://127.0.0.1:*" if scheme == "tcp" else f"{scheme}://{folder}/{name}")
+
+
+@SOCKETS
+@pytest.mark.parametrize("early", [False, True])
+def test_whoever_calls_in_is_never_at_the_end_of_a_route_of_our_own(scheme, kind, early, scratch):
+    near, far = (bound(kind, scheme, name, scratch.path) for name in ("near", "far"))
+    if not early:
+        near.connect("coordinator", far.endpoint)
+    stranger = CallsItself(near.endpoint, b"coordinator")
+    try:
+        stranger.say(b"junk")
+        [[(origin, _)], _] = turning([near, far], lambda came: came[0])
+        assert origin != "coordinator"
+        if early:
+            near.connect("coordinator", far.endpoint)
+        near.send("coordinator", [b"for the coordinator"])
+        [_, [(ours, said)]] = turning([near, far], lambda came: came[1])
+        assert said == b"for the coordinator"
+        far.send(ours, [b"from the coordinator"])
+        assert turning([near, far], lambda came: came[0])[0] == [("coordinator", b"from the coordinator")]
+        assert near.send(origin, [b"for you"])
+        heard = []
+        turning([near, far], lambda _: heard.append(stranger.hears()) or any(heard))
+        assert [bytes(one) for one in heard if one] == [b"for you"]
+    finally:
+        stranger.close()
+        near.close()
+        far.close()
+
+
+@SOCKETS
+def test_what_is_for_a_route_that_leads_nowhere_goes_to_nobody_who_calls_itself_so(scheme, kind, scratch):
+    near = bound(kind, scheme, "near", scratch.path)
+    stranger = CallsItself(near.endpoint, b"child-1")
+    try:
+        stranger.say(b"here I am")
+        turning([near], lambda came: came[0])
+        assert not near.send("child-1", [b"for the child"])
+    finally:
+        stranger.close()
+        near.close()
+
+
+@SOCKETS
+def test_every_route_has_a_name_that_nobody_at_another_one_knows_and_keeps_it(scheme, kind, scratch):
+    near = kind("near")
+    ends = [bound(kind, scheme, name, scratch.path) for name in ("front", "child")]
+
+    def name_at(which):
+        near.send(names[which], [b"hello"])
+        return turning([near, *ends], lambda came: came[1 + which])[1 + which][0][0]
+
+    names = ("coordinator", "child-1")
+    try:
+        for name, end in zip(names, ends, strict=True):
+            near.connect(name, end.endpoint)
+        first = [name_at(which) for which in (0, 1)]
+        assert first[0] != first[1], "a child that knows it could take what is for its parent"
+        assert all(name.startswith("near#") for name in first)
+        near.connect(names[0], ends[0].endpoint)
+        assert name_at(0) == first[0], "the coordinator knows a member by it"
+    finally:
+        for transport in (near, *ends):
+            transport.close()
 
 
 KINDS = pytest.mark.parametrize(("scheme", "kind"), [("ipc", ZeroMQTransport), ("unix", UnixTransport)])

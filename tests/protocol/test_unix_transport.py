@@ -255,8 +255,8 @@ FRIEND = raw(GREETING + b"agent-0#1") + raw(b"hello")
 def test_who_greets_is_heard_under_its_name_and_can_be_answered(listening):
     friend = listening.knock(FRIEND)
     [arrival] = listening.until(bool)
-    assert (arrival.origin, plain([arrival.frames])) == ("agent-0#1", [[b"hello"]])
-    assert listening.transport.send("agent-0#1", [b"yes"])
+    assert (arrival.origin, plain([arrival.frames])) == ("agent-0#1#", [[b"hello"]])
+    assert listening.transport.send("agent-0#1#", [b"yes"])
     assert friend.recv(100) == raw(b"yes")
 
 

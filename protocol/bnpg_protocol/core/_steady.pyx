@@ -18,7 +18,7 @@ from time import monotonic as _monotonic
 from numpy import ascontiguousarray, dtype as _dtype, frombuffer, int64
 
 from bnpg_protocol.core import BURST, LOOK_AROUND
-from bnpg_protocol.process.transport.interface import Arrival
+from bnpg_protocol.process.transport.interface import CALLED_IN, Arrival
 from bnpg_protocol.process.transport.stream import LONG, READ
 from bnpg_protocol.wire import link as _link, weight as _weight
 from bnpg_protocol.wire.addresses import COORDINATOR

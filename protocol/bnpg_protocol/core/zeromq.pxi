@@ -49,7 +49,7 @@ cdef class ZeroMQExchange(Exchange):
     cdef SendBytes put
     cdef LastError last_error
     cdef list known, routes
-    cdef dict places, dealers, stash, knocking
+    cdef dict places, stash, knocking
     cdef object poller
     cdef int many, front
     cdef pollfd polled[MOST_SOCKETS]
@@ -66,7 +66,6 @@ cdef class ZeroMQExchange(Exchange):
         self.receive = <ReceivePart><size_t>functions["zmq_msg_recv"]
         self.put = <SendBytes><size_t>functions["zmq_send"]
         self.last_error = <LastError><size_t>functions["zmq_errno"]
-        self.dealers = transport._dealers
         self.stash = transport._stash
         self.knocking = transport._knock_at
         self.poller = transport._poller
@@ -165,7 +164,7 @@ cdef class ZeroMQExchange(Exchange):
                 self.stale[place] = False
                 return
             if route is None:
-                route = part.decode("latin-1")
+                route = part.decode("latin-1") + CALLED_IN
                 part = self.part(place, &more)
                 if part is None:
                     return
@@ -217,9 +216,9 @@ cdef class ZeroMQExchange(Exchange):
             place = known
         else:
             place = self.front
-            if place < 0 or route in self.dealers:
+            if place < 0 or not route.endswith(CALLED_IN):
                 return self.leave_sending(route, frame)
-            name = route.encode("latin-1")
+            name = route[:-len(CALLED_IN)].encode("latin-1")
             if self.put(
                 self.sockets[place], PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name), NOT_WAITING | MORE_FOLLOWS
             ) < 0:

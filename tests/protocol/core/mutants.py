@@ -219,7 +219,7 @@ MUTANTS = (
     Mutant(
         "over ZeroMQ everybody seems to be the coordinator",
         "zeromq.pxi",
-        '                route = part.decode("latin-1")\n',
+        '                route = part.decode("latin-1") + CALLED_IN\n',
         '                route = "coordinator"\n',
     ),
 )

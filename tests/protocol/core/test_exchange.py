@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
+import zmq
 from bnpg_coordinator.experiment import Experiment
 from bnpg_protocol import core
+from bnpg_protocol.process.security.quarantine import FULL
 from bnpg_protocol.process.transport.unix import UnixTransport
 
 from bnpg.lab.testing.lockstep import Lockstep, Message, Team
@@ -67,6 +69,25 @@ def test_garbled_messages_pieces_doubles_and_losses_are_the_same_over_sockets(ki
             elif fate < 0.22:
                 both.begin_again(dice.randrange(3))
             both.arrive(message)
+        both.finish()
+
+
+def test_who_calls_itself_coordinator_at_an_inbox_does_not_silence_the_coordinator():
+    with teams(experiment(), ZeroMQTeam) as both:
+        for message in both.coming(60):
+            both.arrive(message)
+        for team in (both.compiled, both.python):
+            loop, wire = team.loops["agent-1"], team._wires["agent-1"]
+            assert loop._machine.phase == "running"
+            with closing(wire._context.socket(zmq.DEALER)) as stranger:
+                stranger.set(zmq.IDENTITY, b"coordinator")
+                stranger.connect(wire._at)
+                for _ in range(FULL):
+                    stranger.send(b"junk")
+                wire._coming += FULL * len(b"junk")
+                wire.settle(loop, team.now)
+            assert loop._machine.links.refused["malformed"] == FULL
+            assert not loop._quarantine.holds("coordinator", team.now)
         both.finish()
 
 

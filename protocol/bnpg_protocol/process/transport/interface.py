@@ -9,12 +9,17 @@ from bnpg_protocol.core import Exchanges
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.wire.codec import Frame
 
+CALLED_IN = "#"
+"""What the routes of those who called in end with, and no route of our own: whatever a peer calls itself, it
+never is at the end of one that this process opened."""
+
 
 class Arrival(Struct, frozen=True, gc=False):
     """Frames that came in."""
 
     origin: str
-    """The route on which the sender can be answered."""
+    """The route on which the sender can be answered: one of our own, or the name of who called in and
+    `CALLED_IN`."""
     frames: list[Frame]
     key: str = ""
     """The public key the connection was authenticated with; empty where there is no security."""

@@ -24,7 +24,7 @@ from typing import Any
 from bnpg_protocol.core import Exchanges
 from bnpg_protocol.process import descriptors
 from bnpg_protocol.process.security.admission import Admission
-from bnpg_protocol.process.transport.interface import Arrival, Notice
+from bnpg_protocol.process.transport.interface import CALLED_IN, Arrival, Notice
 from bnpg_protocol.process.transport.socket_file import SocketFile
 from bnpg_protocol.process.transport.stream import GREETING, READ, BrokenStream, NoMessages, StreamConnection
 from bnpg_protocol.wire.codec import MAX_TENSOR, Frame
@@ -63,7 +63,8 @@ class UnixTransport:
     Parameters
     ----------
     identity : str
-        Name of this process on the connections it makes; a nonce is added, so that nobody else can guess it.
+        Name of this process on the connections it makes; to each route a nonce of its own is added, so that
+        nobody else can guess it, not even who is at the end of another route.
     bind : str, optional
         Endpoint to listen on, ``unix://PATH``; a socket file that is there already is replaced.
     largest : int
@@ -76,7 +77,8 @@ class UnixTransport:
     """
 
     def __init__(self, identity: str, bind: str | None = None, largest: int = MAX_TENSOR) -> None:
-        self._greeting = GREETING + f"{identity}#{os.urandom(12).hex()}".encode()
+        self._identity = identity
+        self._nonces: dict[str, str] = {}
         self._epoll = select.epoll()
         self._buffer = memoryview(bytearray(READ))
         self._largest = largest
@@ -329,10 +331,7 @@ class UnixTransport:
             self._turn_away(fd, "no greeting")
             return
         del self._strangers[fd]
-        stream.name = name = greeting[len(GREETING) :].decode("latin-1")
-        if name in self._target:
-            self._turn_away(fd, "the name of a route of our own")
-            return
+        stream.name = name = greeting[len(GREETING) :].decode("latin-1") + CALLED_IN
         before = self._routes.get(name)
         if before is not None:
             self._drop(before)  # the same process, connected again
@@ -362,7 +361,8 @@ class UnixTransport:
         self._route_of[self._add(stream)] = route
         self._routes[route] = stream
         kept: deque[list[Frame]] = self._stash.pop(route, deque())
-        kept.appendleft([self._greeting])
+        nonce = self._nonces.setdefault(route, os.urandom(12).hex())
+        kept.appendleft([GREETING + f"{self._identity}#{nonce}".encode()])
         for frames in kept:
             if self._routes.get(route) is stream:
                 self.send(route, frames)

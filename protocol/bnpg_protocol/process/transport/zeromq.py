@@ -39,7 +39,7 @@ from bnpg_protocol.process.transport.curve import (
     events,
 )
 from bnpg_protocol.process.transport.door import Door, queue
-from bnpg_protocol.process.transport.interface import Arrival, Notice
+from bnpg_protocol.process.transport.interface import CALLED_IN, Arrival, Notice
 from bnpg_protocol.wire.codec import MAX_TENSOR, ZERO_COPY, Frame
 from bnpg_protocol.wire.errors import InsecureSetup
 
@@ -95,7 +95,8 @@ class ZeroMQTransport:
     Parameters
     ----------
     identity : str
-        Name of this process on the connections it makes; a nonce is added, so that nobody else can guess it.
+        Name of this process on the connections it makes; to each route a nonce of its own is added, so that
+        nobody else can guess it, not even who is at the end of another route.
     bind : str, optional
         Endpoint to listen on, `ipc://..` or `tcp://HOST:PORT`; port 0 or `*` picks a free one.
     security : Security, optional
@@ -116,7 +117,8 @@ class ZeroMQTransport:
         security: Security | None = None,
         largest: int = MAX_TENSOR,
     ) -> None:
-        self._identity = f"{identity}#{os.urandom(12).hex()}".encode()
+        self._identity = identity
+        self._nonces: dict[str, str] = {}
         self._security = security
         require(LEAST)
         self._context = zmq.Context()
@@ -176,7 +178,9 @@ class ZeroMQTransport:
             self._not_connected(route, endpoint, str(error.strerror))
             self._knock_at[route] = time.monotonic() + KNOCK_AT_MOST
             return
-        dealer.set(zmq.IDENTITY, self._identity)
+        # Whoever connects under it takes what is for it: each end learns its own, the same in all its lives.
+        nonce = self._nonces.setdefault(route, os.urandom(12).hex())
+        dealer.set(zmq.IDENTITY, f"{self._identity}#{nonce}".encode())
         dealer.set(zmq.IMMEDIATE, 1)
         dealer.set(zmq.RECONNECT_IVL, 20)
         dealer.set(zmq.RECONNECT_IVL_MAX, 500)
@@ -322,7 +326,7 @@ class ZeroMQTransport:
         key = ""
         if self._security is None:
             if route is None:
-                route = socket.recv(_NOBLOCK).decode("latin-1")
+                route = socket.recv(_NOBLOCK).decode("latin-1") + CALLED_IN
             frames: list[Frame] = [socket.recv(_NOBLOCK)]
             while socket.get(_RCVMORE):
                 frames.append(socket.recv(_NOBLOCK))
@@ -331,7 +335,7 @@ class ZeroMQTransport:
             frames = [part.buffer for part in parts]
             if route is None:
                 key = authenticated(parts[-1])
-                route = bytes(frames.pop(0)).decode("latin-1")
+                route = bytes(frames.pop(0)).decode("latin-1") + CALLED_IN
         self.received_bytes += sum(map(len, frames))
         return Arrival(route, frames, key)
 
@@ -356,10 +360,12 @@ class ZeroMQTransport:
             self._poller.unregister(monitor)
 
     def _answer(self, route: str, frames: list[Frame]) -> bool:
-        if self._front is None or not self._push(self._front, [route.encode("latin-1"), *frames]):
-            self.lost += 1
-            return False
-        return True
+        if self._front is not None and route.endswith(CALLED_IN):
+            name = route.removesuffix(CALLED_IN).encode("latin-1")
+            if self._push(self._front, [name, *frames]):
+                return True
+        self.lost += 1
+        return False
 
     def _push(self, socket: "zmq.Socket[bytes]", frames: list[Frame]) -> bool:
         try:
