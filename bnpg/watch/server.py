@@ -21,7 +21,7 @@ from bnpg.watch.admission import TokenAdmission
 from bnpg.watch.broadcast import Broadcast
 from bnpg.watch.many import ManyRuns
 from bnpg.watch.source import Source
-from bnpg.watch.visitors import BACKLOG, READERS, Visitor
+from bnpg.watch.visitors import BACKLOG, FOLLOWS, READERS, Visitor
 from bnpg_math.errors import InputError
 
 HEADERS = {
@@ -33,7 +33,7 @@ HEADERS = {
 
 
 class Gate:
-    """Lets only requests pass that may, and puts the headers on every answer.
+    """Lets only requests pass that may, and puts the headers on every answer; a refusal is the last one.
 
     Parameters
     ----------
@@ -56,6 +56,8 @@ class Gate:
                 message["headers"] += [
                     (key.lower().encode(), value.encode()) for key, value in HEADERS.items()
                 ]
+                if message["status"] >= 400:
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         refused = self._admission.answer(Request(scope))
@@ -110,6 +112,7 @@ class _Following(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        scope.setdefault("state", {})[FOLLOWS] = True
         with self._place:
             await super().__call__(scope, receive, send)
 

@@ -2,22 +2,24 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import pytest
 
 from bnpg.lab.testing.crowd import Crowd
-from bnpg.watch.visitors import READERS
+from bnpg.watch.visitors import MOST, READERS
 from tests.watch.conftest import GrowingRun
 
 LOOK_ON = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+ASK = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @dataclass
@@ -79,3 +81,20 @@ def test_more_readers_than_can_be_served_are_asked_to_come_back(page: Page) -> N
         assert refused.value.code == 503
         assert refused.value.headers["Retry-After"] == "5"
         assert page.answers(), "to those who only look once"
+
+
+def test_those_who_ask_and_never_read_keep_nobody_out(page: Page) -> None:
+    host, _, port = page.address.partition(":")
+    with ExitStack() as crowd:
+        for _ in range(MOST + 10):
+            one = crowd.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            with suppress(OSError):  # it was sent away before
+                one.sendall(100 * ASK)  # the answers are more than the kernel keeps for it
+        assert page.answers()
+
+
+def test_a_refusal_is_the_last_answer_on_its_connection(page: Page) -> None:
+    host, _, port = page.address.partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as stranger, stranger.makefile("rb") as said:
+        stranger.sendall(2 * b"GET / HTTP/1.1\r\nHost: elsewhere\r\n\r\n")
+        assert said.read().count(b"HTTP/1.1 421") == 1
