@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bnpg_protocol.process.security.admission import Admission
-from bnpg_protocol.process.security.endpoints import leaves_machine, require_key
+from bnpg_protocol.process.security.endpoints import host_and_port, leaves_machine, require_key
 from bnpg_protocol.process.security.keys import KeyFile, read_key_file, write_key_file
 from bnpg_protocol.process.security.quarantine import FIRST, FULL, Quarantine
 from bnpg_protocol.process.security.roster import read_enrolled, read_roster
@@ -221,12 +221,26 @@ def test_which_endpoints_leave_the_machine(endpoint: str, leaves: bool) -> None:
     require_key(endpoint, "--listen", secured=True)
 
 
+NO_PORTS = ["65536", "7" * 5000, "\N{ARABIC-INDIC DIGIT SEVEN}", "+1", "1_0", " 1"]
+
+
 @pytest.mark.parametrize(
-    "endpoint", ["", "7000", "tcp://", "tcp://host", "udp://h:1", "tcp://h:99999", "ipc://"]
+    "endpoint",
+    [
+        *("", "7000", "tcp://", "tcp://host", "udp://h:1", "tcp://h:99999", "ipc://", "ipc://@name"),
+        *("unix://@name", *(f"tcp://h:{port}" for port in NO_PORTS)),
+    ],
+    ids=lambda endpoint: endpoint[:20],
 )
 def test_what_is_no_endpoint_is_said_so(endpoint: str) -> None:
     with pytest.raises(InsecureSetup, match="must be tcp://HOST:PORT, ipc://PATH or unix://PATH"):
         require_key(endpoint, "--listen", secured=True)
+
+
+@pytest.mark.parametrize("port", NO_PORTS, ids=lambda port: port[:20])
+def test_what_is_no_port_of_a_page_is_said_so(port: str) -> None:
+    with pytest.raises(InsecureSetup, match="--listen must be HOST:PORT"):
+        host_and_port(f"127.0.0.1:{port}", "--listen")
 
 
 def test_quarantine_takes_in_offenders_and_no_victims_of_a_bad_network() -> None:

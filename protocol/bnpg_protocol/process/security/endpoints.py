@@ -1,6 +1,7 @@
 """Which endpoints leave this machine: there, and only there, keys are mandatory."""
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from bnpg_protocol.wire.errors import InsecureSetup
@@ -48,12 +49,18 @@ def host_and_port(listen: str, option: str) -> tuple[str, int]:
     host = host.strip("[]")
     try:
         ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
-        number = int(port)
     except ValueError:
-        number = -1
-    if not 0 <= number < 65536:
-        raise InsecureSetup(f"{option} must be HOST:PORT with an address as host, got {listen!r}")
+        port = ""
+    number = _port(port)
+    if number is None:
+        raise InsecureSetup(f"{option} must be HOST:PORT with an address as host, got {listen[:200]!r}")
     return host, number
+
+
+def _port(text: str) -> int | None:
+    """Return the number of a port, or None if it is none."""
+    number = int(text) if re.fullmatch("[0-9]{1,5}", text) else -1
+    return number if 0 <= number < 65536 else None
 
 
 def check_endpoint(endpoint: str, option: str) -> None:
@@ -62,17 +69,19 @@ def check_endpoint(endpoint: str, option: str) -> None:
     Raises
     ------
     InsecureSetup
-        If it is neither `tcp://HOST:PORT` nor `ipc://PATH` nor `unix://PATH`.
+        If it is neither `tcp://HOST:PORT` nor `ipc://PATH` nor `unix://PATH`, or PATH begins with `@`: an
+        abstract name, which has no file and keeps no other user out.
     """
     scheme, _, path = endpoint.partition("://")
-    if scheme in ("ipc", "unix") and path:
+    if scheme in ("ipc", "unix") and path and not path.startswith("@"):
         return
     host, port = (
         (host_of(endpoint), endpoint.rsplit(":", 1)[-1]) if endpoint.startswith("tcp://") else ("", "")
     )
-    if host and (port == "*" or (port.isdecimal() and int(port) < 65536)):
+    if host and (port == "*" or _port(port) is not None):
         return
-    raise InsecureSetup(f"{option} must be tcp://HOST:PORT, ipc://PATH or unix://PATH, got {endpoint!r}")
+    got = repr(endpoint[:200])
+    raise InsecureSetup(f"{option} must be tcp://HOST:PORT, ipc://PATH or unix://PATH, got {got}")
 
 
 def require_key(endpoint: str, option: str, secured: bool) -> None:
