@@ -1,19 +1,23 @@
 """What every transport does: carry frames both ways, lose rather than block, replace a route."""
 
+import os
 import select
 import socket
 import time
+from pathlib import Path
 from struct import pack
 
 import numpy as np
 import pytest
 import zmq
 from bnpg_protocol.process.transport.memory import MemoryNetwork
+from bnpg_protocol.process.transport.socket_file import SocketFile
 from bnpg_protocol.process.transport.stream import GREETING
 from bnpg_protocol.process.transport.unix import UnixTransport
 from bnpg_protocol.process.transport.zeromq import ZeroMQTransport
 from bnpg_protocol.wire.codec import decode, encode
 from bnpg_protocol.wire.envelope import Envelope
+from bnpg_protocol.wire.errors import InsecureSetup
 from bnpg_protocol.wire.messages import SignalBroadcast, Start
 
 DEADLINE = 20.0
@@ -276,8 +280,92 @@ def test_the_file_of_a_socket_goes_with_it(scheme, kind, tmp_path):
 def test_but_not_the_file_of_a_successor(scheme, kind, tmp_path):
     file = tmp_path / "socket"
     first = kind("first", f"{scheme}://{file}")
+    file.unlink()
     second = kind("second", f"{scheme}://{file}")
     first.close()
     assert file.is_socket()
     second.close()
     assert not file.exists()
+
+
+def of_one_that_is_gone(path):
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    return path
+
+
+@KINDS
+def test_the_socket_that_a_process_has_left_is_taken(scheme, kind, tmp_path):
+    file = of_one_that_is_gone(tmp_path / "socket")
+    of_one_that_is_gone(tmp_path / f"socket.{os.getpid()}")
+    process = kind("process", f"{scheme}://{file}")
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(str(file))
+    process.close()
+
+
+def text(path):
+    path.write_text("somebody's")
+
+
+def link_to_a_socket(path):
+    path.symlink_to(of_one_that_is_gone(path.with_name("elsewhere")))
+
+
+@KINDS
+@pytest.mark.parametrize("put", [text, os.mkfifo, link_to_a_socket, Path.mkdir])
+def test_what_is_no_socket_stays_where_one_is_to_be(scheme, kind, put, tmp_path):
+    file = tmp_path / "precious"
+    put(file)
+    before = os.lstat(file)
+    with pytest.raises(InsecureSetup, match=r"precious: .*/precious is there and is no socket"):
+        kind("process", f"{scheme}://{file}")
+    assert os.path.samestat(os.lstat(file), before)
+
+
+def test_what_has_the_name_that_a_socket_has_for_a_moment_stays(tmp_path):
+    for_a_moment = tmp_path / f"socket.{os.getpid()}"
+    text(for_a_moment)
+    with pytest.raises(InsecureSetup, match="is there and is no socket"):
+        UnixTransport("process", f"unix://{tmp_path}/socket")
+    assert for_a_moment.read_text() == "somebody's"
+
+
+@KINDS
+@pytest.mark.parametrize("queue", [16, 0])
+def test_the_socket_of_one_that_listens_is_not_taken(scheme, kind, queue, tmp_path):
+    file = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
+        listener.bind(str(file))
+        listener.listen(queue)
+        waiting.connect(str(file))  # with no room for another that waits
+        before = os.lstat(file)
+        with pytest.raises(InsecureSetup, match=r"cannot listen on .*: somebody listens there"):
+            kind("process", f"{scheme}://{file}")
+        assert os.path.samestat(os.lstat(file), before)
+
+
+def test_a_file_with_the_name_of_a_socket_that_is_moved_aside_stays(tmp_path):
+    path, aside = tmp_path / "socket", tmp_path / "socket~"
+    text(aside)
+    file = SocketFile(f"ipc://{of_one_that_is_gone(path)}")
+    file.hide()
+    assert path.is_socket(), "it cannot be moved there"
+    path.unlink()
+    file.show()
+    assert not path.exists()
+    file.remove()
+    assert aside.read_text() == "somebody's"
+
+
+def test_a_socket_is_moved_aside_and_back_and_removed_from_either_place(tmp_path):
+    path, aside = tmp_path / "socket", tmp_path / "socket~"
+    of_one_that_is_gone(aside)
+    file = SocketFile(f"ipc://{of_one_that_is_gone(path)}")
+    file.hide()
+    assert (path.exists(), aside.is_socket()) == (False, True)
+    file.show()
+    assert (path.is_socket(), aside.exists()) == (True, False)
+    file.hide()
+    file.remove()
+    assert not any(tmp_path.iterdir())

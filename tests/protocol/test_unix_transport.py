@@ -373,7 +373,7 @@ def test_a_route_finds_whoever_binds_later_and_whoever_binds_again(tmp_path):
             near.receive(0.01)
             arrived += [bytes(arrival.frames[0]) for arrival in far.receive(0.01)]
         assert (b"first" in arrived) == (number == 0)
-        for connection in far._streams.values():
+        for connection in (far._listener, *far._streams.values()):
             connection.close()
         far._streams.clear()
     near.close()

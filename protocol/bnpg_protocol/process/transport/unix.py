@@ -26,6 +26,7 @@ from bnpg_protocol.process import descriptors
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.transport.interface import CALLED_IN, Arrival, Notice
 from bnpg_protocol.process.transport.socket_file import SocketFile
+from bnpg_protocol.process.transport.socket_place import check_place
 from bnpg_protocol.process.transport.stream import GREETING, READ, BrokenStream, NoMessages, StreamConnection
 from bnpg_protocol.wire.codec import MAX_TENSOR, Frame
 from bnpg_protocol.wire.errors import InsecureSetup
@@ -66,14 +67,14 @@ class UnixTransport:
         Name of this process on the connections it makes; to each route a nonce of its own is added, so that
         nobody else can guess it, not even who is at the end of another route.
     bind : str, optional
-        Endpoint to listen on, ``unix://PATH``; a socket file that is there already is replaced.
+        Endpoint to listen on, ``unix://PATH``; a socket file that a process has left is replaced.
     largest : int
         Bytes a frame that comes in at the bound endpoint may have; larger ones end their connection.
 
     Raises
     ------
     InsecureSetup
-        If the endpoint cannot be bound.
+        If the endpoint cannot be bound, or is somebody's.
     """
 
     def __init__(self, identity: str, bind: str | None = None, largest: int = MAX_TENSOR) -> None:
@@ -235,13 +236,17 @@ class UnixTransport:
         self._bound.remove()
 
     def _bind(self, endpoint: str) -> None:
+        check_place(endpoint)
         path = endpoint.removeprefix(SCHEME)
+        # Bound under another name first: whoever connects finds the old socket or the new one, never none.
+        fresh = f"{path}.{os.getpid()}"
+        check_place(f"{SCHEME}{fresh}")
         listener = socket.socket(
             socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         )
-        # Bound under another name first: whoever connects finds the old socket or the new one, never none.
-        fresh = f"{path}.{os.getpid()}"
         try:
+            with suppress(FileNotFoundError):
+                os.unlink(fresh)  # of a process of the same number that was killed here
             listener.bind(fresh)
             os.chmod(fresh, 0o600)
             listener.listen(BACKLOG)

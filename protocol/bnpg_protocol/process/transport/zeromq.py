@@ -40,6 +40,7 @@ from bnpg_protocol.process.transport.curve import (
 )
 from bnpg_protocol.process.transport.door import Door, queue
 from bnpg_protocol.process.transport.interface import CALLED_IN, Arrival, Notice
+from bnpg_protocol.process.transport.socket_place import check_place
 from bnpg_protocol.wire.codec import MAX_TENSOR, ZERO_COPY, Frame
 from bnpg_protocol.wire.errors import InsecureSetup
 
@@ -107,7 +108,7 @@ class ZeroMQTransport:
     Raises
     ------
     InsecureSetup
-        If the endpoint cannot be bound, or leaves the machine and there is no key.
+        If the endpoint cannot be bound, is somebody's, or leaves the machine and there is no key.
     """
 
     def __init__(
@@ -290,6 +291,7 @@ class ZeroMQTransport:
     def _bind(self, bind: str, largest: int) -> None:
         if leaves_machine(bind) and self._security is None:
             raise InsecureSetup(f"{bind} can be reached from other machines, which needs a key")
+        check_place(bind)
         front = self._front = self._socket(zmq.ROUTER, bind)
         front.set(zmq.ROUTER_MANDATORY, 1)
         front.set(zmq.ROUTER_HANDOVER, 1)
