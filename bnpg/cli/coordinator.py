@@ -1,6 +1,7 @@
 """`bnpg coordinator`: the coordinator of a run by hand, for agents on other hosts or in containers."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,34 +47,44 @@ def coordinator(subject: str, out: Path | None, go_on: bool, as_json: bool, **op
           --key keys/coordinator.key --roster keys/roster.toml --out runs/first
     """  # noqa: D301 (\b keeps click from wrapping)
     import msgspec
-    from bnpg_coordinator.shell import run_coordinator
+    from bnpg_coordinator.shell import run_coordinator, try_to_listen
     from bnpg_protocol.process.security.credentials import BINDINGS_FILE, coordinator_security
     from bnpg_protocol.process.security.endpoints import require_key
 
     from bnpg.cli.launching import launch_run, show_finished
     from bnpg.launchers.settings import Outcome
+    from bnpg.named_place import check_place
     from bnpg.resumption import completed
 
     asked = convert({"folder": out or Path(), **given(options, CoordinatorOptions)}, CoordinatorOptions)
     # Everything that can be wrong with the deployment is said before a folder is made.
     security = coordinator_security(asked.key, asked.roster, asked.folder / BINDINGS_FILE, asked.key_group)
     require_key(asked.listen, "--listen", security is not None)
-    run = _run_folder(subject, out, go_on, given(options, Experiment))
+    if asked.endpoint_file is not None:
+        check_place(asked.endpoint_file, "--endpoint-file")
+
+    def ready() -> None:
+        try_to_listen(asked.listen, security)
+
+    run = _run_folder(subject, out, go_on, given(options, Experiment), ready)
     if completed(run):
         return show_finished(run, as_json=as_json)
 
     def launch(run: "RunFolder", _settings: "LaunchSettings", fence: "Fence", on_line: "OnLine") -> "Outcome":
         trace = run.trace if run.experiment.trace else None
         mine = {"folder": run.path, "fence": fence.path, "trace": trace, "faults_since": time.time()}
-        code = run_coordinator(msgspec.structs.replace(asked, **mine), on_line)
-        return Outcome(code, "", 1 + run.agents)
+        refusals: list[str] = []
+        code = run_coordinator(msgspec.structs.replace(asked, **mine), on_line, refusals.append)
+        return Outcome(code, "".join(refusals), 1 + run.agents)
 
     # Its log says how it goes on.
     return launch_run(run, run.settings, as_json=as_json, quiet=True, launch=launch, children="coordinator.*")
 
 
-def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, Any]) -> "RunFolder":
-    """Return the folder of the run that is asked for, made if it is a new one."""
+def _run_folder(
+    subject: str, out: Path | None, go_on: bool, fields: dict[str, Any], ready: Callable[[], None]
+) -> "RunFolder":
+    """Return the folder of the run that is asked for, made, once all is ready for it, if it is a new one."""
     from bnpg_coordinator.experiment import experiment_toml
 
     from bnpg.asked_experiment import asked_for
@@ -104,4 +115,5 @@ def _run_folder(subject: str, out: Path | None, go_on: bool, fields: dict[str, A
             return run
         number += 1
         target = out.with_name(f"{out.name}-{number}")
+    ready()
     return create_run_folder(plan, LaunchSettings(), target)

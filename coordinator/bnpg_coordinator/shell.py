@@ -16,6 +16,7 @@ from bnpg_protocol.process.files import named_file, write_atomically
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.security.credentials import (
     BINDINGS_FILE,
+    Security,
     allowed,
     coordinator_security,
 )
@@ -123,7 +124,22 @@ def steady_core(machine: CoordinatorMachine) -> Opened:
     return lambda compiled, *ends: compiled.CoordinatorCore(machine, kinds, part, WARN_EVERY, *ends)
 
 
-def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], object] | None = None) -> ExitCode:
+def try_to_listen(listen: str, security: Security | None) -> None:
+    """Listen for a moment where a coordinator will, before anything is made that is of no use if it cannot.
+
+    Raises
+    ------
+    InsecureSetup
+        If nobody can listen there, or somebody does.
+    """
+    open_transport(PROCESS, listen, security).close()
+
+
+def run_coordinator(
+    options: CoordinatorOptions,
+    on_line: Callable[[Line], object] | None = None,
+    on_refusal: Callable[[str], object] | None = None,
+) -> ExitCode:
     """Run the coordinator process to its end.
 
     Parameters
@@ -131,8 +147,16 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
     options : CoordinatorOptions
     on_line : callable, optional
         Called with every line of the record as it is written.
+    on_refusal : callable, optional
+        Called with the reason if it does not start.
     """
     shell = Shell(COORDINATOR, options)
+
+    def refused(why: str | Exception, code: ExitCode = ExitCode.USAGE) -> ExitCode:
+        if on_refusal is not None:
+            on_refusal(str(why))
+        return shell.refuse(why, code)
+
     try:
         shell.read_plan()
         security = coordinator_security(
@@ -161,14 +185,14 @@ def run_coordinator(options: CoordinatorOptions, on_line: Callable[[Line], objec
             setup = msgspec.structs.replace(setup, admission=security.admission)
         telemetry = _open_telemetry(options.metrics_listen)
         if fence.torn:  # loading took its time; the address is that of somebody else now
-            return shell.refuse(TAKEN_OVER, ExitCode.REJECTED)
+            return refused(TAKEN_OVER, ExitCode.REJECTED)
         transport = open_transport(PROCESS, options.listen, security, _largest_answer(setup))
         if told is not None:
             host = coordinator_host(transport.endpoint, options.advertise)
             named = advertised(transport.endpoint, host)
             write_atomically(told, f"{named}\n".encode(), fsync=False)
     except (InputError, PlanError, InsecureSetup, StorageFailed) as error:
-        return shell.refuse(error)
+        return refused(error)
     trace = shell.record(options.trace, setup.generation, fence)
     observing: list[Observer | None] = [trace, None if telemetry is None else telemetry.observe]
     observers = [observer for observer in observing if observer is not None]
