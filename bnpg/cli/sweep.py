@@ -192,7 +192,7 @@ def _table(aggregates: "list[Aggregate]", ranked: bool = False) -> list[str]:
         "  " + "   ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True))
         for row in cells
     ]
-    note = "  Interquartile means over the seeds [95 % bootstrap interval]"
+    note = "  Interquartile means over the seeds [interval at about 95 %]"
     note += "; a score of 0 is acting at random, 1 the best joint policy." if "score" in shown else "."
     reasons = {found.reason for found in aggregates if found.configuration.get("game") == ALL_GAMES}
     notes = [f"  {ALL_GAMES.capitalize()}: {reason}." for reason in sorted(reasons) if reason]

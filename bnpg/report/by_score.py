@@ -49,7 +49,7 @@ class Scored:
 
     @property
     def ends(self) -> tuple[tuple[float, float] | None, str]:
-        """Its interval at 95 %, and why there is none."""
+        """Its interval at about 95 %, and why there is none."""
         if min(len(sample) for sample in self.scores) < 2:
             return None, "an interval needs two seeds of every game"
         found = interval(self.scores)

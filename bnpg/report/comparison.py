@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bnpg.evaluation.over_seeds import CONFIDENCE, interquartile_mean, interval
+from bnpg.evaluation.over_seeds import CONFIDENCE, FEW, SETTLING, interquartile_mean, interval
 from bnpg.measures import named
 from bnpg.report.numbers import shown
 from bnpg.report.recorded_run import RecordedRun
@@ -82,8 +82,13 @@ class Difference:
 
     @property
     def sure(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        """Whether the interval leaves out 0, and does not rest on a handful of seeds."""
+        return self.can_settle and ((self.low or 0.0) > 0 or (self.high or 0.0) < 0)
+
+    @property
+    def can_settle(self) -> bool:
+        """Whether there is an interval, and not of so few seeds that all may have one sign by chance."""
+        return self.low is not None and (self.pairs == 1 or self.pairs >= SETTLING)
 
 
 def _key(run: RecordedRun, fields: dict[str, Any]) -> str:
@@ -224,7 +229,7 @@ def _difference(
     errors = [run.last.return_stderr for run in pairs[0][:2]]
     if len(values) > 1:
         low, high = interval([values]) or (None, None)
-        how = f"bootstrap over {len(values)} seeds"
+        how = f"bootstrap over {len(values)} seeds" + ", widened by Student's t" * (len(values) < FEW)
         how = f"{len(values)} seeds, all alike: no interval" if low is None else how
     elif measure == "return_mean" and all(isinstance(error, float) for error in errors):
         spread = 1.959964 * math.hypot(*errors)  # type: ignore[arg-type]
@@ -243,16 +248,18 @@ def spoken(result: Difference) -> str:
     if result.low is None or result.high is None:
         return f"{what} ({result.how})."
     sure = "" if result.sure else "; the interval holds 0, so the sign is not settled"
+    if not result.can_settle:
+        sure = f"; fewer than {SETTLING} seeds settle no sign"
     return f"{what} (95 %: {shown(result.low)} to {shown(result.high)}, {result.how}{sure})."
 
 
 def by_chance(results: Sequence[Difference]) -> str:
     """Say what many comparisons at once mean for each of them; empty for one."""
-    known = sum(result.low is not None for result in results)
+    known = sum(result.can_settle for result in results)
     if known < 2:
         return ""
     expected = shown((1 - CONFIDENCE) * known)
     return (
-        f"These are {known} intervals at 95 % each: if no group differed from its reference at all, about "
-        f"{expected} of them would leave out 0 by chance."
+        f"{known} of these intervals can settle a sign, at about 95 % each: if no group differed from its "
+        f"reference at all, about {expected} of them would leave out 0 by chance."
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 import msgspec
 
 from bnpg.durations import duration
+from bnpg.evaluation.over_seeds import SETTLING
 from bnpg.report.by_score import score_charts, scored
 from bnpg.report.comparison import (
     by_chance,
@@ -67,6 +68,7 @@ def comparison_report(runs: Sequence[RecordedRun]) -> Page:
             differences=compared,
             several=len(within) > 1,
             chance=by_chance(compared),
+            settling=SETTLING,
             without=without,
             shown=shown,
             spoken=spoken,

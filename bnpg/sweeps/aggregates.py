@@ -30,7 +30,7 @@ class Aggregate:
     mean, iqm : float or None
         None if no run measured it.
     low, high : float or None
-        Interval of the interquartile mean at 95 %.
+        Interval of the interquartile mean at about 95 %.
     reason : str
         Why a number is missing; empty if none is.
     """

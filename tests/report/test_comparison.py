@@ -9,9 +9,16 @@ import pytest
 from bnpg_coordinator.line import Line, number
 
 from bnpg.__main__ import main
-from bnpg.evaluation.over_seeds import interquartile_mean, interval, score, uniform_value
+from bnpg.evaluation.over_seeds import (
+    CONFIDENCE,
+    SETTLING,
+    interquartile_mean,
+    interval,
+    score,
+    uniform_value,
+)
 from bnpg.report.by_score import score_charts, scored
-from bnpg.report.comparison import differences, group_runs, same_results, spoken
+from bnpg.report.comparison import Difference, by_chance, differences, group_runs, same_results, spoken
 from bnpg.report.comparison_charts import comparison_charts
 from bnpg.report.comparison_page import comparison_report
 from bnpg.report.page import render_page
@@ -123,7 +130,24 @@ def test_values_are_compared_within_a_game_only(games: list[RecordedRun]) -> Non
         assert f'id="chart-{chart}"' in page
     climbing, penalty = (page.index(f'<h3 class="game">{game}') for game in ("climbing", "penalty"))
     assert climbing < page.index("chart-compare-value-0") < penalty < page.index("chart-compare-value-1")
-    assert "intervals at 95 % each" in page
+    # Two seeds: a difference of one sign is as likely as not without any effect.
+    assert all(one.low is not None and not one.sure for one in found)
+    assert all("fewer than 6 seeds settle no sign" in spoken(one) for one in found)
+    assert by_chance(found) == ""
+
+
+def few(pairs: int) -> Difference:
+    return Difference("game", "one", "other", "value", pairs, 1.5, 1.0, 2.0, "bootstrap")
+
+
+def test_a_handful_of_seeds_settles_no_sign_and_is_not_counted_as_if_it_could() -> None:
+    assert [few(pairs).sure for pairs in (2, 5, 6, 20)] == [False, False, True, True]
+    # All of K signs agree without any effect with chance 2^(1-K).
+    assert 2.0 ** (1 - SETTLING) <= 1 - CONFIDENCE < 2.0 ** (2 - SETTLING)
+    assert by_chance([few(2), few(5), few(6)]) == ""
+    assert by_chance([few(2), few(6), few(6)]).startswith("2 of these intervals can settle a sign")
+    assert "about 0.1 of them" in by_chance([few(2), few(6), few(6)])
+    assert "settle no sign" not in spoken(few(6))
 
 
 def test_across_games_scores_are_put_together(games: list[RecordedRun]) -> None:
@@ -134,7 +158,7 @@ def test_across_games_scores_are_put_together(games: list[RecordedRun]) -> None:
         ends, why = one.ends
         assert ends is not None
         assert why == ""
-        assert ends[0] <= one.middle <= ends[1] <= 1.0
+        assert ends[0] <= one.middle <= ends[1]
     for run in games[:2]:
         expected = score(run.latest("value"), uniform_value(run.game), run.optimum)
         assert any(expected == pytest.approx(value) for value in empty.scores[0])
