@@ -35,6 +35,7 @@ def as_json(advice: Advice) -> dict[str, Any]:
             for edge, value in values
         ],
         "budget": advice.budget,
+        **({"budget_reason": "none was asked for: --budget"} if advice.budget is None else {}),
         "proposals": [
             {"name": proposal.name, **_fields(proposal.assessment)} for proposal in advice.proposals
         ],

@@ -48,7 +48,10 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
 
 def _bound(bound: Bound) -> dict[str, Any]:
     fields = ("norm", "gradient", "threshold", "met", "bound", "measured", "holds", "reason")
-    return {field: getattr(bound, field) for field in fields}
+    found = {field: getattr(bound, field) for field in fields}
+    if bound.norm == "none":
+        found |= {f"{field}_reason": "it holds at every policy" for field in ("gradient", "threshold")}
+    return found
 
 
 def as_text(evaluation: Evaluation, form: Format) -> str:
