@@ -1,5 +1,6 @@
 """How bounds are told: rounded up, and with what they rest on."""
 
+import sys
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 EXACTLY = "verified in exact arithmetic"
@@ -52,5 +53,10 @@ def rounded_down(number: float, digits: int = 4) -> str:
 
 def _rounded(number: float, digits: int, direction: str) -> str:
     # From the decimal digits that name the float: 0.1 is told as 0.1.
-    beyond = Context(prec=digits, rounding=direction).create_decimal(Decimal(repr(float(number))))
+    # Of numbers with few bits it is not next to them: those are told from what they are.
+    subnormal = 0.0 < abs(number) < sys.float_info.min
+    exactly = Decimal(float(number)) if subnormal else Decimal(repr(float(number)))
+    beyond = Context(prec=digits, rounding=direction).create_decimal(exactly)
+    if subnormal:
+        return f"{beyond:.{digits - 1}e}"
     return f"{float(beyond):.{digits}g}"

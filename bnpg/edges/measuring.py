@@ -23,8 +23,17 @@ from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, Edge
+from bnpg_math.exact.centred import centred
 from bnpg_math.exact.response import enclosed_value
-from bnpg_math.exact.rounding import Enclosed, backup_rounding, softmax_rounding, sum_upwards, table_defects
+from bnpg_math.exact.rounding import (
+    UNIT,
+    Enclosed,
+    backup_rounding,
+    magnitude,
+    softmax_rounding,
+    sum_upwards,
+    table_defects,
+)
 from bnpg_math.exact.values import evaluate
 from bnpg_math.games.game import Game
 from bnpg_math.policies.interface import Seen
@@ -33,6 +42,8 @@ COUNTING, VALUING = 2, 3
 """Streams of evaluation episodes: those in which visits are counted, and those by which edges are valued."""
 FEW = 30
 """Episodes that must differ for a standard error to mean much."""
+NOTHING = 1e-9
+"""Share of the range of returns below which what rounding hides is told as 0."""
 ALL_PAIRS = 30
 """Edges up to which every one that is left is measured again after each removal."""
 
@@ -53,7 +64,7 @@ class EdgeValue:
     edge: Edge
     estimate: Estimate
     exact: float | None
-    """From the model, where that is known and small enough; 0 where it cannot be told from rounding."""
+    """From the model, where that is known and small enough; None too where rounding hides too much."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +198,8 @@ class _Measure:
         both = np.concatenate([whole, counted])
         self._span = float(both.max() - both.min())
         model = world.model
-        self._model = model if model is not None and is_coverage_affordable(model) else None
+        # A constant in all rewards changes no loss, and would hide it.
+        self._model = centred(model) if model is not None and is_coverage_affordable(model) else None
         self._values: dict[Dag, Enclosed] = {}
 
     def loss(self, dag: Dag) -> Estimate:
@@ -202,12 +214,18 @@ class _Measure:
         return paired(self._returns[self._dag] - other, max(self._span, float(np.ptp(both))))
 
     def exact_loss(self, dag: Dag) -> float | None:
-        """Return it from the model, where that is known; 0 where it cannot be told from rounding."""
+        """Return it from the model, where that is known and tells it from rounding.
+
+        It is 0 where it is less than what rounding hides, if that is nothing beside the range of returns.
+        """
         if self._model is None:
             return None
         whole, left = self._value(self._model, self._dag), self._value(self._model, dag)
         loss, rounding = whole.number - left.number, sum_upwards(whole.error, left.error)
-        return 0.0 if abs(loss) <= rounding < math.inf else loss
+        if abs(loss) <= rounding or not math.isfinite(rounding):
+            negligible = NOTHING * self._model.reward_range / (1.0 - self._model.gamma)
+            return 0.0 if rounding <= negligible else None
+        return loss
 
     def _value(self, game: Game, dag: Dag) -> Enclosed:
         if dag not in self._values:
@@ -217,6 +235,8 @@ class _Measure:
             value = enclosed_value(game, present, backup_rounding(game, table_defects(tables)))
             # The entries of the tables were rounded too.
             off = softmax_rounding(tables) * game.reward_range / (1.0 - game.gamma) ** 2
+            # So were the rewards, when their middle was taken off.
+            off += 2.0 * UNIT * magnitude(game.reward) / (1.0 - game.gamma)
             self._values[dag] = Enclosed(value.number, sum_upwards(value.error, off))
         return self._values[dag]
 

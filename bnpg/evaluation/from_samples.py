@@ -7,6 +7,7 @@ initial distribution. See :mod:`bnpg_math.theory.sampled_certificate` for what i
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -17,6 +18,7 @@ from bnpg_math.arrays.cells import cells
 from bnpg_math.chance.streams import Purpose, uniforms
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
+from bnpg_math.exact.integers import upwards
 from bnpg_math.learning.estimators import episode_lengths, returns_to_go
 from bnpg_math.learning.gradient import barrier_gradient
 from bnpg_math.policies.tabular import TabularSoftmax
@@ -117,7 +119,7 @@ def certify_from_samples(
         raise InputError(f"the range of the rewards must be (low, high), got {rewards}")
     agents = [_Agent(dag, agent, theta, regularization, world.actions) for agent, theta in enumerate(thetas)]
     thresholds = np.concatenate([agent.thresholds for agent in agents])
-    spread = high - low
+    spread = 2.0 * upwards(_farthest(low, high))
     longest = longest_episode(world.gamma, spread, BIAS_SHARE * float(thresholds.min())) if spread else 1
     looks = _looks(episodes)
     gradients = Moments(thresholds.size)
@@ -200,6 +202,17 @@ class _Agent:
         return cells([states, *(chosen[parent] for parent in self.parents)], self.shape[:-1]).astype(np.intp)
 
 
+def _middle(low: float, high: float) -> float:
+    """Return what is taken off all rewards."""
+    return (low + high) / 2.0
+
+
+def _farthest(low: float, high: float) -> Fraction:
+    """Return how far a reward can be from that, R / 2 or a little more: the middle is rounded."""
+    middle = Fraction(_middle(low, high))
+    return max(Fraction(high) - middle, middle - Fraction(low))
+
+
 def _looks(episodes: int) -> tuple[int, ...]:
     """Return when the bounds are looked at: after whole batches, at last after all of them."""
     most = max(1, -(-episodes // AT_ONCE)) * AT_ONCE
@@ -274,7 +287,7 @@ def _play(
         if values.min() < low or values.max() > high:
             outside = values.min() if values.min() < low else values.max()
             raise InputError(f"a reward of {outside} is outside the range given, {low} to {high}")
-    returns = returns_to_go([values - (low + high) / 2.0 for values in received], 1.0)
+    returns = returns_to_go([values - _middle(low, high) for values in received], 1.0)
     samples = [
         episode_gradients(rows[agent.number], taken[agent.number], returns, agent.table) for agent in agents
     ]

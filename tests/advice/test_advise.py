@@ -50,6 +50,7 @@ def test_the_keys_that_others_rely_on(capsys):
     assert exact["edges"] == [[0, 1]]
     assert exact["additive"]
     assert nothing["edges"] == []
+    assert (found["budget"], found["budget_reason"]) == (None, "none was asked for: --budget")
 
 
 def test_a_graph_that_is_not_perfect_is_named_and_promises_nothing(capsys):

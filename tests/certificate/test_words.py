@@ -29,3 +29,8 @@ def test_what_is_told_is_off_by_less_than_the_last_digit(number: float, digits: 
 @pytest.mark.parametrize("number", [0.0, 0.5, -0.25, 12.0, 1e-7, 1e20])
 def test_what_has_few_digits_is_told_as_it_is(number: float) -> None:
     assert float(rounded_up(number)) == float(rounded_down(number)) == number
+
+
+@pytest.mark.parametrize("number", [5e-324, 1e-323, 3e-310, -1e-323])
+def test_what_has_few_bits_is_told_from_what_it_is(number: float) -> None:
+    assert Decimal(rounded_down(number)) <= Decimal(number) <= Decimal(rounded_up(number))

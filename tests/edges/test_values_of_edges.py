@@ -125,3 +125,17 @@ def test_as_many_graphs_are_played_as_said() -> None:
             TableWorld(game), TrainedTables(dag, tables), 0, episodes=100, budget=budget, measured=count
         )
         assert len(played) <= graphs_to_measure(dag, budget)
+
+
+def test_a_constant_in_all_rewards_hides_no_loss() -> None:
+    dag, listening = Dag(2, ((0, 1),)), np.full((2, 2, 2), 0.1)
+    listening[:, 0, 0] = listening[:, 1, 1] = 0.9
+    pays = np.zeros((2, 2, 2))
+    pays[:, 0, 0] = pays[:, 1, 1] = 2.0**-10
+    even = np.full((2, 2, 2, 2), 0.5)
+    found = []
+    for constant in (0.0, 2.0**30):  # the sums are exact
+        game = dense_game("paid for agreeing", even, pays + constant, np.array([0.5, 0.5]), 0.99)
+        tables = TrainedTables(dag, [np.full((2, 2), 0.5), listening])
+        found.append(value_edges(TableWorld(game), tables, 0, episodes=64).values[0].exact)
+    assert found == pytest.approx([0.4 * 2.0**-10 / (1.0 - 0.99)] * 2, rel=1e-9)

@@ -134,6 +134,9 @@ def test_the_keys_are_those_promised(evaluate, policy_file) -> None:
     for forms in found["bounds"].values():
         assert list(forms) == ["printed", "corrected", "tight"]
         assert all({"threshold", "met", "bound", "measured", "holds"} <= set(form) for form in forms.values())
+        for form in forms.values():
+            unknown = [key for key in ("gradient", "threshold", "bound", "measured") if form[key] is None]
+            assert all(form["reason"] or form.get(f"{key}_reason") for key in unknown), form
 
 
 def test_the_bounds_are_the_constants_of_the_paper(evaluate, policy_file) -> None:
