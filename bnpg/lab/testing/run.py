@@ -119,6 +119,8 @@ class Run:
         self._watch(reached, f"round {round_} was recorded")
         assert coordinator is not None
         coordinator.suspend()
+        # Until it stands, a signal with a lower number than that of the stop would be taken first.
+        self._watch(lambda: _stands(coordinator), "the coordinator stood still")
         self._held = coordinator
 
     def _working_coordinator(self) -> psutil.Process | None:
@@ -285,6 +287,14 @@ def _lives(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def _stands(process: psutil.Process) -> bool:
+    """Whether a process is stopped, or gone."""
+    try:
+        return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _is_told_to_end(process: psutil.Process) -> bool:
