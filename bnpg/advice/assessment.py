@@ -2,17 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 
 from bnpg.advice.action_values import ActionValues
 from bnpg.certified.words import rounded_up
 from bnpg.evaluation.effort import is_affordable
-from bnpg.evaluation.room import optimal_coverage, room_at_most
+from bnpg.evaluation.room import optimal_coverage, range_at_most, room_at_most
 from bnpg_math.dag import Dag
 from bnpg_math.dag.perfect import height, unmarried
 from bnpg_math.exact.gauge import Gauge
-from bnpg_math.exact.integers import upwards
 from bnpg_math.exact.mismatch import mismatch
 from bnpg_math.exact.rounding import sum_upwards
 from bnpg_math.games.game import Game
@@ -105,9 +103,7 @@ class Assessor:
         self._off = values.off
         self._epsilon = epsilon
         self._gauge = Gauge(game)
-        # R / (1 - gamma) not below its true value.
-        spread = Fraction(float(game.reward.max())) - Fraction(float(game.reward.min()))
-        self._worst = upwards(spread / (1 - Fraction(game.gamma)))
+        self._worst = range_at_most(game)
 
     @cached_property
     def _rise(self) -> float:

@@ -1,10 +1,10 @@
 """How a person is told of an error or a warning: in one line, and one that can be read."""
 
 import click
-from bnpg_protocol.wire.letters import shown
+from bnpg_protocol.wire.letters import in_one_line
 
 LONGEST = 900
-"""Characters; of a longer text the beginning and the end are shown. What it quotes may be a whole file."""
+"""Characters that are shown of a text. What it quotes may be a whole file."""
 
 
 def tell_error(text: str) -> None:
@@ -14,8 +14,4 @@ def tell_error(text: str) -> None:
 
 def in_a_line(text: str) -> str:
     """Return a text in one line of at most `LONGEST` characters, and a few; a terminal shows each of them."""
-    line = shown(" ".join(text.split()))
-    if len(line) <= LONGEST:
-        return line
-    half = LONGEST // 2
-    return f"{line[:half]} .. {line[-half:]}"
+    return in_one_line(text, LONGEST)

@@ -135,18 +135,16 @@ def rotate(folder: Path, agent: int | None, coordinator: bool) -> None:
             write_key_file(file, KeyFile(process_name(agent), fresh.public, fresh.secret, roster.coordinator))
             agents = roster.agents | {str(agent): fresh.public}
             write_roster(folder / ROSTER_FILE, KeyRoster(roster.coordinator, agents))
+            then = (
+                f"bring {file} to agent {agent}'s host, send SIGHUP to the coordinator, start the agent again"
+            )
         else:
             for file in sorted(folder.glob("agent-*.key")):
                 write_key_file(file, msgspec.structs.replace(read_key_file(file), coordinator=fresh.public))
             write_key_file(folder / COORDINATOR_FILE, KeyFile("coordinator", fresh.public, fresh.secret))
             write_roster(folder / ROSTER_FILE, KeyRoster(fresh.public, roster.agents))
-    if agent is not None:
-        click.echo(
-            f"bring {folder / agent_file(agent)} to agent {agent}'s host, send SIGHUP to the coordinator, "
-            "start the agent again"
-        )
-        return
-    click.echo("bring every agent-I.key to its host again, and start the coordinator and the agents again")
+            then = "bring every agent-I.key to its host again, and start the coordinator and the agents again"
+    click.echo(then)
 
 
 @keys.command(short_help="Take an agent's key off the roster.")

@@ -5,12 +5,27 @@ differences. So what can be gained is a gap that is enclosed, and which policy i
 rewards.
 """
 
+from fractions import Fraction
+
 import numpy as np
 
 from bnpg_math.dag import empty
 from bnpg_math.exact.coverage import visits
 from bnpg_math.exact.gauge import Gauge
+from bnpg_math.exact.integers import upwards
 from bnpg_math.exact.mismatch import Mismatch
+from bnpg_math.games.game import Game
+
+
+def range_at_most(game: Game) -> float:
+    """R / (1 - gamma), by which no two returns differ by more: not below its true value.
+
+    Parameters
+    ----------
+    game : Game
+    """
+    spread = Fraction(float(game.reward.max())) - Fraction(float(game.reward.min()))
+    return upwards(spread / (1 - Fraction(game.gamma)))
 
 
 def room_at_most(gauge: Gauge) -> float:

@@ -9,6 +9,7 @@ from bnpg_protocol.process.settings import written
 
 from bnpg.certified.words import rounded_up
 from bnpg.evaluation.effort import is_coverage_affordable
+from bnpg.evaluation.room import range_at_most
 from bnpg.measures import GAPS
 from bnpg.one_thread import one_thread
 from bnpg.report.chart import Chart, Level, Mark, Series
@@ -236,7 +237,7 @@ def _room(run: RecordedRun) -> float:
 @lru_cache(maxsize=4)
 def _lacks(game: Game, dag: Dag, keys: tuple[tuple[tuple[int, ...], bytes], ...]) -> float:
     """Return V* - V at the most; while a run is watched, of the same theta_0 again and again."""
-    most = game.reward_range / (1.0 - game.gamma) * (1.0 + 1e-12)
+    most = range_at_most(game)
     if not is_coverage_affordable(game):
         return most
     tables = [policy(np.frombuffer(raw).reshape(shape)) for shape, raw in keys]

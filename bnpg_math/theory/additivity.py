@@ -168,7 +168,7 @@ def interactions(game: Game) -> Interactions:
             "agents that act together"
         )
     sets, labels = _sets(game.actions)
-    reward = np.square(_coordinates(_levelled(game.reward)))
+    reward = np.square(_coordinates(_in_units_of_the_largest(levelled(game.reward))))
     transition = np.zeros_like(reward)
     if transitions_matter(game):
         for chance in chances(game):
@@ -177,15 +177,27 @@ def interactions(game: Game) -> Interactions:
     return Interactions(game.actions, sets, *shares)
 
 
-def _levelled(reward: FloatArray) -> FloatArray:
-    """Return rewards without what is constant in a state, in units of the largest that is left.
+def levelled(table: FloatArray) -> FloatArray:
+    """Return a table without what is constant in each state, which is in every family and costs digits.
 
-    Beside a constant a rest would seem to vanish, and squares of small numbers do.
+    Parameters
+    ----------
+    table : (S, A_1, .., A_N) float
+
+    Returns
+    -------
+    (S, A_1, .., A_N) float
+        What is off from the middle between the least and the largest entry of its state.
     """
-    joint = tuple(range(1, reward.ndim))
-    middle = reward.min(axis=joint, keepdims=True) / 2.0 + reward.max(axis=joint, keepdims=True) / 2.0
-    level: FloatArray = reward - middle
-    largest = np.abs(level).max(axis=joint, keepdims=True)
+    joint = tuple(range(1, table.ndim))
+    middle = table.min(axis=joint, keepdims=True) / 2.0 + table.max(axis=joint, keepdims=True) / 2.0
+    level: FloatArray = table - middle
+    return level
+
+
+def _in_units_of_the_largest(level: FloatArray) -> FloatArray:
+    """Return every state in units of its largest entry: squares of small numbers would seem to vanish."""
+    largest = np.abs(level).max(axis=tuple(range(1, level.ndim)), keepdims=True)
     scaled: FloatArray = np.divide(level, largest, out=np.zeros_like(level), where=largest > 0.0)
     return scaled
 

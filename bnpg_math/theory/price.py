@@ -24,7 +24,7 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.exact.rounding import UNIT, row_defects
 from bnpg_math.games.game import Game
-from bnpg_math.theory.additivity import chances, remainder, tolerance, transitions_matter
+from bnpg_math.theory.additivity import chances, levelled, remainder, tolerance, transitions_matter
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -76,7 +76,7 @@ def price(Q: FloatArray, families: Iterable[Sequence[int]]) -> Price:
     covers = _maximal(families)
     if any(len(cover) == Q.ndim - 1 for cover in covers):
         return Price(0.0, "program")
-    level = _levelled(Q)
+    level = levelled(Q)
     if not level.any():
         return Price(0.0, "program")
     rows_left = remainder(level, covers).reshape(len(Q), -1)
@@ -101,14 +101,6 @@ def price(Q: FloatArray, families: Iterable[Sequence[int]]) -> Price:
         if bound > worst:
             worst = max(worst, min(float(bound), _chebyshev(design, limits, rows, float(bound))))
     return Price(float(worst + rounding), "program", rounding)
-
-
-def _levelled(Q: FloatArray) -> FloatArray:
-    """Return Q without the middle of each state's values: a constant is in every family, and costs digits."""
-    joint = tuple(range(1, Q.ndim))
-    middle = Q.min(axis=joint, keepdims=True) / 2.0 + Q.max(axis=joint, keepdims=True) / 2.0
-    level: FloatArray = Q - middle
-    return level
 
 
 def gap_left(game: Game, xi: float) -> float:

@@ -15,14 +15,14 @@ def shown(text: str) -> str:
     return text if text.isprintable() else "".join(map(_written_out, text))
 
 
-def in_one_line(said: str) -> str:
-    """Return what a peer says as the one line that it is where this process ends because of it.
+def in_one_line(said: str, longest: int = LONGEST) -> str:
+    """Return what somebody says as one line of at most so many characters, and a few.
 
-    Of a longer one than `LONGEST` the beginning and the end are left: it is said to everybody, in a header.
+    Of a longer one the beginning and the end are left: what a peer says is said to everybody, in a header.
     """
     line = shown(" ".join(said.split()))
-    half = LONGEST // 2
-    return line if len(line) <= LONGEST else f"{line[:half]} .. {line[-half:]}"
+    half = longest // 2
+    return line if len(line) <= longest else f"{line[:half]} .. {line[-half:]}"
 
 
 def _written_out(letter: str) -> str:

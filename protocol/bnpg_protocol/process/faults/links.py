@@ -8,7 +8,8 @@ from bnpg_protocol.process.faults.plan import FaultPlan, Partition, PlanError, P
 from bnpg_protocol.wire.addresses import COORDINATOR, process_name
 
 Edge = tuple[int, int]
-_LINKS = ("delay", "drop", "duplicate", "reorder", "corrupt")
+_OF_LINKS = ("delay", "drop", "duplicate", "reorder", "corrupt", "partition")
+_OF_PROCESSES = ("pause", "kill", "exhaust")
 MOST_SHOWN = 6
 """Links that an error names."""
 
@@ -37,7 +38,7 @@ def check_links(plan: FaultPlan, where: str, edges: Iterable[Edge], links: Itera
     with_coordinator = [(COORDINATOR, agent) for agent in agents]
     present = [_both(edge) for edge in (*sorted(there), *with_coordinator)]
     absent = [_both(edge) for edge in missing]
-    for what, fault in _faults(plan):
+    for what, fault in _faults(plan, _OF_LINKS):
         if any(_strikes(fault, *pair) for ways in present for pair in ways):
             continue
         struck = [ways[0] for ways in absent if any(_strikes(fault, *pair) for pair in ways)]
@@ -61,7 +62,7 @@ def about_nobody(plan: FaultPlan, agents: int) -> list[str]:
     """
     names = [process_name(peer) for peer in (COORDINATOR, *range(agents))]
     strange = []
-    for what, fault in (*_faults(plan), *_of_processes(plan)):
+    for what, fault in _faults(plan, (*_OF_LINKS, *_OF_PROCESSES)):
         for pattern in _processes(fault):
             if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
                 there = f"{names[0]} and {names[1]} to {names[-1]}"
@@ -76,14 +77,8 @@ def _processes(fault: Any) -> list[str]:
     return [fault.process] if isinstance(fault, ProcessFault) else [fault.sender, fault.to]
 
 
-def _of_processes(plan: FaultPlan) -> Iterator[tuple[str, ProcessFault]]:
-    for section in ("pause", "kill", "exhaust"):
-        for number, fault in enumerate(getattr(plan, section)):
-            yield f"[[{section}]] {number + 1}", fault
-
-
-def _faults(plan: FaultPlan) -> Iterator[tuple[str, Any]]:
-    for section in (*_LINKS, "partition"):
+def _faults(plan: FaultPlan, sections: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    for section in sections:
         for number, fault in enumerate(getattr(plan, section)):
             yield f"[[{section}]] {number + 1}", fault
 
