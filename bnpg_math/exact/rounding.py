@@ -67,7 +67,12 @@ def softmax_rounding(tables: Sequence[FloatArray]) -> float:
     An entry is off by some units of its own and by its logarithm times as much; the mean logarithm of a row,
     its entropy, is at most log A_i.
     """
-    return float(sum(4 * table.shape[-1] + 16 for table in tables)) * UNIT
+    return softmax_rounding_of([table.shape[-1] for table in tables])
+
+
+def softmax_rounding_of(actions: Sequence[int]) -> float:
+    """The same, for agents with so many actions."""
+    return float(sum(4 * count + 16 for count in actions)) * UNIT
 
 
 def backup_rounding(game: Game, defects: float) -> float:

@@ -10,7 +10,7 @@ import math
 from typing import NamedTuple
 
 from bnpg_math.dag import Dag
-from bnpg_math.exact.rounding import UNIT, backup_rounding, left_over
+from bnpg_math.exact.rounding import backup_rounding, left_over, softmax_rounding_of
 from bnpg_math.games.game import Game
 from bnpg_math.learning.step_size import ALLOWED
 from bnpg_math.theory.constants import sizes
@@ -40,7 +40,7 @@ def ascent_rounding(game: Game, dag: Dag, largest: float) -> AscentRounding:
         With them, min ||grad|| <= sqrt(2 beta (room / T + rise)) + gradient after T updates.
     """
     returns = max(float(game.reward.max()), -float(game.reward.min())) / (1.0 - game.gamma)
-    tables = float(sum(4 * count + 16 for count in game.actions)) * UNIT
+    tables = softmax_rounding_of(game.actions)
     # Of one objective: its equation is off by the rounding of a solve and of a backup.
     one = left_over(game, 4.0 * backup_rounding(game, tables) * (returns + largest))
     entries = sum(above * own for above, own in sizes(game, dag).rows) * game.states
