@@ -2,10 +2,16 @@
 
 import json
 import math
+from fractions import Fraction
 
+import numpy as np
 import pytest
+from bnpg_coordinator.worlds.table import TableWorld
 
 import bnpg
+from bnpg.evaluation import from_samples
+from bnpg.evaluation.from_samples import certify_from_samples
+from bnpg_math.dag import empty
 
 EXACT = {
     "dag": "complete",
@@ -68,3 +74,29 @@ def test_it_moves_no_bit_of_the_run(tmp_path):
 def test_what_it_cannot_rest_on_is_refused(options, why, tmp_path):
     with pytest.raises(bnpg.InputError, match=why):
         bnpg.train("climbing", **(EXACT | {"certify_samples": 0.1} | options), out=tmp_path / "run")
+
+
+@pytest.mark.parametrize("rewards", [(2.0**53, 2.0**53 + 2.0), (1e9, np.nextafter(1e9, 2e9)), (-1.0, 3.0)])
+def test_no_reward_is_farther_from_what_is_taken_off_than_the_proof_has_it(rewards):
+    low, high = rewards
+    half = float(from_samples._farthest(low, high))
+    assert (
+        max(abs(low - from_samples._middle(low, high)), abs(high - from_samples._middle(low, high))) <= half
+    )
+    assert half >= Fraction(high - low) / 2
+
+
+def test_the_range_of_returns_is_that_of_what_is_summed(monkeypatch):
+    """Of these two rewards the middle is the lower one: it is R away from the higher, not R / 2."""
+    low, high = 2.0**53, 2.0**53 + 2.0
+    game = bnpg.dense_game("far", np.ones((1, 2, 1)), np.array([[low, high]]), np.ones(1), 0.5)
+    spreads = []
+    monkeypatch.setattr(
+        from_samples, "longest_episode", lambda gamma, spread, bias: spreads.append(spread) or 1
+    )
+    monkeypatch.setattr(from_samples, "_looks", lambda episodes: ())
+    with pytest.raises(IndexError):
+        _ = certify_from_samples(
+            TableWorld(game), empty(1), [np.zeros((1, 2))], regularization=0.1, rewards=(low, high)
+        ).outcome
+    assert spreads == [4.0]

@@ -180,29 +180,3 @@ def test_a_sample_is_scores_times_returns():
 def test_what_cannot_be_certified_is_refused(team, options, why):
     with pytest.raises(InputError, match=why):
         certify(team, Dag(2), [np.zeros((2, 2))] * 2, **options)
-
-
-@pytest.mark.parametrize("rewards", [(2.0**53, 2.0**53 + 2.0), (1e9, np.nextafter(1e9, 2e9)), (-1.0, 3.0)])
-def test_no_reward_is_farther_from_what_is_taken_off_than_the_proof_has_it(rewards):
-    low, high = rewards
-    half = float(from_samples._farthest(low, high))
-    assert (
-        max(abs(low - from_samples._middle(low, high)), abs(high - from_samples._middle(low, high))) <= half
-    )
-    assert half >= Fraction(high - low) / 2
-
-
-def test_the_range_of_returns_is_that_of_what_is_summed(monkeypatch):
-    """Of these two rewards the middle is the lower one: it is R away from the higher, not R / 2."""
-    low, high = 2.0**53, 2.0**53 + 2.0
-    game = bnpg.dense_game("far", np.ones((1, 2, 1)), np.array([[low, high]]), np.ones(1), 0.5)
-    spreads = []
-    monkeypatch.setattr(
-        from_samples, "longest_episode", lambda gamma, spread, bias: spreads.append(spread) or 1
-    )
-    monkeypatch.setattr(from_samples, "_looks", lambda episodes: ())
-    with pytest.raises(IndexError):
-        _ = certify_from_samples(
-            TableWorld(game), empty(1), [np.zeros((1, 2))], regularization=0.1, rewards=(low, high)
-        ).outcome
-    assert spreads == [4.0]
