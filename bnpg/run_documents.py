@@ -184,7 +184,7 @@ class EdgeEntry(TypedDict, total=False):
     value: Required[float]
     low: Required[float]
     high: Required[float]
-    exact: float
+    exact: float | None
 
 
 class EdgeValues(TypedDict, total=False):

@@ -18,13 +18,13 @@ def as_json(found: Edges) -> dict[str, Any]:
                 "parent": value.edge[0],
                 "child": value.edge[1],
                 **_fields(value.estimate),
-                **_exact("exact", value.exact),
+                **_exact(value.exact, value.reason),
             }
             for value in found.values
         ],
         "proposal": named(found.proposal),
         "proposal_edges": [list(edge) for edge in found.proposal.edges],
-        "proposal_loss": {**_fields(found.loss), **_exact("exact", found.exact_loss)},
+        "proposal_loss": {**_fields(found.loss), **_exact(found.exact_loss, found.reason)},
     }
 
 
@@ -35,9 +35,12 @@ def as_text(found: Edges, folder: Path, game: str, *, following: bool = True) ->
         return lines[0] + "\n\nThere is no edge to measure."
     lines.append("  what the team loses without it     95 % interval" + _column(found))
     for value in sorted(found.values, key=lambda value: -value.estimate.value):
-        exact = "" if value.exact is None else f"   {value.exact:.4g}"
-        lines.append(f"    {value.edge[0]} -> {value.edge[1]}  {_interval(value.estimate)}{exact}")
+        exact = value.reason if value.exact is None else f"{value.exact:.4g}"
+        lines.append(
+            f"    {value.edge[0]} -> {value.edge[1]}  {_interval(value.estimate)}   {exact}".rstrip()
+        )
     exact = "" if found.exact_loss is None else f", {found.exact_loss:.4g} by the model"
+    exact = f", which by the model {found.reason.removeprefix('it ')}," if found.reason else exact
     lines += [
         "",
         f"  proposal: {named(found.proposal)} ({_edges(len(found.proposal.edges))})",
@@ -55,7 +58,8 @@ def named(dag: Dag) -> str:
 
 
 def _column(found: Edges) -> str:
-    return "" if all(value.exact is None for value in found.values) else "   by the model"
+    known = any(value.exact is not None or value.reason for value in found.values)
+    return "   by the model" if known else ""
 
 
 def _interval(value: Estimate) -> str:
@@ -66,8 +70,10 @@ def _fields(value: Estimate) -> dict[str, float]:
     return {"value": value.value, "low": value.low, "high": value.high}
 
 
-def _exact(key: str, value: float | None) -> dict[str, float]:
-    return {} if value is None else {key: value}
+def _exact(value: float | None, reason: str) -> dict[str, float | str | None]:
+    if reason:
+        return {"exact": None, "exact_reason": reason}
+    return {} if value is None else {"exact": value}
 
 
 def _edges(count: int) -> str:

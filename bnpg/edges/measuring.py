@@ -24,8 +24,11 @@ from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, Edge
 from bnpg_math.exact.centred import centred
+from bnpg_math.exact.difference import difference_in_integers
+from bnpg_math.exact.fixed_point import is_affordable
 from bnpg_math.exact.response import enclosed_value
 from bnpg_math.exact.rounding import (
+    ACCEPTED,
     UNIT,
     Enclosed,
     backup_rounding,
@@ -42,8 +45,8 @@ COUNTING, VALUING = 2, 3
 """Streams of evaluation episodes: those in which visits are counted, and those by which edges are valued."""
 FEW = 30
 """Episodes that must differ for a standard error to mean much."""
-NOTHING = 1e-9
-"""Share of the range of returns below which what rounding hides is told as 0."""
+UNDECIDED = "it cannot be told from rounding"
+"""Why nothing is said by the model."""
 ALL_PAIRS = 30
 """Edges up to which every one that is left is measured again after each removal."""
 
@@ -64,7 +67,9 @@ class EdgeValue:
     edge: Edge
     estimate: Estimate
     exact: float | None
-    """From the model, where that is known and small enough; None too where rounding hides too much."""
+    """From the model, where that is known and small enough; 0 where it is nothing beside what is earned."""
+    reason: str = ""
+    """Why it is missing although the model is known."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class Edges:
     """What the team loses on the proposed graph before it is trained any further."""
     exact_loss: float | None
     episodes: int
+    reason: str = ""
+    """Why `exact_loss` is missing although the model is known."""
 
 
 def paired(difference: FloatArray, span: float) -> Estimate:
@@ -142,7 +149,7 @@ def value_edges(
     dag = trained.dag
     measure = _Measure(world, trained, seed, episodes, steps, measured)
     values = tuple(
-        EdgeValue(edge, measure.loss(_without(dag, edge)), measure.exact_loss(_without(dag, edge)))
+        EdgeValue(edge, measure.loss(_without(dag, edge)), *measure.exact_loss(_without(dag, edge)))
         for edge in dag.edges
     )
     rank = {value.edge: value.estimate.value for value in values}
@@ -157,14 +164,8 @@ def value_edges(
         if budget is None and measure.loss(cheapest).low > 0.0:
             break
         proposal = cheapest
-    return Edges(
-        dag,
-        values,
-        proposal,
-        measure.loss(proposal),
-        measure.exact_loss(proposal),
-        measure.episodes,
-    )
+    exact, reason = measure.exact_loss(proposal)
+    return Edges(dag, values, proposal, measure.loss(proposal), exact, measure.episodes, reason)
 
 
 def graphs_to_measure(dag: Dag, budget: int | None) -> int:
@@ -198,8 +199,9 @@ class _Measure:
         both = np.concatenate([whole, counted])
         self._span = float(both.max() - both.min())
         model = world.model
-        # A constant in all rewards changes no loss, and would hide it.
+        # A constant in all rewards is no part of a difference, and costs its digits.
         self._model = centred(model) if model is not None and is_coverage_affordable(model) else None
+        self._given = model
         self._values: dict[Dag, Enclosed] = {}
 
     def loss(self, dag: Dag) -> Estimate:
@@ -213,32 +215,42 @@ class _Measure:
         both = np.concatenate([self._returns[self._dag], other])
         return paired(self._returns[self._dag] - other, max(self._span, float(np.ptp(both))))
 
-    def exact_loss(self, dag: Dag) -> float | None:
-        """Return it from the model, where that is known and tells it from rounding.
+    def exact_loss(self, dag: Dag) -> tuple[float | None, str]:
+        """Return it from the model, where that is known, and why it is missing.
 
-        It is 0 where it is less than what rounding hides, if that is nothing beside the range of returns.
+        What may be rounding is 0 only where all rounding is nothing beside the returns that were met.
         """
-        if self._model is None:
-            return None
+        if self._model is None or self._given is None:
+            return None, ""
+        if dag == self._dag:
+            return 0.0, ""
         whole, left = self._value(self._model, self._dag), self._value(self._model, dag)
-        loss, rounding = whole.number - left.number, sum_upwards(whole.error, left.error)
-        if abs(loss) <= rounding or not math.isfinite(rounding):
-            negligible = NOTHING * self._model.reward_range / (1.0 - self._model.gamma)
-            return 0.0 if rounding <= negligible else None
-        return loss
+        loss = Enclosed(whole.number - left.number, sum_upwards(whole.error, left.error))
+        # Where no two returns differed, that they might have: nothing that was met can contradict a 0.
+        spread = self._span or self._model.reward_range / (1.0 - self._model.gamma)
+        found = _known(loss, spread)
+        if found is None and is_affordable(self._given):
+            first, second = ((graph, self._tables(graph)) for graph in (self._dag, dag))
+            closer = difference_in_integers(self._given, first, second)
+            off = sum(_off(self._model, tables) for _, tables in (first, second))
+            found = _known(Enclosed(closer.number, sum_upwards(closer.error, off)), spread)
+        return found, "" if found is not None else UNDECIDED
 
     def _value(self, game: Game, dag: Dag) -> Enclosed:
         if dag not in self._values:
-            tables = self._on(dag).tables()
-            assert tables is not None, "where the model is known everybody sees states"
-            present = evaluate(game, joint_policy(tables, dag))
-            value = enclosed_value(game, present, backup_rounding(game, table_defects(tables)))
-            # The entries of the tables were rounded too.
-            off = softmax_rounding(tables) * game.reward_range / (1.0 - game.gamma) ** 2
+            tables = self._tables(dag)
+            with np.errstate(over="ignore", invalid="ignore"):
+                present = evaluate(game, joint_policy(tables, dag))
+                value = enclosed_value(game, present, backup_rounding(game, table_defects(tables)))
             # So were the rewards, when their middle was taken off.
-            off += 2.0 * UNIT * magnitude(game.reward) / (1.0 - game.gamma)
-            self._values[dag] = Enclosed(value.number, sum_upwards(value.error, off))
+            centring = 2.0 * UNIT * magnitude(game.reward) / (1.0 - game.gamma)
+            self._values[dag] = Enclosed(value.number, sum_upwards(value.error, _off(game, tables), centring))
         return self._values[dag]
+
+    def _tables(self, dag: Dag) -> Sequence[FloatArray]:
+        tables = self._on(dag).tables()
+        assert tables is not None, "where the model is known everybody sees states"
+        return tables
 
     def _on(self, dag: Dag) -> Trained:
         return self._trained if dag is self._dag else self._trained.on(dag, self._visited)
@@ -266,6 +278,18 @@ def count_visits(
     own = stream(seed, COUNTING)
     returns = play_episodes(world, trained.dag, trained.team(), own, episodes, steps, met)
     return meters, returns
+
+
+def _known(loss: Enclosed, spread: float) -> float | None:
+    """Return a loss to seven digits, or 0 beside what spreads so far; None if it is neither."""
+    if loss.decided:
+        return loss.number
+    return 0.0 if abs(loss.number) <= loss.error <= ACCEPTED * spread else None
+
+
+def _off(game: Game, tables: Sequence[FloatArray]) -> float:
+    """What a value is off by because the entries of the tables were rounded."""
+    return softmax_rounding(tables) * game.reward_range / (1.0 - game.gamma) ** 2
 
 
 def _without(dag: Dag, edge: Edge) -> Dag:

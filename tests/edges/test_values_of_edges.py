@@ -8,10 +8,11 @@ import pytest
 from bnpg_coordinator.worlds.table import TableWorld
 
 from bnpg.api.games import dense_game
-from bnpg.edges.document import as_text
-from bnpg.edges.measuring import Edges, graphs_to_measure, paired, value_edges
+from bnpg.edges.document import as_json, as_text
+from bnpg.edges.measuring import UNDECIDED, Edges, graphs_to_measure, paired, value_edges
 from bnpg.edges.trained import TrainedTables
 from bnpg_math.dag import Dag
+from bnpg_math.exact.difference import difference_in_integers
 from bnpg_math.games.builtin.random_game import random_game
 from bnpg_math.games.game import Game
 
@@ -88,6 +89,46 @@ def test_an_edge_that_is_not_listened_to_is_worth_no_rounding_either(seed: int) 
     told = as_text(found, Path("run"), "random")
     assert told.splitlines()[3].split()[-1] == "0"
     assert ", 0 by the model before it is trained further" in told
+
+
+def coin(offset: float, unit: float, seldom: float = 0.0) -> Edges:
+    """Value the edge of a copy that is right nine times of ten, in a game that pays a unit where two agree.
+
+    `seldom`: what a state pays besides to whoever comes there, which is hardly ever.
+    """
+    pay = np.zeros((3, 2, 2))
+    pay[:2, 0, 0] = pay[:2, 1, 1] = unit
+    moves = np.full((3, 2, 2, 3), 0.5)
+    moves[..., 2] = 0.0
+    if seldom:
+        moves[:2, 0, 0] = [0.5, 0.5 - 2.0**-50, 2.0**-50]
+        pay[2, 0, 0] = seldom
+    game = dense_game("coin", moves, offset + pay, np.array([0.5, 0.5, 0.0]), 0.99)
+    copy = np.full((3, 2, 2), 0.1)
+    copy[:, 0, 0] = copy[:, 1, 1] = 0.9
+    tables = TrainedTables(Dag(2, ((0, 1),)), [np.full((3, 2), 0.5), copy])
+    return value_edges(TableWorld(game), tables, 0, episodes=64)
+
+
+def test_what_cannot_be_told_from_rounding_is_null_with_a_reason_and_never_0() -> None:
+    found = coin(0.0, 2.0**-10, seldom=1e20)
+    (one,) = found.values
+    assert one.estimate.low > 0.0
+    assert (one.exact, one.reason) == (None, UNDECIDED)
+    entry = as_json(found)["edges"][0]
+    assert (entry["exact"], entry["exact_reason"]) == (None, UNDECIDED)
+    assert UNDECIDED in as_text(found, Path("run"), "coin")
+
+
+def test_in_integers_a_difference_is_enclosed_that_doubles_lose() -> None:
+    # Where there is no future, a loss of 1e-20 beside a payment of 1: exact in rational arithmetic.
+    game = dense_game(
+        "two", np.ones((1, 2, 2, 1)), np.array([[[1.0, 1.0], [1.0, 1.0 - 2.0**-53]]]), np.ones(1), 0.0
+    )
+    one = [np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]])]
+    other = [one[0], np.array([[1.0 - 2.0**-40, 2.0**-40]])]
+    found = difference_in_integers(game, (Dag(2, ()), one), (Dag(2, ()), other))
+    assert abs(found.number - 2.0**-94) <= found.error <= 1e-9 * 2.0**-94
 
 
 def test_of_two_edges_that_stand_in_for_each_other_one_is_kept() -> None:
