@@ -164,6 +164,7 @@ class AloneAgent(TypedDict, total=False):
     low: Required[float]
     high: Required[float]
     nash_gap_at_least: Required[float]
+    nash_gap_at_least_reason: str
     exact_gap: float
 
 

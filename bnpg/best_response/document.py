@@ -13,7 +13,9 @@ def as_json(found: Sequence[Response]) -> dict[str, Any]:
     for response in found:
         gain = {"gain": response.gain.value, "low": response.gain.low, "high": response.gain.high}
         exact = {} if response.exact is None else {"exact_gap": response.exact}
-        agents.append({"agent": response.agent, **gain, "nash_gap_at_least": response.bound, **exact})
+        bound = {"nash_gap_at_least": response.bound}
+        of = {"nash_gap_at_least_reason": response.reason} if response.reason else {}
+        agents.append({"agent": response.agent, **gain, **bound, **of, **exact})
     return {"rounds": found[0].rounds, "episodes": found[0].episodes, "agents": agents}
 
 
@@ -30,4 +32,7 @@ def as_text(found: Sequence[Response], game: str) -> str:
         gain = f"{response.gain.value:.4g} ({response.gain.low:.4g} to {response.gain.high:.4g})"
         known = f"   {response.exact:.4g}" if response.exact is not None else ""
         lines.append(f"  {response.agent:>5}   {gain:<34}   {rounded_down(response.bound):<17}{known}")
-    return "\n".join([*lines, "", "A better response may exist that was not found: this is no certificate."])
+    cut = sorted({f"The gaps are those {response.reason}." for response in found if response.reason})
+    return "\n".join(
+        [*lines, "", *cut, "A better response may exist that was not found: this is no certificate."]
+    )

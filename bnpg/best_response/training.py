@@ -24,12 +24,14 @@ from bnpg.best_response.one_agent import OneAgentWorld, View
 from bnpg.edges.measuring import Estimate, paired
 from bnpg.edges.of_run import latest_policy, longest, trained
 from bnpg.evaluation.effort import is_coverage_affordable
-from bnpg.evaluation.episodes import Acts, play_episodes, stream
+from bnpg.evaluation.episodes import Acts, Episodes, play_episodes, stream
 from bnpg.evaluation.measure import measure
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import InputError
+from bnpg_math.exact.centred import reward_range
+from bnpg_math.games.game import Game
 from bnpg_math.policies.network import NetworkPolicy
 from bnpg_math.policies.network_file import NetworkTeam
 from bnpg_math.policies.tabular import TabularSoftmax
@@ -54,6 +56,8 @@ class Response:
     """For which it was trained."""
     exact: float | None
     """The agent's Nash gap, where the model is known and small enough."""
+    reason: str = ""
+    """Of what game the gap is one, where episodes were cut and nothing bounds what was not played."""
 
     @property
     def bound(self) -> float:
@@ -104,12 +108,18 @@ def best_response(
         shutil.rmtree(folder)
     own = stream(experiment.seed, RESPONDING)
     responding: list[Acts] = [found if other == agent else policy for other, policy in enumerate(team)]
-    before, after = (
+    before, after = measured = [
         play_episodes(world, dag, policies, own, episodes, longest(recorded))
         for policies in (team, responding)
+    ]
+    span = float(np.ptp(np.concatenate([before.returns, after.returns])))
+    gain = paired(after.returns - before.returns, span)
+    if world.model is not None:
+        # What comes after the cut may be the best with one policy and the worst with the other.
+        gain = gain.allowing(after.tail(reward_range(world.model), world.gamma))
+    return Response(
+        agent, gain, after.returns.size, rounds, _exact(recorded, agent), _unplayed(measured, world.model)
     )
-    span = float(np.ptp(np.concatenate([before, after])))
-    return Response(agent, paired(after - before, span), after.size, rounds, _exact(recorded, agent))
 
 
 class _Greedy:
@@ -134,6 +144,17 @@ class _Greedy:
             found = policy.log_pi(rows, (), legal)
         chosen: IntArray = found.argmax(axis=-1)
         return chosen
+
+
+def _unplayed(played: Sequence[Episodes], model: Game | None) -> str:
+    """Say what a gain leaves out, if nothing is known of it."""
+    steps, cut = max(one.steps for one in played), sum(one.cut for one in played)
+    if cut:
+        many = sum(one.returns.size for one in played)
+        return f"of the first {steps} steps of an episode: {cut} of {many} were not over then"
+    if model is None and any(one.left for one in played):
+        return f"of the first {steps} steps: of what a game without an end pays later nothing is known"
+    return ""
 
 
 def _view(recorded: RecordedRun, agent: int) -> View:

@@ -17,13 +17,13 @@ from bnpg_coordinator.worlds.interface import World
 from bnpg.edges import EPISODES
 from bnpg.edges.trained import Trained, VisitCounter
 from bnpg.evaluation.effort import is_coverage_affordable
-from bnpg.evaluation.episodes import play_episodes, stream
+from bnpg.evaluation.episodes import Episodes, play_episodes, stream
 from bnpg.evaluation.played import WIDTH
 from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, Edge
-from bnpg_math.exact.centred import centred
+from bnpg_math.exact.centred import centred, reward_range
 from bnpg_math.exact.difference import difference_in_integers
 from bnpg_math.exact.fixed_point import is_affordable
 from bnpg_math.exact.response import enclosed_value
@@ -58,6 +58,10 @@ class Estimate:
     value: float
     low: float
     high: float
+
+    def allowing(self, tail: float) -> "Estimate":
+        """The same where as much as `tail` may be missing of the difference, whichever way."""
+        return Estimate(self.value, self.low - tail, self.high + tail)
 
 
 @dataclass(frozen=True)
@@ -193,12 +197,14 @@ class _Measure:
         self._seed, self._count, self._steps = seed, episodes, steps
         self._measured = measured
         self._visited, counted = count_visits(world, trained, seed, episodes, steps)
-        whole = self._play(trained.dag)
+        model = world.model
+        self._played = self._play(trained.dag)
+        self._tail = 0.0 if model is None else self._played.tail(reward_range(model), model.gamma)
+        whole = self._played.returns
         self.episodes = whole.size
         self._returns = {trained.dag: whole}
         both = np.concatenate([whole, counted])
         self._span = float(both.max() - both.min())
-        model = world.model
         # A constant in all rewards is no part of a difference, and costs its digits.
         self._model = centred(model) if model is not None and is_coverage_affordable(model) else None
         self._given = model
@@ -209,11 +215,12 @@ class _Measure:
         if dag == self._dag:
             return Estimate(0.0, 0.0, 0.0)
         if dag not in self._returns:
-            self._returns[dag] = self._play(dag)
+            self._returns[dag] = self._play(dag).returns
             self._measured()
         other = self._returns[dag]
         both = np.concatenate([self._returns[self._dag], other])
-        return paired(self._returns[self._dag] - other, max(self._span, float(np.ptp(both))))
+        found = paired(self._returns[self._dag] - other, max(self._span, float(np.ptp(both))))
+        return found.allowing(self._tail)
 
     def exact_loss(self, dag: Dag) -> tuple[float | None, str]:
         """Return it from the model, where that is known, and why it is missing.
@@ -255,7 +262,7 @@ class _Measure:
     def _on(self, dag: Dag) -> Trained:
         return self._trained if dag is self._dag else self._trained.on(dag, self._visited)
 
-    def _play(self, dag: Dag) -> FloatArray:
+    def _play(self, dag: Dag) -> Episodes:
         own = stream(self._seed, VALUING)
         return play_episodes(self._world, dag, self._on(dag).team(), own, self._count, self._steps)
 
@@ -276,8 +283,8 @@ def count_visits(
         meters[agent].add(seen, parents)
 
     own = stream(seed, COUNTING)
-    returns = play_episodes(world, trained.dag, trained.team(), own, episodes, steps, met)
-    return meters, returns
+    played = play_episodes(world, trained.dag, trained.team(), own, episodes, steps, met)
+    return meters, played.returns
 
 
 def _known(loss: Enclosed, spread: float) -> float | None:

@@ -5,7 +5,7 @@ their difference has far less noise than either of their returns.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from bnpg_coordinator.worlds.interface import Seen, World
@@ -19,6 +19,23 @@ from bnpg_math.dag import Dag
 AT_ONCE_GAME, AT_ONCE_SIMULATOR = 4096, 64
 """Episodes side by side: instances of an environment may be slow to make."""
 MOST_STEPS = 100_000
+
+
+class Episodes(NamedTuple):
+    """What whole episodes paid, and what of them was not played."""
+
+    returns: FloatArray
+    """(K,): undiscounted, or in a world without episodes of its own discounted."""
+    steps: int
+    """Of the longest."""
+    cut: int
+    """How many were not over when they were cut, where episodes have ends of their own."""
+    left: float
+    """Where they have none: the discount of the first step that was not played."""
+
+    def tail(self, reward_range: float, gamma: float) -> float:
+        """Return what may be missing of a difference of two returns that were cut here, at the most."""
+        return self.left * reward_range / (1.0 - gamma) * (1.0 + 1e-9) if self.left else 0.0
 
 
 class Acts(Protocol):
@@ -51,7 +68,7 @@ def play_episodes(
     episodes: int,
     steps: int = 0,
     met: Visit | None = None,
-) -> FloatArray:
+) -> Episodes:
     """Play whole episodes.
 
     Parameters
@@ -70,19 +87,19 @@ def play_episodes(
 
     Returns
     -------
-    (K,) float
-        Returns: undiscounted, or in a world without episodes of its own discounted.
+    Episodes
 
     Raises
     ------
     WorldFailed
     """
     at_once = min(episodes, AT_ONCE_GAME if world.model is not None else AT_ONCE_SIMULATOR)
-    returns = [
+    batches = [
         _play(world, dag, policies, seed, batch, at_once, steps or MOST_STEPS, met)
         for batch in range(-(-episodes // at_once))
     ]
-    return np.concatenate(returns)
+    returns, made, cut, left = zip(*batches, strict=True)
+    return Episodes(np.concatenate(returns), max(made), sum(cut), max(left))
 
 
 def _play(
@@ -94,8 +111,8 @@ def _play(
     lanes: int,
     most: int,
     met: Visit | None,
-) -> FloatArray:
-    """Return what each lane's first episode paid."""
+) -> Episodes:
+    """Play each lane's first episode."""
 
     def choose(agent: int, time: int, seen: Seen, parents: Sequence[IntArray]) -> IntArray:
         drawn = uniforms(seed, Purpose.ACTIONS, agent, batch, time, lanes)
@@ -103,6 +120,7 @@ def _play(
         return policies[agent].draw(seen.by(agent), parents, drawn, legal)
 
     paid = np.zeros(lanes)
+    made, cut, left = 0, lanes, 0.0
     for step in playing.steps(world, dag, choose, seed, batch, lanes, most):
         under_way = ~step.before
         if met is not None:
@@ -110,4 +128,5 @@ def _play(
                 heard = [step.actions[parent][under_way] for parent in parents]
                 met(agent, step.seen.by(agent)[under_way], heard)
         paid[under_way] += step.weight * step.rewards[under_way]
-    return paid
+        made, cut, left = step.time + 1, int(np.count_nonzero(~step.over)), step.left
+    return Episodes(paid, made, 0 if left else cut, left)

@@ -30,6 +30,8 @@ class Step(NamedTuple):
     """(n,): whose first episode was over before it."""
     over: NDArray[np.bool_]
     """(n,): whose is over with it."""
+    left: float
+    """What all that comes after it may count, where episodes have no end of their own; else 0."""
 
 
 def steps(
@@ -67,11 +69,11 @@ def steps(
         following = play.step(time, 0, seen, actions, lanes)
         counted, before = weight, over
         if isinstance(play, EpisodicPlay):
-            over = before | (play.ends()[-1] != End.GOES_ON)
+            over, left = before | (play.ends()[-1] != End.GOES_ON), 0.0
         else:
             weight *= world.gamma
-            over = before | (weight <= NEGLIGIBLE)
-        yield Step(time, seen, actions, play.rewards()[-1], counted, before, over)
+            over, left = before | (weight <= NEGLIGIBLE), weight
+        yield Step(time, seen, actions, play.rewards()[-1], counted, before, over, left)
         if over.all():
             return
         seen = following

@@ -87,7 +87,9 @@ def alone_sections(run: RecordedRun) -> list[Section]:
         for agent in found["agents"]
     ]
     title = "What one agent gains alone"
-    return [render_section("alone", title, "alone.html.j2", rows=rows, found=found)]
+    reasons = (agent.get("nash_gap_at_least_reason") for agent in found["agents"])
+    cut = sorted({f"The gaps are those {reason}." for reason in reasons if reason})
+    return [render_section("alone", title, "alone.html.j2", rows=rows, found=found, cut=cut)]
 
 
 def curves_section(run: RecordedRun) -> Section:

@@ -36,6 +36,11 @@ def reachable(game: Game) -> NDArray[np.bool_]:
     return found
 
 
+def reward_range(game: Game) -> float:
+    """Return how far the rewards in reach are apart at the most."""
+    return float(np.ptp(game.reward[reachable(game)]))
+
+
 def centred(game: Game) -> Game:
     """The game with the middle of the rewards in reach taken off.
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import bnpg
@@ -11,6 +12,7 @@ from bnpg.__main__ import main
 from bnpg.best_response.document import as_json, as_text
 from bnpg.best_response.training import Response
 from bnpg.edges.measuring import Estimate
+from bnpg.evaluation import episodes
 
 SMALL = ["--rounds", "60", "--lanes", "128", "--episodes", "2000", "--quiet"]
 
@@ -52,6 +54,42 @@ def test_where_the_gap_is_known_what_was_found_is_in_its_interval_and_never_clai
         assert one["nash_gap_at_least"] <= one["exact_gap"] + 1e-12
         assert one["high"] >= 0.6 * one["exact_gap"], "most of it is found in games as small as these"
     assert max(one["exact_gap"] for one in found) == pytest.approx(run.evaluate().nash_gap, rel=1e-6)
+
+
+def waiting() -> bnpg.Game:
+    """Return a game in which 8 at once is little more than 10 three steps later."""
+    moves, pay = np.zeros((5, 2, 2, 5)), np.zeros((5, 2, 2))
+    for state, following in ((0, 1), (1, 2), (2, 3), (3, 4), (4, 4)):
+        moves[state, :, :, following] = 1.0
+    moves[0, 1] = np.eye(5)[4]
+    pay[0, 1], pay[3] = 8.0, 10.0
+    return bnpg.dense_game("waiting", moves, pay, np.eye(5)[0], 0.9)
+
+
+def test_what_is_paid_after_the_cut_is_allowed_for(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bnpg.train(waiting(), rounds=0, out="run")
+    monkeypatch.setattr(episodes, "MOST_STEPS", 2)
+    (one,) = responses(capfd, "--agent", "0")["agents"]
+    assert one["gain"] == pytest.approx(4.0, abs=0.3), "of two steps"
+    assert one["exact_gap"] == pytest.approx((8.0 - 7.29) / 2.0)
+    assert one["nash_gap_at_least"] <= one["exact_gap"] <= one["high"]
+
+
+def test_of_episodes_that_were_cut_the_gap_is_one_of_the_steps_that_were_played(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bnpg.train("relay", world="agents=2, T=3", rounds=0, lanes=128, steps=3, dag="line", out="run")
+    (whole,) = responses(capfd, "--agent", "1")["agents"]
+    assert "nash_gap_at_least_reason" not in whole
+    monkeypatch.setattr("bnpg.best_response.training.longest", lambda _: 2)
+    (one,) = responses(capfd, "--agent", "1")["agents"]
+    assert one["nash_gap_at_least_reason"].startswith("of the first 2 steps of an episode: 4")
+    assert main(["best-response", "run", *SMALL, "--agent", "1"]) == 0
+    assert "The gaps are those of the first 2 steps of an episode" in capfd.readouterr().out
+    assert main(["report", "run"]) == 0
+    assert "The gaps are those of the first 2 steps of an episode" in Path("run/report.html").read_text()
 
 
 def test_a_simulators_agent_that_should_listen_gains_by_it(capfd: pytest.CaptureFixture[str]) -> None:
