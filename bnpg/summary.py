@@ -149,10 +149,16 @@ def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
                 found |= dict(
                     zip(names, (measurements.mean, measurements.low, measurements.high), strict=True)
                 )
+                if measurements.low is None:
+                    found |= {f"{name}_reason": _all_alike(measurements.episodes) for name in names[1:]}
             counts = {"return_episodes": played.episodes, "return_episodes_cut": played.cut}
             return found | {"return_stderr": None} | counts
     unknown = (*keys, *drawn_keys)
     return found | dict.fromkeys((*unknown, "return_stderr")) | {f"{key}_reason": why for key in unknown}
+
+
+def _all_alike(episodes: int) -> str:
+    return f"all {episodes} returns were alike: of how far others would scatter they say nothing"
 
 
 def _last(lines: list[Line], keys: tuple[str, ...], reason: str, prefix: str = "") -> dict[str, Any]:
@@ -259,15 +265,25 @@ def _rate(rate: float) -> str:
     return f"{rate:.1f}" if rate >= 1.0 else f"{rate:.2g}"
 
 
+def _return_row(
+    name: str, summary: dict[str, Any], prefix: str, with_interval: str, without: str
+) -> tuple[str, str, str]:
+    mean, low, high = (summary[f"{prefix}return_{key}"] for key in ("mean", "low", "high"))
+    if low is None:
+        return name, f"{mean:.3f}", without
+    return name, f"{mean:.3f} ({low:.3f} to {high:.3f})", with_interval
+
+
 def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     rows = []
-    if summary.get("return_low") is not None:
-        low, high = summary["return_low"], summary["return_high"]
-        often = f"of {summary['return_episodes']} episodes nobody trained on, most probable actions, 95 %"
-        rows.append(("return", f"{summary['return_mean']:.3f} ({low:.3f} to {high:.3f})", often))
-        if summary.get("drawn_return_low") is not None:
-            mean, low, high = (summary[f"drawn_return_{key}"] for key in ("mean", "low", "high"))
-            rows.append(("drawn", f"{mean:.3f} ({low:.3f} to {high:.3f})", "of the same, actions drawn"))
+    if summary.get("return_episodes") is not None:
+        cut = summary["return_episodes_cut"]
+        often = f"of {summary['return_episodes']} episodes nobody trained on, most probable actions"
+        often += f", {cut} of them cut" * bool(cut)
+        rows.append(_return_row("return", summary, "", f"{often}, 95 %", f"{often}, all alike"))
+        if summary.get("drawn_return_mean") is not None:
+            of = "of the same, actions drawn"
+            rows.append(_return_row("drawn", summary, "drawn_", of, f"{of}, all alike"))
         return rows
     if summary["return_mean"] is not None:
         error = summary["return_stderr"]

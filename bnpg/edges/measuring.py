@@ -18,7 +18,7 @@ from bnpg.edges import EPISODES
 from bnpg.edges.trained import Trained, VisitCounter
 from bnpg.evaluation.effort import is_coverage_affordable
 from bnpg.evaluation.episodes import Episodes, play_episodes, stream
-from bnpg.evaluation.played import WIDTH
+from bnpg.evaluation.played import FEW, WIDTH
 from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.joint import joint_policy
@@ -43,8 +43,6 @@ from bnpg_math.policies.interface import Seen
 
 COUNTING, VALUING = 2, 3
 """Streams of evaluation episodes: those in which visits are counted, and those by which edges are valued."""
-FEW = 30
-"""Episodes that must differ for a standard error to mean much."""
 UNDECIDED = "it cannot be told from rounding"
 """Why nothing is said by the model."""
 ALL_PAIRS = 30

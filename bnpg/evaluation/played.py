@@ -14,6 +14,7 @@ from bnpg_coordinator.worlds.interface import Seen, World
 from numpy.typing import NDArray
 
 from bnpg.evaluation import playing
+from bnpg.evaluation.over_seeds import alike
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.chance.sampling import cumulative, invert
 from bnpg_math.chance.streams import Purpose, generator, uniforms
@@ -28,15 +29,18 @@ MOST_STEPS = 1000
 WIDTH = 1.959963984540054
 """Standard errors on either side: of means of many episodes, 95 of 100 such intervals hold the true one."""
 
+FEW = 30
+"""Episodes that must differ for a standard error to mean much."""
+
 
 @dataclass(frozen=True)
 class Returns:
     """Returns of some episodes: undiscounted, or in a world without episodes of its own discounted."""
 
     mean: float
-    low: float
-    high: float
-    """Ends of the interval."""
+    low: float | None
+    high: float | None
+    """Ends of the interval; None where all returns are alike, which says nothing of how others scatter."""
     episodes: int
     cut: int
     """How many were not over when they were cut."""
@@ -78,8 +82,32 @@ def evaluate_by_playing(
         cut += int(np.count_nonzero(~ended))
     total = np.concatenate(returns)
     mean = math.fsum(total.tolist()) / total.size
-    width = WIDTH * float(total.std(ddof=1)) / math.sqrt(total.size)
-    return Returns(mean, mean - width, mean + width, total.size, cut)
+    width = half_width(total)
+    low, high = (None, None) if width is None else (mean - width, mean + width)
+    return Returns(mean, low, high, total.size, cut)
+
+
+def half_width(returns: FloatArray) -> float | None:
+    """Return half of the width of the interval of a mean at 95 %.
+
+    Parameters
+    ----------
+    returns : (K,) float
+        Where few of them differ from the others a standard error says little: an event in less than 3 of K
+        episodes may not have been met, so the interval is wider by 3/K of their span.
+
+    Returns
+    -------
+    float or None
+        None if all are alike: an interval of width 0 would claim to be certain.
+    """
+    if alike(returns):
+        return None
+    width = WIDTH * float(returns.std(ddof=1)) / math.sqrt(returns.size)
+    common = int(np.unique(returns, return_counts=True)[1].max())
+    if returns.size - common < FEW:
+        width += 3.0 / returns.size * float(np.ptp(returns))
+    return width
 
 
 def _play(
