@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bnpg.evaluation.measure import Evaluation
 from bnpg_math.exact.centred import reachable
+from bnpg_math.exact.rounding import SMALLEST
 from bnpg_math.games.game import Game
 
 _UNIT = 2.0**-53
@@ -50,6 +51,9 @@ def upper_bounds(game: Game, measured: Evaluation) -> FloatBounds:
     reward = game.reward[reachable(game)]
     spread = float(reward.max()) / 2 - float(reward.min()) / 2
     off = 2 * spread * (tables + game.gamma * rows) / (1 - game.gamma) ** 2
+
+    if reward.max() > reward.min():
+        off += 4.0 * SMALLEST  # both may be below all doubles
 
     def above(gap: float) -> float:
         bound = (gap + off) * _UP

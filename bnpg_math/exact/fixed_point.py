@@ -34,6 +34,7 @@ from bnpg_math.exact.integers import (
     smallest_exponent,
 )
 from bnpg_math.exact.kernel_integers import kernel_rows, probabilities
+from bnpg_math.exact.rounding import SMALLEST
 from bnpg_math.games.game import Game
 from bnpg_math.learning.gradient import local_flow
 
@@ -99,7 +100,8 @@ class FixedPoint:
         low, high = Fraction(float(met.min())), Fraction(float(met.max()))
         self.centre = (low + high) / 2
         span = max(high - self.centre, self.centre - low)
-        self.exponent = math.frexp(float(span))[1] if span else _LEAST_EXPONENT
+        # Half of the smallest double is none.
+        self.exponent = math.frexp(float(span) or SMALLEST)[1] if span else _LEAST_EXPONENT
         self.unit = Fraction(2) ** (self.exponent - self.places)
         reward = aligned(given, self.centre, self.exponent - self.places)
         # What a state out of reach pays may be larger than everything else, and matters to nobody.

@@ -25,7 +25,7 @@ from bnpg_math.exact.integers import as_float, smallest_exponent, upwards
 from bnpg_math.exact.kernel_integers import probabilities
 from bnpg_math.exact.optimum import Iterated, enclosed_optimum, solve_in_doubles
 from bnpg_math.exact.response import Deviation, deviations, enclosed_value
-from bnpg_math.exact.rounding import ACCEPTED, Enclosed, backup_rounding, sum_upwards, table_defects
+from bnpg_math.exact.rounding import ACCEPTED, SMALLEST, Enclosed, backup_rounding, sum_upwards, table_defects
 from bnpg_math.exact.shaped import Shaped, Shaping
 from bnpg_math.exact.values import Values, evaluate
 from bnpg_math.games.game import Game
@@ -34,6 +34,8 @@ _RARE = 30
 """Binary places of a probability from which it is rare."""
 _NOTHING = 2.0**-64
 """Beside the range of returns."""
+_TINY = 1e-250
+"""Range of returns below which what is lost in products of twice the digits may be below all doubles."""
 _STEP = 128
 """Precisions are multiples of this, so that solutions of the same game are found again."""
 
@@ -150,7 +152,9 @@ class Gauge:
         if len(gains) == 1:
             gains = [gap]
         # Rows that are off by so much move each of two values by half of it times the range of returns.
-        allowance = off * self.range_of_returns / (1.0 - self._game.gamma) if off else 0.0
+        allowance = off * self.range_of_returns / (1.0 - self._game.gamma)
+        if off and self.range_of_returns:
+            allowance += SMALLEST  # the product may be below all doubles
         return _consistent(
             (found.value.number, found.value_per_state, found.best.number), gap, gains, allowance
         )
@@ -213,6 +217,11 @@ class Gauge:
         rewards = self._game.reward[reachable(self._game)]
         return float(rewards.max() - rewards.min()) / (1.0 - self._game.gamma)
 
+    @property
+    def is_tiny(self) -> bool:
+        """Whether twice the digits do not help."""
+        return self.range_of_returns < _TINY
+
     def precise(self, bits: int) -> tuple[FixedPoint, Solved]:
         """The game in integers, and its optimum there."""
         places = -(-bits // _STEP) * _STEP
@@ -259,9 +268,10 @@ class _Measured:
         if gap.decided:
             return gap
         if self._gauge.affordable:
-            shaped = self._shaped.optimality_gap(self._gauge.best_in_doubles[0].choice)
-            if self._is_decided(shaped):
-                return shaped
+            if not self._gauge.is_tiny:
+                shaped = self._shaped.optimality_gap(self._gauge.best_in_doubles[0].choice)
+                if self._is_decided(shaped):
+                    return shaped
             exact, solved = self._exact
             return self._difference(exact, solved)
         first, second = self._gauge.centred.best_in_doubles[1], self._centred._value
@@ -283,7 +293,7 @@ class _Measured:
     def _ways(self) -> Sequence[Callable[[int], Enclosed]]:
         """How a gain is computed again, cheapest first."""
         if self._gauge.affordable:
-            return (self._shaped_gain, self._precise_gain)
+            return (self._precise_gain,) if self._gauge.is_tiny else (self._shaped_gain, self._precise_gain)
         return (self._centred_gain,)
 
     def _shaped_gain(self, agent: int) -> Enclosed:

@@ -21,10 +21,14 @@ from bnpg_math.exact.rounding import (
     magnitude,
     starting,
     sum_upwards,
+    underflow,
 )
 from bnpg_math.exact.values import factorise
 from bnpg_math.games.game import Game
 from bnpg_math.games.transitions.interface import Transition
+
+_LOST = 1e-300
+"""More than products below the normal doubles lose of Q: between rewards next to them it would never stop."""
 
 
 class Optimum(NamedTuple):
@@ -87,7 +91,7 @@ def solve_in_doubles(game: Game) -> Iterated:
 
 def enclosed_optimum(game: Game, found: Iterated) -> Enclosed:
     """V*(mu) and its error, of a solution in doubles."""
-    rounding = backup_rounding(game, 0.0) * found.scale
+    rounding = backup_rounding(game, 0.0) * found.scale + underflow(game, found.scale)
     error = left_over(game, max(found.above, found.below) + rounding)
     return Enclosed(float(game.initial @ found.V), sum_upwards(error, starting(game, found.V)))
 
@@ -151,4 +155,4 @@ def rounding(largest: float, gamma: float) -> float:
     -------
     float
     """
-    return 32.0 * UNIT * largest / (1.0 - gamma)
+    return (32.0 * UNIT * largest + _LOST) / (1.0 - gamma)

@@ -33,6 +33,7 @@ from bnpg_math.exact.rounding import (
     starting,
     sum_upwards,
     table_defects,
+    underflow,
 )
 from bnpg_math.exact.values import Values, evaluate, expected_reward, state_values
 from bnpg_math.games.game import Game
@@ -40,6 +41,11 @@ from bnpg_math.learning.gradient import local_flow, local_flows
 
 _DIVISIBLE = 1e-100
 """Probabilities above this are divided out of the joint policy without any loss; below, products may be 0."""
+
+
+_SIZEABLE = 1e-200
+"""Q above this: what its products with such probabilities lose below the normal doubles is nothing beside
+it, even divided by them."""
 
 
 class BestResponse(NamedTuple):
@@ -123,9 +129,10 @@ def deviations(
     """
     with np.errstate(over="ignore", invalid="ignore"):
         flows = local_flows(present.pi * present.Q, dag.families)
+        divisible = magnitude(present.Q) > _SIZEABLE
         found = []
         for agent, (table, m) in enumerate(zip(tables, flows, strict=True)):
-            if table.min() > _DIVISIBLE:
+            if table.min() > _DIVISIBLE and divisible:
                 conditional = m / table
             else:
                 others = _others(tables, dag, agent, present)
@@ -137,7 +144,8 @@ def deviations(
 def enclosed_value(game: Game, present: Values, rounding: float) -> Enclosed:
     """V(mu) of a policy that was evaluated in doubles, and its error; `rounding` is relative, of a backup."""
     difference = magnitude(expected_reward(present.Q, present.pi) - present.V)
-    error = left_over(game, difference + rounding * magnitude(present.Q))
+    size = magnitude(present.Q)
+    error = left_over(game, difference + rounding * size + underflow(game, size))
     return Enclosed(present.value, sum_upwards(error, starting(game, present.V)))
 
 
@@ -173,7 +181,8 @@ def _respond(
     below = float((V - mixed.reshape(len(V), -1).sum(axis=1)).max())
     worst = math.nan if math.isnan(above) else max(above, below, 0.0)
     # V is a mixture of Q, up to what is left.
-    error = sum_upwards(left_over(game, worst + errors[0] * size), mixing(game) * (size + worst), errors[1])
+    backup = worst + errors[0] * size + underflow(game, size)
+    error = sum_upwards(left_over(game, backup), mixing(game) * (size + worst), errors[1])
     gain = response.value - present.value
     # Staying put is always allowed: a negative gain is rounding. NaN stays what it is.
     return Deviation(response, Enclosed(0.0 if gain < 0.0 else gain, error))

@@ -18,6 +18,9 @@ from bnpg_math.games.game import Game
 UNIT = 2.0**-53
 """Relative error of one operation."""
 
+SMALLEST = 5e-324
+"""What a product below the normal doubles is off by at the most, and more than anything else it may lose."""
+
 SLACK = 1e-9
 """How much of a lemma's threshold is left free, relatively; its bound then holds with SLACK / A to spare."""
 
@@ -86,6 +89,19 @@ def backup_rounding(game: Game, defects: float) -> float:
     """
     operations = game.states + game.joint_actions + 4 * game.agents + 16
     return 2.0 * (operations * UNIT + row_defects(game)[0] + defects)
+
+
+def underflow(game: Game, size: float) -> float:
+    """What products below the normal doubles lose of a backup, beside its rounding.
+
+    Parameters
+    ----------
+    game : Game
+    size : float
+        The largest |Q|; of zeros nothing is lost.
+    """
+    products = 4 * (game.agents + 2) * (game.states + game.joint_actions)
+    return products * SMALLEST if size else 0.0
 
 
 def left_over(game: Game, difference: float) -> float:

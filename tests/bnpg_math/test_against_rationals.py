@@ -1,6 +1,7 @@
 """Everything that is measured, against the truth in rationals, in games made to be hard."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -239,6 +240,27 @@ def test_values_and_gaps_are_the_true_ones(problem):
     gap_is(alone.nash.gap, alone.nash.upper, max(gains), largest)
     for state, number in enumerate(optimal_value(game).V):
         assert near(number, best[state]) or twin.mu[state] == 0 or abs(best[state]) < abs(optimum)
+
+
+@given(problem=problems(most_states=3), integers=st.booleans(), seed=st.integers(0, 2**32))
+@settings(max_examples=200, deadline=None)
+def test_no_bound_is_below_the_truth_where_rewards_are_next_to_the_smallest_doubles(problem, integers, seed):
+    game, dag, tables = problem
+    rng = np.random.default_rng(seed)
+    reward = rng.integers(0, 6, size=game.reward.shape) * 5e-324 * 2.0 ** rng.integers(0, 40)
+    game = replace(game, reward=reward)
+    twin, exact = Twin(game), exact_tables(tables)
+    value = twin.start(twin.values(twin.joint(exact, dag)))
+    gap = twin.start(twin.best()) - value
+    gains = [twin.start(twin.response(exact, dag, i)) - value for i in range(dag.agents)]
+    with pytest.MonkeyPatch.context() as patch:
+        if not integers:
+            patch.setattr("bnpg_math.exact.gauge.is_affordable", lambda _: False)
+        found = Gauge(game).gaps(dag, tables)
+    assert Fraction(found.optimality_gap_upper) >= gap
+    for upper, truth in zip(found.nash.upper_per_agent, gains, strict=True):
+        assert Fraction(upper) >= truth
+    assert found.optimality_gap_upper < 1e-290 / (1.0 - game.gamma) ** 2, "next to nothing"
 
 
 @given(problem=problems())

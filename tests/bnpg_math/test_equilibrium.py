@@ -14,6 +14,7 @@ from bnpg_math.exact.gauge import Gauge, _Measured
 from bnpg_math.exact.optimum import optimal_value
 from bnpg_math.exact.rounding import softmax_rounding
 from bnpg_math.exact.values import evaluate
+from bnpg_math.games.game import dense_game
 from bnpg_math.games.registry import game as built_in
 from bnpg_math.policies.softmax import policy, theta_shape
 
@@ -167,3 +168,14 @@ def test_probabilities_that_underflow_leave_the_gap_exact(problem):
         gain = nash_gap(case.game, case.dag, tables).per_agent[agent]
         floored = [np.maximum(table, 1e-90) for table in tables]
         assert gain == pytest.approx(nash_gap(case.game, case.dag, floored).per_agent[agent], abs=1e-9)
+
+
+def test_the_smallest_reward_is_measured_in_units_of_its_own():
+    reward = np.zeros((1, 2, 2))
+    reward[0, 0, 0] = 5e-324
+    game = dense_game("smallest", np.ones((1, 2, 2, 1)), reward, np.ones(1), 0.0)
+    dag, tables = Dag(2, ()), [np.full((1, 2), 0.5)] * 2
+    found = Gauge(game).gaps(dag, tables)
+    assert 0.0 < found.optimality_gap <= found.optimality_gap_upper < 1e-300
+    # Tables that are off move a value by less than there is a double for.
+    assert found.nash.upper < Gauge(game).gaps(dag, tables, off=1e-15).nash.upper
