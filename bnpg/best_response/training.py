@@ -30,7 +30,7 @@ from bnpg.report.recorded_run import RecordedRun
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import InputError
-from bnpg_math.exact.centred import reward_range
+from bnpg_math.exact.centred import returns_spread, reward_range
 from bnpg_math.games.game import Game
 from bnpg_math.policies.network import NetworkPolicy
 from bnpg_math.policies.network_file import NetworkTeam
@@ -113,6 +113,8 @@ def best_response(
         for policies in (team, responding)
     ]
     span = float(np.ptp(np.concatenate([before.returns, after.returns])))
+    if not span and world.model is not None:
+        span = returns_spread(world.model)  # others might differ
     gain = paired(after.returns - before.returns, span)
     if world.model is not None:
         # What comes after the cut may be the best with one policy and the worst with the other.

@@ -23,7 +23,7 @@ from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, Edge
-from bnpg_math.exact.centred import centred, reward_range
+from bnpg_math.exact.centred import centred, returns_spread, reward_range
 from bnpg_math.exact.difference import difference_in_integers
 from bnpg_math.exact.fixed_point import is_affordable
 from bnpg_math.exact.response import enclosed_value
@@ -202,7 +202,8 @@ class _Measure:
         self.episodes = whole.size
         self._returns = {trained.dag: whole}
         both = np.concatenate([whole, counted])
-        self._span = float(both.max() - both.min())
+        # Where no two returns differ, others might.
+        self._span = float(np.ptp(both)) or (0.0 if model is None else returns_spread(model))
         # A constant in all rewards is no part of a difference, and costs its digits.
         self._model = centred(model) if model is not None and is_coverage_affordable(model) else None
         self._given = model
@@ -231,14 +232,12 @@ class _Measure:
             return 0.0, ""
         whole, left = self._value(self._model, self._dag), self._value(self._model, dag)
         loss = Enclosed(whole.number - left.number, sum_upwards(whole.error, left.error))
-        # Where no two returns differed, that they might have: nothing that was met can contradict a 0.
-        spread = self._span or self._model.reward_range / (1.0 - self._model.gamma)
-        found = _known(loss, spread)
+        found = _known(loss, self._span)
         if found is None and is_affordable(self._given):
             first, second = ((graph, self._tables(graph)) for graph in (self._dag, dag))
             closer = difference_in_integers(self._given, first, second)
             off = sum(_off(self._model, tables) for _, tables in (first, second))
-            found = _known(Enclosed(closer.number, sum_upwards(closer.error, off)), spread)
+            found = _known(Enclosed(closer.number, sum_upwards(closer.error, off)), self._span)
         return found, "" if found is not None else UNDECIDED
 
     def _value(self, game: Game, dag: Dag) -> Enclosed:

@@ -41,6 +41,11 @@ def reward_range(game: Game) -> float:
     return float(np.ptp(game.reward[reachable(game)]))
 
 
+def returns_spread(game: Game) -> float:
+    """Return how far two returns can be apart at the most."""
+    return reward_range(game) / (1.0 - game.gamma)
+
+
 def centred(game: Game) -> Game:
     """The game with the middle of the rewards in reach taken off.
 

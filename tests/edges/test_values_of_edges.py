@@ -166,6 +166,15 @@ def test_few_differences_widen_the_interval() -> None:
     assert one.low < 0.0 < one.high
 
 
+def test_where_all_returns_are_alike_the_interval_is_what_unlucky_episodes_could_make() -> None:
+    game, dag, tables = copying(2)
+    tables[0], tables[1] = np.array([[1.0, 0.0]]), np.broadcast_to([1.0, 0.0], (1, 2, 2)).copy()
+    (one,) = value_edges(TableWorld(game), TrainedTables(dag, tables), 0, episodes=1000).values
+    count = 1000
+    assert one.estimate.value == 0.0
+    assert one.estimate.high == -one.estimate.low == pytest.approx(3.0 / count)
+
+
 def test_as_many_graphs_are_played_as_said() -> None:
     game, dag, tables = copying(3)
     for budget in (None, 0, 1, 2, 3):
