@@ -149,8 +149,8 @@ def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
                 found |= dict(
                     zip(names, (measurements.mean, measurements.low, measurements.high), strict=True)
                 )
-                if measurements.low is None:
-                    found |= {f"{name}_reason": _all_alike(measurements.episodes) for name in names[1:]}
+                if measurements.alike:
+                    found[names[0].replace("mean", "interval_reason")] = _all_alike(measurements.episodes)
             counts = {"return_episodes": played.episodes, "return_episodes_cut": played.cut}
             return found | {"return_stderr": None} | counts
     unknown = (*keys, *drawn_keys)
@@ -158,7 +158,7 @@ def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _all_alike(episodes: int) -> str:
-    return f"all {episodes} returns were alike: of how far others would scatter they say nothing"
+    return f"no width, as all {episodes} returns were alike: it says nothing of how far others would scatter"
 
 
 def _last(lines: list[Line], keys: tuple[str, ...], reason: str, prefix: str = "") -> dict[str, Any]:
@@ -269,7 +269,7 @@ def _return_row(
     name: str, summary: dict[str, Any], prefix: str, with_interval: str, without: str
 ) -> tuple[str, str, str]:
     mean, low, high = (summary[f"{prefix}return_{key}"] for key in ("mean", "low", "high"))
-    if low is None:
+    if f"{prefix}return_interval_reason" in summary:
         return name, f"{mean:.3f}", without
     return name, f"{mean:.3f} ({low:.3f} to {high:.3f})", with_interval
 

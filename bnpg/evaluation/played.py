@@ -38,9 +38,11 @@ class Returns:
     """Returns of some episodes: undiscounted, or in a world without episodes of its own discounted."""
 
     mean: float
-    low: float | None
-    high: float | None
-    """Ends of the interval; None where all returns are alike, which says nothing of how others scatter."""
+    low: float
+    high: float
+    """Ends of the interval."""
+    alike: bool
+    """Whether all were, within rounding: its width, none, then says nothing of how others would scatter."""
     episodes: int
     cut: int
     """How many were not over when they were cut."""
@@ -83,11 +85,10 @@ def evaluate_by_playing(
     total = np.concatenate(returns)
     mean = math.fsum(total.tolist()) / total.size
     width = half_width(total)
-    low, high = (None, None) if width is None else (mean - width, mean + width)
-    return Returns(mean, low, high, total.size, cut)
+    return Returns(mean, mean - width, mean + width, alike(total), total.size, cut)
 
 
-def half_width(returns: FloatArray) -> float | None:
+def half_width(returns: FloatArray) -> float:
     """Return half of the width of the interval of a mean at 95 %.
 
     Parameters
@@ -98,11 +99,9 @@ def half_width(returns: FloatArray) -> float | None:
 
     Returns
     -------
-    float or None
-        None if all are alike: an interval of width 0 would claim to be certain.
+    float
+        0 if all are alike, which says nothing of how others would scatter.
     """
-    if alike(returns):
-        return None
     width = WIDTH * float(returns.std(ddof=1)) / math.sqrt(returns.size)
     common = int(np.unique(returns, return_counts=True)[1].max())
     if returns.size - common < FEW:

@@ -68,11 +68,7 @@ def train(study: Study, team: Team, seed: int, quick: bool) -> Result:
     told = run.summary
     assert told is not None
     if told["return_mean"] is not None and told.get("drawn_return_mean") is not None:
-        greedy = float(told["return_mean"])
-        # Where all episodes came to the same there is no interval.
-        low, high = (
-            greedy if told[key] is None else float(told[key]) for key in ("return_low", "return_high")
-        )
+        greedy, low, high = (float(told[key]) for key in ("return_mean", "return_low", "return_high"))
         drawn = float(told["drawn_return_mean"])
     else:  # a game of one state and one step: its most probable actions earn what they earn
         greedy = low = high = float(run.episodes()[0].total)
