@@ -7,6 +7,7 @@ The round that was interrupted is replayed from its beginning; an update that wa
 applied again.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -118,7 +119,8 @@ class AgentMachine:
         """The links and their rows, where there is a relay."""
         self._early: list[tuple[Envelope, str]] = []
         self._ahead: list[tuple[int, ActionsChosen | ActionsRelayed]] = []
-        self._ahead_bytes = 0
+        self._ahead_bytes: Counter[int] = Counter()
+        """What each parent has sent of it."""
         self._rounds: AgentRounds | None = None
         self._hello_due = now
         self._hello_patience = HELLO_EVERY
@@ -448,7 +450,7 @@ class AgentMachine:
         neighbours, effects = self._around.enter(roster, envelope.incarnation)
         early = self._links.enter(envelope.generation, envelope.epoch, neighbours)
         self._rounds = None
-        self._ahead, self._ahead_bytes = [], 0
+        self._ahead, self._ahead_bytes = [], Counter()
         self.phase = "edges"
         effects += [self._links.send(child, EdgeHello(), now) for child in self._around.children]
         self._early = early
@@ -505,9 +507,9 @@ class AgentMachine:
         self._around.confirm(role, sender)
 
     def _keep(self, sender: int, message: ActionsChosen | ActionsRelayed, now: float) -> list[Effect]:  # noqa: ARG002
-        if self._ahead_bytes > AHEAD_BYTES:
+        if self._ahead_bytes[sender] > AHEAD_BYTES:
             raise OrderViolation(f"{name(sender)} acts before the Start: more than {AHEAD_BYTES} bytes wait")
-        self._ahead_bytes += weight(message)
+        self._ahead_bytes[sender] += weight(message)
         self._ahead.append((sender, message))
         return []
 
@@ -529,7 +531,7 @@ class AgentMachine:
         for round_ in self.learner.held:
             effects += self._seal(round_, now) if round_ >= start.round else []
         effects += self._send_all(answers, now)
-        ahead, self._ahead, self._ahead_bytes = self._ahead, [], 0
+        ahead, self._ahead, self._ahead_bytes = self._ahead, [], Counter()
         for parent, message in ahead:
             if isinstance(message, ActionsRelayed):
                 effects += self._hear_rows(parent, message, now)

@@ -11,7 +11,7 @@ from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import OrderViolation, WindowFull
 from bnpg_protocol.wire.link import Link
 from bnpg_protocol.wire.links import Links, Neighbour
-from bnpg_protocol.wire.messages import Start, TableShown
+from bnpg_protocol.wire.messages import ActionsChosen, Start, TableShown
 from bnpg_protocol.wire.weight import (
     AHEAD_BYTES,
     EARLY_BYTES,
@@ -21,6 +21,8 @@ from bnpg_protocol.wire.weight import (
     WINDOW_BYTES,
     weight,
 )
+
+from bnpg.lab.testing.stages import AgentStage
 
 MEBI = 1 << 20
 
@@ -160,3 +162,28 @@ def test_a_parent_cannot_be_ahead_by_more_than_the_bound() -> None:
         buffer.take_actions(1, step, actions)
     with pytest.raises(OrderViolation, match=f"agent 1 is {kept} turns ahead"):
         buffer.take_actions(1, kept, actions)
+
+
+def test_before_the_start_each_parent_is_bounded_and_the_one_that_goes_on_is_named() -> None:
+    stage = AgentStage()
+    stage.play(EDGES_OF_TWO_PARENTS)
+    machine = stage.machine
+    actions = np.zeros(MEBI, dtype=np.uint8)
+    for turn in range(64):
+        for parent in (0, 1):
+            assert machine._keep(parent, ActionsChosen(0, turn, actions), 0.0) == []
+    with pytest.raises(OrderViolation, match="agent 1 acts before the Start: more than 67108864 bytes wait"):
+        machine._keep(1, ActionsChosen(0, 64, actions), 0.0)
+    stage.play("> coordinator: Start round=0\n")
+    assert machine.rounds.told_by(0) == machine.rounds.told_by(1) == 1, "none of them was lost"
+
+
+EDGES_OF_TWO_PARENTS = """\
+given agent=2 parents=(0,1) parent_actions=(2,2)
+~ 0
+> coordinator: Welcome
+epoch 1
+> coordinator: Roster parents=((0,1),(1,1)) children=()
+> agent 0: EdgeHello
+> agent 1: EdgeHello
+"""
