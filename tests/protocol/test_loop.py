@@ -1,11 +1,14 @@
 """The loop between transport and machine: what follows each other to one process goes out together."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from bnpg_protocol.process import transport
 from bnpg_protocol.process.loop import Loop
 from bnpg_protocol.wire.codec import decode
-from bnpg_protocol.wire.effects import Effect, Stop, Transmit
+from bnpg_protocol.wire.effects import Effect, Log, Stop, Transmit
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg_protocol.wire.messages import Start
@@ -54,3 +57,49 @@ def test_the_last_message_before_the_end_is_not_held() -> None:
     loop = Loop(SimpleNamespace(), wires, lambda _: None, lambda _: [], lambda _: [])
     assert loop._act([to("a", 0), Stop(ExitCode.DONE, ""), to("a", 1)]) == Stop(ExitCode.DONE, "")
     assert wires.given == [("a", 0, False)]
+
+
+PROVOKED = [
+    *("refused", "rejected", "quarantined", "turned away", "not let in", "not connected"),
+    *("connection ended", "nobody is let in", "no room for more connections", "listening again"),
+]
+
+
+def test_whatever_a_transport_tells_again_and_again_is_among_it() -> None:
+    told = {
+        event
+        for file in Path(transport.__file__).parent.glob("*.py")
+        for event in re.findall(r'_tell\(\s*"\w+", "([^"]+)"', file.read_text(encoding="utf-8"))
+    }
+    assert "connection ended" in told
+    assert told - set(PROVOKED) == {"connected at last"}, "which comes after half a second of failures"
+
+
+@pytest.mark.parametrize("event", PROVOKED)
+def test_a_log_gets_two_lines_a_second_of_what_others_can_cause_and_how_many_were_left_out(
+    event: str,
+) -> None:
+    now, carried = [0.0], []
+    loop = Loop(SimpleNamespace(), Wires(), carried.append, lambda _: [], lambda _: [], clock=lambda: now[0])
+    for count in range(6000):
+        now[0] = count / 100
+        loop._act([Log("warning", event, {"who": "a stranger"})])
+    assert 120 <= len(carried) <= 20 + 2 * 60
+    assert {one.fields["who"] for one in carried} == {"a stranger"}
+    now[0] += 10
+    loop._act([Log("warning", event, {})])
+    assert len(carried) + sum(one.fields["left_out"] for one in carried) == 6001
+
+
+def test_what_others_cause_of_one_kind_hides_nothing_of_another_kind() -> None:
+    carried: list[Log] = []
+    loop = Loop(SimpleNamespace(), Wires(), carried.append, lambda _: [], lambda _: [], clock=lambda: 0.0)
+    loop._act([Log("warning", "refused", {}) for _ in range(100)] + [Log("warning", "quarantined", {})])
+    assert [one.event for one in carried] == ["refused"] * 20 + ["quarantined"]
+
+
+def test_what_the_process_itself_has_to_say_is_all_written() -> None:
+    carried: list[Log] = []
+    loop = Loop(SimpleNamespace(), Wires(), carried.append, lambda _: [], lambda _: [], clock=lambda: 0.0)
+    loop._act([Log("info", "joined", {"agent": agent}) for agent in range(500)])
+    assert len(carried) == 500

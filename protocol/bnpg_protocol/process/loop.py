@@ -1,6 +1,7 @@
 """The shell of a process: receive, handle, carry out, repeat. One thread owns the sockets and the machine."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,13 @@ LONGEST_WAIT = 0.5
 """Seconds the loop sleeps at the most before it looks at signals and at its lifeline."""
 
 REFUSALS = frozenset({"refused", "rejected"})
-"""Events that count against whoever caused them, and that nobody may fill a log with."""
+"""Events that count against whoever caused them."""
+
+PROVOKED = REFUSALS | {
+    *("quarantined", "turned away", "not let in", "not connected", "connection ended"),
+    *("nobody is let in", "no room for more connections", "listening again"),
+}
+"""Events that others can cause as often as they like, with none of which they may fill a log."""
 
 Perform = Callable[[Effect], None]
 
@@ -82,7 +89,7 @@ class Loop:
         self._faults = faults
         self._admission = admission
         self._quarantine = Quarantine()
-        self._throttle = Throttle()
+        self._throttles: defaultdict[str, Throttle] = defaultdict(Throttle)
         self._recorder = recorder
         self._clock = clock
         self._asked_to_end = AskedToEnd()
@@ -234,8 +241,8 @@ class Loop:
             elif isinstance(effect, Admit):
                 if self._admission is not None:
                     self._admission.replace(effect.owners)
-            elif isinstance(effect, Log) and effect.event in REFUSALS:
-                left_out = self._throttle.passes(self._clock())
+            elif isinstance(effect, Log) and effect.event in PROVOKED:
+                left_out = self._throttles[effect.event].passes(self._clock())
                 if left_out is not None:
                     self._perform(Log(effect.level, effect.event, effect.fields | {"left_out": left_out}))
             elif isinstance(effect, Stop):
