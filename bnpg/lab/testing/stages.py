@@ -26,7 +26,7 @@ from bnpg_math.policies.softmax import initial_normal
 class AgentStage(Stage):
     """An agent; `given` takes the fields of its Welcome, `held` for its checkpoint and its `patience`.
 
-    With `seals` it seals its checkpoints.
+    With `seals` it seals its checkpoints; with `spare` it is one more than the run may need.
     """
 
     def make(self, fields: dict[str, Any]) -> Machine:
@@ -34,7 +34,7 @@ class AgentStage(Stage):
         held = fields.pop("held", ())
         patience = float(fields.pop("patience", 600.0))
         incarnation = fields.pop("incarnation", 1)
-        seals = fields.pop("seals", False)
+        seals, spare = fields.pop("seals", False), bool(fields.pop("spare", False))
         belongs = fields.pop("belongs", "E" if held else "")
         self.me = fields.pop("agent", 1)
         usual = {"states": 2, "initial": "zeros", "regularization": 0.1, "experiment": "E"}
@@ -48,6 +48,7 @@ class AgentStage(Stage):
             held={round_: of_table(initial_normal(round_, max(self.me, 0), shape)) for round_ in held},
             experiment=belongs,
             patience=patience,
+            spare=spare,
             seal=Seal(bytes(KEY_BYTES)) if seals else None,
         )
         return AgentMachine(setup, 0.0)
