@@ -7,6 +7,7 @@ import io
 import json
 import os
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -381,3 +382,18 @@ def test_whoever_is_killed_while_archiving_leaves_all_of_it_or_nobodys_folder(tm
                 assert (identity, kept) == ((3, "experiment"), expected(0, 1))
     assert kills > 6
     assert ends == {None, (3, "experiment")}
+
+
+def test_the_thetas_of_a_copy_made_of_hard_links_are_its_own_from_then_on(folder, tmp_path):
+    folder.write(0, of_table(theta(0)))
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in filter(Path.is_file, folder.path.iterdir()):
+        (copy / file.name).hardlink_to(file)
+    before = (folder.path / "theta.slots").read_bytes()
+    other = CheckpointFolder(copy, fsync=False)
+    other.take_over()
+    other.write(1, of_table(theta(1)))
+    assert held(other) == expected(0, 1)
+    other.close()
+    assert (folder.path / "theta.slots").read_bytes() == before

@@ -1,5 +1,6 @@
 """What an agent seals only it can open, and only as what it is: that round of that run, unchanged."""
 
+import io
 import os
 import stat
 from pathlib import Path
@@ -14,6 +15,7 @@ from bnpg_agents.snapshot import Snapshot
 from bnpg_protocol.process.security.seal_key import read_seal_key, write_seal_key
 from bnpg_protocol.wire.errors import InsecureSetup
 from bnpg_protocol.wire.messages import CheckpointsReturned
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -149,3 +151,14 @@ def test_no_other_file_is_taken_for_one_and_none_is_quoted(
     assert "AAAA" not in str(refused.value)
     with pytest.raises(InsecureSetup, match="No such file"):
         read_seal_key(tmp_path / "none")
+
+
+def test_what_is_sealed_is_what_the_protocol_says() -> None:
+    sealed = Seal(bytes(range(64))).seal("run", 3, ("digest", 2), 8, snapshot([1.0, 2.0]))
+    assert sealed[:16] == b"BNPGSEAL\x08\0\0\0\0\0\0\0"
+    around = [b"bnpg checkpoint 1", b"run", b"3", b"8"]
+    inside = AESSIV(bytes(range(64))).decrypt(sealed[16:], around)
+    assert len(sealed) == 16 + 16 + len(inside)
+    digest, life, content = inside.split(b"\n", 2)
+    assert (digest, life, content[:6]) == (b"digest", b"2", b"\x93NUMPY")
+    assert np.load(io.BytesIO(content), allow_pickle=False).tolist() == [1.0, 2.0]

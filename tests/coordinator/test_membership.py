@@ -2,6 +2,7 @@
 
 import pytest
 from bnpg_coordinator.membership import Membership
+from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.messages import EdgesConfirmed, Hello, Reject
@@ -13,7 +14,7 @@ from bnpg_math.dag import Dag
 DAG = Dag(3, ((2, 0), (0, 1)))
 
 
-def greet(membership, agent, incarnation=1, held=(), origin=None, **fields):
+def greet(membership, agent, incarnation=1, held=(), origin=None, key="", **fields):
     given = {
         "versions": (2,),
         "agent": agent,
@@ -24,7 +25,7 @@ def greet(membership, agent, incarnation=1, held=(), origin=None, **fields):
     } | fields
     hello = Hello(**given)
     envelope = Envelope("", 0, 0, agent, incarnation, 0, 0, 0, hello)
-    return membership.greet(envelope, hello, origin or f"route-{agent}#{incarnation}", 0.0)
+    return membership.greet(envelope, hello, origin or f"route-{agent}#{incarnation}", 0.0, key)
 
 
 @pytest.fixture
@@ -115,3 +116,14 @@ def test_an_epoch_starts_when_every_agent_confirmed_exactly_its_edges(membership
     assert membership.confirm(1, EdgesConfirmed((0,), ()))
     membership.neighbours()
     assert membership.unconfirmed() == [0, 1, 2]
+
+
+def test_a_key_is_no_other_agents_and_an_agent_has_no_other_key():
+    membership = Membership(DAG, "E", "F", Admission({"key of 0": 0, "key of 1": 1}, {"enrolled"}))
+    assert greet(membership, 1, key="key of 0") == Reject(
+        "key", "the Hello of agent 0, who owns the key", "that of agent 1"
+    )
+    assert greet(membership, 1, key="enrolled") == Reject("key", "the key of agent 1", "another key")
+    assert not membership.members
+    assert greet(membership, -2, key="key of 1") == 1, "it has its id by its key"
+    assert greet(membership, -2, key="enrolled", origin="another") == 2, "the only one that nobody owns"

@@ -4,7 +4,9 @@ import os
 import shutil
 import signal
 import stat
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bnpg_protocol.process.security.admission import Admission
@@ -12,7 +14,8 @@ from bnpg_protocol.process.security.endpoints import host_and_port, leaves_machi
 from bnpg_protocol.process.security.keys import KeyFile, read_key_file, write_key_file
 from bnpg_protocol.process.security.quarantine import FIRST, FULL, Quarantine
 from bnpg_protocol.process.security.roster import read_enrolled, read_roster
-from bnpg_protocol.process.transport.curve import new_key_pair
+from bnpg_protocol.process.transport import curve
+from bnpg_protocol.process.transport.curve import Trouble, new_key_pair
 from bnpg_protocol.wire.addresses import UNASSIGNED
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import InsecureSetup
@@ -114,9 +117,11 @@ def test_a_wrong_coordinator_key_and_an_unknown_own_key_end_with_a_reason(secure
     unknown = secured.path / "unknown.key"
     pair = new_key_pair()
     write_key_file(unknown, KeyFile("agent-1", pair.public, pair.secret, secured.server))
+    began = time.monotonic()
     secured.start_agent(0, name="wrong", key=wrong)
     secured.start_agent(1, name="unknown", key=unknown)
     assert secured.processes["wrong"].wait(60) == 8
+    assert time.monotonic() - began > 9.0, "the coordinator might have been busy"
     assert secured.processes["unknown"].wait(60) == 8
     assert "the peer has another key than expected" in secured.log("wrong")
     assert "the peer does not allow our key" in secured.log("unknown")
@@ -256,3 +261,21 @@ def test_quarantine_takes_in_offenders_and_no_victims_of_a_bad_network() -> None
     assert not quarantine.holds("rogue", FIRST)
     assert not quarantine.holds("victim", 0.0)
     assert max(quarantine.refused("rogue", FIRST) for _ in range(FULL)) == 2 * FIRST
+
+
+def test_a_quarantine_is_five_seconds_after_a_hundred_refusals_doubled_up_to_five_minutes() -> None:
+    quarantine = Quarantine()
+    said = [quarantine.refused("rogue", 0.0) for _ in range(900)]
+    assert said[99::100] == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0, 300.0]
+    assert sum(seconds > 0.0 for seconds in said) == 9
+
+
+@pytest.mark.parametrize(
+    ("since", "failures", "hopeless"),
+    [(90.0, 8, True), (90.1, 8, False), (0.0, 7, False), (0.0, 1000, True)],
+)
+def test_a_route_is_given_up_after_eight_failures_in_ten_seconds(
+    since: float, failures: int, hopeless: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curve, "time", SimpleNamespace(monotonic=lambda: 100.0))
+    assert Trouble(since, 100.0, "why", failures).hopeless() is hopeless
