@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 import pytest
+from bnpg_coordinator.environments import world
 from bnpg_coordinator.experiment import experiment_settings
-from bnpg_protocol.wire import codec, link, links, weight
+from bnpg_coordinator.worlds import factored, indexed
+from bnpg_protocol.process.transport import stream, unix, zeromq
+from bnpg_protocol.wire import codec, letters, link, links, sealed, weight
 from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg_protocol.wire.messages import KINDS
 from bnpg_protocol.wire.version import PROTOCOL_VERSIONS
@@ -112,6 +115,40 @@ def test_the_protocol_lists_the_envelope_in_wire_order() -> None:
 def test_the_protocol_gives_the_constants_of_a_link(constant: str, value: float) -> None:
     [cells] = [cells for cells in _rows(PROTOCOL) if cells[0] == f"`{constant}`"]
     assert float(cells[1].split()[0]) == value
+
+
+@pytest.mark.parametrize(
+    ("row", "written", "value", "expected"),
+    [
+        ("states that", "2³², as `<u4` numbers them; 2²⁴ in a simulator or a `FactoredWorld`",
+         (indexed.LARGEST_SPACE, factored.LARGEST_VIEW), (2**24, 2**24)),
+        ("actions of an agent", "65 536", world.MOST_ACTIONS, 65536),
+        ("bytes of a header", "65 536", codec.MAX_HEADER, 65536),
+        ("bytes of a tensor", "2³⁰", codec.MAX_TENSOR, 2**30),
+        ("axes of a tensor", "64", codec.MAX_AXES, 64),
+        ("characters of the reason", "2000", letters.LONGEST, 2000),
+        ("bytes of a sealed", "2²⁴", sealed.LARGEST, 2**24),
+        ("unacknowledged", "1024, and 2²⁸ bytes", (link.WINDOW, weight.WINDOW_BYTES), (1024, 2**28)),
+        ("bytes that a peer", "2²⁴ early, 2²⁶ behind a gap, 2²⁶ ahead",
+         (weight.EARLY_BYTES, weight.HELD_BYTES, weight.AHEAD_BYTES), (2**24, 2**26, 2**26)),
+        ("messages queued", "4096, and 256 MiB", (stream.HIGH_WATER, stream.QUEUED_BYTES), (4096, 2**28)),
+        ("messages kept", "256 a route", (unix.STASH, zeromq.STASH), (256, 256)),
+        ("bytes the kernel", "4 MiB", stream.ON_THE_WAY, 2**22),
+        ("connections that have not", "64, 5 s each", (unix.STRANGERS, unix.GREET_WITHIN), (64, 5.0)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_the_protocol_gives_the_limits_of_the_code(
+    row: str, written: str, value: object, expected: object
+) -> None:
+    [cells] = [cells for cells in _rows(PROTOCOL) if cells[0].startswith(row)]
+    assert cells[1].startswith(written)
+    assert value == expected
+
+
+def test_who_runs_out_of_descriptors_lets_nobody_in_for_a_tenth_of_a_second() -> None:
+    assert "lets nobody in for a tenth of a second" in PROTOCOL
+    assert unix.BREATHE == 0.1
 
 
 def test_every_reject_code_is_documented() -> None:

@@ -20,6 +20,7 @@ from bnpg_protocol.wire.messages import (
     Beacon,
     FlowBroadcast,
     Hello,
+    Reject,
     SignalBroadcast,
     StatesAnnounced,
 )
@@ -292,3 +293,10 @@ def test_negative_counters_are_refused_wherever_they_stand():
     for message in (Beacon("running", -1, 0, ()), ActionsChosen(0, -1, np.zeros(1, dtype="|u1"))):
         with pytest.raises(MalformedMessage, match=">= 0"):
             decode(encode(envelope(message)))
+
+
+@pytest.mark.parametrize("message", [Hello((2,), 0, "x", (), "", "F"), Reject("version", "2", "3")])
+def test_what_every_version_must_understand_is_written_as_in_version_1(message):
+    header = bytes(encode(envelope(message))[0])[8:]
+    assert header[:2] == b"\x9c\x01"
+    assert bytes(encode(envelope(Beacon("running", 0, 0, ())))[0])[8:10] == b"\x9c\x02"

@@ -257,6 +257,7 @@ def test_every_route_has_a_name_that_nobody_at_another_one_knows_and_keeps_it(sc
         first = [name_at(which) for which in (0, 1)]
         assert first[0] != first[1], "a child that knows it could take what is for its parent"
         assert all(name.startswith("near#") for name in first)
+        assert all(len(bytes.fromhex(name.removeprefix("near#").rstrip("#"))) == 12 for name in first)
         near.connect(names[0], ends[0].endpoint)
         assert name_at(0) == first[0], "the coordinator knows a member by it"
     finally:
@@ -369,3 +370,25 @@ def test_a_socket_is_moved_aside_and_back_and_removed_from_either_place(tmp_path
     file.hide()
     file.remove()
     assert not any(tmp_path.iterdir())
+
+
+def test_sockets_of_zeromq_are_set_up_as_the_protocol_says(scratch):
+    far = ZeroMQTransport("far", f"ipc://{scratch.path}/far", largest=1 << 26)
+    near = ZeroMQTransport("near")
+    near.connect("there", far.endpoint)
+    front, dealer = far._front, near._dealers["there"]
+    away = near._socket(zmq.DEALER, "tcp://192.0.2.1:9")  # not connected: traffic of tests stays here
+    every = (front, dealer, away)
+    try:
+        assert {one.get(which) for one in every for which in (zmq.SNDHWM, zmq.RCVHWM)} == {4096}
+        assert [one.get(zmq.HANDSHAKE_IVL) for one in every] == [5000, 30000, 30000]
+        assert [one.get(zmq.LINGER) for one in every] == [1000, 1000, 1000]
+        assert dealer.get(zmq.IMMEDIATE) == 1
+        assert [one.get(zmq.MAXMSGSIZE) for one in (front, dealer)] == [1 << 26, 1 << 30]
+        heartbeats = [(one.get(zmq.HEARTBEAT_IVL), one.get(zmq.HEARTBEAT_TIMEOUT)) for one in every]
+        assert heartbeats[2] == (2000, 6000)
+        assert [interval for interval, _ in heartbeats[:2]] == [0, 0]
+    finally:
+        away.close(linger=0)
+        near.close()
+        far.close()

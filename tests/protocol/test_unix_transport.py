@@ -184,11 +184,38 @@ def test_a_full_queue_is_said_and_bounded(monkeypatch):
     far.close()
 
 
+def test_a_queue_is_bounded_in_bytes_too(monkeypatch):
+    monkeypatch.setattr(stream, "QUEUED_BYTES", 100_000)
+    near, far = pair()
+    near.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    taken = 0
+    while near.send([bytes(30_000)]):
+        taken += 1
+        assert taken < 1000
+    assert near._queued <= 100_000
+    assert near.send([b"small"]), "what still has room is queued"
+    arrived = 0
+    while arrived < taken + 1:
+        near.flush()
+        arrived += len(far.receive(BUFFER))
+    near.close()
+    far.close()
+
+
+def test_sixteen_frames_are_a_message():
+    near, far = pair()
+    near.socket.send(raw(*[b"x"] * 16))
+    assert plain(far.receive(BUFFER)) == [[b"x"] * 16]
+    near.close()
+    far.close()
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [
         (raw(bytes(2000)), "a frame may have 1000 bytes, got 2000"),
         ((0).to_bytes(4, "little") + bytes(8), "1 to 16 frames, got 0"),
+        (raw(*[b""] * 17), "1 to 16 frames, got 17"),
         (b"GET / HTTP/1.1\r\n\r\n", "frames, got"),
         ((1).to_bytes(4, "little") + b"\xff" * 8, "a frame may have 1000 bytes"),
     ],
@@ -310,6 +337,13 @@ def test_a_process_of_another_user_is_not_let_in(listening, monkeypatch):
     listening.knock(FRIEND)
     listening.until(lambda _: listening.transport.refused["another user"])
     monkeypatch.undo()
+    listening.knock(FRIEND)
+    listening.until(bool)
+
+
+def test_a_process_of_root_is_let_in_by_whomever(listening, monkeypatch):
+    monkeypatch.setattr(unix, "_owner", lambda _: 0)
+    monkeypatch.setattr(unix.os, "geteuid", lambda: 4711)
     listening.knock(FRIEND)
     listening.until(bool)
 

@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,19 @@ def test_those_who_come_while_a_crowd_stays_get_in_when_its_handshakes_have_run_
     secured.until("it is told", lambda: "no room for more connections" in secured.log("coordinator"))
     secured.start_agent(2)
     secured.reach(1)
+
+
+def test_a_handshake_may_take_five_seconds() -> None:
+    far = ZeroMQTransport("far", "tcp://127.0.0.1:*")
+    host, port = far.endpoint.removeprefix("tcp://").split(":")
+    try:
+        with socket.create_connection((host, int(port)), 25.0) as silent:
+            began = time.monotonic()
+            while silent.recv(4096):  # its greeting, then the end
+                pass
+        assert 4.0 < time.monotonic() - began < 25.0
+    finally:
+        far.close()
 
 
 def test_a_crowd_that_says_what_makes_no_sense_ends_no_run(secured, right_digest, crowd) -> None:
