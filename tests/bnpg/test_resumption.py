@@ -244,3 +244,21 @@ def test_a_link_to_nothing_among_the_traces_is_refused(
     assert f"{link}: expected a file that this run has written, got a link to what is no file" in ended.err
     link.unlink()
     assert run("resume", folder, "--rounds", "9", "--quiet").code == 0
+
+
+def test_thetas_that_are_put_back_are_gone_on_from_and_what_says_the_end_is_made_again(
+    folder: Path, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    of_agent, aside = folder / "agents" / "agent-0", tmp_path / "aside"
+    shutil.move(of_agent, aside)
+    assert run("resume", folder, "--rounds", "4", "--quiet").code == 6
+    assert json.loads((folder / "summary.json").read_text())["state"] == "failed"
+    assert not (folder / "certificate.json").exists()
+    shutil.rmtree(of_agent, ignore_errors=True)
+    shutil.move(aside, of_agent)
+    assert run("resume", folder, "--rounds", "4", "--quiet").code == 0
+    summary, certificate = (
+        json.loads((folder / file).read_text()) for file in ("summary.json", "certificate.json")
+    )
+    assert (summary["state"], summary["rounds"]) == ("done", 4)
+    assert certificate["policy_digest"] == summary["policy_digest"]

@@ -364,20 +364,41 @@ def test_env_check_of_a_game_is_refused():
         check_environment({"game": "climbing"})
 
 
-@pytest.mark.parametrize("command", ["resume", "play", "edges", "best-response"])
-def test_a_run_folder_brings_no_module_of_its_own_along(here, command):
-    """It may be from somebody else; which runs of simulators run code is in the threat model."""
-    bnpg.train("relay(agents=2)", **RELAY | {"rounds": 1}, out=here / "theirs")
+def with_a_module(here, folder):
+    """A run of somebody else names a module and where it is; imported, it leaves a file."""
+    bnpg.train("relay(agents=2)", **RELAY | {"rounds": 1}, trace=True, out=here / "theirs")
     (here / "theirs" / "of_theirs.py").write_text("open('ran', 'w')\ndef make(): raise ValueError('no')\n")
     file, experiment = here / "theirs" / "run.json", here / "theirs" / "experiment.toml"
     identity = json.loads(file.read_text())
     game = identity["experiment"]["game"]
     identity["experiment"]["game"] = "of_theirs:make"
-    identity["simulator"] |= {"name": "of_theirs:make", "folder": "theirs"}
+    identity["simulator"] |= {"name": "of_theirs:make", "folder": folder}
     file.write_text(json.dumps(identity))
     experiment.write_text(experiment.read_text().replace(f'"{game}"', '"of_theirs:make"'))
     assert "of_theirs:make" in experiment.read_text()
-    ended = CliRunner().invoke(bnpg_command, [command, "theirs"])
+
+
+@pytest.mark.parametrize("command", ["resume", "play", "edges", "best-response", "trace check"])
+def test_a_run_folder_brings_no_module_of_its_own_along(here, command):
+    """It may be from somebody else; which runs of simulators run code is in the threat model."""
+    with_a_module(here, "theirs")
+    ended = CliRunner().invoke(bnpg_command, [*command.split(), "theirs"])
     assert not (here / "ran").exists()
     assert isinstance(ended.exception, InputError)
     assert "folder must be an absolute path, got 'theirs'" in str(ended.exception)
+
+
+def test_who_plays_nothing_imports_no_module_that_a_run_names(here):
+    with_a_module(here, str(here / "theirs"))
+    for asked in (
+        *("runs .", "status theirs", "report theirs", "export theirs --to marl-eval --out marl.json"),
+        "trace show theirs",
+    ):
+        ended = CliRunner().invoke(bnpg_command, asked.split())
+        assert ended.exit_code == 0, (asked, ended.output, ended.exception)
+    for asked, why in (("evaluate", "model is not known"), ("certificate check", "has no certificate.json")):
+        ended = CliRunner().invoke(bnpg_command, [*asked.split(), "theirs"])
+        assert why in str(ended.exception)
+    assert not (here / "ran").exists()
+    ended = CliRunner().invoke(bnpg_command, ["play", "theirs"])
+    assert (here / "ran").exists(), "who plays it does"
