@@ -124,6 +124,10 @@ class SecuredRun:
         An attack takes its time, and on a busy machine the run would be over before it began.
         """
         self.start()
+        self.hold()
+
+    def hold(self) -> None:
+        """Hold a run that was started in its midst."""
         self.reach(5)
         coordinator = self.processes["coordinator"].pid
         os.kill(coordinator, signal.SIGSTOP)  # nothing goes on meanwhile

@@ -3,12 +3,16 @@
 import os
 import shutil
 import signal
+import socket
 import stat
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.request import urlopen
 
 import pytest
+from bnpg_agents.checkpoint import load_latest
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.process.security.endpoints import host_and_port, leaves_machine, require_key
 from bnpg_protocol.process.security.keys import KeyFile, read_key_file, write_key_file
@@ -20,6 +24,7 @@ from bnpg_protocol.wire.addresses import UNASSIGNED
 from bnpg_protocol.wire.envelope import Envelope
 from bnpg_protocol.wire.errors import InsecureSetup
 from bnpg_protocol.wire.messages import Beacon, Hello
+from zmq.utils import z85
 
 HELLO = Hello((2,), UNASSIGNED, "ipc://x", (), "", "")
 
@@ -161,8 +166,21 @@ def test_an_agent_that_lost_its_folder_says_which_life_it_is_and_the_run_begins_
     assert secured.finish() == right_digest
 
 
+def free_ports(number: int) -> tuple[int, ...]:
+    with ExitStack() as open_:
+        probes = [open_.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return tuple(int(probe.getsockname()[1]) for probe in probes)
+
+
 def test_private_keys_are_told_to_nobody(secured, right_digest) -> None:
-    secured.under_way()
+    ports = free_ports(4)
+    pages = [("--metrics-listen", f"127.0.0.1:{port}") for port in ports]
+    secured.start_coordinator("--trace", *pages[0])
+    for agent in range(3):
+        secured.start_agent(agent, "--trace", str(secured.path / "traces"), *pages[agent + 1])
+    secured.hold()
     secrets = [secured.key(agent).secret for agent in range(3)]
     secrets.append(read_key_file(secured.keys / "coordinator.key").secret)
     told = b""
@@ -171,14 +189,36 @@ def test_private_keys_are_told_to_nobody(secured, right_digest) -> None:
             Path(f"/proc/{process.pid}/environ").read_bytes()
             + Path(f"/proc/{process.pid}/cmdline").read_bytes()
         )
+
+    def page(port: int) -> str:
+        return str(urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60).read().decode())
+
+    for agent in (0, 1):
+        state = secured.path / f"state-{agent}"
+        secured.until(
+            "its page is of the round that is held",
+            lambda state=state, port=ports[agent + 1]: (
+                f"bnpg_round {float(max(load_latest(state)))}\n" in page(port)
+            ),
+        )
+    shown = "".join(page(port) for port in ports[:3])  # the last agent stands still
+    assert shown.count("# HELP bnpg_round ") == 3
+    told += shown.encode()
+    thetas = [load_latest(secured.path / f"state-{agent}").values() for agent in (0, 1)]
+    numbers = {repr(abs(float(one))) for held in thetas for theta in held for one in theta.flat}
+    assert any(len(number) > 12 for number in numbers)
+    assert not [number for number in numbers if len(number) > 12 and number[:12] in shown]
     assert secured.finish() == right_digest
     for process in secured.processes.values():
         process.wait(60)  # they take their last files away
+    traces = [*(secured.run / "trace").iterdir(), *(secured.path / "traces").iterdir()]
+    assert len(traces) >= 4, "everybody records its messages"
     for file in secured.path.rglob("*"):
         if file.is_file() and file.parent != secured.keys:
             told += file.read_bytes()
     assert b"bnpg" in told
-    assert not [secret for secret in secrets if secret.encode() in told]
+    written = [(secret.encode(), z85.decode(secret), z85.decode(secret).hex().encode()) for secret in secrets]
+    assert not [form for forms in written for form in forms if form in told]
     assert all(secret not in repr(secured.key(0)) + repr(secured.key(0).pair) for secret in secrets)
 
 
