@@ -1,8 +1,11 @@
 """Game and policy files: what is written is read back, and every bad file gives one clear line."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from bnpg_math.arrays import npz
 from bnpg_math.dag import Dag, complete, empty
 from bnpg_math.errors import GameError, InputError, PolicyError
 from bnpg_math.games.file import load_game, save_game
@@ -343,3 +346,21 @@ def test_the_earlier_name_of_the_module_still_leads_to_it():
 
     assert policy_file.Policy is Policy
     assert policy_file.load_policy is load_policy
+
+
+def test_what_unpacks_to_more_than_there_is_memory_is_refused_before_memory_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr(npz, "memory", lambda: 1 << 20)
+    path = tmp_path / "policy.npz"
+    np.savez_compressed(path, **POLICY | {"theta_0": np.zeros(1 << 21)})
+    assert path.stat().st_size < 1 << 16
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            PolicyError, match=r"'theta_0' of policy file .* does not fit into memory"
+        ) as error:
+            load_policy(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert one_line(error)
+    assert peak < 1 << 21
