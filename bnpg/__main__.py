@@ -27,7 +27,7 @@ try:
     from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
     from bnpg_protocol.wire.exit_codes import ExitCode
 
-    from bnpg.cli.errors import in_a_line, tell_error
+    from bnpg.cli.errors import failure, in_a_line, tell_error
     from bnpg.cli.root import bnpg
     from bnpg.extras import lacks_extra
     from bnpg.notices import printed_by
@@ -92,7 +92,7 @@ def _run(given: list[str], debug: bool) -> int:
         lacking = lacks_extra(error)
         return _fail(lacking, ExitCode.USAGE, debug) if lacking else _defect(error, debug)
     except Exception as error:
-        known = no_defect(error)
+        known = no_defect(error) or failure(error)
         if known is None:
             return _defect(error, debug)
         code, why = known

@@ -186,6 +186,7 @@ class EdgeEntry(TypedDict, total=False):
     low: Required[float]
     high: Required[float]
     exact: float | None
+    exact_reason: str
 
 
 class EdgeValues(TypedDict, total=False):

@@ -158,7 +158,7 @@ def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _all_alike(episodes: int) -> str:
-    return f"no width, as all {episodes} returns were alike: it says nothing of how far others would scatter"
+    return f"all {episodes} returns were alike: of how far others would scatter their interval says nothing"
 
 
 def _last(lines: list[Line], keys: tuple[str, ...], reason: str, prefix: str = "") -> dict[str, Any]:
@@ -265,25 +265,24 @@ def _rate(rate: float) -> str:
     return f"{rate:.1f}" if rate >= 1.0 else f"{rate:.2g}"
 
 
-def _return_row(
-    name: str, summary: dict[str, Any], prefix: str, with_interval: str, without: str
-) -> tuple[str, str, str]:
-    mean, low, high = (summary[f"{prefix}return_{key}"] for key in ("mean", "low", "high"))
+def _return_row(name: str, summary: dict[str, Any], prefix: str, of: str, width: str) -> tuple[str, str, str]:
+    mean, low, high = (summary.get(f"{prefix}return_{key}") for key in ("mean", "low", "high"))
     if f"{prefix}return_interval_reason" in summary:
-        return name, f"{mean:.3f}", without
-    return name, f"{mean:.3f} ({low:.3f} to {high:.3f})", with_interval
+        return name, f"{mean:.3f}", f"{of}, all alike"
+    if low is None or high is None:
+        return name, f"{mean:.3f}", of
+    return name, f"{mean:.3f} ({low:.3f} to {high:.3f})", of + width
 
 
 def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     rows = []
-    if summary.get("return_episodes") is not None:
+    if summary.get("return_episodes") is not None and summary["return_mean"] is not None:
         cut = summary["return_episodes_cut"]
         often = f"of {summary['return_episodes']} episodes nobody trained on, most probable actions"
         often += f", {cut} of them cut" * bool(cut)
-        rows.append(_return_row("return", summary, "", f"{often}, 95 %", f"{often}, all alike"))
+        rows.append(_return_row("return", summary, "", often, ", 95 %"))
         if summary.get("drawn_return_mean") is not None:
-            of = "of the same, actions drawn"
-            rows.append(_return_row("drawn", summary, "drawn_", of, f"{of}, all alike"))
+            rows.append(_return_row("drawn", summary, "drawn_", "of the same, actions drawn", ""))
         return rows
     if summary["return_mean"] is not None:
         error = summary["return_stderr"]

@@ -91,7 +91,9 @@ def browser() -> Iterator[Callable[..., "BrowserContext"]]:
         def find(width: int = 1200, scheme: str = "light") -> "BrowserContext":
             key = (width, scheme)
             if key not in started:
-                started[key] = start(viewport={"width": width, "height": 800}, color_scheme=scheme)
+                # Places on a page are asked for before they are clicked: it may not be scrolling meanwhile.
+                size = {"width": width, "height": 800}
+                started[key] = start(viewport=size, color_scheme=scheme, reduced_motion="reduce")
             return started[key]
 
         yield find

@@ -32,12 +32,13 @@ class RunFailed(RuntimeError):
     why : str
     code : ExitCode
         With which the command line would have ended.
-    folder : Path
-        The run folder.
+    folder : Path or None
+        The run folder; None if it is not kept.
     """
 
-    def __init__(self, why: str, code: ExitCode, folder: Path) -> None:
-        super().__init__(f"{why}; the run so far is in {folder}")
+    def __init__(self, why: str, code: ExitCode, folder: Path | None) -> None:
+        super().__init__(why if folder is None else f"{why}; the run so far is in {folder}")
+        self.why = why
         self.code = code
         self.folder = folder
 

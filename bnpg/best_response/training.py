@@ -18,13 +18,14 @@ from bnpg_coordinator.networks import encodings, theta_shape
 from numpy.typing import NDArray
 
 from bnpg.api.preparation import prepared
-from bnpg.api.training import run_to_the_end
+from bnpg.api.training import RunFailed, run_to_the_end
 from bnpg.best_response import EPISODES, LANES, ROUNDS
 from bnpg.best_response.one_agent import OneAgentWorld, View
-from bnpg.edges.measuring import Estimate, paired
+from bnpg.edges.measuring import paired
 from bnpg.edges.of_run import latest_policy, longest, trained
 from bnpg.evaluation.effort import is_coverage_affordable
 from bnpg.evaluation.episodes import Acts, Episodes, play_episodes, stream
+from bnpg.evaluation.means import Estimate
 from bnpg.evaluation.measure import measure
 from bnpg.report.recorded_run import RecordedRun
 from bnpg.run_folder import RunFolder
@@ -104,6 +105,8 @@ def best_response(
         begun = prepared(None, settings | _learning(recorded), None, folder / "run", alone)
         run_to_the_end(begun.run, begun.settings, progress=False, on_line=None)
         found = _Greedy(view, _policy(begun.run))
+    except RunFailed as failed:
+        raise RunFailed(f"agent {agent} could not be trained: {failed.why}", failed.code, None) from None
     finally:
         shutil.rmtree(folder)
     own = stream(experiment.seed, RESPONDING)
@@ -112,10 +115,10 @@ def best_response(
         play_episodes(world, dag, policies, own, episodes, longest(recorded))
         for policies in (team, responding)
     ]
-    span = float(np.ptp(np.concatenate([before.returns, after.returns])))
-    if not span and world.model is not None:
+    span = 0.0
+    if world.model is not None and not np.ptp(np.concatenate([before.returns, after.returns])):
         span = returns_spread(world.model)  # others might differ
-    gain = paired(after.returns - before.returns, span)
+    gain = paired(after, before, span)
     if world.model is not None:
         # What comes after the cut may be the best with one policy and the worst with the other.
         gain = gain.allowing(after.tail(reward_range(world.model), world.gamma))

@@ -51,9 +51,8 @@ def upper_bounds(game: Game, measured: Evaluation) -> FloatBounds:
     reward = game.reward[reachable(game)]
     spread = float(reward.max()) / 2 - float(reward.min()) / 2
     off = 2 * spread * (tables + game.gamma * rows) / (1 - game.gamma) ** 2
-
     if reward.max() > reward.min():
-        off += 4.0 * SMALLEST  # both may be below all doubles
+        off += 4.0 * SMALLEST / (1.0 - game.gamma) ** 2  # both may be below all doubles
 
     def above(gap: float) -> float:
         bound = (gap + off) * _UP

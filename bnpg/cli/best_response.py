@@ -38,9 +38,9 @@ def best_response(
     """Train one agent alone while the others keep to what the run came to, and measure what it gains.
 
     What it gains, its Nash gap is at least: the low end of the interval is a lower bound with a confidence of
-    97.5 %. It is no certificate: a better response may exist that was not found. Where the model of the game
-    is known, the exact gap stands beside it. Of a run that is done it is kept in RUN/best-response.json, and
-    shown in its report.
+    97.5 %, as far as the normal approximation goes. It is no certificate: a better response may exist that
+    was not found. Where the model of the game is known, the exact gap stands beside it. Of a run that is done
+    it is kept in RUN/best-response.json, and shown in its report.
     """
     import json
 

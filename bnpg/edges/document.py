@@ -4,7 +4,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from bnpg.edges.measuring import Edges, Estimate
+from bnpg.edges.measuring import Edges
+from bnpg.evaluation.means import Estimate
 from bnpg.experiment_plan import edges_text
 from bnpg_math.dag import Dag
 

@@ -7,7 +7,6 @@ parent: its conditional is then averaged over the parent's action, as often as e
 difference has little noise. Where the model is known the same difference is computed too.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from bnpg.edges import EPISODES
 from bnpg.edges.trained import Trained, VisitCounter
 from bnpg.evaluation.effort import is_coverage_affordable
 from bnpg.evaluation.episodes import Episodes, play_episodes, stream
-from bnpg.evaluation.played import FEW, WIDTH
+from bnpg.evaluation.means import Estimate, estimate
 from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.joint import joint_policy
@@ -29,6 +28,7 @@ from bnpg_math.exact.fixed_point import is_affordable
 from bnpg_math.exact.response import enclosed_value
 from bnpg_math.exact.rounding import (
     ACCEPTED,
+    SMALLEST,
     UNIT,
     Enclosed,
     backup_rounding,
@@ -47,19 +47,6 @@ UNDECIDED = "it cannot be told from rounding"
 """Why nothing is said by the model."""
 ALL_PAIRS = 30
 """Edges up to which every one that is left is measured again after each removal."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean of paired differences, with the ends of its interval of 95 %."""
-
-    value: float
-    low: float
-    high: float
-
-    def allowing(self, tail: float) -> "Estimate":
-        """The same where as much as `tail` may be missing of the difference, whichever way."""
-        return Estimate(self.value, self.low - tail, self.high + tail)
 
 
 @dataclass(frozen=True)
@@ -90,22 +77,18 @@ class Edges:
     """Why `exact_loss` is missing although the model is known."""
 
 
-def paired(difference: FloatArray, span: float) -> Estimate:
-    """Return the mean of paired differences with its interval.
+def paired(first: Episodes, second: Episodes, span: float) -> Estimate:
+    """Return how much more the first episodes paid than the second, with its interval.
 
     Parameters
     ----------
-    difference : (K,) float
+    first, second : Episodes
+        On the same luck.
     span : float
-        Of the returns that were met. Where few episodes differ at all a standard error says little: an event
-        in less than 3 of K episodes may not have been met, so the interval is wider by 3/K of the span.
+        How far apart returns are that were met before.
     """
-    count = difference.size
-    mean = math.fsum(difference.tolist()) / count
-    width = WIDTH * float(difference.std(ddof=1)) / math.sqrt(count) if count > 1 else math.inf
-    if np.count_nonzero(difference) < FEW:
-        width += 3.0 / count * span
-    return Estimate(mean, mean - width, mean + width)
+    met = float(np.ptp(np.concatenate([first.returns, second.returns])))
+    return estimate(first.returns - second.returns, first.off + second.off, max(span, met))
 
 
 @one_thread()
@@ -198,10 +181,9 @@ class _Measure:
         model = world.model
         self._played = self._play(trained.dag)
         self._tail = 0.0 if model is None else self._played.tail(reward_range(model), model.gamma)
-        whole = self._played.returns
-        self.episodes = whole.size
-        self._returns = {trained.dag: whole}
-        both = np.concatenate([whole, counted])
+        self.episodes = self._played.returns.size
+        self._met = {trained.dag: self._played}
+        both = np.concatenate([self._played.returns, counted])
         # Where no two returns differ, others might.
         self._span = float(np.ptp(both)) or (0.0 if model is None else returns_spread(model))
         # A constant in all rewards is no part of a difference, and costs its digits.
@@ -213,13 +195,10 @@ class _Measure:
         """Return what is lost on a smaller graph."""
         if dag == self._dag:
             return Estimate(0.0, 0.0, 0.0)
-        if dag not in self._returns:
-            self._returns[dag] = self._play(dag).returns
+        if dag not in self._met:
+            self._met[dag] = self._play(dag)
             self._measured()
-        other = self._returns[dag]
-        both = np.concatenate([self._returns[self._dag], other])
-        found = paired(self._returns[self._dag] - other, max(self._span, float(np.ptp(both))))
-        return found.allowing(self._tail)
+        return paired(self._played, self._met[dag], self._span).allowing(self._tail)
 
     def exact_loss(self, dag: Dag) -> tuple[float | None, str]:
         """Return it from the model, where that is known, and why it is missing.
@@ -293,7 +272,7 @@ def _known(loss: Enclosed, spread: float) -> float | None:
 
 def _off(game: Game, tables: Sequence[FloatArray]) -> float:
     """What a value is off by because the entries of the tables were rounded."""
-    return softmax_rounding(tables) * game.reward_range / (1.0 - game.gamma) ** 2
+    return (softmax_rounding(tables) * game.reward_range + SMALLEST) / (1.0 - game.gamma) ** 2
 
 
 def _without(dag: Dag, edge: Edge) -> Dag:

@@ -12,9 +12,12 @@ from bnpg_coordinator.worlds.interface import Seen, World
 from numpy.typing import NDArray
 
 from bnpg.evaluation import playing
+from bnpg.evaluation.paid import Paid
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.chance.streams import Purpose, generator, uniforms
 from bnpg_math.dag import Dag
+from bnpg_math.exact.centred import usual_reward
+from bnpg_math.exact.rounding import SMALLEST
 
 AT_ONCE_GAME, AT_ONCE_SIMULATOR = 4096, 64
 """Episodes side by side: instances of an environment may be slow to make."""
@@ -25,7 +28,10 @@ class Episodes(NamedTuple):
     """What whole episodes paid, and what of them was not played."""
 
     returns: FloatArray
-    """(K,): undiscounted, or in a world without episodes of its own discounted."""
+    """(K,): undiscounted, or in a world without episodes of its own discounted, and of a game whose model is
+    known without what its rewards usually are."""
+    off: float
+    """How far each may be from what it stands for by rounding."""
     steps: int
     """Of the longest."""
     cut: int
@@ -35,7 +41,9 @@ class Episodes(NamedTuple):
 
     def tail(self, reward_range: float, gamma: float) -> float:
         """Return what may be missing of a difference of two returns that were cut here, at the most."""
-        return self.left * reward_range / (1.0 - gamma) * (1.0 + 1e-9) if self.left else 0.0
+        if not self.left or not reward_range:
+            return 0.0
+        return self.left * (reward_range / (1.0 - gamma)) * (1.0 + 1e-9) + SMALLEST
 
 
 class Acts(Protocol):
@@ -98,8 +106,8 @@ def play_episodes(
         _play(world, dag, policies, seed, batch, at_once, steps or MOST_STEPS, met)
         for batch in range(-(-episodes // at_once))
     ]
-    returns, made, cut, left = zip(*batches, strict=True)
-    return Episodes(np.concatenate(returns), max(made), sum(cut), max(left))
+    returns, off, made, cut, left = zip(*batches, strict=True)
+    return Episodes(np.concatenate(returns), max(off), max(made), sum(cut), max(left))
 
 
 def _play(
@@ -119,14 +127,14 @@ def _play(
         legal = seen.legal[agent] if seen.legal else None
         return policies[agent].draw(seen.by(agent), parents, drawn, legal)
 
-    paid = np.zeros(lanes)
+    paid = Paid(lanes, 0.0 if world.model is None else usual_reward(world.model))
     made, cut, left = 0, lanes, 0.0
     for step in playing.steps(world, dag, choose, seed, batch, lanes, most):
-        under_way = ~step.before
         if met is not None:
+            under_way = ~step.before
             for agent, parents in enumerate(dag.parents):
                 heard = [step.actions[parent][under_way] for parent in parents]
                 met(agent, step.seen.by(agent)[under_way], heard)
-        paid[under_way] += step.weight * step.rewards[under_way]
+        paid.add(step)
         made, cut, left = step.time + 1, int(np.count_nonzero(~step.over)), step.left
-    return Episodes(paid, made, 0 if left else cut, left)
+    return Episodes(paid.returns, paid.off, made, 0 if left else cut, left)

@@ -5,7 +5,6 @@ episodes are drawn for this purpose alone and are the same for every policy of a
 two policies are compared on equal terms.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,8 @@ from bnpg_coordinator.worlds.interface import Seen, World
 from numpy.typing import NDArray
 
 from bnpg.evaluation import playing
-from bnpg.evaluation.over_seeds import alike
+from bnpg.evaluation.means import estimate
+from bnpg.evaluation.paid import Paid
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.chance.sampling import cumulative, invert
 from bnpg_math.chance.streams import Purpose, generator, uniforms
@@ -26,11 +26,6 @@ LANES, ROUNDS = 20, 5
 """Together 100 episodes, some at once: an environment may be slow to make."""
 MOST_STEPS = 1000
 """Steps after which an episode is cut, if those of a round are fewer."""
-WIDTH = 1.959963984540054
-"""Standard errors on either side: of means of many episodes, 95 of 100 such intervals hold the true one."""
-
-FEW = 30
-"""Episodes that must differ for a standard error to mean much."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,7 @@ class Returns:
     high: float
     """Ends of the interval."""
     alike: bool
-    """Whether all were, within rounding: its width, none, then says nothing of how others would scatter."""
+    """Whether all were, up to rounding: the interval then says nothing of how others would scatter."""
     episodes: int
     cut: int
     """How many were not over when they were cut."""
@@ -77,36 +72,16 @@ def evaluate_by_playing(
     """
     own = int(generator(seed, Purpose.EVALUATION, index=1).integers(2**63))
     most = max(steps, MOST_STEPS)
-    returns, cut = [], 0
+    returns, off, cut = [], 0.0, 0
     for round_ in range(ROUNDS):
         paid, ended = _play(world, dag, scores, own, round_, most, sampled)
-        returns.append(paid)
+        returns.append(paid.returns)
+        off = max(off, paid.off)
         cut += int(np.count_nonzero(~ended))
     total = np.concatenate(returns)
-    mean = math.fsum(total.tolist()) / total.size
-    width = half_width(total)
-    return Returns(mean, mean - width, mean + width, alike(total), total.size, cut)
-
-
-def half_width(returns: FloatArray) -> float:
-    """Return half of the width of the interval of a mean at 95 %.
-
-    Parameters
-    ----------
-    returns : (K,) float
-        Where few of them differ from the others a standard error says little: an event in less than 3 of K
-        episodes may not have been met, so the interval is wider by 3/K of their span.
-
-    Returns
-    -------
-    float
-        0 if all are alike, which says nothing of how others would scatter.
-    """
-    width = WIDTH * float(returns.std(ddof=1)) / math.sqrt(returns.size)
-    common = int(np.unique(returns, return_counts=True)[1].max())
-    if returns.size - common < FEW:
-        width += 3.0 / returns.size * float(np.ptp(returns))
-    return width
+    mean = estimate(total, off)
+    alike = bool(np.ptp(total) <= 2.0 * off)
+    return Returns(mean.value, mean.low, mean.high, alike, total.size, cut)
 
 
 def _play(
@@ -117,7 +92,7 @@ def _play(
     round_: int,
     most: int,
     sampled: bool,
-) -> tuple[FloatArray, NDArray[np.bool_]]:
+) -> tuple[Paid, NDArray[np.bool_]]:
     """Return what each lane's first episode paid, and whether it came to its end."""
 
     def choose(agent: int, time: int, seen: Seen, parents: Sequence[IntArray]) -> IntArray:
@@ -128,10 +103,10 @@ def _play(
         drawn = uniforms(seed, Purpose.ACTIONS, agent, round_, time, LANES)
         return invert(cumulative(np.exp(log_policy(found))), np.arange(LANES), drawn)
 
-    paid = np.zeros(LANES)
+    paid = Paid(LANES)
     ended: NDArray[np.bool_] = np.zeros(LANES, dtype=bool)
     for step in playing.steps(world, dag, choose, seed, round_, LANES, most):
-        paid[~step.before] += step.weight * step.rewards[~step.before]
+        paid.add(step)
         ended = step.over
     return paid, ended
 

@@ -140,12 +140,13 @@ def _edges(run: RecordedRun) -> dict[str, object] | None:
     found = run.run.edge_values
     if found is None:
         return None
+    why = {(entry["parent"], entry["child"]): entry.get("exact_reason", "-") for entry in found["edges"]}
     worths = sorted(edge_worths(run).items(), key=lambda entry: -entry[1].value)
     rows = [
         [
             f"{parent} → {child}",
             f"{shown(worth.value)} ({shown(worth.low)} to {shown(worth.high)})",
-            "-" if worth.exact is None else shown(worth.exact),
+            why[parent, child] if worth.exact is None else shown(worth.exact),
         ]
         for (parent, child), worth in worths
     ]

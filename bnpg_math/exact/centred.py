@@ -46,6 +46,11 @@ def returns_spread(game: Game) -> float:
     return reward_range(game) / (1.0 - game.gamma)
 
 
+def usual_reward(game: Game) -> float:
+    """Return a reward in reach that as many exceed as fall short of: beside it few are large."""
+    return float(np.percentile(game.reward[reachable(game)], 50.0, method="lower"))
+
+
 def centred(game: Game) -> Game:
     """The game with the middle of the rewards in reach taken off.
 

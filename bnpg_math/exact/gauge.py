@@ -154,7 +154,7 @@ class Gauge:
         # Rows that are off by so much move each of two values by half of it times the range of returns.
         allowance = off * self.range_of_returns / (1.0 - self._game.gamma)
         if off and self.range_of_returns:
-            allowance += SMALLEST  # the product may be below all doubles
+            allowance += SMALLEST / (1.0 - self._game.gamma)  # the product may be below all doubles
         return _consistent(
             (found.value.number, found.value_per_state, found.best.number), gap, gains, allowance
         )

@@ -11,8 +11,8 @@ import bnpg
 from bnpg.__main__ import main
 from bnpg.best_response.document import as_json, as_text
 from bnpg.best_response.training import Response
-from bnpg.edges.measuring import Estimate
 from bnpg.evaluation import episodes
+from bnpg.evaluation.means import Estimate
 
 SMALL = ["--rounds", "60", "--lanes", "128", "--episodes", "2000", "--quiet"]
 

@@ -36,7 +36,7 @@ RELAY = {"dag": "star", "rounds": 30, "steps": 2, "lanes": 128, "learning_rate":
 def test_relay_is_learnt_along_edges_and_not_without():
     along = bnpg.train("relay(agents=3)", **RELAY)
     assert along.summary["return_mean"] == 1.0
-    assert along.summary["return_low"] == along.summary["return_high"]
+    assert along.summary["return_low"] <= 1.0 <= along.summary["return_high"]
     assert "all 100 returns were alike" in along.summary["return_interval_reason"]
     alone = bnpg.train("relay(agents=3)", **RELAY | {"dag": "empty"})
     assert alone.summary["return_mean"] < 0.6

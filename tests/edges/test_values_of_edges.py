@@ -1,5 +1,6 @@
 """Values of edges: intervals hold the exact value, and stand-ins are not both given up."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from bnpg_coordinator.worlds.table import TableWorld
 
 from bnpg.api.games import dense_game
 from bnpg.edges.document import as_json, as_text
-from bnpg.edges.measuring import UNDECIDED, Edges, graphs_to_measure, paired, value_edges
+from bnpg.edges.measuring import UNDECIDED, Edges, graphs_to_measure, value_edges
 from bnpg.edges.trained import TrainedTables
 from bnpg.evaluation import episodes
+from bnpg.evaluation.means import estimate
 from bnpg_math.dag import Dag
 from bnpg_math.exact.difference import difference_in_integers
 from bnpg_math.games.builtin.random_game import random_game
@@ -65,6 +67,18 @@ def copying(agents: int) -> tuple[Game, Dag, list[np.ndarray]]:
                 table[(0, *parents)] = np.eye(2)[parents[0]]
         tables.append(table)
     return game, dag, tables
+
+
+@pytest.mark.parametrize(("level", "more"), [(1e9, 2.0**-23), (3e9, 2.0**-20), (0.0, 1e-200), (0.0, 1e-300)])
+def test_what_an_edge_is_worth_is_in_its_interval_behind_a_constant_and_in_any_unit(
+    level: float, more: float
+) -> None:
+    game, dag, tables = copying(2)
+    game = replace(game, reward=level + more * game.reward, gamma=0.9)
+    (one,) = value_edges(TableWorld(game), TrainedTables(dag, tables), 0, episodes=500).values
+    assert one.exact == pytest.approx(5.0 * more, rel=1e-5)
+    assert one.estimate.low < one.exact < one.estimate.high
+    assert one.estimate.high - one.estimate.low < one.exact
 
 
 def test_edges_that_are_not_listened_to_are_worth_nothing_and_are_given_up() -> None:
@@ -160,9 +174,9 @@ def test_a_budget_is_kept_to(budget: int, left: int) -> None:
 
 def test_few_differences_widen_the_interval() -> None:
     rare = np.zeros(1000)
-    assert paired(rare, 10.0).high == pytest.approx(0.03)
+    assert estimate(rare, 0.0, 10.0).high == pytest.approx(0.03)
     rare[0] = 5.0
-    one = paired(rare, 10.0)
+    one = estimate(rare, 0.0, 10.0)
     assert one.low < 0.0 < one.high
 
 
