@@ -27,9 +27,10 @@ try:
     from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
     from bnpg_protocol.wire.exit_codes import ExitCode
 
-    from bnpg.cli.errors import failure, in_a_line, tell_error
+    from bnpg.cli.errors import in_a_line, tell_error
     from bnpg.cli.root import bnpg
     from bnpg.extras import lacks_extra
+    from bnpg.failures import failure
     from bnpg.notices import printed_by
     from bnpg_files.names import check_sayable
     from bnpg_math.errors import InputError

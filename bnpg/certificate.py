@@ -36,6 +36,7 @@ from bnpg.evaluation.prediction import natural_prediction, predicted_rounds, pre
 from bnpg.one_thread import one_thread
 from bnpg.run_folder import RunFolder
 from bnpg.verdict import certificate_label
+from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.arrays.npz import write_arrays
 from bnpg_math.dag import Dag
 from bnpg_math.dag.perfect import is_perfect
@@ -218,7 +219,7 @@ def _sampled(experiment: Experiment, game: Game, policy: Policy, quiet: bool) ->
         "episodes": outcome.episodes,
         "longest": sought.longest,
         "looks": list(sought.looks),
-        "worst": outcome.worst,
+        **finite_fields({"worst": outcome.worst}),
         "constant": outcome.constant if math.isfinite(outcome.constant) else None,
     }
 

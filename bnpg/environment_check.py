@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from bnpg_coordinator.environments.foreign import RAISED
 from bnpg_coordinator.environments.opening import Opened
 from bnpg_coordinator.environments.probe import LANES, carried_over, keyed_actions, play, probe_seed
 from bnpg_coordinator.environments.teams import Team, team
@@ -178,7 +179,7 @@ def _failed(test: Callable[[], Any]) -> str:
         warnings.simplefilter("ignore")
         try:
             test()
-        except Exception as error:  # whatever somebody else's test may raise
+        except RAISED as error:  # whatever somebody else's test may raise
             text = " ".join(str(error).split())[:200]
             return f"{type(error).__name__}: {text}" if text else type(error).__name__
     return ""
@@ -228,7 +229,7 @@ def _seconds_alone(env: Team, seed: int) -> float:
     while spent < SPEED_SECONDS:
         actions = {}
         for agent in env.agents:
-            mask = _mask(observed[agent], infos.get(agent))
+            mask = _mask(observed[agent], (infos or {}).get(agent))
             choices = np.arange(int(spaces[agent].n)) if mask is None else np.flatnonzero(mask)
             actions[agent] = int(rng.choice(choices)) + int(spaces[agent].start) if len(choices) else 0
         start = time.perf_counter()

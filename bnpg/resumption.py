@@ -23,6 +23,7 @@ from bnpg_coordinator.experiment import (
 )
 from bnpg_coordinator.run_record import check_record
 from bnpg_coordinator.sealed_folder import FOLDER, read_sealed
+from bnpg_coordinator.worlds.interface import WorldFailed
 from bnpg_protocol.process.fence import Fence, fences
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.wire.addresses import process_name
@@ -281,11 +282,13 @@ def _check_simulator(run: RunFolder) -> None:
     if before is None:
         run.opened.check()  # it failed when the run began, and may be mended now
         return
-    now = run.opened.probe
+    now = run.opened.probed
+    if isinstance(now, WorldFailed):
+        raise now
     if before != now:
         raise InputError(
             f"the simulator {run.opened.name} plays differently than when the run began: its probe was "
-            f"{before!s:.16}.., this is {now!s:.16}.."
+            f"{before!s:.16}.., this is {now:.16}.."
         )
 
 

@@ -21,6 +21,8 @@ from bnpg_math.theory.weighted_barrier import path_products, weighted_rounds
 
 STEP = 1.0
 """The step of the natural gradient that rounds are predicted for; a larger one needs no more."""
+BEYOND = "the rounds that are promised are beyond all floats"
+"""Why there is no number of them."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,10 @@ class Assessor:
             cost = rounded_up(left)
             return None, None, f"the game is additive over the DAG up to rounding, which may cost {cost}"
         natural = natural_rounds(game.agents, game.joint_actions, game.reward_range, game.gamma, STEP, goal)
+        if not math.isfinite(natural):
+            return None, None, BEYOND
         constant, unreachable = self._constant
         if constant is None:
             return natural, None, unreachable
-        return natural, weighted_rounds(game, dag, goal / constant, self._rise), None
+        weighted = weighted_rounds(game, dag, goal / constant, self._rise)
+        return (natural, weighted, None) if math.isfinite(weighted) else (natural, None, BEYOND)

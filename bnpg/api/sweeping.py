@@ -11,6 +11,7 @@ from bnpg.launchers.settings import settings_from
 from bnpg.sweeps.folder import available_cores
 from bnpg.sweeps.grid import grid_of, read_grid
 from bnpg.sweeps.running import Sweep, run_sweep
+from bnpg_math.errors import InputError
 
 
 @in_python_words
@@ -72,6 +73,8 @@ def sweep(
     else:
         checked = read_grid(Path(grid), samples)
     settings = settings_from({"launcher": "memory"})
+    if jobs is not None and not (isinstance(jobs, int) and jobs >= 0):
+        raise InputError(f"jobs must be an integer, 0 or None for as many as there are cores, got {jobs!r}")
     return run_sweep(checked, Path(out), jobs or available_cores(), settings, quiet=not progress)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bnpg_coordinator.line import Line, fields_of
+from bnpg_coordinator.worlds.interface import WorldFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.api.preparation import Prepared, settings_of
@@ -82,7 +83,11 @@ def resume(
     if env is not None:
         run.hand_over(env)
     asked = None if rounds is None else settings_of({"rounds": rounds})["rounds"]
-    run = resumable(run, asked)
+    try:
+        run = resumable(run, asked)
+    except WorldFailed as error:
+        code = ExitCode.DEADLINE if error.hung else ExitCode.WORLD
+        raise RunFailed(str(error), code, run.path) from None
     if completed(run):
         return Run(recorded(run))
     return run_to_the_end(run, run.settings, progress, on_line, rounds=asked)

@@ -115,8 +115,8 @@ def best_response(
         play_episodes(world, dag, policies, own, episodes, longest(recorded))
         for policies in (team, responding)
     ]
-    span = 0.0
-    if world.model is not None and not np.ptp(np.concatenate([before.returns, after.returns])):
+    span = float(np.ptp(np.concatenate([before.returns, after.returns])))
+    if world.model is not None and span <= before.off + after.off:
         span = returns_spread(world.model)  # others might differ
     gain = paired(after, before, span)
     if world.model is not None:

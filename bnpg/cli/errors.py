@@ -1,7 +1,6 @@
 """How a person is told of an error or a warning: in one line, and one that can be read."""
 
 import click
-from bnpg_protocol.wire.exit_codes import ExitCode
 from bnpg_protocol.wire.letters import in_one_line
 
 LONGEST = 900
@@ -11,18 +10,6 @@ LONGEST = 900
 def tell_error(text: str) -> None:
     """Write an error to standard error."""
     click.echo(f"bnpg: error: {in_a_line(text)}", err=True)
-
-
-def failure(error: Exception) -> tuple[ExitCode, str] | None:
-    """Return how a command ends that plays or trains, and why, if that failed; else None."""
-    # Whoever begins a command does not need them.
-    from bnpg_coordinator.worlds.interface import WorldFailed
-
-    from bnpg.api.training import RunFailed
-
-    if isinstance(error, WorldFailed):
-        return (ExitCode.DEADLINE if error.hung else ExitCode.WORLD), str(error)
-    return (error.code, str(error)) if isinstance(error, RunFailed) else None
 
 
 def in_a_line(text: str) -> str:

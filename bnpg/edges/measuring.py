@@ -183,9 +183,9 @@ class _Measure:
         self._tail = 0.0 if model is None else self._played.tail(reward_range(model), model.gamma)
         self.episodes = self._played.returns.size
         self._met = {trained.dag: self._played}
-        both = np.concatenate([self._played.returns, counted])
-        # Where no two returns differ, others might.
-        self._span = float(np.ptp(both)) or (0.0 if model is None else returns_spread(model))
+        self._span = float(np.ptp(np.concatenate([self._played.returns, counted])))
+        if model is not None and self._span <= 2.0 * self._played.off:
+            self._span = returns_spread(model)  # others might differ
         # A constant in all rewards is no part of a difference, and costs its digits.
         self._model = centred(model) if model is not None and is_coverage_affordable(model) else None
         self._given = model

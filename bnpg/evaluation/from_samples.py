@@ -26,6 +26,7 @@ from bnpg_math.theory.sampled_certificate import (
     Look,
     Moments,
     episode_gradients,
+    largest_sample,
     longest_episode,
     look,
 )
@@ -122,8 +123,8 @@ def certify_from_samples(
     spread = 2.0 * upwards(_farthest(low, high))
     longest = longest_episode(world.gamma, spread, BIAS_SHARE * float(thresholds.min())) if spread else 1
     looks = _looks(episodes)
-    gradients = Moments(thresholds.size)
-    visits = Moments(agents[0].states)
+    gradients = Moments(thresholds.size, largest_sample(spread, longest))
+    visits = Moments(agents[0].states, float(longest))
     judge = partial(
         look,
         barrier=np.concatenate([agent.barrier for agent in agents]),

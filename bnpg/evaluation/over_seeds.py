@@ -15,6 +15,7 @@ import numpy as np
 
 from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.by_two import moved, places_of, standard_error
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import empty
 from bnpg_math.exact.values import evaluate
@@ -69,6 +70,10 @@ def interval(strata: Sequence[FloatArray]) -> tuple[float, float] | None:
     """
     if all(alike(sample) for sample in strata):
         return None
+    places = places_of(max(float(np.abs(sample).max()) for sample in strata))
+    if places:
+        ends = interval([np.ldexp(sample, -places) for sample in strata])
+        return None if ends is None else (moved(ends[0], places), moved(ends[1], places))
     from scipy import stats  # half of what it costs to start a page or a command, of which few need it
 
     def statistic(*samples: FloatArray, axis: int = -1) -> FloatArray:
@@ -118,7 +123,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     from scipy import stats
 
     quantile = stats.t.ppf((1.0 + CONFIDENCE) / 2.0, len(values) - 1)
-    half = float(quantile * np.std(values, ddof=1) / np.sqrt(len(values)))
+    half = float(quantile * standard_error(np.array(values)))
     return mean, mean - half, mean + half
 
 
@@ -129,7 +134,7 @@ def interval_in_words(middle: float, low: float, high: float) -> str:
 
 def alike(values: FloatArray) -> bool:
     """Whether all values are one, up to rounding."""
-    return bool(np.ptp(values) <= SAME * max(1e-300, float(np.abs(values).max())))
+    return bool(np.ptp(values) <= SAME * float(np.abs(values).max()))
 
 
 @one_thread()
@@ -147,9 +152,10 @@ def score(value: float | None, uniform: float | None, best: float | None) -> flo
     float or None
         1 at V*, 0 at random, below 0 if worse than that; None if unknown, or if nothing can be gained.
     """
-    if value is None or uniform is None or best is None or best - uniform <= 1e-12 * max(1.0, abs(best)):
+    if value is None or uniform is None or best is None:
         return None
-    return (value - uniform) / (best - uniform)
+    gained = best - uniform
+    return None if gained <= SAME * max(abs(best), abs(uniform)) else (value - uniform) / gained
 
 
 def profile(scores: FloatArray, levels: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bnpg.evaluation.over_seeds import CONFIDENCE, FEW, SETTLING, interquartile_mean, interval
+from bnpg.evaluation.over_seeds import CONFIDENCE, FEW, SAME, SETTLING, interquartile_mean, interval
 from bnpg.measures import named
 from bnpg.report.numbers import shown
 from bnpg.report.recorded_run import RecordedRun
@@ -88,7 +88,7 @@ class Difference:
     @property
     def can_settle(self) -> bool:
         """Whether there is an interval, and not of so few seeds that all may have one sign by chance."""
-        return self.low is not None and (self.pairs == 1 or self.pairs >= SETTLING)
+        return self.low is not None and self.pairs >= SETTLING
 
 
 def _key(run: RecordedRun, fields: dict[str, Any]) -> str:
@@ -228,9 +228,14 @@ def _difference(
     how = "one common seed: no interval"
     errors = [run.last.return_stderr for run in pairs[0][:2]]
     if len(values) > 1:
-        low, high = interval([values]) or (None, None)
+        # Beside what is subtracted: differences of what is alike are rounding.
+        of = max(abs(run.latest(measure) or 0.0) for pair in pairs for run in pair[:2])
+        same = float(np.abs(values).max()) <= SAME * of
+        low, high = (None, None) if same else interval([values]) or (None, None)
         how = f"bootstrap over {len(values)} seeds" + ", widened by Student's t" * (len(values) < FEW)
         how = f"{len(values)} seeds, all alike: no interval" if low is None else how
+    elif measure == "return_mean" and 0.0 in errors:
+        how = "one common seed, and lanes that are all alike: no interval"
     elif measure == "return_mean" and all(isinstance(error, float) for error in errors):
         spread = 1.959964 * math.hypot(*errors)  # type: ignore[arg-type]
         low, high = middle - spread, middle + spread

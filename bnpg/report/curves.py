@@ -222,8 +222,12 @@ def _descent(run: RecordedRun, rounds: FloatArray, beta: float) -> FloatArray | 
         return None
     largest = float(np.abs(run.column("objective")[1]).max(initial=0.0))
     lost = ascent_rounding(run.game, run.dag, largest)
-    bound: FloatArray = np.sqrt(2 * beta * (_room(run) / (rounds + 1.0) + lost.rise)) + lost.gradient
-    return bound
+    rises = _room(run) / (rounds + 1.0) + lost.rise
+    # Each beside its own power of two, an even one for both: the product of tiny ones is not 0.
+    (slope, one), two = math.frexp(beta), math.frexp(float(rises.max()))[1]
+    odd = (one + two) % 2
+    bound: FloatArray = np.ldexp(np.sqrt(2 * slope * np.ldexp(rises, odd - two)), (one + two - odd) // 2)
+    return bound + lost.gradient
 
 
 def _room(run: RecordedRun) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bnpg_coordinator.environments.foreign import RAISED
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -169,7 +170,7 @@ def rendered(environment: Any, what: str) -> Picture:
     """
     try:
         drawn = environment.render()
-    except Exception as error:  # whatever somebody else's code may raise
+    except RAISED as error:  # whatever somebody else's code may raise
         text = " ".join(str(error).split())[:200]
         raise InputError(f"{what} cannot be drawn: render raised {type(error).__name__}: {text}") from error
     picture = np.asarray(drawn)

@@ -17,6 +17,7 @@ from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.execution import execute
+from bnpg.failures import failure
 from bnpg.launchers.launch import OnLine
 from bnpg.launchers.registry import find_launcher
 from bnpg.launchers.settings import LaunchSettings, Outcome, settings_from
@@ -76,7 +77,7 @@ def run_task(task: dict[str, Any], report: Report = _nobody, ending: Ended = NEV
         return {"code": int(ExitCode.USAGE), "why": "this does not fit into memory"}
     except Exception as error:
         defect = f"a defect of bnpg, please report it: {type(error).__name__}: {error}"
-        code, why = no_defect(error) or (ExitCode.INTERNAL, defect)
+        code, why = no_defect(error) or failure(error) or (ExitCode.INTERNAL, defect)
         return {"code": int(code), "why": why}
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.by_two import places_of
 from bnpg_math.arrays.named import Arrays
 from bnpg_math.learning.adam import shortened
 from bnpg_math.learning.minibatches import minibatches
@@ -132,11 +133,19 @@ def critic_pass(
     return theta, state
 
 
+_ROUNDED = 1e-12
+"""Relative difference of returns that may be rounding."""
+
+
 def explained_variance(values: FloatArray, returns: FloatArray) -> float | None:
-    """Share of the variance of the returns that the critic foresaw; None where they do not vary.
+    """Share of the variance of the returns that the critic foresaw; None where they vary by rounding only.
 
     1 at best, 0 for a constant, negative for worse than that.
     """
-    if not returns.size or not (spread := float(returns.var())) > 0.0:
+    largest = float(np.abs(returns).max(initial=0.0))
+    if not largest or float(np.ptp(returns)) <= _ROUNDED * largest:
         return None
-    return 1.0 - float((returns - values).var()) / spread
+    places = places_of(largest)
+    if places:
+        values, returns = np.ldexp(values, -places), np.ldexp(returns, -places)
+    return 1.0 - float((returns - values).var()) / float(returns.var())

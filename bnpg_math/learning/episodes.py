@@ -6,13 +6,13 @@ discounted return to go until it ends or the round does, and a baseline b that k
 half. An episode that the round's end cuts counts with what it got so far.
 """
 
-import math
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays.by_two import standard_error
 from bnpg_math.learning.estimators import ReturnStatistics
 from bnpg_math.learning.strata import means
 
@@ -117,5 +117,5 @@ def episode_statistics(rewards: FloatArray, over: NDArray[np.bool_]) -> ReturnSt
     whole = returns[first & ended]
     if not whole.size:
         return None
-    stderr = float(whole.std(ddof=1) / math.sqrt(whole.size)) if whole.size > 1 else None
+    stderr = standard_error(whole) if whole.size > 1 else None
     return ReturnStatistics(mean=float(whole.mean()), stderr=stderr)

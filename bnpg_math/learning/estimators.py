@@ -39,6 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays.by_two import standard_error
 from bnpg_math.arrays.cells import cells
 from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.chance.streams import Purpose, uniforms
@@ -410,5 +411,5 @@ def return_statistics(
     for reward, discount in zip(reversed(rewards), reversed(discounts), strict=True):
         _discounted(reward, discount, returns[:alive], returns[: reward.size])
         alive = reward.size
-    stderr = float(returns.std(ddof=1) / math.sqrt(returns.size)) if returns.size > 1 else None
+    stderr = standard_error(returns) if returns.size > 1 else None
     return ReturnStatistics(mean=float(returns.mean()), stderr=stderr)

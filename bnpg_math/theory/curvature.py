@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.by_two import length
 from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.dag import Dag
 from bnpg_math.exact.rounding import UNIT
@@ -52,10 +53,10 @@ def curvature(
     ValueError
         If the direction is zero.
     """
-    length = math.sqrt(left_sum(float(np.vdot(part, part)) for part in direction))
-    if length == 0.0:
+    size = length(direction)
+    if size == 0.0:
         raise ValueError("direction must not be zero")
-    unit = [part / length for part in direction]
+    unit = [part / size for part in direction]
     slopes = []
     for sign in (1.0, -1.0):
         moved = [theta + sign * width * part for theta, part in zip(thetas, unit, strict=True)]
@@ -86,5 +87,4 @@ def curvature_rounding(grads: Sequence[FloatArray], rounding: float, width: floa
         those of policies nearby.
     """
     entries = sum(gradient.size for gradient in grads)
-    length = math.sqrt(left_sum(float(np.vdot(part, part)) for part in grads))
-    return 2.0 * (math.sqrt(entries) * rounding + 2.0 * entries * UNIT * length) / width
+    return 2.0 * (math.sqrt(entries) * rounding + 2.0 * entries * UNIT * length(grads)) / width

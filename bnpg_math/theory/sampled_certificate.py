@@ -29,6 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnpg_math.arrays import FloatArray, IntArray
+from bnpg_math.arrays.by_two import moved, places_of
 from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.errors import InputError
 
@@ -101,6 +102,11 @@ def second_moment(gamma: float, spread: float, actions: Sequence[int]) -> float:
     return 0.75 * spread**2 * left_sum(1.0 - 1.0 / count for count in actions) / (1.0 - gamma) ** 3
 
 
+def largest_sample(spread: float, longest: int) -> float:
+    """Return (R/2) Lmax (Lmax + 1)/2, what no sample of an entry of a gradient exceeds."""
+    return spread / 2.0 * longest * (longest + 1) / 2.0
+
+
 class Moments:
     """Sums of samples and of their squares, entry by entry.
 
@@ -108,9 +114,13 @@ class Moments:
     ----------
     entries : int
         D, how many numbers an episode gives.
+    largest : float
+        Bound on the absolute value of every sample.
     """
 
-    def __init__(self, entries: int) -> None:
+    def __init__(self, entries: int, largest: float) -> None:
+        self.largest = largest
+        self._places = places_of(largest)
         self.count = 0
         """n, the number of episodes."""
         self._sum = np.zeros(entries)
@@ -126,21 +136,21 @@ class Moments:
         episodes : int
         """
         self.count += episodes
+        if self._places:
+            samples = np.ldexp(samples, -self._places)
         self._sum += samples.sum(axis=0)
         self._squares += np.square(samples).sum(axis=0)
 
     @property
     def mean(self) -> FloatArray:
         """(D,) means."""
-        return self._sum / self.count
+        return self._back(self._sum / self.count)
 
-    def width(self, largest: float, delta: float) -> FloatArray:
+    def width(self, delta: float) -> FloatArray:
         """Return the empirical Bernstein width of every entry.
 
         Parameters
         ----------
-        largest : float
-            Bound on the absolute value of every sample.
         delta : float
             Probability, for a single entry and one direction, with which its expectation may be further from
             its mean.
@@ -155,9 +165,16 @@ class Moments:
         if n < 2:
             return np.full(self._sum.shape, np.inf)
         logarithm = math.log(2.0 / delta)
+        largest = moved(self.largest, -self._places)
         variance = np.maximum(self._squares - self._sum**2 / n, 0.0) / (n - 1) + ROUNDING * largest**2
         slack = 14.0 * largest * logarithm / (3.0 * (n - 1)) + ROUNDING * largest
-        return np.sqrt(2.0 * variance * logarithm / n) + slack
+        return self._back(np.sqrt(2.0 * variance * logarithm / n) + slack)
+
+    def _back(self, scaled: FloatArray) -> FloatArray:
+        if not self._places:
+            return scaled
+        found: FloatArray = np.ldexp(scaled, self._places)
+        return found
 
 
 @dataclass(frozen=True)
@@ -217,16 +234,16 @@ def look(
     """
     states = visits.mean.size
     each = delta / (looks * (thresholds.size + states))
-    largest = spread / 2.0 * longest * (longest + 1) / 2.0
     bias = truncation_bias(gamma, spread, longest)
-    upper = gradients.mean + gradients.width(largest, each) + bias + barrier
+    upper = gradients.mean + gradients.width(each) + bias + barrier
     # A lane left out counts no visits, so the mean is low, if it is anything.
-    met = np.maximum(visits.mean - visits.width(float(longest), each), 0.0)
+    met = np.maximum(visits.mean - visits.width(each), 0.0)
     if initial is not None:
         met = np.maximum(met, initial)
     with np.errstate(divide="ignore"):
         constant = float((1.0 / (states * (1.0 - gamma) * met)).max())
-    worst = float((upper / thresholds).max())
+    with np.errstate(over="ignore"):
+        worst = float((upper / thresholds).max())
     margin = 1.0 - 1e-12
     certified = worst <= margin and math.isfinite(constant)
     return Look(gradients.count, certified, regularization * constant / margin, worst, constant)

@@ -1,13 +1,12 @@
 """How far a policy is from a stationary point of L_lambda: all agents' gradients and their norms."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.by_two import length
 from bnpg_math.arrays.joint import joint_policy, spread
-from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.dag import Dag
 from bnpg_math.exact.rounding import SLACK, UNIT
 from bnpg_math.exact.values import Values, evaluate
@@ -124,7 +123,7 @@ def meets(gradient: float, threshold: float, rounding: float) -> bool:
 
 def gradient_norm(grads: Sequence[FloatArray]) -> float:
     """Euclidean norm over all agents, ||grad L_lambda||_2."""
-    return math.sqrt(left_sum(float(np.vdot(gradient, gradient)) for gradient in grads))
+    return length(grads)
 
 
 def gradient_max(grads: Sequence[FloatArray]) -> float:

@@ -48,9 +48,13 @@ def joint_policy(kind: PolicySpec, world: World, dag: Dag, thetas: Sequence[Floa
         shapes(encoding.size, kind.hidden, actions)
         for encoding, actions in zip(encodings(world, dag), world.actions, strict=True)
     ]
-    return NetworkTeam(
-        dag, tuple(frozen(shaped(theta, shapes)) for theta, shapes in zip(thetas, named, strict=True))
-    )
+    found = []
+    for agent, (theta, expected) in enumerate(zip(thetas, named, strict=True)):
+        try:
+            found.append(frozen(shaped(theta, expected)))
+        except ValueError as error:
+            raise PolicyError(f"theta of agent {agent}, a network: {error}") from None
+    return NetworkTeam(dag, tuple(found))
 
 
 def check_kind(policy: JointPolicy, kind: PolicySpec, world: World, text: str) -> None:

@@ -93,13 +93,18 @@ class OpenedSimulator:
         _ = self.probe
         return bool(getattr(self.unread, "rewards_differ", False))
 
-    @cached_property
+    @property
     def probe(self) -> str | None:
         """Digest of a keyed play; None if it fails, which the run will meet too."""
+        return None if isinstance(self.probed, WorldFailed) else self.probed
+
+    @cached_property
+    def probed(self) -> str | WorldFailed:
+        """Digest of a keyed play, or how it failed."""
         try:
             return play(self.world, probe_seed(self.seed)).digest
-        except WorldFailed:
-            return None
+        except WorldFailed as error:
+            return error
 
     def check(self) -> None:
         """Refuse a simulator that does not play the same again.

@@ -152,3 +152,40 @@ def test_an_environment_that_raises_where_a_policy_is_measured_is_no_defect(
     [line] = capfd.readouterr().err.splitlines()
     assert line.endswith("lane 0, step 0, all agents: the environment raised ValueError: out of paper")
     assert "run so far" not in line
+
+
+def test_an_environment_that_raises_when_a_run_goes_on_is_said_to_raise(
+    units: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(units, "Named", capfd)
+    import units_of_pay
+
+    def step(self: Any, actions: Any) -> None:
+        raise ValueError("out of paper")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(units_of_pay.Named, "step", step)
+        assert main(["resume", "run", "--rounds", "1", "--quiet"]) == 9
+        assert capfd.readouterr().err.endswith("the environment raised ValueError: out of paper\n")
+        with pytest.raises(bnpg.RunFailed, match="out of paper") as failed:
+            bnpg.resume("run", rounds=1)
+        assert failed.value.code == 9
+    assert main(["resume", "run", "--rounds", "1", "--quiet"]) == 0
+
+
+def test_a_network_of_another_size_is_one_line(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"update": "ppo", "lanes": 4, "steps": 1, "rounds": 0, "dag": "line"}
+    for hidden in (4, 5):
+        bnpg.train(
+            "relay",
+            world="agents=2",
+            policy=f"mlp:{hidden}",
+            out=tmp_path / f"run-{hidden}",
+            save_policy=True,
+            **settings,
+        )
+    (tmp_path / "run-4" / "policy.npz").write_bytes((tmp_path / "run-5" / "policy.npz").read_bytes())
+    capfd.readouterr()
+    assert main(["play", str(tmp_path / "run-4")]) == 2
+    [line] = capfd.readouterr().err.splitlines()
+    assert "theta of agent 0, a network: expected a vector of" in line

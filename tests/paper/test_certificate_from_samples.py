@@ -98,9 +98,9 @@ def test_the_confidence_is_kept(team, monkeypatch):
         samples, _, played = next(
             from_samples._batches(world, agents, dag.order, longest, (0.0, 1.0), from_samples._fresh(seed))
         )
-        moments = Moments(samples.shape[1])
+        moments = Moments(samples.shape[1], largest)
         moments.add(samples, played)
-        width = moments.width(largest, 0.2 / samples.shape[1])
+        width = moments.width(0.2 / samples.shape[1])
         missed += bool((moments.mean + width + 0.001 < expected).any())
         zs.append((moments.mean - expected) * np.sqrt(played))
     assert missed <= 20

@@ -14,6 +14,7 @@ from bnpg.evaluation.over_seeds import (
     SETTLING,
     interquartile_mean,
     interval,
+    mean_interval,
     score,
     uniform_value,
 )
@@ -138,6 +139,48 @@ def test_values_are_compared_within_a_game_only(games: list[RecordedRun]) -> Non
 
 def few(pairs: int) -> Difference:
     return Difference("game", "one", "other", "value", pairs, 1.5, 1.0, 2.0, "bootstrap")
+
+
+@pytest.mark.parametrize("places", [-1060, -600, 520, 1000])
+@pytest.mark.parametrize("values", [[1.0, 2.0, 3.0, 5.0], [1.0, 2.0], list(range(10))])
+def test_intervals_over_seeds_and_scores_are_the_same_in_any_unit(values: list[float], places: int) -> None:
+    plain, scaled = np.array(values), np.ldexp(np.array(values), places)
+    near = 1e-2 if places < -1000 else 1e-12
+    assert np.ldexp(interval([scaled]), -places) == pytest.approx(interval([plain]), rel=near)
+    assert np.ldexp(mean_interval(list(scaled)), -places) == pytest.approx(mean_interval(values), rel=near)
+    unit = 2.0**places
+    assert score(3.0 * unit, 2.0 * unit, 4.0 * unit) == 0.5
+
+
+def test_differences_that_are_rounding_have_no_interval(teams: list[RecordedRun]) -> None:
+    def near(seed: int, dag: str) -> RecordedRun:
+        run, off = teams[0], (1.0 + (seed % 3) * 1e-15) if dag == "0-1" else 1.0
+        experiment = msgspec.structs.replace(run.experiment, seed=seed, dag=dag)
+        lines = [Line(line.round).holding(value=0.3 * off) for line in run.lines]
+        return replace(run, experiment=experiment, lines=lines)
+
+    (found,) = differences(group_runs([near(seed, dag) for dag in ("empty", "0-1") for seed in range(1, 9)]))
+    assert found.how == "8 seeds, all alike: no interval"
+    assert not found.sure
+
+
+@pytest.mark.parametrize("errors", [(0.0, 0.1), (0.1, 0.1)])
+def test_one_common_seed_settles_no_sign(teams: list[RecordedRun], errors: tuple[float, float]) -> None:
+    def one(dag: str, mean: float, error: float) -> RecordedRun:
+        experiment = msgspec.structs.replace(teams[0].experiment, dag=dag)
+        return replace(
+            teams[0],
+            experiment=experiment,
+            lines=[Line(0).holding(return_mean=mean, return_stderr=error)],
+        )
+
+    (found,) = differences(group_runs([one("empty", 1.0, errors[0]), one("0-1", 3.0, errors[1])]))
+    assert not found.sure
+    if 0.0 in errors:
+        assert (found.low, found.how) == (None, "one common seed, and lanes that are all alike: no interval")
+    else:
+        assert found.low is not None
+        assert "settle no sign" in spoken(found)
 
 
 def test_a_handful_of_seeds_settles_no_sign_and_is_not_counted_as_if_it_could() -> None:

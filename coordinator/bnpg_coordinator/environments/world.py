@@ -126,7 +126,7 @@ class EnvironmentWorld:
             who = f"{self.name}: agent {agent!r}"
             try:
                 does, sees = team.action_space(agent), team.observation_space(agent)
-            except Exception as error:  # whatever somebody else's code may raise
+            except RAISED as error:  # whatever somebody else's code may raise
                 raise InputError(f"{who} has no spaces: {type(error).__name__}: {error!s:.100}") from error
             if type(does).__name__ != "Discrete":
                 raise InputError(f"{who} must act in a Discrete space, got {does!s:.100}")

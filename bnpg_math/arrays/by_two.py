@@ -1,0 +1,45 @@
+"""Squares of numbers that may be tiny or huge, taken beside the largest, so that none is 0 or infinite.
+
+The scale is a power of two: where nothing would be lost without it, every bit is the same.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.left_sum import left_sum
+
+_ORDINARY = 256
+"""Places up to which squares need no scale."""
+
+
+def places_of(largest: float) -> int:
+    """Return by how many places numbers up to this are moved before they are squared; 0 for ordinary ones."""
+    places = math.frexp(largest)[1]
+    return 0 if abs(places) < _ORDINARY else places
+
+
+def moved(number: float, places: int) -> float:
+    """Return number times 2^places; infinite where that is beyond all floats."""
+    try:
+        return math.ldexp(number, places)
+    except OverflowError:
+        return math.copysign(math.inf, number)
+
+
+def length(parts: Sequence[FloatArray]) -> float:
+    """Return the Euclidean norm of several arrays together."""
+    places = places_of(max((float(np.abs(part).max(initial=0.0)) for part in parts), default=0.0))
+    if places:
+        parts = [np.ldexp(part, -places) for part in parts]
+    return moved(math.sqrt(left_sum(float(np.vdot(part, part)) for part in parts)), places)
+
+
+def standard_error(values: FloatArray) -> float:
+    """Return that of a mean of at least two values."""
+    places = places_of(float(np.abs(values).max()))
+    if places:
+        values = np.ldexp(values, -places)
+    return moved(float(values.std(ddof=1) / math.sqrt(values.size)), places)
