@@ -15,7 +15,7 @@ from bnpg_coordinator.experiment import Experiment, experiment_from
 from bnpg_coordinator.loading import check_shapes
 from bnpg_coordinator.networks import check_kind
 from bnpg_coordinator.simulator import PATIENCE, OpenedSimulator, open_simulator, simulates
-from bnpg_coordinator.worlds.interface import FollowedPlay
+from bnpg_coordinator.worlds.interface import FollowedPlay, World, WorldFailed
 from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.process.settings import did_you_mean, written
 
@@ -252,7 +252,7 @@ class _Planner:
                 f"a round of {experiment.lanes} lanes x {experiment.steps} steps is too large: "
                 f"expected at most {LARGEST_SIGNAL} numbers, got {size}"
             )
-        if experiment.has_critic and not isinstance(world.begin(experiment.seed, 0, 4), FollowedPlay):
+        if experiment.has_critic and not _followed(world, experiment.seed):
             raise InputError(
                 f"update {experiment.update} needs a world that says what came after a last step, "
                 f"`following` of a FollowedPlay, and {simulator.name} does not"
@@ -397,6 +397,14 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def _followed(world: World, seed: int) -> bool:
+    """Whether a world says what came after a last step; who fails here fails in the run, which is kept."""
+    try:
+        return isinstance(world.begin(seed, 0, 4), FollowedPlay)
+    except WorldFailed:
+        return True
 
 
 def edges_text(dag: Dag) -> str:

@@ -79,6 +79,8 @@ class OneAgentWorld:
         How its observation and its parents' actions are put together.
     """
 
+    guarded = True  # as the world of the team is
+
     def __init__(self, world: World, dag: Dag, policies: Sequence[Acts], agent: int, view: View) -> None:
         self.world, self.dag, self.policies, self.agent, self.view = world, dag, policies, agent, view
         place = dag.order.index(agent)

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from bnpg_coordinator.environments.foreign import RAISED, described, printing_aside
+from bnpg_coordinator.environments.guarded_world import guarded_world, is_world
 from bnpg_coordinator.environments.teams import Team, team
 from bnpg_coordinator.environments.watch import Hung, Watch
 from bnpg_coordinator.environments.world import EnvironmentWorld
@@ -22,6 +23,7 @@ from bnpg_math.errors import InputError
 from bnpg_math.games.call import parse_call
 from bnpg_math.games.registry import BUILDERS
 
+T = TypeVar("T")
 PEERS = ("pettingzoo", "gymnasium")
 
 
@@ -154,10 +156,7 @@ def open_world(text: str, arguments: Mapping[str, Any], playing: Playing) -> Ope
     make = _made(make, text, playing.patience)
     if kind in PEERS:
         return _environment(make, text, name, modules, playing)
-    first = make()
-    if _is_world(first):
-        return Opened(first, name, make, modules)
-    return _environment(make, text, name, modules, playing, first)
+    return _opened(make, text, name, modules, playing)
 
 
 def open_object(given: Any, name: str, arguments: Mapping[str, Any], playing: Playing) -> Opened:
@@ -168,18 +167,15 @@ def open_object(given: Any, name: str, arguments: Mapping[str, Any], playing: Pl
     InputError
         If it is neither.
     """
-    if _is_world(given):
-        return Opened(given, name, lambda: given, ())
+    if _used(lambda: is_world(given), name, playing.patience):
+        return _own_world(given, lambda: given, name, name, (), playing)
     if not callable(given):
         raise InputError(
             f"env must be a name, a World, or a function that returns an environment, got "
             f"{type(given).__name__}"
         )
     make = _made(lambda: given(**arguments), name, playing.patience)
-    first = make()
-    if _is_world(first):
-        return Opened(first, name, make, ())
-    return _environment(make, name, name, (), playing, first)
+    return _opened(make, name, name, (), playing)
 
 
 def load_encoder(text: str, folder: Path) -> Callable[[Any], Any]:
@@ -194,6 +190,30 @@ def load_encoder(text: str, folder: Path) -> Callable[[Any], Any]:
     return _own(module, function, folder)
 
 
+def _opened(
+    make: Callable[[], Any], text: str, name: str, modules: tuple[str, ...], playing: Playing
+) -> Opened:
+    """Open what a person's own function makes, a World or an environment."""
+    first = make()
+    if _used(lambda: is_world(first), text, playing.patience):
+        return _own_world(first, make, text, name, modules, playing)
+    return _environment(make, text, name, modules, playing, first)
+
+
+def _own_world(
+    first: Any,
+    make: Callable[[], Any],
+    text: str,
+    name: str,
+    modules: tuple[str, ...],
+    playing: Playing,
+) -> Opened:
+    def guard(made: Any) -> World:
+        return _used(lambda: guarded_world(made, text, playing.patience), text, playing.patience)
+
+    return Opened(guard(first), name, lambda: guard(make()), modules)
+
+
 def _environment(
     make: Callable[[], Any],
     text: str,
@@ -205,18 +225,23 @@ def _environment(
     made = [] if first is None else [first]
 
     def make_team() -> Team:
-        return team(made.pop() if made else make(), text)
+        one = made.pop() if made else make()
+        return _used(lambda: team(one, text), text, playing.patience)
 
     def again() -> World:
-        return EnvironmentWorld(
-            make_team,
+        return _used(
+            lambda: EnvironmentWorld(
+                make_team,
+                text,
+                playing.gamma,
+                playing.steps,
+                playing.reward,
+                playing.patience,
+                playing.fresh,
+                playing.with_state,
+            ),
             text,
-            playing.gamma,
-            playing.steps,
-            playing.reward,
             playing.patience,
-            playing.fresh,
-            playing.with_state,
         )
 
     return Opened(again(), name, again, modules, make)
@@ -224,19 +249,24 @@ def _environment(
 
 def _made(make: Callable[[], Any], text: str, patience: float) -> Callable[[], Any]:
     """Return what makes another instance, and says in one line why it cannot."""
+    return lambda: _in_a_line(make, f"{text} cannot be made", patience)
 
-    def making() -> Any:
-        try:
-            with printing_aside():
-                return Watch(patience, lambda: f"{text}, as it is made").over(make)
-        except InputError:
-            raise
-        except Hung:
-            raise InputError(f"{text} cannot be made: it hangs, no answer for {patience:g} s") from None
-        except RAISED as error:
-            raise InputError(f"{text} cannot be made: {described(error)}") from error
 
-    return making
+def _used(use: Callable[[], T], text: str, patience: float) -> T:
+    """Return what comes of something that was made, or say in one line why nothing does."""
+    return _in_a_line(use, f"{text} cannot be used", patience)
+
+
+def _in_a_line(call: Callable[[], T], failed: str, patience: float) -> T:
+    try:
+        with printing_aside():
+            return Watch(patience, lambda: failed).over(call)
+    except InputError:
+        raise
+    except Hung:
+        raise InputError(f"{failed}: it hangs, no answer for {patience:g} s") from None
+    except RAISED as error:
+        raise InputError(f"{failed}: {described(error)}") from error
 
 
 def _pettingzoo(module: str, arguments: Mapping[str, Any]) -> tuple[Callable[[], Any], tuple[str, ...]]:
@@ -339,10 +369,6 @@ def _imported(module: str, what: str) -> Any:
         ) from None
     except RAISED as error:
         raise InputError(f"{what}: importing {module} failed: {described(error)}") from error
-
-
-def _is_world(made: Any) -> bool:
-    return all(hasattr(made, name) for name in ("actions", "spaces", "gamma", "strata", "begin"))
 
 
 def _arguments(text: str, head: str) -> Mapping[str, object]:

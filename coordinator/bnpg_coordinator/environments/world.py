@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from bnpg_coordinator.environments.foreign import RAISED, Unusable, described, printing_aside
+from bnpg_coordinator.environments.foreign import RAISED
+from bnpg_coordinator.environments.guard import guarded
 from bnpg_coordinator.environments.observation import MASK, Reader, reader, whole
 from bnpg_coordinator.environments.teams import RESET, Team, reset_parts, step_parts
 from bnpg_coordinator.environments.turn_log import TurnLog
 from bnpg_coordinator.environments.views import WHOLE, Views
-from bnpg_coordinator.environments.watch import Hung, Watch
 from bnpg_coordinator.worlds.interface import Box, End, Seen, WorldFailed
 from bnpg_math.arrays import IntArray
 from bnpg_math.chance.streams import BLOCK, Purpose, uniforms
@@ -57,6 +57,8 @@ class EnvironmentWorld:
     InputError
         If it has spaces that cannot be used.
     """
+
+    guarded = True  # what raises in it is a WorldFailed already
 
     def __init__(
         self,
@@ -215,18 +217,7 @@ class EnvironmentPlay(TurnLog):
 
     def _watched(self, play: Callable[[], Any], time: int) -> None:
         self._time = time
-        try:
-            with printing_aside():
-                Watch(self._world.patience, lambda: self._where(time)).over(play)
-        except Hung as where:
-            why = f"the environment hangs, no answer for {self._world.patience:g} s"
-            raise WorldFailed(f"{where}: {why}", hung=True) from None
-        except WorldFailed:
-            raise
-        except Unusable as error:
-            raise WorldFailed(f"{self._where(time)}: {error}") from None
-        except RAISED as error:
-            raise WorldFailed(f"{self._where(time)}: the environment raised {described(error)}") from error
+        guarded(play, self._world.patience, lambda: self._where(time))
 
     def _where(self, time: int) -> str:
         who = "all agents" if self._agent < 0 else f"agent {self._world.agents[self._agent]}"
