@@ -109,7 +109,8 @@ class GuardedPlay:
         self._lanes = lanes
         self._time = 0
         """Steps that some lane has made."""
-        self._turns = 0
+        self._turns: list[tuple[int, int, int]] = []
+        """First lane, lanes and time of the turns taken."""
         self._failed: WorldFailed | None = None
         """How it failed where nobody waits for it; whoever asks next is told."""
         self.first = _seen(play.first, lanes, "begin() must return a round whose first is")
@@ -122,12 +123,15 @@ class GuardedPlay:
             return _seen(following, alive, "step() must return") if alive else following
 
         self._time = max(self._time, time + 1)
-        self._turns += 1
+        self._turns.append((lane, len(seen), time))
         return self._guarded(step, lambda: _place(lane, len(seen), time))
 
     def rewards(self) -> list[FloatArray]:
         """Return the team rewards, turn by turn."""
-        return self._all("rewards")
+        rewards = self._all("rewards")
+        for paid, (lane, lanes, time) in zip(rewards, self._turns, strict=True):
+            _check_paid(paid, lane, lanes, time)
+        return rewards
 
     def strata(self) -> list[IntArray]:
         """Return the strata of the baseline, turn by turn."""
@@ -149,8 +153,8 @@ class GuardedPlay:
 
         def answer() -> list[Any]:
             found: list[Any] = getattr(self._play, what)()
-            if len(found) != self._turns:
-                raise Unusable(f"there must be one for each of {self._turns} turns, got {len(found)}")
+            if len(found) != len(self._turns):
+                raise Unusable(f"there must be one for each of {len(self._turns)} turns, got {len(found)}")
             return found
 
         return self._guarded(answer, lambda: f"{_place(0, self._lanes, self._time)}, {what}()")
@@ -200,6 +204,16 @@ def _seen(given: Any, lanes: int, who: str) -> Seen:
     if len(given) != lanes:
         raise Unusable(f"{who} a Seen of {lanes} lanes, got {len(given)}")
     return given
+
+
+def _check_paid(paid: Any, lane: int, lanes: int, time: int) -> None:
+    """Refuse rewards that are not a finite number for each lane of a turn."""
+    if np.shape(paid) != (lanes,) or paid.dtype.kind not in "fiub":
+        what = f"an array of {lanes} numbers, got {paid!r:.80}"
+        raise WorldFailed(f"{_place(lane, lanes, time)}: the rewards must be {what}")
+    if not np.isfinite(paid).all():
+        first = int((~np.isfinite(paid)).argmax())
+        raise WorldFailed(f"{_place(lane + first, 1, time)}: the reward must be finite, got {paid[first]:g}")
 
 
 def _actions(given: Any, name: str) -> tuple[int, ...]:

@@ -55,7 +55,10 @@ class OwnPlay:
         return self.seen(time + 1, alive - (how == "fewer")) if alive else None
 
     def rewards(self):
-        return [paid for _, paid in self.turns][_fails("rewards") == "fewer" :]
+        how = _fails("rewards")
+        if how == "infinite":
+            self.turns[1][1][5] = np.inf
+        return [paid[how == "short" :] for _, paid in self.turns][how == "fewer" :]
 
     def strata(self):
         _fails("strata")

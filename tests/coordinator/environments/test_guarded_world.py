@@ -113,6 +113,8 @@ def test_where_it_hangs_it_is_given_up(own, place):
         ("first none", r"begin\(\) must return a round whose first is a Seen of 8 lanes, got None"),
         ("step none", r"lanes 0 to 7, step 0: step\(\) must return a Seen of 8 lanes, got None"),
         ("step fewer", r"lanes 0 to 7, step 0: step\(\) must return a Seen of 8 lanes, got 7"),
+        ("rewards infinite", "lane 5, step 1: the reward must be finite, got inf"),
+        ("rewards short", "lanes 0 to 7, step 0: the rewards must be an array of 8 numbers, got array"),
         ("rewards fewer", r"step 3, rewards\(\): there must be one for each of 3 turns, got 2"),
     ],
 )
