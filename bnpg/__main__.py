@@ -86,6 +86,8 @@ def _run(given: list[str], debug: bool) -> int:
     except SystemExit as ended:
         if "_BNPG_COMPLETE" in os.environ:  # a shell asked for what may stand there, and click has said it
             return ended.code if isinstance(ended.code, int) else int(ExitCode.DONE)
+        if sys.stdout is streams[0]:
+            return _defect(ended, debug)
         # This is how click ends when nobody reads standard output any more, whose place it has taken.
         sys.stdout, sys.stderr = streams
         return _fail("standard output cannot be written: nobody reads it any more", ExitCode.STORAGE, debug)
@@ -101,7 +103,7 @@ def _run(given: list[str], debug: bool) -> int:
     return int(result) if isinstance(result, int) else int(ExitCode.DONE)
 
 
-def _defect(error: Exception, debug: bool) -> int:
+def _defect(error: BaseException, debug: bool) -> int:
     what = f"{type(error).__name__}: {error}"
     hint = "" if debug else " (add --debug for the traceback)"
     return _fail(f"a defect of bnpg, please report it: {what}{hint}", ExitCode.INTERNAL, debug)

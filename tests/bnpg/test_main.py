@@ -37,6 +37,15 @@ def test_a_defect_is_one_line_with_exit_code_1(run: Any, monkeypatch: pytest.Mon
     assert "RuntimeError: two lines about local" in ended.err
 
 
+def test_what_leaves_the_program_is_not_taken_for_an_output_that_nobody_reads(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launching, "find_launcher", lambda _name: sys.exit(3))
+    ended = run("train", "climbing", "--quiet")
+    assert (ended.code, ended.err.count("\n")) == (ExitCode.INTERNAL, 1)
+    assert "SystemExit: 3" in ended.err
+
+
 NO_THREAD = """
 import resource, sys, threading
 from bnpg_protocol.process.surroundings import ended, settle

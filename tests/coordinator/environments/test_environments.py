@@ -135,6 +135,13 @@ def test_an_encoder_makes_states_of_anything():
     with pytest.raises(WorldFailed, match=r"lane \d, step \d, agent 0: the state must be in 0..0, got 1"):
         list(walk(indexed(world_of(strange.Meeting), near)))
     del near.states
+
+    def leaves(number):
+        sys.exit(3)
+
+    leaves.states = 4
+    with pytest.raises(WorldFailed, match="the encoder failed: SystemExit: 3"):
+        indexed(world_of(strange.OwnBuffers), leaves).begin(0, 0, 4)
     with pytest.raises(InputError, match="the encoder must have an attribute states"):
         indexed(world_of(strange.Meeting), near)
 
@@ -413,3 +420,20 @@ def test_gymnasium_with_tuples_and_a_team_of_one():
     assert carried_over(open_world(text, {}, PLAYING).again, 3)
     fresh = Playing(gamma=0.9, steps=20, fresh=True)
     assert carried_over(open_world(text, {}, fresh).again, 3) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("NoAgentsYet", "ValueError: no agents yet"),
+        ("NoNames", "TypeError: unhashable type"),
+        ("NoCount", "AttributeError: 'Discrete' object has no attribute 'n'"),
+        ("Leaves", "SystemExit: 3"),
+        ("NoStateSpace", "RuntimeError: no state"),
+        ("NoActionSpace", "RuntimeError: no space yet"),
+        ("Turns", "AttributeError: 'NoneType' object has no attribute 'get'"),
+    ],
+)
+def test_what_raises_where_it_is_read_is_refused_in_one_line(kind, why):
+    with pytest.raises(InputError, match=f"^unreadable:{kind} cannot be used: {why}"):
+        open_world(f"unreadable:{kind}", {}, Playing(gamma=0.9, steps=20, folder=HERE, with_state=True))
