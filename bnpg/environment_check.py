@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from bnpg_coordinator.environments.foreign import RAISED
+from bnpg_coordinator.environments.foreign import RAISED, described
+from bnpg_coordinator.environments.guard import guarded
 from bnpg_coordinator.environments.opening import Opened
 from bnpg_coordinator.environments.probe import LANES, carried_over, keyed_actions, play, probe_seed
 from bnpg_coordinator.environments.teams import Team, team
 from bnpg_coordinator.environments.versions import versions
-from bnpg_coordinator.environments.world import EnvironmentWorld
-from bnpg_coordinator.experiment import Experiment, experiment_from
+from bnpg_coordinator.environments.watch import Hung, Watch
+from bnpg_coordinator.environments.world import PATIENCE, EnvironmentWorld
+from bnpg_coordinator.experiment import experiment_from
 from bnpg_coordinator.simulator import open_unread, simulates
 from bnpg_coordinator.worlds.interface import World, WorldFailed
 
@@ -69,13 +71,15 @@ class EnvironmentCheck:
         return "\n".join(lines + [f"  holds  {claim}" for claim in self.passed])
 
 
-def check_environment(fields: dict[str, Any]) -> EnvironmentCheck:
+def check_environment(fields: dict[str, Any], patience: float = PATIENCE) -> EnvironmentCheck:
     """Check an environment.
 
     Parameters
     ----------
     fields : dict
         Of an experiment: `game` names the environment, `world` is passed on to it.
+    patience : float
+        Seconds after which a step, or one of the peer's own tests, counts as hung.
 
     Raises
     ------
@@ -87,10 +91,21 @@ def check_environment(fields: dict[str, Any]) -> EnvironmentCheck:
         raise InputError(
             f"{experiment.game} is no simulator: games are functions of their seed by construction"
         )
-    opened = open_unread(experiment)
+    opened = open_unread(experiment, 2 * patience)
     found = EnvironmentCheck(opened.name)
     _describe(found, opened.world, opened)
-    seed = probe_seed(experiment.seed)
+    try:
+        _conforms(found, opened, probe_seed(experiment.seed))
+        _peers_tests(found, opened, patience)
+        if not found.problems:
+            _speed(found, opened, experiment.seed, patience)
+    except (InputError, WorldFailed) as error:  # in an instance that was made later, or in a later step
+        found.problems.append(str(error))
+    return found
+
+
+def _conforms(found: EnvironmentCheck, opened: Opened, seed: int) -> None:
+    """Say whether it is a function of its seed, and a world to learn in."""
     try:
         found.problems += carried_over(opened.again, seed)
         if not found.problems:
@@ -107,10 +122,6 @@ def check_environment(fields: dict[str, Any]) -> EnvironmentCheck:
     except NotConforming as error:
         if not found.problems:
             found.problems.append(str(error))
-    _peers_tests(found, opened)
-    if not found.problems:
-        _speed(found, opened, experiment)
-    return found
 
 
 def _describe(found: EnvironmentCheck, world: World, opened: Opened) -> None:
@@ -142,7 +153,7 @@ def _masks(found: EnvironmentCheck, world: World, seed: int) -> None:
         found.facts.append(("rewards", "differ between agents: the team gets their mean (--team-reward)"))
 
 
-def _peers_tests(found: EnvironmentCheck, opened: Opened) -> None:
+def _peers_tests(found: EnvironmentCheck, opened: Opened, patience: float) -> None:
     """Run the tests that come with PettingZoo, where it is one of its environments."""
     make = opened.make
     if make is None:
@@ -166,32 +177,34 @@ def _peers_tests(found: EnvironmentCheck, opened: Opened) -> None:
             ("PettingZoo's parallel_seed_test", lambda: parallel_seed_test(make, num_cycles=CYCLES)),
         ]
     for name, test in tests:
-        why = _failed(test)
+        why = _failed(test, patience)
         if why:
             found.complaints.append(f"{name} fails: {why}")
         else:
             found.passed.append(name)
 
 
-def _failed(test: Callable[[], Any]) -> str:
+def _failed(test: Callable[[], Any], patience: float) -> str:
     """Return why a test of others fails; empty if it does not. What it prints goes nowhere."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            test()
+            Watch(patience, lambda: "a test of its package").over(test)
+        except Hung:
+            return f"it is not through after {patience:g} s"
         except RAISED as error:  # whatever somebody else's test may raise
-            text = " ".join(str(error).split())[:200]
-            return f"{type(error).__name__}: {text}" if text else type(error).__name__
+            return described(error)
     return ""
 
 
-def _speed(found: EnvironmentCheck, opened: Opened, experiment: Experiment) -> None:
+def _speed(found: EnvironmentCheck, opened: Opened, seed: int, patience: float) -> None:
     """Say how fast it is, and what the adapter adds to the environment's own time."""
     world = opened.world
     ours = _seconds_a_step(world)
     found.facts.append(("speed", f"{1.0 / ours:,.0f} steps a second of one lane, with {LANES} lanes"))
     if opened.make is not None and isinstance(world, EnvironmentWorld):
-        alone = _seconds_alone(team(opened.make(), opened.name), experiment.seed)
+        env, name = opened.make(), opened.name
+        alone = guarded(lambda: _seconds_alone(team(env, name), seed), patience, lambda: f"{name}, alone")
         added = (ours - alone) / len(world.actions)
         found.facts.append(
             (

@@ -12,6 +12,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from click.testing import CliRunner
 
 import bnpg
+from bnpg import environment_check
 from bnpg.api.training import RunFailed
 from bnpg.cli.root import bnpg as bnpg_command
 from bnpg.environment_check import check_environment
@@ -357,6 +358,61 @@ def test_what_only_the_peers_tests_complain_of_is_a_warning(here):
     code, _, err = run(["env", "check", "copies:Copies"])
     assert code == 0
     assert err.startswith("bnpg: warning: PettingZoo's parallel_api_test fails: AssertionError")
+
+
+LATER = """
+import os, time
+from pettingzoo import ParallelEnv
+from strange import Meeting
+
+
+class Later(Meeting, ParallelEnv):
+    def __init__(self):
+        super().__init__()
+        if os.environ.get("LATER") == "cannot be made":
+            raise ValueError("no more of them")
+
+    def step(self, actions):
+        how = os.environ.get("LATER")
+        if how == "raises":
+            raise ValueError("worn out")
+        if how == "hangs":
+            time.sleep(600)
+        return super().step(actions)
+"""
+
+
+@pytest.mark.parametrize(
+    ("after", "how", "problem"),
+    [
+        ("_peers_tests", "raises", "lane 0, step 0, all agents: the environment raised ValueError: worn out"),
+        ("_peers_tests", "hangs", "lane 0, step 0, all agents: the environment hangs, no answer for 2 s"),
+        ("_seconds_a_step", "raises", "later:Later, alone: the environment raised ValueError: worn out"),
+        ("_seconds_a_step", "hangs", "later:Later, alone: the environment hangs, no answer for 2 s"),
+        ("_seconds_a_step", "cannot be made", "later:Later cannot be made: ValueError: no more of them"),
+        ("_conforms", "cannot be made", "later:Later cannot be made: ValueError: no more of them"),
+        ("_conforms", "hangs", "lane 0, step 0, all agents: the environment hangs, no answer for 2 s"),
+    ],
+)
+def test_what_fails_late_in_a_check_is_told_beside_what_was_found(here, monkeypatch, after, how, problem):
+    pytest.importorskip("pettingzoo", reason="needs pettingzoo: requirements/dev.txt")
+    (here / "later.py").write_text(LATER)
+    shutil.copy(STRANGE, here / "strange.py")
+    monkeypatch.delenv("LATER", raising=False)
+    earlier = getattr(environment_check, after)
+
+    def then(*arguments):
+        earlier(*arguments)
+        monkeypatch.setenv("LATER", how)
+        return 1.0
+
+    monkeypatch.setattr(environment_check, after, then)
+    found = check_environment({"game": "later:Later"}, patience=2.0)
+    assert found.problems == [problem]
+    assert "played twice, it is the same to the bit" in found.passed
+    hung = [text for text in found.complaints if text.endswith("it is not through after 2 s")]
+    assert bool(hung) == ((after, how) == ("_conforms", "hangs"))
+    assert "later:Later" in found.as_text()
 
 
 def test_env_check_of_a_game_is_refused():
