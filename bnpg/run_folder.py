@@ -288,11 +288,12 @@ class RunFolder:
         return known
 
     def _check_shapes(self, thetas: tuple[FloatArray, ...], where: Path) -> None:
-        """Refuse thetas that are of another game."""
-        if self.simulator is not None or self.experiment.kind.is_network:
-            return  # whoever plays it knows what is seen in it; a network knows its length
+        """Refuse thetas that are of another game or simulator."""
+        if self.experiment.kind.is_network:
+            return  # a network knows its length
         for agent, (theta, parents) in enumerate(zip(thetas, self.dag.parents, strict=True)):
-            expected = theta_shape(self.game.states, self.actions, parents, agent)
+            states = self.game.states if self.simulator is None else self.simulator.states[agent]
+            expected = theta_shape(states, self.actions, parents, agent)
             if theta.shape != expected:
                 raise InputError(
                     f"{where}: theta of agent {agent} must have shape {expected}, got {theta.shape}"

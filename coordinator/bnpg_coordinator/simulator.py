@@ -48,6 +48,8 @@ class SimulatorIdentity(Struct, frozen=True):
         # A relative one would let a run folder bring a module of its own along.
         if not Path(self.folder).is_absolute():
             raise ValueError(f"folder must be an absolute path, got {self.folder!r:.80}")
+        if len(self.states) != len(self.actions):
+            raise ValueError(f"states must be {len(self.actions)}, one an agent, got {self.states!r:.80}")
 
     @property
     def digest(self) -> str:

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from bnpg_protocol.wire.exit_codes import ExitCode
@@ -358,6 +359,20 @@ def test_what_only_the_peers_tests_complain_of_is_a_warning(here):
     code, _, err = run(["env", "check", "copies:Copies"])
     assert code == 0
     assert err.startswith("bnpg: warning: PettingZoo's parallel_api_test fails: AssertionError")
+
+
+@pytest.mark.parametrize("command", ["play", "edges", "best-response"])
+@pytest.mark.parametrize("more", [False, True])
+def test_a_policy_of_another_number_of_states_is_refused(here, command, more):
+    policy = bnpg.train("relay(agents=2)", **RELAY | {"rounds": 1}, save_policy=True, out="run").policy
+    theta = policy.thetas[0]
+    other = np.concatenate([theta, theta[:1]]) if more else theta[:-1]
+    bnpg.save_policy(bnpg.Policy(policy.dag, (other, *policy.thetas[1:])), "other.npz")
+    shutil.copy("other.npz", "run/policy.npz")
+    ended = CliRunner().invoke(bnpg_command, [command, "run"])
+    assert isinstance(ended.exception, InputError)
+    why = f"run/policy.npz: theta of agent 0 must have shape {theta.shape}, got {other.shape}"
+    assert str(ended.exception) == why
 
 
 LATER = """
