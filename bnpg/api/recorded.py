@@ -1,5 +1,6 @@
 """A run folder as a Python program sees it."""
 
+import operator
 import os
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.line import fields_of
+from bnpg_coordinator.worlds.interface import WorldFailed
 from numpy.typing import NDArray
 
 from bnpg.api.episodes import Episode
@@ -230,6 +232,13 @@ class Run:
         sampled : bool
             Whether actions are drawn from the policy; otherwise everybody takes its most probable one.
 
+        Raises
+        ------
+        InputError
+            If a number cannot be used, or the policy is not in the folder.
+        RunFailed
+            If the environment raises or hangs.
+
         Examples
         --------
         >>> import bnpg
@@ -237,10 +246,15 @@ class Run:
         >>> run.episodes()
         [<Episode of 1 turn: 11>]
         """
+        from bnpg.api.training import failed_in
         from bnpg.showing.of_run import Showing
 
+        many, most = _whole("count", count, 0), _whole("steps", steps, 1)
         stage = Showing(self._recorded)
-        return [Episode(tuple(stage.play(number, steps, sampled))) for number in range(count)]
+        try:
+            return [Episode(tuple(stage.play(number, most, sampled))) for number in range(many)]
+        except WorldFailed as error:
+            raise failed_in(error, None) from None
 
     @property
     def policies(self) -> tuple[NDArray[np.float64], ...]:
@@ -271,6 +285,17 @@ class Run:
     def evaluate(self, *, mismatch: bool = False) -> Evaluation:
         """Measure the policy exactly, with the run's own regularization; see :func:`bnpg.evaluate`."""
         return measure(self.game, self.policy, self.experiment.weights(self.dag, self.game.actions), mismatch)
+
+
+def _whole(name: str, given: Any, least: int) -> int:
+    """Return an integer that is not below the least one."""
+    try:
+        number = operator.index(given)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise InputError(f"{name} must be an integer of at least {least}, got {given!r:.80}")
+    return number
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:

@@ -78,17 +78,20 @@ def sweep(
     return run_sweep(checked, Path(out), jobs or available_cores(), settings, quiet=not progress)
 
 
-def _plain_list(values: Any) -> list[Any]:
-    return [as_plain(value) for value in values]
+def _plain_list(values: Any) -> Any:
+    """Return values as a grid file has them; what is no list as it is, to be refused as there."""
+    plain = as_plain(values)
+    return [as_plain(value) for value in plain] if isinstance(plain, list) else plain
 
 
 def _drawn(values: Any) -> Any:
     """Return a range, a number or a list as a grid file has it."""
     if isinstance(values, Mapping):
         return {name: as_plain(value) for name, value in values.items()}
-    plain = as_plain(values)
-    return _plain_list(plain) if isinstance(plain, list) else plain
+    return _plain_list(values)
 
 
-def _key(name: str) -> str:
+def _key(name: Any) -> str:
+    if not isinstance(name, str):
+        raise InputError(f"grid must have names of settings, got {name!r:.80}")
     return name.replace("_", "-")

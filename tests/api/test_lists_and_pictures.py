@@ -36,6 +36,13 @@ def test_a_sweep_runs_every_combination_as_the_command_does(tmp_path: Path, run:
         ({"dag": ["empty"]}, {}, "no game"),
         ({"colour": ["red"]}, {}, "colour"),
         ({"game": ["climbing"]}, {"rounds": -1}, "rounds"),
+        (
+            {"seed": 3},
+            {"game": "climbing"},
+            r"grid.seed must be a list, got 3; one value belongs in \[base\]",
+        ),
+        ({"dag": "0-1"}, {"game": "climbing"}, "grid.dag must be a list, got '0-1'"),
+        ({3: ["climbing"]}, {}, "grid must have names of settings, got 3"),
     ],
 )
 def test_a_grid_that_cannot_be_run_is_refused(tmp_path: Path, grid, base, words: str) -> None:
@@ -87,6 +94,17 @@ def test_episodes_are_those_of_the_command(run: bnpg.Run, capsys: pytest.Capture
     ]
     assert [one.total for one in played] == [one["return"] for one in told]
     assert (len(played[0]), played[0].over, "reward" in played[0]._repr_html_()) == (1, True, True)
+
+
+@pytest.mark.parametrize("wrong", [-1, 2.0, float("nan"), "3", None])
+def test_numbers_of_episodes_and_steps_that_are_none_are_refused(run: bnpg.Run, wrong: object) -> None:
+    with pytest.raises(bnpg.InputError, match="count must be an integer of at least 0, got"):
+        run.episodes(wrong)
+    for steps in (wrong, 0):
+        with pytest.raises(bnpg.InputError, match="steps must be an integer of at least 1, got"):
+            run.episodes(1, steps=steps)
+    assert run.episodes(0) == []
+    assert len(run.episodes(np.int64(2), steps=np.uint8(1))) == 2
 
 
 def test_a_notebook_shows_tables_and_pictures(tmp_path: Path, run: bnpg.Run) -> None:

@@ -96,3 +96,12 @@ def test_a_critic_is_refused_where_nothing_follows_and_not_where_the_world_fails
     sys.modules.pop("own_worlds")
     with pytest.raises(InputError, match="needs a world that says what came after a last step"):
         bnpg.train("own_worlds:make", **critic)
+
+
+@pytest.mark.parametrize(("how", "code"), [("raises", ExitCode.WORLD), ("hangs", ExitCode.DEADLINE)])
+def test_episodes_of_a_world_that_fails_are_told_by_an_error_of_the_interface(failing, how, code):
+    trained = bnpg.train("own_worlds:make", **OPTIONS, patience=1.0)
+    failing.write_text(f"step {how}")
+    with pytest.raises(bnpg.RunFailed, match="lane 0, step 0: the environment") as failed:
+        trained.episodes()
+    assert (failed.value.code, failed.value.folder) == (code, None)

@@ -111,6 +111,8 @@ class GuardedPlay:
         """Steps that some lane has made."""
         self._turns: list[tuple[int, int, int]] = []
         """First lane, lanes and time of the turns taken."""
+        self._checked = 0
+        """Turns whose rewards were looked at: some ask after every step."""
         self._failed: WorldFailed | None = None
         """How it failed where nobody waits for it; whoever asks next is told."""
         self.first = _seen(play.first, lanes, "begin() must return a round whose first is")
@@ -129,8 +131,9 @@ class GuardedPlay:
     def rewards(self) -> list[FloatArray]:
         """Return the team rewards, turn by turn."""
         rewards = self._all("rewards")
-        for paid, (lane, lanes, time) in zip(rewards, self._turns, strict=True):
-            _check_paid(paid, lane, lanes, time)
+        for turn in range(self._checked, len(rewards)):
+            _check_paid(rewards[turn], *self._turns[turn])
+        self._checked = len(rewards)
         return rewards
 
     def strata(self) -> list[IntArray]:
