@@ -6,15 +6,13 @@ The bound is statistical, and says nothing about what was not found: it is no ce
 """
 
 import math
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bnpg_coordinator.networks import encodings, theta_shape
+from bnpg_protocol.process.passing_folder import passing_folder
 from numpy.typing import NDArray
 
 from bnpg.api.preparation import prepared
@@ -96,19 +94,17 @@ def best_response(
     view = _view(recorded, agent)
     alone = OneAgentWorld(world, dag, team, agent, view)
     played = recorded.run.simulator is not None
-    folder = Path(tempfile.mkdtemp(prefix="bnpg-response-"))
-    try:
-        settings: dict[str, Any] = {
-            "rounds": rounds, "lanes": lanes, "steps": experiment.steps if played else _steps(world.gamma),
-            "seed": experiment.seed, "discount": world.gamma, "launcher": "memory", "fsync": False,
-        }  # fmt: skip
-        begun = prepared(None, settings | _learning(recorded), None, folder / "run", alone)
-        run_to_the_end(begun.run, begun.settings, progress=False, on_line=None)
-        found = _Greedy(view, _policy(begun.run))
-    except RunFailed as failed:
-        raise RunFailed(f"agent {agent} could not be trained: {failed.why}", failed.code, None) from None
-    finally:
-        shutil.rmtree(folder)
+    settings: dict[str, Any] = {
+        "rounds": rounds, "lanes": lanes, "steps": experiment.steps if played else _steps(world.gamma),
+        "seed": experiment.seed, "discount": world.gamma, "launcher": "memory", "fsync": False,
+    }  # fmt: skip
+    with passing_folder("bnpg-response-") as folder:
+        try:
+            begun = prepared(None, settings | _learning(recorded), None, folder / "run", alone)
+            run_to_the_end(begun.run, begun.settings, progress=False, on_line=None)
+            found = _Greedy(view, _policy(begun.run))
+        except RunFailed as failed:
+            raise RunFailed(f"agent {agent} could not be trained: {failed.why}", failed.code, None) from None
     own = stream(experiment.seed, RESPONDING)
     responding: list[Acts] = [found if other == agent else policy for other, policy in enumerate(team)]
     before, after = measured = [

@@ -1,11 +1,15 @@
 """`bnpg best-response`: a lower bound of a Nash gap, from training alone and episodes."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 import bnpg
 from bnpg.__main__ import main
@@ -167,3 +171,35 @@ def test_a_folder_that_takes_no_file_is_one_line(capfd: pytest.CaptureFixture[st
     capfd.readouterr()
     assert main(["best-response", "run", *SMALL, "--agent", "0"]) == 2
     assert "run/best-response.json cannot be written" in capfd.readouterr().err
+
+
+ENDED_AT_ONCE = """
+from bnpg_protocol.process.asked_to_end import _leave
+from bnpg.__main__ import main
+from bnpg.best_response import training
+
+
+def leaves(run, *arguments, **given):
+    assert run.path.exists()
+    _leave()
+
+
+training.run_to_the_end = leaves
+main(["best-response", "run"])
+"""
+
+
+def test_nothing_is_left_of_a_response_whose_process_ends_in_the_midst_of_it(tmp_path: Path) -> None:
+    bnpg.train("climbing", rounds=1, lanes=4, out="run")
+    passing = tmp_path / "passing"
+    passing.mkdir()
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDED_AT_ONCE],
+        env=os.environ | {"TMPDIR": str(passing)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == ExitCode.INTERRUPTED, ended.stderr
+    assert "in the midst of something" in ended.stderr
+    assert list(passing.iterdir()) == []

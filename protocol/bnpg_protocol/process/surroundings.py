@@ -16,6 +16,7 @@ from contextlib import suppress
 from bnpg_protocol.process.descriptors import limit, raise_limit
 from bnpg_protocol.process.endings import EndHandler, endings
 from bnpg_protocol.process.faults.shortage import OUT_OF_MEMORY
+from bnpg_protocol.process.passing_folder import remove_passing_folders
 from bnpg_protocol.process.streams import patient, patient_output
 from bnpg_protocol.wire.exit_codes import ExitCode
 
@@ -140,10 +141,14 @@ def _is_somewhere() -> bool:
 
 
 def leave(why: str, code: ExitCode) -> None:
-    """End the process at once: whoever has it in hand lets go of nothing, buffers and locks included."""
+    """End the process at once: whoever has it in hand lets go of nothing, buffers and locks included.
+
+    Only its temporary folders go with it.
+    """
     cursor = SHOW_CURSOR if os.isatty(2) else ""
     try:
         os.write(2, f"{cursor}bnpg: error: {why}\n".encode(errors="replace"))
+        remove_passing_folders()
     finally:
         os._exit(code)
 
