@@ -113,7 +113,10 @@ class EnvironmentWorld:
     def begin_from(self, seed: int, round_: int, lanes: int, first: int) -> "EnvironmentPlay":
         """Return the lanes of a round from `first` on, a multiple of `BLOCK`, as they are among all."""
         while len(self.instances) < lanes:
-            self.instances.append(self.make())
+            try:
+                self.instances.append(self.make())
+            except InputError as error:
+                raise WorldFailed(f"lane {first + len(self.instances)}, step 0: {error}") from None
         return EnvironmentPlay(self, seed, round_, lanes, first)
 
     def close(self) -> None:

@@ -437,3 +437,19 @@ def test_gymnasium_with_tuples_and_a_team_of_one():
 def test_what_raises_where_it_is_read_is_refused_in_one_line(kind, why):
     with pytest.raises(InputError, match=f"^unreadable:{kind} cannot be used: {why}"):
         open_world(f"unreadable:{kind}", {}, Playing(gamma=0.9, steps=20, folder=HERE, with_state=True))
+
+
+def test_a_later_instance_that_cannot_be_made_is_a_failure_of_its_lane():
+    def make():
+        if len(made) == 5:
+            raise InputError("odd cannot be made: ValueError: no more of them")
+        made.append(strange.Meeting())
+        return team(made[-1], "odd")
+
+    made = []
+    world = EnvironmentWorld(make, "odd", 0.9, 20)
+    world.begin(0, 0, 5)
+    with pytest.raises(
+        WorldFailed, match=r"^lane 5, step 0: odd cannot be made: ValueError: no more of them$"
+    ):
+        world.begin(0, 1, 8)
