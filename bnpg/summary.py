@@ -22,7 +22,7 @@ from bnpg.durations import duration
 from bnpg.evaluation.played import evaluate_by_playing, scores_of_networks, scores_of_tables
 from bnpg.extras import lacks_extra
 from bnpg.launchers.settings import Outcome
-from bnpg.live.numbers import decimals
+from bnpg.live.numbers import decimals, with_ends, with_error
 from bnpg.one_thread import one_thread
 from bnpg.run_folder import RunFolder
 from bnpg.verdict import notices, settings_of_steps
@@ -266,12 +266,13 @@ def _rate(rate: float) -> str:
 
 
 def _return_row(name: str, summary: dict[str, Any], prefix: str, of: str, width: str) -> tuple[str, str, str]:
-    mean, low, high = (summary.get(f"{prefix}return_{key}") for key in ("mean", "low", "high"))
+    mean: float = summary[f"{prefix}return_mean"]
+    low, high = summary.get(f"{prefix}return_low"), summary.get(f"{prefix}return_high")
     if f"{prefix}return_interval_reason" in summary:
-        return name, f"{mean:.3f}", f"{of}, all alike"
+        return name, with_error(mean, None), f"{of}, all alike"
     if low is None or high is None:
-        return name, f"{mean:.3f}", of
-    return name, f"{mean:.3f} ({low:.3f} to {high:.3f})", of + width
+        return name, with_error(mean, None), of
+    return name, with_ends(mean, low, high), of + width
 
 
 def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -285,15 +286,8 @@ def _rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
             rows.append(_return_row("drawn", summary, "drawn_", "of the same, actions drawn", ""))
         return rows
     if summary["return_mean"] is not None:
-        error = summary["return_stderr"]
-        uncertainty = "" if error is None else f" ± {error:.3f}"
-        rows.append(
-            (
-                "return",
-                f"{summary['return_mean']:.3f}{uncertainty}",
-                "of the last episodes, ± one standard error",
-            )
-        )
+        told = with_error(summary["return_mean"], summary["return_stderr"])
+        rows.append(("return", told, "of the last episodes, ± one standard error"))
     if summary["value"] is None:
         reason = summary.get("value_reason", "its reason is missing in the summary")
         return [*rows, ("exact value", "-", f"not known: {reason}")]

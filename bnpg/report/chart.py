@@ -36,6 +36,8 @@ class Series:
         Points; x ascending.
     low, high : (K,) float, optional
         Its uncertainty.
+    error : (K,) float, optional
+        What low and high are to either side, which is not known from them where it is below their rounding.
     dots : bool
         Whether every point is marked.
     """
@@ -47,6 +49,7 @@ class Series:
     low: FloatArray | None = None
     high: FloatArray | None = None
     dots: bool = False
+    error: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -142,16 +145,14 @@ class Chart:
             row = [shown(float(x))]
             for curve in self.series:
                 where = np.flatnonzero(curve.x == x)
-                row.append(
-                    "" if not len(where) else f"{shown(float(curve.y[where[0]]))}{_spread(curve, where[0])}"
-                )
+                row.append("" if not len(where) else _told(curve, int(where[0])))
             rows.append(row)
         return head, rows, len(xs)
 
 
 def _thin(curve: Series) -> dict[str, Any]:
     keep = _thinned(len(curve.x), MOST_POINTS, curve.y)
-    columns = {"x": curve.x, "y": curve.y, "low": curve.low, "high": curve.high}
+    columns = {"x": curve.x, "y": curve.y, "low": curve.low, "high": curve.high, "error": curve.error}
     points = {name: _finite(column[keep]) for name, column in columns.items() if column is not None}
     return {"label": curve.label, "style": curve.style, "dots": curve.dots} | points
 
@@ -174,11 +175,16 @@ def _thinned(count: int, most: int, y: FloatArray | None = None) -> "np.ndarray[
     return np.unique(np.array(kept, dtype=np.intp))
 
 
-def _spread(curve: Series, index: int) -> str:
+def _told(curve: Series, index: int) -> str:
+    """Return a value with its uncertainty, with digits enough to see that."""
+    middle = float(curve.y[index])
+    if curve.error is not None:
+        error = float(curve.error[index])
+        return f"{shown(middle, error)} ± {shown(error)}"
     if curve.low is None or curve.high is None:
-        return ""
-    low, high, middle = float(curve.low[index]), float(curve.high[index]), float(curve.y[index])
+        return shown(middle)
+    low, high = float(curve.low[index]), float(curve.high[index])
     # Both sides alike, up to the rounding of middle ± error, in whatever unit.
     if abs((high - middle) - (middle - low)) <= 1e-9 * (high - low) + 4.0 * math.ulp(1.0) * abs(middle):
-        return f" ± {shown(high - middle)}"
-    return f" ({shown(low)} to {shown(high)})"
+        return f"{shown(middle, high - middle)} ± {shown(high - middle)}"
+    return f"{shown(middle, high - low)} ({shown(low, high - low)} to {shown(high, high - low)})"

@@ -248,14 +248,15 @@ def _difference(
 def spoken(result: Difference) -> str:
     """Say a difference in one sentence."""
     more = "more" if result.middle >= 0 else "less"
-    size = shown(abs(result.middle))
+    width = 0.0 if result.low is None or result.high is None else result.high - result.low
+    size = shown(abs(result.middle), width)
     what = f"{result.game}, {result.group}: {result.measure} {size} {more} than {result.reference}"
     if result.low is None or result.high is None:
         return f"{what} ({result.how})."
     sure = "" if result.sure else "; the interval holds 0, so the sign is not settled"
     if not result.can_settle:
         sure = f"; fewer than {SETTLING} seeds settle no sign"
-    return f"{what} (95 %: {shown(result.low)} to {shown(result.high)}, {result.how}{sure})."
+    return f"{what} (95 %: {shown(result.low, width)} to {shown(result.high, width)}, {result.how}{sure})."
 
 
 def by_chance(results: Sequence[Difference]) -> str:

@@ -56,7 +56,8 @@ def _middle_curve(group: Group, key: str) -> Series | None:
         rounds, values = columns[0]
         if key == "return_mean":
             rounds, values, error = group.runs[0].column(key, "return_stderr")
-            return Series(group.configuration, group.style, rounds, values, values - error, values + error)
+            low, high = values - error, values + error
+            return Series(group.configuration, group.style, rounds, values, low, high, error=error)
         return Series(group.configuration, group.style, rounds, values, dots=len(rounds) < 40)
     rounds, stacked = aligned(columns)
     if not len(rounds):

@@ -111,8 +111,10 @@ def _row(run: RecordedRun, group: str) -> list[str]:
         latest = run.latest(key)
         return "-" if latest is None else shown(latest)
 
-    error = run.latest("return_stderr")
-    played = last("return_mean") + ("" if error is None else f" ± {shown(error)}")
+    mean, error = run.latest("return_mean"), run.latest("return_stderr")
+    played = last("return_mean")
+    if mean is not None and error is not None:
+        played = f"{shown(mean, error)} ± {shown(error)}"
     seconds = float(run.elapsed[1][-1]) if len(run.elapsed[1]) else 0.0
     best = "-" if run.optimum is None else shown(run.optimum)
     return [

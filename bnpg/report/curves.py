@@ -79,7 +79,7 @@ def value_chart(run: Measurements, events: tuple[Mark, ...] = ()) -> Chart:
     rounds, mean, error = run.column("return_mean", "return_stderr")
     if len(rounds):
         label = "return of the episodes ± standard error"
-        series.append(Series(label, "return", rounds, mean, mean - error, mean + error))
+        series.append(Series(label, "return", rounds, mean, mean - error, mean + error, error=error))
     else:  # a single lane has no standard error
         rounds, mean = run.column("return_mean")
         series += [Series("return of the episode", "return", rounds, mean)] * bool(len(rounds))

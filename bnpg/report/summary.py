@@ -59,8 +59,8 @@ def number_tiles(latest: Line, best: float | None) -> list[Tile]:
         meaning = f"expected return; the best joint policy earns {shown(best)}"
         shown_tiles.append(Tile("exact value", shown(value), meaning, share))
     if mean is not None:
-        spread = "" if error is None else f" ± {shown(error)}"
-        shown_tiles.append(Tile("return", f"{shown(mean)}{spread}", "of the last episodes, ± standard error"))
+        told = shown(mean) if error is None else f"{shown(mean, error)} ± {shown(error)}"
+        shown_tiles.append(Tile("return", told, "of the last episodes, ± standard error"))
     for gap, name, meaning in (
         (latest.optimality_gap, "optimality gap", "to the best joint policy"),
         (latest.nash_gap, "Nash gap", "the most one agent could gain on its own"),

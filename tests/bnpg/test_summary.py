@@ -62,6 +62,7 @@ def test_what_is_not_finite_is_null_with_a_reason() -> None:
         ({"optimal_value": 0.25}, ["200 % of V*"]),
         ({"optimal_value": -2.0}, ["25 % of V*"]),
         ({"return_stderr": None}, ["1.400"]),
+        ({"return_mean": 1e-5, "return_stderr": 3e-6}, ["1.00e-05 ± 3.0e-06"]),
         ({"dag": "empty"}, ["--dag complete"]),
     ],
 )

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.live.lines import Lines
-from bnpg.live.numbers import decimals, in_words, sparkline
+from bnpg.live.numbers import decimals, in_words, sparkline, with_ends, with_error
 from bnpg.live.observation import ObservedRun
 from bnpg.live.screen import Screen
 from bnpg.live.watching import watching
@@ -26,7 +28,15 @@ from bnpg_math.dag import Dag
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(10.991, "10.9910"), (0.0, "0.0000"), (0.01, "0.0100"), (-3e-7, "-3e-07"), (0.000123456, "0.0001235")],
+    [
+        (10.991, "10.9910"),
+        (0.0, "0.0000"),
+        (0.01, "0.0100"),
+        (-3e-7, "-3e-07"),
+        (0.000123456, "0.0001235"),
+        (1e9 + 0.12, "1000000000.1200"),
+        (1e300, "1e+300"),
+    ],
 )
 def test_a_small_value_is_not_written_as_zero(value: float, text: str) -> None:
     assert decimals(value) == text
@@ -36,6 +46,43 @@ def test_a_small_value_is_not_written_as_zero(value: float, text: str) -> None:
 def test_what_is_not_all_of_the_best_is_not_told_as_all(value: float, told: str) -> None:
     [(_, _, words)] = in_words(Line(3, value=value), 10.0)
     assert words.endswith(f"of 10.0000 ({told})")
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "told"),
+    [
+        (52.52, 0.0987, "52.520 ± 0.099"),
+        (0.001, 0.5, "0.001 ± 0.500"),
+        (-3.0, 0.0, "-3.000 ± 0.000"),
+        (5.0, None, "5.000"),
+        (1e-5, 3e-6, "1.00e-05 ± 3.0e-06"),
+        (0.5, 1e-5, "0.500000 ± 0.000010"),
+        (1e9 + 0.12, 0.01, "1.000000000120e+09 ± 1.0e-02"),
+        (0.5, 1e-300, "0.50000000000000000 ± 1.0e-300"),
+        (1e160, 3e159, "1.00e+160 ± 3.0e+159"),
+        (1e160, 0.0, "1.000e+160 ± 0"),
+        (1e160, None, "1e+160"),
+    ],
+)
+def test_a_mean_has_the_digits_that_its_error_asks_for(mean: float, error: float | None, told: str) -> None:
+    assert with_error(mean, error) == told
+
+
+def test_an_interval_far_from_0_is_not_told_as_a_point() -> None:
+    told = with_ends(1e9, 1e9 - 1e-5, 1e9 + 1e-5)
+    assert told == "1.000000000000000e+09 (0.999999999999989e+09 to 1.000000000000011e+09)"
+
+
+@given(st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 3))
+def test_an_interval_in_words_leaves_out_nothing_of_it(ends: tuple[float, float, float]) -> None:
+    low, mean, high = sorted(ends)
+    told = with_ends(mean, low, high)
+    _, least, most = re.fullmatch(r"(\S+) \((\S+) to (\S+)\)", told).groups()  # type: ignore[union-attr]
+    assert Fraction(least) <= Fraction(low) <= Fraction(high) <= Fraction(most)
+    width, size = Fraction(high) - Fraction(low), max(abs(Fraction(low)), abs(Fraction(high)))
+    if width:
+        assert Fraction(most) - Fraction(least) <= width * Fraction(6, 5) + size / 10**15 + Fraction(1, 500)
+    assert len(told) < 100
 
 
 class Terminal(io.StringIO):
@@ -234,3 +281,7 @@ def test_a_sparkline_fits_and_rises_to_its_highest(values: list[float]) -> None:
     if 0 < len(values) <= 24 and max(values) > min(values):
         assert line[values.index(max(values))] == "█"
         assert line[values.index(min(values))] == "▁"
+
+
+def test_a_sparkline_spans_all_doubles() -> None:
+    assert sparkline([-1.7e308, 0.0, 1.7e308]) == "▁▅█"

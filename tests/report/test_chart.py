@@ -32,6 +32,39 @@ def test_numbers_are_written_for_people(value: float, text: str) -> None:
     assert shown(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "beside", "text"),
+    [
+        (1e9 + 0.12, 0.01, "1000000000.120"),
+        (52.5204, 0.0987, "52.52"),
+        (52.5204, 1e-3, "52.5204"),
+        (1e-7, 1e-9, "10⁻⁷"),
+        (1.23456e-7, 1e-11, "1.23456·10⁻⁷"),
+        (1e200, 1e195, "10²⁰⁰"),
+        (1.234567e200, 1e195, "1.234567·10²⁰⁰"),
+        (1.0, 1e-300, "1.0000000000000000"),
+        (0.0, 1e-9, "0"),
+        (5.0, float("inf"), "5"),
+    ],
+)
+def test_a_number_has_the_digits_that_show_what_it_is_told_beside(
+    value: float, beside: float, text: str
+) -> None:
+    assert shown(value, beside) == text
+
+
+def test_an_error_below_the_rounding_of_its_mean_is_not_told_as_none() -> None:
+    mean, error = np.array([1e9]), np.array([1e-9])
+    one = Series("one", "value", np.zeros(1), mean, mean - error, mean + error, error=error)
+    assert chart(one).table[1] == [["0", "1000000000.0000000 ± 10⁻⁹"]]
+    assert json.loads(chart(one).document)["series"][0]["error"] == [1e-9]
+
+
+def test_the_ends_of_an_interval_far_from_0_are_told_apart() -> None:
+    one = Series("one", "value", np.zeros(1), np.array([1e9]), np.array([1e9 - 1]), np.array([1e9 + 2]))
+    assert chart(one).table[1] == [["0", "1000000000.0 (999999999.0 to 1000000002.0)"]]
+
+
 def test_a_long_curve_is_thinned_but_keeps_its_peak() -> None:
     x = np.arange(50_000.0)
     y = np.zeros(50_000)

@@ -160,7 +160,7 @@ const bnpgChart = (() => {
         if (!row) return null;
         spots[k].style.left = `${left}px`; spots[k].style.top = `${up.apply(row.y)}px`;
         if (row.low === null || row.high === null) return `${one.label}: ${shown(row.y)}`;
-        const even = Math.abs(row.high + row.low - 2 * row.y) <= 1e-9 * Math.max(Math.abs(row.y), 1);
+        const even = row.error !== null || Math.abs((row.high - row.y) - (row.y - row.low)) <= 1e-9 * (row.high - row.low) + 4 * Number.EPSILON * Math.abs(row.y);
         return `${one.label}: ${shown(row.y)}` + (even ? ` ± ${shown(row.high - row.y)}` : ` (${shown(row.low)} to ${shown(row.high)})`);
       }).filter(Boolean);
       const text = `${data.xlabel} ${shown(x)}: ${told.join("; ")}`;
