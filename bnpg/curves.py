@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ COLOURS = {"value": "#0b3c5d", "return": "#7fb2d9", "best": "#555555", "nash": "
 """By the style of a curve; told apart by the colour blind."""
 
 
-def draw(measured: Measurements, path: Path, title: str) -> None:
+def draw(measured: Measurements, path: Path, title: str, floor: float | None = None) -> None:
     """Draw the curves of a run into a file.
 
     Parameters
@@ -26,18 +27,20 @@ def draw(measured: Measurements, path: Path, title: str) -> None:
     path : Path
         A `.png` file.
     title : str
+    floor : float, optional
+        Below what gaps are not drawn.
     """
-    figure_of(measured, title).savefig(path, format="png")
+    figure_of(measured, title, floor).savefig(path, format="png")
 
 
-def figure_of(measured: Measurements, title: str) -> Figure:
+def figure_of(measured: Measurements, title: str, floor: float | None = None) -> Figure:
     """Return the curves of a run as a figure of matplotlib."""
     figure = Figure(figsize=(11, 4.4), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     figure.suptitle(title, fontsize=13, fontweight="bold")
     _draw(left, value_chart(measured), "lower right")
-    _draw(right, gap_chart(measured), "best")
+    _draw(right, gap_chart(measured, floor=floor), "best")
     return figure
 
 
@@ -48,8 +51,9 @@ def _draw(axes: Axes, chart: Chart, place: Literal["best", "lower right"]) -> No
         if curve.low is not None and curve.high is not None:
             axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.35, linewidth=0)
         marker = "o" if curve.dots else ""
+        drawn = curve.y if chart.least is None else np.maximum(curve.y, chart.least)
         axes.plot(
-            curve.x, curve.y, color=colour, linewidth=width, marker=marker, markersize=3, label=curve.label
+            curve.x, drawn, color=colour, linewidth=width, marker=marker, markersize=3, label=curve.label
         )
     for level in chart.levels:
         label = f"{level.label} = {level.y:.4g}"

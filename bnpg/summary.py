@@ -201,10 +201,12 @@ def draw_curves(run: RunFolder, fence: Fence) -> str:
     try:
         from bnpg.curves import draw
         from bnpg.report.measurements import Measurements
+        from bnpg.report.numbers import floor_of
 
         title = f"{run.identity['game']}: DAG {shorten(run.experiment.dag)}, {run.experiment.mode} mode"
         draft = Path(fence.draft(target.name))
-        draw(Measurements(run.lines), draft, title)
+        floor = None if run.simulator is not None else floor_of(run.game)
+        draw(Measurements(run.lines), draft, title, floor)
         draft.replace(target)
     except ModuleNotFoundError as error:
         return f"{target} is not drawn: {lacks_extra(error) or error}"

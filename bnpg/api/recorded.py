@@ -194,9 +194,11 @@ class Run:
         """
         from bnpg.curves import figure_of
         from bnpg.report.measurements import Measurements
+        from bnpg.report.numbers import floor_of
 
         title = f"{self._recorded.identity['game']}: DAG {self.experiment.dag}, {self.experiment.mode} mode"
-        return Plot(figure_of(Measurements(self._recorded.lines), title))
+        floor = None if self._recorded.run.simulator is not None else floor_of(self._recorded.game)
+        return Plot(figure_of(Measurements(self._recorded.lines), title, floor))
 
     @in_python_words
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:

@@ -86,6 +86,8 @@ class Chart:
         What is drawn.
     log : bool
         Whether the vertical axis is logarithmic.
+    floor : float, optional
+        Where on a logarithmic axis everything below is drawn; the least positive value if it is not given.
     """
 
     name: str
@@ -97,6 +99,15 @@ class Chart:
     levels: Sequence[Level] = ()
     events: Sequence[Mark] = ()
     log: bool = False
+    floor: float | None = None
+
+    @property
+    def least(self) -> float | None:
+        """Where everything below is drawn, as 0 has no place on a logarithmic axis; None on another."""
+        if not self.log or self.floor:
+            return self.floor if self.log else None
+        positive = [curve.y[(curve.y > 0.0) & np.isfinite(curve.y)] for curve in self.series]
+        return min((float(values.min()) for values in positive if len(values)), default=1.0)
 
     @property
     def legend(self) -> list[dict[str, str]]:
@@ -129,6 +140,7 @@ class Chart:
             "xlabel": self.xlabel,
             "ylabel": self.ylabel,
             "log": self.log,
+            "floor": self.least,
             "series": [_thin(curve) for curve in self.series],
             "levels": [asdict(level) for level in self.levels if math.isfinite(level.y)],
             "events": [asdict(event) for event in self.events],

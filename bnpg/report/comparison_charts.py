@@ -1,13 +1,12 @@
 """The curves of several groups of runs, one over the other, and of their differences."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from bnpg.report.chart import Chart, Level, Series
 from bnpg.report.comparison import MEASURES, Group, common_seeds
-from bnpg.report.numbers import SMALLEST
+from bnpg.report.numbers import floor_of
 from bnpg_math.arrays import FloatArray
 
 
@@ -32,7 +31,7 @@ def _overlay(groups: Sequence[Group], key: str, title: str, ylabel: str, *, log:
     for group in groups:
         middle = _middle_curve(group, key)
         if middle is not None:
-            series.append(middle if not log else _positive(middle))
+            series.append(middle)
     # Of one game they agree to the last digits or so, in whatever unit it pays.
     optima = {
         float(f"{run.optimum:.9g}") for group in groups for run in group.runs if run.optimum is not None
@@ -43,8 +42,9 @@ def _overlay(groups: Sequence[Group], key: str, title: str, ylabel: str, *, log:
     if not many and key == "return_mean":
         bands += ", with the standard error of each round"
     caption = f"Curves are {bands}."
+    floor = floor_of(groups[0].runs[0].game) if log and series else None  # none is measured of a simulator
     return Chart(f"compare-{key}", title, caption, "round", f"{ylabel} (logarithmic)" if log else ylabel,
-                 series, levels, log=log)  # fmt: skip
+                 series, levels, log=log, floor=floor)  # fmt: skip
 
 
 def _middle_curve(group: Group, key: str) -> Series | None:
@@ -104,8 +104,3 @@ def quartiles(stacked: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return lower quartile, median and upper quartile over the runs; positive where all runs are."""
     low, middle, high = np.quantile(stacked, [0.25, 0.5, 0.75], axis=0)
     return low, middle, high
-
-
-def _positive(curve: Series) -> Series:
-    """Return a curve for a logarithmic axis."""
-    return replace(curve, y=np.maximum(curve.y, SMALLEST))

@@ -14,7 +14,7 @@ from bnpg.measures import GAPS
 from bnpg.one_thread import one_thread
 from bnpg.report.chart import Chart, Level, Mark, Series
 from bnpg.report.measurements import Measurements
-from bnpg.report.numbers import SMALLEST
+from bnpg.report.numbers import floor_of
 from bnpg.report.recorded_run import RecordedRun
 from bnpg_math.arrays import FloatArray
 from bnpg_math.dag import Dag
@@ -68,7 +68,10 @@ def learning_charts(run: RecordedRun, M: float | None, events: Iterable[Mark] = 
     happened = tuple(events)
     charts = [value_chart(run, happened)]
     if "evaluation" not in run.why:
-        charts += [gap_chart(run, *gap_bounds(run, M), happened), gradient_chart(run, happened)]
+        charts += [
+            gap_chart(run, *gap_bounds(run, M), happened, floor_of(run.game)),
+            gradient_chart(run, happened),
+        ]
     charts += [update_chart(run, happened), critic_chart(run, happened)]
     return [chart for chart in charts if chart.series]
 
@@ -131,19 +134,23 @@ def _curves(run: Measurements, names: dict[str, tuple[str, str]], least: float =
 
 
 def gap_chart(
-    run: Measurements, levels: Sequence[Level] = (), remark: str = "", events: tuple[Mark, ...] = ()
+    run: Measurements,
+    levels: Sequence[Level] = (),
+    remark: str = "",
+    events: tuple[Mark, ...] = (),
+    floor: float | None = None,
 ) -> Chart:
     """How far the team is from the optimum and from equilibrium, with the bounds that are known."""
     series = []
     for (key, name), style in zip(GAPS.items(), ("value", "nash"), strict=True):
         rounds, gap = run.column(key)
         if len(rounds):
-            series.append(Series(name, style, rounds, np.maximum(gap, SMALLEST), dots=len(rounds) < 60))
+            series.append(Series(name, style, rounds, gap, dots=len(rounds) < 60))
     return Chart(
         "gaps", "How far it is from the best",
         "The optimality gap is what the best joint policy would earn more; the Nash gap is the most that one "
         f"agent could gain on its own. {remark}".strip(),
-        "round", "gap (logarithmic)", series, levels, events, log=True,
+        "round", "gap (logarithmic)", series, levels, events, log=True, floor=floor,
     )  # fmt: skip
 
 
@@ -173,8 +180,7 @@ def gradient_chart(run: RecordedRun, events: tuple[Mark, ...] = ()) -> Chart:
     rounds, norm = run.column("gradient_norm")
     series = []
     if len(rounds):
-        drawn = np.maximum(norm, SMALLEST)
-        series.append(Series("norm of the exact gradient", "gradient", rounds, drawn, dots=len(rounds) < 60))
+        series.append(Series("norm of the exact gradient", "gradient", rounds, norm, dots=len(rounds) < 60))
     size = sizes(run.game, run.dag)
     beta = smoothness(size, run.experiment.weights(run.dag, run.game.actions))
     bound = _descent(run, rounds, beta)
@@ -187,6 +193,7 @@ def gradient_chart(run: RecordedRun, events: tuple[Mark, ...] = ()) -> Chart:
         "Where the Euclidean norm of the gradient falls below a threshold by more than rounding, the lemma's "
         "bound on a gap is in force.",
         "round", "gradient norm (logarithmic)", series, thresholds(run), events, log=True,
+        floor=floor_of(run.game),
     )  # fmt: skip
 
 

@@ -3,12 +3,21 @@
 import math
 from decimal import Decimal
 
-SMALLEST = 1e-12
-"""On a logarithmic axis everything below this is rounding and drawn here."""
+from bnpg_coordinator.automatic import returns_range
+
+from bnpg_math.games.game import Game
+
+NEGLIGIBLE = 1e-12
+"""Of the range of returns: what is below this is rounding, and drawn here on a logarithmic axis."""
 
 
 MOST_DIGITS = 17
 """Of a double: more tell nothing."""
+
+
+def floor_of(game: Game) -> float:
+    """Return below what a gap or a gradient is not drawn on a logarithmic axis; told it is as it is."""
+    return NEGLIGIBLE * returns_range(game)
 
 
 def shown(value: float, beside: float = 0.0) -> str:

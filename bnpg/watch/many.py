@@ -16,7 +16,7 @@ from bnpg.report.chart import Chart, Series
 from bnpg.report.comparison import LOOKS
 from bnpg.report.comparison_charts import aligned, quartiles
 from bnpg.report.measurements import Measurements
-from bnpg.report.numbers import SMALLEST, shown
+from bnpg.report.numbers import shown
 from bnpg.report.page import Page, render_page, render_section, render_template
 from bnpg.report.recorded_run import read_run
 from bnpg.report.run_page import run_report
@@ -163,7 +163,7 @@ def _curve(entry: Entry, measure: str) -> tuple[FloatArray, FloatArray]:
         rounds, values = Measurements(RunFolder(entry.folder).lines).column(measure)
     except InputError:
         return np.zeros(0), np.zeros(0)
-    return rounds, np.maximum(values, SMALLEST) if measure in LOGARITHMIC else values
+    return rounds, values
 
 
 def _bands(curves: list[tuple[Entry, FloatArray, FloatArray]], name: str) -> list[Series]:

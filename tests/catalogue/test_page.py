@@ -216,6 +216,17 @@ def test_only_rows_that_changed_are_sent(copied: Any, runs: Path) -> None:
     assert ([row["run"] for row in told["changed"]], told["removed"]) == (["going"], [])
 
 
+def test_gaps_of_many_runs_are_told_as_they_are(copied: Any, runs: Path) -> None:
+    (copied("one") / "metrics.jsonl").write_text(
+        '{"round":0,"nash_gap":3e-20,"seconds":0.1}\n{"round":1,"nash_gap":0.0,"seconds":0.1}\n'
+    )
+    source = ManyRuns(runs)
+    source.page()
+    told = source.overlay("nash_gap", [0], "")
+    assert "one goes from 3·10⁻²⁰ to 0" in told
+    assert '"floor": 3e-20' in told
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

@@ -117,3 +117,30 @@ def test_a_chart_can_be_heard() -> None:
     one = Series("value", "value", np.array([0.0, 9.0]), np.array([1.0, 4.0]))
     spoken = chart(one, levels=[Level("best", "best", 5.0)], events=[Mark("a kill", "kill", 3.0)]).spoken
     assert spoken == "Title. value goes from 1 to 4; best is at 5."
+
+
+def test_what_is_below_the_floor_is_told_as_it_is_and_only_drawn_there() -> None:
+    one = Series("one", "value", np.arange(3.0), np.array([1e-14, 0.0, 3e-20]))
+    drawn = chart(one, log=True, floor=1e-15)
+    document = json.loads(drawn.document)
+    assert (document["floor"], document["series"][0]["y"]) == (1e-15, [1e-14, 0.0, 3e-20])
+    assert drawn.table[1] == [["0", "10⁻¹⁴"], ["1", "0"], ["2", "3·10⁻²⁰"]]
+    assert "one goes from 10⁻¹⁴ to 3·10⁻²⁰" in drawn.spoken
+
+
+@pytest.mark.parametrize(
+    ("values", "floor", "least"),
+    [
+        ([1e-20, 0.0, 1e-19], None, 1e-20),
+        ([0.0, 0.0], None, 1.0),
+        ([np.nan, np.inf, 2.0], None, 2.0),
+        ([1e-20], 0.0, 1e-20),
+        ([1e-20], 1e3, 1e3),
+    ],
+)
+def test_without_a_floor_the_least_positive_value_is_that(
+    values: list[float], floor: float | None, least: float
+) -> None:
+    one = Series("one", "value", np.arange(float(len(values))), np.array(values))
+    assert chart(one, log=True, floor=floor).least == least
+    assert chart(one, floor=floor).least is None

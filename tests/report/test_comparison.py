@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from bnpg_coordinator.automatic import returns_range
 from bnpg_coordinator.line import Line, number
 
 from bnpg.__main__ import main
@@ -55,6 +56,14 @@ def test_one_optimum_is_drawn_where_it_is_one_in_whatever_unit(teams: list[Recor
     assert levels(3.0) == 1
     assert levels(3.0, 3.0 * (1 + 1e-15)) == 1
     assert levels(3.0, 4.0) == 0
+
+
+def test_gaps_below_all_that_is_drawn_are_told_as_they_are(teams: list[RecordedRun]) -> None:
+    runs = [replace(run, lines=[Line(0, value=1.0, optimality_gap=0.0, nash_gap=1e-20)]) for run in teams]
+    drawn = {chart.name: chart for chart in comparison_charts(group_runs(runs))}
+    assert drawn["compare-nash_gap"].least == pytest.approx(1e-12 * returns_range(teams[0].game))
+    assert "from 10⁻²⁰ to 10⁻²⁰" in drawn["compare-nash_gap"].spoken
+    assert "from 0 to 0" in drawn["compare-optimality_gap"].spoken
 
 
 def test_what_auto_stands_for_in_each_game_names_no_configuration(tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ import pytest
 from bnpg_coordinator.automatic import returns_range
 from bnpg_coordinator.line import Line
 
+from bnpg.curves import figure_of
 from bnpg.report.curves import (
     critic_chart,
     find_mismatch,
     gap_bounds,
+    gap_chart,
     gradient_chart,
     learning_charts,
     update_chart,
@@ -226,6 +228,30 @@ def test_what_is_next_to_nothing_depends_on_what_can_be_earned(exact: RecordedRu
     near = told(1e-12, 1e-8)
     assert "as good as in a Nash equilibrium" in near
     assert "bad equilibrium" not in near
+
+
+@pytest.mark.parametrize("factor", [1e-10, 1.0, 1e10])
+def test_what_is_too_small_to_draw_depends_on_what_can_be_earned(exact: RecordedRun, factor: float) -> None:
+    game = exact.game
+    sized = Game(game.name, game.transition, game.reward * factor, game.initial, game.gamma)
+    small = 1e-15 * factor
+    lines = [Line(0, value=factor, nash_gap=small, optimality_gap=small, gradient_norm=small)]
+    run = replace(exact, run=RunFolder(exact.folder, sized), lines=lines, certificate=None)
+    drawn = {chart.name: chart for chart in learning_charts(run, None)}
+    for name in ("gaps", "gradient"):
+        assert drawn[name].least == pytest.approx(1e-12 * factor * returns_range(game))
+        assert drawn[name].series[0].y.tolist() == [small]
+    assert figure_of(run, "title", drawn["gaps"].least).axes[1].lines[0].get_ydata() == [drawn["gaps"].least]
+
+
+def test_without_a_game_the_least_gap_is_still_drawn_as_it_is() -> None:
+    lines = [Line(0, nash_gap=3e-20, optimality_gap=0.0), Line(1, nash_gap=1e-20, optimality_gap=0.0)]
+    drawn = gap_chart(Measurements(lines))
+    assert drawn.least == 1e-20
+    assert "Nash gap goes from 3·10⁻²⁰ to 10⁻²⁰" in drawn.spoken
+    optimality, nash = figure_of(Measurements(lines), "title").axes[1].lines
+    assert list(nash.get_ydata()) == [3e-20, 1e-20]
+    assert list(optimality.get_ydata()) == [1e-20, 1e-20]
 
 
 def test_only_where_nothing_can_be_gained_is_the_team_said_to_be_in_equilibrium(exact: RecordedRun) -> None:

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from bnpg.__main__ import main
+from bnpg.report.chart import Chart, Series
+from bnpg.report.page import Page, render_page, render_section
 
 SCHEMES = ("light", "dark")
 
@@ -283,3 +286,77 @@ def test_the_message_sequence_follows_the_chosen_colours(pages: dict[str, Path],
     page.get_by_role("button", name="Colours").click()
     page.get_by_role("button", name="Colours").click()
     assert page.evaluate(stroke) != light
+
+
+def drawn(folder: Path, look: Any, *series: Series, log: bool = False, floor: float | None = None) -> Any:
+    """A page with one chart, opened, with the keyboard on its first point."""
+    chart = Chart("one", "Title", "Caption.", "round", "value", series, log=log, floor=floor)
+    section = render_section("curves", "Curves", "charts.html.j2", charts=[chart], words=[])
+    (folder / "page.html").write_text(render_page(Page("title", "", [section])))
+    page = look(folder / "page.html").page
+    page.locator("#chart-one .cursor").focus()
+    page.keyboard.press("Home")
+    return page
+
+
+def axis(page: Any) -> list[str]:
+    """What stands at the ticks of the vertical axis."""
+    labels: list[str] = page.locator("#chart-one [aria-label='y-axis tick label'] text").all_text_contents()
+    return labels
+
+
+def test_what_is_below_the_floor_is_drawn_there_and_told_as_it_is(tmp_path: Path, look: Any) -> None:
+    gap = Series("gap", "nash", np.arange(3.0), np.array([1.0, 3e-20, 0.0]), dots=True)
+    page = drawn(tmp_path, look, gap, log=True, floor=1e-12)
+    told = []
+    for _ in range(3):
+        told.append(page.locator("#chart-one .reading").inner_text())
+        page.keyboard.press("ArrowRight")
+    assert told == ["round 0: gap: 1", "round 1: gap: 3e-20", "round 2: gap: 0"]
+    heights = [dot.bounding_box()["y"] for dot in page.query_selector_all("#chart-one .dots circle")]
+    assert heights[0] < heights[1] == heights[2]
+    with page.expect_download() as waiting:
+        page.locator("#chart-one").get_by_role("button", name="Download CSV").click()
+    waiting.value.save_as(tmp_path / "one.csv")
+    with (tmp_path / "one.csv").open(newline="") as file:
+        assert [float(row["value"]) for row in csv.DictReader(file)] == [1.0, 3e-20, 0.0]
+
+
+@pytest.mark.parametrize(("base", "span"), [(1e9, 0.5), (1e9, 2e-5), (0.0, 3e-12), (1.0, 1e-13)])
+def test_a_small_rise_far_from_0_is_drawn_with_labels_that_tell_it(
+    tmp_path: Path, look: Any, base: float, span: float
+) -> None:
+    page = drawn(tmp_path, look, Series("one", "value", np.arange(2.0), np.array([base, base + span])))
+    labels = axis(page)
+    assert len(labels) > 2
+    assert len(set(labels)) == len(labels)
+    reading = page.locator("#chart-one .reading")
+    first = reading.inner_text().partition("one: ")[2]
+    page.keyboard.press("End")
+    assert reading.inner_text().partition("one: ")[2] != first
+    line = page.query_selector("#chart-one .line").bounding_box()
+    assert line["height"] > 100
+    left = page.query_selector("#chart-one svg").bounding_box()["x"]
+    texts = page.query_selector_all("#chart-one [aria-label='y-axis tick label'] text")
+    assert all(text.bounding_box()["x"] >= left for text in texts)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_whether_an_interval_is_read_as_symmetric_does_not_depend_on_the_unit(
+    tmp_path: Path, look: Any, unit: float
+) -> None:
+    x, middle = np.zeros(1), np.array([5.0 * unit])
+    skew = Series("skew", "value", x, middle, middle - 4 * unit, middle + unit)
+    even = Series("even", "nash", x, middle, middle - 0.1 * unit, middle + 0.1 * unit)
+    reading = drawn(tmp_path, look, skew, even).locator("#chart-one .reading").inner_text()
+    skewed, _, evened = reading.partition("; even")
+    assert " to " in skewed
+    assert "±" in evened
+
+
+def test_a_reading_has_the_digits_that_its_error_asks_for(tmp_path: Path, look: Any) -> None:
+    mean, error = np.array([1e9 + 0.12]), np.array([1e-8])
+    one = Series("one", "value", np.zeros(1), mean, mean - error, mean + error, error=error)
+    assert drawn(tmp_path, look, one).locator("#chart-one .reading").inner_text() == (
+        "round 0: one: 1000000000.1200000 ± 1e-8"
+    )

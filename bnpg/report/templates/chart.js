@@ -4,10 +4,23 @@
 const bnpgChart = (() => {
   const kept = new Map();  // what was chosen, by the name of the chart: a live page puts in its charts anew
   const HEIGHT = 270, NARROW = 420;
-  const shown = value => {
+  const place = size => Number(size.toExponential().split("e")[1]);
+  const usual = size => size < 1e-3 || size >= 1e6;
+  const fine = (value, digits) => {
+    const size = Math.abs(value), most = Math.min(digits, 17) - 1;
+    return size >= 1e-3 && size < 1e15 ? value.toFixed(Math.max(most - place(size), 0)) : value.toExponential(most);
+  };
+  // With two digits of what it is told beside, an error or a width, where fewer would hide that.
+  const shown = (value, beside = 0) => {
     if (value === 0 || value === null) return value === 0 ? "0" : "-";
-    const size = Math.abs(value);
-    return size < 1e-3 || size >= 1e6 ? value.toExponential(2).replace(/\.?0+e/, "e") : String(Number(value.toPrecision(4)));
+    const size = Math.abs(value), digits = usual(size) ? 3 : 4;
+    if (beside > 0 && beside < 10 ** (place(size) - digits + 1)) return fine(value, place(size) - place(beside) + 2);
+    return usual(size) ? value.toExponential(2).replace(/\.?0+e/, "e") : String(Number(value.toPrecision(4)));
+  };
+  // Labels of an axis tell its ticks apart, whose distance is a multiple of ten to this power.
+  const label = (value, power) => {
+    const size = Math.abs(value), digits = size ? place(size) - power + 1 : 0;
+    return digits > (usual(size) ? 3 : 4) ? fine(value, digits) : shown(value);
   };
   const make = (name, text, attributes = {}) => {
     const node = document.createElement(name);
@@ -17,7 +30,7 @@ const bnpgChart = (() => {
   };
 
   function points(curve, span, logx) {
-    const rows = curve.x.map((x, k) => ({ x, y: curve.y[k], low: curve.low?.[k] ?? null, high: curve.high?.[k] ?? null }));
+    const rows = curve.x.map((x, k) => ({ x, y: curve.y[k], low: curve.low?.[k] ?? null, high: curve.high?.[k] ?? null, error: curve.error?.[k] ?? null }));
     const first = rows.findLastIndex(row => row.x <= span[0]), last = rows.findIndex(row => row.x >= span[1]);
     return rows.slice(Math.max(first, 0), last < 0 ? undefined : last + 1).filter(row => row.y !== null && (!logx || row.x > 0));
   }
@@ -28,11 +41,11 @@ const bnpgChart = (() => {
     return low > high ? [0, 1] : [low, high];
   }
 
-  function upright(curves, levels, log) {
-    const values = [...curves.flatMap(one => one.rows.flatMap(row => [row.y, row.low, row.high])), ...levels.map(one => one.y)];
+  function upright(curves, levels, log, lifted) {
+    const values = [...curves.flatMap(one => one.rows.flatMap(row => [row.y, row.low, row.high].map(lifted))), ...levels.map(one => one.y)];
     const [low, high] = extent(log ? values.filter(value => value > 0) : values);
-    if (log) { const room = Math.max((high / low) ** .06, 1.1); return [low / room || 1e-12, high * room]; }
-    const room = high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high)) ? .06 * (high - low) : Math.abs(low) * .1 || 1;
+    if (log) { if (!(low > 0)) return [.1, 1]; const room = Math.max((high / low) ** .06, 1.1); return [low / room || Number.MIN_VALUE, Math.min(high * room, Number.MAX_VALUE)]; }
+    const size = Math.max(Math.abs(low), Math.abs(high)), room = high - low > 64 * Number.EPSILON * size ? .06 * (high - low) : Math.abs(low) * .1 || 1;
     return [low - room, high + room];
   }
 
@@ -106,7 +119,10 @@ const bnpgChart = (() => {
     const state = kept.get(data.name), reading = figure.querySelector(".reading"), plot = figure.querySelector(".plot");
     const cursor = make("div", "", { class: "cursor", role: "slider", tabindex: 0, "aria-label": `Read values: ${data.title}`, "aria-valuemin": 0, "aria-valuemax": 0, "aria-valuenow": 0, "aria-valuetext": "use the arrow keys; plus and minus zoom", "aria-orientation": "horizontal" });
     const line = cursor.appendChild(make("i", "")), mark = cursor.appendChild(make("b", ""));
-    let curves = [], xs = [], across, up, spots = [];
+    let curves = [], xs = [], across, up, spots = [], seen = 0;
+    // seen: what of a value the drawing lets one see; more is not read off it.
+    // A logarithmic axis has no place for 0, nor for what is rounding: it is drawn at the floor, and told as it is.
+    const lifted = value => (value !== null && state.log && data.floor ? Math.max(value, data.floor) : value);
     plot.append(cursor);
 
     function draw() {
@@ -114,23 +130,27 @@ const bnpgChart = (() => {
       const span = state.span ?? (state.logx && whole[0] <= 0 ? [floor, whole[1]] : whole);
       if (span[0] === span[1]) span[1] = span[0] + 1;
       curves = data.series.filter(one => !state.off.has(one.label)).map(one => ({ ...one, rows: points(one, span, state.logx) })).filter(one => one.rows.length);
-      const levels = data.levels.filter(one => !state.off.has(one.label)), [low, high] = upright(curves, levels, state.log);
-      const held = value => (value === null ? null : Math.min(Math.max(value, low), high));
+      const levels = data.levels.filter(one => !state.off.has(one.label)), [low, high] = upright(curves, levels, state.log, lifted);
+      const held = value => (value === null ? null : Math.min(Math.max(lifted(value), low), high));
       const events = data.events.map((one, k) => ({ ...one, number: String(k + 1), row: k % 3 })).filter(one => (one.until ?? one.x) >= span[0] && one.x <= span[1]);
-      const upTicks = ticks(low, high, state.log, 6), axis = { tickFormat: shown, tickSize: 0, fontVariant: "tabular-nums" };
+      seen = state.log ? 0 : (high - low) / 100;
+      const upTicks = ticks(low, high, state.log, 6), axis = { tickSize: 0, fontVariant: "tabular-nums" };
+      const labels = (from, to, log, most) => value => (log ? shown(value) : label(value, Math.floor(Math.log10((to - from) / most))));
+      const upLabels = labels(low, high, state.log, 6), acrossMost = narrow ? 4 : 8;
+      const broad = Math.max(...(state.log ? [0] : [low, high].map(one => upLabels(one).length)));
       const svg = Plot.plot({
-        width, height: HEIGHT, marginLeft: 52, marginRight: 14, marginTop: 22, marginBottom: 36,
+        width, height: HEIGHT, marginLeft: Math.max(52, 12 + 8 * broad), marginRight: 14, marginTop: 22, marginBottom: 36,
         x: { type: state.logx ? "log" : "linear", domain: span, label: null },
         y: { type: state.log ? "log" : "linear", domain: [low, high], label: null },
         marks: [
           Plot.gridY({ className: "grid", ticks: upTicks, strokeOpacity: 1, stroke: "currentColor" }),
-          Plot.axisX({ ...axis, ticks: ticks(...span, state.logx, narrow ? 4 : 8), label: data.xlabel, labelArrow: "none" }),
-          Plot.axisY({ ...axis, ticks: upTicks, label: data.ylabel + (state.log && !data.ylabel.includes("logarithmic") ? " (logarithmic)" : ""), labelArrow: "none" }),
+          Plot.axisX({ ...axis, tickFormat: labels(...span, state.logx, acrossMost), ticks: ticks(...span, state.logx, acrossMost), label: data.xlabel, labelArrow: "none" }),
+          Plot.axisY({ ...axis, tickFormat: upLabels, ticks: upTicks, label: data.ylabel + (state.log && !data.ylabel.includes("logarithmic") ? " (logarithmic)" : ""), labelArrow: "none" }),
           ...events.filter(one => one.until !== null).map(one => Plot.rectY([one], { x1: "x", x2: "until", y1: low, y2: high, fill: "currentColor", className: `span ${one.style}`, clip: true })),
           ...levels.map(one => Plot.ruleY([one.y], { stroke: "currentColor", className: `level ${one.style}` })),
           ...curves.filter(one => one.low).map(one => Plot.areaY(one.rows, { x: "x", y1: row => held(row.low), y2: row => held(row.high), fill: "currentColor", className: `band ${one.style}`, clip: true })),
           ...curves.map(one => Plot.lineY(one.rows, { x: "x", y: row => held(row.y), stroke: "currentColor", className: `line ${one.style}`, clip: true })),
-          ...curves.filter(one => one.dots).map(one => Plot.dot(one.rows, { x: "x", y: "y", r: 2.5, fill: "currentColor", className: `dots ${one.style}`, clip: true })),
+          ...curves.filter(one => one.dots).map(one => Plot.dot(one.rows, { x: "x", y: row => lifted(row.y), r: 2.5, fill: "currentColor", className: `dots ${one.style}`, clip: true })),
           ...events.flatMap(one => [
             Plot.ruleX([Math.max(one.x, span[0])], { stroke: "currentColor", className: `event ${one.style}` }),
             Plot.text([Math.max(one.x, span[0])], { x: x => x, text: [one.number], frameAnchor: "top", dy: 2 + 13 * one.row, fill: "currentColor", className: `event ${one.style}` }),
@@ -154,16 +174,17 @@ const bnpgChart = (() => {
       if (!xs.length) return;
       const at = Math.max(0, Math.min(xs.length - 1, to)), x = xs[at], left = across.apply(x);
       state.at = at;
-      const told = curves.map((one, k) => {
+      const words = curves.map((one, k) => {
         const row = one.rows.findLast(row => row.x <= x);
         spots[k].style.display = row ? "" : "none";
         if (!row) return null;
-        spots[k].style.left = `${left}px`; spots[k].style.top = `${up.apply(row.y)}px`;
-        if (row.low === null || row.high === null) return `${one.label}: ${shown(row.y)}`;
-        const even = row.error !== null || Math.abs((row.high - row.y) - (row.y - row.low)) <= 1e-9 * (row.high - row.low) + 4 * Number.EPSILON * Math.abs(row.y);
-        return `${one.label}: ${shown(row.y)}` + (even ? ` ± ${shown(row.high - row.y)}` : ` (${shown(row.low)} to ${shown(row.high)})`);
+        spots[k].style.left = `${left}px`; spots[k].style.top = `${up.apply(lifted(row.y))}px`;
+        if (row.error !== null) return `${one.label}: ${shown(row.y, row.error)} ± ${shown(row.error)}`;
+        if (row.low === null || row.high === null) return `${one.label}: ${shown(row.y, seen)}`;
+        const width = row.high - row.low, even = Math.abs((row.high - row.y) - (row.y - row.low)) <= 1e-9 * width + 4 * Number.EPSILON * Math.abs(row.y);
+        return `${one.label}: ` + (even ? `${shown(row.y, row.high - row.y)} ± ${shown(row.high - row.y)}` : `${shown(row.y, width)} (${shown(row.low, width)} to ${shown(row.high, width)})`);
       }).filter(Boolean);
-      const text = `${data.xlabel} ${shown(x)}: ${told.join("; ")}`;
+      const text = `${data.xlabel} ${shown(x)}: ${words.join("; ")}`;
       cursor.setAttribute("aria-valuenow", at); cursor.setAttribute("aria-valuetext", text);
       cursor.classList.add("on"); line.style.left = `${left}px`; reading.textContent = text;
     }
