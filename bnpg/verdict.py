@@ -12,7 +12,7 @@ from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.line import Line, number
 
 LARGE = 0.02
-"""Of the range of returns, or of V*: a gap that is worth a word."""
+"""Of the range of returns: a gap that is worth a word. A constant in the rewards moves V*, but not this."""
 SATURATED = 1e-3
 """Gradient norm over Nash gap at the most: what would be gained has about this probability of being tried."""
 RISING = 0.1
@@ -41,9 +41,9 @@ def evaluations(lines: Sequence[Line]) -> list[Measured]:
     return found
 
 
-def is_far(gap: float, scale: float) -> bool:
-    """Whether a gap is large beside a scale, the range of returns or V*."""
-    return gap > LARGE * abs(scale)
+def is_far(gap: float, unit: float) -> bool:
+    """Whether a gap is large beside the range of returns."""
+    return gap > LARGE * unit
 
 
 def notices(experiment: Experiment, lines: Sequence[Line], unit: float) -> list[str]:
@@ -66,8 +66,7 @@ def notices(experiment: Experiment, lines: Sequence[Line], unit: float) -> list[
     if not measured or experiment.regularization > 0.0:
         return []  # a barrier keeps policies from where the gap is 0, and says by how much
     first, last = measured[0], measured[-1]
-    best = last.value + last.optimality_gap
-    if not is_far(last.optimality_gap, best if best else unit) and not is_far(last.nash_gap, unit):
+    if not is_far(last.optimality_gap, unit) and not is_far(last.nash_gap, unit):
         return []
     reasons = []
     if last.value < first.value - LARGE * unit:

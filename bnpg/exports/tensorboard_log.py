@@ -13,6 +13,8 @@ from bnpg_protocol.process.fence import Fence
 from bnpg_files.reading import read_text
 from bnpg_math.errors import InputError
 
+_LEAST, _MOST = 2.0**-149, (2.0 - 2.0**-23) * 2.0**127
+"""The least and the largest float32, as which event files hold scalars."""
 TAGS = (
     {name: f"exact/{name}" for name in (*MEASURED, "step_size")}
     | {name: f"sampled/{name}" for name in RETURNS}
@@ -58,11 +60,14 @@ class TensorBoardLog:
         self._clock = time.time()
 
     def write(self, line: Line) -> None:
-        """Add a round's scalars, at the wall time by the run's own seconds: catching up bends no curve."""
+        """Add a round's scalars, at the wall time by the run's own seconds: catching up bends no curve.
+
+        What would be 0 or infinite there, and is not, is left out.
+        """
         self._clock += line.seconds or 0.0
         for name, tag in TAGS.items():
             value = number(getattr(line, name))
-            if value is not None:
+            if value is not None and (value == 0.0 or _LEAST <= abs(value) <= _MOST):
                 self._writer.add_scalar(tag, value, line.round, walltime=self._clock)
 
     def close(self) -> None:

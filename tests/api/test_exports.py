@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from bnpg_protocol.process.fence import Fence
 from tensorboardX.proto.event_pb2 import Event
@@ -80,6 +81,18 @@ def test_how_networks_learn_is_exported() -> None:
         assert [value for _, value in found[f"learning/{name}"]] == pytest.approx(
             [value for _, value in recorded]
         )
+
+
+def test_what_single_precision_cannot_hold_is_left_out_of_event_files() -> None:
+    reward = 1e-60 * np.array([[[1.0, 0.0], [0.0, 2.0]]])
+    tiny = bnpg.dense_game("tiny", np.ones((1, 2, 2, 1)), reward, np.ones(1), 0.9)
+    fields: dict[str, Any] = {"mode": "exact", "dag": "complete", "evaluate_every": 1, "fsync": False}
+    run = bnpg.train(tiny, rounds=2, launcher="memory", log=["tensorboard"], out="run", **fields)
+    assert all(0.0 < line["value"] < 1e-58 for line in run.lines)
+    assert max(line.get("step_size", 0.0) for line in run.lines) > 1e40
+    found = scalars(run.folder)
+    assert not {"exact/value", "exact/step_size"} & set(found)
+    assert all(value == 0.0 for rows in found.values() for _, value in rows)
 
 
 def test_chosen_step_sizes_are_exported(capfd: pytest.CaptureFixture[str]) -> None:

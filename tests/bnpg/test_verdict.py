@@ -48,6 +48,16 @@ def test_nothing_is_said_of_a_good_one_or_of_one_that_was_not_measured(lines: li
     assert said == []
 
 
+@pytest.mark.parametrize("constant", [0.0, -5.0, 1e10])
+def test_a_constant_in_the_rewards_changes_no_word(constant: float) -> None:
+    def said(gap: float) -> list[str]:
+        lines = record(*((constant - gap, 0.0, gap, 0.1) for _ in range(3)))
+        return notices(Experiment(game="x", rounds=20, learning_rate=0.1), lines, unit=10.0)
+
+    assert said(0.1) == []
+    assert "hardly any agent can gain alone" in said(5.0)[0]
+
+
 def test_a_record_whose_beginning_is_lost_is_no_reason_to_fail() -> None:
     later = record(START)
     later[-1] = msgspec.structs.replace(later[-1], round=20)

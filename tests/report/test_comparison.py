@@ -1,5 +1,6 @@
 """Comparing runs: pairs by seed within a game, scores across games, and no certainty that is not there."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from bnpg.report.comparison_charts import comparison_charts
 from bnpg.report.comparison_page import comparison_report
 from bnpg.report.page import render_page
 from bnpg.report.recorded_run import RecordedRun, read_run
+from bnpg.report.whisker import whiskers
 
 
 def train(folder: Path, *options: object) -> Path:
@@ -64,6 +66,13 @@ def test_gaps_below_all_that_is_drawn_are_told_as_they_are(teams: list[RecordedR
     assert drawn["compare-nash_gap"].least == pytest.approx(1e-12 * returns_range(teams[0].game))
     assert "from 10⁻²⁰ to 10⁻²⁰" in drawn["compare-nash_gap"].spoken
     assert "from 0 to 0" in drawn["compare-optimality_gap"].spoken
+
+
+@pytest.mark.parametrize("unit", [5e-324, 1.0, 1.7e308])
+def test_a_difference_is_drawn_within_its_frame_in_any_unit(unit: float) -> None:
+    result = Difference("g", "a", "b", "exact value", 8, unit, -unit, unit, "8 seeds")
+    drawn = whiskers([result])(result)
+    assert re.findall(r'[xc]x?[12]?="([0-9.]+)"', drawn)[:5] == ["72.0", "72.0", "6.0", "138.0", "138.0"]
 
 
 def test_what_auto_stands_for_in_each_game_names_no_configuration(tmp_path: Path) -> None:
