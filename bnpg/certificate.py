@@ -186,7 +186,8 @@ def _certificate(run: RunFolder, policy: Policy, rounds: int, fence: Fence, quie
         certificate["sampled_reason"] = "no episodes were asked for: certify-samples is off"
     if predicted is None:
         certificate["predicted_rounds_reason"] = (
-            "the theorems need a regularization that is not 0, nor next to it"
+            "the theorems need a regularization that is not 0, nor so small beside the rewards that "
+            "the rounds they ask for exceed all numbers"
             if uniform
             else "Theorems 1 and 2 speak of the uniform barrier; bnpg dag advise predicts for a weighted one"
         )

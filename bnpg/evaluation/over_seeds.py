@@ -29,9 +29,11 @@ FEW = 8
 SETTLING = 6
 """Fewest pairs that settle a sign: without any effect all of them have one sign with chance 2^(1-6) < 5 %."""
 SAME = 1e-12
-"""Values that differ by less, relatively, are one value with rounding."""
-ALL_ALIKE = "all runs came to the same: of how far others would scatter they say nothing"
+"""Values that differ by less, relatively, may be one value with rounding: near gamma = 1 it is as large."""
+ALL_ALIKE = "all runs came to the same, to 12 digits: of how far others would scatter they say nothing"
 """Why several runs may have no interval."""
+NO_GAIN = "acting at random earns as much as the best joint policy, to 12 digits: there is no score"
+"""Why a game may have no score."""
 
 
 def interquartile_mean(values: FloatArray, axis: int = -1) -> FloatArray:
@@ -133,7 +135,7 @@ def interval_in_words(middle: float, low: float, high: float) -> str:
 
 
 def alike(values: FloatArray) -> bool:
-    """Whether all values are one, up to rounding."""
+    """Whether all values are one, to 12 digits."""
     return bool(np.ptp(values) <= SAME * float(np.abs(values).max()))
 
 

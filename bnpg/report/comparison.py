@@ -233,7 +233,7 @@ def _difference(
         same = float(np.abs(values).max()) <= SAME * of
         low, high = (None, None) if same else interval([values]) or (None, None)
         how = f"bootstrap over {len(values)} seeds" + ", widened by Student's t" * (len(values) < FEW)
-        how = f"{len(values)} seeds, all alike: no interval" if low is None else how
+        how = f"{len(values)} seeds, all alike to 12 digits: no interval" if low is None else how
     elif measure == "return_mean" and 0.0 in errors:
         how = "one common seed, and lanes that are all alike: no interval"
     elif measure == "return_mean" and all(isinstance(error, float) for error in errors):

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from bnpg.evaluation.over_seeds import ALL_ALIKE, interquartile_mean, interval
+from bnpg.evaluation.over_seeds import ALL_ALIKE, NO_GAIN, interquartile_mean, interval
 from bnpg.sweeps.table import Row
 
 MEASURES = ("value", "optimality_gap", "nash_gap", "score", "return_mean")
 """What is aggregated over the seeds of a configuration."""
 ALL_GAMES = "all games"
+_OF_A_SCORE = ("value", "uniform_value", "optimal_value")
+"""What a score is made of: where all of it is known, only nothing to gain leaves none."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Aggregate:
     runs : int
         How many runs that measured it.
     mean, iqm : float or None
-        None if no run measured it.
+        None if no run measured it, or a score has no meaning there.
     low, high : float or None
         Interval of the interquartile mean at about 95 %.
     reason : str
@@ -99,7 +101,10 @@ def _aggregate(configuration: dict[str, Any], measure: str, strata: Sequence[Seq
     ]
     values = np.concatenate(samples)
     if not len(values):
-        return Aggregate(configuration, measure, 0, None, None, None, None, "no run measured it")
+        known = [[row.cells[name] for name in _OF_A_SCORE] for rows in strata for row in rows]
+        without_score = measure == "score" and any(None not in cells for cells in known)
+        reason = NO_GAIN if without_score else "no run measured it"
+        return Aggregate(configuration, measure, 0, None, None, None, None, reason)
     mean, iqm = float(values.mean()), float(interquartile_mean(values))
     if min(len(sample) for sample in samples) < 2:
         reason = "an interval needs at least two seeds" + " of every game" * (len(strata) > 1)

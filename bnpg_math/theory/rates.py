@@ -9,6 +9,7 @@ epsilon / C*. Written in lambda, the number of updates does not depend on them: 
 import math
 from dataclasses import dataclass
 
+from bnpg_math.arrays.by_two import places_of
 from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
@@ -167,7 +168,11 @@ def rounds(size: Sizes, regularization: float, theorem: str, form: Form, room: f
     height = size.reward_range / (1 - size.gamma)
     if form == "tight" and room is not None:
         height = min(room, height)
-    return 2 * beta * height / euclidean_threshold(size, regularization, theorem, form) ** 2
+    threshold = euclidean_threshold(size, regularization, theorem, form)
+    # All three are in the unit of the rewards: beside the threshold no square is 0 or infinite.
+    places = places_of(threshold) if math.isfinite(threshold) else 0
+    beta, height, threshold = (math.ldexp(one, -places) for one in (beta, height, threshold))
+    return 2 * beta * height / threshold**2
 
 
 def euclidean_threshold(size: Sizes, regularization: float, theorem: str, form: Form) -> float:
@@ -200,12 +205,16 @@ def euclidean_threshold(size: Sizes, regularization: float, theorem: str, form: 
 
 def _printed_rounds(size: Sizes, regularization: float, theorem: str) -> float:
     """The two displayed terms of each theorem, with the lambda that it chooses put in."""
-    N, S, R, survival = size.agents, size.states, size.reward_range, 1 - size.gamma
+    N, S, survival = size.agents, size.states, 1 - size.gamma
     coverage = left_sum(1 / above for above in size.parents)
+    # Only R / lambda counts, but for one R: beside lambda no square of either is 0 or infinite.
+    places = places_of(regularization)
+    regularization, R = (math.ldexp(one, -places) for one in (regularization, size.reward_range))
     if theorem == "theorem_1":
         M_over_epsilon = 1 / (2 * regularization)
         first = 256 * N * M_over_epsilon**2 * S**2 * size.largest**2 * R**2 / survival**4
-        return first + 32 * regularization * M_over_epsilon * S * size.largest**2 * coverage * R / survival
+        second = 32 * regularization * M_over_epsilon * S * size.largest**2 * coverage * size.reward_range
+        return first + second / survival
     M_over_epsilon = 1 / (2.0 ** (N + 1) * N * regularization)
     squares = size.joint**2 * size.largest**2
     first = 2.0 ** (N + 8) * N**3 * M_over_epsilon**2 * S**2 * squares * R**2 / survival**4

@@ -9,7 +9,7 @@ from bnpg.evaluation.measure import measure
 from bnpg_math.dag import Dag, complete, empty
 from bnpg_math.errors import InputError
 from bnpg_math.exact.values import evaluate
-from bnpg_math.games.game import dense_game
+from bnpg_math.games.game import Game, dense_game
 from bnpg_math.games.registry import game
 from bnpg_math.policies.joint import Policy
 from bnpg_math.policies.softmax import policy
@@ -230,6 +230,21 @@ def test_the_printed_rates_are_the_displayed_formulas():
     first = 2 ** (N + 8) * N**3 * M**2 * S**2 * A**2 * a**2 * R**2 / (eps**2 * (1 - g) ** 4)
     second = 8 * N * M * S * A**2 * a**2 * R * coverage / (eps * (1 - g))
     assert rounds(size, lam, "theorem_2", "printed") == pytest.approx(first + second)
+
+
+@pytest.mark.parametrize("places", [-1000, -600, -521, -300, 0, 300, 480])
+def test_rates_are_the_same_in_any_unit(places: int):
+    """But for the second term of the printed Theorem 1, which has lambda beside numbers."""
+    built, dag, lam = game("coordination"), complete(3), 0.125
+    there = Game(built.name, built.transition, np.ldexp(built.reward, places), built.initial, built.gamma)
+    for here, moved in zip(
+        rates(built, dag, lam, 4.0), rates(there, dag, math.ldexp(lam, places), 4.0), strict=True
+    ):
+        if (here.theorem, here.form) != ("theorem_1", "printed"):
+            assert moved.rounds == here.rounds
+        elif places < 0:
+            assert moved.rounds == pytest.approx(here.rounds, rel=1e-3)
+            assert math.isfinite(moved.rounds)
 
 
 def test_the_corrected_rates_expand_to_the_corrected_formulas():

@@ -122,7 +122,7 @@ def test_runs_that_are_all_alike_have_no_interval(teams: list[RecordedRun]) -> N
     (found,) = differences(group_runs(runs))
     assert found.middle == pytest.approx(1.0)
     assert (found.low, found.high) == (None, None)
-    assert found.how == "4 seeds, all alike: no interval"
+    assert found.how == "4 seeds, all alike to 12 digits: no interval"
     assert not found.sure
 
 
@@ -178,7 +178,7 @@ def test_differences_that_are_rounding_have_no_interval(teams: list[RecordedRun]
         return replace(run, experiment=experiment, lines=lines)
 
     (found,) = differences(group_runs([near(seed, dag) for dag in ("empty", "0-1") for seed in range(1, 9)]))
-    assert found.how == "8 seeds, all alike: no interval"
+    assert found.how == "8 seeds, all alike to 12 digits: no interval"
     assert not found.sure
 
 

@@ -11,6 +11,7 @@ from scipy import stats
 from bnpg.evaluation.over_seeds import (
     ALL_ALIKE,
     FEW,
+    NO_GAIN,
     alike,
     interquartile_mean,
     interval,
@@ -159,6 +160,23 @@ def test_what_is_not_known_has_a_reason() -> None:
     assert (unmeasured.runs, unmeasured.iqm, unmeasured.reason) == (0, None, "no run measured it")
     assert (single.iqm, single.low) == (1.0, None)
     assert "two seeds" in single.reason
+
+
+def test_where_nothing_can_be_gained_no_score_is_said_to_be_unmeasured() -> None:
+    known = {"value": 9.0, "uniform_value": 9.0, "optimal_value": 9.0, "score": score(9.0, 9.0, 9.0)}
+    rows = [Row({"game": "a", "seed": seed}, dict.fromkeys(COLUMNS) | known) for seed in range(2)]
+    rows.append(Row({"game": "a", "seed": 2}, dict.fromkeys(COLUMNS)))
+    by_name = {one.measure: one for one in aggregate(rows, ["game", "seed"])}
+    assert (by_name["score"].runs, by_name["score"].reason) == (0, NO_GAIN)
+    assert by_name["nash_gap"].reason == "no run measured it"
+
+
+def test_values_that_may_differ_by_more_than_rounding_are_alike_to_12_digits_only() -> None:
+    close = 1e9 + np.array([0.0, 1e-4, 3e-4, 5e-4])
+    rows = [row(float(value), game="a", seed=seed) for seed, value in enumerate(close)]
+    (found, *_) = aggregate(rows, ["game", "seed"])
+    assert "the same, to 12 digits:" in found.reason
+    assert interval([1e9 + 1e3 * (close - 1e9)]) is not None
 
 
 def test_the_score_is_the_share_of_the_way_from_random_to_best() -> None:
