@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bnpg.report.numbers import shown
+from bnpg.report.numbers import shown, shown_between
 from bnpg_math.arrays import FloatArray
 
 MOST_POINTS = 1200
@@ -110,6 +110,13 @@ class Chart:
         return min((float(values.min()) for values in positive if len(values)), default=1.0)
 
     @property
+    def seen(self) -> float:
+        """A hundredth of what the values span: what is drawn apart is told apart. 0 on a logarithmic axis."""
+        values = np.concatenate([np.zeros(0), *(curve.y for curve in self.series)])
+        values = values[np.isfinite(values)]
+        return 0.0 if self.log or not len(values) else float(values.max() / 100 - values.min() / 100)
+
+    @property
     def legend(self) -> list[dict[str, str]]:
         """Look, kind and label of everything drawn."""
         entries = [
@@ -123,8 +130,9 @@ class Chart:
     @property
     def spoken(self) -> str:
         """The chart in one sentence, for those who do not see it."""
+        seen = self.seen
         sentences = [
-            f"{curve.label} goes from {shown(curve.y[0])} to {shown(curve.y[-1])}"
+            f"{curve.label} goes from {shown(curve.y[0], seen)} to {shown(curve.y[-1], seen)}"
             for curve in self.series
             if len(curve.y)
         ]
@@ -152,12 +160,12 @@ class Chart:
         """Head and rows of the numbers behind the chart, and how many points there are in all."""
         xs = np.unique(np.concatenate([curve.x for curve in self.series])) if self.series else np.zeros(0)
         head = [self.xlabel, *(curve.label for curve in self.series)]
-        rows = []
+        rows, seen = [], self.seen
         for x in xs[_thinned(len(xs), MOST_ROWS)]:
             row = [shown(float(x))]
             for curve in self.series:
                 where = np.flatnonzero(curve.x == x)
-                row.append("" if not len(where) else _told(curve, int(where[0])))
+                row.append("" if not len(where) else _told(curve, int(where[0]), seen))
             rows.append(row)
         return head, rows, len(xs)
 
@@ -187,16 +195,16 @@ def _thinned(count: int, most: int, y: FloatArray | None = None) -> "np.ndarray[
     return np.unique(np.array(kept, dtype=np.intp))
 
 
-def _told(curve: Series, index: int) -> str:
-    """Return a value with its uncertainty, with digits enough to see that."""
+def _told(curve: Series, index: int, seen: float) -> str:
+    """Return a value with its uncertainty, with digits enough to see that, or what the chart lets one see."""
     middle = float(curve.y[index])
     if curve.error is not None:
         error = float(curve.error[index])
         return f"{shown(middle, error)} ± {shown(error)}"
     if curve.low is None or curve.high is None:
-        return shown(middle)
+        return shown(middle, seen)
     low, high = float(curve.low[index]), float(curve.high[index])
     # Both sides alike, up to the rounding of middle ± error, in whatever unit.
     if abs((high - middle) - (middle - low)) <= 1e-9 * (high - low) + 4.0 * math.ulp(1.0) * abs(middle):
         return f"{shown(middle, high - middle)} ± {shown(high - middle)}"
-    return f"{shown(middle, high - low)} ({shown(low, high - low)} to {shown(high, high - low)})"
+    return shown_between(middle, low, high)

@@ -45,6 +45,12 @@ def shown(value: float, beside: float = 0.0) -> str:
     return f"{value:.4g}" if size < 1e4 else f"{value:.0f}"
 
 
+def shown_between(value: float, low: float, high: float) -> str:
+    """Return a number with the ends of its interval, with digits enough to tell them apart."""
+    width = high - low
+    return f"{shown(value, width)} ({shown(low, width)} to {shown(high, width)})"
+
+
 def _place(size: float) -> int:
     """Return that of the first digit, as a power of ten."""
     return Decimal(size).adjusted()

@@ -10,7 +10,7 @@ from bnpg.report.curves import find_mismatch, learning_charts
 from bnpg.report.dag_drawing import Worth, draw_dag
 from bnpg.report.events import fault_events, observed_events, round_events, standing_faults, time_chart
 from bnpg.report.messages import message_view, read_lives
-from bnpg.report.numbers import shown
+from bnpg.report.numbers import shown, shown_between
 from bnpg.report.page import Page, Section, render_section
 from bnpg.report.policies import policy_view
 from bnpg.report.recorded_run import RecordedRun
@@ -80,7 +80,7 @@ def alone_sections(run: RecordedRun) -> list[Section]:
     rows = [
         [
             f"agent {agent['agent']}",
-            f"{shown(agent['gain'])} ({shown(agent['low'])} to {shown(agent['high'])})",
+            shown_between(agent["gain"], agent["low"], agent["high"]),
             rounded_down(agent["nash_gap_at_least"]),
             shown(agent["exact_gap"]) if "exact_gap" in agent else "-",
         ]
@@ -145,7 +145,7 @@ def _edges(run: RecordedRun) -> dict[str, object] | None:
     rows = [
         [
             f"{parent} → {child}",
-            f"{shown(worth.value)} ({shown(worth.low)} to {shown(worth.high)})",
+            shown_between(worth.value, worth.low, worth.high),
             why[parent, child] if worth.exact is None else shown(worth.exact),
         ]
         for (parent, child), worth in worths

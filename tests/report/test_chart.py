@@ -60,6 +60,12 @@ def test_an_error_below_the_rounding_of_its_mean_is_not_told_as_none() -> None:
     assert json.loads(chart(one).document)["series"][0]["error"] == [1e-9]
 
 
+def test_values_that_differ_far_from_0_are_told_apart() -> None:
+    one = chart(Series("one", "value", np.arange(2.0), np.array([1e9, 1e9 + 0.5])))
+    assert one.table[1] == [["0", "1000000000.0000"], ["1", "1000000000.5000"]]
+    assert "from 1000000000.0000 to 1000000000.5000" in one.spoken
+
+
 def test_the_ends_of_an_interval_far_from_0_are_told_apart() -> None:
     one = Series("one", "value", np.zeros(1), np.array([1e9]), np.array([1e9 - 1]), np.array([1e9 + 2]))
     assert chart(one).table[1] == [["0", "1000000000.0 (999999999.0 to 1000000002.0)"]]
