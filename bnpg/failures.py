@@ -10,6 +10,4 @@ def failure(error: Exception) -> tuple[ExitCode, str] | None:
 
     from bnpg.api.training import RunFailed
 
-    if isinstance(error, WorldFailed):
-        return (ExitCode.DEADLINE if error.hung else ExitCode.WORLD), str(error)
-    return (error.code, str(error)) if isinstance(error, RunFailed) else None
+    return (error.code, str(error)) if isinstance(error, WorldFailed | RunFailed) else None

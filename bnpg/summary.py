@@ -30,6 +30,8 @@ from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.arrays.solver_numerics import full_fingerprint
 from bnpg_math.policies.joint import policy_digest
 
+_ENDS = ("mean", "low", "high")
+"""What of an interval of returns is kept."""
 _NO_WORD = {ExitCode.STORAGE: "the coordinator could not write its record, or ran out of memory (code 7)"}
 """What is known of a coordinator that ended by itself and could not write why."""
 
@@ -130,8 +132,6 @@ def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
             found[f"sampled_{key}_reason"] = summary[f"{key}_reason"]
     found["reason"] = NO_MODEL
     found |= {"return_stderr_reason": "return_low and return_high are the ends of an interval of 95 %"}
-    keys = ("return_mean", "return_low", "return_high")
-    drawn_keys = tuple(f"drawn_{key}" for key in keys)
     thetas = run.thetas(summary["rounds"]) if summary["state"] == "done" else None
     if thetas is None:
         why = run.missing(summary["rounds"]) if summary["state"] == "done" else "the run is not done"
@@ -145,15 +145,13 @@ def _simulated(run: RunFolder, summary: dict[str, Any]) -> dict[str, Any]:
         except WorldFailed as error:
             why = str(error)
         else:
-            for names, measurements in ((keys, played), (drawn_keys, drawn)):
-                found |= dict(
-                    zip(names, (measurements.mean, measurements.low, measurements.high), strict=True)
-                )
-                if measurements.alike:
-                    found[names[0].replace("mean", "interval_reason")] = _all_alike(measurements.episodes)
+            for prefix, returns in (("", played), ("drawn_", drawn)):
+                found |= {f"{prefix}return_{end}": getattr(returns, end) for end in _ENDS}
+                if returns.alike:
+                    found[f"{prefix}return_interval_reason"] = _all_alike(returns.episodes)
             counts = {"return_episodes": played.episodes, "return_episodes_cut": played.cut}
             return found | {"return_stderr": None} | counts
-    unknown = (*keys, *drawn_keys)
+    unknown = [f"{prefix}return_{end}" for prefix in ("", "drawn_") for end in _ENDS]
     return found | dict.fromkeys((*unknown, "return_stderr")) | {f"{key}_reason": why for key in unknown}
 
 

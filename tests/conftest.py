@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,13 +126,24 @@ def look(browser: Callable[..., "BrowserContext"]) -> Iterator[Open]:
 
 
 @pytest.fixture
-def own_port() -> Iterator[int]:
-    """A port of this machine that servers of the test may give up and take again; nobody else gets it."""
-    with socket.socket() as held:
-        # Who says so may bind one address twice as long as only one listens there.
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
+def own_ports() -> Iterator[Callable[[], int]]:
+    """Ports of this machine that servers of the test may give up and take again; nobody else gets them."""
+    with ExitStack() as stack:
+
+        def hold() -> int:
+            held = stack.enter_context(socket.socket())
+            # Who says so may bind one address twice as long as only one listens there.
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.bind(("127.0.0.1", 0))
+            return int(held.getsockname()[1])
+
+        yield hold
+
+
+@pytest.fixture
+def own_port(own_ports: Callable[[], int]) -> int:
+    """One of them."""
+    return own_ports()
 
 
 class Watching:

@@ -248,7 +248,7 @@ class Run:
         >>> run.episodes()
         [<Episode of 1 turn: 11>]
         """
-        from bnpg.api.training import failed_in
+        from bnpg.api.training import RunFailed
         from bnpg.showing.of_run import Showing
 
         many, most = _whole("count", count, 0), _whole("steps", steps, 1)
@@ -256,7 +256,7 @@ class Run:
         try:
             return [Episode(tuple(stage.play(number, most, sampled))) for number in range(many)]
         except WorldFailed as error:
-            raise failed_in(error, None) from None
+            raise RunFailed(str(error), error.code, None) from None
 
     @property
     def policies(self) -> tuple[NDArray[np.float64], ...]:

@@ -47,11 +47,6 @@ class RunFailed(RuntimeError):
 RunFailed.__module__ = "bnpg"  # a traceback names it as whoever catches it does
 
 
-def failed_in(error: WorldFailed, folder: Path | None) -> RunFailed:
-    """Return what a program is told where an environment fails."""
-    return RunFailed(str(error), ExitCode.DEADLINE if error.hung else ExitCode.WORLD, folder)
-
-
 @in_python_words
 def resume(
     folder: Pathlike,
@@ -91,7 +86,7 @@ def resume(
     try:
         run = resumable(run, asked)
     except WorldFailed as error:
-        raise failed_in(error, run.path) from None
+        raise RunFailed(str(error), error.code, run.path) from None
     if completed(run):
         return Run(recorded(run))
     return run_to_the_end(run, run.settings, progress, on_line, rounds=asked)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bnpg.best_response.training import Response
+from bnpg.best_response.unplayed import sentences
 from bnpg.certified.words import rounded_down
 
 
@@ -32,7 +33,5 @@ def as_text(found: Sequence[Response], game: str) -> str:
         gain = f"{response.gain.value:.4g} ({response.gain.low:.4g} to {response.gain.high:.4g})"
         known = f"   {response.exact:.4g}" if response.exact is not None else ""
         lines.append(f"  {response.agent:>5}   {gain:<34}   {rounded_down(response.bound):<17}{known}")
-    cut = sorted({f"The gaps are those {response.reason}." for response in found if response.reason})
-    return "\n".join(
-        [*lines, "", *cut, "A better response may exist that was not found: this is no certificate."]
-    )
+    lines += ["", *sentences(response.reason for response in found)]
+    return "\n".join([*lines, "A better response may exist that was not found: this is no certificate."])

@@ -19,7 +19,7 @@ from bnpg.api.preparation import prepared
 from bnpg.api.training import RunFailed, run_to_the_end
 from bnpg.best_response import EPISODES, LANES, ROUNDS
 from bnpg.best_response.one_agent import OneAgentWorld, View
-from bnpg.edges.measuring import paired
+from bnpg.edges.measuring import paired, span_of
 from bnpg.edges.of_run import latest_policy, longest, trained
 from bnpg.evaluation.effort import is_coverage_affordable
 from bnpg.evaluation.episodes import Acts, Episodes, play_episodes, stream
@@ -29,7 +29,6 @@ from bnpg.report.recorded_run import RecordedRun
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.errors import InputError
-from bnpg_math.exact.centred import returns_spread, reward_range
 from bnpg_math.games.game import Game
 from bnpg_math.policies.network import NetworkPolicy
 from bnpg_math.policies.network_file import NetworkTeam
@@ -111,13 +110,9 @@ def best_response(
         play_episodes(world, dag, policies, own, episodes, longest(recorded))
         for policies in (team, responding)
     ]
-    span = float(np.ptp(np.concatenate([before.returns, after.returns])))
-    if world.model is not None and span <= before.off + after.off:
-        span = returns_spread(world.model)  # others might differ
-    gain = paired(after, before, span)
-    if world.model is not None:
-        # What comes after the cut may be the best with one policy and the worst with the other.
-        gain = gain.allowing(after.tail(reward_range(world.model), world.gamma))
+    span = span_of([before.returns, after.returns], before.off + after.off, world.model)
+    # What comes after the cut may be the best with one policy and the worst with the other.
+    gain = paired(after, before, span).allowing(after.tail(world.model))
     return Response(
         agent, gain, after.returns.size, rounds, _exact(recorded, agent), _unplayed(measured, world.model)
     )

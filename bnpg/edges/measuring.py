@@ -22,7 +22,7 @@ from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag, Edge
-from bnpg_math.exact.centred import centred, returns_spread, reward_range
+from bnpg_math.exact.centred import centred, returns_spread
 from bnpg_math.exact.difference import difference_in_integers
 from bnpg_math.exact.fixed_point import is_affordable
 from bnpg_math.exact.response import enclosed_value
@@ -87,8 +87,24 @@ def paired(first: Episodes, second: Episodes, span: float) -> Estimate:
     span : float
         How far apart returns are that were met before.
     """
+    off = first.off + second.off
     met = float(np.ptp(np.concatenate([first.returns, second.returns])))
-    return estimate(first.returns - second.returns, first.off + second.off, max(span, met))
+    return estimate(first.returns - second.returns, off, max(span, met))
+
+
+def span_of(returns: Sequence[FloatArray], off: float, model: Game | None) -> float:
+    """Return how far returns are apart that were met; where rounding alone does, others might be by more.
+
+    Parameters
+    ----------
+    returns : sequence of (K,) float
+    off : float
+        How far two of them may be apart by rounding.
+    model : Game or None
+        What says how far apart any two can be.
+    """
+    span = float(np.ptp(np.concatenate(returns)))
+    return span if model is None or span > off else returns_spread(model)
 
 
 @one_thread()
@@ -180,12 +196,11 @@ class _Measure:
         self._visited, counted = count_visits(world, trained, seed, episodes, steps)
         model = world.model
         self._played = self._play(trained.dag)
-        self._tail = 0.0 if model is None else self._played.tail(reward_range(model), model.gamma)
+        self._tail = self._played.tail(model)
         self.episodes = self._played.returns.size
-        self._met = {trained.dag: self._played}
-        self._span = float(np.ptp(np.concatenate([self._played.returns, counted])))
-        if model is not None and self._span <= 2.0 * self._played.off:
-            self._span = returns_spread(model)  # others might differ
+        self._met: dict[Dag, Episodes] = {}
+        """What was played on smaller graphs."""
+        self._span = span_of([self._played.returns, counted], 2.0 * self._played.off, model)
         # A constant in all rewards is no part of a difference, and costs its digits.
         self._model = centred(model) if model is not None and is_coverage_affordable(model) else None
         self._given = model

@@ -16,8 +16,9 @@ from bnpg.evaluation.paid import Paid
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.chance.streams import Purpose, generator, uniforms
 from bnpg_math.dag import Dag
-from bnpg_math.exact.centred import usual_reward
+from bnpg_math.exact.centred import returns_spread, usual_reward
 from bnpg_math.exact.rounding import SMALLEST
+from bnpg_math.games.game import Game
 
 AT_ONCE_GAME, AT_ONCE_SIMULATOR = 4096, 64
 """Episodes side by side: instances of an environment may be slow to make."""
@@ -39,11 +40,14 @@ class Episodes(NamedTuple):
     left: float
     """Where they have none: the discount of the first step that was not played."""
 
-    def tail(self, reward_range: float, gamma: float) -> float:
-        """Return what may be missing of a difference of two returns that were cut here, at the most."""
-        if not self.left or not reward_range:
+    def tail(self, model: Game | None) -> float:
+        """Return what may be missing of a difference of two returns that were cut here, at the most.
+
+        0 without a model, where nothing is known of it.
+        """
+        if model is None or not self.left or not (spread := returns_spread(model)):
             return 0.0
-        return self.left * (reward_range / (1.0 - gamma)) * (1.0 + 1e-9) + SMALLEST
+        return self.left * spread * (1.0 + 1e-9) + SMALLEST
 
 
 class Acts(Protocol):
@@ -102,8 +106,9 @@ def play_episodes(
     WorldFailed
     """
     at_once = min(episodes, AT_ONCE_GAME if world.model is not None else AT_ONCE_SIMULATOR)
+    usual = 0.0 if world.model is None else usual_reward(world.model)
     batches = [
-        _play(world, dag, policies, seed, batch, at_once, steps or MOST_STEPS, met)
+        _play(world, dag, policies, seed, batch, Paid(at_once, usual), steps or MOST_STEPS, met)
         for batch in range(-(-episodes // at_once))
     ]
     returns, off, made, cut, left = zip(*batches, strict=True)
@@ -116,18 +121,18 @@ def _play(
     policies: Sequence[Acts],
     seed: int,
     batch: int,
-    lanes: int,
+    paid: Paid,
     most: int,
     met: Visit | None,
 ) -> Episodes:
-    """Play each lane's first episode."""
+    """Play each lane's first episode, of which `paid` knows nothing yet."""
+    lanes = paid.lanes
 
     def choose(agent: int, time: int, seen: Seen, parents: Sequence[IntArray]) -> IntArray:
         drawn = uniforms(seed, Purpose.ACTIONS, agent, batch, time, lanes)
         legal = seen.legal[agent] if seen.legal else None
         return policies[agent].draw(seen.by(agent), parents, drawn, legal)
 
-    paid = Paid(lanes, 0.0 if world.model is None else usual_reward(world.model))
     made, cut, left = 0, lanes, 0.0
     for step in playing.steps(world, dag, choose, seed, batch, lanes, most):
         if met is not None:

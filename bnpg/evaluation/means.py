@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
+from bnpg_math.arrays.by_two import standard_error
 
 WIDTH = 1.959963984540054
 """Standard errors on either side: of means of many episodes, 95 of 100 such intervals hold the true one."""
@@ -45,13 +46,8 @@ def estimate(values: FloatArray, off: float, span: float | None = None) -> Estim
         span. If it is not given it is that of the values.
     """
     count = values.size
-    # By a power of two, which moves no bit: squares of tiny values would be 0, those of huge ones infinite.
-    places = math.frexp(float(np.abs(values).max()))[1]
-    scaled = np.ldexp(values, -places)
-    mean = math.ldexp(math.fsum(scaled.tolist()) / count, places)
-    width = math.inf
-    if count > 1:
-        width = math.ldexp(WIDTH * float(scaled.std(ddof=1)) / math.sqrt(count), places) + off
+    mean = math.fsum(values.tolist()) / count
+    width = WIDTH * standard_error(values) + off if count > 1 else math.inf
     if np.count_nonzero(np.abs(values - np.median(values)) > 2.0 * off) < FEW:
         width += 3.0 / count * (float(np.ptp(values)) if span is None else span)
     return Estimate(mean, mean - width, mean + width)

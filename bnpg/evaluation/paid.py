@@ -24,6 +24,7 @@ class Paid:
     """
 
     def __init__(self, lanes: int, usual: float = 0.0) -> None:
+        self.lanes = lanes
         self._usual = usual
         self._returns, self._sizes = np.zeros(lanes), np.zeros(lanes)
         self._steps = 0

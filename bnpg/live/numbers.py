@@ -7,6 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from bnpg_coordinator.line import Line, number
 
 from bnpg.measures import GAPS
+from bnpg_math.arrays.by_two import share_of_way
 
 _TICKS = "▁▂▃▄▅▆▇█"
 
@@ -107,6 +108,4 @@ def sparkline(values: list[float], width: int = 24) -> str:
     low, high = min(values), max(values)
     if high <= low:
         return _TICKS[3] * len(values)
-    half = 1.0 if math.isfinite(high - low) else 0.5  # the difference of the largest is beyond all doubles
-    low, span = half * low, half * high - half * low
-    return "".join(_TICKS[round((half * value - low) / span * (len(_TICKS) - 1))] for value in values)
+    return "".join(_TICKS[round(share_of_way(value, low, high) * (len(_TICKS) - 1))] for value in values)

@@ -104,8 +104,10 @@ class Chart:
     @property
     def least(self) -> float | None:
         """Where everything below is drawn, as 0 has no place on a logarithmic axis; None on another."""
-        if not self.log or self.floor:
-            return self.floor if self.log else None
+        if not self.log:
+            return None
+        if self.floor:
+            return self.floor
         positive = [curve.y[(curve.y > 0.0) & np.isfinite(curve.y)] for curve in self.series]
         return min((float(values.min()) for values in positive if len(values)), default=1.0)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bnpg_coordinator.experiment import experiment_settings
 
+from bnpg.best_response.unplayed import sentences
 from bnpg.certified.words import rounded_down
 from bnpg.report.certificate import certificate_view
 from bnpg.report.curves import find_mismatch, learning_charts
@@ -87,8 +88,7 @@ def alone_sections(run: RecordedRun) -> list[Section]:
         for agent in found["agents"]
     ]
     title = "What one agent gains alone"
-    reasons = (agent.get("nash_gap_at_least_reason") for agent in found["agents"])
-    cut = sorted({f"The gaps are those {reason}." for reason in reasons if reason})
+    cut = sentences(agent.get("nash_gap_at_least_reason") for agent in found["agents"])
     return [render_section("alone", title, "alone.html.j2", rows=rows, found=found, cut=cut)]
 
 

@@ -1,11 +1,11 @@
 """A difference as a dot, its interval as a bar, and the place of no difference."""
 
-import math
 from collections.abc import Callable, Sequence
 
 from markupsafe import Markup, escape
 
 from bnpg.report.comparison import Difference, spoken
+from bnpg_math.arrays.by_two import share_of_way
 
 
 def whiskers(differences: Sequence[Difference]) -> Callable[[Difference], Markup]:
@@ -20,12 +20,9 @@ def whiskers(differences: Sequence[Difference]) -> Callable[[Difference], Markup
         least, most = scales[result.game, result.measure]
         if most <= least:
             return Markup("")
-        half = (
-            1.0 if math.isfinite(most - least) else 0.5
-        )  # the difference of the largest is beyond all doubles
 
         def at(value: float) -> str:
-            return f"{6 + 132 * ((half * value - half * least) / (half * most - half * least)):.1f}"
+            return f"{6 + 132 * share_of_way(value, least, most):.1f}"
 
         known = result.low is not None and result.high is not None
         drawn = (

@@ -1,4 +1,4 @@
-"""Squares of numbers that may be tiny or huge, taken beside the largest, so that none is 0 or infinite.
+"""Squares and products of numbers that may be tiny or huge, so that none is 0 or infinite on the way.
 
 The scale is a power of two: where nothing would be lost without it, every bit is the same.
 """
@@ -27,6 +27,28 @@ def moved(number: float, places: int) -> float:
         return math.ldexp(number, places)
     except OverflowError:
         return math.copysign(math.inf, number)
+
+
+def product(*powers: tuple[float, int]) -> float:
+    """Return the product of powers, from the left, of factors that may be tiny and huge.
+
+    Parameters
+    ----------
+    powers : (factor, exponent)
+        A negative exponent divides.
+    """
+    found, places = 1.0, 0
+    for factor, exponent in powers:
+        mantissa, two = math.frexp(factor)
+        found = found * mantissa**exponent if exponent > 0 else found / mantissa**-exponent
+        places += exponent * two
+    return moved(found, places)
+
+
+def share_of_way(value: float, low: float, high: float) -> float:
+    """Return how much of the way from low to high a value is, whose distance may be beyond all floats."""
+    half = 1.0 if math.isfinite(high - low) else 0.5
+    return (half * value - half * low) / (half * high - half * low)
 
 
 def length(parts: Sequence[FloatArray]) -> float:

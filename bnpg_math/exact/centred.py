@@ -36,14 +36,9 @@ def reachable(game: Game) -> NDArray[np.bool_]:
     return found
 
 
-def reward_range(game: Game) -> float:
-    """Return how far the rewards in reach are apart at the most."""
-    return float(np.ptp(game.reward[reachable(game)]))
-
-
 def returns_spread(game: Game) -> float:
-    """Return how far two returns can be apart at the most."""
-    return reward_range(game) / (1.0 - game.gamma)
+    """Return how far two returns can be apart at the most, by the rewards in reach."""
+    return float(np.ptp(game.reward[reachable(game)])) / (1.0 - game.gamma)
 
 
 def usual_reward(game: Game) -> float:

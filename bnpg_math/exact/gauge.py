@@ -19,7 +19,7 @@ import numpy as np
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag
-from bnpg_math.exact.centred import centred, reachable
+from bnpg_math.exact.centred import centred, returns_spread
 from bnpg_math.exact.fixed_point import FixedPoint, FixedPointPolicy, Solved, bits_for, is_affordable
 from bnpg_math.exact.integers import as_float, smallest_exponent, upwards
 from bnpg_math.exact.kernel_integers import probabilities
@@ -214,8 +214,7 @@ class Gauge:
     @cached_property
     def range_of_returns(self) -> float:
         """The best and the worst return are at most so far apart."""
-        rewards = self._game.reward[reachable(self._game)]
-        return float(rewards.max() - rewards.min()) / (1.0 - self._game.gamma)
+        return returns_spread(self._game)
 
     @property
     def is_tiny(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
-from bnpg_math.arrays.by_two import moved
+from bnpg_math.arrays.by_two import product
 from bnpg_math.arrays.left_sum import left_sum
 from bnpg_math.theory.constants import Sizes
 
@@ -53,11 +53,8 @@ def direct_rounds(size: Sizes, epsilon: float, ratio: float, room: float) -> flo
         ``16 beta S max_i A_P(i) ratio^2 room / epsilon^2``; the best of the policies after the first T
         updates is meant. Infinite if `ratio` is.
     """
-    # Each beside its own power of two: a product of tiny and huge ones is neither 0 nor infinite on the way.
-    numbers = (direct_smoothness(size), ratio, room, epsilon)
-    (slope, one), (steep, two), (height, three), (goal, four) = (math.frexp(number) for number in numbers)
-    found = 16.0 * slope * size.states * max(size.parents) * steep**2 * height / goal**2
-    return moved(found, one + 2 * two + three - 2 * four)
+    most = (16.0, 1), (direct_smoothness(size), 1), (size.states, 1), (max(size.parents), 1)
+    return product(*most, (ratio, 2), (room, 1), (epsilon, -2))
 
 
 def first_order_gaps(gradients: Sequence[FloatArray], tables: Sequence[FloatArray]) -> tuple[float, ...]:

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from bnpg_math.arrays.by_two import moved
+from bnpg_math.arrays.by_two import product
 from bnpg_math.dag import Dag
 from bnpg_math.dag.perfect import is_perfect, last_parents, unmarried
 from bnpg_math.errors import InputError
@@ -173,9 +173,7 @@ def weighted_rounds(game: Game, dag: Dag, regularization: float, rise: float) ->
     beta = smoothness(sizes(game, dag), weights.regularizations)
     share = max(1 - 1 / count for count in game.actions)
     ratio = game.states / weights.tau if weights.tau else math.inf
-    # Each beside its own power of two: a product of tiny and huge ones is neither 0 nor infinite on the way.
-    (slope, one), (height, two), (steep, three) = (math.frexp(number) for number in (beta, rise, ratio))
-    return moved(2 * slope * height * share * steep * steep, one + two + 2 * three)
+    return product((2.0, 1), (beta, 1), (rise, 1), (share, 1), (ratio, 1), (ratio, 1))
 
 
 def _weights(dag: Dag, actions: Sequence[int]) -> list[int]:

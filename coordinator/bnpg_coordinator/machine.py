@@ -432,8 +432,7 @@ class CoordinatorMachine:
         except ProtocolError as error:
             effects += self.end(ExitCode.PROTOCOL, f"{self._where()}: {error}", now)
         except WorldFailed as error:
-            code = ExitCode.DEADLINE if error.hung else ExitCode.WORLD
-            effects += self.end(code, f"round {self._rounds.round}, {error}", now)
+            effects += self.end(error.code, f"round {self._rounds.round}, {error}", now)
         if self.phase == "running":
             self._progress.reach((1, *self._rounds.place), now)
         elif self.phase == "closing":

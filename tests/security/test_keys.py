@@ -1,13 +1,10 @@
 """Keys: made once, readable by their owner only, never told to anybody, replaced while the run goes on."""
 
 import os
-import random
 import shutil
 import signal
-import socket
 import stat
 import time
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.request import urlopen
@@ -167,20 +164,8 @@ def test_an_agent_that_lost_its_folder_says_which_life_it_is_and_the_run_begins_
     assert secured.finish() == right_digest
 
 
-def free_ports(number: int) -> tuple[int, ...]:
-    """Return ports of which the kernel gives none to those who take any."""
-    found: set[int] = set()
-    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            found.add(port)
-        if len(found) == number:
-            break
-    return tuple(found)
-
-
-def test_private_keys_are_told_to_nobody(secured, right_digest) -> None:
-    ports = free_ports(4)
+def test_private_keys_are_told_to_nobody(secured, right_digest, own_ports) -> None:
+    ports = [own_ports() for _ in range(4)]
     pages = [("--metrics-listen", f"127.0.0.1:{port}") for port in ports]
     secured.start_coordinator("--trace", *pages[0])
     for agent in range(3):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from bnpg_protocol.wire.exit_codes import ExitCode
 from msgspec import Struct
 from numpy.typing import NDArray
 
@@ -91,6 +92,11 @@ class WorldFailed(Exception):
     def __init__(self, why: str, hung: bool = False) -> None:
         super().__init__(why)
         self.hung = hung
+
+    @property
+    def code(self) -> ExitCode:
+        """With which whoever plays it ends."""
+        return ExitCode.DEADLINE if self.hung else ExitCode.WORLD
 
 
 class Play(Protocol):

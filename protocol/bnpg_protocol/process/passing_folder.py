@@ -27,7 +27,9 @@ def passing_folder(prefix: str) -> Iterator[Path]:
 
 def remove_passing_folders() -> None:
     """Remove all folders that are held, as far as that can be done, for a process that is about to end."""
-    for folder in [*_HELD] * _TRIES:
-        import shutil
+    if not _HELD:
+        return
+    import shutil
 
+    for folder in [*_HELD] * _TRIES:
         shutil.rmtree(folder, ignore_errors=True)
