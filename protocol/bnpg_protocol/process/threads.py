@@ -10,5 +10,8 @@ ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_
 
 
 def use_one_thread() -> None:
-    """Let this process, and those that it starts, sum in one thread."""
-    os.environ.update(ONE_THREAD)
+    """Let this process, and those that it starts, sum in one thread.
+
+    What is so already is left where it is: a process whose first variable has moved cannot take a title.
+    """
+    os.environ.update(ONE_THREAD.items() - os.environ.items())
