@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
-from bnpg_math.arrays.by_two import standard_error
+from bnpg_math.arrays.by_two import mean, standard_error
 
 WIDTH = 1.959963984540054
 """Standard errors on either side: of means of many episodes, 95 of 100 such intervals hold the true one."""
@@ -46,8 +46,8 @@ def estimate(values: FloatArray, off: float, span: float | None = None) -> Estim
         span. If it is not given it is that of the values.
     """
     count = values.size
-    mean = math.fsum(values.tolist()) / count
+    middle = mean(values)
     width = WIDTH * standard_error(values) + off if count > 1 else math.inf
     if np.count_nonzero(np.abs(values - np.median(values)) > 2.0 * off) < FEW:
         width += 3.0 / count * (float(np.ptp(values)) if span is None else span)
-    return Estimate(mean, mean - width, mean + width)
+    return Estimate(middle, middle - width, middle + width)

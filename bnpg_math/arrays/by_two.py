@@ -59,6 +59,13 @@ def length(parts: Sequence[FloatArray]) -> float:
     return moved(math.sqrt(left_sum(float(np.vdot(part, part)) for part in parts)), places)
 
 
+def mean(values: FloatArray) -> float:
+    """Return the mean of values, whose sum is rounded once and may be beyond all floats."""
+    places = places_of(float(np.abs(values).max()))
+    scaled = np.ldexp(values, -places) if places else values
+    return moved(math.fsum(scaled.tolist()) / values.size, places)
+
+
 def standard_error(values: FloatArray) -> float:
     """Return that of a mean of at least two values."""
     places = places_of(float(np.abs(values).max()))
