@@ -40,7 +40,7 @@ from bnpg_math.policies.network_file import read_policy
 
 _WRITTEN = (
     run_files.RECORD, run_files.STATUS, run_files.SUMMARY, run_files.POLICY, "generation", run_files.CURVES,
-    "metrics.csv", CRITIC_FILE,
+    "metrics.csv", CRITIC_FILE, run_files.STORING,
 )  # fmt: skip
 
 
@@ -181,9 +181,10 @@ def _check_places(run: RunFolder) -> None:
 def align(run: RunFolder, fence: Fence, done: bool) -> None:
     """Make the thetas in a folder such that the run can go on.
 
-    A process that plays all agents stores their thetas one after the other. Killed at its first storing, it
-    leaves those of the first agents and not those of the others: then all begin anew, unless they are sealed
-    too. If the run was done, or it is the others that hold theirs, some were lost, and nothing is removed.
+    A process that plays all agents stores their thetas one after the other, and has noted that while it does.
+    Killed at its first storing, it leaves those of the first agents and not those of the others: then all
+    begin anew, unless they are sealed too. If the run was done, or it is the others that hold theirs, some
+    were lost, and nothing is removed.
 
     Parameters
     ----------
@@ -199,22 +200,24 @@ def align(run: RunFolder, fence: Fence, done: bool) -> None:
         If a file cannot be removed.
     """
     held = [stored(run.agent(agent)) for agent in range(run.agents)]
-    if done or run.settings.launcher != "memory" or run.settings.seal:
-        return
+    storing = run.path / run_files.STORING
+    together = run.settings.launcher == "memory" or storing.is_file()
     holding = list(map(bool, held))
-    if not all(holding) and holding == sorted(holding, reverse=True):
+    first = not all(holding) and holding == sorted(holding, reverse=True)
+    if first and together and not done and not run.settings.seal:
         for file in (file for files in held for file in files):
             fence.remove(file)
+    fence.discard(storing)
 
 
 def concluded(run: RunFolder) -> bool:
     """Whether all rounds are done, or as many as the certificate needed, and the policy is on the disk."""
     summary, experiment = run.summary or {}, run.experiment
-    # One that stopped early, or tried in vain, is done as long as it is not given other rounds.
-    tried = (
-        experiment.stop_at_epsilon > 0 and summary.get("rounds_total", experiment.rounds) == experiment.rounds
-    )
+    # One that stopped early, or tried in vain, is done as long as it is not given another aim.
+    tried = experiment.stop_at_epsilon > 0 and _aims_at(summary, experiment)
     if summary.get("state") != "done" or not (summary.get("rounds") == experiment.rounds or tried):
+        return False
+    if _is_behind(run, summary["rounds"]):
         return False
     if experiment.save_policy:
         return (run.path / run_files.POLICY).exists() and run.thetas(summary["rounds"]) is not None
@@ -222,6 +225,23 @@ def concluded(run: RunFolder) -> bool:
         return True
     # Agents on other hosts keep their thetas there, and then there is no such folder here.
     return not (run.path / "agents").is_dir() or run.thetas(summary["rounds"]) is not None
+
+
+def _aims_at(summary: dict[str, Any], experiment: Experiment) -> bool:
+    """Whether a summary is of a run that was to go as far as the experiment says now.
+
+    Earlier versions wrote down the rounds only, and those at the very end.
+    """
+    return "rounds_total" in summary and all(
+        summary.get(key, value) == value for key, value in experiment.aim.items()
+    )
+
+
+def _is_behind(run: RunFolder, rounds: int) -> bool:
+    """Whether record and thetas are of an earlier moment than the summary, as in a copy made meanwhile."""
+    if (run.lines[-1].round if run.lines else 0) >= rounds or not (run.path / "agents").is_dir():
+        return False
+    return not all(rounds in history for history in run.held())
 
 
 def completed(run: RunFolder, curves: bool = True) -> bool:
@@ -242,6 +262,7 @@ def completed(run: RunFolder, curves: bool = True) -> bool:
     return (
         concluded(run)
         and summary.keys() >= COMPLETED
+        and _aims_at(summary, run.experiment)
         and all((run.path / name).exists() for name, so in promised.items() if so)
         and not fences(run.path)
         and _is_kept(run)

@@ -84,6 +84,8 @@ class Summary(TypedDict, total=False):
     rounds: Required[Count]
     seconds: float
     rounds_total: Count
+    stop_at_epsilon: Number
+    stop_gap: str
     processes: Count
     value: Number
     nash_gap: Number

@@ -73,7 +73,7 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence, quiet: bool =
     if run_state(outcome.code) == "failed" != recorded["state"]:
         recorded |= {"state": "failed", "why": outcome.why or recorded["why"]}
     summary = {key: recorded[key] for key in ("state", "why", "rounds", "seconds")}
-    summary["rounds_total"] = experiment.rounds
+    summary |= experiment.aim
     summary["processes"] = outcome.processes
     summary["core"] = recorded.get("core")
     if summary["core"] is None:

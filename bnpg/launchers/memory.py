@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import msgspec
-from bnpg_agents.checkpoint import CheckpointFolder, load_snapshots
+from bnpg_agents.checkpoint import CheckpointFolder, load_snapshots, stored
 from bnpg_agents.sealing import Seal
 from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator import run_files
@@ -20,6 +20,7 @@ from bnpg_protocol.process.asked_to_end import AskedToEnd
 from bnpg_protocol.process.endings import noting
 from bnpg_protocol.process.faults.plan import read_plan
 from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.log import open_log, write_log
 from bnpg_protocol.process.recorder import TraceRecorder
 from bnpg_protocol.process.security.seal_key import read_seal_key
@@ -89,6 +90,11 @@ class _MemoryRun:
         self._folders = [CheckpointFolder(run.agent(agent), settings.fsync, fence) for agent in agents]
         identities = [folder.identity() for folder in self._folders]
         self._stored: dict[int, dict[int, Snapshot]] = {}
+        self._fence = fence
+        self._note: Path | None = None
+        """Says that all are stored for the first time, in a run whose agents stored by themselves before."""
+        if run.settings.launcher != "memory" and not all(stored(run.agent(agent)) for agent in agents):
+            self._note = folder / run_files.STORING
         self._critics: dict[int, CriticState] = recorded_critics(folder, setup.experiment)
         """The critic's last two states, as lost or stored as the agents' are."""
         self._known = [identity is not None for identity in identities]
@@ -190,6 +196,8 @@ class _MemoryRun:
         Of those before one stays until the next storing.
         """
         cluster = self._cluster
+        if self._note is not None and any(cluster.thetas):
+            write_atomically(self._note, b"", self._settings.fsync, self._fence)
         for round_, state in sorted(self._critics.items()):
             self._record.write_critic(round_, state)
         for agent, folder in enumerate(self._folders):
@@ -202,6 +210,9 @@ class _MemoryRun:
                     folder.write(round_, theta)
                 folder.rest()
                 self._stored[agent] = dict(thetas)
+        if self._note is not None and all(cluster.thetas):
+            self._fence.discard(self._note)
+            self._note = None
 
     def _write_status(self) -> None:
         cluster = self._cluster

@@ -63,7 +63,7 @@ def effect_performer(
                 record.write_policy(joint_policy(kind, setup.world, setup.dag, thetas))
             case Conclude() as word:
                 metrics = word.metrics | ({"theta_digests": list(word.digests)} if word.digests else {})
-                record.conclude(word.state, word.why, word.rounds, metrics)
+                record.conclude(word.state, word.why, word.rounds, metrics | setup.experiment.aim)
             case KeepSealed(agent=agent, round=round_, sealed=sealed):
                 record.sealed.write(agent, round_, sealed)
             case DropSealed(agent=agent, round=round_):

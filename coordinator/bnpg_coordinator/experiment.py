@@ -458,6 +458,15 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
         return f"{gap} of at most {written(self.stop_at_epsilon)}"
 
     @property
+    def aim(self) -> dict[str, Any]:
+        """How far the run is to go, as its summary says it."""
+        return {
+            "rounds_total": self.rounds,
+            "stop_at_epsilon": self.stop_at_epsilon,
+            "stop_gap": self.stop_gap,
+        }
+
+    @property
     def is_plainly_natural(self) -> bool:
         """Whether every update is the natural gradient of the value with a fixed step, as in Theorem B."""
         natural = self.mode == "exact" and self.direction == "natural" and self.regularization == 0.0

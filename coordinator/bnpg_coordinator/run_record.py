@@ -31,6 +31,7 @@ from bnpg_coordinator.critic_state import CriticState
 from bnpg_coordinator.line import GENESIS, RETURNS, Line, check_chain, decode_line, encode_line, fields_of
 from bnpg_coordinator.sealed_folder import SealedFolder
 from bnpg_files.reading import read_bytes
+from bnpg_math.arrays.not_finite import finite_fields
 from bnpg_math.errors import InputError
 from bnpg_math.policies.network_file import JointPolicy, write_policy
 
@@ -160,7 +161,8 @@ class RunRecord:
         summary["core"] = self.core
         played = {} if self._played is None else fields_of(self._played)
         summary |= {key: played[key] for key in RETURNS if key in played}
-        self._replace(run_files.SUMMARY, json.dumps(summary, indent=2).encode(), self._fsync)
+        content = json.dumps(finite_fields(summary), indent=2, allow_nan=False)
+        self._replace(run_files.SUMMARY, content.encode(), self._fsync)
 
     def close(self) -> None:
         """Close the files."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from bnpg_coordinator import run_files
+from bnpg_protocol.wire.errors import StorageFailed
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.execution import execute
 from bnpg.launchers.registry import find_launcher
@@ -104,3 +106,38 @@ def test_as_many_rounds_as_it_has_are_done_already(run: Callable[..., Any]) -> N
     ended = run("resume", "run", "--rounds", "6")
     assert (ended.code, "is finished already" in ended.err) == (0, True)
     assert "bnpg resume run --rounds 12" in ended.out
+
+
+def test_a_run_to_a_gap_that_was_never_completed_is_given_more_rounds(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aimed = ("climbing", "--mode", "exact", "--dag", "0-1", "--stop-at-epsilon", "0.000000001", *QUICK)
+
+    def killed(*_arguments: object) -> None:
+        raise StorageFailed("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bnpg.execution.write_heads", killed)
+        assert run("train", *aimed, "--rounds", "6", "--out", "run").code == ExitCode.STORAGE
+    assert "processes" not in json.loads(Path("run/summary.json").read_text())
+    assert run("resume", "run", "--rounds", "13", "--quiet").code == 0
+    assert run("train", *aimed, "--rounds", "13", "--out", "whole").code == 0
+    assert without_time(Path("run")) == without_time(Path("whole"))
+
+
+@pytest.mark.parametrize("gap", ["5", "7"])
+def test_a_run_that_stopped_early_goes_on_to_another_gap(run: Callable[..., Any], gap: str) -> None:
+    assert run("train", *WAYS["stops"], *QUICK, "--rounds", "40", "--out", "run").code == 0
+    first = json.loads(Path("run/summary.json").read_text())
+    assert (first["certified"], first["rounds"] < 40) == (True, True)
+    experiment = Path("run/experiment.toml")
+    text = experiment.read_text()
+    assert "stop-at-epsilon = 6.0\n" in text
+    experiment.write_text(text.replace("stop-at-epsilon = 6.0\n", f"stop-at-epsilon = {gap}.0\n"))
+    assert run("resume", "run", "--quiet").code == 0
+    found = json.loads(Path("run/summary.json").read_text())
+    assert found["stop_at_epsilon"] == float(gap)
+    # The weight of the barrier is that of the first gap: one is reached already, the other cannot be.
+    reached = (True, first["rounds"]) if gap == "7" else (False, 40)
+    assert (found["certified"], found["rounds"]) == reached
+    assert "is finished already" in run("resume", "run").err

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bnpg_agents.checkpoint import load_latest
+from bnpg_agents.checkpoint import CheckpointFolder, load_latest
 from bnpg_coordinator.line import GENESIS, Line, check_chain, decode_line, encode_line
+from bnpg_protocol.wire.errors import StorageFailed
+from bnpg_protocol.wire.exit_codes import ExitCode
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -262,3 +264,54 @@ def test_thetas_that_are_put_back_are_gone_on_from_and_what_says_the_end_is_made
     )
     assert (summary["state"], summary["rounds"]) == ("done", 4)
     assert certificate["policy_digest"] == summary["policy_digest"]
+
+
+def test_a_copy_that_was_made_while_the_run_ended_goes_on(run: Callable[..., Any]) -> None:
+    assert run("train", *RUN, "--rounds", "1", "--out", "run").code == 0
+    shutil.copytree("run", "copy")
+    assert run("resume", "run", "--rounds", "8", "--quiet").code == 0
+    for name in ("experiment.toml", "summary.json", "certificate.json", "certificate.npz", "curves.png"):
+        shutil.copy2(Path("run") / name, Path("copy") / name)
+    assert run("resume", "copy", "--quiet").code == 0
+    found, whole = (json.loads(Path(at, "summary.json").read_text()) for at in ("copy", "run"))
+    assert found["policy_digest"] == whole["policy_digest"] is not None
+    assert max(load_latest(Path("copy/agents/agent-0"))) == 8
+    assert "is finished already" in run("resume", "copy").err
+
+
+def test_a_run_that_is_done_and_has_lost_its_record_stays_done(folder: Path, run: Callable[..., Any]) -> None:
+    (folder / "metrics.jsonl").unlink()
+    summary = (folder / "summary.json").read_bytes()
+    ended = run("resume", folder)
+    assert (ended.code, "is finished already" in ended.err) == (0, True)
+    assert (folder / "summary.json").read_bytes() == summary
+
+
+@pytest.mark.parametrize("launcher", ["memory", "local"])
+def test_one_process_is_killed_as_it_first_stores_what_processes_began(
+    folder: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, launcher: str
+) -> None:
+    expected = json.loads((folder / "summary.json").read_text())["policy_digest"]
+    # Killed before the first theta was stored.
+    for path in (*folder.glob("agents/*/theta.slots"), *folder.glob("certificate.*"), folder / "curves.png"):
+        path.unlink(missing_ok=True)
+    for name in ("metrics.jsonl", "summary.json"):
+        (folder / name).unlink()
+    edit(folder / "launch.toml", 'launcher = "memory"', 'launcher = "local"')
+
+    write = CheckpointFolder.write
+
+    def killed(checkpoint: CheckpointFolder, *arguments: Any) -> None:
+        if checkpoint.path.name == "agent-1":
+            raise StorageFailed("killed")
+        write(checkpoint, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CheckpointFolder, "write", killed)
+        assert run("resume", folder, "--launcher", "memory", "--quiet").code == ExitCode.STORAGE
+    held = [sorted(load_latest(folder / "agents" / name)) for name in ("agent-0", "agent-1")]
+    assert (bool(held[0]), held[1]) == (True, [])
+    ended = run("resume", folder, "--launcher", launcher, "--quiet")
+    assert ended.code == 0, ended.err
+    assert json.loads((folder / "summary.json").read_text())["policy_digest"] == expected
+    assert not (folder / "storing").exists()

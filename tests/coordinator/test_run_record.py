@@ -11,6 +11,7 @@ from bnpg_protocol.wire.errors import StorageFailed
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bnpg_files.reading import read_json
 from bnpg_math.errors import InputError
 
 
@@ -86,6 +87,13 @@ def test_the_summary_has_the_last_returns(record, tmp_path):
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["state"] == "done"
     assert (summary["value"], summary["return_mean"], summary["rounds"]) == (3.0, 1.0, 1)
+
+
+def test_a_summary_with_numbers_that_are_not_finite_can_be_read(record, tmp_path):
+    record.rewind(0)
+    record.conclude("done", "all rounds are done", 0, {"value": 3.0, "objective": -math.inf})
+    summary = read_json(tmp_path / "summary.json", dict, InputError)
+    assert (summary["objective"], summary["objective_reason"]) == (None, "-inf is not finite")
 
 
 def test_every_start_of_the_coordinator_is_a_new_generation(tmp_path):
