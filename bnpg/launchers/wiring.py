@@ -165,7 +165,8 @@ class LocalWiring:
 
     @property
     def _endpoint_file(self) -> Path:
-        return self._rendezvous / "coordinator.endpoint"
+        # The name is that of this launch: a coordinator of an earlier one that wakes is not found by it.
+        return self._rendezvous / f"coordinator{self._fence.path.name}.endpoint"
 
     @property
     def _front(self) -> str:

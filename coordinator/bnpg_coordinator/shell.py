@@ -190,7 +190,9 @@ def run_coordinator(
         if told is not None:
             host = coordinator_host(transport.endpoint, options.advertise)
             named = advertised(transport.endpoint, host)
-            write_atomically(told, f"{named}\n".encode(), fsync=False)
+            # Elsewhere may be another disk, to which nothing can be renamed from the fence.
+            fenced = told.parent.resolve() == options.folder.resolve()
+            write_atomically(told, f"{named}\n".encode(), fsync=False, fence=fence if fenced else None)
     except (InputError, PlanError, InsecureSetup, StorageFailed) as error:
         return refused(error)
     trace = shell.record(options.trace, setup.generation, fence)

@@ -7,9 +7,35 @@ from pathlib import Path
 
 import pytest
 from bnpg_coordinator.shell import _endpoint_file
+from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.__main__ import main
 from bnpg_math.errors import InputError
+
+
+def test_in_the_run_folder_the_address_of_the_next_coordinator_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The latest moment: the address is in a draft, and the process sleeps before it renames that."""
+    run, address = tmp_path / "run", tmp_path / "run" / "coordinator.endpoint"
+    words = "--rounds 3 --lanes 2 --horizon 2 --launcher memory --no-fsync --quiet --out"
+    assert main(["train", "climbing", *words.split(), str(run)]) == 0
+    experiment = run / "experiment.toml"
+    experiment.write_text(experiment.read_text().replace("rounds = 3", "rounds = 5"))
+    rename = os.replace
+
+    def asleep(source: str, target: Path) -> None:
+        if Path(target).resolve() == address:
+            Fence.raise_in(run)
+            address.write_text("tcp://127.0.0.1:7000")
+        rename(source, target)
+
+    monkeypatch.setattr("bnpg_protocol.process.files.os.replace", asleep)
+    monkeypatch.chdir(run)
+    options = ["--listen", "tcp://127.0.0.1:*", "--endpoint-file", "coordinator.endpoint"]
+    assert main(["coordinator", str(run), *options]) == ExitCode.STORAGE
+    assert address.read_text() == "tcp://127.0.0.1:7000"
 
 
 def test_a_pipe_is_refused(tmp_path: Path) -> None:

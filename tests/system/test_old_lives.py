@@ -81,6 +81,47 @@ def test_woken_while_the_run_goes_on(start_run: Any, play: Any) -> None:
     assert run.lines == expected.lines
 
 
+STOPS = """
+import os, signal
+split = os.path.split
+def stopping(path):
+    if os.fspath(path).endswith(".endpoint"):
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return split(path)
+os.path.split = stopping
+"""
+"""Imported by every Python process that finds it: it stops just before it writes an address."""
+
+
+def test_woken_just_before_it_writes_its_address_it_calls_nobody_away(
+    start_run: Any, play: Any, scratch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim = scratch.path / "shim"
+    shim.mkdir()
+    (shim / "sitecustomize.py").write_text(STOPS)
+
+    def stands() -> bool:
+        return "coordinator" in run.processes and run.process("coordinator").status() == psutil.STATUS_STOPPED
+
+    with monkeypatch.context() as stopping:
+        stopping.setenv("PYTHONPATH", str(shim))
+        run = start_run(**CASE, settings={"fsync": False, "transport": "tcp"})
+        run.until(stands, "the coordinator was to write its address")
+    old: psutil.Process = run.process("coordinator")
+    others = [process for process in run.processes.values() if process.pid != old.pid]
+    run.kill_launcher()
+    psutil.wait_procs(others, timeout=60)
+    run.start()
+    run.until_round(20)
+    (file,) = scratch.path.glob("bnpg-*/coordinator*.endpoint")
+    address = file.read_text()
+    old.resume()
+    old.wait(60)
+    assert file.read_text() == address
+    assert run.wait() == ExitCode.DONE, run.log
+    assert run.digest == play(**PLAYED).digest
+
+
 def test_a_copy_of_a_folder_and_its_original_run_at_once(start_run: Any, play: Any, tmp_path: Path) -> None:
     copied: list[Any] = []
     run = start_run(**CASE, settings={"fsync": False})
