@@ -177,7 +177,7 @@ def measure(
         nash_gap_upper=nash.upper,
         nash_gap_per_agent=nash.per_agent,
         nash_gap_upper_per_agent=nash.upper_per_agent,
-        objective=objective(values.value, [log_policy(theta) for theta in policy.thetas], regularization),
+        objective=objective(gaps.value, [log_policy(theta) for theta in policy.thetas], regularization),
         gradient_norm=gradient_norm(grads),
         gradient_max=gradient_max(grads),
         gradients=tuple(grads),

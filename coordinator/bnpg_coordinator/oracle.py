@@ -168,7 +168,7 @@ class Oracle:
             "value": gaps.value,
             "nash_gap": gaps.nash.gap,
             "optimality_gap": gaps.optimality_gap,
-            "objective": objective(values.value, log_tables, self._regularization),
+            "objective": objective(gaps.value, log_tables, self._regularization),
             "gradient_norm": gradient_norm(grads),
         }
 

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bnpg_coordinator.oracle import Oracle
 
 from bnpg.__main__ import main
 from bnpg.evaluation.document import as_text
 from bnpg.evaluation.measure import measure
+from bnpg_math.dag import empty
 from bnpg_math.exact.equilibrium import best_response
 from bnpg_math.exact.mismatch import mismatch
 from bnpg_math.games.file import save_game
+from bnpg_math.games.game import dense_game
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.file import load_policy, save_policy
 from bnpg_math.policies.joint import Policy
@@ -339,3 +342,15 @@ def test_a_run_is_judged_by_its_folder(start, go_on, capsys: pytest.CaptureFixtu
 def test_a_game_needs_a_policy(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "climbing"]) == 2
     assert "Missing option '--policy': it goes with a game" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("places", [4, 30, 40, 50])
+def test_without_a_barrier_the_objective_is_the_value_next_to_gamma_1(places: int) -> None:
+    rng = np.random.default_rng(3)
+    transition, reward = rng.dirichlet(np.ones(2), size=(2, 2, 2)), rng.normal(size=(2, 2, 2))
+    game = dense_game("next to 1", transition, reward, np.full(2, 0.5), 1.0 - 2.0**-places)
+    tables = [np.full((2, 2), 0.5), np.full((2, 2), 0.5)]
+    found = measure(game, Policy.from_tables(empty(2), tables), 0.0)
+    assert found.objective == found.value
+    recorded = Oracle(game, empty(2), 0.0).measure([np.log(table) for table in tables])
+    assert recorded["objective"] == recorded["value"] == found.value
