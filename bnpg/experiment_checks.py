@@ -6,6 +6,7 @@ from bnpg_coordinator.experiment import Experiment, experiment_settings
 from bnpg_coordinator.loading import certified_learning_rate
 from bnpg_coordinator.worlds.bundled.registry import SIMULATORS
 from bnpg_protocol.process.settings import did_you_mean
+from bnpg_protocol.wire.letters import shown
 
 from bnpg.evaluation.from_samples import check_effort
 from bnpg_math.dag import Dag
@@ -104,7 +105,8 @@ def check_played(experiment: Experiment) -> None:
     for field in experiment_settings():
         chosen = getattr(experiment, field.name)
         if field.setting.played == "simulators" and chosen != field.default:
-            raise InputError(f"{field.key} {chosen} needs a simulator, but {experiment.game} is a game")
+            what = f"{field.key} {shown(str(chosen))}"
+            raise InputError(f"{what} needs a simulator, but {experiment.game} is a game")
 
 
 def check_without_model(experiment: Experiment) -> None:

@@ -36,7 +36,7 @@ def make_keys(folder: Path, agents: int) -> KeyRoster:
     folder : Path
         Made if missing; nobody else may read it.
     agents : int
-        At least 0.
+        From 0 to `MOST_KEYS`.
 
     Raises
     ------

@@ -275,7 +275,7 @@ class RunFolder:
                     f"{self.path / 'policy.npz'} has the edges {gathered.dag.edges}, "
                     f"expected {self.dag.edges} as experiment.toml"
                 )
-            self._check_shapes(gathered.parameters, self.path / run_files.POLICY)
+            self.check_shapes(gathered.parameters, self.path / run_files.POLICY)
             return gathered.parameters
         known = self._thetas.get(round_)
         if known is None:
@@ -283,12 +283,18 @@ class RunFolder:
             if not all(round_ in history for history in held):
                 return None
             thetas = tuple(history[round_] for history in held)
-            self._check_shapes(thetas, self.path / "agents")
+            self.check_shapes(thetas, self.path / "agents")
             known = self._thetas[round_] = thetas
         return known
 
-    def _check_shapes(self, thetas: tuple[FloatArray, ...], where: Path) -> None:
-        """Refuse thetas that are of another game or simulator."""
+    def check_shapes(self, thetas: tuple[FloatArray, ...], where: Path) -> None:
+        """Refuse thetas that are of another game or simulator.
+
+        Raises
+        ------
+        InputError
+            Naming where they are from.
+        """
         if self.experiment.kind.is_network:
             return  # a network knows its length
         for agent, (theta, parents) in enumerate(zip(thetas, self.dag.parents, strict=True)):
@@ -322,6 +328,22 @@ class RunFolder:
             first = initial_network(seed, agent, encoding, spec.hidden, self.actions[agent])
             team.append(first if thetas is None else first.of_vector(thetas[agent]))
         return tuple(team)
+
+    def latest_held(self) -> tuple[int, tuple[FloatArray, ...]] | None:
+        """Return the newest theta that every agent keeps in this folder, with its round; None without one.
+
+        Raises
+        ------
+        InputError
+            If one is of another game or simulator.
+        """
+        held = self.held()
+        common = set.intersection(*map(set, held))
+        if not common:
+            return None
+        thetas = tuple(history[max(common)] for history in held)
+        self.check_shapes(thetas, self.path / "agents")
+        return max(common), thetas
 
     def held(self) -> list[dict[int, FloatArray]]:
         """Return the thetas by round that each agent keeps in this folder."""

@@ -17,7 +17,7 @@ from bnpg_protocol.process.security.keys import (
     short,
     write_key_file,
 )
-from bnpg_protocol.process.security.roster import KeyRoster, read_roster, write_roster
+from bnpg_protocol.process.security.roster import MOST_KEYS, KeyRoster, read_roster, write_roster
 from bnpg_protocol.process.security.seal_key import write_seal_key
 from bnpg_protocol.wire.addresses import process_name
 
@@ -46,7 +46,9 @@ def keys() -> None:
 
 @keys.command(short_help="Make the keys of a coordinator and its agents.")
 @_folder
-@click.option("--agents", type=integer(0), required=True, metavar="N", help="How many agents get a key.")
+@click.option(
+    "--agents", type=integer(0, MOST_KEYS), required=True, metavar="N", help="How many agents get a key."
+)
 @click.option(
     "--public",
     type=click.Path(path_type=Path, file_okay=False),

@@ -15,8 +15,10 @@ from bnpg_protocol.wire.addresses import process_name
 
 from bnpg.named_place import all_or_none, made, write_named
 from bnpg.report.recorded_run import RecordedRun
+from bnpg.run_folder import RunFolder
+from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.named import Arrays
-from bnpg_math.errors import InputError
+from bnpg_math.errors import InputError, named_in
 
 _ALIGNED = 8
 """A header is filled up with spaces to a multiple of so many bytes, so that numbers lie where they should."""
@@ -64,7 +66,7 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
     Raises
     ------
     InputError
-        If the parameters are not all in the run folder, or a file is there already.
+        If the parameters are not all in the run folder or are of another run, or a file is there already.
     StorageFailed
         If a file cannot be written; then none is left.
     """
@@ -74,6 +76,7 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
     if not common:
         raise recorded.without_thetas()
     round_ = max(common)
+    _check(run, tuple(snapshot[round_].flat for snapshot in held))
     files = [folder / f"{process_name(agent)}.safetensors" for agent in range(run.agents)]
     for file in files:
         if file.exists():
@@ -89,3 +92,12 @@ def export_parameters(recorded: RecordedRun, folder: Path) -> list[Path]:
             }
             write_named(file, safetensors(snapshot[round_].theta, about))
     return files
+
+
+def _check(run: RunFolder, thetas: tuple[FloatArray, ...]) -> None:
+    """Refuse what another game left in the folder; networks of a simulator are taken as they are."""
+    where = run.path / "agents"
+    run.check_shapes(thetas, where)
+    if run.experiment.kind.is_network and run.simulator is None:
+        with named_in(where):
+            run.team(thetas)

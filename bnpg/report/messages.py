@@ -151,7 +151,12 @@ def message_view(lives: list[Life], missing: str) -> MessageView:
     chosen = _choose(spent)
     slowest = max(chosen, key=lambda moment: spent[moment])
     small = [moment for moment in chosen if sum(len(life.events) for life in moments[moment]) <= MOST_EVENTS]
-    steps = [_draw(moment, moments[moment], "the slowest" if moment == slowest else "") for moment in small]
+    try:
+        steps = [
+            _draw(moment, moments[moment], "the slowest" if moment == slowest else "") for moment in small
+        ]
+    except InputError as error:
+        return MessageView(missing=f"The trace cannot be shown: {error}.")
     if not steps:
         return MessageView(missing=f"Every step has more than {MOST_EVENTS} events, too many to be drawn.")
     first = next((step.key for step in steps if step.key == _key(slowest)), steps[0].key)

@@ -142,11 +142,7 @@ class RecordedRun(Measurements):
             except InputError:
                 return None
             return None if thetas is None else (self.rounds, thetas)
-        held = self.run.held()
-        common = set.intersection(*(set(thetas) for thetas in held))
-        if not common:
-            return None
-        return max(common), [thetas[max(common)] for thetas in held]
+        return self.run.latest_held()
 
     def without_thetas(self) -> InputError:
         """Return what to raise where `latest_thetas` is None: whose thetas are not there."""

@@ -78,7 +78,8 @@ def sequence(lives: list[Life], round_: int, turn: int | None) -> Sequence:
     Raises
     ------
     InputError
-        If the trace has no such round or turn; the text names those it has.
+        If the trace has no such round or turn; the text names those it has. Or if its files contradict each
+        other.
     """
     mine = [
         event
@@ -99,7 +100,11 @@ def sequence(lives: list[Life], round_: int, turn: int | None) -> Sequence:
             span = f"turns {turns[0]}..{turns[-1]}" if turns else "no turns"
             raise InputError(f"round {round_} has {span}, not turn {turn}")
     events = _in_causal_order(mine)
-    sent = {_passage(event): row for row, event in enumerate(events) if isinstance(event.line, SendLine)}
+    # Of a message that is sent twice the first counts: only that lies before what received it.
+    sent: dict[tuple[str, str, int], int] = {}
+    for row, event in enumerate(events):
+        if isinstance(event.line, SendLine):
+            sent.setdefault(_passage(event), row)
     arrows = [
         (sent[_passage(event)], row)
         for row, event in enumerate(events)
@@ -140,6 +145,12 @@ def _in_causal_order(events: list[TraceEvent]) -> list[TraceEvent]:
             needs = _passage(first) if isinstance(first.line, ReceiveLine) else None
             if needs is None or needs not in sends or needs in gone:
                 ready.append((first.line.time, key))
+        if not ready:
+            waiting = min((queue[0] for queue in by_process.values()), key=lambda event: event.line.time)
+            raise InputError(
+                "the files of the trace contradict each other: each waits for a message of another, as "
+                f"{waiting.process}.{waiting.life}.jsonl:{waiting.line.number + 1}"
+            )
         _, key = min(ready)
         event = by_process[key].pop(0)
         if isinstance(event.line, SendLine):

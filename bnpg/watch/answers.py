@@ -16,15 +16,13 @@ from bnpg_coordinator.line import LEARNING, MEASURED, RETURNS
 from prometheus_client.parser import text_string_to_metric_families
 
 from bnpg.run_documents import Status
-from bnpg_math.dag import Dag
+from bnpg_math.dag import MOST_AGENTS, Dag
 from bnpg_math.errors import InputError
 
 ANSWER = 3.0
 """Seconds an address has for a whole answer."""
 LARGEST = 1 << 24
 """Bytes an answer may have."""
-MOST_AGENTS = 10_000
-"""Agents that a page shows of a run on another host."""
 _PART = 1 << 16
 
 

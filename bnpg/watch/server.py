@@ -31,6 +31,9 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+LONGEST_NUMBER = 18
+"""Digits that the number of a run may have in an address."""
+
 
 class Gate:
     """Lets only requests pass that may, and puts the headers on every answer; a refusal is the last one.
@@ -137,15 +140,17 @@ def _routes(source: ManyRuns) -> list[Route]:
         return HTMLResponse(html)
 
     async def run(request: Request) -> Response:
-        nonce = secrets.token_urlsafe(16)
+        nonce, number = secrets.token_urlsafe(16), request.path_params["number"]
+        if not (number.isascii() and number.isdecimal() and len(number) <= LONGEST_NUMBER):
+            return PlainTextResponse("there is no such run\n", 404)
         try:
             async with drawing:
-                html = await asyncio.to_thread(source.run, request.path_params["number"], nonce)
+                html = await asyncio.to_thread(source.run, int(number), nonce)
         except InputError as error:
             return PlainTextResponse(f"{error}\n", 503)
         return PlainTextResponse("there is no such run\n", 404) if html is None else _document(html, nonce)
 
-    return [Route("/overlay", overlay), Route("/run/{number:int}", run)]
+    return [Route("/overlay", overlay), Route("/run/{number}", run)]
 
 
 def _document(html: str, nonce: str) -> Response:

@@ -18,6 +18,8 @@ import numpy as np
 from bnpg_math.errors import DagError
 
 Edge = tuple[int, int]
+MOST_AGENTS = 10_000
+"""Agents of a DAG, and of a run on another host that a page shows."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Dag:
     Parameters
     ----------
     agents : int
-        N >= 1.
+        N, from 1 to `MOST_AGENTS`.
     edges : iterable of (parent, child)
         Integers of any kind. Kept sorted. No loops, no duplicates, no cycles.
 
@@ -51,12 +53,15 @@ class Dag:
     def __post_init__(self) -> None:
         object.__setattr__(self, "agents", _integer(self.agents, "a DAG needs a number of agents"))
         if self.agents < 1:
-            raise DagError(f"a DAG needs at least one agent, got {self.agents}")
+            raise DagError(f"a DAG needs at least one agent, got {_shown(self.agents)}")
+        if self.agents > MOST_AGENTS:
+            raise DagError(f"a DAG has at most {MOST_AGENTS} agents, got {_shown(self.agents)}")
         edges = tuple(sorted(edges_from(self.edges)))
         object.__setattr__(self, "edges", edges)
         for parent, child in edges:
             if not (0 <= parent < self.agents and 0 <= child < self.agents):
-                raise DagError(f"edge {parent}-{child} must join agents 0..{self.agents - 1}")
+                named = f"{_shown(parent)}-{_shown(child)}"
+                raise DagError(f"edge {named} must join agents 0..{self.agents - 1}")
             if parent == child:
                 raise DagError(f"edge {parent}-{child} is a loop: an agent cannot be its own parent")
         for edge, following in pairwise(edges):
@@ -150,7 +155,7 @@ def edges_from(pairs: Iterable[Any]) -> list[Edge]:
             parent, child = pair
         except (TypeError, ValueError):
             raise DagError(f"an edge must be a pair (parent, child), got {pair!r}") from None
-        what = f"edge {parent}-{child} must join integers"
+        what = f"edge {_shown(parent)}-{_shown(child)} must join integers"
         edges.append((_integer(parent, what), _integer(child, what)))
     return edges
 
@@ -160,6 +165,12 @@ def _integer(value: Any, what: str) -> int:
         return int(value) if isinstance(value, float) and value.is_integer() else index(value)
     except TypeError:
         raise DagError(f"{what}, got {value!r}") from None
+
+
+def _shown(value: Any) -> Any:
+    """Return what stands for it in a text: Python writes out no integer of thousands of digits."""
+    long = isinstance(value, int) and value.bit_length() > 64
+    return f"an integer of {value.bit_length()} bits" if long else value
 
 
 def empty(agents: int) -> Dag:

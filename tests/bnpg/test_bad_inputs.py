@@ -319,3 +319,11 @@ def test_a_process_says_the_same(here: Path, json: list[str]) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "bnpg: error: edges must form no cycle, got 0 -> 1 -> 0\n"
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("setting", ["entropy", "seed", "mode", "update", "encoder", "launcher"])
+def test_a_text_that_is_no_utf_8_is_refused_in_words_that_can_be_printed(here: Path, setting: str) -> None:
+    with pytest.raises(bnpg.InputError) as caught:
+        bnpg.train("climbing", **{setting: "\udcff"})
+    assert str(caught.value).isprintable()
+    assert r"\udcff" in str(caught.value)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from bnpg_coordinator.experiment import Experiment, experiment_toml, read_experi
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+import bnpg
 from bnpg import run_folder
 from bnpg.execution import execute
 from bnpg.experiment_plan import plan_experiment
@@ -24,6 +26,7 @@ from bnpg.run_documents import read_document
 from bnpg.run_folder import RunFolder
 from bnpg_math.errors import InputError
 
+Refused = Callable[..., str]
 SETTINGS = LaunchSettings(launcher="memory", patience=7.5, fsync=False)
 
 
@@ -198,3 +201,26 @@ def test_a_fault_plan_from_elsewhere_is_told_with_the_file_that_names_it(here: P
     run = create_run_folder(plan_experiment({"game": "climbing"}), settings, Path("run"))
     with pytest.raises(InputError, match=r"^run/launch.toml: /dev/zero cannot be read: expected a regular"):
         execute(run, settings, find_launcher("memory"), lambda _line: None)
+
+
+FOREIGN = r"run/agents: theta of agent 0 must have shape \(8, 2\), got \(1, 3\)"
+
+
+@pytest.mark.parametrize("command", [("report",), ("export", "--to", "safetensors"), ("edges",), ("play",)])
+def test_a_theta_of_another_game_is_refused(here: Path, command: tuple[str, ...], refused: Refused) -> None:
+    bnpg.train("coordination(agents=3)", rounds=2, lanes=4, out="run")
+    bnpg.train("climbing", rounds=2, lanes=4, out="other")
+    slots = Path("agents") / "agent-0" / "theta.slots"
+    shutil.copy("other" / slots, "run" / slots)
+    name, *options = command
+    assert re.fullmatch(FOREIGN, refused(name, "run", *options))
+    with pytest.raises(InputError, match=FOREIGN):
+        _ = bnpg.load_run("run").policy
+
+
+def test_a_table_among_networks_is_not_exported(here: Path, refused: Refused) -> None:
+    bnpg.train("climbing", policy="mlp:8", update="ppo", rounds=2, lanes=4, out="run")
+    bnpg.train("climbing", rounds=2, lanes=4, out="other")
+    slots = Path("agents") / "agent-0" / "theta.slots"
+    shutil.copy("other" / slots, "run" / slots)
+    assert refused("export", "run", "--to", "safetensors").startswith("run/agents: theta of a network: ")

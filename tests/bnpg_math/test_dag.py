@@ -52,11 +52,25 @@ def test_edges_are_sorted_so_that_equal_graphs_are_equal():
         (2, (("0", "1"),), "edge 0-1 must join integers, got '0'"),
         (2, ((0, 1, 2),), r"must be a pair \(parent, child\), got \(0, 1, 2\)"),
         (2.5, (), "number of agents, got 2.5"),
+        (10**18, (), "at most 10000 agents, got 1000000000000000000"),
+        (1e308, (), "at most 10000 agents, got an integer of 1024 bits"),
     ],
 )
 def test_what_is_no_dag_is_refused_by_name(agents, edges, message):
     with pytest.raises(DagError, match=message):
         Dag(agents, edges)
+
+
+def test_numbers_too_long_to_be_written_are_refused_by_their_length():
+    long = "an integer of 16610 bits"
+    for agents, edges, message in (
+        (-(10**5000), (), f"at least one agent, got {long}"),
+        (10**5000, (), f"at most 10000 agents, got {long}"),
+        (2, ((0, 10**5000),), rf"edge 0-{long} must join agents 0\.\.1"),
+        (2, ((10**5000, "1"),), f"edge {long}-1 must join integers, got '1'"),
+    ):
+        with pytest.raises(DagError, match=message):
+            Dag(agents, edges)
 
 
 def test_numbers_of_any_kind_become_pythons_own():

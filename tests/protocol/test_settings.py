@@ -47,6 +47,8 @@ BY_KEY = {one.key: one for one in declared(Baking, Setting)}
             "fiercly",
             "expected an integer of at least 0, 'gentle' or 'fierce', got 'fiercly'; did you mean 'fierce'?",
         ),
+        ("oven-heat", "\udcff", r"expected an integer of at least 0, 'gentle' or 'fierce', got '\udcff'"),
+        ("crust", "\udcff", r"expected 'thin' or 'thick', got '\udcff'"),
         ("portion", 0, "expected a finite number greater than 0, got 0"),
         ("portion", float("nan"), "expected a finite number greater than 0, got nan"),
         ("portion", float("inf"), "expected a finite number greater than 0, got inf"),

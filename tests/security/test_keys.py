@@ -24,6 +24,8 @@ from bnpg_protocol.wire.errors import InsecureSetup
 from bnpg_protocol.wire.messages import Beacon, Hello
 from zmq.utils import z85
 
+from bnpg.__main__ import main
+
 HELLO = Hello((2,), UNASSIGNED, "ipc://x", (), "", "")
 
 
@@ -49,6 +51,14 @@ def test_keys_are_never_overwritten(secured) -> None:
     assert {file.name: file.read_bytes() for file in secured.keys.iterdir()} == before
     assert secured.bnpg("keys", "new", str(secured.keys), "--agents", "2", "--keep").returncode == 0
     assert {file.name: file.read_bytes() for file in secured.keys.iterdir()} == before
+
+
+def test_keys_are_made_for_no_more_agents_than_an_enrolment_folder_holds(tmp_path, capsys) -> None:
+    assert main(["keys", "new", str(tmp_path / "keys"), "--agents", str(2**32)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "expected an integer of at least 0 and at most 4096, got '4294967296'" in said
+    assert not (tmp_path / "keys").exists()
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o666])

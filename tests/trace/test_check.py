@@ -1,6 +1,7 @@
 """`bnpg trace check` accepts what happened, and nothing else."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -550,6 +551,46 @@ def test_a_round_that_is_not_there_says_which_are(record: Record) -> None:
         sequence(lives, 9, None)
     with pytest.raises(InputError, match=r"turns 0\.\.1, not turn 7"):
         sequence(lives, 1, 7)
+
+
+def test_files_that_contradict_each_other_are_not_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ways = [
+        ("coordination(agents=3)", "--mode", "exact", "--dag", "complete", "--rounds", "2"),
+        ("climbing", "--rounds", "2"),
+    ]
+    runs = [tmp_path / name for name in ("one", "other")]
+    for folder, way in zip(runs, ways, strict=True):
+        words = ["train", *way, "--launcher", "memory", "--trace", "--out", str(folder), "--quiet"]
+        assert main(words) == 0
+    shutil.copy(runs[1] / "trace" / "agent-1.1.jsonl", runs[0] / "trace")
+    capsys.readouterr()  # what the runs said
+    assert main(["trace", "show", str(runs[0])]) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert said.startswith("bnpg: error: the files of the trace contradict each other: ")
+    assert said.count("\n") == 1
+
+
+def test_a_report_says_that_files_contradict_each_other(recorded: Recorded) -> None:
+    files = recorded.files()
+    lines = files["coordinator.1.jsonl"]
+    answer = first(lines, k="receive", peer="agent-0", r=1, s=0)
+    lines.insert(answer, lines.pop(first(lines, k="send", peer="agent-0", r=1, s=0)))
+    recorded.forge(files)
+    assert main(["report", str(recorded.folder)]) == 0
+    page = (recorded.folder / "report.html").read_text()
+    assert "The trace cannot be shown: the files of the trace contradict each other" in page
+
+
+def test_a_message_that_was_sent_twice_is_drawn_once(recorded: Recorded) -> None:
+    files = recorded.files()
+    lines = files["coordinator.1.jsonl"]
+    answer = first(lines, k="receive", peer="agent-0", r=1, s=0)
+    lines.insert(answer + 1, lines[first(lines, k="send", peer="agent-0", r=1, s=0)])
+    recorded.forge(files)
+    drawn = sequence(read_trace(recorded.folder / "trace"), 1, 0)
+    assert all(send < receive for send, receive in drawn.arrows)
 
 
 def test_perfetto_gets_a_track_a_life_and_an_arrow_a_message(record: Record) -> None:

@@ -1,10 +1,12 @@
 """However many readers come at the same moment, no more are let in than can be served."""
 
 import asyncio
+from pathlib import Path
 
 from starlette.types import Message
 
 from bnpg.watch.admission import TokenAdmission
+from bnpg.watch.many import ManyRuns
 from bnpg.watch.server import build_app
 from bnpg.watch.source import WatchedPage
 from bnpg.watch.visitors import READERS
@@ -52,3 +54,20 @@ async def test_of_many_who_come_at_once_as_many_are_let_in_as_places_are_there_a
     gone.set()
     await asyncio.gather(*readers)
     assert broadcast.followers == 0
+
+
+async def test_a_run_of_any_number_that_is_not_there_is_not_found(tmp_path: Path) -> None:
+    app, _ = build_app(ManyRuns(tmp_path), TokenAdmission(None))
+    answers = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answers.append(message["status"])
+
+    numbers = ("0", "9" * 4_000, "9" * 5_000, "-1", "one", "\u0663")
+    for number in numbers:
+        await app(EVENTS | {"path": f"/run/{number}"}, receive, send)
+    assert answers == [404] * len(numbers)

@@ -255,7 +255,7 @@ class Declared(Generic[Of]):
         """
         try:
             found = msgspec.convert(value, self.hint)
-        except (msgspec.ValidationError, OverflowError):
+        except (msgspec.ValidationError, OverflowError, UnicodeEncodeError):
             raise self.wrong(value) from None
         if isinstance(found, float) and not math.isfinite(found):
             raise self.wrong(value)

@@ -19,7 +19,7 @@ from bnpg_protocol.process.security.keys import check_key, write_private
 from bnpg_protocol.wire.errors import InsecureSetup
 
 MOST_KEYS = 4096
-"""Public keys an enrolment folder may hold."""
+"""Public keys an enrolment folder may hold, and agents for which keys are made at once."""
 
 
 class KeyRoster(Struct, frozen=True, forbid_unknown_fields=True):
