@@ -104,8 +104,7 @@ def execute(
             for stale in (run_files.SUMMARY, run_files.POLICY, *CERTIFICATE_FILES):
                 fence.discard(run.path / stale)
             align(run, fence, done)
-        else:
-            forsake(run.path, fence)
+        forsake(run.path, fence)
         forget_heads(run.path, fence)
         with exporting(run, settings.log, fence) as exports:
 

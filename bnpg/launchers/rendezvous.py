@@ -62,7 +62,7 @@ def rendezvous(folder: Path, fence: Fence) -> Iterator[Path]:
 
 
 def forsake(folder: Path, fence: Fence) -> None:
-    """Remove what a run that needs no meeting place any more has left, if it was killed at its very end.
+    """Remove what a life of the run that was killed has left: what comes next may need no meeting place.
 
     Parameters
     ----------

@@ -11,8 +11,9 @@
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ from bnpg_math.errors import InputError
 
 MANIFEST = "sweep.json"
 FORMAT = 1
+_DRAFT = re.compile(
+    r"\.sweep\.json\.[0-9]+\.once|\.\.sweep\.json\.([0-9]+)\.once\.\1\.tmp"
+    r"|\.(?:table\.csv|table\.parquet|aggregates\.csv|report\.html)\.[0-9]+\.tmp"
+)
+"""What a sweep that is killed leaves of a file that it was writing."""
 
 
 class _Manifest(Struct):
@@ -82,18 +88,21 @@ def sweep_folder(grid: Grid, path: Path) -> Iterator[SweepFolder]:
     except OSError as error:
         raise unwritable(text, error) from None
     with file:
+        locked = True
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             in_use = not os.path.samestat(os.fstat(file.fileno()), os.stat(path / MANIFEST))
         except BlockingIOError:
             in_use = True
         except OSError:
-            in_use = False  # a file system without locks: better to run than to refuse
+            in_use = locked = False  # a file system without locks: better to run than to refuse
         if in_use:
             raise InputError(f"{path} is in use: another bnpg process is running this sweep")
         difference = _difference(path / MANIFEST, grid)
         if difference:
             raise InputError(f"{path} holds another sweep: {difference}; choose another --out")
+        if locked:
+            _remove_drafts(path)
         yield SweepFolder(path)
 
 
@@ -109,8 +118,25 @@ def _write_once(path: Path, content: bytes) -> None:
         except OSError:  # a file system without links
             os.replace(draft, path)
         sync_folder(path.parent)
+    except FileNotFoundError:
+        if not path.exists():
+            raise
+        # That one has removed the draft.
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _remove_drafts(path: Path) -> None:
+    """Remove what sweeps that were killed were writing; all but the manifest is written under the lock."""
+    with os.scandir(path) as entries:
+        left = [
+            entry.path
+            for entry in entries
+            if _DRAFT.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        ]
+    for draft in left:
+        with suppress(OSError):  # one more file does no harm
+            os.unlink(draft)
 
 
 def _manifest(grid: Grid) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.transport.unix import UnixTransport
 from bnpg_protocol.wire.errors import StorageFailed
 
+from bnpg.__main__ import main
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.rendezvous import LONGEST_ENDPOINT, LONGEST_NAME, forsake, rendezvous
 from bnpg.launchers.settings import LaunchSettings
@@ -141,6 +142,21 @@ def test_who_has_lost_the_run_folder_has_no_place_and_takes_none_away(
         assert (place / "coordinator.ipc").exists()
         forsake(tmp_path, new)
         assert not place.exists()
+
+
+@pytest.mark.parametrize("rounds", ["2", "3"], ids=["all rounds done", "more rounds"])
+def test_where_a_killed_run_met_is_gone_when_it_has_ended_in_one_process(
+    temporary: Path, tmp_path: Path, rounds: str
+) -> None:
+    folder = tmp_path / "run"
+    short = ["--lanes", "2", "--horizon", "2", "--no-fsync", "--quiet", "--launcher", "memory"]
+    assert main(["train", "climbing", "--rounds", "2", *short, "--out", str(folder)]) == 0
+    with rendezvous(folder, Fence.raise_in(folder)) as place:
+        pass
+    place.mkdir()
+    (place / "coordinator.ipc").touch()
+    assert main(["resume", str(folder), "--rounds", rounds, "--launcher", "memory", "--quiet"]) == 0
+    assert list(temporary.iterdir()) == []
 
 
 def test_who_loses_the_run_folder_meanwhile_leaves_the_place_of_the_next(

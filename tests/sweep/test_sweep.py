@@ -81,6 +81,8 @@ def test_a_sweep_is_its_runs_in_one_table(run: Any, whole: Path, grid_file: Path
     # The same command again has nothing to do, and any number of jobs comes to the same bytes.
     before = outputs("whole")
     written = {path: path.stat().st_mtime_ns for path in whole.glob("runs/**/*") if path.is_file()}
+    for name in {path.name for path in whole.iterdir() if path.is_file()} - {"sweep.json"}:
+        (whole / f".{name}.1.tmp").touch()
     (whole / "table.csv").unlink()
     ended = run("sweep", grid_file, *FAST, "--out", "whole", "--json")
     found = json.loads(ended.out)
@@ -88,6 +90,7 @@ def test_a_sweep_is_its_runs_in_one_table(run: Any, whole: Path, grid_file: Path
     assert (found["runs"], found["interrupted"], ended.out.count("\n")) == (8, False, 1)
     assert {path: path.stat().st_mtime_ns for path in written} == written
     assert outputs("whole") == before
+    assert not list(whole.glob(".*"))
     assert run("sweep", grid_file, *FAST, "--out", "one", "--jobs", 1).code == 0
     assert outputs("one") == before
 
