@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from bnpg_protocol.process.fence import Fence, fences
-from bnpg_protocol.process.files import make_folder, next_count, write_atomically
-from bnpg_protocol.process.log import open_log
+from bnpg_protocol.process.files import next_count, write_atomically
 from bnpg_protocol.process.recorder import TraceRecorder, seal
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import Begun, Started
@@ -112,65 +111,7 @@ def test_a_trace_of_an_earlier_life_does_not_begin(tmp_path: Path) -> None:
     recorder(Started({"run": "r", "experiment": "e"}))
     with pytest.raises(StorageFailed):
         recorder.flush()
-    assert not (tmp_path / "trace").exists()
-
-
-@pytest.mark.parametrize("fsync", [False, True])
-def test_a_folder_is_made_with_those_above_it_by_who_has_the_one_they_are_in(
-    tmp_path: Path, fsync: bool
-) -> None:
-    fence = Fence.raise_in(tmp_path)
-    for _ in range(2):
-        make_folder(tmp_path / "agents" / "agent-0", fsync, fence)
-    make_folder(tmp_path / "agents" / "agent-1", fsync, fence)
-    assert list(fence.path.iterdir()) == []
-    Fence.raise_in(tmp_path)
-    with pytest.raises(FileNotFoundError):
-        make_folder(tmp_path / "agents" / "agent-2", fsync, fence)
-    make_folder(tmp_path / "agents" / "agent-1", fsync, fence)
-    assert sorted(path.name for path in (tmp_path / "agents").iterdir()) == ["agent-0", "agent-1"]
-
-
-def test_a_file_in_the_place_of_a_folder_stays(tmp_path: Path) -> None:
-    (tmp_path / "agents").write_text("a file")
-    fence = Fence.raise_in(tmp_path)
-    with pytest.raises(NotADirectoryError):
-        make_folder(tmp_path / "agents", False, fence)
-    assert list(fence.path.iterdir()) == []
-    assert (tmp_path / "agents").read_text() == "a file"
-
-
-@pytest.mark.parametrize("filled", [False, True])
-def test_a_folder_that_another_process_has_made_meanwhile_is_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filled: bool
-) -> None:
-    fence, folder = Fence.raise_in(tmp_path), tmp_path / "agents"
-    rename = os.rename
-
-    def late(source: str, target: Path) -> None:
-        folder.mkdir()
-        if filled:
-            (folder / "agent-1").mkdir()
-        rename(source, target)
-
-    monkeypatch.setattr(os, "rename", late)
-    make_folder(folder, False, fence)
-    assert [path.name for path in folder.iterdir()] == ["agent-1"] * filled
-    assert list(fence.path.iterdir()) == []
-
-
-def test_an_earlier_life_does_not_bring_back_a_folder_that_was_moved(tmp_path: Path) -> None:
-    run = tmp_path / "x"
-    run.mkdir()
-    fence = Fence.raise_in(run)
-    run.rename(tmp_path / "y")
-    recorder = TraceRecorder(run / "trace", 1, fence=fence)
-    recorder(Started({"run": "r", "experiment": "e"}))
-    with pytest.raises(StorageFailed):
-        recorder.flush()
-    log = open_log("coordinator", "text", "error", run / "logs" / "coordinator.log", fence)
-    assert len(log.handlers) == 1
-    assert not run.exists()
+    assert list((tmp_path / "trace").iterdir()) == []
 
 
 def test_a_file_of_that_name_and_a_link_are_no_fences(tmp_path: Path) -> None:

@@ -95,25 +95,6 @@ class Fence:
         """Return where a file is made that is to be called `name`."""
         return os.path.join(self.path, f"{name}.{os.getpid()}.tmp")
 
-    def make_folder(self, path: Path) -> None:
-        """Make a folder within the folder, unless it is there.
-
-        Raises
-        ------
-        OSError
-            If it cannot be made, for example because the folder was taken over.
-        """
-        if path.is_dir():
-            return
-        draft = self.draft(path.name)
-        os.mkdir(draft)
-        try:
-            os.rename(draft, path)
-        except OSError:
-            os.rmdir(draft)
-            if not path.is_dir():  # somebody else who shares the fence has made it
-                raise
-
     def remove(self, path: Path) -> None:
         """Remove a file of the folder.
 

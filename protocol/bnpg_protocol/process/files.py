@@ -114,7 +114,7 @@ def next_count(path: Path, fsync: bool, fence: Fence | None = None, least: int =
     return count
 
 
-def make_folder(path: Path, fsync: bool, fence: Fence | None = None) -> None:
+def make_folder(path: Path, fsync: bool) -> None:
     """Make a folder, and those above it, unless they are there.
 
     Parameters
@@ -122,20 +122,13 @@ def make_folder(path: Path, fsync: bool, fence: Fence | None = None) -> None:
     path : Path
     fsync : bool
         Whether its name must survive a crash of the machine too.
-    fence : Fence, optional
-        Without which no folder may be made here.
 
     Raises
     ------
     OSError
-        If it cannot be made, for example because the fence is torn down.
     """
     new = [one for one in path.parents if not one.exists()]
-    if fence is None:
-        path.mkdir(parents=True, exist_ok=True)
-    else:
-        for one in (*reversed(new), path):
-            fence.make_folder(one)
+    path.mkdir(parents=True, exist_ok=True)
     if fsync:
         for one in (path, *new):
             with suppress(PermissionError):  # where only names that are known may be asked for

@@ -14,9 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bnpg_protocol.process.fence import Fence
-from bnpg_protocol.process.files import make_folder
-
 _ZONE = time.strftime("%z")
 
 
@@ -82,9 +79,7 @@ class _File(logging.FileHandler):
         """Do without the line."""
 
 
-def open_log(
-    process: str, form: str, level: str = "info", file: Path | None = None, fence: Fence | None = None
-) -> logging.Logger:
+def open_log(process: str, form: str, level: str = "info", file: Path | None = None) -> logging.Logger:
     """Return the log of a process.
 
     Parameters
@@ -98,8 +93,6 @@ def open_log(
     file : Path, optional
         Where lines from `info` on are appended too, and what a defect of the process shows. A link
         is not followed, and nothing but a regular file is written to.
-    fence : Fence, optional
-        Without which the folder of the file may not be made.
     """
     shown = logging.StreamHandler(sys.stderr)
     shown.setLevel(level.upper())
@@ -109,7 +102,7 @@ def open_log(
     log.setLevel(shown.level)
     if file is not None:
         try:
-            make_folder(file.parent, False, fence)
+            file.parent.mkdir(parents=True, exist_ok=True)
             kept = _File(file, encoding="utf-8")
         except OSError as error:
             why = {"file": str(file), "why": error.strerror}

@@ -27,7 +27,6 @@ from bnpg_files.reading import opened
 from bnpg_protocol.process import trace_line
 from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.fence import Fence
-from bnpg_protocol.process.files import make_folder
 from bnpg_protocol.wire.addresses import COORDINATOR, process_name
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import (
@@ -141,7 +140,7 @@ class TraceRecorder:
             return
         try:
             if self._file is None:
-                make_folder(self._folder, False, self._fence)
+                self._folder.mkdir(parents=True, exist_ok=True)
                 self._file = patiently(self._begun)
             while self._waiting:
                 self._waiting = self._waiting[self._file.write(self._waiting) or 0 :]

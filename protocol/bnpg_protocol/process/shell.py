@@ -51,9 +51,8 @@ class Shell:
         set_title(peer)
         keep_freed_memory()
         self._options = options
-        fence = None if options.fence is None else Fence(options.fence)
         self._log: logging.Logger = open_log(
-            title(peer), options.log_format, options.log_level, options.log_file, fence
+            title(peer), options.log_format, options.log_level, options.log_file
         )
         self._plan: FaultPlan | None = None
         self._recorder: TraceRecorder | None = None
