@@ -21,7 +21,7 @@ from bnpg_coordinator.experiment import (
     experiment_toml,
     read_experiment,
 )
-from bnpg_coordinator.run_record import check_record
+from bnpg_coordinator.run_record import check_record, recorded_rounds
 from bnpg_coordinator.sealed_folder import FOLDER, read_sealed
 from bnpg_coordinator.worlds.interface import WorldFailed
 from bnpg_protocol.process.fence import Fence, fences
@@ -239,7 +239,8 @@ def _aims_at(summary: dict[str, Any], experiment: Experiment) -> bool:
 
 def _is_behind(run: RunFolder, rounds: int) -> bool:
     """Whether record and thetas are of an earlier moment than the summary, as in a copy made meanwhile."""
-    if (run.lines[-1].round if run.lines else 0) >= rounds or not (run.path / "agents").is_dir():
+    recorded = recorded_rounds(run.path / run_files.RECORD)
+    if recorded is None or recorded > rounds or not (run.path / "agents").is_dir():
         return False
     return not all(rounds in history for history in run.held())
 

@@ -282,10 +282,14 @@ class RunFolder:
             held = self.held()
             if not all(round_ in history for history in held):
                 return None
-            thetas = tuple(history[round_] for history in held)
-            self.check_shapes(thetas, self.path / "agents")
-            known = self._thetas[round_] = thetas
+            known = self._thetas[round_] = self._of_round(held, round_)
         return known
+
+    def _of_round(self, held: list[dict[int, FloatArray]], round_: int) -> tuple[FloatArray, ...]:
+        """Return the thetas of a round that all agents keep, checked."""
+        thetas = tuple(history[round_] for history in held)
+        self.check_shapes(thetas, self.path / "agents")
+        return thetas
 
     def check_shapes(self, thetas: tuple[FloatArray, ...], where: Path) -> None:
         """Refuse thetas that are of another game or simulator.
@@ -339,11 +343,7 @@ class RunFolder:
         """
         held = self.held()
         common = set.intersection(*map(set, held))
-        if not common:
-            return None
-        thetas = tuple(history[max(common)] for history in held)
-        self.check_shapes(thetas, self.path / "agents")
-        return max(common), thetas
+        return (max(common), self._of_round(held, max(common))) if common else None
 
     def held(self) -> list[dict[int, FloatArray]]:
         """Return the thetas by round that each agent keeps in this folder."""

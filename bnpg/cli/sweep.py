@@ -13,6 +13,7 @@ from bnpg.cli.options import debug_option, given, integer, json_option, options_
 from bnpg.durations import duration
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.measures import named
+from bnpg.sweeps import files
 
 if TYPE_CHECKING:
     from bnpg.sweeps.aggregates import Aggregate
@@ -137,8 +138,8 @@ def _as_json(ended: "Sweep") -> dict[str, Any]:
         "interrupted": ended.interrupted,
         "seconds": round(ended.seconds, 3),
         "sweep_dir": str(ended.folder.absolute()),
-        "table": str((ended.folder / "table.csv").absolute()) if whole else None,
-        "parquet": str((ended.folder / "table.parquet").absolute()) if whole else None,
+        "table": str((ended.folder / files.TABLE).absolute()) if whole else None,
+        "parquet": str((ended.folder / files.PARQUET).absolute()) if whole else None,
         "report": None if ended.report is None else str(ended.report.absolute()),
         "aggregates": [asdict(aggregate) for aggregate in ended.aggregates],
     }
@@ -150,9 +151,9 @@ def _in_words(ended: "Sweep", ranked: bool) -> str:
     lines += _table(ended.aggregates, ranked)
     lines += ["", f"Files in {ended.folder}"]
     for name, meaning in (
-        ("report.html", "the runs compared, for any browser"),
-        ("table.csv", "a row a run; table.parquet is the same"),
-        ("aggregates.csv", "a row a configuration and measure"),
+        (files.REPORT, "the runs compared, for any browser"),
+        (files.TABLE, f"a row a run; {files.PARQUET} is the same"),
+        (files.AGGREGATES, "a row a configuration and measure"),
         ("runs", "a run folder each"),
     ):
         if (ended.folder / name).exists():

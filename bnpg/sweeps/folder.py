@@ -22,16 +22,17 @@ from msgspec import Struct
 
 from bnpg import __version__
 from bnpg.named_place import made, unwritable
+from bnpg.sweeps import files
 from bnpg.sweeps.grid import Grid, GridRun
 from bnpg_files.names import check_sayable
 from bnpg_files.reading import opened, read_json
 from bnpg_math.errors import InputError
 
-MANIFEST = "sweep.json"
 FORMAT = 1
+_MANIFEST = re.escape(files.MANIFEST)
+_OTHERS = "|".join(map(re.escape, (files.TABLE, files.PARQUET, files.AGGREGATES, files.REPORT)))
 _DRAFT = re.compile(
-    r"\.sweep\.json\.[0-9]+\.once|\.\.sweep\.json\.([0-9]+)\.once\.\1\.tmp"
-    r"|\.(?:table\.csv|table\.parquet|aggregates\.csv|report\.html)\.[0-9]+\.tmp"
+    rf"\.{_MANIFEST}\.[0-9]+\.once|\.\.{_MANIFEST}\.([0-9]+)\.once\.\1\.tmp|\.(?:{_OTHERS})\.[0-9]+\.tmp"
 )
 """What a sweep that is killed leaves of a file that it was writing."""
 
@@ -78,27 +79,27 @@ def sweep_folder(grid: Grid, path: Path) -> Iterator[SweepFolder]:
     text = f"cannot use the folder {path}"
     try:
         with made(path, text):
-            if not (path / MANIFEST).exists():
+            if not (path / files.MANIFEST).exists():
                 if any(not entry.name.startswith(".") for entry in path.iterdir()):
                     raise InputError(f"{path} exists and is no sweep's folder; choose another --out")
                 content = json.dumps(_manifest(grid), indent=1) + "\n"
-                _write_once(path / MANIFEST, content.encode())
+                _write_once(path / files.MANIFEST, content.encode())
             (path / "runs").mkdir(exist_ok=True)
-        file = opened(path / MANIFEST, change=True)
+        file = opened(path / files.MANIFEST, change=True)
     except OSError as error:
         raise unwritable(text, error) from None
     with file:
         locked = True
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            in_use = not os.path.samestat(os.fstat(file.fileno()), os.stat(path / MANIFEST))
+            in_use = not os.path.samestat(os.fstat(file.fileno()), os.stat(path / files.MANIFEST))
         except BlockingIOError:
             in_use = True
         except OSError:
             in_use = locked = False  # a file system without locks: better to run than to refuse
         if in_use:
             raise InputError(f"{path} is in use: another bnpg process is running this sweep")
-        difference = _difference(path / MANIFEST, grid)
+        difference = _difference(path / files.MANIFEST, grid)
         if difference:
             raise InputError(f"{path} holds another sweep: {difference}; choose another --out")
         if locked:

@@ -14,6 +14,7 @@ from bnpg.extras import lacks_extra
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.resumption import completed
 from bnpg.run_folder import RunFolder
+from bnpg.sweeps import files
 from bnpg.sweeps.aggregates import Aggregate, aggregate
 from bnpg.sweeps.folder import SweepFolder, sweep_folder
 from bnpg.sweeps.grid import Grid
@@ -176,7 +177,7 @@ def write_aggregates(aggregates: Sequence[Aggregate], axes: Sequence[str], folde
         configuration = row.pop("configuration")
         rows.append({name: configuration.get(name) for name in names} | row)
     columns = [*names, "measure", "runs", "mean", "iqm", "low", "high", "reason"]
-    write_csv(rows, columns, folder / "aggregates.csv")
+    write_csv(rows, columns, folder / files.AGGREGATES)
 
 
 def _is_finished(folder: Path, rounds: int) -> bool:
@@ -194,7 +195,7 @@ def _write_report(sweep: SweepFolder, rows: Sequence[Row]) -> tuple[Path | None,
     done = [row.cells["run"] for row in rows if row.cells["state"] == "done"]
     if len(done) < 2:
         return None, ""
-    target = sweep.path / "report.html"
+    target = sweep.path / files.REPORT
     try:
         from bnpg.report.comparison_page import comparison_report
         from bnpg.report.page import render_page

@@ -20,6 +20,7 @@ from bnpg_protocol.process.settings import Declared
 from bnpg.evaluation.over_seeds import score, uniform_value
 from bnpg.extras import lacks_extra
 from bnpg.run_folder import RunFolder
+from bnpg.sweeps import files
 from bnpg.sweeps.folder import SweepFolder
 from bnpg.sweeps.grid import Grid, GridRun
 from bnpg_math.dag.text import parse_dag
@@ -117,8 +118,8 @@ def write_table(rows: Sequence[Row], folder: Path) -> str:
         If they cannot be written.
     """
     cells = [row.cells for row in rows]
-    write_csv(cells, list(COLUMNS), folder / "table.csv")
-    target = folder / "table.parquet"
+    write_csv(cells, list(COLUMNS), folder / files.TABLE)
+    target = folder / files.PARQUET
     try:
         from arro3.core import Array, DataType, Table
         from arro3.io import write_parquet

@@ -61,14 +61,17 @@ def length(parts: Sequence[FloatArray]) -> float:
 
 def mean(values: FloatArray) -> float:
     """Return the mean of values, whose sum is rounded once and may be beyond all floats."""
-    places = places_of(float(np.abs(values).max()))
-    scaled = np.ldexp(values, -places) if places else values
+    scaled, places = _scaled(values)
     return moved(math.fsum(scaled.tolist()) / values.size, places)
 
 
 def standard_error(values: FloatArray) -> float:
     """Return that of a mean of at least two values."""
+    scaled, places = _scaled(values)
+    return moved(float(scaled.std(ddof=1) / math.sqrt(values.size)), places)
+
+
+def _scaled(values: FloatArray) -> tuple[FloatArray, int]:
+    """Return values of an ordinary size, and by how many places they were moved."""
     places = places_of(float(np.abs(values).max()))
-    if places:
-        values = np.ldexp(values, -places)
-    return moved(float(values.std(ddof=1) / math.sqrt(values.size)), places)
+    return (np.ldexp(values, -places) if places else values), places

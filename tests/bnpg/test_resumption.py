@@ -17,6 +17,8 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bnpg.resumption import completed
+from bnpg.run_folder import RunFolder
 from bnpg_math.errors import InputError
 
 RUN = (
@@ -315,3 +317,9 @@ def test_one_process_is_killed_as_it_first_stores_what_processes_began(
     assert ended.code == 0, ended.err
     assert json.loads((folder / "summary.json").read_text())["policy_digest"] == expected
     assert not (folder / "storing").exists()
+
+
+def test_a_sweep_that_finds_a_run_done_does_not_look_into_its_record(folder: Path) -> None:
+    record = folder / "metrics.jsonl"
+    record.write_bytes(record.read_bytes().replace(b'"round"', b'"mound"'))
+    assert completed(RunFolder(folder), curves=False)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bnpg.sweeps import folder
-from bnpg.sweeps.folder import MANIFEST, sweep_folder
+from bnpg.sweeps.files import MANIFEST
+from bnpg.sweeps.folder import sweep_folder
 from bnpg.sweeps.grid import Grid, read_grid
 from bnpg_math.errors import InputError
 
