@@ -4,26 +4,20 @@ It turns every way a command can end into an exit code, and every mistake of a u
 """
 
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
 
-POLITE = (
-    threading.current_thread() is threading.main_thread()
-    and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-)
-"""Whether a polite kill while this is loaded is to be what Ctrl-C is."""
-if POLITE:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
 try:
+    from bnpg_protocol.process.endings import interruptible, leaving, put_back
+
+    before = interruptible()
     from bnpg_protocol.process.threads import use_one_thread
 
     use_one_thread()  # before anything imports numpy
 
     import click
-    from bnpg_protocol.process.surroundings import interruptible, leave_output, no_defect, settle
+    from bnpg_protocol.process.surroundings import leave_output, no_defect, settle
     from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
     from bnpg_protocol.wire.exit_codes import ExitCode
 
@@ -38,9 +32,7 @@ except KeyboardInterrupt:
     # Loading takes most of a command's first half second, and `main` is not there yet to catch Ctrl-C.
     sys.stderr.write("bnpg: error: interrupted\n")
     sys.exit(130)
-finally:
-    if POLITE:  # `main` does what a process of its own needs; this may be a program of others
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+put_back(before)  # `main` does what a process of its own needs; this may be a program of others
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,19 +48,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    if arguments is None:
-        settle()
-        interruptible()
+    own = arguments is None
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    code = _run(given, debug)
-    unwritten = leave_output()
+    try:
+        code = _run(given, debug, own)
+        unwritten = leave_output()
+        if own:
+            leaving()
+    except KeyboardInterrupt:
+        code, unwritten = _fail("interrupted", ExitCode.INTERRUPTED, debug), ""
     return _fail(unwritten, ExitCode.STORAGE, debug) if unwritten and code == 0 else code
 
 
-def _run(given: list[str], debug: bool) -> int:
-    streams = sys.stdout, sys.stderr
+def _run(given: list[str], debug: bool, own: bool) -> int:
     try:
+        if own:
+            interruptible()
+            settle()
+        streams = sys.stdout, sys.stderr
         for word in given:
             check_sayable(word, "every word of a command line", InputError)
         with printed_by(_warn, others=debug or bool(sys.warnoptions)):

@@ -19,6 +19,11 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from bnpg_protocol.process.endings import end_in_silence
+
+if __name__ == "__main__":
+    end_in_silence()  # those it forks too, until they say it in one line
+
 from bnpg_agents.__main__ import main as run_agent
 from bnpg_protocol.core import compiled
 from bnpg_protocol.process.surroundings import settle

@@ -2,8 +2,11 @@
 
 import sys
 
+from bnpg_protocol.process.endings import end_in_silence
 from bnpg_protocol.process.threads import use_one_thread
 
+if __name__ == "__main__":
+    end_in_silence()  # until `ended` makes one line of it
 use_one_thread()  # before anything imports numpy
 
 from bnpg_protocol.process.arguments import read_arguments  # noqa: E402

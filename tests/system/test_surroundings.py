@@ -234,3 +234,95 @@ def test_a_process_that_is_interrupted_before_its_run_says_so_in_one_line(shell:
     )
     done = shell(f'{shlex.quote(sys.executable)} -c "{program}"')
     assert (done.returncode, done.stderr) == (130, "bnpg-agent: error: interrupted\n")
+
+
+ASKED = """
+import atexit, os, signal, sys
+from bnpg_protocol.process import endings
+from bnpg_protocol.process.surroundings import ended, settle
+
+def ask(*numbers):
+    for number in numbers:
+        os.kill(os.getpid(), number)
+
+def run_and_tidy_up():
+    try:
+        ask(signal.SIGTERM)
+    finally:
+        ask(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        print("tidied up")
+
+def asked_before_all_is_handled():
+    handle = signal.signal
+    def handle_and_ask(number, handler):
+        handle(number, handler)
+        ask(number)
+    endings.signal.signal = handle_and_ask
+    return lambda: 0
+
+def asked_when_it_has_ended():
+    atexit.register(ask, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    return lambda: 0
+
+settle()
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # scripts ignore some in their background
+    signal.signal(number, signal.SIG_DFL)
+runs = {
+    "twice": lambda: run_and_tidy_up,
+    "early": asked_before_all_is_handled,
+    "late": asked_when_it_has_ended,
+}
+code = ended(runs[sys.argv[1]](), "bnpg-agent")
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ("twice", (130, "tidied up\n", "bnpg-agent: error: interrupted\n")),
+        ("early", (130, "", "bnpg-agent: error: interrupted\n")),
+        ("late", (0, "", "")),
+    ],
+)
+def test_a_process_may_be_asked_to_end_at_any_instant_and_more_than_once(
+    scratch: Any, shell: Shell, when: str, said: tuple[int, str, str]
+) -> None:
+    (scratch.path / "asked.py").write_text(ASKED)
+    done = shell(f"{shlex.quote(sys.executable)} asked.py {when}")
+    assert (done.returncode, done.stdout, done.stderr) == said
+
+
+AGAIN = """
+import os, signal, sys
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+from bnpg import __main__ as program
+def ask():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(os.getpid(), number)
+tell = program.tell_error
+program.tell_error = lambda why: (ask(), tell(why))
+@program.bnpg.command()
+def again():
+    if sys.argv[2:]:
+        ask()
+    raise program.InputError("no such thing")
+settle = program.settle
+def settle_and_ask():
+    settle()
+    if sys.argv[3:]:
+        os.kill(os.getpid(), signal.SIGINT)
+program.settle = settle_and_ask
+sys.exit(program.main())
+"""
+
+
+@pytest.mark.parametrize("asked", ["again", "again once", "again once early"])
+def test_a_command_may_be_interrupted_at_any_instant_and_more_than_once(
+    scratch: Any, shell: Shell, asked: str
+) -> None:
+    (scratch.path / "again.py").write_text(AGAIN)
+    done = shell(f"{shlex.quote(sys.executable)} again.py {asked}")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.splitlines()[-1] == "bnpg: error: interrupted", done.stderr

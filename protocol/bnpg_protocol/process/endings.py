@@ -1,10 +1,19 @@
 """The signals that ask a process to end in order: Ctrl-C, a polite kill, a terminal that was closed."""
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+AGAIN = 1.0
+"""Seconds for which the one who asks for the end again means the same end."""
+
+Handlers = dict[signal.Signals, Any]
+"""What handled each signal before."""
 
 
 class EndHandler:
@@ -36,6 +45,55 @@ def endings() -> tuple[signal.Signals, ...]:
     return (*polite, signal.SIGHUP) if ends else polite
 
 
+class _Interruption:
+    """Raises KeyboardInterrupt, and not again while what that one has interrupted is being tidied up."""
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self._last >= AGAIN:
+            self._last = now
+            raise KeyboardInterrupt
+
+
+def interruptible() -> Handlers:
+    """Make all that asks for an end what Ctrl-C is: one exit code, with everything tidied up.
+
+    What is ignored or handled otherwise is left as it is, and so is every thread but the main one.
+
+    Returns
+    -------
+    dict
+        What handled the signals that are handled otherwise now.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    handler = EndHandler(_Interruption())
+    found: Handlers = {number: signal.getsignal(number) for number in endings()}
+    asking = [one for one in found if found[one] in (signal.SIG_DFL, signal.default_int_handler)]
+    return {number: signal.signal(number, handler) for number in asking}
+
+
+def end_in_silence() -> None:
+    """Let Ctrl-C end a process that is still being loaded as a polite kill does, without a traceback."""
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def put_back(handlers: Handlers) -> None:
+    """Let signals be handled as they were."""
+    for number, handler in handlers.items():
+        signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def leaving() -> None:
+    """Hear nothing any more that asks for an end: this is the end, and its exit code is known."""
+    for number in endings():
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def noting(note: Callable[[], None]) -> Iterator[None]:
     """For as long as the context lasts, call `note` at every signal that asks for the end.
@@ -48,9 +106,8 @@ def noting(note: Callable[[], None]) -> Iterator[None]:
         yield
         return
     handler = EndHandler(note)
-    previous = {number: signal.signal(number, handler) for number in endings()}
+    previous: Handlers = {number: signal.signal(number, handler) for number in endings()}
     try:
         yield
     finally:
-        for number, before in previous.items():
-            signal.signal(number, signal.SIG_DFL if before is None else before)
+        put_back(previous)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from bnpg_protocol.process.descriptors import limit, raise_limit
-from bnpg_protocol.process.endings import EndHandler, endings
+from bnpg_protocol.process.endings import interruptible, leaving
 from bnpg_protocol.process.faults.shortage import OUT_OF_MEMORY
 from bnpg_protocol.process.passing_folder import remove_passing_folders
 from bnpg_protocol.process.streams import patient, patient_output
@@ -81,17 +81,6 @@ def settle() -> None:
     raise_limit()
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-
-
-def interruptible() -> None:
-    """Make all that asks for an end what Ctrl-C is: one exit code, with everything tidied up."""
-    for number in endings():
-        if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, EndHandler(_interrupt))
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
 
 
 def shortage(error: OSError) -> str:
@@ -169,19 +158,31 @@ def leave_output() -> str:
 
 def ended(run: Callable[[], int], who: str) -> int:
     """Run a process to its end, and return its exit code; a shortage of the machine is one line."""
-    interruptible()
+    code, why = int(ExitCode.INTERRUPTED), "interrupted"
     try:
-        return int(run())
+        interruptible()
+        code, why = _ending(run)
+        _leaving()
     except KeyboardInterrupt:  # before or after the run itself, which ends in order
-        print(f"{who}: error: interrupted", file=sys.stderr)
-        return int(ExitCode.INTERRUPTED)
+        _leaving()
+    if why:
+        print(f"{who}: error: {why}", file=sys.stderr)
+    return code
+
+
+def _ending(run: Callable[[], int]) -> tuple[int, str]:
+    try:
+        return int(run()), ""
     except MemoryError:
-        print(f"{who}: error: {OUT_OF_MEMORY}", file=sys.stderr)
-        return int(ExitCode.STORAGE)
+        return int(ExitCode.STORAGE), OUT_OF_MEMORY
     except (OSError, RuntimeError) as error:
         known = no_defect(error)
         if known is None:
             raise
         code, why = known
-        print(f"{who}: error: {why}", file=sys.stderr)
-        return int(code)
+        return int(code), why
+
+
+def _leaving() -> None:
+    if OURS.is_set():
+        leaving()
