@@ -4,9 +4,22 @@ import warnings
 
 import numpy as np
 
+from bnpg.one_thread import one_thread
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.solver_numerics import full_fingerprint
 from bnpg_math.errors import InputError, InputWarning
+
+
+@one_thread()
+def rounding_here() -> str:
+    """Return the fingerprint of this host's floating point, in one thread as all that is kept.
+
+    Returns
+    -------
+    str
+        As that of `bnpg_math.arrays.solver_numerics.full_fingerprint`.
+    """
+    return full_fingerprint()
 
 
 def check_rounding(run: RunFolder) -> None:
@@ -27,7 +40,7 @@ def check_rounding(run: RunFolder) -> None:
         If it does not say, as in folders of earlier versions.
     """
     folder, identity = run.path, run.identity
-    began, here = identity.get("numerics"), full_fingerprint()
+    began, here = identity.get("numerics"), rounding_here()
     if began is None:
         warnings.warn(
             f"{folder} does not say how the host rounded on which this run began; if it was another kind of "

@@ -24,10 +24,10 @@ from bnpg import __version__
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.settings import LaunchSettings
 from bnpg.notices import warn
+from bnpg.rounding import rounding_here
 from bnpg.run_draft import draft
 from bnpg.run_folder import RunFolder
 from bnpg_files.names import check_sayable
-from bnpg_math.arrays.solver_numerics import full_fingerprint
 from bnpg_math.dag import Dag
 from bnpg_math.dag.routes import relayed
 from bnpg_math.errors import InputError
@@ -161,7 +161,7 @@ def _identity(plan: ExperimentPlan) -> dict[str, Any]:
         "bnpg": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "numerics": full_fingerprint(),
+        "numerics": rounding_here(),
         **simulator,
     }
 

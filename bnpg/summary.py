@@ -24,10 +24,10 @@ from bnpg.extras import lacks_extra
 from bnpg.launchers.settings import Outcome
 from bnpg.live.numbers import decimals, with_ends, with_error
 from bnpg.one_thread import one_thread
+from bnpg.rounding import rounding_here
 from bnpg.run_folder import RunFolder
 from bnpg.verdict import notices, settings_of_steps
 from bnpg_math.arrays.not_finite import finite_fields
-from bnpg_math.arrays.solver_numerics import full_fingerprint
 from bnpg_math.policies.joint import policy_digest
 
 _ENDS = ("mean", "low", "high")
@@ -93,7 +93,7 @@ def finish_summary(run: RunFolder, outcome: Outcome, fence: Fence, quiet: bool =
         "dag": experiment.dag,
         "seed": experiment.seed,
         "run": run.identity["run"],
-        "numerics": run.identity.get("numerics") or full_fingerprint(),
+        "numerics": run.identity.get("numerics") or rounding_here(),
         "run_dir": str(run.path.absolute()),
     }
     summary = finite_fields(summary)

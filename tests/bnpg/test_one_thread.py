@@ -34,11 +34,12 @@ def watched(module, name):
     setattr(module, name, watching)
 
 
-import bnpg.evaluation.measure, bnpg.evaluation.over_seeds, bnpg.experiment_plan
+import bnpg.evaluation.measure, bnpg.evaluation.over_seeds, bnpg.experiment_plan, bnpg.rounding
 watched(bnpg.experiment_plan, "mismatch")
 plan_experiment({"game": "random(states=3)", "mode": "exact", "stop-at-epsilon": 0.1})
 watched(bnpg.evaluation.measure, "gradient_norm")
 watched(bnpg.evaluation.over_seeds, "evaluate")
+watched(bnpg.rounding, "full_fingerprint")
 run = bnpg.train("climbing", mode="exact", rounds=2, evaluate_every=1, out="run")
 bnpg.evaluate("climbing", run.policy)
 uniform_value(bnpg.game("climbing"))
@@ -60,9 +61,14 @@ def test_what_is_kept_is_computed_in_one_thread_and_the_program_keeps_its_own(tm
         pytest.skip("one core: nothing is shared among threads anyway")
     assert told["kept"]
     assert told["blas"] >= 2, "numpy's and scipy's"
-    for name in ("mismatch", "gradient_norm", "evaluate"):
+    for name in ("mismatch", "gradient_norm", "evaluate", "full_fingerprint"):
         assert set(told["seen"][name]) == {1}, name
         assert len(told["seen"][name]) >= 2, name
+    resumed = [sys.executable, "-m", "bnpg", "resume", "run", "--rounds", "3", "--quiet"]
+    on_the_command_line = subprocess.run(
+        resumed, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment
+    )
+    assert (on_the_command_line.returncode, on_the_command_line.stderr) == (0, "")
 
 
 OVERLAPPING = """

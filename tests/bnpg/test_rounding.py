@@ -14,10 +14,10 @@ import pytest
 from bnpg import rounding
 from bnpg.experiment_plan import plan_experiment
 from bnpg.launchers.settings import LaunchSettings
+from bnpg.rounding import rounding_here
 from bnpg.run_creation import create_run_folder
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.numerics import fingerprint
-from bnpg_math.arrays.solver_numerics import full_fingerprint
 
 OTHER = "0" * 16 + "-" + "1" * 16
 
@@ -39,7 +39,7 @@ def changed(folder: Path, **fields: Any) -> None:
 def test_who_computed_is_in_every_file_that_says_what_a_run_is(run: Callable[..., Any], begun: Path) -> None:
     assert run("resume", begun).code == 0
     for file in ("run.json", "summary.json"):
-        assert json.loads((begun / file).read_text())["numerics"] == full_fingerprint()
+        assert json.loads((begun / file).read_text())["numerics"] == rounding_here()
     for agent in range(2):
         content = json.loads((begun / f"agents/agent-{agent}/agent.json").read_text())
         assert content["numerics"] == fingerprint()
@@ -53,7 +53,7 @@ def test_a_run_that_began_on_another_kind_of_host_is_refused_and_nothing_is_touc
     for command in (["resume"], ["coordinator", "--listen", "tcp://127.0.0.1:0"]):
         line = refused(*command, begun)
         assert "run was begun on a host whose floating point rounds differently" in line
-        assert f"expected {full_fingerprint()} as here, got {OTHER}" in line
+        assert f"expected {rounding_here()} as here, got {OTHER}" in line
     assert before == {file: file.read_bytes() for file in begun.rglob("*") if file.is_file()}
 
 
@@ -74,7 +74,7 @@ def test_a_folder_that_does_not_say_is_continued_with_one_line(run: Callable[...
     assert ended.code == 0
     (line,) = ended.err.splitlines()
     assert line.startswith("bnpg: warning: run does not say how the host rounded on which this run began")
-    assert json.loads((begun / "summary.json").read_text())["numerics"] == full_fingerprint()
+    assert json.loads((begun / "summary.json").read_text())["numerics"] == rounding_here()
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the kernel named is one of x86-64")
@@ -92,8 +92,17 @@ def test_another_kernel_of_blas_is_another_host(begun: Path) -> None:
     assert not (begun / "metrics.jsonl").exists()
 
 
+def test_a_program_with_more_threads_is_no_other_host() -> None:
+    program = "import numpy, scipy.linalg; from bnpg.rounding import rounding_here; print(rounding_here())"
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "4"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ran.stdout.strip() == rounding_here()
+
+
 def test_the_check_compares_all_digits(monkeypatch: pytest.MonkeyPatch, begun: Path) -> None:
-    here = full_fingerprint()
+    here = rounding_here()
     rounding.check_rounding(RunFolder(begun))
     monkeypatch.setattr(rounding, "full_fingerprint", lambda: here[:-1] + "x")
     with pytest.raises(ValueError, match="rounds differently"):

@@ -2,15 +2,16 @@
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from bnpg.lab.testing.matrix import KERNELS
 from bnpg_math.arrays import numerics, solver_numerics
 
-KERNELS = ("Prescott", "Nehalem", "Sandybridge", "Haswell", "SkylakeX")
 RESULTS = """
 import hashlib, numpy as np
 from bnpg_math.arrays.solver_numerics import full_fingerprint
@@ -33,15 +34,21 @@ print(full_fingerprint(), results.hexdigest())
 """
 
 
-def results(program: str = RESULTS, **environment: str) -> tuple[str, str]:
-    """Fingerprint of a process of its own, and a digest of the values that it computes."""
+def results(program: str = RESULTS, **environment: str) -> tuple[str, str] | None:
+    """Fingerprint of a process of its own, and a digest of the values that it computes.
+
+    None if the processor lacks an instruction of the kernel that the environment asks for.
+    """
     ran = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | environment,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    if ran.returncode == -signal.SIGILL:
+        return None
+    assert ran.returncode == 0, ran.stderr
     found, digest = ran.stdout.split()
     return found, digest
 
@@ -76,14 +83,16 @@ def test_one_bit_of_a_solver_changes_the_full_one_alone(monkeypatch):
     assert after[:16] == before[:16]
 
 
-def test_the_number_of_threads_does_not_matter():
-    assert results()[0] == results(OPENBLAS_NUM_THREADS="4")[0]
+def test_the_number_of_threads_does_not_matter_for_what_agents_compute():
+    """What solvers compute is made in one thread by whoever keeps it: `bnpg.rounding`."""
+    assert results()[0][:16] == results(OPENBLAS_NUM_THREADS="4")[0][:16]
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the kernels named are those of x86-64")
 def test_kernels_whose_values_differ_have_fingerprints_that_differ():
-    """Both of numpy's BLAS and of scipy's; a processor that lacks a kernel takes the next one."""
-    found = [results(OPENBLAS_CORETYPE=kernel) for kernel in KERNELS]
+    """Both of numpy's BLAS and of scipy's."""
+    found = [one for kernel in KERNELS[1:] if (one := results(OPENBLAS_CORETYPE=kernel))]
+    assert len(found) > 1, "this processor has one kernel only: nothing is tested"
     assert len({digest for _, digest in found}) > 1, "the kernels round alike: nothing is tested"
     assert len({fingerprint for fingerprint, _ in found}) == len(set(found))
 

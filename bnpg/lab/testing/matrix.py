@@ -4,9 +4,9 @@
     python -P -m bnpg.lab.testing.matrix --here     # what this interpreter comes to, as an object
 
 Runs of a fixed set are played in every combination of an interpreter, a numpy and a kernel of OpenBLAS
-(``OPENBLAS_CORETYPE``; a processor that lacks one takes the next). Each says its fingerprint and the digests
-of what it came to. Where fingerprints are the same, `bnpg resume` goes on, so the digests must be the same.
-Where they differ it refuses, whether or not this small set shows a difference.
+(``OPENBLAS_CORETYPE``; one that the processor lacks is left out, and said to be). Each says its fingerprint
+and the digests of what it came to. Where fingerprints are the same, `bnpg resume` goes on, so the digests
+must be the same. Where they differ it refuses, whether or not this small set shows a difference.
 
 Environments are made in the folder, from the hash-pinned requirements, and kept there for the next time.
 """
@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,7 +47,7 @@ def here() -> dict[str, Any]:
     import scipy
 
     import bnpg
-    from bnpg_math.arrays.solver_numerics import full_fingerprint
+    from bnpg.rounding import rounding_here
 
     digests = []
     for case in CASES:
@@ -64,29 +65,32 @@ def here() -> dict[str, Any]:
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "kernel": os.environ.get("OPENBLAS_CORETYPE", ""),
-        "fingerprint": full_fingerprint(),
+        "fingerprint": rounding_here(),
         "digests": digests,
     }
 
 
-def of_kernels(interpreter: str, kernels: Iterable[str] = KERNELS) -> list[dict[str, Any]]:
-    """Return what an interpreter comes to with each kernel.
+def of_kernels(interpreter: str, kernels: Iterable[str] = KERNELS) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return what an interpreter comes to with each kernel, and the kernels that this processor lacks.
 
     Raises
     ------
     RuntimeError
         If one fails, with what it wrote.
     """
-    found = []
+    found, lacking = [], []
     for kernel in kernels:
         environment = {key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"}
         environment |= ONE_THREAD | ({"OPENBLAS_CORETYPE": kernel} if kernel else {})
         command = [interpreter, "-P", "-m", "bnpg.lab.testing.matrix", "--here"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if kernel and done.returncode == -signal.SIGILL:
+            lacking.append(kernel)
+            continue
         if done.returncode:
             raise RuntimeError(f"{interpreter} with {kernel or 'its own kernel'}: {done.stderr}")
         found.append(json.loads(done.stdout.splitlines()[-1]))
-    return found
+    return found, lacking
 
 
 def broken(found: list[dict[str, Any]]) -> list[str]:
@@ -156,13 +160,16 @@ def main() -> int:
         sys.stdout.write(json.dumps(here()) + "\n")
         return 0
     found, missing = [], []
+    without: dict[str, None] = {}
     for python in given.pythons.split(","):
         for numpy in given.numpys.split(","):
             # It may take half an hour: an environment is installed, and each kernel plays the set.
             print(f"{python} with numpy {numpy} ..", file=sys.stderr, flush=True)
             inside = environment(given.folder, python, numpy)
             if inside:
-                found += of_kernels(inside, given.kernels.split(","))
+                there, lacking = of_kernels(inside, given.kernels.split(","))
+                found += there
+                without |= dict.fromkeys(lacking)
             else:
                 missing.append(f"{python} with numpy {numpy}")
     alike = defaultdict(list)
@@ -174,6 +181,8 @@ def main() -> int:
             print(f"    {shown(one)}")
     for name in missing:
         print(f"not tried, since it cannot be installed here: {name}")
+    for kernel in without:
+        print(f"not tried, since this processor lacks what it needs: kernel {kernel}")
     wrong = broken(found)
     for line in wrong:
         print(f"broken: {line}")
