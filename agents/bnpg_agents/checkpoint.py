@@ -56,7 +56,7 @@ class CheckpointFolder:
     Raises
     ------
     StorageFailed
-        If the folder cannot be made.
+        If the folder cannot be made, or if somebody else has taken the run folder over.
     """
 
     def __init__(self, path: Path, fsync: bool = True, fence: Fence | None = None) -> None:
@@ -64,8 +64,10 @@ class CheckpointFolder:
         self._fsync = fsync
         self._slots: SlotFile | None = None
         try:
-            make_folder(path, fsync)
+            make_folder(path, fsync, fence)
         except OSError as error:
+            if fence is not None:
+                fence.check(f"make {path}")
             raise StorageFailed(f"cannot make {path}: {error.strerror}") from None
         self._own = fence is None
         self._fence = fence

@@ -53,7 +53,7 @@ class SealedFolder:
         """
         try:
             if not (self._made and self.path.exists()):
-                make_folder(self.path, self._fsync)
+                make_folder(self.path, self._fsync, self._fence)
                 self._made = True
         except OSError as error:
             raise StorageFailed(f"cannot make {self.path}: {error.strerror}") from None

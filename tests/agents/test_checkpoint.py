@@ -14,6 +14,7 @@ import pytest
 from bnpg_agents import checkpoint
 from bnpg_agents.checkpoint import CheckpointFolder, load_latest, load_snapshots, stored
 from bnpg_agents.snapshot import Snapshot, of_table, unpacked
+from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import next_count, write_atomically
 from bnpg_protocol.process.slots import read_slots
 from bnpg_protocol.wire.errors import StorageFailed
@@ -58,6 +59,28 @@ def write_former(folder, round_, snapshot):
     file = folder.path / f"theta-{round_:08d}-{digest}.npy"
     file.write_bytes(content.getvalue())
     return file
+
+
+@pytest.mark.parametrize("moved", [True, False], ids=["moved", "taken over"])
+def test_a_life_that_has_lost_the_run_folder_makes_nothing_in_its_place(tmp_path, moved):
+    run = tmp_path / "x"
+    run.mkdir()
+    fence = Fence.raise_in(run)
+    if moved:
+        run.rename(tmp_path / "y")
+    else:
+        Fence.raise_in(run).lower()
+    with pytest.raises(StorageFailed, match="agent-0: somebody else has taken the folder over"):
+        CheckpointFolder(run / "agents" / "agent-0", fsync=False, fence=fence)
+    assert run.exists() == (not moved)
+    assert not moved or sorted(tmp_path.iterdir()) == [tmp_path / "y"]
+    assert moved or list(run.iterdir()) == []
+
+
+def test_an_agent_that_was_started_by_hand_makes_its_folder_and_those_above_it(tmp_path):
+    with closing(CheckpointFolder(tmp_path / "agents" / "agent-0", fsync=False)) as folder:
+        folder.write(0, of_table(theta(0)))
+        assert held(folder) == expected(0)
 
 
 def test_the_last_three_thetas_are_kept_bit_for_bit(folder):

@@ -8,7 +8,7 @@ from bnpg_coordinator.effects import DropSealed, KeepSealed
 from bnpg_coordinator.sealed_checkpoints import SealedCheckpoints
 from bnpg_coordinator.sealed_folder import SealedFolder, read_sealed
 from bnpg_protocol.process.fence import Fence
-from bnpg_protocol.wire.errors import OrderViolation
+from bnpg_protocol.wire.errors import OrderViolation, StorageFailed
 from bnpg_protocol.wire.messages import CheckpointSealed
 from bnpg_protocol.wire.sealed import enclosed
 
@@ -90,6 +90,17 @@ def test_a_folder_holds_two_files_an_agent_and_gives_back_what_was_written(tmp_p
     assert read_sealed(tmp_path, ROOM) == {3: {4: enclosed(4, b"E")}}
     assert read_sealed(tmp_path, 0) == {}
     assert read_sealed(tmp_path / "elsewhere", ROOM) == {}
+
+
+def test_an_earlier_life_does_not_bring_back_a_run_folder_that_was_moved(tmp_path: Path) -> None:
+    run = tmp_path / "x"
+    run.mkdir()
+    folder = SealedFolder(run, True, Fence.raise_in(run))
+    folder.write(3, 0, enclosed(0, b"A"))
+    run.rename(tmp_path / "y")
+    with pytest.raises(StorageFailed, match="cannot make"):
+        folder.write(3, 1, enclosed(1, b"B"))
+    assert [path.name for path in tmp_path.iterdir()] == ["y"]
 
 
 @pytest.mark.parametrize(

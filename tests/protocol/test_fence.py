@@ -1,13 +1,16 @@
 """Who has lost a folder to somebody else changes nothing in it any more, however far it had come."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bnpg_protocol.process.fence import Fence, fences
-from bnpg_protocol.process.files import next_count, write_atomically
+from bnpg_protocol.process.files import make_folder, next_count, write_atomically
+from bnpg_protocol.process.log import open_log
 from bnpg_protocol.process.recorder import TraceRecorder, seal
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import Begun, Started
@@ -111,7 +114,72 @@ def test_a_trace_of_an_earlier_life_does_not_begin(tmp_path: Path) -> None:
     recorder(Started({"run": "r", "experiment": "e"}))
     with pytest.raises(StorageFailed):
         recorder.flush()
-    assert list((tmp_path / "trace").iterdir()) == []
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize("fsync", [False, True])
+def test_a_folder_is_made_with_those_above_it_by_who_has_the_one_they_are_in(
+    tmp_path: Path, fsync: bool
+) -> None:
+    fence = Fence.raise_in(tmp_path)
+    for _ in range(2):
+        make_folder(tmp_path / "agents" / "agent-0", fsync, fence)
+    make_folder(tmp_path / "agents" / "agent-1", fsync, fence)
+    assert list(fence.path.iterdir()) == []
+    Fence.raise_in(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        make_folder(tmp_path / "agents" / "agent-2", fsync, fence)
+    make_folder(tmp_path / "agents" / "agent-1", fsync, fence)
+    assert sorted(path.name for path in (tmp_path / "agents").iterdir()) == ["agent-0", "agent-1"]
+
+
+def test_a_file_in_the_place_of_a_folder_stays(tmp_path: Path) -> None:
+    (tmp_path / "agents").write_text("a file")
+    fence = Fence.raise_in(tmp_path)
+    with pytest.raises(NotADirectoryError):
+        make_folder(tmp_path / "agents", False, fence)
+    assert list(fence.path.iterdir()) == []
+    assert (tmp_path / "agents").read_text() == "a file"
+
+
+def test_processes_that_make_one_folder_at_once_replace_nothing_of_each_other(tmp_path: Path) -> None:
+    for turn in range(200):
+        run = tmp_path / str(turn)
+        run.mkdir()
+        fence, together = Fence.raise_in(run), threading.Barrier(4)
+
+        def make(
+            agent: int, run: Path = run, fence: Fence = fence, start: threading.Barrier = together
+        ) -> None:
+            own = run / "agents" / str(agent)
+            start.wait()
+            make_folder(own, False, fence)
+            (own / "theta").write_text("kept")
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(make, range(4)))
+        assert sorted(path.parent.name for path in run.glob("agents/*/theta")) == ["0", "1", "2", "3"]
+
+
+def test_a_folder_elsewhere_is_made_as_it_always_was(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    fence = Fence.raise_in(tmp_path / "run")
+    make_folder(tmp_path / "logs" / "deep", False, fence)
+    assert (tmp_path / "logs" / "deep").is_dir()
+
+
+def test_an_earlier_life_does_not_bring_back_a_folder_that_was_moved(tmp_path: Path) -> None:
+    run = tmp_path / "above" / "x"
+    run.mkdir(parents=True)
+    fence = Fence.raise_in(run)
+    (tmp_path / "above").rename(tmp_path / "y")
+    recorder = TraceRecorder(run / "trace", 1, fence=fence)
+    recorder(Started({"run": "r", "experiment": "e"}))
+    with pytest.raises(StorageFailed):
+        recorder.flush()
+    log = open_log("coordinator", "text", "error", run / "logs" / "coordinator.log", fence)
+    assert len(log.handlers) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["y"]
 
 
 def test_a_file_of_that_name_and_a_link_are_no_fences(tmp_path: Path) -> None:

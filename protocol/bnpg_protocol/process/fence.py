@@ -95,6 +95,32 @@ class Fence:
         """Return where a file is made that is to be called `name`."""
         return os.path.join(self.path, f"{name}.{os.getpid()}.tmp")
 
+    def make_folder(self, path: Path) -> None:
+        """Make a folder, and those above it, unless they are there.
+
+        Within the folder that is fenced they are made by way of the fence: nothing is made for who has lost
+        it. (Made elsewhere and renamed, one would replace what another process has just made there and not
+        filled yet.)
+
+        Raises
+        ------
+        OSError
+            If it cannot be made, for example because the folder was taken over.
+        """
+        fenced = Path(self.path).parent
+        if path.is_dir():
+            return
+        if not path.is_relative_to(fenced):
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        way = Path(self.path, "..")
+        for part in path.relative_to(fenced).parts:
+            way /= part
+            with suppress(FileExistsError):
+                os.mkdir(way)
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
     def remove(self, path: Path) -> None:
         """Remove a file of the folder.
 

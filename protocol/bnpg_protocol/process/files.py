@@ -114,7 +114,7 @@ def next_count(path: Path, fsync: bool, fence: Fence | None = None, least: int =
     return count
 
 
-def make_folder(path: Path, fsync: bool) -> None:
+def make_folder(path: Path, fsync: bool, fence: Fence | None = None) -> None:
     """Make a folder, and those above it, unless they are there.
 
     Parameters
@@ -122,13 +122,19 @@ def make_folder(path: Path, fsync: bool) -> None:
     path : Path
     fsync : bool
         Whether its name must survive a crash of the machine too.
+    fence : Fence, optional
+        Without which no folder may be made here.
 
     Raises
     ------
     OSError
+        If it cannot be made, for example because the fence is torn down.
     """
     new = [one for one in path.parents if not one.exists()]
-    path.mkdir(parents=True, exist_ok=True)
+    if fence is None:
+        path.mkdir(parents=True, exist_ok=True)
+    else:
+        fence.make_folder(path)
     if fsync:
         for one in (path, *new):
             with suppress(PermissionError):  # where only names that are known may be asked for

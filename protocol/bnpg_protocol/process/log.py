@@ -14,6 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.files import make_folder
+
 _ZONE = time.strftime("%z")
 
 
@@ -79,7 +82,9 @@ class _File(logging.FileHandler):
         """Do without the line."""
 
 
-def open_log(process: str, form: str, level: str = "info", file: Path | None = None) -> logging.Logger:
+def open_log(
+    process: str, form: str, level: str = "info", file: Path | None = None, fence: Fence | None = None
+) -> logging.Logger:
     """Return the log of a process.
 
     Parameters
@@ -93,6 +98,8 @@ def open_log(process: str, form: str, level: str = "info", file: Path | None = N
     file : Path, optional
         Where lines from `info` on are appended too, and what a defect of the process shows. A link
         is not followed, and nothing but a regular file is written to.
+    fence : Fence, optional
+        Without which the folder of the file may not be made.
     """
     shown = logging.StreamHandler(sys.stderr)
     shown.setLevel(level.upper())
@@ -102,7 +109,7 @@ def open_log(process: str, form: str, level: str = "info", file: Path | None = N
     log.setLevel(shown.level)
     if file is not None:
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(file.parent, False, fence)
             kept = _File(file, encoding="utf-8")
         except OSError as error:
             why = {"file": str(file), "why": error.strerror}

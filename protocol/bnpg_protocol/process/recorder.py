@@ -27,6 +27,7 @@ from bnpg_files.reading import opened
 from bnpg_protocol.process import trace_line
 from bnpg_protocol.process.descriptors import patiently
 from bnpg_protocol.process.fence import Fence
+from bnpg_protocol.process.files import make_folder
 from bnpg_protocol.wire.addresses import COORDINATOR, process_name
 from bnpg_protocol.wire.errors import StorageFailed
 from bnpg_protocol.wire.events import (
@@ -140,7 +141,7 @@ class TraceRecorder:
             return
         try:
             if self._file is None:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                make_folder(self._folder, False, self._fence)
                 self._file = patiently(self._begun)
             while self._waiting:
                 self._waiting = self._waiting[self._file.write(self._waiting) or 0 :]

@@ -51,8 +51,9 @@ class Shell:
         set_title(peer)
         keep_freed_memory()
         self._options = options
+        fence = None if options.fence is None else Fence(options.fence)
         self._log: logging.Logger = open_log(
-            title(peer), options.log_format, options.log_level, options.log_file
+            title(peer), options.log_format, options.log_level, options.log_file, fence
         )
         self._plan: FaultPlan | None = None
         self._recorder: TraceRecorder | None = None
