@@ -11,7 +11,7 @@ from collections.abc import Sequence
 try:
     from bnpg_protocol.process.endings import interruptible, leaving, put_back
 
-    before = interruptible()
+    _before = interruptible()
     from bnpg_protocol.process.threads import use_one_thread
 
     use_one_thread()  # before anything imports numpy
@@ -32,7 +32,7 @@ except KeyboardInterrupt:
     # Loading takes most of a command's first half second, and `main` is not there yet to catch Ctrl-C.
     sys.stderr.write("bnpg: error: interrupted\n")
     sys.exit(130)
-put_back(before)  # `main` does what a process of its own needs; this may be a program of others
+put_back(_before)  # `main` does what a process of its own needs; this may be a program of others
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
