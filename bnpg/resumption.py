@@ -35,12 +35,13 @@ from bnpg.launchers.settings import LOGS_FOLDER, TRACE_FOLDER
 from bnpg.run_documents import COMPLETED, Identity, read_document
 from bnpg.run_folder import RunFolder
 from bnpg.trace.heads import HEADS_FILE
+from bnpg_files.reading import read_text
 from bnpg_math.errors import InputError
 from bnpg_math.policies.network_file import read_policy
 
 _WRITTEN = (
-    run_files.RECORD, run_files.STATUS, run_files.SUMMARY, run_files.POLICY, "generation", run_files.CURVES,
-    "metrics.csv", CRITIC_FILE, run_files.STORING,
+    run_files.RECORD, run_files.STATUS, run_files.SUMMARY, run_files.POLICY, run_files.CURVES,
+    run_files.GENERATION, run_files.STORING, "metrics.csv", CRITIC_FILE,
 )  # fmt: skip
 
 
@@ -181,9 +182,10 @@ def _check_places(run: RunFolder) -> None:
 def align(run: RunFolder, fence: Fence, done: bool) -> None:
     """Make the thetas in a folder such that the run can go on.
 
-    A process that plays all agents stores their thetas one after the other, and has noted that while it does.
-    Killed at its first storing, it leaves those of the first agents and not those of the others: then all
-    begin anew, unless they are sealed too. If the run was done, or it is the others that hold theirs, some
+    A process that plays all agents stores their thetas one after the other. Killed at its first storing, it
+    leaves those of the first agents, and of the others what they held before, which is their first theta at
+    most: then all begin anew, unless they are sealed too. It has noted that it was storing (earlier versions
+    did not: there the others hold nothing). If the run was done, or it is the others that hold theirs, some
     were lost, and nothing is removed.
 
     Parameters
@@ -200,14 +202,22 @@ def align(run: RunFolder, fence: Fence, done: bool) -> None:
         If a file cannot be removed.
     """
     held = [stored(run.agent(agent)) for agent in range(run.agents)]
-    storing = run.path / run_files.STORING
-    together = run.settings.launcher == "memory" or storing.is_file()
     holding = list(map(bool, held))
     first = not all(holding) and holding == sorted(holding, reverse=True)
-    if first and together and not done and not run.settings.seal:
+    storing = _was_storing(run) or (first and run.settings.launcher == "memory")
+    if storing and not done and not run.settings.seal:
         for file in (file for files in held for file in files):
             fence.remove(file)
-    fence.discard(storing)
+    fence.discard(run.path / run_files.STORING)
+
+
+def _was_storing(run: RunFolder) -> bool:
+    """Whether the last who went on with a run was one process, which was killed at its first storing."""
+    noted, last = (run.path / name for name in (run_files.STORING, run_files.GENERATION))
+    try:
+        return read_text(noted, InputError) == read_text(last, InputError)
+    except FileNotFoundError:
+        return False
 
 
 def concluded(run: RunFolder) -> bool:
@@ -238,11 +248,18 @@ def _aims_at(summary: dict[str, Any], experiment: Experiment) -> bool:
 
 
 def _is_behind(run: RunFolder, rounds: int) -> bool:
-    """Whether record and thetas are of an earlier moment than the summary, as in a copy made meanwhile."""
-    recorded = recorded_rounds(run.path / run_files.RECORD)
-    if recorded is None or recorded > rounds or not (run.path / "agents").is_dir():
+    """Whether the thetas are of an earlier moment than the summary, as in a copy made meanwhile.
+
+    Where an agent holds none they are elsewhere, or were removed: of a run that is done nobody needs them.
+    """
+    if not (run.path / "agents").is_dir():
         return False
-    return not all(rounds in history for history in run.held())
+    sealed = read_sealed(run.path, LARGEST)
+    held = [{*history, *sealed.get(agent, ())} for agent, history in enumerate(run.held())]
+    recorded = recorded_rounds(run.path / run_files.RECORD)
+    if not all(held) and (recorded is None or recorded > rounds):
+        return False
+    return not all(rounds in history for history in held)
 
 
 def completed(run: RunFolder, curves: bool = True) -> bool:

@@ -71,6 +71,7 @@ def run_agent(options: AgentOptions, policy: MakePolicy = local_policy) -> ExitC
             return shell.refuse(f"{options.state} belongs to agent {agent}, not to agent {options.agent}")
         seal = _open_seal(options, agent)
         shell.read_plan()
+        shell.load_recorder(options.trace)
         whereabouts = Whereabouts(options.connect, options.patience)
         lifeline = Lifeline(options.lifeline)
         endpoint = whereabouts.wait(lifeline.cut)

@@ -44,7 +44,8 @@ class Exports:
     def __init__(self, run: RunFolder, names: Sequence[str], fence: Fence) -> None:
         self._run = run
         self._open: dict[str, Export] = {}
-        self._latest = -1
+        self._last: Line | None = None
+        """The last line taken in, not passed on yet: that of a run which goes on is written again."""
         self.troubles: list[str] = []
         for name in dict.fromkeys(names):
             self._attempt(
@@ -54,24 +55,29 @@ class Exports:
         self.catch_up()
 
     def __call__(self, line: Line, /) -> None:
-        """Take in a line; one of a round that was played again is the same as before and passed over."""
-        if line.round <= self._latest:
-            return
-        self._latest = line.round
-        for name, export in list(self._open.items()):
-            self._attempt(name, lambda export=export: export.write(line))  # type: ignore[misc]
+        """Take in a line; those of rounds that were played again are the same as before and passed over."""
+        if self._last is not None and line.round > self._last.round:
+            self._pass_on(self._last)
+        if self._last is None or line.round >= self._last.round:
+            self._last = line
 
     def catch_up(self) -> None:
-        """Take in what the record holds and nobody has passed on."""
+        """Take in what the record holds and nobody has told."""
         for line in self._run.lines if self._open else ():
             self(line)
 
     def close(self) -> None:
         """Bring everything to the record's end."""
         self.catch_up()
+        if self._last is not None:
+            self._pass_on(self._last)
         for name, export in list(self._open.items()):
             self._attempt(name, export.close)
         self._open.clear()
+
+    def _pass_on(self, line: Line) -> None:
+        for name, export in list(self._open.items()):
+            self._attempt(name, lambda export=export: export.write(line))  # type: ignore[misc]
 
     def _attempt(self, name: str, write: Callable[[], None]) -> None:
         try:

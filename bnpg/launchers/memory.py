@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import msgspec
-from bnpg_agents.checkpoint import CheckpointFolder, load_snapshots, stored
+from bnpg_agents.checkpoint import CheckpointFolder, load_snapshots
 from bnpg_agents.sealing import Seal
 from bnpg_agents.snapshot import Snapshot
 from bnpg_coordinator import run_files
@@ -92,8 +92,9 @@ class _MemoryRun:
         self._stored: dict[int, dict[int, Snapshot]] = {}
         self._fence = fence
         self._note: Path | None = None
-        """Says that all are stored for the first time, in a run whose agents stored by themselves before."""
-        if run.settings.launcher != "memory" and not all(stored(run.agent(agent)) for agent in agents):
+        """Says that all are stored for the first time: nobody held more than what all begin with."""
+        recorded = recorded_rounds(folder / run_files.RECORD)
+        if not any(newest) and recorded in (0, 1) and not settings.seal:
             self._note = folder / run_files.STORING
         self._critics: dict[int, CriticState] = recorded_critics(folder, setup.experiment)
         """The critic's last two states, as lost or stored as the agents' are."""
@@ -197,7 +198,9 @@ class _MemoryRun:
         """
         cluster = self._cluster
         if self._note is not None and any(cluster.thetas):
-            write_atomically(self._note, b"", self._settings.fsync, self._fence)
+            # Stale as soon as another coordinator has gone on with the run.
+            generation = self._note.with_name(run_files.GENERATION).read_bytes()
+            write_atomically(self._note, generation, self._settings.fsync, self._fence)
         for round_, state in sorted(self._critics.items()):
             self._record.write_critic(round_, state)
         for agent, folder in enumerate(self._folders):

@@ -72,7 +72,7 @@ class RunRecord:
 
     def next_generation(self) -> int:
         """Count this start of the coordinator and return which one it is, from 1."""
-        return next_count(self._folder / "generation", self._fsync, self.fence)
+        return next_count(self._folder / run_files.GENERATION, self._fsync, self.fence)
 
     def rewind(self, round_: int) -> None:
         """Drop the lines of `round_` and later, and whatever a crash left half-written."""

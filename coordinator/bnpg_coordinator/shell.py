@@ -186,6 +186,11 @@ def run_coordinator(
         telemetry = _open_telemetry(options.metrics_listen)
         if fence.torn:  # loading took its time; the address is that of somebody else now
             return refused(TAKEN_OVER, ExitCode.REJECTED)
+        trace = shell.record(options.trace, setup.generation, fence)
+        observing: list[Observer | None] = [trace, None if telemetry is None else telemetry.observe]
+        observers = [observer for observer in observing if observer is not None]
+        # It loads the solvers: who listens before that may find no descriptor left for their files.
+        machine = CoordinatorMachine(setup, time.monotonic(), _all_of(observers))
         transport = open_transport(PROCESS, options.listen, security, _largest_answer(setup))
         if told is not None:
             host = coordinator_host(transport.endpoint, options.advertise)
@@ -195,10 +200,6 @@ def run_coordinator(
             write_atomically(told, f"{named}\n".encode(), fsync=False, fence=fence if fenced else None)
     except (InputError, PlanError, InsecureSetup, StorageFailed) as error:
         return refused(error)
-    trace = shell.record(options.trace, setup.generation, fence)
-    observing: list[Observer | None] = [trace, None if telemetry is None else telemetry.observe]
-    observers = [observer for observer in observing if observer is not None]
-    machine = CoordinatorMachine(setup, time.monotonic(), _all_of(observers))
     core = None if observers else shell.core(steady_core(machine), transport)
     record.core = PYTHON if core is None else COMPILED
 

@@ -268,17 +268,28 @@ def test_thetas_that_are_put_back_are_gone_on_from_and_what_says_the_end_is_made
     assert certificate["policy_digest"] == summary["policy_digest"]
 
 
-def test_a_copy_that_was_made_while_the_run_ended_goes_on(run: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("late", [(), ("metrics.jsonl",)], ids=["early record", "late record"])
+def test_a_copy_that_was_made_while_the_run_ended_goes_on(
+    run: Callable[..., Any], late: tuple[str, ...]
+) -> None:
     assert run("train", *RUN, "--rounds", "1", "--out", "run").code == 0
     shutil.copytree("run", "copy")
     assert run("resume", "run", "--rounds", "8", "--quiet").code == 0
-    for name in ("experiment.toml", "summary.json", "certificate.json", "certificate.npz", "curves.png"):
+    ended = ("experiment.toml", "summary.json", "certificate.json", "certificate.npz", "curves.png")
+    for name in (*ended, *late):
         shutil.copy2(Path("run") / name, Path("copy") / name)
     assert run("resume", "copy", "--quiet").code == 0
     found, whole = (json.loads(Path(at, "summary.json").read_text()) for at in ("copy", "run"))
     assert found["policy_digest"] == whole["policy_digest"] is not None
     assert max(load_latest(Path("copy/agents/agent-0"))) == 8
     assert "is finished already" in run("resume", "copy").err
+
+
+def test_a_run_that_is_done_needs_no_thetas(folder: Path, run: Callable[..., Any]) -> None:
+    shutil.rmtree(folder / "agents/agent-1")
+    summary = (folder / "summary.json").read_bytes()
+    assert "is finished already" in run("resume", folder).err
+    assert (folder / "summary.json").read_bytes() == summary
 
 
 def test_a_run_that_is_done_and_has_lost_its_record_stays_done(folder: Path, run: Callable[..., Any]) -> None:
@@ -290,16 +301,35 @@ def test_a_run_that_is_done_and_has_lost_its_record_stays_done(folder: Path, run
 
 
 @pytest.mark.parametrize("launcher", ["memory", "local"])
+@pytest.mark.parametrize("begun", ["memory", "local"])
+@pytest.mark.parametrize("first", [(), ("agent-0",), ("agent-1",)], ids=["none", "agent-0", "agent-1"])
 def test_one_process_is_killed_as_it_first_stores_what_processes_began(
-    folder: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, launcher: str
-) -> None:
-    expected = json.loads((folder / "summary.json").read_text())["policy_digest"]
-    # Killed before the first theta was stored.
+    folder: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch,
+    first: tuple[str, ...], begun: str, launcher: str,
+) -> None:  # fmt: skip
+    expected = _killed_as_it_first_stores(folder, run, monkeypatch, first, begun)
+    ended = run("resume", folder, "--launcher", launcher, "--quiet")
+    assert ended.code == 0, ended.err
+    assert json.loads((folder / "summary.json").read_text())["policy_digest"] == expected
+    assert not (folder / "storing").exists()
+
+
+def _killed_as_it_first_stores(
+    folder: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, first: tuple[str, ...], begun: str
+) -> str:
+    """Kill one process as it stores for the first time what others began; return what the run comes to.
+
+    These were killed when `first` had stored the theta that all begin with.
+    """
+    expected: str = json.loads((folder / "summary.json").read_text())["policy_digest"]
+    assert run("train", *RUN, "--rounds", "0", "--out", "begun").code == 0
     for path in (*folder.glob("agents/*/theta.slots"), *folder.glob("certificate.*"), folder / "curves.png"):
         path.unlink(missing_ok=True)
     for name in ("metrics.jsonl", "summary.json"):
         (folder / name).unlink()
-    edit(folder / "launch.toml", 'launcher = "memory"', 'launcher = "local"')
+    for name in first:
+        shutil.copy2(Path("begun/agents") / name / "theta.slots", folder / "agents" / name)
+    edit(folder / "launch.toml", 'launcher = "memory"', f'launcher = "{begun}"')
 
     write = CheckpointFolder.write
 
@@ -312,11 +342,20 @@ def test_one_process_is_killed_as_it_first_stores_what_processes_began(
         patched.setattr(CheckpointFolder, "write", killed)
         assert run("resume", folder, "--launcher", "memory", "--quiet").code == ExitCode.STORAGE
     held = [sorted(load_latest(folder / "agents" / name)) for name in ("agent-0", "agent-1")]
-    assert (bool(held[0]), held[1]) == (True, [])
-    ended = run("resume", folder, "--launcher", launcher, "--quiet")
-    assert ended.code == 0, ended.err
-    assert json.loads((folder / "summary.json").read_text())["policy_digest"] == expected
-    assert not (folder / "storing").exists()
+    assert (max(held[0]) > 1, held[1]) == (True, [0] if "agent-1" in first else [])
+    return expected
+
+
+def test_a_note_of_an_earlier_life_removes_nothing(
+    folder: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Agents that were started by hand have gone on since, and one of them has lost its folder."""
+    _killed_as_it_first_stores(folder, run, monkeypatch, (), "local")
+    generation = folder / "generation"
+    generation.write_text(f"{int(generation.read_text()) + 1}\n")
+    held = load_latest(folder / "agents/agent-0").keys()
+    assert run("resume", folder, "--quiet").code == ExitCode.PROTOCOL
+    assert load_latest(folder / "agents/agent-0").keys() == held
 
 
 def test_a_sweep_that_finds_a_run_done_does_not_look_into_its_record(folder: Path) -> None:

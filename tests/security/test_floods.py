@@ -4,6 +4,8 @@ import os
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -180,3 +182,34 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+TELLING = """
+import os, sys
+
+class Told:
+    def find_spec(self, name, path=None, target=None):
+        open_ = [entry.path for entry in os.scandir("/proc/self/fd")]
+        own = {os.readlink(path)[8:-1] for path in open_ if os.path.lexists(path)}
+        sockets = [line.split() for line in open("/proc/net/tcp").read().splitlines()[1:]]
+        listens = any(fields[3] == "0A" and fields[9] in own for fields in sockets)
+        with open(os.environ["TOLD"], "a") as told:
+            told.write(f"{sys.argv[0]} {listens} {name}\\n")
+
+sys.meta_path.insert(0, Told())
+"""
+
+
+@pytest.mark.parametrize("mode", ["exact", "sampled"])
+def test_whoever_listens_has_loaded_all_it_needs(tmp_path: Path, mode: str) -> None:
+    """A crowd may take every descriptor at once, and an import needs one for each file."""
+    (tmp_path / "sitecustomize.py").write_text(TELLING)
+    told = tmp_path / "told"
+    train = ["train", "coordination(agents=2)", "--mode", mode, "--rounds", "2", "--transport", "tcp"]
+    subprocess.run(
+        [sys.executable, "-m", "bnpg", *train, "--trace", "--quiet", "--out", str(tmp_path / "run")],
+        env=os.environ | {"PYTHONPATH": str(tmp_path), "TOLD": str(told)}, check=True, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    lines = [line.split() for line in told.read_text().splitlines()]
+    assert {"bnpg_coordinator", "bnpg_agents"} <= {who for who, *_ in lines}
+    assert [line for line in lines if line[1] == "True"] == []

@@ -83,6 +83,11 @@ class Shell:
         if self._options.faults is not None:
             self._plan = read_plan(self._options.faults)
 
+    def load_recorder(self, trace: Path | None) -> None:
+        """Load what records a trace, if there is to be one, while no stranger can take every descriptor."""
+        if trace is not None:
+            import bnpg_protocol.process.recorder  # noqa: F401
+
     def record(self, trace: Path | None, life: int, fence: Fence | None) -> "TraceRecorder | None":
         """Open the trace of a life, if there is to be one."""
         if trace is not None:
