@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from bnpg_math.arrays import FloatArray
-from bnpg_math.arrays.npz import real, scalar
+from bnpg_math.arrays.npz import real
 from bnpg_math.errors import GameError
+from bnpg_math.games.discount import discount
 from bnpg_math.games.probabilities import averaged_over_next, check_finite, distributions, frozen, place
 from bnpg_math.games.transitions.dense import DenseTransition
 from bnpg_math.games.transitions.interface import Transition
@@ -61,9 +62,7 @@ class Game:
             raise GameError(f"reward must have shape {expected}, got {reward.shape}{_hint(reward, expected)}")
         if initial.shape != expected[:1]:
             raise GameError(f"initial must have shape {expected[:1]}, got {initial.shape}")
-        gamma = scalar(self.gamma, "gamma", GameError)
-        if not 0.0 <= gamma < 1.0:
-            raise GameError(f"gamma must be in [0, 1), got {gamma:g}")
+        gamma = discount(self.gamma)
         object.__setattr__(self, "gamma", gamma)
         object.__setattr__(self, "reward", frozen(reward))
         check_finite(self.reward, "reward", GameError)
@@ -200,9 +199,9 @@ def dense_game(
     kernel = DenseTransition(real(transition, "transition", GameError))
     table = kernel.to_dense()
     earned = real(reward, "reward", GameError)
-    discount = scalar(gamma, "gamma", GameError)
+    given = discount(gamma)
     if earned.shape != table.shape or kernel.states == len(kernel.actions):
-        return Game(name, kernel, earned, initial, discount)
+        return Game(name, kernel, earned, initial, given)
     check_finite(earned, "reward", GameError)
     average, notice = averaged_over_next(table, earned)
-    return Game(name, kernel, average, initial, discount, (notice,))
+    return Game(name, kernel, average, initial, given, (notice,))

@@ -49,6 +49,7 @@ def test_the_digest_is_that_of_the_content():
         ((P, R, np.array([1.5, -0.5]), 0.9), r"initial\[1\] must not be negative"),
         ((P, R, MU, 1.0), r"gamma must be in \[0, 1\), got 1"),
         ((P, R, MU, -0.1), "gamma must be in"),
+        ((P, R, MU, 1.0 - 2.0**-52), r"gamma must be at most 1 - 2\^-51, got 0.9999999999999998: "),
         ((P, R, MU, float("nan")), "gamma must be in"),
     ],
 )

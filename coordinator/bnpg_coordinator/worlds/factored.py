@@ -15,11 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from bnpg_coordinator.worlds.interface import Discrete, Seen, Space
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.cells import cells
-from bnpg_math.arrays.npz import real, scalar
+from bnpg_math.arrays.npz import real
 from bnpg_math.chance.prefetch import PrefetchedUniforms
 from bnpg_math.chance.sampling import InverseCdf, cumulative, invert
 from bnpg_math.chance.streams import Purpose, uniforms
 from bnpg_math.errors import GameError
+from bnpg_math.games.discount import discount
 from bnpg_math.games.game import LARGEST_GRADIENT, MOST_AGENTS, Game
 from bnpg_math.games.probabilities import check_finite, distributions, frozen
 from bnpg_math.games.product_game import product_game
@@ -110,9 +111,7 @@ class FactoredWorld:
         for what, given in (("components", components), ("initial", initial)):
             if len(given) != len(self.sizes):
                 raise GameError(f"{what} must be {len(self.sizes)}, one for each size, got {len(given)}")
-        self.gamma = scalar(gamma, "gamma", GameError)
-        if not 0.0 <= self.gamma < 1.0:
-            raise GameError(f"gamma must be in [0, 1), got {self.gamma:g}")
+        self.gamma = discount(gamma)
         self.components = tuple(self._kernel(*item) for item in enumerate(components))
         self.rewards = tuple(self._term(*item) for item in enumerate(rewards))
         most = sum(float(np.abs(term.table).max()) for term in self.rewards)
