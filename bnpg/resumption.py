@@ -35,6 +35,7 @@ from bnpg.launchers.settings import LOGS_FOLDER, TRACE_FOLDER
 from bnpg.run_documents import COMPLETED, Identity, read_document
 from bnpg.run_folder import RunFolder
 from bnpg.trace.heads import HEADS_FILE
+from bnpg.trace.reading import trace_files
 from bnpg_files.reading import read_text
 from bnpg_math.errors import InputError
 from bnpg_math.policies.network_file import read_policy
@@ -275,7 +276,7 @@ def completed(run: RunFolder, curves: bool = True) -> bool:
     promised = {
         run_files.CURVES: curves,
         CERTIFICATE_FILE: summary.get("certificate") is not None,
-        HEADS_FILE: any(run.trace.glob("*.jsonl")),
+        HEADS_FILE: bool(trace_files(run.trace)),
     }
     return (
         concluded(run)

@@ -28,6 +28,17 @@ def check_sayable(name: str | os.PathLike[str], what: str, error: Callable[[str]
         raise error(f"{what} must be text in UTF-8, got {os.fspath(name)!r}")
 
 
+def said(name: str | os.PathLike[str]) -> str:
+    r"""Return a name, or a text that holds some, such that every document can say it.
+
+    Examples
+    --------
+    >>> print(said("runs/\udcff"))
+    runs/\udcff
+    """
+    return os.fspath(name).encode(errors="backslashreplace").decode()
+
+
 def is_sayable(name: str | os.PathLike[str]) -> bool:
     """Whether a name is text, which documents and addresses can say."""
     try:

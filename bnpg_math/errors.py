@@ -16,9 +16,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bnpg_files.names import said
+
 
 class InputError(ValueError):
     """An argument, an option or a file that cannot be used."""
+
+    def __str__(self) -> str:
+        """Return what is wrong; what it names may be no text, and yet the message can be written anywhere."""
+        return said(super().__str__())
 
 
 class InputWarning(UserWarning):
@@ -55,7 +61,7 @@ def named_in(file: Path, beside: str = "") -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        if str(file) not in str(error):
+        if said(file) not in str(error):
             error.args = (f"{file}{beside}: {error}",)
         raise
 

@@ -12,6 +12,7 @@ from bnpg_math.errors import InputError, PolicyError
 from bnpg_math.games.game import Game
 from bnpg_math.policies.joint import Policy, check_policy
 from bnpg_math.policies.network_file import read_policy
+from bnpg_math.quoting import quoted
 
 
 @in_python_words
@@ -58,7 +59,7 @@ def evaluate(
     """
     weight = scalar(regularization, "regularization", InputError)
     if not (math.isfinite(weight) and weight >= 0):
-        raise InputError(f"regularization must be a finite number of at least 0, got {weight}")
+        raise InputError(f"regularization must be a finite number of at least 0, got {quoted(weight)}")
     played = find_game(game)
     if not isinstance(policy, Policy | str | os.PathLike):
         raise PolicyError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from bnpg_math.dag import Dag, Edge, edges_from
 from bnpg_math.errors import DagError
+from bnpg_math.quoting import quoted
 
 EXPECTED = (
     "a name, a path, a Dag, pairs (parent, child), a directed graph, a matrix of 0 and 1, {parent: children}"
@@ -47,7 +48,7 @@ def edges_of(graph: Any) -> tuple[list[Edge], int | None]:
     if table is not None:
         return _of_matrix(table)
     if isinstance(graph, bytes) or not isinstance(graph, Iterable):
-        raise DagError(f"dag must be {EXPECTED}, got {graph!r}")
+        raise DagError(f"dag must be {EXPECTED}, got {quoted(graph)}")
     return edges_from(_without_attributes(pair) for pair in graph), None
 
 
@@ -56,7 +57,9 @@ def _of_graph(graph: Any) -> tuple[list[Edge], int | None]:
         raise DagError("dag must be a directed graph, got an undirected one: which end is the parent?")
     nodes = [_number(node) for node in graph.nodes]
     if sorted(nodes) != list(range(len(nodes))):
-        raise DagError(f"nodes of a graph must be the agents 0..{len(nodes) - 1}, got {sorted(nodes)[:20]}")
+        raise DagError(
+            f"nodes of a graph must be the agents 0..{len(nodes) - 1}, got {quoted(sorted(nodes))}"
+        )
     return edges_from((_number(edge[0]), _number(edge[1])) for edge in graph.edges), len(nodes)
 
 
@@ -66,7 +69,7 @@ def _number(node: Any) -> Any:
         return int(node)
     if isinstance(node, str) or not isinstance(node, int | float | np.number):
         raise DagError(
-            f"nodes of a graph must be numbers of agents, got {node!r}; with networkx, "
+            f"nodes of a graph must be numbers of agents, got {quoted(node)}; with networkx, "
             "convert_node_labels_to_integers(graph, ordering='sorted') numbers them"
         )
     return node

@@ -23,6 +23,7 @@ from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
 from bnpg_math.html_table import facts
 from bnpg_math.policies.joint import Policy, policy_of
+from bnpg_math.quoting import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -296,7 +297,7 @@ def _whole(name: str, given: Any, least: int) -> int:
     except TypeError:
         number = least - 1
     if number < least:
-        raise InputError(f"{name} must be an integer of at least {least}, got {given!r:.80}")
+        raise InputError(f"{name} must be an integer of at least {least}, got {quoted(given)}")
     return number
 
 

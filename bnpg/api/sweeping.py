@@ -12,6 +12,7 @@ from bnpg.sweeps.folder import available_cores
 from bnpg.sweeps.grid import grid_of, read_grid
 from bnpg.sweeps.running import Sweep, run_sweep
 from bnpg_math.errors import InputError
+from bnpg_math.quoting import quoted
 
 
 @in_python_words
@@ -74,7 +75,9 @@ def sweep(
         checked = read_grid(Path(grid), samples)
     settings = settings_from({"launcher": "memory"})
     if jobs is not None and not (isinstance(jobs, int) and jobs >= 0):
-        raise InputError(f"jobs must be an integer, 0 or None for as many as there are cores, got {jobs!r}")
+        raise InputError(
+            f"jobs must be an integer, 0 or None for as many as there are cores, got {quoted(jobs)}"
+        )
     return run_sweep(checked, Path(out), jobs or available_cores(), settings, quiet=not progress)
 
 
@@ -93,5 +96,5 @@ def _drawn(values: Any) -> Any:
 
 def _key(name: Any) -> str:
     if not isinstance(name, str):
-        raise InputError(f"grid must have names of settings, got {name!r:.80}")
+        raise InputError(f"grid must have names of settings, got {quoted(name)}")
     return name.replace("_", "-")

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from bnpg import __version__
+from bnpg_files.names import said
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def render_section(name: str, title: str, template: str, **content: Any) -> Sect
 
 def render_template(template: str, **content: Any) -> str:
     """Return a part of a page, with all that is put into it escaped."""
-    return environment().get_template(template).render(**content)
+    return said(environment().get_template(template).render(**content))
 
 
 def render_page(page: Page, nonce: str = "") -> str:
@@ -85,7 +86,8 @@ def render_page(page: Page, nonce: str = "") -> str:
     nonce : str
         Lets the page's own style and script through a server's content security policy.
     """
-    return environment().get_template("page.html.j2").render(page=page, nonce=nonce, version=__version__)
+    rendered = environment().get_template("page.html.j2").render(page=page, nonce=nonce, version=__version__)
+    return said(rendered)
 
 
 def _asset(name: str) -> Markup:

@@ -12,7 +12,7 @@ from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.process.recorder import GENESIS
 from bnpg_protocol.wire.errors import StorageFailed
 
-from bnpg.trace.reading import Life, Violation
+from bnpg.trace.reading import Life, Violation, trace_files
 from bnpg_files.reading import read_bytes, read_json, why
 
 HEADS_FILE = "trace-heads.json"
@@ -51,7 +51,7 @@ def write_heads(folder: Path, trace: Path, fence: Fence, processes: str = "*") -
         If they cannot be written.
     """
     heads: Heads = {}
-    for path in sorted(trace.glob(f"{processes}.jsonl")):
+    for path in trace_files(trace, processes):
         try:
             whole = read_bytes(path).rpartition(b"\n")[0].split(b"\n")
         except OSError as error:

@@ -10,6 +10,7 @@ from bnpg_protocol.process.trace_line import EndLine, Line, LineInEpoch, StartLi
 from bnpg_protocol.wire.addresses import agent_of
 from msgspec import Struct
 
+from bnpg_files.names import said
 from bnpg_files.reading import read_bytes
 from bnpg_math.errors import InputError
 
@@ -21,8 +22,8 @@ class Violation(Exception):
     """The trace shows that something was out of order, or that the trace itself was changed."""
 
     def __init__(self, why: str, *events: "TraceEvent") -> None:
-        super().__init__(why)
-        self.why = why
+        self.why = said(why)
+        super().__init__(self.why)
         self.events = events
 
 
@@ -97,6 +98,20 @@ class Life:
     def agent(self) -> int | None:
         """Its index if it is an agent."""
         return agent_of(self.process)
+
+
+def trace_files(folder: Path, processes: str = "*") -> list[Path]:
+    """Return the files of a trace, in the order of their names; whatever else is there is none of them.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are.
+    processes : str
+        Pattern of the names of those whose files they are.
+    """
+    found = sorted(folder.glob(f"{processes}.jsonl"))
+    return [path for path in found if _NAME.fullmatch(path.name) is not None]
 
 
 def read_trace(folder: Path) -> list[Life]:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from bnpg.watch.source import Source, WatchedPage
 
@@ -19,6 +19,9 @@ KEEP_ALIVE = 15.0
 class Broadcast:
     """Looks at a source and lets browsers follow.
 
+    Browsers go at any moment, and what answers them is cancelled there, more than once: no follower holds
+    anything that another one waits for.
+
     Parameters
     ----------
     source : Source
@@ -30,8 +33,9 @@ class Broadcast:
         self._refreshed_at = 0.0
         self._pause = REFRESH_EVERY
         self._followers = 0
-        self._refreshing = asyncio.Lock()
-        self._changed = asyncio.Condition()
+        self._looking: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        """Of the page as it is; set once there is another one, which gets its own."""
         self._stopped = asyncio.Event()
 
     @property
@@ -60,16 +64,14 @@ class Broadcast:
         while not self._stopped.is_set():
             if self._followers:
                 await self._refresh()
-            try:
-                await asyncio.wait_for(self._stopped.wait(), self._pause)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause):
+                    await self._stopped.wait()
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """End all that follow."""
         self._stopped.set()
-        async with self._changed:
-            self._changed.notify_all()
+        self._news.set()
 
     async def follow(self) -> AsyncIterator[str]:
         """Yield server-sent events: everything at first, then what changes; only the latest is ever sent."""
@@ -77,15 +79,16 @@ class Broadcast:
         yield "retry: 1000\n\n"
         while not self._stopped.is_set():
             page = await self.page()
-            for event in _news(page, sent):
+            for event in _events(page, sent):
                 yield event
-            async with self._changed:
-                if self._page is not page or self._stopped.is_set():
-                    continue
-                try:
-                    await asyncio.wait_for(self._changed.wait(), KEEP_ALIVE)
-                except TimeoutError:
-                    yield ": still here\n\n"
+                await asyncio.sleep(0)  # or who is gone is written to until asyncio complains
+            if self._page is not page or self._stopped.is_set():
+                continue
+            try:
+                async with asyncio.timeout(KEEP_ALIVE):
+                    await self._news.wait()
+            except TimeoutError:
+                yield ": still here\n\n"
 
     async def _look(self) -> WatchedPage:
         try:
@@ -94,20 +97,25 @@ class Broadcast:
             return WatchedPage.troubled(self._page, f"this cannot be shown: {type(error).__name__}: {error}")
 
     async def _refresh(self) -> None:
-        async with self._refreshing:
-            began = time.monotonic()
-            page = await self._look()
-            took = time.monotonic() - began
-            self._pause = max(REFRESH_EVERY, took * (1 - SHARE) / SHARE)
-            self._refreshed_at = time.monotonic()
-            changed = page != self._page
-            self._page = page
-        if changed:
-            async with self._changed:
-                self._changed.notify_all()
+        """Look, or wait for the look that is being taken; it goes on if whoever waits for it is gone."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._publish())
+        await asyncio.shield(self._looking)
+
+    async def _publish(self) -> None:
+        began = time.monotonic()
+        page = await self._look()
+        took = time.monotonic() - began
+        self._pause = max(REFRESH_EVERY, took * (1 - SHARE) / SHARE)
+        self._refreshed_at = time.monotonic()
+        before, self._page = self._page, page
+        if page != before:
+            self._news.set()
+            if not self._stopped.is_set():
+                self._news = asyncio.Event()
 
 
-def _news(page: WatchedPage, sent: dict[str, str]) -> list[str]:
+def _events(page: WatchedPage, sent: dict[str, str]) -> list[str]:
     """Return the events for what a browser has not been sent yet, and note them as sent."""
     events = []
     parts: dict[str, tuple[str, dict[str, object]]] = {

@@ -94,7 +94,7 @@ def build_app(source: Source, admission: TokenAdmission) -> tuple[ASGIApp, Broad
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001
         looking = asyncio.create_task(broadcast.run())
         yield
-        await broadcast.stop()
+        broadcast.stop()
         await looking
 
     routes = [Route("/", page), Route("/events", events), Route("/health", health)]
@@ -190,7 +190,6 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, broadcast: Broadcast) -> None:
         super().__init__(config)
         self._broadcast = broadcast
-        self._stopping: asyncio.Task[None] | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -208,6 +207,5 @@ class _Server(uvicorn.Server):
 
     def _end(self, number: int) -> None:
         # The streams first: they would never end by themselves.
-        if self._stopping is None:
-            self._stopping = asyncio.ensure_future(self._broadcast.stop())
+        self._broadcast.stop()
         self.handle_exit(number, None)

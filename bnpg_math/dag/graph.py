@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from bnpg_math.errors import DagError
+from bnpg_math.quoting import quoted
 
 Edge = tuple[int, int]
 MOST_AGENTS = 10_000
@@ -154,7 +155,7 @@ def edges_from(pairs: Iterable[Any]) -> list[Edge]:
         try:
             parent, child = pair
         except (TypeError, ValueError):
-            raise DagError(f"an edge must be a pair (parent, child), got {pair!r}") from None
+            raise DagError(f"an edge must be a pair (parent, child), got {quoted(pair)}") from None
         what = f"edge {_shown(parent)}-{_shown(child)} must join integers"
         edges.append((_integer(parent, what), _integer(child, what)))
     return edges
@@ -164,13 +165,14 @@ def _integer(value: Any, what: str) -> int:
     try:
         return int(value) if isinstance(value, float) and value.is_integer() else index(value)
     except TypeError:
-        raise DagError(f"{what}, got {value!r}") from None
+        raise DagError(f"{what}, got {quoted(value)}") from None
 
 
 def _shown(value: Any) -> Any:
-    """Return what stands for it in a text: Python writes out no integer of thousands of digits."""
-    long = isinstance(value, int) and value.bit_length() > 64
-    return f"an integer of {value.bit_length()} bits" if long else value
+    """Return what stands for an end of an edge, or a number of agents, in a text."""
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"an integer of {value.bit_length()} bits"
+    return value if isinstance(value, int | float | np.number) else quoted(value).strip("'")
 
 
 def empty(agents: int) -> Dag:

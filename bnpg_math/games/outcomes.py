@@ -17,6 +17,7 @@ from bnpg_math.errors import GameError
 from bnpg_math.games.game import Game
 from bnpg_math.games.probabilities import distributions
 from bnpg_math.games.sparse_game import sparse_game
+from bnpg_math.quoting import quoted
 
 MOST_PAIRS = 1 << 24
 """Most states times joint actions that are asked for their outcomes."""
@@ -104,12 +105,12 @@ def game_from_step(
             rows += [_Row([place], [1.0], [0.0], [False])] * len(joint)
             continue
         for chosen in joint:
-            where = f"state {state!r:.60}, actions {chosen}"
+            where = f"state {quoted(state)}, actions {chosen}"
             row = _outcomes(step(state, chosen), where)
             for following in row.to:
                 if _number(following, numbers, where) is None:
                     if known is not None:
-                        raise GameError(f"{where}: next state {following!r:.60} is none of the states")
+                        raise GameError(f"{where}: next state {quoted(following)} is none of the states")
                     numbers[following] = len(waiting)
                     waiting.append(following)
             rows.append(row._replace(to=[numbers[following] for following in row.to]))
@@ -168,12 +169,12 @@ def game_from_table(
         for action, outcomes in enumerate(row):
             where = f"P[{state}][{action}]"
             if isinstance(outcomes, tuple):
-                raise GameError(f"{where} must be a list of (p, s', r, done), got {outcomes!r:.60}")
+                raise GameError(f"{where} must be a list of (p, s', r, done), got {quoted(outcomes)}")
             outcome = _outcomes(outcomes, where)
             for following in outcome.to:
                 if _number(following, states, where) is None:
                     raise GameError(
-                        f"{where}: next state must be in 0..{len(listed) - 1}, got {following!r:.60}"
+                        f"{where}: next state must be in 0..{len(listed) - 1}, got {quoted(following)}"
                     )
             found.append(outcome._replace(to=[int(following) for following in outcome.to]))
     mu = np.zeros(len(listed))
@@ -212,7 +213,7 @@ def _outcomes(given: Any, where: str) -> _Row:
     for outcome in islice(outcomes, MOST_OUTCOMES):
         if not isinstance(outcome, Sequence) or isinstance(outcome, str) or len(outcome) not in (3, 4):
             raise GameError(
-                f"{where}: expected an outcome (p, s', r) or (p, s', r, done), got {outcome!r:.60}"
+                f"{where}: expected an outcome (p, s', r) or (p, s', r, done), got {quoted(outcome)}"
             )
         _append(row, tuple(outcome), where)
     if next(outcomes, None) is not None:
@@ -226,7 +227,7 @@ def _append(row: _Row, outcome: tuple[Any, ...], where: str) -> None:
     probability, following, reward, *done = outcome
     for what, number in (("probability", probability), ("reward", reward)):
         if not isinstance(number, Real) or isinstance(number, bool) or not math.isfinite(number):
-            raise GameError(f"{where}: {what} must be a finite number, got {number!r:.60}")
+            raise GameError(f"{where}: {what} must be a finite number, got {quoted(number)}")
     if probability < 0:
         raise GameError(f"{where}: probability must not be negative, got {float(probability):g}")
     if not probability:
@@ -259,9 +260,11 @@ def _starts(initial: Any, states: list[Any] | None) -> dict[Any, float]:
     known = None if states is None else set(states)
     for state, share in begins.items():
         if known is not None and state not in known:
-            raise GameError(f"initial state {state!r:.60} is none of the states")
+            raise GameError(f"initial state {quoted(state)} is none of the states")
         if not isinstance(share, Real) or not float(share) >= 0.0:
-            raise GameError(f"initial probability of {state!r:.60} must be a number >= 0, got {share!r:.60}")
+            raise GameError(
+                f"initial probability of {quoted(state)} must be a number >= 0, got {quoted(share)}"
+            )
     if not begins:
         raise GameError("initial must not be empty")
     return begins

@@ -19,6 +19,7 @@ from bnpg_math.games.probabilities import distributions, frozen, place
 from bnpg_math.html_table import columns
 from bnpg_math.policies.softmax import policy, theta_shape, validate_theta
 from bnpg_math.policies.spec import PolicySpec
+from bnpg_math.quoting import quoted
 
 ROWS_SHOWN = 24
 """Rows of a policy's tables that a notebook shows."""
@@ -277,7 +278,7 @@ def _checked(dag: Dag, tables: Sequence[Any], name: str) -> list[FloatArray]:
     In a game all agents see the same states, which :func:`check_policy` holds; in a simulator each its own.
     """
     if not isinstance(dag, Dag):
-        raise PolicyError(f"a policy is over a Dag, such as Dag({len(tables)}, edges), got {dag!r}")
+        raise PolicyError(f"a policy is over a Dag, such as Dag({len(tables)}, edges), got {quoted(dag)}")
     if len(tables) != dag.agents:
         raise PolicyError(f"expected {dag.agents} arrays {name}_i, got {len(tables)}")
     arrays = [real(table, f"{name}_{agent}", PolicyError) for agent, table in enumerate(tables)]

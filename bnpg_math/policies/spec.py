@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bnpg_math.errors import PolicyError
 from bnpg_math.networks.spec import parse_hidden
+from bnpg_math.quoting import quoted
 
 TABLE, DIRECT, NETWORK = "table", "direct", "mlp"
 
@@ -55,6 +56,6 @@ def parse_policy(text: str) -> PolicySpec:
         return PolicySpec(NETWORK, parse_hidden(form))
     if form not in (TABLE, DIRECT):
         raise PolicyError(
-            f"policy must be {TABLE}, {DIRECT} or a network such as mlp:64,64, got {text!r:.80}"
+            f"policy must be {TABLE}, {DIRECT} or a network such as mlp:64,64, got {quoted(text)}"
         )
     return PolicySpec(form)

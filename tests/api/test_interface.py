@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any, Literal
 
@@ -229,6 +230,29 @@ def test_a_mistake_is_an_input_error_that_leaves_nothing_behind(
     assert isinstance(caught.value, bnpg.InputError)
     assert "\n" not in str(caught.value)
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        bnpg.load_run,
+        bnpg.resume,
+        bnpg.load_policy,
+        bnpg.game,
+        lambda name: bnpg.evaluate("climbing", name),
+        lambda name: bnpg.train("climbing", out=name),
+        lambda name: bnpg.train("climbing", initial=name),
+        bnpg.train,
+        lambda name: bnpg.sweep({"seed": [0]}, name, base={"game": "climbing"}),
+        lambda name: bnpg.sweep(name, "swept"),
+    ],
+)
+def test_what_is_wrong_with_a_name_that_is_no_text_can_be_written_down(here: Path, asked: Any) -> None:
+    with pytest.raises(bnpg.InputError) as caught:
+        asked("\udcff.npz")
+    assert str(caught.value).isprintable()
+    assert r"\udcff" in str(caught.value).encode().decode()
+    assert "".join(traceback.format_exception(caught.value)).encode()
 
 
 def test_an_existing_folder_is_refused() -> None:

@@ -1,8 +1,10 @@
 """`bnpg report` writes one file that needs nothing else, or says in one line why it cannot."""
 
 import json
+import os
 import re
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,6 +158,19 @@ def test_bad_usage_is_one_line(
     assert why in err
     assert err.count("\n") == 1
     assert Path("there.html").read_text() == "mine"
+
+
+def test_a_trace_with_a_file_whose_name_is_no_text_is_reported_as_one_that_cannot_be_shown(
+    sampled_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(sampled_run, tmp_path / "run")
+    (tmp_path / "run" / "trace" / os.fsdecode(b"\xff.jsonl")).touch()
+    code, _, err = report(capfd, tmp_path / "run")
+    assert (code, err) == (0, "")
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert r"The trace cannot be shown: \udcff.jsonl is no file of a trace" in page
+    capfd.readouterr()
+    assert main(["resume", str(tmp_path / "run"), "--rounds", "8", "--quiet", "--launcher", "memory"]) == 0
 
 
 @pytest.mark.parametrize("name", ["exact_run", "sampled_run", "certified_run"])

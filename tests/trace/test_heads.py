@@ -1,5 +1,7 @@
 """The heads of a trace speak of the processes that had ended when they were written, and of no others."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,18 @@ def test_heads_that_are_none_are_refused(agent: TraceRecorder, tmp_path: Path, c
     (tmp_path / HEADS_FILE).write_text(content)
     with pytest.raises(Violation, match=r"trace-heads.json cannot be read: "):
         check_heads(tmp_path, read_trace(tmp_path / "trace"))
+
+
+def test_what_is_no_file_of_a_process_has_no_head(agent: TraceRecorder, tmp_path: Path) -> None:
+    agent.close(0, "")
+    others = [tmp_path / "trace" / os.fsdecode(name) for name in (b"\xff.jsonl", b"agent-0.jsonl")]
+    for other in others:
+        other.touch()
+    write_heads(tmp_path, tmp_path / "trace", Fence.raise_in(tmp_path))
+    assert set(json.loads((tmp_path / HEADS_FILE).read_text())) == {"agent-0.1.jsonl", "coordinator.1.jsonl"}
+    with pytest.raises(Violation, match="is no file of a trace") as caught:
+        read_trace(tmp_path / "trace")
+    assert caught.value.why.isprintable()
+    for other in others:
+        other.unlink()
+    assert check_heads(tmp_path, read_trace(tmp_path / "trace"))

@@ -1,6 +1,7 @@
 """Browsers are told everything once and then what changes; nobody looks while nobody follows."""
 
 import asyncio
+import itertools
 import json
 import threading
 from contextlib import ExitStack
@@ -62,7 +63,7 @@ async def test_a_follower_hears_everything_and_then_only_what_changes(
         await another.aclose()
     finally:
         places.close()
-        await told.stop()
+        told.stop()
         assert [event async for event in events] == []
         await asyncio.wait_for(running, 20)
 
@@ -80,7 +81,7 @@ async def test_nobody_looks_while_nobody_follows() -> None:
             await asyncio.sleep(0.001)
         assert told.followers == 1
     assert told.followers == 0
-    await told.stop()
+    told.stop()
     await asyncio.wait_for(running, 20)
 
 
@@ -124,3 +125,65 @@ async def test_a_source_that_raises_leaves_the_last_page_and_is_looked_at_again(
     assert "TypeError: odd" in seen.state
     source.wrong, told._pause = False, 0.0
     assert (await told.page()).well
+
+
+async def test_followers_that_are_cancelled_again_and_again_leave_the_others_what_they_hear(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(broadcast, "REFRESH_EVERY", 60.0)  # the test says when there is something new
+    source = ReadStatus()
+    told = Broadcast(source)
+    running = asyncio.create_task(told.run())
+
+    async def follow() -> None:
+        async for _ in told.follow():
+            pass
+
+    async def steps(count: int) -> None:
+        for _ in range(count):
+            await asyncio.sleep(0)
+
+    async def change() -> None:
+        with source.lock:
+            source.html["two"] += "c"
+        await told._refresh()
+
+    with told.place():
+        events = told.follow()
+        await anext(events)
+        for _ in range(3):
+            await asyncio.wait_for(anext(events), 20)
+        for before, between, news in itertools.product(range(12), range(5), (False, True)):
+            goes = asyncio.create_task(follow())
+            await steps(before)
+            changing = asyncio.create_task(change()) if news else None
+            await steps(before if news else 0)
+            goes.cancel()
+            await steps(between)
+            goes.cancel()
+            await asyncio.wait([goes], timeout=20)
+            assert goes.cancelled()
+            if changing is not None:
+                await asyncio.wait_for(changing, 20)
+                assert heard(await asyncio.wait_for(anext(events), 20)) == ("two", source.html["two"])
+    told.stop()
+    assert [event async for event in events] == []
+    await asyncio.wait_for(running, 20)
+
+
+async def test_a_look_goes_on_without_the_one_who_asked_for_it_and_no_other_is_taken_meanwhile() -> None:
+    class Waiting(ReadStatus):
+        def page(self) -> WatchedPage:
+            assert go_on.wait(20)
+            return super().page()
+
+    go_on = threading.Event()
+    source = Waiting()
+    told = Broadcast(source)
+    gone, stays = asyncio.create_task(told.page()), asyncio.create_task(told.page())
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.wait([gone])
+    go_on.set()
+    await asyncio.wait_for(stays, 20)
+    assert source.looks == 1
