@@ -8,26 +8,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from bnpg_coordinator.environments.foreign import RAISED, described
-from bnpg_coordinator.environments.guard import guarded
 from bnpg_coordinator.environments.opening import Opened
-from bnpg_coordinator.environments.probe import LANES, carried_over, keyed_actions, play, probe_seed
-from bnpg_coordinator.environments.teams import Team, team
+from bnpg_coordinator.environments.probe import LANES, carried_over, play, probe_seed
 from bnpg_coordinator.environments.versions import versions
 from bnpg_coordinator.environments.watch import Hung, Watch
-from bnpg_coordinator.environments.world import PATIENCE, EnvironmentWorld
+from bnpg_coordinator.environments.world import PATIENCE
 from bnpg_coordinator.experiment import experiment_from
 from bnpg_coordinator.simulator import open_unread, simulates
 from bnpg_coordinator.worlds.interface import World, WorldFailed
 
 from bnpg.conformance import NotConforming, check_world
+from bnpg.environment_speed import Speed, measured_speed
 from bnpg_math.errors import InputError
 
 CYCLES = 100
 """Steps of the peer's own tests."""
-SPEED_SECONDS = 0.3
-"""Seconds for each of two measurements of speed."""
 
 
 @dataclass
@@ -199,62 +195,19 @@ def _failed(test: Callable[[], Any], patience: float) -> str:
 
 def _speed(found: EnvironmentCheck, opened: Opened, seed: int, patience: float) -> None:
     """Say how fast it is, and what the adapter adds to the environment's own time."""
-    world = opened.world
-    ours = _seconds_a_step(world)
-    found.facts.append(("speed", f"{1.0 / ours:,.0f} steps a second of one lane, with {LANES} lanes"))
-    if opened.make is not None and isinstance(world, EnvironmentWorld):
-        env, name = opened.make(), opened.name
-        alone = guarded(lambda: _seconds_alone(team(env, name), seed), patience, lambda: f"{name}, alone")
-        added = (ours - alone) / len(world.actions)
-        found.facts.append(
-            (
-                "adapter",
-                f"{ours / alone:.2f} times the time of the environment alone, "
-                f"{1e6 * added:.1f} us more for each agent's step",
-            )
-        )
+    speed = measured_speed(opened.world, opened.name, seed, patience, time.perf_counter)
+    found.facts.append(
+        ("speed", f"{1.0 / speed.seconds:,.0f} steps a second of one lane, with {LANES} lanes")
+    )
+    if speed.alone is not None:
+        found.facts.append(("adapter", added_text(speed, len(opened.world.actions))))
 
 
-def _seconds_a_step(world: World) -> float:
-    """Return seconds of a step of one lane, through the seam; actions are drawn outside of the time."""
-    spent, steps, round_ = 0.0, 0, 0
-    while spent < SPEED_SECONDS:
-        begun = world.begin(0, round_, LANES)
-        seen = begun.first
-        for time_ in range(CYCLES):
-            actions = keyed_actions(world.actions, seen, 0, time_, 0)
-            start = time.perf_counter()
-            following = begun.step(time_, 0, seen, actions, LANES)
-            spent += time.perf_counter() - start
-            assert following is not None
-            seen = following
-        steps += CYCLES * LANES
-        round_ += 1
-    return spent / steps
-
-
-def _seconds_alone(env: Team, seed: int) -> float:
-    """Return seconds of a step of the environment alone, resets included."""
-    rng = np.random.default_rng(seed)
-    spaces = {agent: env.action_space(agent) for agent in env.possible_agents}
-    observed, infos = env.reset(seed=seed)
-    spent, steps = 0.0, 0
-    while spent < SPEED_SECONDS:
-        actions = {}
-        for agent in env.agents:
-            mask = _mask(observed[agent], (infos or {}).get(agent))
-            choices = np.arange(int(spaces[agent].n)) if mask is None else np.flatnonzero(mask)
-            actions[agent] = int(rng.choice(choices)) + int(spaces[agent].start) if len(choices) else 0
-        start = time.perf_counter()
-        observed, _, _, _, infos = env.step(actions)
-        if not env.agents:
-            observed, infos = env.reset(seed=steps)
-        spent += time.perf_counter() - start
-        steps += 1
-    return spent / steps
-
-
-def _mask(observed: Any, info: Any) -> Any:
-    if isinstance(observed, dict) and "action_mask" in observed:
-        return observed["action_mask"]
-    return info.get("action_mask") if isinstance(info, dict) else None
+def added_text(speed: Speed, agents: int) -> str:
+    """Say what the adapter adds to the time of an environment."""
+    if speed.alone is None or speed.added is None:
+        return "adds nothing that can be measured to the time of the environment alone"
+    return (
+        f"{1 + speed.added / speed.alone:.2f} times the time of the environment alone, "
+        f"{1e6 * speed.added / agents:.1f} us more for each agent's step"
+    )

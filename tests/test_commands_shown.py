@@ -37,7 +37,11 @@ def words(command: str) -> list[str]:
 
 
 def timeless(text: str) -> str:
-    """Without what differs from one run to the next: times and sizes, and how many processes there were."""
+    """Without what differs from one run to the next, or where a processor rounds otherwise.
+
+    These are times and sizes, how many processes there were, and digits behind the twelfth decimal.
+    """
+    text = re.sub(r"(\.\d{12})\d+", r"\1", text)
     return re.sub(r"in [\d.]+ (?:min [\d.]+ )?m?s \([\d.]+ rounds/s\), \d+ process\w*|\d+ KiB", "..", text)
 
 

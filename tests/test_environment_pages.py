@@ -53,9 +53,12 @@ def test_an_environment_that_forgets_its_seed_is_found_out(
     environment = blocks("your-own-environment.md", "python")[0]
     (here / "lanterns.py").write_text(environment.replace("default_rng(seed)", "default_rng()"))
     assert main(["env", "check", "lanterns:Lanterns"]) == 5
-    assert "played again after other episodes, it differs in what is seen" in capsys.readouterr().err
+    why = "played with the same seed in other instances, it differs in what is seen (by agent 0) at lane "
+    assert f"bnpg: error: {why}" in capsys.readouterr().err
     assert main(["train", "lanterns:Lanterns", *QUICK]) == 2
-    assert "is not a function of its seed" in capsys.readouterr().err
+    heard = capsys.readouterr().err
+    assert f"is not a function of its seed: {why}" in heard
+    assert "fresh" not in heard
 
 
 def test_the_encoder_on_the_page_on_simulators(here: Path) -> None:

@@ -139,8 +139,11 @@ def test_games_from_functions(here: Path) -> None:
 
 
 def test_export(here: Path) -> None:
+    words = blocks("export.md", "console")[0].splitlines()[0].split()[2:]
+    assert main([*words, "--rounds", "30", "--launcher", "memory", "--quiet", "--no-fsync"]) == 0
     names = play("export.md")
     assert len(names["record"]) == 31
+    assert Path("runs/logged-too/metrics.csv").is_file()
     assert names["rows"][0, 0, 2] == names["table"][0, 0, 2]
     assert np.allclose(names["policy"].sum("a1"), 1)
     expected = (names["reward"] * names["policy"]).sum("a1")

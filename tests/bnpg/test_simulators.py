@@ -13,7 +13,7 @@ from bnpg_protocol.wire.exit_codes import ExitCode
 from click.testing import CliRunner
 
 import bnpg
-from bnpg import environment_check
+from bnpg import environment_check, environment_speed
 from bnpg.api.training import RunFailed
 from bnpg.cli.root import bnpg as bnpg_command
 from bnpg.environment_check import check_environment
@@ -414,14 +414,15 @@ def test_what_fails_late_in_a_check_is_told_beside_what_was_found(here, monkeypa
     (here / "later.py").write_text(LATER)
     shutil.copy(STRANGE, here / "strange.py")
     monkeypatch.delenv("LATER", raising=False)
-    earlier = getattr(environment_check, after)
+    module = environment_check if hasattr(environment_check, after) else environment_speed
+    earlier = getattr(module, after)
 
     def then(*arguments):
         earlier(*arguments)
         monkeypatch.setenv("LATER", how)
         return 1.0
 
-    monkeypatch.setattr(environment_check, after, then)
+    monkeypatch.setattr(module, after, then)
     found = check_environment({"game": "later:Later"}, patience=2.0)
     assert found.problems == [problem]
     assert "played twice, it is the same to the bit" in found.passed

@@ -164,6 +164,13 @@ def test_what_carries_anything_over_is_found_out(kind):
     assert all("differs in" in one for one in found)
 
 
+@pytest.mark.parametrize(
+    ("kind", "where"), [("Unseeded", "in other instances"), ("CarriesOver", "after other")]
+)
+def test_what_is_no_function_of_its_seed_is_told_from_what_carries_over(kind, where):
+    assert where in carried_over(lambda: world_of(getattr(strange, kind)), 0)[0]
+
+
 def test_an_instance_for_every_episode_helps_what_carries_over():
     assert carried_over(lambda: world_of(strange.CarriesOver, fresh=True), 0) == []
 
