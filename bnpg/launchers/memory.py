@@ -34,6 +34,7 @@ from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.launchers.wiring import least_sealed
 from bnpg.one_thread import one_thread
 from bnpg.run_folder import RunFolder
+from bnpg_files.reading import read_bytes
 
 STORE_EVERY = 1.0
 """Seconds between two storings of all agents' thetas: one process, they are lost together or not at all."""
@@ -199,7 +200,7 @@ class _MemoryRun:
         cluster = self._cluster
         if self._note is not None and any(cluster.thetas):
             # Stale as soon as another coordinator has gone on with the run.
-            generation = self._note.with_name(run_files.GENERATION).read_bytes()
+            generation = read_bytes(self._note.with_name(run_files.GENERATION))
             write_atomically(self._note, generation, self._settings.fsync, self._fence)
         for round_, state in sorted(self._critics.items()):
             self._record.write_critic(round_, state)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from bnpg.watch.broadcast import _news
+from bnpg.watch.broadcast import _events
 from bnpg.watch.many import ManyRuns
 
 WAIT = 250_000
@@ -204,14 +204,14 @@ def test_only_rows_that_changed_are_sent(copied: Any, runs: Path) -> None:
     copied("still")
     going = copied("going", state="running")
     source, sent = ManyRuns(runs), {}  # type: ignore[var-annotated]
-    first = _news(source.page(), sent)
+    first = _events(source.page(), sent)
     assert len(first) == 2
     (rows,) = (json.loads(event.split("data: ")[1]) for event in first if event.startswith("event: rows"))
     assert {row["run"] for row in rows["changed"]} == {"still", "going"}
-    assert _news(source.page(), sent) == []
+    assert _events(source.page(), sent) == []
     with (going / "metrics.jsonl").open("ab") as file:
         file.write(b'{"round":2,"value":7.5,"seconds":0.1}\n')
-    (event,) = _news(source.page(), sent)
+    (event,) = _events(source.page(), sent)
     told = json.loads(event.split("data: ")[1])
     assert ([row["run"] for row in told["changed"]], told["removed"]) == (["going"], [])
 
