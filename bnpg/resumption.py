@@ -255,12 +255,16 @@ def _is_behind(run: RunFolder, rounds: int) -> bool:
     """
     if not (run.path / "agents").is_dir():
         return False
-    sealed = read_sealed(run.path, LARGEST)
-    held = [{*history, *sealed.get(agent, ())} for agent, history in enumerate(run.held())]
-    recorded = recorded_rounds(run.path / run_files.RECORD)
-    if not all(held) and (recorded is None or recorded > rounds):
+    held = run.held()
+    if all(rounds in history for history in held):
         return False
-    return not all(rounds in history for history in held)
+    sealed = read_sealed(run.path, LARGEST)
+    known = [{*history, *sealed.get(agent, ())} for agent, history in enumerate(held)]
+    if not all(known):
+        recorded = recorded_rounds(run.path / run_files.RECORD)
+        if recorded is None or recorded > rounds:
+            return False
+    return not all(rounds in history for history in known)
 
 
 def completed(run: RunFolder, curves: bool = True) -> bool:

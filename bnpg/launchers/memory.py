@@ -94,8 +94,8 @@ class _MemoryRun:
         self._fence = fence
         self._note: Path | None = None
         """Says that all are stored for the first time: nobody held more than what all begin with."""
-        recorded = recorded_rounds(folder / run_files.RECORD)
-        if not any(newest) and recorded in (0, 1) and not settings.seal:
+        begun = any(newest) or recorded_rounds(folder / run_files.RECORD) not in (0, 1)
+        if not settings.seal and not begun:
             self._note = folder / run_files.STORING
         self._critics: dict[int, CriticState] = recorded_critics(folder, setup.experiment)
         """The critic's last two states, as lost or stored as the agents' are."""

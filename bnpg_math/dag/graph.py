@@ -170,9 +170,7 @@ def _integer(value: Any, what: str) -> int:
 
 def _shown(value: Any) -> Any:
     """Return what stands for an end of an edge, or a number of agents, in a text."""
-    if isinstance(value, int) and value.bit_length() > 64:
-        return f"an integer of {value.bit_length()} bits"
-    return value if isinstance(value, int | float | np.number) else quoted(value).strip("'")
+    return value if isinstance(value, np.number) else quoted(value).strip("'")
 
 
 def empty(agents: int) -> Dag:

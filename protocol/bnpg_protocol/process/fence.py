@@ -107,9 +107,9 @@ class Fence:
         OSError
             If it cannot be made, for example because the folder was taken over.
         """
-        fenced = Path(self.path).parent
         if path.is_dir():
             return
+        fenced = Path(self.path).parent
         if not path.is_relative_to(fenced):
             path.mkdir(parents=True, exist_ok=True)
             return
