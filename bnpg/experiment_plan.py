@@ -52,6 +52,7 @@ from bnpg_math.games.registry import BUILDERS
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.joint import Policy, check_policy
 from bnpg_math.policies.network_file import JointPolicy, NetworkTeam, read_policy, write_policy
+from bnpg_math.quoting import quoted
 from bnpg_math.theory.weighted_bound import edges_price
 
 SAME_LAMBDA = 1e-12
@@ -320,7 +321,7 @@ class _Planner:
                 return experiment
             raise InputError(
                 f"stop-at-epsilon chooses regularization = {chosen!r} (epsilon / M, M = {found.M:.6g}), "
-                f"got {self._given['regularization']!r}; leave it out"
+                f"got {quoted(self._given['regularization'])}; leave it out"
             )
         return msgspec.structs.replace(experiment, regularization=chosen)
 
@@ -340,7 +341,9 @@ class _Planner:
         path = self._anchored(text)
         if not text.endswith(".npz") and not _is_file(path):
             hint = did_you_mean(text, ("zeros", "normal"), "; ")
-            raise InputError(f"initial must be zeros, normal or an existing policy file, got {text!r}{hint}")
+            raise InputError(
+                f"initial must be zeros, normal or an existing policy file, got {quoted(text)}{hint}"
+            )
         return self._fitting(announce(read_policy(path)), game, f"initial {path}", self._asked.game)
 
     def _fitting(self, policy: JointPolicy, game: Game, what: str, of: str) -> JointPolicy:

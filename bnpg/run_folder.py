@@ -83,11 +83,11 @@ class RunFolder:
     """
 
     def __init__(self, path: Path, game: Game | None = None) -> None:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # `Path.is_dir` raises for names that are too long
             what = "is no folder" if os.path.lexists(path) else "does not exist"
             raise InputError(f"{path} {what}; expected the folder of a run")
         for name in (run_files.EXPERIMENT, run_files.IDENTITY):
-            if not (path / name).is_file():
+            if not os.path.isfile(path / name):
                 raise InputError(f"{path} is not the folder of a run: it has no {name}")
         self.path = path
         self._begin()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 
 def check_sayable(name: str | os.PathLike[str], what: str, error: Callable[[str], Exception]) -> None:
-    """Refuse a name that is no text.
+    """Refuse a name that is no text, or that no file can have.
 
     Parameters
     ----------
@@ -22,8 +22,10 @@ def check_sayable(name: str | os.PathLike[str], what: str, error: Callable[[str]
     Raises
     ------
     Exception
-        What `error` makes, if documents in UTF-8 cannot say it.
+        What `error` makes, if documents in UTF-8 cannot say it, or it has a NUL in it.
     """
+    if "\0" in os.fspath(name):
+        raise error(f"{what} must have no NUL in it, got {os.fspath(name)!r}")
     if not is_sayable(name):
         raise error(f"{what} must be text in UTF-8, got {os.fspath(name)!r}")
 

@@ -1,5 +1,6 @@
 """From the arguments of `bnpg.train` to a run folder that is ready to run."""
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -28,6 +29,7 @@ from bnpg.run_folder import RunFolder
 from bnpg_math.errors import DagError, InputError
 from bnpg_math.games.game import Game
 from bnpg_math.policies.joint import Policy
+from bnpg_math.quoting import quoted
 
 Pathlike = str | os.PathLike[str]
 
@@ -155,6 +157,10 @@ def the_same_run(folder: Path, plan: ExperimentPlan) -> RunFolder:
     return run
 
 
+LONGEST_LIST = 1_000_000
+"""Values of one setting."""
+
+
 def settings_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings as Python has them by their keys, each as its declaration has it.
 
@@ -172,7 +178,8 @@ def settings_of(asked: Mapping[str, Any]) -> dict[str, Any]:
             raise unexpected("train", name, TRAINING)
         if value is None:
             continue
-        plain = CONVERSIONS.get(name, as_plain)(value)
+        convert = CONVERSIONS.get(name)
+        plain = as_plain(value, name) if convert is None else convert(value)
         field = known[name]
         try:
             found[field.key] = (
@@ -183,13 +190,24 @@ def settings_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def as_plain(value: Any) -> Any:
-    """Return a value as settings have it: a scalar of numpy as Python's own, a path as text."""
+def as_plain(value: Any, name: str) -> Any:
+    """Return a value as settings have it: a scalar of numpy as Python's own, a path as text.
+
+    Raises
+    ------
+    InputError
+        If it goes on beyond what any setting can hold, as an endless iterator does.
+    """
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return value.item()
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    return value if isinstance(value, str | bytes) or not hasattr(value, "__iter__") else list(value)
+    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+        return value
+    values = list(itertools.islice(value, LONGEST_LIST + 1))
+    if len(values) > LONGEST_LIST:
+        raise InputError(f"{name} must hold at most {LONGEST_LIST} values, got more: {quoted(value)}")
+    return values
 
 
 def dag_text(dag: Any) -> str:
@@ -201,7 +219,7 @@ def dag_text(dag: Any) -> str:
 
 def world_text(given: Any) -> Any:
     """Return what is passed on to a simulator as an experiment has it."""
-    return arguments_text(given) if isinstance(given, Mapping) else as_plain(given)
+    return arguments_text(given) if isinstance(given, Mapping) else as_plain(given, "world")
 
 
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {"dag": dag_text, "world": world_text}

@@ -64,12 +64,15 @@ def sweep(
     >>> ended.done, [round(row["value"]) for row in ended.rows]
     (2, [7, 11])
     """
+    for name, table in (("base", base), ("random", random)):
+        if table is not None and not isinstance(table, Mapping):
+            raise InputError(f"{name} must map names of settings to values, got {quoted(table)}")
     if isinstance(grid, Mapping):
-        axes = {_key(name): _plain_list(values) for name, values in grid.items()}
-        shared = {_key(name): as_plain(value) for name, value in (base or {}).items()}
+        axes = {_key(name): _plain_list(values, name) for name, values in grid.items()}
+        shared = {_key(name): as_plain(value, name) for name, value in (base or {}).items()}
         tables = {"base": shared, "grid": axes}
         if random:
-            tables["random"] = {_key(name): _drawn(values) for name, values in random.items()}
+            tables["random"] = {_key(name): _drawn(values, name) for name, values in random.items()}
         checked = grid_of(tables, Path(), "grid", samples)
     else:
         checked = read_grid(Path(grid), samples)
@@ -81,17 +84,17 @@ def sweep(
     return run_sweep(checked, Path(out), jobs or available_cores(), settings, quiet=not progress)
 
 
-def _plain_list(values: Any) -> Any:
+def _plain_list(values: Any, name: str) -> Any:
     """Return values as a grid file has them; what is no list as it is, to be refused as there."""
-    plain = as_plain(values)
-    return [as_plain(value) for value in plain] if isinstance(plain, list) else plain
+    plain = as_plain(values, name)
+    return [as_plain(value, name) for value in plain] if isinstance(plain, list) else plain
 
 
-def _drawn(values: Any) -> Any:
+def _drawn(values: Any, name: str) -> Any:
     """Return a range, a number or a list as a grid file has it."""
     if isinstance(values, Mapping):
-        return {name: as_plain(value) for name, value in values.items()}
-    return _plain_list(values)
+        return {part: as_plain(value, name) for part, value in values.items()}
+    return _plain_list(values, name)
 
 
 def _key(name: Any) -> str:

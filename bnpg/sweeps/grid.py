@@ -35,6 +35,7 @@ from bnpg.experiment_plan import ExperimentPlan, plan_experiment
 from bnpg.sweeps.random_search import KEY, SAMPLES, Search, search_of
 from bnpg_files.reading import read_toml
 from bnpg_math.errors import InputError
+from bnpg_math.quoting import LONGEST, quoted
 
 FIELDS = tuple(field.key for field in experiment_settings())
 """What may stand in each table."""
@@ -207,10 +208,13 @@ def _tables(
     """Return the tables, with every field and the kind of its value checked."""
     for name, table in document.items():
         if name not in ("base", "grid", "random") or not isinstance(table, dict):
-            raise InputError(f"{where}: expected the tables [base], [grid] and [random] alone, got {name!r}")
+            raise InputError(
+                f"{where}: expected the tables [base], [grid] and [random] alone, got {quoted(name)}"
+            )
         for field in table:
             if field not in FIELDS and not (name == "random" and field in (SAMPLES, KEY)):
-                raise InputError(f"{where}: [{name}] {field}: {unknown(field.replace('_', '-'), FIELDS)}")
+                shown = field if len(field) <= LONGEST else quoted(field)
+                raise InputError(f"{where}: [{name}] {shown}: {unknown(field.replace('_', '-'), FIELDS)}")
     base, axes, random = (document.get(name, {}) for name in ("base", "grid", "random"))
     if not axes and not random:
         raise InputError(f"{where}: expected a table [grid] with lists of values, such as seed = [0, 1, 2]")
@@ -227,7 +231,7 @@ def _tables(
     for field, values in axes.items():
         if not isinstance(values, list):
             raise InputError(
-                f"{where}: grid.{field} must be a list, got {values!r}; one value belongs in [base]"
+                f"{where}: grid.{field} must be a list, got {quoted(values)}; one value belongs in [base]"
             )
         _check_values(where, f"grid.{field}", values)
     for field, values in random.items():
@@ -249,9 +253,9 @@ def _check_values(where: str, name: str, values: list[Any]) -> None:
     seen = set()
     for value in values:
         if not isinstance(value, str | int | float):
-            raise InputError(f"{where}: {name} must hold plain values, got {value!r}")
+            raise InputError(f"{where}: {name} must hold plain values, got {quoted(value)}")
         if (isinstance(value, bool), value) in seen:
-            raise InputError(f"{where}: {name} holds {value!r} twice")
+            raise InputError(f"{where}: {name} holds {quoted(value)} twice")
         seen.add((isinstance(value, bool), value))
 
 

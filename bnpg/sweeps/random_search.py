@@ -16,6 +16,7 @@ from bnpg_coordinator.experiment import experiment_settings
 from msgspec import Meta, Struct, field
 
 from bnpg_math.errors import InputError
+from bnpg_math.quoting import quoted
 
 SAMPLES, KEY = "samples", "key"
 """What stands in the table beside fields: how many points, and what they are keyed by."""
@@ -160,7 +161,7 @@ def _range(values: Any, name: str, where: str) -> Range:
     if not isinstance(values, dict):
         raise InputError(
             f'{at} must be a list, or a range such as {{from = 0.01, to = 1, scale = "log"}}, '
-            f"got {values!r}; one value belongs in [base]"
+            f"got {quoted(values)}; one value belongs in [base]"
         )
     if not setting.is_number:
         raise InputError(f"{at} has no numbers to draw from a range; expected a list")

@@ -19,6 +19,7 @@ from bnpg_math.arrays.npz import read_arrays
 from bnpg_math.dag import FAMILIES, Dag, Edge
 from bnpg_math.errors import DagError
 from bnpg_math.policies.file import edges_of
+from bnpg_math.quoting import quoted
 
 _EDGE = re.compile(r"(\d{1,9})\s*(?:->|-|\s|,|;)\s*(\d{1,9})")
 _LIST = re.compile(r"\s*\d+\s*->?\s*\d+\s*(,\s*\d+\s*->?\s*\d+\s*)*")
@@ -64,7 +65,7 @@ def parse_dag(text: str, agents: int) -> Dag:
     close = difflib.get_close_matches(name.lower(), list(FAMILIES), n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise DagError(
-        f"dag {text!r} is neither a family ({', '.join(FAMILIES)}), nor edges such as 0-1,0-2, "
+        f"dag {quoted(text)} is neither a family ({', '.join(FAMILIES)}), nor edges such as 0-1,0-2, "
         f"nor an existing file{hint}"
     )
 

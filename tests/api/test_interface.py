@@ -232,21 +232,32 @@ def test_a_mistake_is_an_input_error_that_leaves_nothing_behind(
     assert list(here.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        bnpg.load_run,
-        bnpg.resume,
-        bnpg.load_policy,
-        bnpg.game,
-        lambda name: bnpg.evaluate("climbing", name),
-        lambda name: bnpg.train("climbing", out=name),
-        lambda name: bnpg.train("climbing", initial=name),
-        bnpg.train,
-        lambda name: bnpg.sweep({"seed": [0]}, name, base={"game": "climbing"}),
-        lambda name: bnpg.sweep(name, "swept"),
-    ],
-)
+NAMES: list[Any] = [
+    bnpg.load_run,
+    bnpg.resume,
+    bnpg.load_policy,
+    bnpg.game,
+    lambda name: bnpg.evaluate("climbing", name),
+    lambda name: bnpg.train("climbing", out=name),
+    lambda name: bnpg.train("climbing", initial=name),
+    lambda name: bnpg.train("climbing", dag=name),
+    bnpg.train,
+    lambda name: bnpg.sweep({"seed": [0]}, name, base={"game": "climbing"}),
+    lambda name: bnpg.sweep(name, "swept"),
+]
+"""What takes the name of a file or a folder."""
+
+
+@pytest.mark.parametrize("asked", NAMES)
+@pytest.mark.parametrize("name", ["one\0two", "long" * 100], ids=["NUL", "long"])
+def test_a_name_that_no_file_can_have_is_refused(here: Path, asked: Any, name: str) -> None:
+    with pytest.raises(bnpg.InputError) as caught:
+        asked(name)
+    assert "\n" not in str(caught.value)
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("asked", NAMES)
 def test_what_is_wrong_with_a_name_that_is_no_text_can_be_written_down(here: Path, asked: Any) -> None:
     with pytest.raises(bnpg.InputError) as caught:
         asked("\udcff.npz")

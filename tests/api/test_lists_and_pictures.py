@@ -1,5 +1,6 @@
 """Many runs from Python, what a notebook shows, and what counts as the same."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -43,11 +44,25 @@ def test_a_sweep_runs_every_combination_as_the_command_does(tmp_path: Path, run:
         ),
         ({"dag": "0-1"}, {"game": "climbing"}, "grid.dag must be a list, got '0-1'"),
         ({3: ["climbing"]}, {}, "grid must have names of settings, got 3"),
+        ({"seed": [0]}, ["climbing"], r"base must map names of settings to values, got \['climbing'\]"),
+        (
+            {"seed": itertools.count()},
+            {"game": "climbing"},
+            "seed must hold at most 1000000 values",
+        ),
+        ({"x" * 1000: [1]}, {}, r"'x{1,80}\.\.\.x{1,80}': there is no such setting"),
+        ({"seed": ["x" * 1000] * 2}, {"game": "climbing"}, r"grid.seed holds '.{,80}' twice"),
     ],
 )
 def test_a_grid_that_cannot_be_run_is_refused(tmp_path: Path, grid, base, words: str) -> None:
     with pytest.raises(bnpg.InputError, match=words):
         bnpg.sweep(grid, tmp_path / "sweep", base=base)
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_what_is_drawn_must_be_a_mapping(tmp_path: Path) -> None:
+    with pytest.raises(bnpg.InputError, match="random must map names of settings to values, got inf"):
+        bnpg.sweep({"game": ["climbing"]}, tmp_path / "sweep", random=float("inf"))
     assert not (tmp_path / "sweep").exists()
 
 
