@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 try:
-    from bnpg_protocol.process.endings import interruptible, leaving, put_back
+    from bnpg_protocol.process.endings import interruptible, put_back
 
     _before = interruptible()
     from bnpg_protocol.process.threads import use_one_thread
@@ -18,6 +18,7 @@ try:
 
     import click
     from bnpg_protocol.process.surroundings import leave_output, no_defect, settle
+    from bnpg_protocol.process.the_end import end_soon, end_with
     from bnpg_protocol.wire.errors import InsecureSetup, StorageFailed
     from bnpg_protocol.wire.exit_codes import ExitCode
 
@@ -53,12 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     try:
         code = _run(given, debug, own)
-        unwritten = leave_output()
+        if (unwritten := leave_output()) and code == 0:
+            code = _fail(unwritten, ExitCode.STORAGE, debug)
         if own:
-            leaving()
+            end_with(code, "bnpg")
     except KeyboardInterrupt:
-        code, unwritten = _fail("interrupted", ExitCode.INTERRUPTED, debug), ""
-    return _fail(unwritten, ExitCode.STORAGE, debug) if unwritten and code == 0 else code
+        code = _fail("interrupted", ExitCode.INTERRUPTED, debug)
+        if own:
+            end_soon(code, "bnpg")
+    return code
 
 
 def _run(given: list[str], debug: bool, own: bool) -> int:

@@ -14,6 +14,7 @@ import threading
 from typing import Any, TextIO
 
 from bnpg_protocol.process.streams import patient
+from bnpg_protocol.process.the_end import end_soon
 from bnpg_protocol.process.threads import use_one_thread
 
 use_one_thread()  # before anything imports numpy
@@ -60,6 +61,7 @@ def main() -> int:
         if ending.is_set():
             break
         report(ended=run_task(task, report, ending))
+    end_soon(0, "bnpg")  # a run's environment may have left threads at work
     return 0
 
 

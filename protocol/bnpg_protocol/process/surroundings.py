@@ -14,10 +14,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from bnpg_protocol.process.descriptors import limit, raise_limit
-from bnpg_protocol.process.endings import interruptible, leaving
+from bnpg_protocol.process.endings import interruptible
 from bnpg_protocol.process.faults.shortage import OUT_OF_MEMORY
 from bnpg_protocol.process.passing_folder import remove_passing_folders
 from bnpg_protocol.process.streams import patient, patient_output
+from bnpg_protocol.process.the_end import end_soon, end_with
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 SHORTAGES = frozenset(
@@ -162,9 +163,13 @@ def ended(run: Callable[[], int], who: str) -> int:
     try:
         interruptible()
         code, why = _ending(run)
-        _leaving()
+        _end_with(code, who)
     except KeyboardInterrupt:  # before or after the run itself, which ends in order
-        _leaving()
+        _end_with(code, who)
+    except Exception:
+        if OURS.is_set():
+            end_soon(int(ExitCode.INTERNAL), who)
+        raise
     if why:
         print(f"{who}: error: {why}", file=sys.stderr)
     return code
@@ -183,6 +188,6 @@ def _ending(run: Callable[[], int]) -> tuple[int, str]:
         return int(code), why
 
 
-def _leaving() -> None:
+def _end_with(code: int, who: str) -> None:
     if OURS.is_set():
-        leaving()
+        end_with(code, who)
