@@ -14,7 +14,7 @@ from typing import Annotated, BinaryIO
 
 from bnpg_protocol.process.fence import Fence
 from bnpg_protocol.process.files import make_folder, next_count, replace_file, sync_folder, write_atomically
-from bnpg_protocol.process.slots import SLOTS, Slot, SlotFile, read_slots, slots_of
+from bnpg_protocol.process.slots import SLOTS, Slot, SlotFile, kept_beside, read_slots, slots_of
 from bnpg_protocol.wire.errors import StorageFailed
 from msgspec import Meta, Struct, json, structs
 
@@ -132,8 +132,15 @@ class CheckpointFolder:
                 self._lay_out([*held.items()][-SLOTS:])
         return {round_: _snapshot(content, self.path, round_) for round_, content in held.items()}
 
-    def write(self, round_: int, snapshot: Snapshot) -> None:
+    def write(self, round_: int, snapshot: Snapshot, keep: int | None = None) -> None:
         """Make theta_round durable, and keep those of the two rounds before that are here.
+
+        Parameters
+        ----------
+        round_ : int
+        snapshot : Snapshot
+        keep : int, optional
+            A round whose theta stays, whatever else goes.
 
         Raises
         ------
@@ -142,10 +149,9 @@ class CheckpointFolder:
         """
         content = as_npy(snapshot)
         if self._slots is None or not self._slots.fits(content):
-            before = [(other, kept) for other, kept in _read(self.path).items() if other < round_]
-            self._lay_out([*before[1 - SLOTS :], (round_, content)])
+            self._lay_out([*kept_beside(_read(self.path), round_, keep), (round_, content)])
         else:
-            self._slots.write(round_, content)
+            self._slots.write(round_, content, keep)
 
     def tear(self, round_: int, snapshot: Snapshot) -> None:
         """Leave what a death in the midst of `write` leaves: half of a slot, or half a temporary file."""

@@ -13,6 +13,7 @@ from bnpg_coordinator.effect_performer import effect_performer
 from bnpg_coordinator.effects import Conclude
 from bnpg_coordinator.line import Line
 from bnpg_coordinator.loading import prepare_setup, recorded_critics, recorded_lines
+from bnpg_coordinator.membership import newest_common
 from bnpg_coordinator.run_record import RunRecord, recorded_rounds
 from bnpg_coordinator.sealed_folder import read_sealed
 from bnpg_protocol.process.allocation import keep_freed_memory
@@ -86,7 +87,8 @@ class _MemoryRun:
         agents = range(setup.dag.agents)
         # They are stored now and then, but sealed in every round: what is sealed is the newer one.
         kept = read_sealed(folder, largest)
-        newest = [max(load_snapshots(run.agent(agent)), default=0) for agent in agents]
+        held = [load_snapshots(run.agent(agent)).keys() or {0} for agent in agents]
+        newest = list(map(max, held))
         sealed = bool(kept) and all(max(kept.get(agent, [-1])) >= newest[agent] for agent in agents)
         self._folders = [CheckpointFolder(run.agent(agent), settings.fsync, fence) for agent in agents]
         identities = [folder.identity() for folder in self._folders]
@@ -94,8 +96,10 @@ class _MemoryRun:
         self._fence = fence
         self._note: Path | None = None
         """Says that all are stored for the first time: nobody held more than what all begin with."""
-        begun = any(newest) or recorded_rounds(folder / run_files.RECORD) not in (0, 1)
-        if not settings.seal and not begun:
+        reached = recorded_rounds(folder / run_files.RECORD)
+        self._base = newest_common(held, reached)
+        """Round from which the run goes on if this process is killed while it stores the next ones."""
+        if not settings.seal and not any(newest):
             self._note = folder / run_files.STORING
         self._critics: dict[int, CriticState] = recorded_critics(folder, setup.experiment)
         """The critic's last two states, as lost or stored as the agents' are."""
@@ -195,7 +199,7 @@ class _MemoryRun:
     def _store(self) -> None:
         """Store every agent's last two thetas, and the critic beside them.
 
-        Of those before one stays until the next storing.
+        Until all have theirs, nobody gives up that of the round with which the run would go on meanwhile.
         """
         cluster = self._cluster
         if self._note is not None and any(cluster.thetas):
@@ -203,7 +207,7 @@ class _MemoryRun:
             generation = read_bytes(self._note.with_name(run_files.GENERATION))
             write_atomically(self._note, generation, self._settings.fsync, self._fence)
         for round_, state in sorted(self._critics.items()):
-            self._record.write_critic(round_, state)
+            self._record.write_critic(round_, state, self._base)
         for agent, folder in enumerate(self._folders):
             if cluster.identities[agent] and not self._known[agent]:
                 folder.adopt(agent, cluster.identities[agent])
@@ -211,10 +215,14 @@ class _MemoryRun:
             thetas = cluster.thetas[agent]
             if thetas != self._stored.get(agent):
                 for round_, theta in sorted(thetas.items()):
-                    folder.write(round_, theta)
+                    folder.write(round_, theta, self._base)
                 folder.rest()
                 self._stored[agent] = dict(thetas)
-        if self._note is not None and all(cluster.thetas):
+        if not all(cluster.thetas):
+            return
+        common = newest_common([*self._stored.values()])
+        self._base = self._base if common is None else common
+        if self._note is not None:
             self._fence.discard(self._note)
             self._note = None
 

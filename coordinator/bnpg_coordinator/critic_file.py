@@ -7,7 +7,7 @@ with the critic of that round, and of the next one, and announces to the bit wha
 from pathlib import Path
 
 from bnpg_protocol.process.fence import Fence
-from bnpg_protocol.process.slots import SLOTS, SlotFile, read_slots
+from bnpg_protocol.process.slots import SlotFile, kept_beside, read_slots
 
 from bnpg_coordinator.critic_state import CriticState, decoded
 
@@ -33,8 +33,15 @@ class CriticFile:
         self._fence = fence
         self._slots: SlotFile | None = None
 
-    def write(self, round_: int, state: CriticState) -> None:
+    def write(self, round_: int, state: CriticState, keep: int | None = None) -> None:
         """Make the critic of a round durable, and keep those of the two rounds before that are here.
+
+        Parameters
+        ----------
+        round_ : int
+        state : CriticState
+        keep : int, optional
+            A round whose critic stays, whatever else goes.
 
         Raises
         ------
@@ -43,14 +50,12 @@ class CriticFile:
         """
         content = state.encoded()
         if self._slots is not None and self._slots.fits(content):
-            self._slots.write(round_, content)
+            self._slots.write(round_, content, keep)
             return
         held = read_slots(self._path) if self._path.exists() else {}
-        before = [(other, kept) for other, kept in sorted(held.items()) if other < round_]
         self.close()
-        self._slots = SlotFile(
-            self._path, [*before[1 - SLOTS :], (round_, content)], self._fsync, self._fence
-        )
+        rounds = [*kept_beside(held, round_, keep), (round_, content)]
+        self._slots = SlotFile(self._path, rounds, self._fsync, self._fence)
 
     def close(self) -> None:
         """Keep no file open until the next writing."""

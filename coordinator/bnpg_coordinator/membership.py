@@ -1,5 +1,7 @@
 """Who takes part: ids, incarnations, fencing, and the doubly confirmed edges of an epoch."""
 
+from collections.abc import Collection, Sequence
+
 from bnpg_protocol.process.security.admission import Admission
 from bnpg_protocol.wire.addresses import UNASSIGNED, name
 from bnpg_protocol.wire.envelope import Envelope
@@ -27,6 +29,21 @@ class Member(Struct):
 
 
 _LOST = "an agent's state folder was lost or"
+
+
+def newest_common(held: Sequence[Collection[int]], recorded: int | None = None) -> int | None:
+    """Return the newest round whose theta everybody holds, no later than what is recorded; None without one.
+
+    An agent may hold thetas of later rounds, of a life of the run that was killed while it stored them. They
+    are what they will be again.
+
+    Examples
+    --------
+    >>> newest_common([(4, 7, 8), (2, 3, 4)]), newest_common([(0, 1), (1, 2)], 0), newest_common([(), (0,)])
+    (4, None, None)
+    """
+    common = set.intersection(*map(set, held))
+    return max((round_ for round_ in common if recorded is None or round_ <= recorded), default=None)
 
 
 class Membership:
@@ -99,7 +116,7 @@ class Membership:
         return agent
 
     def base(self, restarts: bool = False, recorded: int | None = None) -> int:
-        """Return the round the run goes on with: the newest theta that everybody holds.
+        """Return the round the run goes on with: that of the newest theta that everybody holds.
 
         Parameters
         ----------
@@ -111,24 +128,28 @@ class Membership:
         Raises
         ------
         OrderViolation
-            If an agent does not hold that theta any more; the text names it.
+            If there is none; the text names an agent that does not hold what was to be expected.
         """
-        base = min(member.latest for member in self.members.values())
-        ends = recorded is not None and recorded < base
-        if recorded is not None:
-            base = min(base, recorded)
-        for agent, member in sorted(self.members.items()):
-            if base not in member.held and member.latest != base:
-                if restarts:
-                    return 0
-                held = ", ".join(map(str, member.held))
-                raise OrderViolation(
-                    f"the run must go on at round {base}{', where its record ends' * ends}, "
-                    f"but agent {agent} holds theta of {held} only: "
-                    f"{'lines were lost or the record' if ends else _LOST} "
-                    "belongs to another moment of the run"
-                )
-        return base
+        held = [{*member.held, member.latest} for _, member in sorted(self.members.items())]
+        base = newest_common(held, recorded)
+        if base is not None:
+            return base
+        if restarts:
+            return 0
+        newest = min(member.latest for member in self.members.values())
+        ends = recorded is not None and recorded < newest
+        base = newest if recorded is None else min(newest, recorded)
+        agent, member = next(
+            (agent, member)
+            for agent, member in sorted(self.members.items())
+            if base not in member.held and member.latest != base
+        )
+        raise OrderViolation(
+            f"the run must go on at round {base}{', where its record ends' * ends}, "
+            f"but agent {agent} holds theta of {', '.join(map(str, member.held))} only: "
+            f"{'lines were lost or the record' if ends else _LOST} "
+            "belongs to another moment of the run"
+        )
 
     def neighbours(self) -> dict[int, Neighbour]:
         """Return the links of the coordinator in a new epoch, and forget the edges of the old one."""

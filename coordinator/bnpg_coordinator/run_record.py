@@ -134,9 +134,9 @@ class RunRecord:
             status = observe() | {"written": time.time()}
             self._replace(run_files.STATUS, json.dumps(status).encode(), fsync=False)
 
-    def write_critic(self, round_: int, state: CriticState) -> None:
-        """Make the critic of a round durable."""
-        self._critic.write(round_, state)
+    def write_critic(self, round_: int, state: CriticState, keep: int | None = None) -> None:
+        """Make the critic of a round durable; that of the round `keep` stays."""
+        self._critic.write(round_, state, keep)
 
     def write_policy(self, policy: JointPolicy) -> None:
         """Write the policy that was gathered."""

@@ -69,6 +69,9 @@ def test_agents_without_an_id_get_those_that_are_free(order):
         ({0: (4, 5), 1: (5, 6), 2: (4, 5)}, 5),
         ({0: (5, 6), 1: (4, 5), 2: (5, 6)}, 5),
         ({0: (0, 1), 1: (), 2: (0, 1)}, 0),
+        ({0: (4, 7, 8), 1: (2, 3, 4), 2: (4, 7, 8)}, 4),
+        ({0: (4, 5, 8), 1: (4, 5, 6), 2: (3, 4, 5)}, 5),
+        ({0: (4, 5, 8), 1: (4, 5, 6), 2: (4, 5, 6)}, 5),
     ],
 )
 def test_the_run_goes_on_with_the_newest_theta_that_everybody_holds(membership, held, base):

@@ -126,3 +126,13 @@ def test_a_writing_that_is_cut_short_by_the_system_goes_on(
         monkeypatch.setattr(os, "pwrite", lambda file, content, at: whole(file, bytes(content)[:7], at))
         slots.write(2, CONTENT[2])
     assert holds(tmp_path) == [1, 2]
+
+
+@given(st.lists(st.integers(5, 39), max_size=8, unique=True), st.integers(0, 4))
+def test_a_round_that_is_to_be_kept_stays_whatever_is_written(tmp_path_factory, rounds, keep) -> None:
+    folder = tmp_path_factory.mktemp("slots")
+    kept = {round_: CONTENT[round_] for round_ in {keep, 3, 4}}
+    with begun(folder, *sorted(kept)) as slots:
+        for round_ in rounds:
+            slots.write(round_, CONTENT[round_], keep)
+            assert {keep, round_} <= set(holds(folder))

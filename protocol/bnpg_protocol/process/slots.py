@@ -12,7 +12,7 @@ The file is kept open, and is therefore replaced by a copy of its own by whoever
 import hashlib
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -88,11 +88,18 @@ class SlotFile:
         """Whether a content has room in a slot of this file."""
         return _HEAD.size + len(content) <= self._size
 
-    def write(self, round_: int, content: bytes) -> None:
+    def write(self, round_: int, content: bytes, keep: int | None = None) -> None:
         """Store a round in place of the one that is needed least.
 
         That is the same round, or else an empty slot, or else one that is still to be played again, or else
         the oldest one. What is there already is not written again.
+
+        Parameters
+        ----------
+        round_ : int
+        content : bytes
+        keep : int, optional
+            A round that stays, whatever else goes.
 
         Raises
         ------
@@ -102,7 +109,7 @@ class SlotFile:
         """
         head = _head(round_, content)
         if (round_, head[-32:]) not in self._held:
-            place = self._place(round_)
+            place = self._place(round_, keep)
             self._held[place] = None
             try:
                 self._put(head + content, place * self._size)
@@ -129,13 +136,15 @@ class SlotFile:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _place(self, round_: int) -> int:
+    def _place(self, round_: int, keep: int | None = None) -> int:
         def need(place: int) -> tuple[int, int]:
             held = self._held[place]
             if held is None:
                 return 1, place
             if held[0] == round_:
                 return 0, place
+            if held[0] == keep:
+                return 4, place
             return (2, -held[0]) if held[0] > round_ else (3, held[0])
 
         return min(range(SLOTS), key=need)
@@ -148,6 +157,22 @@ class SlotFile:
 
     def _failed(self, error: OSError) -> StorageFailed:
         return StorageFailed(f"cannot write {self.path}: {error.strerror or error}")
+
+
+def kept_beside(held: Mapping[int, bytes], round_: int, keep: int | None = None) -> list[Slot]:
+    """Return what a file of slots holds beside a round that is written into a new one.
+
+    That are the two rounds before it; one of them gives way to `keep`, as of :meth:`SlotFile.write`.
+
+    Examples
+    --------
+    >>> held = {0: b"", 7: b"", 8: b"", 9: b""}
+    >>> [round_ for round_, _ in kept_beside(held, 9)], [round_ for round_, _ in kept_beside(held, 9, 0)]
+    ([7, 8], [0, 8])
+    """
+    stays: set[int] = set() if keep is None or keep == round_ or keep not in held else {keep}
+    before = sorted(other for other in held if other < round_ and other not in stays)
+    return [(other, held[other]) for other in sorted({*before[len(stays) + 1 - SLOTS :], *stays})]
 
 
 def read_slots(path: Path) -> dict[int, bytes]:
