@@ -202,7 +202,8 @@ class _MemoryRun:
         Until all have theirs, nobody gives up that of the round with which the run would go on meanwhile.
         """
         cluster = self._cluster
-        if self._note is not None and any(cluster.thetas):
+        common = newest_common(cluster.thetas)
+        if self._note is not None and common is not None:
             # Stale as soon as another coordinator has gone on with the run.
             generation = read_bytes(self._note.with_name(run_files.GENERATION))
             write_atomically(self._note, generation, self._settings.fsync, self._fence)
@@ -212,16 +213,19 @@ class _MemoryRun:
             if cluster.identities[agent] and not self._known[agent]:
                 folder.adopt(agent, cluster.identities[agent])
                 self._known[agent] = True
-            thetas = cluster.thetas[agent]
+            if common is None:
+                continue  # some have not begun, or hold more than they are going on with
+            # With what is kept that is as many as one file holds.
+            later = max((round_ for round_ in cluster.thetas[agent] if round_ != common), default=common)
+            thetas = {round_: cluster.thetas[agent][round_] for round_ in sorted({common, later})}
             if thetas != self._stored.get(agent):
-                for round_, theta in sorted(thetas.items()):
+                for round_, theta in thetas.items():
                     folder.write(round_, theta, self._base)
                 folder.rest()
-                self._stored[agent] = dict(thetas)
-        if not all(cluster.thetas):
+                self._stored[agent] = thetas
+        if common is None:
             return
-        common = newest_common([*self._stored.values()])
-        self._base = self._base if common is None else common
+        self._base = common
         if self._note is not None:
             self._fence.discard(self._note)
             self._note = None
