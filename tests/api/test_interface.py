@@ -232,6 +232,45 @@ def test_a_mistake_is_an_input_error_that_leaves_nothing_behind(
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", [one.name for one in declared(Experiment, Setting) if one.name != "game"])
+def test_an_integer_of_thousands_of_digits_is_refused_whatever_the_setting(here: Path, name: str) -> None:
+    for value in (10**5000, -(10**5000)):
+        with pytest.raises(bnpg.InputError, match="integer of 16610 bits") as caught:
+            bnpg.train("climbing", **{name: value})
+        assert len(str(caught.value)) < 400
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda long: bnpg.train("climbing", patience=long),
+        lambda long: bnpg.train("climbing", environment_workers=long),
+        lambda long: bnpg.train(env="relay", steps=long),
+        lambda long: bnpg.sweep({"lanes": [1, long]}, "swept", base={"game": "climbing"}),
+        lambda long: bnpg.sweep({"seed": [1]}, "swept", base={"game": "climbing", "rounds": long}),
+        lambda long: bnpg.sweep({"seed": [1]}, "swept", base={"game": "climbing"}, jobs=-long),
+        lambda long: bnpg.game(f"coordination(agents={long:#x})"),
+        lambda long: bnpg.game(f"coordination(agents=[{long:#x}])"),
+        lambda long: bnpg.game(f"coordination(epsilon=[{long:#x}])"),
+        lambda long: bnpg.train("climbing", rounds=1).policy.sample([0], seed=long),
+        lambda long: bnpg.dense_game(long, np.ones((1, 2, 1)), np.zeros((1, 2)), np.ones(1), 0.5),
+    ],
+)
+def test_an_integer_of_thousands_of_digits_is_an_input_error_anywhere(here: Path, asked: Any) -> None:
+    with pytest.raises(bnpg.InputError, match="integer of 16610 bits"):
+        asked(10**5000)
+    assert list(here.iterdir()) == []
+
+
+def test_to_go_on_for_an_endless_number_of_rounds_is_refused(here: Path) -> None:
+    bnpg.train("climbing", **QUICK, out="mine")
+    with pytest.raises(
+        bnpg.InputError, match=r"^rounds: .* at most 1000000000, got an integer of 16610 bits"
+    ):
+        bnpg.resume("mine", rounds=10**5000)
+
+
 NAMES: list[Any] = [
     bnpg.load_run,
     bnpg.resume,
