@@ -6,7 +6,7 @@ from typing import Any
 LONGEST = 80
 """Letters of a quoted value."""
 INTEGER_BITS = 1024
-"""Bits that an integer of a setting or a document may have: a float64 goes as far, and Python writes it out."""
+"""Bits that an integer of a setting or a document may have: a float64 goes as far, and Python writes them."""
 
 
 def quoted(value: Any) -> str:
