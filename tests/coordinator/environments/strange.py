@@ -345,7 +345,7 @@ class Odd(Meeting):
         if self.how == "cancelled":
             raise asyncio.CancelledError
         if self.how == "skips":
-            raise BaseException("x")
+            raise BaseException("x")  # noqa: TRY002
         if self.how == "unspeakable":
             raise Unspeakable
         if self.how == "exits as it speaks":
