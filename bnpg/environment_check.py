@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bnpg_coordinator.environments.foreign import RAISED, described
+from bnpg_coordinator.environments.foreign import Hung, described
 from bnpg_coordinator.environments.opening import Opened
 from bnpg_coordinator.environments.probe import LANES, carried_over, play, probe_seed
 from bnpg_coordinator.environments.versions import versions
-from bnpg_coordinator.environments.watch import Hung, Watch
+from bnpg_coordinator.environments.watch import Watch
 from bnpg_coordinator.environments.world import PATIENCE
 from bnpg_coordinator.experiment import experiment_from
 from bnpg_coordinator.simulator import open_unread, simulates
@@ -188,7 +188,9 @@ def _failed(test: Callable[[], Any], patience: float) -> str:
             Watch(patience, lambda: "a test of its package").over(test)
         except Hung:
             return f"it is not through after {patience:g} s"
-        except RAISED as error:  # whatever somebody else's test may raise
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever somebody else's test may raise
             return described(error)
     return ""
 

@@ -39,6 +39,7 @@ from bnpg.experiment_checks import (
 )
 from bnpg.notices import announce, warn
 from bnpg.one_thread import one_thread
+from bnpg_files.quoting import quoted
 from bnpg_math.dag import FAMILIES, Dag
 from bnpg_math.dag.text import parse_dag
 from bnpg_math.errors import InputError, PolicyError
@@ -52,7 +53,6 @@ from bnpg_math.games.registry import BUILDERS
 from bnpg_math.games.registry import game as find_game
 from bnpg_math.policies.joint import Policy, check_policy
 from bnpg_math.policies.network_file import JointPolicy, NetworkTeam, read_policy, write_policy
-from bnpg_math.quoting import quoted
 from bnpg_math.theory.weighted_bound import edges_price
 
 SAME_LAMBDA = 1e-12

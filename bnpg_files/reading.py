@@ -12,11 +12,13 @@ import re
 import stat
 import tomllib
 from codecs import BOM_UTF8
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import msgspec
+
+from bnpg_files.quoting import INTEGER_BITS, LONGEST, quoted
 
 DOCUMENT = 1 << 26
 """Bytes that a document (JSON, TOML, text) may have: 64 MiB, far more than any of them needs."""
@@ -131,7 +133,7 @@ def read_json(path: str | os.PathLike[str], kind: type[Kind], error: Callable[[s
     """
     text = read_text(path, error)
     try:
-        _check_depth(msgspec.json.decode(text))
+        check_values(msgspec.json.decode(text))
         return msgspec.json.decode(text, type=kind)
     except (ValueError, RecursionError, MemoryError) as reason:
         raise error(f"{path} cannot be read: {_reason(reason)}") from None
@@ -160,7 +162,7 @@ def toml_document(text: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is none, or nested too deeply.
+        If it is none, is nested too deeply, or holds an integer that Python may not write out.
     """
     # The parser of the standard library keeps every beginning of a dotted key: room in its length squared.
     bare = text.translate({ord(" "): None, ord("\t"): None})
@@ -170,13 +172,21 @@ def toml_document(text: str) -> dict[str, Any]:
         document = tomllib.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    _check_depth(document)
+    check_values(document)
     return document
 
 
-def _check_depth(document: Any) -> None:
-    level = [document]
+def check_values(document: Any) -> None:
+    """Refuse a document that could not be written out again.
+
+    Raises
+    ------
+    ValueError
+        If it is nested too deeply, or holds an integer that is too long; the text says where.
+    """
+    level, large = [document], None
     for _ in range(NESTED):
+        large = next((value for value in level if _is_large(value)), large)
         level = [
             inner
             for value in level
@@ -184,8 +194,26 @@ def _check_depth(document: Any) -> None:
             for inner in (value.values() if isinstance(value, dict) else value)
         ]
         if not level:
-            return
-    raise ValueError("nested too deeply")
+            break
+    else:
+        raise ValueError("nested too deeply")
+    if large is not None:
+        way = next(way for way, value in _ways(document, "") if value is large)
+        where = way if way.isprintable() and len(way) <= LONGEST else quoted(way)
+        expected = f"expected an integer of at most {INTEGER_BITS} bits, got {quoted(large)}"
+        raise ValueError(f"{where}: {expected}" if where else expected)
+
+
+def _is_large(value: Any) -> bool:
+    return type(value) is int and value.bit_length() > INTEGER_BITS
+
+
+def _ways(document: Any, way: str) -> Iterator[tuple[str, Any]]:
+    """Yield what is in a document, with the keys that lead to it."""
+    yield way, document
+    if isinstance(document, dict | list):
+        for key, value in document.items() if isinstance(document, dict) else enumerate(document):
+            yield from _ways(value, f"{way}.{key}" if way else str(key))
 
 
 def why(reason: OSError) -> str:

@@ -7,12 +7,12 @@ from bnpg.api.games import game as find_game
 from bnpg.api.wording import in_python_words
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.notices import announce
+from bnpg_files.quoting import quoted
 from bnpg_math.arrays.npz import scalar
 from bnpg_math.errors import InputError, PolicyError
 from bnpg_math.games.game import Game
 from bnpg_math.policies.joint import Policy, check_policy
 from bnpg_math.policies.network_file import read_policy
-from bnpg_math.quoting import quoted
 
 
 @in_python_words

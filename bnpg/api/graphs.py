@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from bnpg_files.quoting import quoted
 from bnpg_math.dag import Dag, Edge, edges_from
 from bnpg_math.errors import DagError
-from bnpg_math.quoting import quoted
 
 EXPECTED = (
     "a name, a path, a Dag, pairs (parent, child), a directed graph, a matrix of 0 and 1, {parent: children}"

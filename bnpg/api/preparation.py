@@ -26,10 +26,10 @@ from bnpg.launchers.registry import check_launcher
 from bnpg.launchers.settings import LaunchSettings, asked_settings
 from bnpg.run_creation import FAULTS_FILE, chosen_folder, create_run_folder, read_faults
 from bnpg.run_folder import RunFolder
+from bnpg_files.quoting import quoted
 from bnpg_math.errors import DagError, InputError
 from bnpg_math.games.game import Game
 from bnpg_math.policies.joint import Policy
-from bnpg_math.quoting import quoted
 
 Pathlike = str | os.PathLike[str]
 

@@ -18,12 +18,12 @@ from bnpg.api.wording import in_python_words, python_words, setting_keys
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.measures import named
 from bnpg.report.recorded_run import RecordedRun, read_run
+from bnpg_files.quoting import quoted
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
 from bnpg_math.games.game import Game
 from bnpg_math.html_table import facts
 from bnpg_math.policies.joint import Policy, policy_of
-from bnpg_math.quoting import quoted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,9 @@ from bnpg.launchers.settings import settings_from
 from bnpg.sweeps.folder import available_cores
 from bnpg.sweeps.grid import grid_of, read_grid
 from bnpg.sweeps.running import Sweep, run_sweep
+from bnpg_files.quoting import quoted
+from bnpg_files.reading import check_values
 from bnpg_math.errors import InputError
-from bnpg_math.quoting import quoted
 
 
 @in_python_words
@@ -73,6 +74,10 @@ def sweep(
         tables = {"base": shared, "grid": axes}
         if random:
             tables["random"] = {_key(name): _drawn(values, name) for name, values in random.items()}
+        try:
+            check_values(tables)
+        except ValueError as error:
+            raise InputError(f"grid: {error}") from None
         checked = grid_of(tables, Path(), "grid", samples)
     else:
         checked = read_grid(Path(grid), samples)

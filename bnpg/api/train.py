@@ -7,7 +7,7 @@ from typing import Any
 from bnpg.api.preparation import TRAINING, prepared
 from bnpg.api.recorded import Run
 from bnpg.api.signature import takes
-from bnpg.api.training import run_prepared
+from bnpg.api.training import check_on_line, run_prepared
 from bnpg.api.wording import in_python_words
 from bnpg_math.dag import Dag
 from bnpg_math.games.game import Game
@@ -89,5 +89,6 @@ def train(
     ...
     bnpg.InputError: rounds: expected an integer of at least 0, got -1
     """
+    check_on_line(on_line)
     asked = {"dag": dag, "initial": initial, **settings}
     return run_prepared(prepared(game, asked, faults, out, env, exist_ok), progress, on_line)

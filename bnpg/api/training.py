@@ -21,6 +21,8 @@ from bnpg.live.watching import watching
 from bnpg.report.recorded_run import recorded
 from bnpg.resumption import check_resumable, completed, resumable
 from bnpg.run_folder import RunFolder
+from bnpg_files.quoting import quoted
+from bnpg_math.errors import InputError
 
 Pathlike = str | os.PathLike[str]
 
@@ -79,6 +81,7 @@ def resume(
     InputError, RunFailed, KeyboardInterrupt
         As in :func:`train`.
     """
+    check_on_line(on_line)
     run = RunFolder(Path(folder))
     if env is not None:
         run.hand_over(env)
@@ -90,6 +93,17 @@ def resume(
     if completed(run):
         return Run(recorded(run))
     return run_to_the_end(run, run.settings, progress, on_line, rounds=asked)
+
+
+def check_on_line(on_line: Any) -> None:
+    """Refuse what cannot be called with a line.
+
+    Raises
+    ------
+    InputError
+    """
+    if on_line is not None and not callable(on_line):
+        raise InputError(f"on_line must be a function of a line of the record, got {quoted(on_line)}")
 
 
 def run_prepared(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bnpg_coordinator.environments.foreign import RAISED
+from bnpg_coordinator.environments.foreign import OURS, described
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -170,9 +170,10 @@ def rendered(environment: Any, what: str) -> Picture:
     """
     try:
         drawn = environment.render()
-    except RAISED as error:  # whatever somebody else's code may raise
-        text = " ".join(str(error).split())[:200]
-        raise InputError(f"{what} cannot be drawn: render raised {type(error).__name__}: {text}") from error
+    except OURS:
+        raise
+    except BaseException as error:
+        raise InputError(f"{what} cannot be drawn: render raised {described(error)}") from error
     picture = np.asarray(drawn)
     if picture.ndim != 3 or picture.shape[-1] not in (3, 4) or picture.dtype.kind not in "ui":
         got = "nothing" if drawn is None else f"{type(drawn).__name__} of shape {picture.shape}"

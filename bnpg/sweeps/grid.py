@@ -33,9 +33,9 @@ from bnpg_protocol.process.settings import unknown
 
 from bnpg.experiment_plan import ExperimentPlan, plan_experiment
 from bnpg.sweeps.random_search import KEY, SAMPLES, Search, search_of
+from bnpg_files.quoting import LONGEST, quoted
 from bnpg_files.reading import read_toml
 from bnpg_math.errors import InputError
-from bnpg_math.quoting import LONGEST, quoted
 
 FIELDS = tuple(field.key for field in experiment_settings())
 """What may stand in each table."""

@@ -15,8 +15,8 @@ import msgspec
 from bnpg_coordinator.experiment import experiment_settings
 from msgspec import Meta, Struct, field
 
+from bnpg_files.quoting import quoted
 from bnpg_math.errors import InputError
-from bnpg_math.quoting import quoted
 
 SAMPLES, KEY = "samples", "key"
 """What stands in the table beside fields: how many points, and what they are keyed by."""

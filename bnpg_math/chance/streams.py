@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from bnpg_files.quoting import quoted
 from bnpg_math.arrays import FloatArray
 from bnpg_math.errors import InputError
 
@@ -64,7 +65,7 @@ _idle: list[np.random.Generator] = []
 def _address(seed: int, purpose: Purpose, index: int, round_: int, step: int, block: int = 0) -> Any:
     """State of a Philox at the beginning of a stream; the address is checked here."""
     if not 0 <= seed < _WORD:
-        raise InputError(f"seed must be in 0..2**64-1, got {seed}")
+        raise InputError(f"seed must be in 0..2**64-1, got {quoted(seed)}")
     if not 0 <= index < _HALF_WORD:
         raise InputError(f"index of a stream must be in 0..2**32-1, got {index}")
     if not (0 <= round_ < _WORD and 0 <= step < _WORD):

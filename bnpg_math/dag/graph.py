@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from bnpg_files.quoting import quoted
 from bnpg_math.errors import DagError
-from bnpg_math.quoting import quoted
 
 Edge = tuple[int, int]
 MOST_AGENTS = 10_000

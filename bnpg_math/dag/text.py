@@ -14,12 +14,12 @@ import difflib
 import re
 from pathlib import Path
 
+from bnpg_files.quoting import quoted
 from bnpg_files.reading import read_bytes
 from bnpg_math.arrays.npz import read_arrays
 from bnpg_math.dag import FAMILIES, Dag, Edge
 from bnpg_math.errors import DagError
 from bnpg_math.policies.file import edges_of
-from bnpg_math.quoting import quoted
 
 _EDGE = re.compile(r"(\d{1,9})\s*(?:->|-|\s|,|;)\s*(\d{1,9})")
 _LIST = re.compile(r"\s*\d+\s*->?\s*\d+\s*(,\s*\d+\s*->?\s*\d+\s*)*")

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bnpg_files.quoting import INTEGER_BITS, quoted
 from bnpg_math.errors import GameError
 
 Arguments = Mapping[str, object]
@@ -78,11 +79,15 @@ def checked_arguments(name: str, builder: Callable[..., Any], arguments: Argumen
             raise GameError(f"{name} has no parameter {key!r}: {hint}")
         if parameters[key].annotation is int:
             if not isinstance(value, int) or isinstance(value, bool):
-                raise GameError(f"{name}: {key} must be an integer, got {value!r}")
+                raise GameError(f"{name}: {key} must be an integer, got {quoted(value)}")
+            if value.bit_length() > INTEGER_BITS:
+                raise GameError(
+                    f"{name}: {key} must be an integer of at most {INTEGER_BITS} bits, got {quoted(value)}"
+                )
             values[key] = value
         else:
             if not isinstance(value, int | float) or isinstance(value, bool):
-                raise GameError(f"{name}: {key} must be a number, got {value!r}")
+                raise GameError(f"{name}: {key} must be a number, got {quoted(value)}")
             try:
                 values[key] = float(value)
             except OverflowError:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from bnpg_files.quoting import quoted
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.npz import real
 from bnpg_math.errors import GameError
@@ -55,6 +56,8 @@ class Game:
     notices: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise GameError(f"name must be a text, got {quoted(self.name)}")
         expected = (self.transition.states, *self.transition.actions)
         reward = real(self.reward, "reward", GameError)
         initial = real(self.initial, "initial", GameError)

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bnpg_files.quoting import quoted
 from bnpg_math.errors import GameError
 from bnpg_math.games.game import Game
 from bnpg_math.games.probabilities import distributions
 from bnpg_math.games.sparse_game import sparse_game
-from bnpg_math.quoting import quoted
 
 MOST_PAIRS = 1 << 24
 """Most states times joint actions that are asked for their outcomes."""

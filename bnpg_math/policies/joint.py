@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bnpg_files.quoting import quoted
 from bnpg_math.arrays import FloatArray, IntArray
 from bnpg_math.arrays.npz import real
 from bnpg_math.chance.sampling import cumulative, sample_actions
@@ -19,7 +20,6 @@ from bnpg_math.games.probabilities import distributions, frozen, place
 from bnpg_math.html_table import columns
 from bnpg_math.policies.softmax import policy, theta_shape, validate_theta
 from bnpg_math.policies.spec import PolicySpec
-from bnpg_math.quoting import quoted
 
 ROWS_SHOWN = 24
 """Rows of a policy's tables that a notebook shows."""

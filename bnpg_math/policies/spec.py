@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from bnpg_files.quoting import quoted
 from bnpg_math.errors import PolicyError
 from bnpg_math.networks.spec import parse_hidden
-from bnpg_math.quoting import quoted
 
 TABLE, DIRECT, NETWORK = "table", "direct", "mlp"
 

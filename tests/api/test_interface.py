@@ -232,6 +232,56 @@ def test_a_mistake_is_an_input_error_that_leaves_nothing_behind(
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", [one.name for one in declared(Experiment, Setting) if one.name != "game"])
+def test_an_integer_of_thousands_of_digits_is_refused_whatever_the_setting(here: Path, name: str) -> None:
+    for value in (10**5000, -(10**5000)):
+        with pytest.raises(bnpg.InputError, match="integer of 16610 bits") as caught:
+            bnpg.train("climbing", **{name: value})
+        assert len(str(caught.value)) < 400
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda long: bnpg.train("climbing", patience=long),
+        lambda long: bnpg.train("climbing", environment_workers=long),
+        lambda long: bnpg.train(env="relay", steps=long),
+        lambda long: bnpg.sweep({"lanes": [1, long]}, "swept", base={"game": "climbing"}),
+        lambda long: bnpg.sweep({"seed": [1]}, "swept", base={"game": "climbing", "rounds": long}),
+        lambda long: bnpg.sweep({"seed": [1]}, "swept", base={"game": "climbing"}, jobs=-long),
+        lambda long: bnpg.game(f"coordination(agents={long:#x})"),
+        lambda long: bnpg.game(f"coordination(agents=[{long:#x}])"),
+        lambda long: bnpg.game(f"coordination(epsilon=[{long:#x}])"),
+        lambda long: bnpg.train("climbing", rounds=1).policy.sample([0], seed=long),
+        lambda long: bnpg.dense_game(long, np.ones((1, 2, 1)), np.zeros((1, 2)), np.ones(1), 0.5),
+    ],
+)
+def test_an_integer_of_thousands_of_digits_is_an_input_error_anywhere(here: Path, asked: Any) -> None:
+    with pytest.raises(bnpg.InputError, match="integer of 16610 bits"):
+        asked(10**5000)
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [3, "print", 10**5000], ids=["number", "text", "long"])
+def test_what_cannot_be_called_with_a_line_is_refused_before_anything_is_done(here: Path, wrong: Any) -> None:
+    says = "^on_line must be a function of a line of the record, got "
+    with pytest.raises(bnpg.InputError, match=says):
+        bnpg.train("climbing", **QUICK, out="mine", on_line=wrong)
+    assert list(here.iterdir()) == []
+    bnpg.train("climbing", **QUICK, out="mine", on_line=lambda line: line["round"] == 2)
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    with pytest.raises(bnpg.InputError, match=says):
+        bnpg.resume("mine", on_line=wrong)
+    assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+
+
+def test_to_go_on_for_an_endless_number_of_rounds_is_refused(here: Path) -> None:
+    bnpg.train("climbing", **QUICK, out="mine")
+    with pytest.raises(bnpg.InputError, match="at most 1000000000, got an integer of 16610 bits"):
+        bnpg.resume("mine", rounds=10**5000)
+
+
 NAMES: list[Any] = [
     bnpg.load_run,
     bnpg.resume,

@@ -33,6 +33,11 @@ RAISED = "the environment raised ValueError: own trouble in two lines"
 CASES = [
     ("begin raises", ExitCode.WORLD, f"round 0, lanes 0 to 7, step 0: {RAISED}"),
     ("step exits", ExitCode.WORLD, "round 0, lanes 0 to 7, step 0: the environment raised SystemExit: 3"),
+    (
+        "step cancels",
+        ExitCode.WORLD,
+        "lanes 0 to 7, step 0: the environment raised CancelledError: by itself",
+    ),
     ("step none", ExitCode.WORLD, r"round 0, lanes 0 to 7, step 0: step\(\) must return a Seen of 8 lanes"),
     ("step hangs", ExitCode.DEADLINE, "round 0, lanes 0 to 7, step 0: the environment hangs, no answer for"),
     ("prepare raises", ExitCode.WORLD, f"round 0, lanes 0 to 7, step 0, prepare\\(\\): {RAISED}"),

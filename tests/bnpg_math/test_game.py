@@ -40,6 +40,16 @@ def test_the_digest_is_that_of_the_content():
 
 
 @pytest.mark.parametrize(
+    ("name", "got"),
+    [(None, "None"), (b"g", "b'g'"), (10**5000, "an integer of 16610 bits")],
+    ids=["nothing", "bytes", "long"],
+)
+def test_a_name_is_a_text(name, got):
+    with pytest.raises(GameError, match=f"^name must be a text, got {got}$"):
+        dense_game(name, P, R, MU, 0.9)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ((P, R.T, MU, 0.9), r"reward must have shape \(2, 3\), got \(3, 2\)"),

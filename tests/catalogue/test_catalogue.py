@@ -95,8 +95,13 @@ ODD = {
     "cannot be read": lambda folder: (folder / "metrics.jsonl").write_bytes(b"[]\n"),
     "regular file": lambda folder: _gone(folder / "experiment.toml").symlink_to("/dev/zero"),
     "run.json": lambda folder: (folder / "run.json").write_text('{"run": 3}'),
+    "rounds: expected an integer of": lambda folder: _with_long_rounds(folder / "experiment.toml"),
     "nested too deeply": lambda folder: (folder / "run.json").write_text("[" * 100_000),
 }
+
+
+def _with_long_rounds(file: Path) -> None:
+    file.write_text(file.read_text().replace("rounds = 4", f"rounds = 0x{'f' * 6000}"))
 
 
 def _gone(file: Path) -> Path:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bnpg.__main__ import main
 
 NUMBERS = ["-1", "0", "1", "2", "0.5", "-0.5", "1e400", "1e-320", "inf", "-inf", "nan"]
-TOO_LARGE = ["9223372036854775808", "99999999999999999999"]
+TOO_LARGE = ["9223372036854775808", "99999999999999999999", f"0x{'f' * 6000}", f"[0x{'f' * 6000}]"]
 OTHER_TYPES = ["true", "[]", "[1]", '["a"]', "{}", "{a = 1}", "1979-05-27"]
 TEXTS = [
     "",

@@ -80,6 +80,48 @@ def test_documents_are_nested_so_far_and_no_further(tmp_path: Path, depth: int, 
                 read_toml(path, dict, ValueError)
 
 
+LONG = f"0x{'f' * 6000}"
+BITS = "expected an integer of at most 1024 bits, got an integer of 24000 bits"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (f"a = {LONG}", "a: "),
+        (f"a = 1\n[b]\nc = [1, {{d = {LONG}}}]", "b.c.1.d: "),
+        (f"a = 0o{'7' * 8000}", "a: "),
+        (f"a = -0b{'1' * 24000}", None),  # no TOML
+        (f'"\\u001b[2J" = {LONG}', r"'\x1b[2J': "),
+        (f"{'k' * 500} = {LONG}", "'kkkkkk"),
+    ],
+)
+def test_an_integer_that_python_does_not_write_out_is_refused(
+    tmp_path: Path, text: str, where: str | None
+) -> None:
+    path = tmp_path / "file"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=str(path)) as refused:
+        read_toml(path, dict, ValueError)
+    assert str(refused.value).isprintable()
+    if where is not None:
+        assert str(refused.value).startswith(f"{path}: {where}")
+        assert BITS in str(refused.value)
+
+
+def test_a_long_integer_of_json_is_refused_too(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for digits in (400, 5000):
+        path.write_text(f'{{"a": [0, {"1" * digits}]}}')
+        with pytest.raises(ValueError, match=r"of at most 1024 bits|out of range"):
+            read_json(path, dict, ValueError)
+
+
+def test_integers_that_are_as_large_as_numbers_get_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text(f"a = {2**1024 - 1}\nb = {-(2**1024) + 1}\n")
+    assert read_toml(path, dict, ValueError) == {"a": 2**1024 - 1, "b": 1 - 2**1024}
+
+
 def test_more_than_is_allowed_is_not_begun_with(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(bytes(11))

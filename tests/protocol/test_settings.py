@@ -1,5 +1,6 @@
 """Settings that are declared once: read, checked and written by their declaration alone."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +21,7 @@ class Baking(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", kw
     oven_heat: Annotated[
         Annotated[int, Meta(ge=0, le=300)] | Literal["gentle", "fierce"], Setting("How hot.", symbol="HEAT")
     ] = 180
+    minutes: Annotated[Annotated[int, Meta(ge=1)], Setting("How long.")] = 30
     portion: Annotated[float, Meta(gt=0), Setting("Of `whole` cakes.", unit="cakes")] = 0.5
     crust: Annotated[Literal["thin", "thick"], Setting("How much of it.")] = "thin"
     salted: Annotated[bool, Setting("With salt.")] = True
@@ -60,7 +62,7 @@ BY_KEY = {one.key: one for one in declared(Baking, Setting)}
         ("book", 7, "expected a path, got 7"),
         ("recipes", "x", "there is no such setting; did you mean 'recipe'?"),
         ("oven_heat", 3, "there is no such setting; did you mean 'oven-heat'?"),
-        ("flour", 3, "there is no such setting; expected one of recipe, oven-heat, portion"),
+        ("flour", 3, "there is no such setting; expected one of recipe, oven-heat, minutes"),
     ],
 )
 def test_an_error_names_the_setting_what_is_expected_and_what_came(key: str, value: Any, says: str) -> None:
@@ -73,6 +75,63 @@ def test_an_error_names_the_setting_what_is_expected_and_what_came(key: str, val
 def test_what_has_no_default_must_be_given() -> None:
     with pytest.raises(SettingError, match="recipe: must be given"):
         convert({}, Baking)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        (
+            "minutes",
+            10**5000,
+            "expected an integer of at least 1 and less than 2^1024, got an integer of 16610 bits",
+        ),
+        ("minutes", -(10**5000), "expected an integer of at least 1, got a negative integer of 16610 bits"),
+        (
+            "minutes",
+            2**1024,
+            "expected an integer of at least 1 and less than 2^1024, got an integer of",
+        ),
+        (
+            "oven-heat",
+            10**5000,
+            "expected an integer of at least 0 and at most 300, 'gentle' or 'fierce', got an integer of",
+        ),
+        ("oven-heat", 10**20, "expected an integer of at least 0 and at most 300, .* got 1000000000000000"),
+        ("portion", 10**5000, "expected a finite number greater than 0 and less than 2^1024, got an integer"),
+        ("crust", 10**5000, "expected 'thin' or 'thick', got an integer of 16610 bits"),
+        ("crust", [10**5000], r"expected 'thin' or 'thick', got [an integer of 16610 bits]"),
+        ("salted", 10**5000, "expected true or false, got an integer of 16610 bits"),
+        ("toppings", [10**5000], "expected some of 'figs', 'plums', got [an integer of 16610 bits]"),
+    ],
+    ids=lambda value: "long" if isinstance(value, int) else None,
+)
+def test_an_integer_too_long_to_be_written_out_is_refused_by_its_size(
+    key: str, value: Any, says: str
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        convert({"recipe": "bread", key: value}, Baking)
+    assert re.match(f"{key}: {re.escape(says).replace(re.escape('.*'), '.*')}", str(caught.value))
+
+
+def test_an_integer_that_can_be_written_out_may_be_large() -> None:
+    assert BY_KEY["minutes"].checked(2**1024 - 1) == 2**1024 - 1
+    with pytest.raises(SettingError, match=r"at least 1 and less than 2\^1024, got '10000"):
+        BY_KEY["minutes"].from_text("1" + "0" * 400)
+
+
+class Unshowable:
+    """An object of somebody else's that cannot be shown, nor be a number."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+    def __float__(self) -> float:
+        raise RuntimeError("no")
+
+
+def test_an_object_that_cannot_be_shown_is_refused_in_one_line() -> None:
+    with pytest.raises(SettingError, match=r"^oven-heat: expected .*, got <Unshowable instance at 0x"):
+        BY_KEY["oven-heat"].checked(Unshowable())
 
 
 def test_a_long_value_is_shown_shortened() -> None:
@@ -127,8 +186,8 @@ def test_a_number_that_is_written_is_read_back(number: float) -> None:
 
 def test_defaults_and_choices_are_shown_as_they_are_typed() -> None:
     assert {key: one.shown_default() for key, one in BY_KEY.items()} == {
-        "recipe": "", "oven-heat": "180", "portion": "0.5", "crust": "thin", "salted": "salted",
-        "toppings": "", "book": "",
+        "recipe": "", "oven-heat": "180", "minutes": "30", "portion": "0.5", "crust": "thin",
+        "salted": "salted", "toppings": "", "book": "",
     }  # fmt: skip
     assert BY_KEY["crust"].metavar() == "[thin|thick]"
     assert BY_KEY["oven-heat"].metavar() == "HEAT|gentle|fierce"

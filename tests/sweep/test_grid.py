@@ -63,6 +63,10 @@ def test_files_are_found_from_the_grid_and_their_content_counts(here: Path) -> N
         plan_of(before.fields(before.runs[0]), before.folder, before.runs[0].digest)
 
 
+LONG = f"0x{'f' * 6000}"
+BITS = "expected an integer of at most 1024 bits, got an integer of 24000 bits"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -86,6 +90,12 @@ def test_files_are_found_from_the_grid_and_their_content_counts(here: Path) -> N
         ('[grid]\ngame = ["climbing", "climing"]', "run 1 .*did you mean 'climbing'"),
         ('[grid]\ngame = ["climbing"]\ndag = ["0-1", "0-2"]', "run 1 .*dag 0-2"),
         ('[grid]\ngame = ["climbing"]\nmode = ["exakt"]', "run 0 .*mode"),
+        (f'[grid]\ngame = ["climbing"]\nseed = [0, {LONG}]', f"grid.seed.1: {BITS}"),
+        (f'[base]\ngame = "climbing"\nlanes = {LONG}\n[grid]\nseed = [0]', f"base.lanes: {BITS}"),
+        (
+            f'[base]\ngame = "climbing"\n[random]\nlanes = {{from = 1, to = {LONG}}}',
+            f"random.lanes.to: {BITS}",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(here: Path, run: Any, text: str, says: str) -> None:

@@ -4,8 +4,24 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-RAISED = (Exception, SystemExit, GeneratorExit)
-"""What others' code may raise and that ends no process of ours; whoever presses Ctrl-C still ends it."""
+
+class Hung(BaseException):
+    """An environment takes too long. No exception of its own, so that it is not caught by the environment.
+
+    Its text says where.
+    """
+
+
+OURS = (KeyboardInterrupt, Hung)
+"""What is raised in the midst of others' code and is not theirs: Ctrl-C, and the alarm of a watch.
+
+All else that comes out of it is what it raised, whatever it is: `asyncio.CancelledError` and what pytest
+skips a test by are no `Exception` either. So others' code is called as::
+
+    except OURS:
+        raise
+    except BaseException as error:
+"""
 
 
 class Unusable(ValueError):
@@ -16,7 +32,9 @@ def described(error: BaseException) -> str:
     """Return kind and text of an error in one line, whatever its text does."""
     try:
         text = str(error)
-    except Exception:  # it is somebody else's, too
+    except OURS:
+        raise
+    except BaseException:  # it is somebody else's, too
         text = ""
     text = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:200]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from bnpg_coordinator.environments.foreign import RAISED, Unusable, described, printing_aside
-from bnpg_coordinator.environments.watch import Hung, Watch
+from bnpg_coordinator.environments.foreign import Hung, Unusable, described, printing_aside
+from bnpg_coordinator.environments.watch import Watch
 from bnpg_coordinator.worlds.interface import WorldFailed
 
 T = TypeVar("T")
@@ -32,9 +32,9 @@ def guarded(call: Callable[[], T], patience: float, where: Callable[[], str]) ->
     except Hung as at:
         why = f"the environment hangs, no answer for {patience:g} s"
         raise WorldFailed(f"{at}: {why}", hung=True) from None
-    except WorldFailed:
+    except (WorldFailed, KeyboardInterrupt):
         raise
     except Unusable as error:
         raise WorldFailed(f"{where()}: {error}") from None
-    except RAISED as error:
+    except BaseException as error:
         raise WorldFailed(f"{where()}: the environment raised {described(error)}") from error

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from bnpg_coordinator.environments.foreign import RAISED, described, printing_aside
+from bnpg_coordinator.environments.foreign import OURS, Hung, described, printing_aside
 from bnpg_coordinator.environments.guarded_world import guarded_world, is_world
 from bnpg_coordinator.environments.teams import Team, team
-from bnpg_coordinator.environments.watch import Hung, Watch
+from bnpg_coordinator.environments.watch import Watch
 from bnpg_coordinator.environments.world import EnvironmentWorld
 from bnpg_coordinator.worlds.bundled.registry import SIMULATORS, simulator
 from bnpg_coordinator.worlds.interface import World
@@ -261,11 +261,11 @@ def _in_a_line(call: Callable[[], T], failed: str, patience: float) -> T:
     try:
         with printing_aside():
             return Watch(patience, lambda: failed).over(call)
-    except InputError:
+    except (InputError, KeyboardInterrupt):
         raise
     except Hung:
         raise InputError(f"{failed}: it hangs, no answer for {patience:g} s") from None
-    except RAISED as error:
+    except BaseException as error:
         raise InputError(f"{failed}: {described(error)}") from error
 
 
@@ -367,7 +367,9 @@ def _imported(module: str, what: str) -> Any:
         raise InputError(
             f"{what}: importing {module} needs the module {missing}, which is not installed{how}"
         ) from None
-    except RAISED as error:
+    except OURS:
+        raise
+    except BaseException as error:
         raise InputError(f"{what}: importing {module} failed: {described(error)}") from error
 
 

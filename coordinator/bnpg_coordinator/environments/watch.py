@@ -8,17 +8,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TypeVar
 
-from bnpg_coordinator.environments.foreign import RAISED
+from bnpg_coordinator.environments.foreign import Hung
 from bnpg_coordinator.environments.last_resort import last_resort
 
 T = TypeVar("T")
-
-
-class Hung(BaseException):
-    """An environment takes too long. No exception of its own, so that it is not caught by the environment.
-
-    Its text says where.
-    """
 
 
 AGAIN = 0.5
@@ -71,7 +64,9 @@ class Watch:
             signal.setitimer(signal.ITIMER_REAL, self._limit / TICKS)
             with last_resort(self._limit, self._where):
                 played = play()
-        except (*RAISED, Hung):
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             if self._rang is None:
                 raise
         finally:

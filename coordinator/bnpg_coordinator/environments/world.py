@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bnpg_coordinator.environments.foreign import RAISED
+from bnpg_coordinator.environments.foreign import OURS, described
 from bnpg_coordinator.environments.guard import guarded
 from bnpg_coordinator.environments.observation import MASK, Reader, reader, whole
 from bnpg_coordinator.environments.teams import RESET, Team, reset_parts, step_parts
@@ -131,8 +131,10 @@ class EnvironmentWorld:
             who = f"{self.name}: agent {agent!r}"
             try:
                 does, sees = team.action_space(agent), team.observation_space(agent)
-            except RAISED as error:  # whatever somebody else's code may raise
-                raise InputError(f"{who} has no spaces: {type(error).__name__}: {error!s:.100}") from error
+            except OURS:
+                raise
+            except BaseException as error:
+                raise InputError(f"{who} has no spaces: {described(error)}") from error
             if type(does).__name__ != "Discrete":
                 raise InputError(f"{who} must act in a Discrete space, got {does!s:.100}")
             if does.n > MOST_ACTIONS:

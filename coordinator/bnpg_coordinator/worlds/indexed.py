@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bnpg_coordinator.environments.foreign import RAISED, described
+from bnpg_coordinator.environments.foreign import OURS, described
 from bnpg_coordinator.worlds.interface import (
     Box,
     Discrete,
@@ -192,7 +192,9 @@ def _each(encoder: Callable[[NDArray[np.float32]], Any]) -> Encode:
         try:
             found = [encoder(number) for number in numbers]
             index = np.array([int(state) for state in found], dtype=np.int64)
-        except RAISED as error:  # whatever a person's own function may raise
+        except OURS:
+            raise
+        except BaseException as error:  # whatever a person's own function may raise
             raise WorldFailed(f"the encoder failed: {described(error)}") from error
         if any(state != whole for state, whole in zip(found, index, strict=True)):
             raise WorldFailed("the encoder must return integers")

@@ -13,6 +13,7 @@ tables, pages.
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from difflib import get_close_matches
 from functools import cache, cached_property
@@ -31,6 +32,8 @@ from msgspec.inspect import (
     VarTupleType,
     type_info,
 )
+
+from bnpg_files.quoting import INTEGER_BITS, quoted
 
 
 @dataclass(frozen=True)
@@ -257,7 +260,7 @@ class Declared(Generic[Of]):
             found = msgspec.convert(value, self.hint)
         except (msgspec.ValidationError, OverflowError, UnicodeEncodeError):
             raise self.wrong(value) from None
-        if isinstance(found, float) and not math.isfinite(found):
+        if (isinstance(found, float) and not math.isfinite(found)) or _is_large(found):
             raise self.wrong(value)
         return found
 
@@ -268,7 +271,7 @@ class Declared(Generic[Of]):
         got = value
         if self.is_number:
             got = None if isinstance(value, bool) else _as_number(value)
-        why = f"expected {self.expected(got)}, got {_shortened(lost if self.is_list and lost else value)}"
+        why = f"expected {self.expected(got)}, got {quoted(lost if self.is_list and lost else value)}"
         return SettingError(self.key, why + did_you_mean(lost, self.words, "; "))
 
 
@@ -362,18 +365,27 @@ def _number(kind: IntType | FloatType, value: Any) -> str:
         words += f" greater than {kind.gt:g}"
     if kind.ge is not None:
         words += f" of at least {kind.ge:g}"
-    if kind.le is not None and value is not None and math.isfinite(value) and value > kind.le:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return words
+    if kind.le is not None and value > kind.le:
         words += f" and at most {kind.le}"
+    elif value > 0 and _is_large(value):
+        words += f" and less than 2^{INTEGER_BITS}"
     return words
 
 
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:50]}...{text[-20:]}"
+def _is_large(value: Any) -> bool:
+    return isinstance(value, int) and value.bit_length() > INTEGER_BITS
 
 
 def _as_number(value: Any) -> float | None:
+    """Return a value as a number; None if it stands for none."""
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return int(value)
     try:
         return float(value)
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # it may be an object of somebody else's
         return None

@@ -1,5 +1,6 @@
 """A World of one's own that plays as it should, or fails as the file `failing` beside this one says."""
 
+import asyncio
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +24,10 @@ def _fails(where: str) -> str:
         raise ValueError("own trouble\nin two lines")
     if how == "exits":
         sys.exit(3)
+    if how == "cancels":
+        raise asyncio.CancelledError("by itself")
+    if how == "interrupts":
+        raise KeyboardInterrupt
     if how == "hangs":
         time.sleep(600)
     return how

@@ -1,5 +1,6 @@
 """Small environments, good and bad, in the form of PettingZoo's parallel ones."""
 
+import asyncio
 import contextlib
 import ctypes
 import gc
@@ -341,8 +342,14 @@ class Odd(Meeting):
     def step(self, actions):
         if self.how == "exits":
             raise SystemExit(3)
+        if self.how == "cancelled":
+            raise asyncio.CancelledError
+        if self.how == "skips":
+            raise BaseException("x")  # noqa: TRY002
         if self.how == "unspeakable":
             raise Unspeakable
+        if self.how == "exits as it speaks":
+            raise ExitsAsItSpeaks
         if self.how == "colours":
             raise ValueError("a\x1b[31mred\x1b[0m\nline")
         if self.how == "prints":
@@ -426,3 +433,10 @@ class Unspeakable(Exception):
 
     def __str__(self):
         raise RuntimeError("no")
+
+
+class ExitsAsItSpeaks(Exception):
+    """Its text ends the process."""
+
+    def __str__(self):
+        raise SystemExit(3)

@@ -195,7 +195,10 @@ def test_what_goes_wrong_is_named_with_lane_step_and_agent(kind, why):
     ("how", "why"),
     [
         ("exits", "step 0, all agents: the environment raised SystemExit: 3"),
+        ("cancelled", "step 0, all agents: the environment raised CancelledError$"),
+        ("skips", "step 0, all agents: the environment raised BaseException: x$"),
         ("unspeakable", "step 0, all agents: the environment raised Unspeakable$"),
+        ("exits as it speaks", "step 0, all agents: the environment raised ExitsAsItSpeaks$"),
         ("colours", r"the environment raised ValueError: a \[31mred \[0m line"),
         ("nobody", r"step 0, all agents: nobody takes part after reset\(\), agents is empty"),
         ("none", "step 0, agent a: the reward must be a number, got None"),

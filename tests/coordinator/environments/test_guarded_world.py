@@ -87,7 +87,12 @@ PLACES = {
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
-    ("how", "why"), [("raises", RAISED), ("exits", "the environment raised SystemExit: 3")]
+    ("how", "why"),
+    [
+        ("raises", RAISED),
+        ("exits", "the environment raised SystemExit: 3"),
+        ("cancels", "the environment raised CancelledError: by itself"),
+    ],
 )
 def test_what_it_raises_is_its_failure_with_the_place(own, place, how, why):
     world = opened(own.OwnWorld())
@@ -95,6 +100,14 @@ def test_what_it_raises_is_its_failure_with_the_place(own, place, how, why):
     with pytest.raises(WorldFailed, match=f"^{PLACES[place]}: {why}$") as failed:
         walk(world)
     assert not failed.value.hung
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_ctrl_c_in_it_is_ctrl_c(own, place):
+    world = opened(own.OwnWorld())
+    own.failing.write_text(f"{place} interrupts")
+    with pytest.raises(KeyboardInterrupt):
+        walk(world)
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -1,5 +1,6 @@
 """The alarm over an environment: it goes off while that runs, and never again."""
 
+import asyncio
 import signal
 import sys
 import time
@@ -7,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 from bnpg_coordinator.environments import watch
-from bnpg_coordinator.environments.watch import TICKS, Hung, Watch
+from bnpg_coordinator.environments.foreign import Hung
+from bnpg_coordinator.environments.watch import TICKS, Watch
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +47,20 @@ def test_an_error_of_its_own_is_its_own():
 
     with pytest.raises(KeyError):
         Watch(60.0, str).over(fails)
+
+
+def test_what_it_raises_when_the_alarm_goes_off_is_the_alarm_and_ctrl_c_is_not():
+    def becomes(kind):
+        try:
+            for _ in range(TICKS):
+                signal.raise_signal(signal.SIGALRM)
+        except Hung:
+            raise kind from None
+
+    with pytest.raises(Hung):
+        Watch(60.0, str).over(lambda: becomes(asyncio.CancelledError))
+    with pytest.raises(KeyboardInterrupt):
+        Watch(60.0, str).over(lambda: becomes(KeyboardInterrupt))
 
 
 @pytest.mark.parametrize("last", [0.0, 0.02])

@@ -18,7 +18,8 @@ from unittest import mock
 import psutil
 from bnpg_agents.options import AgentOptions
 from bnpg_agents.shell import run_agent
-from bnpg_coordinator.environments.watch import Hung, Watch
+from bnpg_coordinator.environments.foreign import Hung
+from bnpg_coordinator.environments.watch import Watch
 from bnpg_protocol.process.arguments import read_arguments
 from bnpg_protocol.process.surroundings import ended
 

@@ -5,6 +5,8 @@ from typing import Any
 
 LONGEST = 80
 """Letters of a quoted value."""
+INTEGER_BITS = 1024
+"""Bits that an integer of a setting or a document may have: a float64 goes as far, and Python writes them."""
 
 
 def quoted(value: Any) -> str:
@@ -44,7 +46,9 @@ class _Quotes(reprlib.Repr):
 
     def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002
         """Return an integer: Python writes out none of thousands of digits."""
-        return repr(x) if x.bit_length() <= 64 else f"an integer of {x.bit_length()} bits"
+        if x.bit_length() <= 128:
+            return repr(x)
+        return f"{'a negative' if x < 0 else 'an'} integer of {x.bit_length()} bits"
 
 
 _QUOTES = _Quotes()

@@ -8,7 +8,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 import bnpg
-from bnpg_math.quoting import LONGEST, quoted
+from bnpg_files.quoting import LONGEST, quoted
 
 CUBE = np.zeros((2,) * 20)
 LARGE: list[Any] = [
