@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 try:
-    from bnpg_protocol.process.endings import interruptible, put_back
+    from bnpg_protocol.process.endings import follows_interruption, interruptible, put_back
 
     _before = interruptible()
     from bnpg_protocol.process.threads import use_one_thread
@@ -98,6 +98,8 @@ def _run(given: list[str], debug: bool, own: bool) -> int:
         return _fail(lacking, ExitCode.USAGE, debug) if lacking else _defect(error, debug)
     except Exception as error:
         known = no_defect(error) or failure(error)
+        if known is None and follows_interruption(error):
+            return _fail("interrupted", ExitCode.INTERRUPTED, debug)
         if known is None:
             return _defect(error, debug)
         code, why = known

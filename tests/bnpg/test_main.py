@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,3 +191,73 @@ def test_an_error_that_quotes_something_long_is_short(run: Any, subject: str) ->
     [line] = ended.err.splitlines()
     assert (ended.code, line.startswith("bnpg: error: ")) == (2, True)
     assert len(line) < 1000
+
+
+ARCHIVE = """
+import os, signal, sys, zipfile
+from bnpg import __main__ as program
+from bnpg.cli import root
+
+def command(**_):
+    with zipfile.ZipFile("some.npz", "w") as archive:
+        writing = archive.open("one", "w")
+        os.kill(os.getpid(), signal.SIGINT)
+
+root.bnpg.main = command
+sys.argv = ["bnpg"]
+sys.exit(program.main())
+"""
+
+
+def test_ctrl_c_while_an_archive_is_written_is_no_defect(tmp_path: Path) -> None:
+    """An archive refuses to close while something is written into it, and Ctrl-C gives way to that."""
+    ended = python(ARCHIVE, tmp_path)
+    assert (ended.returncode, ended.stderr) == (130, "bnpg: error: interrupted\n")
+
+
+LEFT = """
+import sys, threading
+from bnpg_protocol.process.surroundings import ended, settle
+
+def run():
+    threading.Thread(target=threading.Event().wait, name="of others").start()
+    {then}
+
+settle()
+sys.exit(ended(run, "bnpg-agent"))
+"""
+
+
+@pytest.mark.parametrize(("then", "code"), [("return 0", 0), ("return 4", 4), ("raise KeyError(3)", 1)])
+def python(program: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-P", "-c", program]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=folder)
+
+
+@pytest.mark.parametrize(("then", "code"), [("return 0", 0), ("return 4", 4), ("raise KeyError(3)", 1)])
+def test_a_thread_that_somebody_has_left_at_work_puts_off_no_end(
+    tmp_path: Path, then: str, code: int
+) -> None:
+    ended = python(LEFT.format(then=then), tmp_path)
+    assert ended.returncode == code
+    assert ended.stderr.endswith("bnpg-agent: warning: ended without the thread 'of others'\n")
+
+
+RENDERER = """
+import sys, threading
+from bnpg import __main__ as program
+from bnpg.cli import root
+
+def command(**_):
+    threading.Thread(target=threading.Event().wait, name="renderer").start()
+
+root.bnpg.main = command
+sys.argv = ["bnpg"]
+sys.exit(program.main())
+"""
+
+
+def test_a_command_ends_though_its_environment_has_left_a_thread(tmp_path: Path) -> None:
+    ended = python(RENDERER, tmp_path)
+    said = "bnpg: warning: ended without the thread 'renderer'\n"
+    assert (ended.returncode, ended.stderr) == (0, said)

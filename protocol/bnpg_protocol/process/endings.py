@@ -2,6 +2,7 @@
 
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -46,7 +47,10 @@ def endings() -> tuple[signal.Signals, ...]:
 
 
 class _Interruption:
-    """Raises KeyboardInterrupt, and not again while what that one has interrupted is being tidied up."""
+    """Raises KeyboardInterrupt, and not again while what that one has interrupted is being tidied up.
+
+    From then on nobody is told of what is left half done, such as an archive that is being written.
+    """
 
     def __init__(self) -> None:
         self._last = -math.inf
@@ -55,7 +59,16 @@ class _Interruption:
         now = time.monotonic()
         if now - self._last >= AGAIN:
             self._last = now
+            sys.unraisablehook = lambda _: None
             raise KeyboardInterrupt
+
+
+def follows_interruption(error: BaseException) -> bool:
+    """Whether an error was raised while a KeyboardInterrupt was on its way, as by what tidies up after it."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen is not None
 
 
 def interruptible() -> Handlers:
