@@ -201,7 +201,7 @@ from bnpg.cli import root
 def command(**_):
     with zipfile.ZipFile("some.npz", "w") as archive:
         writing = archive.open("one", "w")
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 root.bnpg.main = command
 sys.argv = ["bnpg"]

@@ -160,7 +160,7 @@ MUTANTS = (
     Mutant(
         "after a crash the run goes on where the most advanced agent is",
         MEMBERSHIP,
-        (("base = min(member.latest", "base = max(member.latest"),),
+        (("common = set.intersection(", "common = set.union("),),
     ),
     Mutant(
         "the checksum is not looked at",
