@@ -58,7 +58,7 @@ def parse_dag(text: str, agents: int) -> Dag:
     if name in FAMILIES:
         return FAMILIES[name](agents)
     if _LIST.fullmatch(name):
-        return Dag(agents, tuple(_edge(part, f"dag {text!r}") for part in name.split(",")))
+        return Dag(agents, tuple(_edge(part, f"dag {quoted(text)}") for part in name.split(",")))
     path = Path(name).expanduser()
     if name and path.exists():
         return Dag(agents, _edges_of_policy(path) if path.suffix == ".npz" else _edges_of_text(path))
