@@ -133,7 +133,10 @@ def test_the_interval_allows_for_what_comes_after_the_cut(monkeypatch: pytest.Mo
     assert one.estimate.low <= one.exact <= one.estimate.high
 
 
-def test_what_cannot_be_told_from_rounding_is_null_with_a_reason_and_never_0() -> None:
+def test_what_cannot_be_told_from_rounding_is_null_with_a_reason_and_never_0(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(episodes, "MOST_STEPS", 500)  # of thousands: no more counts than they miss
     found = coin(0.0, 2.0**-10, seldom=1e20)
     (one,) = found.values
     assert one.estimate.value > 0.03
@@ -200,7 +203,8 @@ def test_as_many_graphs_are_played_as_said() -> None:
         assert len(played) <= graphs_to_measure(dag, budget)
 
 
-def test_a_constant_in_all_rewards_hides_no_loss() -> None:
+def test_a_constant_in_all_rewards_hides_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(episodes, "MOST_STEPS", 10)  # it is about what is exact
     dag, listening = Dag(2, ((0, 1),)), np.full((2, 2, 2), 0.1)
     listening[:, 0, 0] = listening[:, 1, 1] = 0.9
     pays = np.zeros((2, 2, 2))
