@@ -4,11 +4,11 @@ import contextlib
 import io
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bnpg_coordinator.environments.foreign import Hung, described
+from bnpg_coordinator.environments.foreign import Hung, contained, described
 from bnpg_coordinator.environments.opening import Opened
 from bnpg_coordinator.environments.probe import LANES, carried_over, play, probe_seed
 from bnpg_coordinator.environments.versions import versions
@@ -155,9 +155,10 @@ def _peers_tests(found: EnvironmentCheck, opened: Opened, patience: float) -> No
     if make is None:
         return
     try:
-        from pettingzoo import AECEnv, ParallelEnv
-        from pettingzoo.test import api_test, parallel_api_test
-        from pettingzoo.test.seed_test import parallel_seed_test, seed_test
+        with _warnings_ignored():
+            from pettingzoo import AECEnv, ParallelEnv
+            from pettingzoo.test import api_test, parallel_api_test
+            from pettingzoo.test.seed_test import parallel_seed_test, seed_test
     except ImportError:
         return
     first = make()
@@ -182,8 +183,7 @@ def _peers_tests(found: EnvironmentCheck, opened: Opened, patience: float) -> No
 
 def _failed(test: Callable[[], Any], patience: float) -> str:
     """Return why a test of others fails; empty if it does not. What it prints goes nowhere."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with contained(), contextlib.redirect_stdout(io.StringIO()), _warnings_ignored():
         try:
             Watch(patience, lambda: "a test of its package").over(test)
         except Hung:
@@ -193,6 +193,14 @@ def _failed(test: Callable[[], Any], patience: float) -> str:
         except BaseException as error:  # whatever somebody else's test may raise
             return described(error)
     return ""
+
+
+@contextlib.contextmanager
+def _warnings_ignored() -> Iterator[None]:
+    """Let others' tests warn of nothing, also where a warning is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _speed(found: EnvironmentCheck, opened: Opened, seed: int, patience: float) -> None:

@@ -48,7 +48,7 @@ def fetch(address: str, path: str) -> bytes:
             answer = HTTPResponse(_Said(_all_of(connection, until)))  # type: ignore[arg-type]
             answer.begin()
             content = answer.read()
-    except (HTTPException, ValueError) as error:
+    except (HTTPException, ValueError, OverflowError) as error:  # the last for lengths beyond all sizes
         raise OSError(f"no answer over HTTP: {error}") from None
     if answer.status != 200:
         raise OSError(f"HTTP status {answer.status}")

@@ -1,7 +1,9 @@
 """Whole runs of simulators: one result under any launcher, refusals in a line, failures gone on from."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -347,6 +349,17 @@ def test_env_check_runs_the_peers_own_tests():
     assert code == 0, err
     passed = json.loads(out)["passed"]
     assert {"PettingZoo's parallel_api_test", "PettingZoo's parallel_seed_test"} <= set(passed)
+
+
+def test_warnings_that_are_errors_do_not_spoil_the_check_of_an_environment():
+    pytest.importorskip("mpe2", reason="needs mpe2: requirements/dev.txt")
+    command = [sys.executable, "-m", "bnpg", "env", "check", "pettingzoo:mpe2.simple_spread_v3", "--json"]
+    strict = os.environ | {"PYTHONWARNINGS": "error"}
+    found = subprocess.run(
+        [*command, "--world", "N=2"], capture_output=True, text=True, env=strict, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert "PettingZoo's parallel_api_test" in json.loads(found.stdout)["passed"]
 
 
 def test_what_only_the_peers_tests_complain_of_is_a_warning(here):

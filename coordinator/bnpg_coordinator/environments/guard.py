@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from bnpg_coordinator.environments.foreign import Hung, Unusable, described, printing_aside
+from bnpg_coordinator.environments.foreign import Hung, Unusable, contained, described
 from bnpg_coordinator.environments.watch import Watch
 from bnpg_coordinator.worlds.interface import WorldFailed
 
@@ -27,7 +27,7 @@ def guarded(call: Callable[[], T], patience: float, where: Callable[[], str]) ->
         If it raises, exits, hangs, or what it gives is `Unusable`.
     """
     try:
-        with printing_aside():
+        with contained():
             return Watch(patience, where).over(call)
     except Hung as at:
         why = f"the environment hangs, no answer for {patience:g} s"

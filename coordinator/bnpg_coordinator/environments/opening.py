@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from bnpg_coordinator.environments.foreign import OURS, Hung, described, printing_aside
+from bnpg_coordinator.environments.foreign import OURS, Hung, contained, described
 from bnpg_coordinator.environments.guarded_world import guarded_world, is_world
 from bnpg_coordinator.environments.teams import Team, team
 from bnpg_coordinator.environments.watch import Watch
@@ -259,7 +259,7 @@ def _used(use: Callable[[], T], text: str, patience: float) -> T:
 
 def _in_a_line(call: Callable[[], T], failed: str, patience: float) -> T:
     try:
-        with printing_aside():
+        with contained():
             return Watch(patience, lambda: failed).over(call)
     except (InputError, KeyboardInterrupt):
         raise
@@ -357,7 +357,7 @@ def _found_in(folder: Path) -> Iterator[None]:
 def _imported(module: str, what: str) -> Any:
     """Return a module; None if there is none of that name."""
     try:
-        with printing_aside():
+        with contained():
             return importlib.import_module(module)
     except ModuleNotFoundError as error:
         missing = error.name or ""

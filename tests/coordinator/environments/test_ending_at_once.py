@@ -1,0 +1,52 @@
+"""`os._exit` in others' code: it ends no process of ours without a word, and works elsewhere."""
+
+import subprocess
+import sys
+
+import pytest
+
+OURS = "from bnpg_protocol.process.surroundings import OURS; OURS.set()\n"
+GUARDED = """
+import os, threading
+from bnpg_coordinator.environments.guard import guarded
+from bnpg_coordinator.worlds.interface import WorldFailed
+
+def call(what):
+    try:
+        return guarded(what, 10.0, lambda: "lane 0, step 3")
+    except WorldFailed as error:
+        print(error)
+"""
+
+
+def ended(program: str) -> tuple[int, list[str]]:
+    """Return the exit code of a program and its lines."""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert not found.stderr, found.stderr
+    return found.returncode, found.stdout.splitlines()
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_an_environment_that_ends_its_process_at_once_has_raised(status: int) -> None:
+    code, said = ended(f"{OURS}{GUARDED}call(lambda: os._exit({status}))\nprint('on')")
+    assert (code, said) == (
+        0,
+        [f"lane 0, step 3: the environment raised SystemExit: os._exit({status})", "on"],
+    )
+
+
+def test_a_child_that_an_environment_forks_ends_as_it_likes() -> None:
+    fork = "call(lambda: os.waitstatus_to_exitcode(os.waitpid(os.fork() or os._exit(5), 0)[1]))"
+    assert ended(f"{OURS}{GUARDED}print({fork})") == (0, ["5"])
+
+
+def test_what_is_no_code_of_others_ends_the_process_at_once() -> None:
+    leave = "call(lambda: 1)\nprint('over', flush=True)\nos._exit(4)"
+    assert ended(f"{OURS}{GUARDED}{leave}") == (4, ["over"])
+    elsewhere = "threading.Thread(target=os._exit, args=(6,)).start() or threading.Event().wait(10)"
+    assert ended(f"{OURS}{GUARDED}call(lambda: {elsewhere})\nprint('on')") == (6, [])
+
+
+def test_a_program_that_only_uses_us_keeps_what_it_has() -> None:
+    assert ended(f"{GUARDED}before = os._exit\ncall(lambda: 1)\nprint(os._exit is before)") == (0, ["True"])
+    assert ended(f"{GUARDED}call(lambda: os._exit(7))") == (7, [])
