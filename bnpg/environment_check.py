@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bnpg_coordinator.environments.foreign import Hung, contained, described
+from bnpg_coordinator.environments.containment import contained
+from bnpg_coordinator.environments.foreign import Hung, described
 from bnpg_coordinator.environments.opening import Opened
 from bnpg_coordinator.environments.probe import LANES, carried_over, play, probe_seed
 from bnpg_coordinator.environments.versions import versions

@@ -8,15 +8,14 @@ import pytest
 from bnpg.watch.answers import fetch
 
 
-@pytest.mark.parametrize("length", ["9" * 20, "9" * 5000])
-def test_a_length_beyond_all_sizes_is_no_answer(length: str) -> None:
+def test_a_length_beyond_all_sizes_is_no_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
             peer, _ = server.accept()
             with peer:
                 peer.recv(1 << 16)
-                peer.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{{}}".encode())
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n{}")
 
         answering = threading.Thread(target=answer)
         answering.start()

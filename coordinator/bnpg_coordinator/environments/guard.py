@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from bnpg_coordinator.environments.foreign import Hung, Unusable, contained, described
+from bnpg_coordinator.environments.containment import contained
+from bnpg_coordinator.environments.foreign import Hung, Unusable, described
 from bnpg_coordinator.environments.watch import Watch
 from bnpg_coordinator.worlds.interface import WorldFailed
 

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from bnpg_coordinator.environments.foreign import OURS, Hung, contained, described
+from bnpg_coordinator.environments.containment import contained
+from bnpg_coordinator.environments.foreign import OURS, Hung, described
 from bnpg_coordinator.environments.guarded_world import guarded_world, is_world
 from bnpg_coordinator.environments.teams import Team, team
 from bnpg_coordinator.environments.watch import Watch
