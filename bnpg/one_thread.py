@@ -8,31 +8,77 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import threadpoolctl
 from bnpg_protocol.process.threads import ONE_THREAD
-from threadpoolctl import threadpool_limits
+
+
+class _Own(threading.local):
+    """The limit of a thread, for libraries that have a number for every thread."""
+
+    inside = 0
+    limit: Any = None
 
 
 class _Limit:
-    """The limit of this process: whoever comes first sets it, and whoever goes last takes it back."""
+    """The limit of this process: whoever comes first sets it, and whoever goes last takes it back.
+
+    Some libraries have one number of threads for the whole process, whoever sets it; those over OpenMP have
+    one for each thread that calls them.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
-        self._before: threadpool_limits | None = None
+        self._libraries: Any = None
+        self._shared: Any = None
+        self._own = _Own()
 
     def enter(self) -> None:
         with self._lock:
-            if self._before is None:
-                self._before = threadpool_limits(limits=1)
+            if not self._inside:
+                self._libraries = threadpoolctl.ThreadpoolController()
+                self._set_shared()
             self._inside += 1
+            libraries = self._libraries
+        own = self._own
+        if not own.inside:
+            own.limit = libraries.select(**BY_THREAD).limit(limits=1)
+        own.inside += 1
 
     def leave(self) -> None:
+        own = self._own
+        own.inside -= 1
+        if not own.inside:
+            own.limit.restore_original_limits()
         with self._lock:
             self._inside -= 1
-            if not self._inside and self._before is not None:
-                self._before.restore_original_limits()
-                self._before = None
+            if not self._inside:
+                _release()
+                self._shared.restore_original_limits()
+                _release()
+
+    def _set_shared(self) -> None:
+        by_thread = self._libraries.select(**BY_THREAD).lib_controllers
+        shared = [one.filepath for one in self._libraries.lib_controllers if one not in by_thread]
+        _release()
+        self._shared = self._libraries.select(filepath=shared).limit(limits=1)
+
+
+BY_THREAD = {"threading_layer": "openmp", "user_api": "openmp"}
+"""What of threadpoolctl's libraries has a number of threads for each thread: one of these fits."""
+
+
+def _release() -> None:
+    """Let any thread set what all threads share.
+
+    Since version 3.7, threadpoolctl lets only the thread that was first to set the number of OpenBLAS do so
+    again while it lives, and ignores all others without a word.
+    """
+    release = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
 
 
 _LIMIT = _Limit()

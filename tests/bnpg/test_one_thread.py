@@ -93,3 +93,78 @@ assert after[: len(at_first)] == at_first, (at_first, after)
 def test_of_several_at_once_the_last_takes_the_limit_back() -> None:
     environment = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
     subprocess.run([sys.executable, "-c", OVERLAPPING], env=environment, check=True)
+
+
+THREADS = """
+import ctypes
+import json
+import sys
+import threading
+from pathlib import Path
+
+import numpy
+import threadpoolctl
+
+import bnpg
+from bnpg.one_thread import one_thread
+
+
+def counts():
+    return {one["prefix"]: one["num_threads"] for one in threadpoolctl.threadpool_info()}
+
+
+def elsewhere(call):
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+
+
+def train(name):
+    run = bnpg.train("climbing", mode="exact", rounds=2, out=name)
+    trained[name] = json.loads(Path(name, "run.json").read_text())["numerics"], run.summary["policy_digest"]
+
+
+trained, seen = {}, []
+train("here")
+elsewhere(lambda: train("in a thread"))
+threadpoolctl.threadpool_limits(limits=2)  # of the program's own: it keeps what all threads share
+elsewhere(lambda: train("in another"))
+assert len(set(trained.values())) == 1, trained
+
+try:
+    ctypes.CDLL("libgomp.so.1")  # has a number for every thread
+except OSError:
+    pass
+at_first = counts()
+assert max(at_first.values()) > 1
+
+
+def inside(others=None):
+    with one_thread():
+        seen.append(counts())
+        if others is not None:
+            others()
+            seen.append(counts())
+    assert counts() == at_first or others is None, (at_first, counts())
+
+
+elsewhere(lambda: inside(lambda: elsewhere(inside)))
+inside(lambda: elsewhere(inside))
+assert {number for one in seen for number in one.values()} == {1}, seen
+assert counts() == at_first, (at_first, counts())
+"""
+
+
+def test_whatever_thread_it_is_called_in(tmp_path: Path) -> None:
+    if os.cpu_count() == 1:
+        pytest.skip("one core: nothing is shared among threads anyway")
+    environment = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
+    ran = subprocess.run(
+        [sys.executable, "-c", THREADS],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from bnpg_coordinator.worlds.bundled.registry import SIMULATORS, simulator
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from bnpg.lab.bench.document import Sample
 from bnpg.lab.bench.plain_numpy import measured, played, softmax
+from bnpg.one_thread import one_thread
 from bnpg_math.dag.interface import Graph
 from bnpg_math.games.call import parse_call
 
@@ -104,7 +104,7 @@ class PlainNetworks:
 
     def measure(self, seconds: float, learn: bool = False) -> Sample:
         """Play rounds for about so long on one thread, as a run does, and return the time of a step."""
-        with threadpool_limits(limits=1):
+        with one_thread():
             return measured(lambda: self.play(learn), self._steps, seconds)
 
 

@@ -40,10 +40,10 @@ from bnpg_protocol.wire.messages import (
 )
 from bnpg_protocol.wire.rows import RowsDigest, row_type
 from msgspec import UNSET
-from threadpoolctl import threadpool_limits
 
 from bnpg.lab.proof.check import Proof
 from bnpg.lab.proof.content import Key, payload_of
+from bnpg.one_thread import one_thread
 from bnpg.run_folder import read_settings
 from bnpg.trace.reading import TraceEvent, Violation
 from bnpg_math.arrays import IntArray
@@ -73,7 +73,7 @@ def check_reference(folder: Path, proof: Proof) -> None:
     _check_experiment(setup, proof)
     remaining = dict(proof.content.messages)
     rounds = max(max(thetas) for thetas in proof.content.thetas)
-    with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum
+    with one_thread():  # as in every process: more threads may change the last bit of a sum
         routes = relayed(setup.dag) if any(proof.run.relays.values()) else None
         for round_, (words, thetas) in enumerate(recompute(setup, rounds, routes)):
             for agent, expected in enumerate(thetas):

@@ -20,10 +20,10 @@ from bnpg_coordinator.worlds.table import TableWorld
 from bnpg_protocol.process.faults.plan import FaultPlan
 from bnpg_protocol.wire.effects import Effect, Stop
 from bnpg_protocol.wire.sealed import LARGEST
-from threadpoolctl import threadpool_limits
 
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.cluster import COORDINATOR, Cluster
+from bnpg.one_thread import one_thread
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.numerics import fingerprint
 from bnpg_math.dag.text import parse_dag
@@ -171,7 +171,7 @@ def play(
         validate=True,
     )
     simulation = cluster.simulation
-    with threadpool_limits(limits=1):  # as in every process: more threads may change the last bit of a sum
+    with one_thread():  # as in every process: more threads may change the last bit of a sum
         simulation.run()
     thetas = [
         held[max(held)].flat if held else _nothing(agent, disks_die)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 from bnpg_coordinator.experiment import Experiment
-from threadpoolctl import threadpool_limits
 
 from bnpg.algorithm import learn
+from bnpg.one_thread import one_thread
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.joint import joint_policy
 from bnpg_math.dag import Dag
@@ -85,7 +85,7 @@ def check_monotone(run: RunFolder) -> Monotonicity:
     }
     experiment = msgspec.structs.replace(experiment, **local)
     worst, at, before, done, tables = 0.0, 0, None, -1, []
-    with threadpool_limits(limits=1):
+    with one_thread():
         for team in learn(experiment):
             tables = [policy.table for policy in team]
             values = evaluate(game, joint_policy(tables, dag))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
-from threadpoolctl import threadpool_limits
 
 from bnpg import __version__
 from bnpg.lab.verify.cases import cases
@@ -20,6 +19,7 @@ from bnpg.lab.verify.global_optimality import chain_of_three
 from bnpg.lab.verify.known import counterexamples, reference_values
 from bnpg.lab.verify.on_known_games import certificates_from_samples, threats
 from bnpg.named_place import made, write_named
+from bnpg.one_thread import one_thread
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def verify(seeds: int, quick: bool, progress: Callable[[], None]) -> Verificatio
     findings: list[Finding] = []
     places = 0
     # One BLAS thread: the matrices are small, and the numbers are those of a run.
-    with threadpool_limits(limits=1):
+    with one_thread():
         findings += [*reference_values(quick), *counterexamples(), *chain_of_three()]
         findings += [*certificates_from_samples(), *threats()]
         progress()
