@@ -16,7 +16,7 @@ from bnpg.launchers.registry import check_seal
 from bnpg.launchers.rendezvous import forsake
 from bnpg.launchers.settings import LaunchSettings, Outcome
 from bnpg.lease import lease
-from bnpg.resumption import align, concluded, take_up
+from bnpg.resumption import align, concluded, lost_since, take_up
 from bnpg.rounding import check_rounding
 from bnpg.run_creation import check_faults, read_faults
 from bnpg.run_folder import RunFolder
@@ -95,10 +95,14 @@ def execute(
             plan = read_faults(file)
         check_faults(plan, run.dag, settings, str(file))
     with lease(run.path) as fence:
+        over = concluded(run)
+        if not over and (why := lost_since(run, settings)):
+            return Execution(
+                Outcome(ExitCode.PROTOCOL, why, 0), (run.summary or {}) | {"state": "failed", "why": why}, ()
+            )
         take_up(run, rounds, fence)
         if announce is not None:
             announce()
-        over = concluded(run)
         if not over:
             done = (run.summary or {}).get("state") == "done"
             for stale in (run_files.SUMMARY, run_files.POLICY, *CERTIFICATE_FILES):

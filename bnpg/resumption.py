@@ -21,17 +21,20 @@ from bnpg_coordinator.experiment import (
     experiment_toml,
     read_experiment,
 )
+from bnpg_coordinator.membership import common_round
 from bnpg_coordinator.run_record import check_record, recorded_rounds
 from bnpg_coordinator.sealed_folder import FOLDER, read_sealed
 from bnpg_coordinator.worlds.interface import WorldFailed
 from bnpg_protocol.process.fence import Fence, fences
 from bnpg_protocol.process.files import write_atomically
 from bnpg_protocol.wire.addresses import process_name
+from bnpg_protocol.wire.errors import OrderViolation
 from bnpg_protocol.wire.sealed import LARGEST
 
 from bnpg.certificate import FILE as CERTIFICATE_FILE
 from bnpg.certificate import FILES as CERTIFICATE_FILES
-from bnpg.launchers.settings import LOGS_FOLDER, TRACE_FOLDER
+from bnpg.certified.exact_check import WITNESS
+from bnpg.launchers.settings import LOGS_FOLDER, TRACE_FOLDER, LaunchSettings
 from bnpg.run_documents import COMPLETED, Identity, read_document
 from bnpg.run_folder import RunFolder
 from bnpg.trace.heads import HEADS_FILE
@@ -267,6 +270,29 @@ def _is_behind(run: RunFolder, rounds: int) -> bool:
     return not all(rounds in history for history in known)
 
 
+def lost_since(run: RunFolder, settings: LaunchSettings) -> str:
+    """Say what keeps a run that was done from going on, as its coordinator would; empty if nothing is known.
+
+    Whoever was to begin removes what the run came to, and that would be for nothing.
+
+    Parameters
+    ----------
+    run : RunFolder
+    settings : LaunchSettings
+        How it is to go on.
+    """
+    elsewhere = settings.launcher not in ("memory", "local")
+    if (run.summary or {}).get("state") != "done" or settings.on_lost_state == "restart" or elsewhere:
+        return ""
+    sealed = read_sealed(run.path, LARGEST) if settings.seal else {}
+    held = [{*history, *sealed.get(agent, ())} or {0} for agent, history in enumerate(run.held())]
+    try:
+        common_round(held, recorded_rounds(run.path / run_files.RECORD))
+    except OrderViolation as error:
+        return str(error)
+    return ""
+
+
 def completed(run: RunFolder, curves: bool = True) -> bool:
     """Whether a run is concluded, its experiment written down, and everything that follows is done too.
 
@@ -281,6 +307,7 @@ def completed(run: RunFolder, curves: bool = True) -> bool:
         run_files.CURVES: curves,
         CERTIFICATE_FILE: summary.get("certificate") is not None,
         HEADS_FILE: bool(trace_files(run.trace)),
+        WITNESS: _is_proved(run),
     }
     return (
         concluded(run)
@@ -290,6 +317,12 @@ def completed(run: RunFolder, curves: bool = True) -> bool:
         and not fences(run.path)
         and _is_kept(run)
     )
+
+
+def _is_proved(run: RunFolder) -> bool:
+    """Whether the certificate rests on vectors that are kept beside it."""
+    checked = (run.certificate or {}).get("exact_check")
+    return isinstance(checked, dict) and checked.get("done") is True
 
 
 def _check_experiment(run: RunFolder) -> None:

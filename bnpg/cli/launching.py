@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import click
+from bnpg_coordinator import run_files
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 from bnpg.cli.errors import tell_error
@@ -90,6 +91,10 @@ def show_finished(run: RunFolder, *, as_json: bool) -> int:
     """Say that there is nothing left to do, and show the summary."""
     summary = run.summary or {}
     click.echo(f"bnpg: {run.path} is finished already: all {summary['rounds']} rounds are done", err=True)
+    recorded = run.lines[-1].round if run.lines else -1
+    if recorded < summary["rounds"]:
+        where = f"ends at round {recorded}" if run.lines else "holds nothing"
+        click.echo(f"bnpg: warning: {run.path / run_files.RECORD} {where}: lines were lost", err=True)
     _show(run, summary | {"run_dir": str(run.path.absolute())}, as_json)
     return ExitCode.DONE
 

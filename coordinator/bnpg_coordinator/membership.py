@@ -1,5 +1,6 @@
 """Who takes part: ids, incarnations, fencing, and the doubly confirmed edges of an epoch."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from bnpg_protocol.process.security.admission import Admission
@@ -44,6 +45,40 @@ def newest_common(held: Sequence[Collection[int]], recorded: int | None = None) 
     """
     common = set.intersection(*map(set, held))
     return max((round_ for round_ in common if recorded is None or round_ <= recorded), default=None)
+
+
+def common_round(held: Sequence[Collection[int]], recorded: int | None = None) -> int:
+    """Return the round a run goes on with: that of the newest theta that everybody holds.
+
+    Parameters
+    ----------
+    held : sequence of N collections of int
+        Of which rounds each agent holds its theta; at least of one.
+    recorded : int, optional
+        Rounds that are on record: it is no later one, so that the record has no gap.
+
+    Raises
+    ------
+    OrderViolation
+        If there is none; the text names an agent that does not hold what was to be expected: where the record
+        ends, or what most of them hold, and of several such rounds the latest on record, or else the first.
+    """
+    base = newest_common(held, recorded)
+    if base is not None:
+        return base
+    ends = recorded is not None and recorded < min(map(max, held))
+    if ends:
+        expected = recorded
+    else:
+        many = Counter(round_ for rounds in held for round_ in {*rounds})
+        within = sorted(round_ for round_ in many if recorded is None or round_ <= recorded)
+        expected = max(within if recorded is None else reversed(within), key=many.__getitem__)
+    agent, rounds = next((agent, rounds) for agent, rounds in enumerate(held) if expected not in rounds)
+    raise OrderViolation(
+        f"the run must go on at round {expected}{', where its record ends' * ends}, "
+        f"but agent {agent} holds theta of {', '.join(map(str, sorted(rounds)))} only: "
+        f"{'lines were lost or the record' if ends else _LOST} belongs to another moment of the run"
+    )
 
 
 class Membership:
@@ -123,33 +158,20 @@ class Membership:
         restarts : bool
             Whether it is 0 where there is none: theta_0 follows from the experiment.
         recorded : int, optional
-            Rounds that are on record: it is no later one, so that the record has no gap.
+            As of :func:`common_round`.
 
         Raises
         ------
         OrderViolation
-            If there is none; the text names an agent that does not hold what was to be expected.
+            If there is none.
         """
         held = [{*member.held, member.latest} for _, member in sorted(self.members.items())]
-        base = newest_common(held, recorded)
-        if base is not None:
-            return base
-        if restarts:
-            return 0
-        newest = min(member.latest for member in self.members.values())
-        ends = recorded is not None and recorded < newest
-        base = newest if recorded is None else min(newest, recorded)
-        agent, member = next(
-            (agent, member)
-            for agent, member in sorted(self.members.items())
-            if base not in member.held and member.latest != base
-        )
-        raise OrderViolation(
-            f"the run must go on at round {base}{', where its record ends' * ends}, "
-            f"but agent {agent} holds theta of {', '.join(map(str, member.held))} only: "
-            f"{'lines were lost or the record' if ends else _LOST} "
-            "belongs to another moment of the run"
-        )
+        try:
+            return common_round(held, recorded)
+        except OrderViolation:
+            if restarts:
+                return 0
+            raise
 
     def neighbours(self) -> dict[int, Neighbour]:
         """Return the links of the coordinator in a new epoch, and forget the edges of the old one."""

@@ -250,14 +250,39 @@ def test_a_link_to_nothing_among_the_traces_is_refused(
     assert run("resume", folder, "--rounds", "9", "--quiet").code == 0
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("launcher", ["memory", "local"])
+def test_what_a_run_came_to_is_kept_where_it_cannot_go_on(
+    run: Callable[..., Any], tmp_path: Path, launcher: str
+) -> None:
+    folder = Path("run")
+    for rounds in ("1", "8"):
+        shutil.rmtree(folder, ignore_errors=True)
+        assert run("train", *RUN, "--rounds", rounds, "--save-policy", "--out", "run").code == 0
+        if rounds == "1":
+            shutil.move(folder / "agents" / "agent-0", tmp_path / "early")
+    shutil.rmtree(folder / "agents" / "agent-0")
+    shutil.move(tmp_path / "early", folder / "agents" / "agent-0")
+    before = contents(folder)
+    ended = run("resume", folder, "--launcher", launcher, "--quiet")
+    assert (ended.code, contents(folder)) == (6, before)
+    assert "agent 0 holds theta of 0, 1 only: an agent's state folder was lost" in ended.err
+    again = run("resume", folder, "--launcher", launcher, "--on-lost-state", "restart", "--quiet")
+    assert again.code == 0, again.err
+    assert (folder / "policy.npz").read_bytes() == before[folder / "policy.npz"]
+
+
 def test_thetas_that_are_put_back_are_gone_on_from_and_what_says_the_end_is_made_again(
     folder: Path, run: Callable[..., Any], tmp_path: Path
 ) -> None:
     of_agent, aside = folder / "agents" / "agent-0", tmp_path / "aside"
     shutil.move(of_agent, aside)
+    before = contents(folder)
     assert run("resume", folder, "--rounds", "4", "--quiet").code == 6
-    assert json.loads((folder / "summary.json").read_text())["state"] == "failed"
-    assert not (folder / "certificate.json").exists()
+    assert contents(folder) == before
     shutil.rmtree(of_agent, ignore_errors=True)
     shutil.move(aside, of_agent)
     assert run("resume", folder, "--rounds", "4", "--quiet").code == 0
@@ -297,7 +322,24 @@ def test_a_run_that_is_done_and_has_lost_its_record_stays_done(folder: Path, run
     summary = (folder / "summary.json").read_bytes()
     ended = run("resume", folder)
     assert (ended.code, "is finished already" in ended.err) == (0, True)
+    assert "metrics.jsonl holds nothing: lines were lost" in ended.err
     assert (folder / "summary.json").read_bytes() == summary
+
+
+def test_of_a_run_that_is_done_it_is_said_that_its_record_was_cut_off(
+    folder: Path, run: Callable[..., Any]
+) -> None:
+    record = folder / "metrics.jsonl"
+    record.write_bytes(b"".join(record.read_bytes().splitlines(keepends=True)[:2]))
+    ended = run("resume", folder)
+    assert (ended.code, "metrics.jsonl ends at round 1: lines were lost" in ended.err) == (0, True)
+
+
+def test_vectors_that_a_certificate_rests_on_are_made_again(folder: Path, run: Callable[..., Any]) -> None:
+    before = contents(folder)
+    (folder / "certificate.npz").unlink()
+    assert run("resume", folder, "--quiet").code == 0
+    assert (folder / "certificate.npz").read_bytes() == before[folder / "certificate.npz"]
 
 
 @pytest.mark.parametrize("launcher", ["memory", "local"])

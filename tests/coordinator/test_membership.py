@@ -80,12 +80,22 @@ def test_the_run_goes_on_with_the_newest_theta_that_everybody_holds(membership, 
     assert membership.base() == base
 
 
-@pytest.mark.parametrize("held", [{0: (4, 5), 1: (7, 8), 2: (4, 5)}, {0: (), 1: (3, 4), 2: (3, 4)}])
-def test_a_theta_nobody_can_give_back_is_an_error_that_names_who_lacks_it(membership, held):
+@pytest.mark.parametrize(
+    ("held", "recorded", "odd"),
+    [
+        ({0: (4, 5), 1: (7, 8), 2: (4, 5)}, None, 1),
+        ({0: (), 1: (3, 4), 2: (3, 4)}, None, 0),
+        ({0: (7, 8), 1: (1, 2), 2: (4, 5)}, None, 0),
+        ({0: (7, 8), 1: (1, 2), 2: (4, 5)}, 8, 1),
+        ({0: (7, 8), 1: (1, 2), 2: (7, 8)}, 8, 1),
+        ({0: (1, 2), 1: (7, 8), 2: (9, 10)}, 8, 0),
+    ],
+)
+def test_a_theta_nobody_can_give_back_is_an_error_that_names_who_lacks_it(membership, held, recorded, odd):
     for agent, rounds in held.items():
         greet(membership, agent, held=rounds)
-    with pytest.raises(OrderViolation, match="agent 1 holds theta of"):
-        membership.base()
+    with pytest.raises(OrderViolation, match=f"agent {odd} holds theta of"):
+        membership.base(recorded=recorded)
 
 
 def test_the_run_goes_on_no_later_than_its_record_ends(membership):
