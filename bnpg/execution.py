@@ -34,7 +34,7 @@ class Execution:
     outcome : Outcome
         What the launcher says.
     summary : dict
-        What `summary.json` says.
+        What `summary.json` says; of a run that could not go on, with why.
     warnings : tuple of str
         What else went wrong and is no reason to fail a run.
     """
