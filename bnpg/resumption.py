@@ -14,6 +14,7 @@ import msgspec
 from bnpg_agents.checkpoint import SLOTS_FILE, load_identity, stored
 from bnpg_coordinator import run_files
 from bnpg_coordinator.critic_file import CRITIC_FILE, read_critics
+from bnpg_coordinator.critic_state import check_held
 from bnpg_coordinator.experiment import (
     Experiment,
     experiment_digest,
@@ -287,7 +288,9 @@ def lost_since(run: RunFolder, settings: LaunchSettings) -> str:
     sealed = read_sealed(run.path, LARGEST) if settings.seal else {}
     held = [{*history, *sealed.get(agent, ())} or {0} for agent, history in enumerate(run.held())]
     try:
-        common_round(held, recorded_rounds(run.path / run_files.RECORD))
+        base = common_round(held, recorded_rounds(run.path / run_files.RECORD))
+        if run.experiment.has_critic and base < run.experiment.rounds:
+            check_held(read_critics(run.path).keys(), base)
     except OrderViolation as error:
         return str(error)
     return ""

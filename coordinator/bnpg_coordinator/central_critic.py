@@ -13,7 +13,7 @@ import numpy as np
 from bnpg_protocol.wire.errors import OrderViolation
 from numpy.typing import NDArray
 
-from bnpg_coordinator.critic_state import CriticState
+from bnpg_coordinator.critic_state import CriticState, check_held
 from bnpg_coordinator.estimator import SampledRound
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.worlds.interface import Box, End, EpisodicPlay, FollowedPlay, Seen, Space
@@ -129,16 +129,11 @@ class CentralCritic:
 
     def _of(self, round_: int, width: int) -> CriticState:
         """Return the critic of a round; that of round 0 follows from the seed."""
+        check_held(self._held, round_)
         if round_ == 0:
             experiment, owner = self._experiment, len(self._spaces)
             drawn = initial(experiment.seed, owner, width, self._hidden, 1, last_gain=1.0)
             return CriticState(frozen(dict(drawn)))
-        if round_ not in self._held:
-            held = ", ".join(map(str, sorted(self._held))) or "none"
-            raise OrderViolation(
-                f"the run goes on at round {round_}, but the critics that are stored are those of {held}: "
-                "critic.slots was lost or belongs to another moment of the run"
-            )
         return self._held[round_]
 
     def _inputs(self, seen: Sequence[Seen], into: NDArray[np.int64] | None) -> FloatArray:

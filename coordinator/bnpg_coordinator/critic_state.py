@@ -1,11 +1,12 @@
 """What the critic is at the beginning of a round: its parameters, its optimiser's memory, and its scale."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
+from bnpg_protocol.wire.errors import OrderViolation
 
 from bnpg_math.arrays import FloatArray
 from bnpg_math.arrays.named import Arrays, digest, packed, unpacked
@@ -63,3 +64,19 @@ def decoded(content: bytes, where: str) -> CriticState:
     except Exception as reason:  # numpy parses a header with more than one parser, each with its own errors
         why = " ".join(str(reason).split())[:120]
         raise InputError(f"{where} holds no critic: {why}") from None
+
+
+def check_held(held: Collection[int], round_: int) -> None:
+    """Check that a run can go on at a round with the critics that are held; that of round 0 is always known.
+
+    Raises
+    ------
+    OrderViolation
+        If that of the round is not among them.
+    """
+    if round_ and round_ not in held:
+        stored = ", ".join(map(str, sorted(held))) or "none"
+        raise OrderViolation(
+            f"the run goes on at round {round_}, but the critics that are stored are those of {stored}: "
+            "critic.slots was lost or belongs to another moment of the run"
+        )

@@ -275,6 +275,25 @@ def test_what_a_run_came_to_is_kept_where_it_cannot_go_on(
     assert (folder / "policy.npz").read_bytes() == before[folder / "policy.npz"]
 
 
+def test_what_a_run_with_a_critic_came_to_is_kept_where_it_cannot_go_on(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    critic = ("--policy", "mlp:4", "--critic", "mlp:4", "--update", "a2c")
+    folder, short = Path("run"), ("relay", *critic, *RUN[1:3], "--steps", "3", *RUN[7:])
+    for rounds in ("2", "8"):
+        shutil.rmtree(folder, ignore_errors=True)
+        begun = run("train", *short, "--rounds", rounds, "--save-policy", "--out", "run")
+        assert begun.code == 0, begun.err
+        if rounds == "2":
+            shutil.move(folder / "agents", tmp_path / "early")
+    shutil.rmtree(folder / "agents")
+    shutil.move(tmp_path / "early", folder / "agents")
+    before = contents(folder)
+    ended = run("resume", folder, "--quiet")
+    assert (ended.code, contents(folder)) == (6, before), ended.err
+    assert "the run goes on at round 2, but the critics that are stored are those of" in ended.err
+
+
 def test_thetas_that_are_put_back_are_gone_on_from_and_what_says_the_end_is_made_again(
     folder: Path, run: Callable[..., Any], tmp_path: Path
 ) -> None:
