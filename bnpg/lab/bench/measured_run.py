@@ -70,7 +70,9 @@ class Watch:
         self.ready_seconds: float | None = None
         self.round_seconds: list[float] = []
         self.footprints: dict[str, Footprint] = {}
-        """Of the `coordinator`, and of the agents by process id; in the middle of the run."""
+        """Of the `coordinator`, and of the agents by process id: in the middle of the run, or at its
+        beginning if they were gone when somebody looked."""
+        self._weighed = False
 
     def line(self, line: Line) -> None:
         """Take in a line of the run record."""
@@ -83,8 +85,10 @@ class Watch:
         if 0 < round_ < self._rounds:
             self.round_seconds.append(number(line.seconds) or 0.0)
         self._looks.append(usage(processes))
-        if round_ >= self._rounds // 2 and not self.footprints:
+        middle = round_ >= self._rounds // 2
+        if not self._weighed and (middle or not self.footprints):
             self._weigh(processes)
+            self._weighed = middle
 
     def _weigh(self, processes: list[psutil.Process]) -> None:
         for process in processes:
