@@ -95,16 +95,14 @@ def execute(
             plan = read_faults(file)
         check_faults(plan, run.dag, settings, str(file))
     with lease(run.path) as fence:
-        over = concluded(run)
-        if not over and (why := lost_since(run, settings)):
-            return Execution(
-                Outcome(ExitCode.PROTOCOL, why, 0), (run.summary or {}) | {"state": "failed", "why": why}, ()
-            )
+        over, before = concluded(run), run.summary or {}
+        done = before.get("state") == "done"
+        if done and not over and (why := lost_since(run, settings)):
+            return Execution(Outcome(ExitCode.PROTOCOL, why, 0), before | {"state": "failed", "why": why}, ())
         take_up(run, rounds, fence)
         if announce is not None:
             announce()
         if not over:
-            done = (run.summary or {}).get("state") == "done"
             for stale in (run_files.SUMMARY, run_files.POLICY, *CERTIFICATE_FILES):
                 fence.discard(run.path / stale)
             align(run, fence, done)

@@ -31,20 +31,19 @@ class _Limit:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
-        self._libraries: Any = None
+        self._by_thread: Any = None
         self._shared: Any = None
         self._own = _Own()
 
     def enter(self) -> None:
         with self._lock:
             if not self._inside:
-                self._libraries = threadpoolctl.ThreadpoolController()
                 self._set_shared()
             self._inside += 1
-            libraries = self._libraries
+            by_thread = self._by_thread
         own = self._own
         if not own.inside:
-            own.limit = libraries.select(**BY_THREAD).limit(limits=1)
+            own.limit = by_thread.limit(limits=1)
         own.inside += 1
 
     def leave(self) -> None:
@@ -60,10 +59,11 @@ class _Limit:
                 _release()
 
     def _set_shared(self) -> None:
-        by_thread = self._libraries.select(**BY_THREAD).lib_controllers
-        shared = [one.filepath for one in self._libraries.lib_controllers if one not in by_thread]
+        loaded = threadpoolctl.ThreadpoolController()
+        self._by_thread = loaded.select(**BY_THREAD)
+        others = [one for one in loaded.lib_controllers if one not in self._by_thread.lib_controllers]
         _release()
-        self._shared = self._libraries.select(filepath=shared).limit(limits=1)
+        self._shared = loaded.select(filepath=[one.filepath for one in others]).limit(limits=1)
 
 
 BY_THREAD = {"threading_layer": "openmp", "user_api": "openmp"}

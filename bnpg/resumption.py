@@ -7,7 +7,7 @@ missing and does that, and nothing else.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -35,7 +35,7 @@ from bnpg_protocol.wire.sealed import LARGEST
 from bnpg.certificate import FILE as CERTIFICATE_FILE
 from bnpg.certificate import FILES as CERTIFICATE_FILES
 from bnpg.certified.exact_check import WITNESS
-from bnpg.launchers.settings import LOGS_FOLDER, TRACE_FOLDER, LaunchSettings
+from bnpg.launchers.settings import LOGS_FOLDER, ON_THIS_HOST, TRACE_FOLDER, LaunchSettings
 from bnpg.run_documents import COMPLETED, Identity, read_document
 from bnpg.run_folder import RunFolder
 from bnpg.trace.heads import HEADS_FILE
@@ -262,13 +262,18 @@ def _is_behind(run: RunFolder, rounds: int) -> bool:
     held = run.held()
     if all(rounds in history for history in held):
         return False
-    sealed = read_sealed(run.path, LARGEST)
-    known = [{*history, *sealed.get(agent, ())} for agent, history in enumerate(held)]
+    known = _with_sealed(run, held)
     if not all(known):
         recorded = recorded_rounds(run.path / run_files.RECORD)
         if recorded is None or recorded > rounds:
             return False
     return not all(rounds in history for history in known)
+
+
+def _with_sealed(run: RunFolder, held: Sequence[Collection[int]]) -> list[set[int]]:
+    """Return of which rounds each agent holds its theta, or has left it sealed."""
+    sealed = read_sealed(run.path, LARGEST)
+    return [{*rounds, *sealed.get(agent, ())} for agent, rounds in enumerate(held)]
 
 
 def lost_since(run: RunFolder, settings: LaunchSettings) -> str:
@@ -282,13 +287,12 @@ def lost_since(run: RunFolder, settings: LaunchSettings) -> str:
     settings : LaunchSettings
         How it is to go on.
     """
-    elsewhere = settings.launcher not in ("memory", "local")
-    if (run.summary or {}).get("state") != "done" or settings.on_lost_state == "restart" or elsewhere:
+    if settings.on_lost_state == "restart" or settings.launcher not in ON_THIS_HOST:
         return ""
-    sealed = read_sealed(run.path, LARGEST) if settings.seal else {}
-    held = [{*history, *sealed.get(agent, ())} or {0} for agent, history in enumerate(run.held())]
+    held: Sequence[Collection[int]] = run.held()
+    known = _with_sealed(run, held) if settings.seal else held
     try:
-        base = common_round(held, recorded_rounds(run.path / run_files.RECORD))
+        base = common_round([rounds or {0} for rounds in known], recorded_rounds(run.path / run_files.RECORD))
         if run.experiment.has_critic and base < run.experiment.rounds:
             check_held(read_critics(run.path).keys(), base)
     except OrderViolation as error:

@@ -23,7 +23,7 @@ from bnpg.api.signature import Keywords, unexpected
 from bnpg.asked_experiment import asked_for
 from bnpg.experiment_plan import ExperimentPlan
 from bnpg.launchers.registry import check_launcher
-from bnpg.launchers.settings import LaunchSettings, asked_settings
+from bnpg.launchers.settings import ON_THIS_HOST, LaunchSettings, asked_settings
 from bnpg.run_creation import FAULTS_FILE, chosen_folder, create_run_folder, read_faults
 from bnpg.run_folder import RunFolder
 from bnpg_files.quoting import quoted
@@ -35,8 +35,6 @@ Pathlike = str | os.PathLike[str]
 
 LAUNCHER = {"launcher": "memory"}
 """A program starts no processes unless it asks for them."""
-ON_THIS_HOST = ("memory", "local")
-"""Launchers whose processes all see a temporary folder."""
 TRAINING = Keywords((Experiment, LaunchSettings), but=("game",), defaults=LAUNCHER)
 """The settings that `bnpg.train` takes."""
 

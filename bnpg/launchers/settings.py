@@ -18,9 +18,11 @@ NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 
 OURS = ("memory", "local", "slurm", "ray")
 """Launchers that are there always, though what some need may not be."""
+ON_THIS_HOST = ("memory", "local")
+"""Those whose processes all run here: they see a temporary folder, and keep all thetas in the run folder."""
 ENTRY_POINTS = "bnpg.launchers"
 """The group of entry points by which packages bring others."""
-WITHOUT = {"address": ("memory", "local", "slurm"), "advertise": ("memory", "local")}
+WITHOUT = {"address": ("memory", "local", "slurm"), "advertise": ON_THIS_HOST}
 """Those of our launchers that know nothing of a setting."""
 TRACE_FOLDER = "trace"
 """Where in the run folder the message trace goes."""

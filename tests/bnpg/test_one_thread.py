@@ -49,8 +49,13 @@ print(json.dumps({"seen": seen, "blas": len(after), "kept": kept, "most": max(at
 """
 
 
+def many_threads() -> dict[str, str]:
+    """Return the environment of a program in which BLAS takes as many threads as there are cores."""
+    return {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
+
+
 def test_what_is_kept_is_computed_in_one_thread_and_the_program_keeps_its_own(tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
+    environment = many_threads()
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env=environment,
@@ -91,8 +96,7 @@ assert after[: len(at_first)] == at_first, (at_first, after)
 
 
 def test_of_several_at_once_the_last_takes_the_limit_back() -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
-    subprocess.run([sys.executable, "-c", OVERLAPPING], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", OVERLAPPING], env=many_threads(), check=True)
 
 
 THREADS = """
@@ -158,13 +162,9 @@ assert counts() == at_first, (at_first, counts())
 def test_whatever_thread_it_is_called_in(tmp_path: Path) -> None:
     if os.cpu_count() == 1:
         pytest.skip("one core: nothing is shared among threads anyway")
-    environment = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
     ran = subprocess.run(
         [sys.executable, "-c", THREADS],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+        env=many_threads(),
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, "")

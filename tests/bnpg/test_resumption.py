@@ -52,6 +52,10 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.mark.parametrize("rounds", ["3", "5"], ids=["all rounds done", "more rounds"])
 @pytest.mark.parametrize(
     ("field", "old", "new"),
@@ -68,13 +72,13 @@ def test_another_experiment_is_refused_at_once(
 ) -> None:
     edit(folder / "experiment.toml", old, new)
     edit(folder / "experiment.toml", "rounds = 3", f"rounds = {rounds}")
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    before = contents(folder)
     ended = run("resume", folder, "--quiet")
     assert ended.code == 2
     assert ended.err.count("\n") == 1
     assert f"experiment.toml: {field} is " in ended.err
     assert "but the run began with" in ended.err
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert contents(folder) == before
 
 
 def test_it_may_be_given_more_rounds_but_not_fewer_than_are_done(
@@ -248,10 +252,6 @@ def test_a_link_to_nothing_among_the_traces_is_refused(
     assert f"{link}: expected a file that this run has written, got a link to what is no file" in ended.err
     link.unlink()
     assert run("resume", folder, "--rounds", "9", "--quiet").code == 0
-
-
-def contents(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("launcher", ["memory", "local"])
