@@ -14,7 +14,7 @@ import threading
 from typing import Any, TextIO
 
 from bnpg_protocol.process.streams import patient
-from bnpg_protocol.process.the_end import end_soon
+from bnpg_protocol.process.the_end import end_at_once, end_soon
 from bnpg_protocol.process.threads import use_one_thread
 
 use_one_thread()  # before anything imports numpy
@@ -72,7 +72,7 @@ def _listen(tasks: "queue.SimpleQueue[dict[str, Any] | None]", ending: threading
     tasks.put(None)
     os.kill(os.getpid(), signal.SIGINT)
     threading.Event().wait(GRACE)
-    os._exit(1)
+    end_at_once(1)
 
 
 def _live(report: Reports) -> None:

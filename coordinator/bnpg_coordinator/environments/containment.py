@@ -8,6 +8,7 @@ from contextlib import contextmanager, redirect_stdout
 from typing import NoReturn
 
 from bnpg_protocol.process.surroundings import OURS
+from bnpg_protocol.process.the_end import end_at_once
 
 
 class _Within(threading.local):
@@ -16,18 +17,41 @@ class _Within(threading.local):
     process = 0
 
 
+class _Taken:
+    """The process in which `os._exit` is ours, and the first call of it by a thread of others."""
+
+    process = 0
+    call = ""
+
+
 _within = _Within()
-_end_at_once = os._exit
+_taken = _Taken()
+
+
+def take_exits() -> None:
+    """Let `os._exit` be raised in this process, one of ours, which others' code would end without a word.
+
+    A child that it forks ends as it likes. What is ours ends with `end_at_once`.
+    """
+    _taken.process = os.getpid()
+    os._exit = _exit
 
 
 def _exit(status: int) -> NoReturn:
-    """End the process, or raise in its place where others' code would end ours without a word.
+    here, call = os.getpid(), f"os._exit({status!r:.20})"
+    if _taken.process != here:
+        end_at_once(status)
+    if _within.process != here:  # it ends its own thread, and those who use the environment hear of it
+        call = f"{call} in a thread of its own, here or earlier"
+        _taken.call = _taken.call or call
+    raise SystemExit(call)
 
-    A child that it has forked ends as it likes, and so do our own threads.
-    """
-    if _within.process == os.getpid():
-        raise SystemExit(f"os._exit({status!r:.20})")
-    _end_at_once(status)
+
+def _hear() -> None:
+    """Raise what a thread of others' code has called since this was asked last."""
+    call, _taken.call = _taken.call, ""
+    if call and _taken.process == os.getpid():
+        raise SystemExit(call)
 
 
 @contextmanager
@@ -36,12 +60,13 @@ def contained() -> Iterator[None]:
 
     A program that has called `bnpg.train` is not ours, and keeps its `os._exit`.
     """
-    before = _within.process
     if OURS.is_set():
-        os._exit = _exit
-        _within.process = os.getpid()
+        take_exits()
+    _hear()
+    before, _within.process = _within.process, os.getpid()
     try:
         with redirect_stdout(sys.stderr):
             yield
     finally:
         _within.process = before
+    _hear()

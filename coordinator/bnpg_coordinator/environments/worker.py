@@ -4,7 +4,6 @@ It is told what to do over a pipe by the coordinator that started it, and ends w
 seeded by their numbers among all lanes, so what is played does not depend on who plays it.
 """
 
-import os
 import queue
 import signal
 import sys
@@ -13,10 +12,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from bnpg_protocol.process.the_end import end_at_once
 from msgspec import Struct
 from setproctitle import setproctitle
 from threadpoolctl import threadpool_limits
 
+from bnpg_coordinator.environments.containment import take_exits
 from bnpg_coordinator.environments.world import EnvironmentPlay, EnvironmentWorld
 from bnpg_coordinator.experiment import Experiment
 from bnpg_coordinator.simulator import open_unread
@@ -119,7 +120,7 @@ def work(connection: Connection) -> None:
             while True:
                 orders.put(connection.recv())
         except (EOFError, OSError):
-            os._exit(0)
+            end_at_once(0)
 
     threading.Thread(target=read, daemon=True).start()
     player = _Player()
@@ -135,4 +136,5 @@ def work(connection: Connection) -> None:
 def main() -> None:
     """Work for whoever has the other end of a descriptor."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator decides when a run is interrupted
+    take_exits()
     work(Connection(int(sys.argv[1])))

@@ -18,7 +18,7 @@ from bnpg_protocol.process.endings import interruptible
 from bnpg_protocol.process.faults.shortage import OUT_OF_MEMORY
 from bnpg_protocol.process.passing_folder import remove_passing_folders
 from bnpg_protocol.process.streams import patient, patient_output
-from bnpg_protocol.process.the_end import end_soon, end_with
+from bnpg_protocol.process.the_end import end_at_once, end_soon, end_with
 from bnpg_protocol.wire.exit_codes import ExitCode
 
 SHORTAGES = frozenset(
@@ -140,7 +140,7 @@ def leave(why: str, code: ExitCode) -> None:
         os.write(2, f"{cursor}bnpg: error: {why}\n".encode(errors="replace"))
         remove_passing_folders()
     finally:
-        os._exit(code)
+        end_at_once(code)
 
 
 def leave_output() -> str:

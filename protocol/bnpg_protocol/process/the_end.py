@@ -12,6 +12,8 @@ from contextlib import suppress
 from bnpg_protocol.process.endings import leaving
 from bnpg_protocol.process.passing_folder import remove_passing_folders
 
+end_at_once = os._exit
+"""Ends the process with an exit code; bound before others' code can put something else in its place."""
 LINGER = 2.0
 """Seconds that a process of this project's own has to end in, once its exit code is known."""
 
@@ -49,4 +51,4 @@ def _end(code: int, who: str) -> None:
             print(f"{who}: warning: ended without the thread {others[0]!r}{more}", file=sys.stderr)
         remove_passing_folders()
     finally:
-        os._exit(code)
+        end_at_once(code)

@@ -136,6 +136,15 @@ class Raises(Meeting):
         return super().step(actions)
 
 
+class Exits(Meeting):
+    """It ends its process in its third step."""
+
+    def step(self, actions):
+        if self.time == 3:
+            os._exit(0)
+        return super().step(actions)
+
+
 class Hangs(Meeting):
     """It never comes back from its third step."""
 

@@ -40,11 +40,19 @@ def test_a_child_that_an_environment_forks_ends_as_it_likes() -> None:
     assert ended(f"{OURS}{GUARDED}print({fork})") == (0, ["5"])
 
 
-def test_what_is_no_code_of_others_ends_the_process_at_once() -> None:
-    leave = "call(lambda: 1)\nprint('over', flush=True)\nos._exit(4)"
-    assert ended(f"{OURS}{GUARDED}{leave}") == (4, ["over"])
-    elsewhere = "threading.Thread(target=os._exit, args=(6,)).start() or threading.Event().wait(10)"
-    assert ended(f"{OURS}{GUARDED}call(lambda: {elsewhere})\nprint('on')") == (6, [])
+def test_a_thread_that_an_environment_starts_has_raised_too() -> None:
+    thread = "threading.Thread(target=lambda: os._exit(0))"
+    within = f"lambda: [one.start() or one.join() for one in [{thread}]]"
+    where = "os._exit(0) in a thread of its own, here or earlier"
+    raised = f"lane 0, step 3: the environment raised SystemExit: {where}"
+    assert ended(f"{OURS}{GUARDED}call({within})\nprint('on')") == (0, [raised, "on"])
+    between = f"later = {thread}\ncall(lambda: 1)\nlater.start(); later.join()\ncall(lambda: 1)\nprint('on')"
+    assert ended(f"{OURS}{GUARDED}{between}") == (0, [raised, "on"])
+
+
+def test_what_is_ours_ends_the_process_at_once() -> None:
+    leave = "from bnpg_protocol.process.the_end import end_at_once\ncall(lambda: 1)\nend_at_once(4)"
+    assert ended(f"{OURS}{GUARDED}{leave}") == (4, [])
 
 
 def test_a_program_that_only_uses_us_keeps_what_it_has() -> None:

@@ -97,6 +97,7 @@ def test_states_of_a_table_are_read_from_what_workers_see():
     ("kind", "why"),
     [
         ("Raises", "lane 0, step 3, all agents: the environment raised RuntimeError: the motor broke"),
+        ("Exits", r"lane 0, step 3, all agents: the environment raised SystemExit: os._exit\(0\)"),
         ("PaysNothingFinite", "lane 0, step 1, agent b: the reward must be finite, got inf"),
         ("SeesWrong", r"lane 0, step 2, agent a: the observation must hold what its space allows, got \[7"),
     ],
