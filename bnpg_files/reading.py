@@ -47,8 +47,11 @@ def opened(path: str | os.PathLike[str], change: bool = False) -> BinaryIO:
     """
     # Without O_NONBLOCK opening a fifo waits for a writer; with it a terminal does not become ours either.
     access = os.O_RDWR if change else os.O_RDONLY
-    if "\0" in os.fsdecode(path):
-        raise OSError(errno.EINVAL, "no file has a name with a NUL in it", os.fspath(path))
+    try:
+        if b"\0" in os.fsencode(path):
+            raise OSError(errno.EINVAL, "no file has a name with a NUL in it", os.fspath(path))
+    except UnicodeEncodeError:
+        raise OSError(errno.EINVAL, "no file can have such a name", os.fspath(path)) from None
     descriptor = os.open(path, access | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):

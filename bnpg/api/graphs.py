@@ -4,6 +4,7 @@ None of these libraries is imported: what is asked of a graph are its nodes and 
 """
 
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def _as_matrix(graph: Any) -> Any:
         return np.asarray(graph)
     if isinstance(graph, list) and graph and all(isinstance(row, list) for row in graph):
         square = all(len(row) == len(graph) for row in graph)
-        if square and all(entry in (0, 1) for row in graph for entry in row if not isinstance(entry, list)):
+        if square and all(isinstance(entry, Real) and entry in (0, 1) for row in graph for entry in row):
             return np.asarray(graph)
     return None
 

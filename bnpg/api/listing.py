@@ -1,11 +1,12 @@
 """Lists: the games there are, and the runs below a folder."""
 
 import os
-from pathlib import Path
 
 from bnpg.api.recorded import Run, load_run
 from bnpg.catalogue.catalogue import Catalogue
 from bnpg.catalogue.entry import UNREADABLE
+from bnpg_files.paths import as_path
+from bnpg_math.errors import InputError
 from bnpg_math.games.registry import Listing, list_games
 
 
@@ -44,5 +45,5 @@ def runs(folder: str | os.PathLike[str] = "runs") -> list[Run]:
     >>> sorted(run.experiment.seed for run in bnpg.runs("all"))
     [0, 1]
     """
-    found = Catalogue(Path(folder)).entries()
+    found = Catalogue(as_path(folder, "the folder of runs", InputError)).entries()
     return [load_run(entry.folder) for entry in found if entry.state != UNREADABLE]

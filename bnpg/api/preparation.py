@@ -26,6 +26,7 @@ from bnpg.launchers.registry import check_launcher
 from bnpg.launchers.settings import ON_THIS_HOST, LaunchSettings, asked_settings
 from bnpg.run_creation import FAULTS_FILE, chosen_folder, create_run_folder, read_faults
 from bnpg.run_folder import RunFolder
+from bnpg_files.paths import as_path
 from bnpg_files.quoting import quoted
 from bnpg_math.errors import DagError, InputError
 from bnpg_math.games.game import Game
@@ -111,8 +112,9 @@ def prepared(
     check_launcher(settings)
     plan = experiment.plan(game=own_game, initial=own_policy, env=at_hand, patience=settings.patience)
     _check_agents(asked.get("dag"), plan.agents)
-    plan_of_faults = None if faults is None else read_faults(Path(faults))
-    if out is None and settings.launcher in ON_THIS_HOST:
+    plan_of_faults = None if faults is None else read_faults(as_path(faults, "faults", InputError))
+    place = None if out is None else as_path(out, "out", InputError)
+    if place is None and settings.launcher in ON_THIS_HOST:
         # Nothing of it outlives this process, so nothing waits for the disk.
         passing = settings if "fsync" in given else replace(settings, fsync=False)
         target = Path(tempfile.mkdtemp(prefix="bnpg-")) / chosen_folder(plan.name, None).name
@@ -121,10 +123,10 @@ def prepared(
         except BaseException:
             shutil.rmtree(target.parent, ignore_errors=True)
             raise
-    if exist_ok and out is not None and os.path.lexists(out):
-        run = the_same_run(Path(out), plan)
+    if exist_ok and place is not None and os.path.lexists(place):
+        run = the_same_run(place, plan)
         return Prepared(run, run.settings)
-    run = create_run_folder(plan, settings, None if out is None else Path(out), plan_of_faults)
+    run = create_run_folder(plan, settings, place, plan_of_faults)
     return Prepared(run, settings)
 
 

@@ -18,6 +18,7 @@ from bnpg.api.wording import in_python_words, python_words, setting_keys
 from bnpg.evaluation.measure import Evaluation, measure
 from bnpg.measures import named
 from bnpg.report.recorded_run import RecordedRun, read_run
+from bnpg_files.paths import as_path
 from bnpg_files.quoting import quoted
 from bnpg_math.dag import Dag
 from bnpg_math.errors import InputError
@@ -109,7 +110,7 @@ class Run:
         """
         from bnpg.run_copy import copy_run_folder
 
-        return copy_run_folder(self.folder, Path(path))
+        return copy_run_folder(self.folder, as_path(path, "the folder of a copy", InputError))
 
     @property
     def experiment(self) -> Experiment:
@@ -219,7 +220,7 @@ class Run:
         from bnpg.report.page import render_page
         from bnpg.report.run_page import run_report
 
-        target = self.folder / "report.html" if path is None else Path(path)
+        target = self.folder / "report.html" if path is None else as_path(path, "a report", InputError)
         write_named(target, render_page(run_report(self._recorded)).encode(), followed=path is not None)
         return target
 
@@ -330,4 +331,4 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     >>> [theta.shape for theta in run.thetas]
     [(1, 3), (1, 3, 3)]
     """
-    return Run(read_run(Path(folder)))
+    return Run(read_run(as_path(folder, "the folder of a run", InputError)))

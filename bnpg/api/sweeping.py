@@ -11,6 +11,7 @@ from bnpg.launchers.settings import settings_from
 from bnpg.sweeps.folder import available_cores
 from bnpg.sweeps.grid import grid_of, read_grid
 from bnpg.sweeps.running import Sweep, run_sweep
+from bnpg_files.paths import as_path
 from bnpg_files.quoting import quoted
 from bnpg_files.reading import check_values
 from bnpg_math.errors import InputError
@@ -80,13 +81,15 @@ def sweep(
             raise InputError(f"grid: {error}") from None
         checked = grid_of(tables, Path(), "grid", samples)
     else:
-        checked = read_grid(Path(grid), samples)
+        checked = read_grid(as_path(grid, "grid", InputError), samples)
     settings = settings_from({"launcher": "memory"})
     if jobs is not None and not (isinstance(jobs, int) and jobs >= 0):
         raise InputError(
             f"jobs must be an integer, 0 or None for as many as there are cores, got {quoted(jobs)}"
         )
-    return run_sweep(checked, Path(out), jobs or available_cores(), settings, quiet=not progress)
+    return run_sweep(
+        checked, as_path(out, "out", InputError), jobs or available_cores(), settings, quiet=not progress
+    )
 
 
 def _plain_list(values: Any, name: str) -> Any:

@@ -21,6 +21,7 @@ from bnpg.live.watching import watching
 from bnpg.report.recorded_run import recorded
 from bnpg.resumption import check_resumable, completed, resumable
 from bnpg.run_folder import RunFolder
+from bnpg_files.paths import as_path
 from bnpg_files.quoting import quoted
 from bnpg_math.errors import InputError
 
@@ -82,7 +83,7 @@ def resume(
         As in :func:`train`.
     """
     check_on_line(on_line)
-    run = RunFolder(Path(folder))
+    run = RunFolder(as_path(folder, "the folder of a run", InputError))
     if env is not None:
         run.hand_over(env)
     asked = None if rounds is None else settings_of({"rounds": rounds})["rounds"]

@@ -151,6 +151,8 @@ def edges_from(pairs: Iterable[Any]) -> list[Edge]:
         If something is no pair of integers.
     """
     edges = []
+    if not isinstance(pairs, Iterable):
+        raise DagError(f"edges must be pairs (parent, child), got {quoted(pairs)}")
     for pair in pairs:
         try:
             parent, child = pair

@@ -15,12 +15,13 @@ A file may hold whatever :func:`dense_game` and :func:`sparse_game` take besides
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bnpg_files.paths import as_path
+from bnpg_files.quoting import quoted
 from bnpg_math.arrays.npz import read_arrays, real, scalar, write_arrays
 from bnpg_math.errors import GameError
 from bnpg_math.games.game import Game, dense_game
@@ -64,7 +65,7 @@ def load_game(path: str | os.PathLike[str]) -> Game:
     GameError
         One line saying what is wrong: the file, an array's dtype, shape or content.
     """
-    source = Path(path)
+    source = as_path(path, "a game file", GameError)
     arrays = read_arrays(source, "game file", GameError, _is_part)
     form = kernel_form(arrays)
     if form is None:
@@ -136,10 +137,12 @@ def save_game(game: Game, path: str | os.PathLike[str], whole: bool = True) -> N
     Raises
     ------
     GameError
-        If the arrays would be larger than 4 GiB.
+        If it is no game, or its arrays would be larger than 4 GiB, or the path is none.
     OSError
         If the file cannot be written.
     """
+    if not isinstance(game, Game):
+        raise GameError(f"expected a Game to write, got {quoted(game)}")
     if isinstance(game.transition, SparseTransition):
         arrays = _checked(game, successor_arrays(game.transition))
     elif isinstance(game.transition, ProductTransition) and not whole:
@@ -153,7 +156,7 @@ def save_game(game: Game, path: str | os.PathLike[str], whole: bool = True) -> N
             raise _too_large(game, "as a whole tensor", size)
         arrays = {"transition": game.transition.to_dense()}
     rest = {"reward": game.reward, "initial": game.initial, "gamma": np.array(game.gamma)}
-    write_arrays(Path(path), arrays | rest)
+    write_arrays(as_path(path, "a game file", GameError), arrays | rest)
 
 
 def _checked(game: Game, arrays: Arrays) -> Arrays:

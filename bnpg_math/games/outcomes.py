@@ -76,16 +76,17 @@ def game_from_step(
     GameError
         One line: which state and actions, what was expected, what came.
     """
-    counts = tuple(int(count) for count in actions)
+    counts = _counts(actions)
     if not counts or min(counts) < 1:
         raise GameError(f"actions must be the number of actions of each agent, all at least 1, got {counts}")
-    over = terminal if callable(terminal) else set(terminal).__contains__
+    over = terminal if callable(terminal) else set(_listed(terminal, "terminal")).__contains__
     if math.prod(counts) > MOST_PAIRS:
         raise GameError(
             f"{len(counts)} agents have {float(math.prod(counts)):.3g} joint actions, expected at most "
             f"{MOST_PAIRS}; more agents are sampled in a bnpg.FactoredWorld"
         )
-    known = None if states is None else list(range(states) if isinstance(states, int) else states)
+    given = range(states) if isinstance(states, int) else states
+    known = None if given is None else _listed(given, "states")
     begins = _starts(initial, known)
     numbers = {state: number for number, state in enumerate(begins if known is None else known)}
     if known is not None and len(numbers) != len(known):
@@ -157,7 +158,7 @@ def game_from_table(
     widths = sorted({len(row) for row in listed})
     if len(widths) != 1:
         raise GameError(f"P must have the same actions in every state, got {widths} of them")
-    counts = (widths[0],) if actions is None else tuple(int(count) for count in actions)
+    counts = (widths[0],) if actions is None else _counts(actions)
     if math.prod(counts) != widths[0] or min(counts, default=0) < 1:
         raise GameError(
             f"actions {counts} must have a product of {widths[0]}, the number of actions in P, "
@@ -181,6 +182,25 @@ def game_from_table(
     for start, share in _starts(initial, list(states)).items():
         mu[start] = share
     return _assembled(name, counts, found, mu, gamma)
+
+
+def _counts(actions: Any) -> tuple[int, ...]:
+    try:
+        return tuple(int(count) for count in actions)
+    except (TypeError, ValueError, OverflowError):
+        raise GameError(
+            f"actions must be the number of actions of each agent, such as (2, 2), got {quoted(actions)}"
+        ) from None
+
+
+def _listed(states: Any, what: str) -> list[Any]:
+    """Return states that somebody lists, if they can be told from each other."""
+    try:
+        listed = list(states)
+        set(listed)
+    except TypeError:
+        raise GameError(f"{what} must consist of hashable states, got {quoted(states)}") from None
+    return listed
 
 
 def _entries(given: Any, where: str) -> list[Any]:
@@ -207,9 +227,13 @@ def _outcomes(given: Any, where: str) -> _Row:
             raise GameError(f"{where}: expected (s', r) or (s', r, done), got {len(given)} entries")
         _append(row, (1.0, *given), where)
         return row
-    if not isinstance(given, Iterable) or isinstance(given, str | Mapping):
-        raise GameError(f"{where}: expected (s', r) or outcomes (p, s', r), got {type(given).__name__}")
-    outcomes: Iterator[Any] = iter(given)
+    other = f"{where}: expected (s', r) or outcomes (p, s', r), got {type(given).__name__}"
+    if isinstance(given, str | Mapping):
+        raise GameError(other)
+    try:
+        outcomes: Iterator[Any] = iter(given)
+    except TypeError:
+        raise GameError(other) from None
     for outcome in islice(outcomes, MOST_OUTCOMES):
         if not isinstance(outcome, Sequence) or isinstance(outcome, str) or len(outcome) not in (3, 4):
             raise GameError(
@@ -256,7 +280,7 @@ def _starts(initial: Any, states: list[Any] | None) -> dict[Any, float]:
             raise GameError(f"initial must have shape ({len(states)},), got {np.shape(initial)}")
         begins = {state: share for state, share in zip(states, initial, strict=True) if share}
     else:
-        begins = {initial: 1.0}
+        begins = dict.fromkeys(_listed([initial], "initial"), 1.0)
     known = None if states is None else set(states)
     for state, share in begins.items():
         if known is not None and state not in known:

@@ -8,12 +8,13 @@ in the file are ignored.
 
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bnpg_files.paths import as_path
+from bnpg_files.quoting import quoted
 from bnpg_math.arrays.npz import read_arrays, write_arrays
 from bnpg_math.dag import Dag
 from bnpg_math.errors import DagError, PolicyError
@@ -40,7 +41,7 @@ def load_policy(path: str | os.PathLike[str]) -> Policy:
     PolicyError
         One line saying what is wrong: the file, the edges, an array's dtype, shape or content.
     """
-    source = Path(path)
+    source = as_path(path, "a policy file", PolicyError)
     arrays = read_arrays(
         source,
         "policy file",
@@ -126,10 +127,14 @@ def save_policy(candidate: Policy, path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
+    PolicyError
+        If it is no policy, or the path is none.
     OSError
         If the file cannot be written.
     """
-    write_arrays(Path(path), policy_arrays(candidate))
+    if not isinstance(candidate, Policy):
+        raise PolicyError(f"expected a Policy to write, got {quoted(candidate)}")
+    write_arrays(as_path(path, "a policy file", PolicyError), policy_arrays(candidate))
 
 
 def policy_arrays(candidate: Policy) -> dict[str, NDArray[Any]]:
