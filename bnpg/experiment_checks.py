@@ -12,7 +12,7 @@ from bnpg.evaluation.from_samples import check_effort
 from bnpg_math.dag import Dag
 from bnpg_math.errors import GameError, InputError, PolicyError
 from bnpg_math.games.game import Game
-from bnpg_math.games.registry import BUILDERS
+from bnpg_math.games.registry import BUILDERS, is_folder
 from bnpg_math.networks.spec import parse_hidden
 
 LARGEST_SIGNAL = 1 << 27
@@ -94,7 +94,7 @@ def check_network(experiment: Experiment) -> None:
 def check_name(text: str) -> None:
     """Refuse what is neither a game nor a simulator, and say which is meant."""
     head = text.partition("(")[0].strip()
-    if head.isidentifier() and head not in BUILDERS:
+    if head.isidentifier() and head not in BUILDERS and not is_folder(text):
         known = sorted({*BUILDERS, *SIMULATORS})
         hint = did_you_mean(head, known) or f"expected one of {', '.join(known)}"
         raise GameError(f"unknown game {head!r}: {hint}")

@@ -175,6 +175,8 @@ def toml_document(text: str) -> dict[str, Any]:
         document = tomllib.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"expected TOML: {error}") from None
     check_values(document)
     return document
 

@@ -30,6 +30,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+EVENTS = "text/event-stream"
+UNBUFFERED = {"X-Accel-Buffering": "no"}
 
 LONGEST_NUMBER = 18
 """Digits that the number of a run may have in an address."""
@@ -77,7 +79,9 @@ def build_app(source: Source, admission: TokenAdmission) -> tuple[ASGIApp, Broad
         shown = Page(watched.title, watched.subtitle, watched.sections, live=True, scripts=source.scripts)
         return _document(render_page(shown, nonce), nonce)
 
-    async def events(request: Request) -> Response:  # noqa: ARG001
+    async def events(request: Request) -> Response:
+        if request.method == "HEAD":  # heads alone: no stream is begun, and no place of a reader is taken
+            return Response(media_type=EVENTS, headers=UNBUFFERED)
         if broadcast.followers >= READERS:
             again = {"Retry-After": "5"}
             return PlainTextResponse("as many look on as can; try again later\n", 503, headers=again)
@@ -108,9 +112,7 @@ class _Following(StreamingResponse):
     """The stream of events to one reader; its place is held before anything is sent."""
 
     def __init__(self, broadcast: Broadcast) -> None:
-        super().__init__(
-            broadcast.follow(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-        )
+        super().__init__(broadcast.follow(), media_type=EVENTS, headers=UNBUFFERED)
         self._place = broadcast.place()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from bnpg_math.errors import GameError
 from bnpg_math.games.builtin.climbing import climbing
 from bnpg_math.games.builtin.climbing3 import climbing3
 from bnpg_math.games.builtin.congestion import congestion
@@ -68,10 +69,17 @@ def game(spec: str) -> Game:
     4
     """
     text = spec.strip()
-    if text.endswith(SUFFIXES) or (text.partition("(")[0] not in BUILDERS and _is_file(text)):
+    if text.endswith(SUFFIXES) or (text.partition("(")[0] not in BUILDERS and _is(Path.is_file, text)):
         return read_game(Path(text).expanduser())
+    if is_folder(text):
+        raise GameError(f"{text} is a folder, expected a game; the run in a folder goes on with bnpg resume")
     name, arguments = parse_call(text, BUILDERS)
     return BUILDERS[name](**checked_arguments(name, BUILDERS[name], arguments))
+
+
+def is_folder(text: str) -> bool:
+    """Whether a text names a folder, and no game."""
+    return text not in BUILDERS and _is(Path.is_dir, text)
 
 
 def list_games() -> list[Listing]:
@@ -99,9 +107,9 @@ def list_games() -> list[Listing]:
     return listings
 
 
-def _is_file(text: str) -> bool:
+def _is(kind: Callable[[Path], bool], text: str) -> bool:
     try:
-        return bool(text) and Path(text).expanduser().is_file()
+        return bool(text) and kind(Path(text).expanduser())
     except (OSError, RuntimeError, ValueError):
         # Too long, an unknown user after ~, or a NUL: certainly no file.
         return False

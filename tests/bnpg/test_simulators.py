@@ -88,6 +88,8 @@ def test_parameters_are_typed_in_the_name_or_passed_on():
         ({"game": "spread"}, "agent 0 sees 18 numbers that may be any: give an encoder"),
         ({"game": "relay", "world": "goals"}, "world must be key=value, got 'goals'"),
         ({"game": "relya"}, "unknown game 'relya': did you mean 'relay'"),
+        ({"game": "/"}, "/ is a folder, expected a game"),
+        ({"game": "."}, "[.] is a folder, expected a game"),
         ({"game": "relay", "dag": "0-9"}, "edge 0-9 must join agents 0..3"),
         ({"game": "relay(agents=9, goals=30)", "dag": "complete"}, "the table of agent 5 is too large"),
     ],

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,18 @@ def test_the_list_shows_every_game_with_its_sizes():
     assert (coordination.agents, coordination.states, coordination.actions) == (3, 8, (2, 2, 2))
     assert dict(coordination.parameters) == {"agents": 3, "epsilon": 0.1, "gamma": 0.95}
     assert all(listing.description.endswith(".") for listing in listed.values())
+
+
+def test_a_folder_is_no_game_unless_a_game_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("first", "climbing"):
+        Path(name).mkdir()
+    for text in ("first", "./first", str(tmp_path / "first")):
+        with pytest.raises(GameError, match=f"^{text} is a folder, expected a game"):
+            game(text)
+    assert game("climbing").actions == (3, 3)
 
 
 @pytest.mark.parametrize(

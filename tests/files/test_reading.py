@@ -80,6 +80,13 @@ def test_documents_are_nested_so_far_and_no_further(tmp_path: Path, depth: int, 
                 read_toml(path, dict, ValueError)
 
 
+def test_what_is_no_toml_is_told_what_was_expected(tmp_path: Path) -> None:
+    path = tmp_path / "experiment.toml"
+    path.write_text("hello")
+    with pytest.raises(ValueError, match=r"experiment\.toml: expected TOML: Expected "):
+        read_toml(path, dict, ValueError)
+
+
 LONG = f"0x{'f' * 6000}"
 BITS = "expected an integer of at most 1024 bits, got an integer of 24000 bits"
 

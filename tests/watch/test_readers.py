@@ -71,3 +71,19 @@ async def test_a_run_of_any_number_that_is_not_there_is_not_found(tmp_path: Path
     for number in numbers:
         await app(EVENTS | {"path": f"/run/{number}"}, receive, send)
     assert answers == [404] * len(numbers)
+
+
+async def test_who_asks_for_the_heads_of_the_events_is_answered_and_holds_no_place() -> None:
+    app, broadcast = build_app(Still(), TokenAdmission(None))
+    answer: list[Message] = []
+
+    async def receive() -> Message:
+        return await asyncio.Future()
+
+    async def send(message: Message) -> None:
+        answer.append(message)
+
+    await asyncio.wait_for(app({**EVENTS, "method": "HEAD"}, receive, send), 20)
+    assert (answer[0]["status"], answer[-1].get("more_body", False)) == (200, False)
+    assert (b"content-type", b"text/event-stream; charset=utf-8") in answer[0]["headers"]
+    assert broadcast.followers == 0
