@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 _OURS = ("bnpg", "bnpg_math", "contextlib")
+_printers: list[Callable[[str], None]] = []
+"""Whoever prints what is warned of; the last one does."""
 Noticed = TypeVar("Noticed", "Game", "Policy", "JointPolicy")
 
 
@@ -36,13 +38,19 @@ def announce(noticed: Noticed) -> Noticed:
     """
     name = f"game {noticed.name}" if hasattr(noticed, "name") else "policy"
     for notice in noticed.notices:
-        warnings.warn(f"{name}: {notice}", InputWarning, stacklevel=_callers_level())
+        warn(f"{name}: {notice}")
     return noticed
 
 
 def warn(text: str) -> None:
-    """Warn of something else that a person is to know."""
-    warnings.warn(text, InputWarning, stacklevel=_callers_level())
+    """Warn of something that a person is to know.
+
+    A command line prints it, whatever an environment has made of warnings.
+    """
+    if _printers:
+        _printers[-1](text)
+    else:
+        warnings.warn(text, InputWarning, stacklevel=_callers_level())
 
 
 def _callers_level() -> int:
@@ -55,7 +63,7 @@ def _callers_level() -> int:
 
 @contextmanager
 def printed_by(show: Callable[[str], None], others: bool) -> Iterator[None]:
-    """Hand every distinct text of an `InputWarning` to `show`, for as long as the context lasts.
+    """Hand every distinct text of a warning of ours to `show`, for as long as the context lasts.
 
     Parameters
     ----------
@@ -65,17 +73,16 @@ def printed_by(show: Callable[[str], None], others: bool) -> Iterator[None]:
     """
     shown: set[str] = set()
 
-    def filtered(message: Warning | str, category: type[Warning], *place: object) -> None:
-        if not issubclass(category, InputWarning):
-            usual(message, category, *place)  # type: ignore[arg-type]
-        elif str(message) not in shown:
-            shown.add(str(message))
-            show(str(message))
+    def once(text: str) -> None:
+        if text not in shown:
+            shown.add(text)
+            show(text)
 
-    with warnings.catch_warnings():
-        usual = warnings.showwarning
-        if not others:
-            warnings.simplefilter("ignore")
-        warnings.simplefilter("always", InputWarning)
-        warnings.showwarning = filtered  # type: ignore[assignment]
-        yield
+    _printers.append(once)
+    try:
+        with warnings.catch_warnings():
+            if not others:
+                warnings.simplefilter("ignore")
+            yield
+    finally:
+        _printers.remove(once)

@@ -1,13 +1,12 @@
 """Whether this host rounds as the one on which a run began: else going on would give the bits of neither."""
 
-import warnings
-
 import numpy as np
 
+from bnpg.notices import warn
 from bnpg.one_thread import one_thread
 from bnpg.run_folder import RunFolder
 from bnpg_math.arrays.solver_numerics import full_fingerprint
-from bnpg_math.errors import InputError, InputWarning
+from bnpg_math.errors import InputError
 
 
 @one_thread()
@@ -42,11 +41,9 @@ def check_rounding(run: RunFolder) -> None:
     folder, identity = run.path, run.identity
     began, here = identity.get("numerics"), rounding_here()
     if began is None:
-        warnings.warn(
+        warn(
             f"{folder} does not say how the host rounded on which this run began; if it was another kind of "
-            "host, the result is that of neither",
-            InputWarning,
-            stacklevel=3,
+            "host, the result is that of neither"
         )
     elif began != here:
         version = identity.get("numpy")

@@ -14,6 +14,7 @@ import threading
 from typing import Any, TextIO
 
 from bnpg_protocol.process.streams import patient
+from bnpg_protocol.process.surroundings import OURS
 from bnpg_protocol.process.the_end import end_at_once, end_soon
 from bnpg_protocol.process.threads import use_one_thread
 
@@ -48,6 +49,7 @@ class Reports:
 
 def main() -> int:
     """Run until the input ends."""
+    OURS.set()
     stream = patient(os.dup(sys.stdout.fileno()))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints must not garble the reports
     report, tasks, ending = Reports(stream), queue.SimpleQueue[dict[str, Any] | None](), threading.Event()
@@ -55,14 +57,20 @@ def main() -> int:
     signal.signal(signal.SIGINT, lambda *_: None)
     threading.Thread(target=_listen, args=(tasks, ending), daemon=True).start()
     threading.Thread(target=_live, args=(report,), daemon=True).start()
+    from bnpg.notices import printed_by
     from bnpg.sweeps.task import run_task  # numpy comes with it, and must find the variables above
 
-    while (task := tasks.get()) is not None:
-        if ending.is_set():
-            break
-        report(ended=run_task(task, report, ending))
+    with printed_by(_warn, others=bool(sys.warnoptions)):
+        while (task := tasks.get()) is not None:
+            if ending.is_set():
+                break
+            report(ended=run_task(task, report, ending))
     end_soon(0, "bnpg")  # a run's environment may have left threads at work
     return 0
+
+
+def _warn(text: str) -> None:
+    print(f"bnpg: warning: {text}", file=sys.stderr)
 
 
 def _listen(tasks: "queue.SimpleQueue[dict[str, Any] | None]", ending: threading.Event) -> None:

@@ -28,6 +28,8 @@ SILENCE = 60.0
 """Seconds awake without a sign of life after which a worker is taken for dead."""
 GRACE = 12.0
 """Seconds that workers have to end by themselves; more than a worker gives its run."""
+LAST_WORDS = 2.0
+"""Seconds for which a worker that died may still be heard."""
 LOOK_EVERY = 0.2
 """Seconds between two looks at interrupts and silent workers."""
 
@@ -37,6 +39,7 @@ class _Worker:
     process: "subprocess.Popen[str]"
     heard: float
     task: Task | None = None
+    died: float | None = None
 
 
 class Workers:
@@ -132,6 +135,9 @@ class Workers:
 
     def _next_event(self) -> Task | None:
         """Take in one event, or look for silence; return a task that must be done by somebody else."""
+        for worker in self._workers:
+            if self._is_over(worker):
+                return self._buried(worker)
         try:
             worker, report = self._events.get(timeout=LOOK_EVERY)
         except queue.Empty:
@@ -139,6 +145,8 @@ class Workers:
             for worker in self._workers:
                 if worker.task is not None and now - worker.heard > SILENCE:
                     worker.process.kill()
+            return None
+        if worker not in self._workers:  # buried already
             return None
         worker.heard = self._awake()
         if report is None:
@@ -153,6 +161,14 @@ class Workers:
                 return self._left(task, "was interrupted by somebody else")
             self._listener.run_ended(task.number, ending)
         return None
+
+    def _is_over(self, worker: _Worker) -> bool:
+        """Whether a worker died a while ago; a child of its environment may hold its pipe for ever."""
+        if worker.process.poll() is None:
+            return False
+        if worker.died is None:
+            worker.died = self._awake()
+        return self._awake() - worker.died > LAST_WORDS
 
     def _buried(self, worker: _Worker) -> Task | None:
         """Take a dead worker off the list; return the task it leaves, unless that is given up."""

@@ -1,6 +1,8 @@
 """Workers that die or fall silent, played by stand-ins."""
 
 import json
+import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -23,6 +25,18 @@ for line in sys.stdin:
         mark.touch()
         os.kill(os.getpid(), 9)
     print(json.dumps({"round": 1}), flush=True)
+    print(json.dumps({"ended": {"code": 0, "why": ""}}), flush=True)
+"""
+LEAVES_A_CHILD = """
+import json, os, pathlib, signal, sys
+for line in sys.stdin:
+    mark = pathlib.Path(json.loads(line)["mark"])
+    if not mark.exists():
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        mark.write_text(str(child))
+        os.kill(os.getpid(), 9)
     print(json.dumps({"ended": {"code": 0, "why": ""}}), flush=True)
 """
 INTERRUPTED = json.dumps({"ended": {"code": int(ExitCode.INTERRUPTED), "why": "interrupted"}})
@@ -86,6 +100,13 @@ def test_a_worker_that_dies_is_replaced(tmp_path: object) -> None:
     heard = play(FIRST_DIES, *tasks)
     assert heard.endings == dict.fromkeys(range(3), Ending(ExitCode.DONE, ""))
     assert sorted(heard.rounds) == [(0, 1), (1, 1), (2, 1)]
+
+
+def test_a_worker_that_dies_is_replaced_though_a_child_of_its_run_holds_its_output(tmp_path: Path) -> None:
+    mark = tmp_path / "child"
+    heard = play(LEAVES_A_CHILD, Task(0, {"mark": str(mark)}))
+    os.kill(int(mark.read_text()), signal.SIGKILL)
+    assert heard.endings == {0: Ending(ExitCode.DONE, "")}
 
 
 def test_lines_of_a_worker_that_are_no_reports_are_passed_over() -> None:

@@ -4,11 +4,11 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import NoReturn
 
 from bnpg_protocol.process.surroundings import OURS
-from bnpg_protocol.process.the_end import end_at_once
+from bnpg_protocol.process.the_end import end_at_once, end_if_known
 
 
 class _Within(threading.local):
@@ -24,7 +24,14 @@ class _Taken:
     call = ""
 
 
+class _Folder:
+    """The working folder of others' code where it has changed it; empty where it has not."""
+
+    changed = ""
+
+
 _within = _Within()
+_folder = _Folder()
 _taken = _Taken()
 
 
@@ -41,6 +48,7 @@ def _exit(status: int) -> NoReturn:
     here, call = os.getpid(), f"os._exit({status!r:.20})"
     if _taken.process != here:
         end_at_once(status)
+    end_if_known()
     if _within.process != here:  # it ends its own thread, and those who use the environment hear of it
         call = f"{call} in a thread of its own, here or earlier"
         _taken.call = _taken.call or call
@@ -55,17 +63,45 @@ def _hear() -> None:
 
 
 @contextmanager
-def contained() -> Iterator[None]:
-    """Let what is printed go to stderr, as stdout is what somebody asked us for, and `os._exit` be raised.
+def _in_its_folder() -> Iterator[None]:
+    """Let others' code be in the folder it went to, and us in ours: what we write may be named from there."""
+    ours = _working_folder()
+    if _folder.changed:
+        _go(_folder.changed)
+    try:
+        yield
+    finally:
+        theirs = _working_folder()
+        _folder.changed = "" if theirs == ours else theirs
+        if theirs != ours:
+            _go(ours)
 
-    A program that has called `bnpg.train` is not ours, and keeps its `os._exit`.
+
+def _working_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return ""
+
+
+def _go(folder: str) -> None:
+    with suppress(OSError):
+        os.chdir(folder)
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Let others' code change nothing of what is ours.
+
+    What it prints goes to stderr, as stdout is what somebody asked us for. Its working folder is its own.
+    `os._exit` is raised; but a program that has called `bnpg.train` is not ours, and keeps its own.
     """
     if OURS.is_set():
         take_exits()
     _hear()
     before, _within.process = _within.process, os.getpid()
     try:
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), _in_its_folder():
             yield
     finally:
         _within.process = before

@@ -76,17 +76,23 @@ class Worker:
         where = f"{lanes}step {time}, all agents"
         try:
             while not self._pipe.poll(min(LOOK_EVERY, max(0.0, limit - awake()))):
+                # A child of its environment may hold its end of the pipe for longer than it lives.
+                if self._process.poll() is not None and not self._pipe.poll():
+                    raise self._died(where)
                 if awake() >= limit:
                     waited = "the environment hangs, and with it its worker"
                     raise WorldFailed(f"{where}: {waited}", hung=True)
             found = self._pipe.recv()
         except (EOFError, OSError):
-            code = self._process.wait()
-            how = f"killed by signal {-code}" if code < 0 else f"it ended with code {code}"
-            raise WorldFailed(f"{where}: environment worker {self.number} died: {how}") from None
+            raise self._died(where) from None
         if isinstance(found, Failure):
             raise WorldFailed(found.why, found.hung)
         return found
+
+    def _died(self, where: str) -> WorldFailed:
+        code = self._process.wait()
+        how = f"killed by signal {-code}" if code < 0 else f"it ended with code {code}"
+        return WorldFailed(f"{where}: environment worker {self.number} died: {how}")
 
     def end(self) -> None:
         """End the process."""

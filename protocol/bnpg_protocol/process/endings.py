@@ -1,6 +1,7 @@
 """The signals that ask a process to end in order: Ctrl-C, a polite kill, a terminal that was closed."""
 
 import math
+import os
 import signal
 import sys
 import threading
@@ -20,6 +21,9 @@ Handlers = dict[signal.Signals, Any]
 class EndHandler:
     """The handler of a signal that asks for the end.
 
+    A child that others' code forks, such as a worker of an environment, inherits it, and ends as if there
+    were none: nobody tidies up there.
+
     Parameters
     ----------
     note : callable
@@ -28,10 +32,15 @@ class EndHandler:
 
     def __init__(self, note: Callable[[], None]) -> None:
         self._note = note
+        self._process = os.getpid()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Handle a signal."""
-        self._note()
+        if os.getpid() == self._process:
+            self._note()
+            return
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 def endings() -> tuple[signal.Signals, ...]:

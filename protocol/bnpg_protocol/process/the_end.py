@@ -17,6 +17,9 @@ end_at_once = os._exit
 LINGER = 2.0
 """Seconds that a process of this project's own has to end in, once its exit code is known."""
 
+_known: list[tuple[int, str]] = []
+"""The exit code, once it is known, and who tells of what is not waited for."""
+
 
 def end_with(code: int, who: str) -> None:
     """Hear nothing any more that asks for an end, and see to it that the process ends soon.
@@ -36,10 +39,17 @@ def end_with(code: int, who: str) -> None:
 
 def end_soon(code: int, who: str) -> None:
     """See to it that the process ends with a code within `LINGER`; parameters as of :func:`end_with`."""
+    _known.append((code, who))
     timer = threading.Timer(LINGER, _end, (code, who))
     timer.daemon = True
     with suppress(RuntimeError, MemoryError):  # no thread is to be had: then it ends when it can
         timer.start()
+
+
+def end_if_known() -> None:
+    """End the process at once with its exit code, if that is known already."""
+    if _known:
+        _end(*_known[-1])
 
 
 def _end(code: int, who: str) -> None:

@@ -145,6 +145,16 @@ class Exits(Meeting):
         return super().step(actions)
 
 
+class HasAChild(Meeting):
+    """It forks a child in its first step, which does not end by itself."""
+
+    def step(self, actions):
+        if self.time == 0 and os.fork() == 0:
+            signal.pause()
+            os._exit(0)
+        return super().step(actions)
+
+
 class Hangs(Meeting):
     """It never comes back from its third step."""
 

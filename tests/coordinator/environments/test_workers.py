@@ -15,6 +15,7 @@ pytest.importorskip("gymnasium", reason="needs gymnasium: requirements/dev.txt")
 
 from bnpg_coordinator.environments.opening import Playing, open_world
 from bnpg_coordinator.environments.probe import keyed_actions
+from bnpg_coordinator.environments.worker import Take
 from bnpg_coordinator.environments.workers import Worker, close_world, over_workers
 from bnpg_coordinator.experiment import experiment_from
 from bnpg_coordinator.worlds.indexed import indexed
@@ -128,6 +129,22 @@ def test_a_worker_that_is_killed_is_named_with_its_lanes_and_the_step():
         play.step(0, 0, seen, actions, 16)
     assert not failed.value.hung
     assert world.workers == []
+
+
+def test_a_worker_that_is_killed_is_missed_though_a_child_of_its_environment_holds_its_pipe():
+    world = opened("strange:HasAChild", 1)
+    seen = world.begin(3, 0, 1).first
+    (worker,) = world.workers
+    worker.send(Take(0, 0, 1, keyed_actions(world.actions, seen, 1, 0, 0), 1))
+    worker.answer(0, Awake(), 60.0)
+    (child,) = psutil.Process(worker.pid).children()
+    os.kill(worker.pid, signal.SIGKILL)
+    try:
+        with pytest.raises(WorldFailed, match="environment worker 0 died: killed by signal 9"):
+            worker.answer(1, Awake(), 60.0)
+    finally:
+        child.kill()
+        worker.end()
 
 
 def test_a_worker_that_dies_before_it_plays_has_no_lanes():
