@@ -64,7 +64,14 @@ def _hear() -> None:
 
 @contextmanager
 def _in_its_folder() -> Iterator[None]:
-    """Let others' code be in the folder it went to, and us in ours: what we write may be named from there."""
+    """Let others' code be in the folder it went to, and us in ours: what we write may be named from there.
+
+    All threads are in one folder. Those of a program that trains in several would send each other about, so
+    only in the main one it is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     ours = _working_folder()
     if _folder.changed:
         _go(_folder.changed)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,6 +55,24 @@ def test_its_working_folder_is_its_own(tmp_path: Path, monkeypatch: pytest.Monke
         os.chdir(ours)
     with contained():
         assert Path.cwd() == ours
+
+
+def test_other_threads_send_nobody_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with contained():
+        os.chdir("/")
+    found = []
+
+    def look() -> None:
+        with contained():
+            found.append(Path.cwd())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert (found, Path.cwd()) == ([tmp_path], tmp_path)
+    with contained():
+        os.chdir(tmp_path)
 
 
 def test_a_working_folder_that_is_removed_ends_nothing(
