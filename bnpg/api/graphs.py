@@ -98,9 +98,13 @@ def _as_matrix(graph: Any) -> Any:
         return np.asarray(graph)
     if isinstance(graph, list) and graph and all(isinstance(row, list) for row in graph):
         square = all(len(row) == len(graph) for row in graph)
-        if square and all(isinstance(entry, Real) and entry in (0, 1) for row in graph for entry in row):
+        if square and all(_is_bit(entry) for row in graph for entry in row):
             return np.asarray(graph)
     return None
+
+
+def _is_bit(entry: Any) -> bool:
+    return isinstance(entry, Real | np.bool_) and entry in (0, 1)
 
 
 def _of_matrix(table: Any) -> tuple[list[Edge], int | None]:
