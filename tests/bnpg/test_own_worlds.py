@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ OPTIONS = {"dag": "empty", "rounds": 4, "lanes": 8, "steps": 8, "learning_rate":
 
 @pytest.fixture(autouse=True)
 def own(here, monkeypatch):
-    """The folder in which the module of the World is."""
+    """The folder in which the module of the World is, and where runs that fail stay behind."""
     shutil.copy(OWN, here)
+    monkeypatch.setattr(tempfile, "tempdir", str(here))
     monkeypatch.delitem(sys.modules, "own_worlds", raising=False)
     yield here
     sys.modules.pop("own_worlds", None)
