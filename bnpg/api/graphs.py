@@ -4,7 +4,6 @@ None of these libraries is imported: what is asked of a graph are its nodes and 
 """
 
 from collections.abc import Iterable, Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -104,7 +103,7 @@ def _as_matrix(graph: Any) -> Any:
 
 
 def _is_bit(entry: Any) -> bool:
-    return isinstance(entry, Real | np.bool_) and entry in (0, 1)
+    return not isinstance(entry, list | tuple) and np.ndim(entry) == 0 and entry in (0, 1)
 
 
 def _of_matrix(table: Any) -> tuple[list[Edge], int | None]:

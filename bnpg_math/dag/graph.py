@@ -150,10 +150,12 @@ def edges_from(pairs: Iterable[Any]) -> list[Edge]:
     DagError
         If something is no pair of integers.
     """
+    try:
+        given = iter(pairs)
+    except TypeError:
+        raise DagError(f"edges must be pairs (parent, child), got {quoted(pairs)}") from None
     edges = []
-    if not isinstance(pairs, Iterable):
-        raise DagError(f"edges must be pairs (parent, child), got {quoted(pairs)}")
-    for pair in pairs:
+    for pair in given:
         try:
             parent, child = pair
         except (TypeError, ValueError):

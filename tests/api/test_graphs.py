@@ -52,7 +52,13 @@ def test_every_form_of_a_graph_has_its_edges(form: str) -> None:
 def test_two_rows_of_0_and_1_are_a_matrix_for_they_are_the_edges_of_no_dag() -> None:
     assert edges_of(np.array([[0, 1], [0, 0]])) == ([(0, 1)], 2)
     assert edges_of([[0, 0], [1, 0]]) == ([(1, 0)], 2)
-    for zero, one in ((np.False_, np.True_), (False, True), (0.0, 1.0), (np.int8(0), np.float32(1))):
+    for zero, one in (
+        (np.False_, np.True_),
+        (False, True),
+        (0.0, 1.0),
+        (np.int8(0), np.float32(1)),
+        (np.array(0), np.array(1)),
+    ):
         assert edges_of([[zero, one], [zero, zero]]) == ([(0, 1)], 2)
     assert edges_of([(0, 1), (0, 2)]) == ([(0, 1), (0, 2)], None)
 

@@ -57,6 +57,20 @@ def test_no_edges() -> None:
     refused(lambda: bnpg.train("climbing", dag=NESTED, rounds=1), "an edge must be a pair (parent, child)")
 
 
+def test_edges_of_whatever_can_be_gone_through() -> None:
+    class Sequenced:
+        def __getitem__(self, number: int) -> tuple[int, int]:
+            return ((0, 1), (1, 2))[number]
+
+    for edges in (
+        Sequenced(),
+        iter([(0, 1), (1, 2)]),
+        {(0, 1): "", (1, 2): ""}.keys(),
+        np.array([[0, 1], [1, 2]]),
+    ):
+        assert bnpg.Dag(3, edges).edges == ((0, 1), (1, 2))  # type: ignore[arg-type]
+
+
 def stay(state: Any, _actions: tuple[int, ...]) -> Any:
     return state, 0.0
 
