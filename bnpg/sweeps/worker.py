@@ -60,17 +60,13 @@ def main() -> int:
     from bnpg.notices import printed_by
     from bnpg.sweeps.task import run_task  # numpy comes with it, and must find the variables above
 
-    with printed_by(_warn, others=bool(sys.warnoptions)):
+    with printed_by(lambda text: report(warning=text), others=bool(sys.warnoptions)):
         while (task := tasks.get()) is not None:
             if ending.is_set():
                 break
             report(ended=run_task(task, report, ending))
     end_soon(0, "bnpg")  # a run's environment may have left threads at work
     return 0
-
-
-def _warn(text: str) -> None:
-    print(f"bnpg: warning: {text}", file=sys.stderr)
 
 
 def _listen(tasks: "queue.SimpleQueue[dict[str, Any] | None]", ending: threading.Event) -> None:

@@ -22,6 +22,7 @@ from bnpg_protocol.process.awake import Awake
 from bnpg_protocol.process.endings import noting
 from bnpg_protocol.wire.exit_codes import ExitCode
 
+from bnpg.notices import warn
 from bnpg.sweeps.pool import Ending, Listener, Lives, Surroundings, Task
 
 SILENCE = 60.0
@@ -152,7 +153,9 @@ class Workers:
         if report is None:
             return self._buried(worker)
         task = worker.task
-        if task is not None and "round" in report:
+        if "warning" in report:
+            warn(str(report["warning"]))
+        elif task is not None and "round" in report:
             self._listener.round_done(task.number, report["round"])
         elif task is not None and "ended" in report:
             worker.task = None

@@ -77,3 +77,4 @@ def test_one_that_leaves_the_process_ends_a_command_and_the_runs_of_a_sweep_with
     ended = bnpg("sweep", "grid.toml", "--out", "both", "--jobs", "1")
     why = f"2 of 2 runs failed, the first is 0_seed-0: round 0, lane 3, step 2, all agents: {LEFT}"
     assert (ended.returncode, why in ended.stderr) == (3, True), ended.stderr
+    assert ended.stderr.count("get different rewards") == 1

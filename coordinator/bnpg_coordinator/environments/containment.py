@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from typing import NoReturn
 
 from bnpg_protocol.process.surroundings import OURS
@@ -24,14 +24,16 @@ class _Taken:
     call = ""
 
 
-class _Folder:
-    """The working folder of others' code where it has changed it; empty where it has not."""
+class _Folders:
+    """The working folders that environments went to, and whose code runs now."""
 
-    changed = ""
+    def __init__(self) -> None:
+        self.environment = ""
+        self.of: dict[str, str] = {}
 
 
 _within = _Within()
-_folder = _Folder()
+_folders = _Folders()
 _taken = _Taken()
 
 
@@ -64,23 +66,16 @@ def _hear() -> None:
 
 @contextmanager
 def _in_its_folder() -> Iterator[None]:
-    """Let others' code be in the folder it went to, and us in ours: what we write may be named from there.
-
-    All threads are in one folder. Those of a program that trains in several would send each other about, so
-    only in the main one it is changed.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    ours = _working_folder()
-    if _folder.changed:
-        _go(_folder.changed)
+    """Let others' code be in the folder it went to, and us in ours: what we write may be named from there."""
+    ours, environment = _working_folder(), _folders.environment
+    if there := _folders.of.pop(environment, ""):
+        _go(there)
     try:
         yield
     finally:
         theirs = _working_folder()
-        _folder.changed = "" if theirs == ours else theirs
         if theirs != ours:
+            _folders.of[environment] = theirs
             _go(ours)
 
 
@@ -96,19 +91,26 @@ def _go(folder: str) -> None:
         os.chdir(folder)
 
 
+def runs_now(environment: str) -> None:
+    """Say whose code it is that is contained from now on."""
+    _folders.environment = environment
+
+
 @contextmanager
 def contained() -> Iterator[None]:
     """Let others' code change nothing of what is ours.
 
-    What it prints goes to stderr, as stdout is what somebody asked us for. Its working folder is its own.
-    `os._exit` is raised; but a program that has called `bnpg.train` is not ours, and keeps its own.
+    What it prints goes to stderr, as stdout is what somebody asked us for. In a process of ours its working
+    folder is its own, and `os._exit` is raised. A program that has called `bnpg.train` is not ours: both are
+    its own business.
     """
-    if OURS.is_set():
+    ours = OURS.is_set()
+    if ours:
         take_exits()
     _hear()
     before, _within.process = _within.process, os.getpid()
     try:
-        with redirect_stdout(sys.stderr), _in_its_folder():
+        with redirect_stdout(sys.stderr), _in_its_folder() if ours else nullcontext():
             yield
     finally:
         _within.process = before

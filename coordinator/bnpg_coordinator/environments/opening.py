@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from bnpg_coordinator.environments.containment import contained
+from bnpg_coordinator.environments.containment import contained, runs_now
 from bnpg_coordinator.environments.foreign import OURS, Hung, described
 from bnpg_coordinator.environments.guarded_world import guarded_world, is_world
 from bnpg_coordinator.environments.teams import Team, team
@@ -139,6 +139,7 @@ def open_world(text: str, arguments: Mapping[str, Any], playing: Playing) -> Ope
         One line: what is not there, cannot be used, or which extra is missing.
     """
     text = text.strip()
+    runs_now(text)
     kind, _, rest = text.partition(":")
     if ":" not in text:
         name, inner = parse_call(text, SIMULATORS)

@@ -1,14 +1,10 @@
 """What others' code changes of its process stays its own: its folder, its children, the end of it."""
 
-import os
 import subprocess
 import sys
-import threading
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from bnpg_coordinator.environments.containment import contained
 
 ENDING = """
 import atexit, os, sys
@@ -32,62 +28,58 @@ ours.recv()
 """
 
 
-def test_its_working_folder_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
-    for folder in (theirs, ours):
-        folder.mkdir()
-    monkeypatch.chdir(ours)
+FOLDERS = """
+import os, sys
+from pathlib import Path
+from bnpg_protocol.process.surroundings import OURS
+from bnpg_coordinator.environments.containment import contained, runs_now
+ours = Path.cwd()
+for name in ("theirs", "gone"):
+    Path(name).mkdir()
+def seen():
     with contained():
-        assert Path.cwd() == ours
-        os.chdir(theirs)
-    assert Path.cwd() == ours
+        return Path.cwd()
+"""
+ITS_OWN = """
+OURS.set()
+with contained():
+    os.chdir("theirs")
     with contained():
-        assert Path.cwd() == theirs
-        with contained():
-            assert Path.cwd() == theirs
-    assert Path.cwd() == ours
-    with suppress(FileNotFoundError), contained():
-        os.chdir(tmp_path)
-        os.chdir("nowhere")
-    assert Path.cwd() == ours
+        assert Path.cwd() == ours / "theirs"
+assert (Path.cwd(), seen(), Path.cwd()) == (ours, ours / "theirs", ours)
+runs_now("another")
+assert seen() == ours
+with contained():
+    os.chdir("gone")
+    os.rmdir(ours / "gone")
+assert Path.cwd() == ours
+assert seen() == ours
+runs_now("")
+assert seen() == ours / "theirs"
+try:
     with contained():
-        assert Path.cwd() == tmp_path
         os.chdir(ours)
-    with contained():
-        assert Path.cwd() == ours
+        os.chdir("nowhere")
+except FileNotFoundError:
+    assert seen() == Path.cwd() == ours
+    print("as it should be")
+"""
+OF_THE_PROGRAM = """
+with contained():
+    os.chdir("theirs")
+assert Path.cwd() == ours / "theirs"
+os.chdir(ours)
+assert seen() == ours
+print("as it should be")
+"""
 
 
-def test_other_threads_send_nobody_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    with contained():
-        os.chdir("/")
-    found = []
-
-    def look() -> None:
-        with contained():
-            found.append(Path.cwd())
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    thread.join()
-    assert (found, Path.cwd()) == ([tmp_path], tmp_path)
-    with contained():
-        os.chdir(tmp_path)
-
-
-def test_a_working_folder_that_is_removed_ends_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("program", [ITS_OWN, OF_THE_PROGRAM], ids=["ours", "of a program"])
+def test_the_working_folder_of_an_environment_is_its_own_in_a_process_of_ours(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with contained():
-        Path("gone").mkdir()
-        os.chdir("gone")
-        (tmp_path / "gone").rmdir()
-    assert Path.cwd() == tmp_path
-    with contained():
-        os.chdir(tmp_path)
-    with contained():
-        assert Path.cwd() == tmp_path
+    assert ended(FOLDERS + program) == (0, "as it should be\n")
 
 
 def ended(program: str) -> tuple[int, str]:
