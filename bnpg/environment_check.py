@@ -184,15 +184,15 @@ def _peers_tests(found: EnvironmentCheck, opened: Opened, patience: float) -> No
 
 def _failed(test: Callable[[], Any], patience: float) -> str:
     """Return why a test of others fails; empty if it does not. What it prints goes nowhere."""
-    with contained(), contextlib.redirect_stdout(io.StringIO()), _warnings_ignored():
-        try:
+    try:
+        with contained(), contextlib.redirect_stdout(io.StringIO()), _warnings_ignored():
             Watch(patience, lambda: "a test of its package").over(test)
-        except Hung:
-            return f"it is not through after {patience:g} s"
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # whatever somebody else's test may raise
-            return described(error)
+    except Hung:
+        return f"it is not through after {patience:g} s"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever somebody else's test may raise
+        return described(error)
     return ""
 
 

@@ -8,7 +8,7 @@ pays nothing.
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,7 +85,7 @@ def game_from_step(
             f"{len(counts)} agents have {float(math.prod(counts)):.3g} joint actions, expected at most "
             f"{MOST_PAIRS}; more agents are sampled in a bnpg.FactoredWorld"
         )
-    given = range(states) if isinstance(states, int) else states
+    given = range(int(states)) if isinstance(states, Integral) else states
     known = None if given is None else _listed(given, "states")
     begins = _starts(initial, known)
     numbers = {state: number for number, state in enumerate(begins if known is None else known)}
@@ -195,11 +195,16 @@ def _counts(actions: Any) -> tuple[int, ...]:
 
 def _listed(states: Any, what: str) -> list[Any]:
     """Return states that somebody lists, if they can be told from each other."""
+    other = f"{what} must consist of hashable states, got {quoted(states)}"
     try:
-        listed = list(states)
+        given = iter(states)
+    except TypeError:
+        raise GameError(other) from None
+    listed = list(given)
+    try:
         set(listed)
     except TypeError:
-        raise GameError(f"{what} must consist of hashable states, got {quoted(states)}") from None
+        raise GameError(other) from None
     return listed
 
 

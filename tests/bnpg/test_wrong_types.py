@@ -91,6 +91,17 @@ def test_no_game(given: dict[str, Any], says: str) -> None:
     refused(lambda: bnpg.game_from(stay, **{"actions": (2,), "initial": 0, **given}), says)
 
 
+def test_states_may_be_counted_by_an_integer_of_numpy_and_a_generator_may_fail() -> None:
+    assert bnpg.game_from(stay, actions=(2,), initial=0, states=np.int64(3)).states == 3  # type: ignore[arg-type]
+
+    def failing() -> Any:
+        yield 0
+        raise TypeError("of the program")
+
+    with pytest.raises(TypeError, match="of the program"):
+        bnpg.game_from(stay, actions=(2,), initial=0, states=failing())
+
+
 @pytest.mark.parametrize("odd", [None, 3, "ab", {1: 2}, np.array("x"), object()])
 def test_nothing_that_follows(odd: Any) -> None:
     refused(

@@ -39,7 +39,8 @@ class EndHandler:
         if os.getpid() == self._process:
             self._note()
             return
-        signal.signal(number, signal.SIG_DFL)
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, usual)
         os.kill(os.getpid(), number)
 
 

@@ -58,3 +58,11 @@ def test_what_is_ours_ends_the_process_at_once() -> None:
 def test_a_program_that_only_uses_us_keeps_what_it_has() -> None:
     assert ended(f"{GUARDED}before = os._exit\ncall(lambda: 1)\nprint(os._exit is before)") == (0, ["True"])
     assert ended(f"{GUARDED}call(lambda: os._exit(7))") == (7, [])
+
+
+def test_a_thread_that_a_test_of_others_starts_fails_that_test() -> None:
+    imports = "import os, threading\nfrom bnpg.environment_check import _failed\n"
+    leave = "one = threading.Thread(target=lambda: os._exit(0))\n"
+    leave += "print(_failed(lambda: (one.start(), one.join()), 10))"
+    why = "SystemExit: os._exit(0) in a thread of its own, here or earlier"
+    assert ended(f"{OURS}{imports}{leave}") == (0, [why])
